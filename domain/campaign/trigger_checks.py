@@ -7,7 +7,7 @@ from domain.campaign.raw_steps import iter_steps
 from domain.campaign.steps.kinds import CONTROL_STEPS
 from domain.campaign.trigger_fields import TRIGGER_KEYS
 from domain.campaign.triggers.kinds import TRIGGERS, examples
-from domain.conditions.expressions import ConditionError, ExpressionScope, compile_condition
+from domain.conditions.expressions import ConditionError, ExpressionScope, compile_value
 from domain.document.raw_values import list_at, mapping_at
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
@@ -59,15 +59,19 @@ def _may_mean_trigger(key: Any) -> bool:
 def _check_properties(source: YamlSource, raw: RawTrigger, key: str) -> Iterator[Problem]:
     """Find properties that events of the kind never have."""
     kind = next(kind for kind in TRIGGERS if kind.key == key)
-    where = raw.holder.get("where")
-    if kind.properties is None or not isinstance(where, str):
+    if kind.properties is None:
         return
+    for field in ("where", "key"):
+        for path in _named_paths(raw.holder.get(field), raw.scope):
+            if path[0] == "event.properties" and len(path) > 1 and path[1] not in kind.properties:
+                said = f"an event of `{key}` has no property `{path[1]}`"
+                yield source.problem((*raw.path, field), said, did_you_mean(path[1], kind.properties, "It has"))
+
+
+def _named_paths(text: Any, scope: ExpressionScope) -> tuple[tuple[str, ...], ...]:
+    """Return the places in the data that an expression names; none if it is faulty."""
     try:
-        paths = compile_condition(where, raw.scope).checked.paths
+        return compile_value(text, scope).checked.paths if isinstance(text, str) else ()
     except ConditionError:
         # The field itself reports it.
-        return
-    for path in paths:
-        if path[0] == "event.properties" and len(path) > 1 and path[1] not in kind.properties:
-            said = f"an event of `{key}` has no property `{path[1]}`"
-            yield source.problem((*raw.path, "where"), said, did_you_mean(path[1], kind.properties, "It has"))
+        return ()

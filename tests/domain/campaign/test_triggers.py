@@ -100,6 +100,8 @@ def test_a_property_that_such_events_do_not_have_is_refused(key: str) -> None:
     found = problems(document(written, written, ", where: event.properties.given == true"))
     assert [one.message for one in found] == [f"an event of `{key}` has no property `given`"] * 5
     assert found[0].suggestion == "It has: before, after"
+    [keyed] = problems(document(f"{written}, key: event.properties.cart_id"))
+    assert (keyed.path, keyed.message) == ("entry.key", f"an event of `{key}` has no property `cart_id`")
 
 
 def test_a_wait_for_what_ends_the_journey_is_warned_of_for_each_kind() -> None:
