@@ -1,4 +1,4 @@
-"""A channel, a provider, a delay and a step that only this module knows: one registry line each, at the end.
+"""A channel, a provider, a trigger, a delay and a step that only this module knows: one registry line each, at the end.
 
 To be imported before the modules that read the registries.
 """
@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from channels import registry as providers
 from channels.provider_kind import ProviderKind
@@ -21,6 +21,8 @@ from domain.campaign.plan import Until
 from domain.campaign.steps import actions
 from domain.campaign.steps.action import ActionFacts, ActionRule, ActionStep, Effects, SetTraits
 from domain.campaign.steps.model import StepId
+from domain.campaign.triggers import kinds as triggers
+from domain.campaign.triggers.kind import TriggerKind
 from domain.channels import kinds as channels
 from domain.channels.kind import ChannelKind, Unreachable
 from domain.errors import Problem
@@ -91,6 +93,15 @@ class Recorder:
         return Rejected("gone", "the pager is gone") if address == "gone" else Accepted(f"page-{address}")
 
 
+ALARM = TriggerKind(
+    key="alarm",
+    kind="track",
+    field=Annotated[Literal["raised", "over"], AfterValidator(lambda value: f"Alarm {value.capitalize()}")],
+    description="what became of an alarm",
+    example="alarm: raised",
+)
+
+
 class BeatsRule(DelayRule, frozen=True, tag="beats"):
     """Until so many beats after the step was reached."""
 
@@ -142,3 +153,4 @@ cast(dict[str, ChannelKind], channels.CHANNELS)[Pager.name] = Pager()
 providers.PROVIDERS += (ProviderKind("recorder", frozenset({"pager"}), RecorderSettings, Recorder),)
 delays.DELAYS += (BeatsDelay,)
 actions.ACTIONS += (CountStep,)
+triggers.TRIGGERS += (ALARM,)

@@ -1,4 +1,4 @@
-"""A channel, a provider, a delay and a step from one module run through the real engine; no other file knows them."""
+"""Kinds from one module, one of each socket, run through the real engine; no other file knows them."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ MODULE = "tests.sockets.launch"
 CAMPAIGN = """
 key: paged
 name: Paged
-entry: {event: Alarm Raised}
+entry: {alarm: raised}
 steps:
   - {id: pause, delay: {beats: 3}}
   - {id: tally, count: alarms}

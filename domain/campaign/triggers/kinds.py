@@ -1,7 +1,5 @@
 """The registry of triggers. A new kind is a module beside this and a line here."""
 
-from typing import Final
-
 from domain.campaign.triggers.changed import CHANGED
 from domain.campaign.triggers.consent import CONSENT
 from domain.campaign.triggers.event import EVENT
@@ -10,7 +8,7 @@ from domain.campaign.triggers.kind import TriggerKind
 from domain.campaign.triggers.page import PAGE
 from domain.campaign.triggers.screen import SCREEN
 
-TRIGGERS: Final[tuple[TriggerKind, ...]] = (EVENT, PAGE, SCREEN, GROUP, CHANGED, CONSENT)
+TRIGGERS: tuple[TriggerKind, ...] = (EVENT, PAGE, SCREEN, GROUP, CHANGED, CONSENT)
 
 
 def examples() -> str:
