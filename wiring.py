@@ -32,7 +32,6 @@ from application.send import Sender
 from application.step_decisions import StepDecisions
 from application.stream import Stream
 from application.user_changes import UserChanges
-from application.user_imports import UserImports
 from application.users import Users
 from application.versions import Versions
 from channels.email import smtp
@@ -67,7 +66,6 @@ class Services:
     documents: DeploymentDocuments
     users: Users
     change_user: UserChanges
-    import_users: UserImports
     recipients: Recipients
     merges: Merges
     unsubscribe: Unsubscribe
@@ -109,7 +107,6 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             documents=DeploymentDocuments(database, checks),
             users=Users(database, journey_url(settings)),
             change_user=UserChanges(database, ingest, catalogue, journey_url(settings)),
-            import_users=UserImports(database, ingest),
             recipients=Recipients(database, catalogue),
             merges=Merges(database, catalogue),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),

@@ -51,7 +51,7 @@ def watch(
     `tell` describes the progress in a line, `again` is the command that continues.
     """
     try:
-        with show_progress(name, tell, quiet=quiet) as show:
+        with _show(name, tell, quiet=quiet) as show:
             return _poll(look, show)
     except KeyboardInterrupt:
         typer.echo(f"It goes on. Look again: {again}", err=True)
@@ -75,7 +75,7 @@ def _poll(look: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], N
 
 
 @contextmanager
-def show_progress(
+def _show(
     name: str, tell: Callable[[dict[str, Any]], str], *, quiet: bool
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Show a bar on a terminal, else one line for each change."""

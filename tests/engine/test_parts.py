@@ -49,6 +49,20 @@ async def test_it_comes_to_the_same_as_in_one_transaction(harness: Harness, inge
     assert [row["message_id"] for row in stored] == [one.message_id for one in events]
 
 
+async def test_what_follows_from_an_event_stays_with_it(harness: Harness, ingest: Ingest, parts: list[int]) -> None:
+    """One identify changes so much that it is more than the work of a transaction, and is taken alone."""
+    for number in range(6):
+        entry = f"{{changed: profile.traits.t{number}, where: event.properties.after == 1}}"
+        steps = "[{id: rest, delay: 1d}]"
+        await harness.run_campaign(f"key: c{number}\nname: N\nentry: {entry}\nsteps: {steps}\n")
+    traits: dict[str, Any] = {f"t{number}": 1 for number in range(6)}
+    calls = [event("identify", f"u{user}", **traits) for user in range(4)]
+    assert (await ingest(calls, received_at=AT)).accepted == len(calls)
+    assert len(await harness.journeys.all()) == 6 * 4
+    assert parts[0] == len(calls)
+    assert parts.count(1) >= 2
+
+
 async def test_people_of_whom_much_is_said_are_taken_in_parts(
     harness: Harness, ingest: Ingest, parts: list[int]
 ) -> None:

@@ -5,8 +5,10 @@ import pytest
 
 from domain.campaign.cycles import MAX_CYCLES, Cycle, find_cycles
 from domain.campaign.rules import EntryRule, Rules
+from domain.campaign.steps.action import ActionRule, ValuesRule
 from domain.campaign.steps.emit_event import EmitEventRule
 from domain.campaign.steps.set_stage import SetStageRule
+from domain.campaign.steps.update_profile import UpdateProfileRule
 from domain.tracking.chain import MAX_CHAIN
 from domain.tracking.event import Trigger
 
@@ -28,6 +30,23 @@ def test_two_campaigns_may_lead_into_each_other() -> None:
     assert [str(cycle) for cycle in find_cycles("a", campaigns)] == ["a → b → a by `B`, `A`"]
     assert [str(cycle) for cycle in find_cycles("b", campaigns)] == ["b → a → b by `A`, `B`"]
     assert find_cycles("c", campaigns) == []
+
+
+def test_a_changed_trait_or_stage_leads_to_the_campaigns_that_it_starts() -> None:
+    def changing(value: str, **actions: ActionRule) -> Rules:
+        return Rules("A name", EntryRule(value, kind="changed"), actions=actions)
+
+    campaigns = {
+        "a": changing("profile.traits.n", s=UpdateProfileRule(ValuesRule(computed={"n": "profile.traits.n + 1"}))),
+        "b": changing("profile.traits.m", s=SetStageRule("x")),
+        "c": changing("profile.stage", s=UpdateProfileRule(ValuesRule({"m": 1}))),
+        # An event of that name is no change.
+        "d": rules("profile.traits.n", "profile.traits.n"),
+    }
+    assert [str(cycle) for cycle in find_cycles("a", campaigns)] == ["a → a by `changed profile.traits.n`"]
+    between = "`changed profile.stage`, `changed profile.traits.m`"
+    assert [str(cycle) for cycle in find_cycles("b", campaigns)] == [f"b → c → b by {between}"]
+    assert [str(cycle) for cycle in find_cycles("d", campaigns)] == ["d → d by `profile.traits.n`"]
 
 
 def test_a_chain_is_no_cycle() -> None:
