@@ -32,6 +32,7 @@ from application.send import Sender
 from application.step_decisions import StepDecisions
 from application.stream import Stream
 from application.user_changes import UserChanges
+from application.user_imports import UserImports
 from application.users import Users
 from application.versions import Versions
 from channels.email import smtp
@@ -66,6 +67,7 @@ class Services:
     documents: DeploymentDocuments
     users: Users
     change_user: UserChanges
+    import_users: UserImports
     recipients: Recipients
     merges: Merges
     unsubscribe: Unsubscribe
@@ -107,6 +109,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             documents=DeploymentDocuments(database, checks),
             users=Users(database, journey_url(settings)),
             change_user=UserChanges(database, ingest, catalogue, journey_url(settings)),
+            import_users=UserImports(database, ingest),
             recipients=Recipients(database, catalogue),
             merges=Merges(database, catalogue),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),

@@ -70,6 +70,11 @@ class ApiClient:
         """Ask a question with a body, without effects."""
         return self._answer(self._request("POST", path, json=body))
 
+    def send(self, *path: str, content: bytes) -> dict[str, Any]:
+        """Send JSON that the API takes once, however often it is sent."""
+        headers = {"Content-Type": "application/json"}
+        return self._answer(self._request("POST", path, content=content, headers=headers))
+
     def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return self._act("POST", path, body)
 

@@ -51,7 +51,7 @@ def watch(
     `tell` describes the progress in a line, `again` is the command that continues.
     """
     try:
-        with _show(name, tell, quiet=quiet) as show:
+        with show_progress(name, tell, quiet=quiet) as show:
             return _poll(look, show)
     except KeyboardInterrupt:
         typer.echo(f"It goes on. Look again: {again}", err=True)
@@ -75,7 +75,7 @@ def _poll(look: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], N
 
 
 @contextmanager
-def _show(
+def show_progress(
     name: str, tell: Callable[[dict[str, Any]], str], *, quiet: bool
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Show a bar on a terminal, else one line for each change."""

@@ -24,8 +24,8 @@ async def record(
     )
 
 
-async def record_look(connection: Connection, actor: Actor, action: str, target: str) -> None:
-    """Record that an actor has looked at a person, once a day."""
+async def record_once_a_day(connection: Connection, actor: Actor, action: str, target: str) -> None:
+    """Record an action that an actor repeats on a target, such as a look, once a day."""
     await connection.execute(
         """
         INSERT INTO audit_log (actor, actor_name, action, target)

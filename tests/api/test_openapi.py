@@ -19,8 +19,8 @@ OPERATIONS = [
     for method, operation in operations.items()
 ]
 PUBLIC = ("/unsubscribe/", "/v1/schemas/", "/problems", "/healthz", "/readyz")
-# The campaign need not be there yet.
-OF_NEW_CAMPAIGNS = ("/plan", "/apply")
+# The campaign, or the import, need not be there yet.
+OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")
 # Questions that do not fit into an address.
 ASKED_BY_POST = ("/plan",)
 CODES = {error.code: error for error in every_error()}
@@ -89,7 +89,7 @@ def test_it_documents_its_refusals(path: str, method: str, operation: dict[str, 
     assert "internal" in documented
     if not is_public(path):
         assert {"unauthorized", "forbidden", "rate_limited", "unavailable", "invalid_request"} <= documented
-    if "{" in path and not path.endswith(OF_NEW_CAMPAIGNS):
+    if "{" in path and not path.endswith(OF_NEW_THINGS):
         assert "not_found" in documented, "add `responses=refusals(NotFoundError)`"
     assert "default" not in operation["responses"]
 

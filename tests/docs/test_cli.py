@@ -33,7 +33,8 @@ async def test_the_commands_run(
     harness: Harness, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(ROOT)
-    made = {"my-campaigns": str(tmp_path / "my-campaigns")}
+    made = {name: str(tmp_path / name) for name in ("my-campaigns", "people.csv")}
+    (tmp_path / "people.csv").write_text("user_id,E-mail,Seats\nu-1,ada@example.com,3\n")
     for line in (line for line in LINES if line not in DEVELOPMENT + WITH_SETTINGS):
         _, *words = shlex.split(line)
         known = made | await _known(harness, words, capsys)

@@ -73,6 +73,7 @@ async def test_the_commands_are_answered_as_they_say(client: httpx.AsyncClient, 
         "plan": "team",
         "address": {"city": "Rome"},
         "tier": "gold",
+        "seats": 3,
     }
     assert (person["user_id"], person["consent"], person["suppressed"]) == ("u-1", {"email": True}, {"email": None})
 

@@ -1,0 +1,115 @@
+"""Columns of an import: the meaning and the type of each."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from domain.errors import InvalidRequestError
+from domain.suggestions import did_you_mean
+
+IGNORED: Final = "-"
+IDS: Final = {"user_id": "userId", "anonymous_id": "anonymousId", "said_at": "timestamp"}
+_KNOWN: Final = {**{name: name for name in IDS}, "userId": "user_id", "anonymousId": "anonymous_id"}
+_FLAGS: Final = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+def _read_number(text: str) -> Any:
+    value = json.loads(text, parse_constant=str)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError
+    return value
+
+
+_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {
+    "text": str,
+    "number": _read_number,
+    "boolean": lambda text: _FLAGS[text.strip().lower()],
+    "json": json.loads,
+}
+
+
+class RowError(Exception):
+    """A row that cannot be imported, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTarget:
+    """The meaning of a column: an id, `said_at`, `traits.plan` or `consent.email`."""
+
+    path: str
+    type: str = "text"
+
+    def read(self, column: str, value: Any) -> Any:
+        """Return a cell's value by the type. Values that are no texts have theirs already."""
+        if not isinstance(value, str) or self.type == "text":
+            return value
+        try:
+            return _TYPES[self.type](value)
+        except (ValueError, KeyError, RecursionError) as error:
+            raise RowError(f"`{column}` is not of the type {self.type}: {value[:80]!r}") from error
+
+
+class Columns:
+    """The targets of columns: those that are mapped, and those that have a known name."""
+
+    def __init__(self, mapped: Iterable[str]) -> None:
+        """Read `COLUMN=TARGET` or `COLUMN=TARGET:type`. Raises InvalidRequestError."""
+        self._targets: dict[str, ColumnTarget] = {}
+        for text in mapped:
+            column, is_given, target = text.rpartition("=")
+            if not is_given or not column:
+                raise InvalidRequestError(f"--map {text}: write COLUMN=TARGET, as 'E-mail=traits.email'")
+            self._targets[column] = _read_target(text, target)
+        self._mapped = frozenset(self._targets)
+
+    def require(self, header: list[str]) -> None:
+        """Check the header of a CSV file. Raises InvalidRequestError."""
+        if missing := sorted(self._mapped - set(header)):
+            raise InvalidRequestError(
+                f"there is no column `{missing[0]}`. {did_you_mean(missing[0], header, 'Columns')}"
+            )
+        if twice := next((name for name in header if header.count(name) > 1), None):
+            raise InvalidRequestError(f"the column `{twice}` stands twice in the header: rename one")
+        if not {self._target(name).path for name in header} & {"user_id", "anonymous_id"}:
+            raise InvalidRequestError(
+                "no column is the user's id: name one `user_id`, or write --map 'COLUMN=user_id' with its name"
+            )
+
+    def call(self, row: Mapping[str, Any], *, message_id: str, said_at: str) -> dict[str, Any]:
+        """Build the identify of a row. Raises RowError."""
+        call: dict[str, Any] = {"type": "identify", "messageId": message_id, "timestamp": said_at}
+        parts: dict[str, dict[str, Any]] = {"traits": {}, "consent": {}}
+        for column, cell in row.items():
+            target = self._target(column)
+            if target.path == IGNORED:
+                continue
+            value = target.read(column, cell)
+            if (field := IDS.get(target.path)) is not None:
+                if value not in (None, ""):
+                    call[field] = value
+                continue
+            part, _, name = target.path.partition(".")
+            parts[part][name] = value
+        traits = parts["traits"]
+        if parts["consent"]:
+            traits["consent"] = {**(traits.get("consent") or {}), **parts["consent"]}
+        return {**call, "traits": traits}
+
+    def _target(self, column: str) -> ColumnTarget:
+        if (target := self._targets.get(column)) is None:
+            path = column if column.startswith(("traits.", "consent.")) else f"traits.{column}"
+            target = self._targets[column] = ColumnTarget(_KNOWN.get(column, path))
+        return target
+
+
+def _read_target(text: str, target: str) -> ColumnTarget:
+    path, is_typed, type = target.partition(":")
+    if is_typed and type not in _TYPES:
+        raise InvalidRequestError(f"--map {text}: there is no type {type}. {did_you_mean(type, _TYPES)}")
+    part, _, name = path.partition(".")
+    if path not in (*IDS, IGNORED) and not (part in ("traits", "consent") and name):
+        raise InvalidRequestError(
+            f"--map {text}: a target is {', '.join(IDS)}, traits.NAME, consent.CHANNEL, or {IGNORED} to leave it out"
+        )
+    return ColumnTarget(path, type or "text")

@@ -1,0 +1,214 @@
+"""People from a file: mapped, each row once, with the errors by line."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from cli.exit_codes import UNAVAILABLE
+from cli.main import run
+from cli.users.import_columns import Columns, RowError
+from cli.users.import_progress import errors_file, progress_file
+from cli.users.import_rows import Format, Place, Row, RowReader
+from domain.errors import InvalidRequestError
+from tests.cli.conftest import Output
+from tests.forks import fork
+from tests.harness import ADMIN_KEY, PATIENCE, looks
+
+CSV = """\
+\ufeffCustomer;E-mail;Age;VIP;Newsletter;Note;zip
+u-1;Ada@Example.com;36;yes;no;"two
+lines; one cell";01234
+u-2;bob@example.com;x;no;yes;;
+u-3;;40;;perhaps;;
+undefined;;41;;;;
+u-4;only;three
+u-1;;37;;;;
+"""
+MAPPED = [
+    *("--map", "Customer=user_id", "--map", "E-mail=traits.email", "--map", "Age=traits.age:number"),
+    *("--map", "VIP=traits.vip:boolean", "--map", "Newsletter=consent.email", "--map", "Note=-"),
+]
+
+
+def person(api_url: str, user: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    found: dict[str, Any] = httpx.get(f"{api_url}/v1/users/{user}", headers=headers, trust_env=False).json()
+    return found
+
+
+def traits(api_url: str, user: str) -> dict[str, Any]:
+    return {name: one["value"] for name, one in person(api_url, user)["traits"].items()}
+
+
+def errors(file: Path) -> list[tuple[int, str, str]]:
+    lines = [json.loads(line) for line in errors_file(file).read_text().splitlines()]
+    return [(line["line"], line["outcome"], line["error"]) for line in lines]
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_csv_file_is_mapped_and_its_errors_are_listed_by_line(api_url: str, folder: Path, capsys: Output) -> None:
+    file = folder / "people.csv"
+    file.write_text(CSV)
+    assert run(["users", "import", "people.csv", *MAPPED, "--delimiter", ";"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.endswith("import people.csv: done (imported 3, left out 1, rejected 3)\n")
+    assert "people.csv.errors.ndjson lists what was not imported" in printed.err
+    # Of two rows about one person, the later one holds.
+    assert traits(api_url, "u-1") == {"email": "Ada@Example.com", "age": 37, "vip": True, "zip": "01234"}
+    first = person(api_url, "u-1")
+    assert (first["traits"]["email"]["source"], first["consent"]["email"]["given"]["value"]) == ("import", False)
+    assert [line for line, _, _ in sorted(errors(file))] == [4, 5, 6, 7]
+    found = {line: (outcome, error) for line, outcome, error in errors(file)}
+    assert found[4] == ("rejected", "`Age` is not of the type number: 'x'")
+    assert found[5][0] == "left_out"
+    assert "traits.consent.email must be true or false" in found[5][1]
+    assert found[6][0] == "rejected"
+    assert '"undefined" stands for no id' in found[6][1]
+    assert found[7] == ("rejected", "it has 3 cells, and the header 7")
+    assert not progress_file(file).exists()
+
+    file.write_text("user_id,plan\nu-1,pro\n")
+    assert run(["users", "import", "people.csv", "--said-at", "2020-01-01T00:00:00Z"]) == 0
+    assert run(["users", "import", "people.csv", "--map", "plan=traits.vip", "--said-at", "2020-01-01T00:00:00Z"]) == 0
+    # What was said later is not overwritten.
+    assert (traits(api_url, "u-1")["plan"], traits(api_url, "u-1")["vip"]) == ("pro", True)
+    assert not errors_file(file).exists()
+    items = httpx.get(
+        f"{api_url}/v1/users/u-1/timeline", headers={"Authorization": f"Bearer {ADMIN_KEY}"}, trust_env=False
+    ).json()["items"]
+    assert {item["summary"] for item in items if item["kind"] == "event"} == {"imported by SOJOURN_ADMIN_KEY"}
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_batch_of_faulty_rows_names_them_all(api_url: str, folder: Path) -> None:
+    rows = [{"user_id": "undefined" if number % 2 else f"u-{number}", "n": number} for number in range(300)]
+    file = folder / "people.ndjson"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows) + '{"user_id": "u-2", "traits": {"n": null}}\n')
+    assert run(["users", "import", "people.ndjson"]) == 1
+    assert [line for line, _, _ in errors(file)] == list(range(2, 301, 2))
+    assert (traits(api_url, "u-0"), traits(api_url, "u-2")) == ({"n": 0}, {})
+
+
+async def test_a_killed_import_goes_on_where_it_was_and_no_row_counts_twice(
+    deployment: str, folder: Path, database_url: str
+) -> None:
+    file, number = folder / "people.csv", 3_000
+    rows = [f"u-{n % 2_000},{n}\n" + ("undefined,x\n" if n % 20 == 0 else "") for n in range(number)]
+    file.write_text("user_id,n\n" + "".join(rows))
+    command = ["users", "import", str(file), "--map", "n=traits.n"]
+    variables = {"SOJOURN_API_URL": deployment, "SOJOURN_API_KEY": ADMIN_KEY}
+    process = await fork(*command, variables=variables)
+    async for is_last in looks(PATIENCE):
+        if progress_file(file).exists() and json.loads(progress_file(file).read_text())["place"]["line"] > 0:
+            break
+        assert not is_last, "no batch was ever answered"
+    process.kill()
+    await process.wait()
+    assert 0 < json.loads(progress_file(file).read_text())["counts"]["imported"] < number
+    # As if it had been killed between the answer and the record of it.
+    with errors_file(file).open("a") as lines:
+        lines.write("half a li")
+    other = await fork("users", "import", str(file), variables=variables)
+    assert b"was interrupted at line" in (await other.communicate())[0]
+    again = await fork(*command, variables=variables)
+    output, _ = await again.communicate()
+    assert again.returncode == 1
+    assert b"done (imported 3,000, rejected 150)" in output, output
+    assert len(errors(file)) == 150
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        cursor = await connection.execute(
+            """
+            SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM profiles),
+                   (SELECT traits ->> 'n' FROM profiles WHERE user_id = 'u-0'),
+                   (SELECT traits ->> 'n' FROM profiles WHERE user_id = 'u-999')
+            """
+        )
+        assert await cursor.fetchone() == (number, 2_000, "2000", "2999")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_file_that_cannot_be_imported_is_refused_before_any_row(
+    deployment: str, folder: Path, capsys: Output
+) -> None:
+    file = folder / "people.csv"
+    for text, arguments, why in (
+        ("plan,plan\n", (), "the column `plan` stands twice"),
+        ("id,plan\n", (), "no column is the user's id"),
+        ("E-mail,plan\n", ("--map", "Email=user_id"), "there is no column `Email`. Did you mean `E-mail`?"),
+        ("user_id\n", ("--map", "user_id"), "write COLUMN=TARGET"),
+        ("user_id\n", ("--map", "user_id=user"), "a target is user_id"),
+        ("user_id\n", ("--map", "user_id=traits.n:integer"), "there is no type integer"),
+        ("", (), "the first line has no names"),
+        ("user_id\n" + "x" * (2**20 + 1), (), "line 2 has more than 1,048,576 bytes"),
+    ):
+        file.write_text(text)
+        assert run(["users", "import", "people.csv", *arguments]) == 1, text[:80]
+        assert why in capsys.readouterr().err
+        progress_file(file).unlink(missing_ok=True)
+
+
+def read(text: bytes, format: Format, place: Place = Place()) -> list[Row]:  # noqa: B008 -- it is frozen
+    return list(RowReader(io.BytesIO(text), format, delimiter=",", place=place))
+
+
+def test_rows_are_the_same_from_any_place_on() -> None:
+    text = 'user_id,a\nu-1,"x\ny"\nu-2,"broken"quote\n\nu-3,\xe9\nu-4,é\n'.encode("latin-1") + b"u-5,z"
+    rows = read(text, "csv")
+    assert [(row.line, row.values.get("user_id"), row.error is None) for row in rows] == [
+        (2, "u-1", True),
+        (4, None, False),
+        (6, None, False),
+        (7, None, False),
+        (8, "u-5", True),
+    ]
+    for number, row in enumerate(rows, 1):
+        assert read(text, "csv", row.after) == rows[number:]
+    lines = b'{"user_id": "u-1", "traits": {"a": 1}, "consent": {"email": true}}\n\n[1]\n{"a": NaN}\n{\n{"b": "\xff"}'
+    rows = read(lines, "ndjson")
+    assert rows[0].values == {"user_id": "u-1", "traits.a": 1, "consent.email": True}
+    assert [(row.line, row.error is None) for row in rows] == [
+        (1, True),
+        (3, False),
+        (4, False),
+        (5, False),
+        (6, False),
+    ]
+    for number, row in enumerate(rows, 1):
+        assert read(lines, "ndjson", row.after) == rows[number:]
+
+
+def test_cells_are_read_by_the_type_of_their_column() -> None:
+    columns = Columns(["a=traits.a:number", "b=traits.b:boolean", "c=consent.sms", "d=traits.d:json", "e=f=said_at"])
+    row = {"userId": 7, "a": "1.5", "b": "No", "c": "yes", "d": "[1]", "e=f": "2020-01-01T00:00:00Z", "x": None}
+    assert columns.call(row, message_id="1", said_at="now") == {
+        "type": "identify",
+        "messageId": "1",
+        "timestamp": "2020-01-01T00:00:00Z",
+        "userId": 7,
+        "traits": {"a": 1.5, "b": False, "d": [1], "x": None, "consent": {"sms": "yes"}},
+    }
+    for wrong in ({"a": "1,000"}, {"a": "true"}, {"a": "NaN"}, {"b": "maybe"}, {"d": "{"}):
+        with pytest.raises(RowError, match="is not of the type"):
+            columns.call(wrong, message_id="1", said_at="now")
+    with pytest.raises(InvalidRequestError):
+        Columns(["a=traits."])
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_import_without_an_api_says_how_it_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    file = folder / "people.csv"
+    file.write_text("user_id\nu-1\n")
+    monkeypatch.setenv("SOJOURN_API_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("SOJOURN_API_KEY", ADMIN_KEY)
+    monkeypatch.setattr(sys.modules["cli.users.import_file"], "AWAY_SECONDS", 0.0)
+    assert run(["users", "import", "people.csv"]) == UNAVAILABLE
+    assert "0 lines are imported; the same command goes on." in capsys.readouterr().err
+    assert progress_file(file).exists()
