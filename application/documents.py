@@ -8,14 +8,19 @@ from msgspec import Struct
 from domain.campaign.difference import Change
 from domain.campaign.publication import Published
 from domain.deployment_documents import DocumentKind, Rule
+from domain.people.computed.definition import TraitType
 
 
 class CampaignText(Struct, frozen=True):
-    """A campaign document as its author wrote it, with its templates by file name."""
+    """A campaign document as its author wrote it, with its templates by file name.
+
+    `computed` are the types of the deployment's computed traits, by which it is checked.
+    """
 
     source: str
     file: str
     templates: Mapping[str, str]
+    computed: Mapping[str, TraitType] | None = None
 
 
 class Documents(Protocol):

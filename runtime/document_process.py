@@ -53,7 +53,7 @@ _WARM_UP = CampaignText(
 
 
 def _check_campaign(text: CampaignText) -> publication.Published:
-    return publication.check(text.source, text.file, text.templates)
+    return publication.check(text.source, text.file, text.templates, text.computed)
 
 
 def _compare(before: CampaignText | None, after: CampaignText) -> list[Change]:

@@ -16,6 +16,7 @@ from domain.campaign.raw_steps import RawStep, StepList, iter_blocks, iter_steps
 from domain.campaign.rules import Rules
 from domain.campaign.steps.kinds import CONTROL_STEPS
 from domain.campaign.trigger_fields import raw_triggers
+from domain.document.raw_values import iter_texts
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.local_time.windows import LocalWindow, is_open, longest_closed
@@ -71,23 +72,10 @@ def _check_entry_properties(source: YamlSource, rules: Rules) -> Iterator[Proble
     """Warn about properties of the entry event where no event starts a journey."""
     if rules.entry.trigger is not None:
         return
-    for path, text in _iter_check_texts(source.data):
+    for path, text in iter_texts(source.data):
         if path[0] != "entry" and path[-1] in _HOLDS_CEL and _ENTRY_PROPERTIES.search(text):
             said = "`entry.properties` is empty: no user enters by an event"
             yield source.problem(path, said, "Use `profile.traits`")
-
-
-def _iter_check_texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Iterate over the texts of a document, each with its path."""
-    match value:
-        case str():
-            yield path, value
-        case dict():
-            for key, item in value.items():
-                yield from _iter_check_texts(item, (*path, key))
-        case list():
-            for index, item in enumerate(value):
-                yield from _iter_check_texts(item, (*path, index))
 
 
 def _check_expiries(source: YamlSource, plan: Plan, rules: Rules) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from domain.campaign.compile import compile_plan
+from domain.campaign.computed_checks import check_expressions, check_templates
 from domain.campaign.definition import CampaignDocument
 from domain.campaign.derive_rules import derive_rules
 from domain.campaign.document_checks import check_document
@@ -20,6 +21,7 @@ from domain.campaign.steps.send import TEMPLATE_NAME
 from domain.channels.kinds import CHANNELS
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
+from domain.people.computed.definition import TraitType
 from domain.sending.caps import TRANSACTIONAL
 from domain.suggestions import did_you_mean
 from domain.templates.template_sets import TemplateSet, load
@@ -46,10 +48,13 @@ class Published:
     warnings: list[Problem]
 
 
-def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
+def check(
+    source: str, file: str, templates: Mapping[str, str], computed: Mapping[str, TraitType] | None = None
+) -> Published:
     """Check and compile a document. `templates` are texts by file name.
 
-    Raises InvalidDocumentError with every problem of the document and of the templates that it uses.
+    `computed` are the types of the deployment's computed traits; None if they are not known, and not checked. Raises
+    InvalidDocumentError with every problem of the document and of the templates that it uses.
     """
     read_source = read(source, file)
     definition, problems = validate(CampaignDocument, read_source, find_stray_keys(read_source))
@@ -62,6 +67,9 @@ def check(source: str, file: str, templates: Mapping[str, str]) -> Published:
     template_problems += _check_channels(uses, loaded)
     if (saved := _find_saved_names(uses, loaded)) is not None:
         template_problems += _check_saved_names(read_source, loaded, saved)
+    if computed is not None:
+        problems += check_expressions(read_source, computed)
+        template_problems += check_templates(loaded, computed)
     if definition is None or problems:
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))
     plan, rules = compile_plan(definition), derive_rules(definition)

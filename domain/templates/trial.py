@@ -173,6 +173,7 @@ class _Trial:
         facts = TemplateFacts(
             user_id="u-1",
             traits=data["profile"]["traits"],
+            computed=data["profile"]["computed"],
             event=SAMPLE_TEXT,
             properties=data["entry"]["properties"],
             timestamp=_DATE,

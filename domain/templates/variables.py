@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Literal
 
 
@@ -19,6 +20,7 @@ class TemplateFacts:
     message_id: str
     unsubscribe_url: str | None
     saved: Mapping[str, Any]
+    computed: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,13 @@ class TemplateVariable:
     def name(self) -> str:
         """The path as an author writes it."""
         return ".".join(self.path)
+
+
+def _write_value(value: Any) -> Any:
+    """Return a computed value as JSON has it: an instant as text, a whole sum as such."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
 
 
 UNSUBSCRIBE_URL: Final = TemplateVariable(
@@ -61,6 +70,13 @@ VARIABLES: Final = (
         lambda facts: facts.traits,
         "the recipient's traits as they are when the message is sent",
         "each trait that is not set",
+    ),
+    TemplateVariable(
+        ("profile", "computed"),
+        "data",
+        lambda facts: {key: _write_value(value) for key, value in facts.computed.items() if value is not None},
+        "the recipient's [computed traits](computed.md) as they are when the message is sent",
+        "each trait that has no value yet",
     ),
     TemplateVariable(
         ("entry", "event"),

@@ -21,6 +21,7 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
         message_id="m-1",
         unsubscribe_url="https://example.com/u/abc",
         saved={},
+        computed={},
     )
     return build_variables(facts)
 

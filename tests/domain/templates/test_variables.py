@@ -1,6 +1,7 @@
 """One list of variables: the check accepts exactly what the rendering builds, and the trial follows its data."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from domain.templates.expected_data import ExpectedData
 from domain.templates.template_sets import load
@@ -18,6 +19,7 @@ FACTS = TemplateFacts(
     message_id="m-1",
     unsubscribe_url="https://example.com/u/abc",
     saved={"score": 7},
+    computed={"orders": 3, "last_at": datetime(2026, 11, 1, tzinfo=UTC), "spent": 42.0, "none": None},
 )
 
 
@@ -55,3 +57,10 @@ def test_a_name_that_is_not_declared_is_refused() -> None:
 def test_samples_have_all_objects_of_data() -> None:
     sample = ExpectedData([]).sample({})
     assert {(root, name) for root, inner in sample.items() for name in inner} == set(DATA)
+
+
+def test_computed_traits_are_written_as_json_has_them() -> None:
+    given = build_variables(FACTS)
+    assert given["profile"]["computed"] == {"orders": 3, "last_at": "2026-11-01T00:00:00Z", "spent": 42}
+    text = "{{ profile.computed.last_at | date: '%d.%m.' }} {{ profile.computed.none | default: 'never' }}"
+    assert only(email(text=text)).render(given, None)["text"] == "01.11. never"
