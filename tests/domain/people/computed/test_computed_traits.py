@@ -99,10 +99,34 @@ def test_a_full_window_is_exact_but_for_one_cell(function: Any) -> None:
             values = traits.values(state, at)
             assert values["exact"] == reference(rule(function, within=2 * DAY), events, at)
             low, high = (reference(rule(function, within=one), events, at) for one in (narrow, wide))
-            if function == "count":
-                assert low <= values["bounded"] <= high
             if function == "max" and low is not None:
                 assert low <= values["bounded"] <= high
+
+
+def test_a_cell_leaves_with_its_last_event() -> None:
+    draw = Random(9)
+    traits = ComputedTraits(definitions(lately=rule("count", within=6_400)))
+    for _ in range(3):
+        events = history(draw, 200, days=0.1)
+        state = fold_in_parts(traits, events, draw)
+        assert state["1"][1]
+        at = max(one.timestamp for one in events) - HOUR
+        while (change := traits.next_change(state, at, ["lately"])) is not None:
+            assert at < change
+            value = traits.values(state, change)["lately"]
+            assert value >= reference(rule("count", within=6_400), events, change)
+            assert value <= reference(rule("count", within=6_500), events, change)
+            assert value < traits.values(state, change - timedelta(microseconds=1))["lately"]
+            at = change
+
+
+def test_an_event_ahead_of_its_arrival_takes_nothing_from_the_window() -> None:
+    traits = ComputedTraits(definitions(topics=rule("distinct", within=DAY), count=rule("count", within=DAY)))
+    ahead = START + timedelta(days=1, minutes=30)
+    state = traits.fold({}, event(properties={"topic": "old"}))
+    state = traits.fold(state, event(ahead, properties={"topic": "new"}))
+    assert traits.values(state, ahead - HOUR) == {"topics": ["new", "old"], "count": 2}
+    assert traits.values(state, ahead) == {"topics": ["new"], "count": 1}
 
 
 def test_a_window_with_at_most_64_events_is_exact_whatever_went_before() -> None:
