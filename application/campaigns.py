@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from application import campaign_transitions as transitions
+from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
 from domain.access import Actor
 from domain.campaign.document_warnings import cycle_warnings
@@ -79,9 +80,11 @@ class Campaigns:
         # Includes all published campaigns: of two published at once, the later one gets the warning.
         async with self._database.transaction() as connection:
             rules = await campaigns.latest_rules(connection)
+            unseen = await find_never_seen(connection, checked.source, [*rules.values(), checked.rules])
         key = checked.definition.key
-        cycles = cycle_warnings(checked.source, key, {**rules, key: checked.rules})
-        return PublishedVersion(key, version, created, [*checked.warnings, *cycles])
+        together = {**rules, key: checked.rules}
+        warnings = [*checked.warnings, *cycle_warnings(checked.source, key, together), *unseen]
+        return PublishedVersion(key, version, created, warnings)
 
     async def start(
         self,

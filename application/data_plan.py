@@ -1,13 +1,18 @@
 """The data plan: which events and properties are reported, and which are declared."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
+from domain.campaign.rules import Rules
 from domain.data_plan.declared import DeclaredEvents, Violation
+from domain.data_plan.never_seen import ReportedName, never_seen_warnings
 from domain.data_plan.seen import MAX_NAMES, SeenEvent, SeenKey, add_event, key_of, rest_of
 from domain.deployment_documents import DECLARED_EVENTS
+from domain.document.yaml_source import YamlSource
+from domain.errors import Problem
 from domain.stream import StreamKind
 from store import documents, seen, violations
 from store.database import Connection, Database
@@ -15,6 +20,8 @@ from store.seen import StoredSeen
 from store.stream import StreamedEvent, StreamRow
 from store.violations import StoredViolation
 
+# As warnings count them, today included.
+RECENT_DAYS: Final = 7
 _EVENTS: Final[tuple[StreamKind, ...]] = ("event",)
 
 
@@ -77,6 +84,28 @@ class DataPlan:
 async def read_declared(connection: Connection) -> DeclaredEvents:
     """Return what is declared now."""
     return DeclaredEvents((await documents.latest(connection, DECLARED_EVENTS)).rules)
+
+
+async def find_never_seen(connection: Connection, source: YamlSource, campaigns: Iterable[Rules]) -> list[Problem]:
+    """Warn about names in a campaign that were never reported.
+
+    Steps of `campaigns` report names as well.
+    """
+    since = connection.clock.now() - timedelta(days=RECENT_DAYS - 1)
+    reported = await seen.count_recent(connection, since)
+    if not reported:
+        return []
+    declared = (await documents.latest(connection, DECLARED_EVENTS)).rules
+    known: set[ReportedName] = {(rule.type, rule.event) for rule in declared if rule.event is not None}
+    known |= {
+        (event.kind, event.name)
+        for rules in campaigns
+        for action in rules.actions.values()
+        for event in action.causes
+        if event.name is not None
+    }
+    crowded = await seen.find_crowded(connection)
+    return never_seen_warnings(source, reported, known, crowded, RECENT_DAYS)
 
 
 async def _count(connection: Connection, reported: Sequence[StreamedEvent]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from application import campaign_transitions as transitions
 from application.audience_sample import AudienceSample, sample_audience
+from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
 from domain.access import Actor
 from domain.campaign.difference import Change
@@ -166,6 +167,8 @@ class Plans:
             groups = await journey_versions.in_flight(connection, key, next_version)
             versions = await campaigns.load_compiled(connection, key, sorted({group.version for group in groups}))
             rules = await campaigns.latest_rules(connection)
+            all_rules = [*rules.values(), *together.values(), checked.rules]
+            unseen = await find_never_seen(connection, checked.source, all_rules)
         sample = await self._sample(checked.rules)
         takes_effect = campaign is not None and campaign.state in OPEN_STATES
         found = forecast(
@@ -190,6 +193,7 @@ class Plans:
             warnings=[
                 *checked.warnings,
                 *cycle_warnings(checked.source, key, {**rules, **together, key: checked.rules}),
+                *unseen,
             ],
             hash=_hash(document, checked, campaign),
         )

@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
 from domain.data_plan.seen import SeenEvent, SeenKey
+from domain.tracking.event import EventType
 from store.database import Connection
 
 
@@ -90,7 +91,7 @@ async def page(
     return [_as_stored(row) async for row in cursor]
 
 
-async def count_recent(connection: Connection, since: datetime) -> dict[tuple[str, str], int]:
+async def count_recent(connection: Connection, since: datetime) -> dict[tuple[EventType, str], int]:
     """Return how often each type and name was reported since a day began."""
     cursor = await connection.execute(
         """
@@ -102,6 +103,12 @@ async def count_recent(connection: Connection, since: datetime) -> dict[tuple[st
         (since,),
     )
     return {(row["type"], row["name"]): row["number"] async for row in cursor}
+
+
+async def find_crowded(connection: Connection) -> set[str]:
+    """Return the types of which not all names are kept."""
+    cursor = await connection.execute("SELECT DISTINCT type FROM seen_events WHERE is_rest")
+    return {row["type"] async for row in cursor}
 
 
 def _as_stored(row: dict[str, Any]) -> StoredSeen:

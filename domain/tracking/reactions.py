@@ -12,9 +12,14 @@ from domain.tracking.event import Event
 _REACTIONS = frozenset({"Opened", "Clicked", "Tapped"})
 
 
+def is_reaction(name: str) -> bool:
+    """Return whether events of this name may be reactions."""
+    return name.rpartition(" ")[2] in _REACTIONS
+
+
 def message_reacted_to(event: Event) -> UUID | None:
     """Return the id in a reaction, which may be one of our messages; else None."""
-    if event.type != "track" or event.name is None or event.name.rpartition(" ")[2] not in _REACTIONS:
+    if event.type != "track" or event.name is None or not is_reaction(event.name):
         return None
     id = event.properties.get("message_id")
     try:

@@ -9,11 +9,12 @@ import pytest
 
 from application.catalogue import Catalogue
 from application.consumers import consume_page
-from application.data_plan import DataPlan, DataPlanConsumer
+from application.data_plan import DataPlan, DataPlanConsumer, find_never_seen
 from application.ingest import Ingest
 from domain.data_plan.events_document import parse_events
 from domain.data_plan.seen import MAX_NAMES
 from domain.deployment_documents import DECLARED_EVENTS
+from domain.document.yaml_source import read
 from domain.tracking.event import Event
 from store import documents, seen, violations
 from store.database import Database
@@ -117,3 +118,17 @@ async def test_kinds_of_violations_are_bounded(database: Database, monkeypatch: 
         await consume(database, 10)
     found = await DataPlan(database).list_violations(limit=10)
     assert sorted(one.count for one in found) == [2, 2, 2]
+
+
+async def test_a_campaign_is_warned_about_names_that_were_never_reported(database: Database) -> None:
+    source = read("entry: {event: Order Complete}\nexit: [{event: Told}]\n", "cart.yaml")
+    async with database.transaction() as connection:
+        assert await find_never_seen(connection, source, []) == []
+    await ingest(database, [event("Order Completed"), event("Order Completed", source="app")])
+    await consume(database, 2)
+    async with database.transaction() as connection:
+        found = await find_never_seen(connection, source, [])
+    assert [one.suggestion for one in found] == [
+        "Did you mean `Order Completed`, 2 times in 7 days?",
+        "It takes effect once it is; `sojourn events seen` shows those that are",
+    ]

@@ -1,0 +1,75 @@
+"""Warnings about names in a campaign that were never reported."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+from domain.document.yaml_source import Path, YamlSource
+from domain.errors import Problem
+from domain.suggestions import find_closest
+from domain.tracking.event import EventType
+from domain.tracking.reactions import is_reaction
+
+ReportedName = tuple[EventType, str]
+
+_KEYS: Final[Mapping[str, EventType]] = {"event": "track", "page": "page", "screen": "screen"}
+_NOUNS: Final[Mapping[EventType, str]] = {"track": "event", "page": "page", "screen": "screen"}
+# Under these keys, `event` and the others are ordinary names, or what a step reports itself.
+_VALUES: Final = frozenset({"properties", "update_profile", "emit_event"})
+_ANY: Final = "*"
+
+
+def never_seen_warnings(
+    source: YamlSource,
+    reported: Mapping[ReportedName, int],
+    known: Collection[ReportedName],
+    crowded: Collection[str],
+    days: int,
+) -> list[Problem]:
+    """Warn about names that nothing has reported.
+
+    `reported` are all names that were, each with its number in the last `days`. `known` need no report: they are
+    declared, or steps of campaigns report them. Types of which not all names are kept, `crowded`, are left out. Without
+    any reports there are no warnings.
+    """
+    if not reported:
+        return []
+    return [
+        _describe_name(source, path, name, reported, days)
+        for path, name in _iter_named(source.data)
+        if name not in reported and name not in known and name[0] not in crowded and not is_reaction(name[1])
+    ]
+
+
+def _describe_name(
+    source: YamlSource, path: Path, name: ReportedName, reported: Mapping[ReportedName, int], days: int
+) -> Problem:
+    type, written = name
+    said = f"the {_NOUNS[type]} `{written}` was never reported"
+    names = {other: number for (of, other), number in reported.items() if of == type}
+    close = find_closest(written, names)
+    if close is None:
+        close = next((other for other in names if other.casefold() == written.casefold()), None)
+    if close is not None:
+        return source.problem(path, said, f"Did you mean `{close}`, {names[close]:,} times in {days} days?")
+    for (of, other), number in reported.items():
+        if other == written and of in _NOUNS:
+            return source.problem(
+                path, said, f"Did you mean the {_NOUNS[of]} of this name, {number:,} times in {days} days?"
+            )
+    return source.problem(path, said, "It takes effect once it is; `sojourn events seen` shows those that are")
+
+
+def _iter_named(value: Any, path: Path = ()) -> Iterator[tuple[Path, ReportedName]]:
+    match value:
+        case dict():
+            for key, item in value.items():
+                if key in _VALUES:
+                    continue
+                type = _KEYS.get(key)
+                if type is not None and isinstance(item, str) and item != _ANY:
+                    yield (*path, key), (type, item)
+                else:
+                    yield from _iter_named(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from _iter_named(item, (*path, index))
