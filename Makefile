@@ -52,9 +52,9 @@ dev: $(READY) ## Run everything on this machine for development, with its data k
 	$(BIN)/sojourn dev
 
 schemas: $(READY) ## Write the JSON Schemas of the documents anew
-	$(BIN)/sojourn schema campaign > schemas/campaign.schema.json
-	$(BIN)/sojourn schema frequency-caps > schemas/frequency-caps.schema.json
-	$(BIN)/sojourn schema events > schemas/events.schema.json
+	@for name in campaign frequency-caps computed events; do \
+		$(BIN)/sojourn schema $$name > schemas/$$name.schema.json || exit 1; \
+	done
 
 settings: $(READY) ## Write docs/settings.md anew from settings.py
 	$(BIN)/python -m tests.docs.settings_page

@@ -15,6 +15,7 @@ from activities.audience import AudienceActivities
 from activities.campaign import CampaignActivities
 from activities.journey import JourneyActivities, SendActivities
 from application.audience_schedule import AudienceRuns
+from application.computed_traits import BackfillHandler
 from application.operations.enrol import EnrolHandler
 from application.operations.exit import ExitHandler
 from application.operations.migrate import MigrateHandler
@@ -171,6 +172,7 @@ def _build(settings: Settings) -> WorkerDeploymentConfig | None:
 
 def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRunner:
     handlers: dict[OperationKind, OperationHandler] = {
+        "backfill": BackfillHandler(),
         "enrol": EnrolHandler(engine.catalogue),
         "exit": ExitHandler(JourneyBatches(client, task_queue)),
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),

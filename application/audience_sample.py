@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from application import turns
+from application.computed_states import with_computed
 from application.routing import MAX_WORK
 from domain.campaign.rules import AudienceRule
 from domain.conditions.expressions import ConditionOutcome
 from domain.journey.matching import Matcher
 from domain.long_work import LongWork
-from store import audience
+from store import audience, computed_traits
 from store.database import Database
 from store.profiles import Profile
 
@@ -46,7 +47,8 @@ async def sample_audience(database: Database, rule: AudienceRule, timezone: str 
         async with database.own_transaction() as connection:
             now = connection.clock.now()
             matcher = matcher or Matcher({}, now)
-            found = await audience.page(connection, last, now, PAGE)
+            traits = await computed_traits.load_deployed(connection)
+            found = [with_computed(one, traits, now) for one in await audience.page(connection, last, now, PAGE)]
         outcomes += await turns.run(_judge(matcher, rule.where, found, timezone))
         if len(found) < PAGE or len(outcomes) >= SAMPLE or matcher.work >= MAX_WORK:
             return _count(outcomes)

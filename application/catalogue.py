@@ -9,7 +9,8 @@ from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
-from store import campaigns
+from domain.people.computed.deployed import DeployedTraits
+from store import campaigns, computed_traits
 from store.database import Connection
 
 VERSIONS_KEPT = 500
@@ -33,6 +34,7 @@ class Catalogue:
         self._versions: OrderedDict[tuple[str, int], LoadedVersion] = OrderedDict()
         self._listeners: Listeners | None = None
         self._revision = -1
+        self._computed: tuple[int, DeployedTraits] | None = None
 
     async def listeners(self, connection: Connection) -> Listeners:
         """Return the campaigns that listen, as this transaction holds them.
@@ -56,6 +58,16 @@ class Catalogue:
             )
             self._revision = revision
         return self._listeners
+
+    async def computed_at(self, connection: Connection, revision: int) -> DeployedTraits:
+        """Return the computed traits, of a revision that this transaction holds."""
+        if self._computed is None or revision != self._computed[0]:
+            self._computed = revision, await computed_traits.load_deployed(connection)
+        return self._computed[1]
+
+    async def load_computed(self, connection: Connection) -> DeployedTraits:
+        """Return the computed traits, as this transaction holds them."""
+        return await self.computed_at(connection, await campaigns.lock_registry_shared(connection))
 
     async def version(self, connection: Connection, key: str, number: int) -> LoadedVersion:
         """Return a published version. Raises NotFoundError."""

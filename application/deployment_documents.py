@@ -1,20 +1,34 @@
 """The documents of the deployment: one of each kind, effective at once."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from application.computed_traits import apply_traits, describe_traits
 from application.documents import Documents
 from domain.access import Actor
-from domain.deployment_documents import DocumentKind, RuleChange, compare_rules
+from domain.deployment_documents import COMPUTED, DocumentKind, RuleChange, compare_rules
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, documents
-from store.database import Database
+from store.database import Connection, Database
 from store.documents import StoredDocument
+
+# Further effects of an apply, in its transaction and under the lock of the kind.
+_EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaitable[None]]]] = {
+    COMPUTED.name: apply_traits
+}
+# Facts of the deployment about rules, by their names.
+_ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {
+    COMPUTED.name: describe_traits
+}
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentView:
-    """The document in force, and its rules; version 0 is the initial one."""
+    """The document in force, and its rules; version 0 is the initial one.
+
+    Rules are as authors write them, with what the deployment adds to them.
+    """
 
     version: int
     source: str
@@ -43,7 +57,7 @@ class DeploymentDocuments:
     async def get(self, kind: DocumentKind[Any]) -> DocumentView:
         """Return the document in force."""
         async with self._database.transaction() as connection:
-            return _view(kind, await documents.latest(connection, kind))
+            return await _view(connection, kind, await documents.latest(connection, kind))
 
     async def plan(self, kind: DocumentKind[Any], source: str, file: str) -> DocumentPlan:
         """Plan a document without changes. Raises InvalidDocumentError."""
@@ -62,12 +76,16 @@ class DeploymentDocuments:
             await documents.lock_exclusive(connection, kind)
             if_match.require((await documents.latest(connection, kind)).version)
             await documents.put(connection, kind, source, rules, by.name)
+            if kind.name in _EFFECTS:
+                await _EFFECTS[kind.name](connection, rules, by)
             stored = await documents.latest(connection, kind)
             await audit.record(
                 connection, by, f"{kind.name.replace('-', '_')}.put", kind.name, {"version": stored.version}
             )
-            return _view(kind, stored)
+            return await _view(connection, kind, stored)
 
 
-def _view(kind: DocumentKind[Any], stored: StoredDocument[Any]) -> DocumentView:
-    return DocumentView(stored.version, stored.source, [kind.to_document(rule) for rule in stored.rules])
+async def _view(connection: Connection, kind: DocumentKind[Any], stored: StoredDocument[Any]) -> DocumentView:
+    more = await _ADDITIONS[kind.name](connection) if kind.name in _ADDITIONS else {}
+    rules = [{**kind.to_document(rule), **more.get(kind.name_of(rule), {})} for rule in stored.rules]
+    return DocumentView(stored.version, stored.source, rules)

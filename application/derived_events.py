@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from application import routing, turns
 from application.catalogue import Catalogue
+from application.computed_states import read_computed
 from application.people import PeopleWritten, read_people
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
@@ -112,7 +113,8 @@ async def report_changes(
         return
     now = connection.clock.now()
     changed = {one.profile_id for one in profile_events}
-    people = await read_people(connection, changed)
+    traits = await catalogue.load_computed(connection)
+    people = await read_computed(connection, await read_people(connection, changed), traits, now)
     await events.insert(connection, [StoredEvent(one.profile_id, one.event) for one in profile_events], now)
     pending = await routing.load_context(connection, listeners, profile_events, now)
     context = await pending.get(people)

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from application import routing, turns
 from application.catalogue import Catalogue
 from application.derived_events import plan_events
+from application.following import Followed, TooMuchToFollow, ask_for_states
 from application.people import (
     AddressStatement,
     OptOut,
@@ -29,6 +30,7 @@ from application.people import (
 from domain.errors import UnavailableError
 from domain.journey.routing_result import RoutingResult
 from domain.people import identity
+from domain.people.computed.deployed import DeployedTraits
 from domain.people.identity import Identity, Known, Resolution
 from domain.people.profile_state import Source, Statement
 from domain.people.statements import statements_of, surroundings_of
@@ -171,7 +173,9 @@ class Ingest:
         claims = await events.claim_ids(connection, batch, received_at)
         wanted = identity.identities_of(batch)
         found = None if exclusive else await profiles.find_identities(connection, wanted)
-        listeners = await self._catalogue.listeners_at(connection, await control.get())
+        revision = await control.get()
+        listeners = await self._catalogue.listeners_at(connection, revision)
+        traits = await self._catalogue.computed_at(connection, revision)
         claimed = await claims.get()
         lost, more_lost = select_losses(claimed, rejects, unrecorded, batch[0].source)
         if lost:
@@ -187,7 +191,8 @@ class Ingest:
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
         heard = {event.id for event in new if listeners.hears(event)}
         said = _statements(fresh, heard, received_at, opt_out)
-        touched = {entry.profile_id for entry in fresh if entry.event.id in heard} | said.keys()
+        counted = {entry.profile_id for entry in fresh if traits.following.hears(entry.event)}
+        touched = {entry.profile_id for entry in fresh if entry.event.id in heard} | said.keys() | counted
         of_addresses = _opt_out_statements(fresh[0], opt_out) if opt_out else ()
         if resolution.linked and not await profiles.create(
             connection, resolution.created, resolution.linked, received_at
@@ -195,16 +200,18 @@ class Ingest:
             raise _IdentityMoved
         merged = resolution.merged
         locked = await lock_before_merge(connection, merged, touched, said, of_addresses) if merged else None
-        history, linked = await self._link(connection, new, identities, resolution, locked, received_at)
+        history, linked = await self._link(connection, new, identities, resolution, locked, traits, received_at)
         refusals = linked.refusals
         await events.insert(connection, fresh, received_at)
         reactions = _reactions(new)
         planned = plan_events(fresh, heard, said, linked.changes, listeners)
         result = RoutingResult()
-        if said or planned.profile_events:
+        if said or planned.profile_events or counted:
             with_consent = bool(planned.profile_events) and listeners.may_look_at_consent
             touched |= {profile_event.profile_id for profile_event in planned.profile_events}
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=with_consent)
+            routed = {profile_event.reported_id for profile_event in planned.profile_events}
+            states = await ask_for_states(connection, traits, fresh, routed)
             pending = (
                 await routing.load_context(connection, listeners, planned.profile_events, received_at)
                 if planned.profile_events
@@ -214,13 +221,18 @@ class Ingest:
             history += written.history
             refusals += written.refusals
             planned = planned.settle(written)
+            followed = Followed(written.people, {})
+            if states is not None:
+                try:
+                    followed = await states.follow(connection, written.people, received_at)
+                except TooMuchToFollow as too_much:
+                    raise _TooMuchWork(_place(batch, too_much.event_id)) from too_much
             if pending is not None:
                 try:
-                    context = await pending.get(written.people)
+                    context = await pending.get(followed.people, followed.as_of)
                     result = await turns.run(routing.route(planned.profile_events, listeners, context, received_at))
                 except routing.TooMuchWork as too_much:
-                    number = next(place for place, event in enumerate(batch) if event.id == too_much.reported_id)
-                    raise _TooMuchWork(number) from too_much
+                    raise _TooMuchWork(_place(batch, too_much.reported_id)) from too_much
         if planned.derived:
             await events.insert(connection, planned.derived, received_at)
         if history:
@@ -240,6 +252,7 @@ class Ingest:
         known: Mapping[Identity, Known],
         resolution: Resolution,
         locked: PendingResult[dict[UUID, Profile]] | None,
+        traits: DeployedTraits,
         received_at: datetime,
     ) -> tuple[list[ProfileChange], PeopleMerged]:
         """Apply changes of the locked people's identities; return them and the merges."""
@@ -256,11 +269,15 @@ class Ingest:
                     connection, [routing.exit_message(workflow_id, "merged") for workflow_id in doubled]
                 )
             people = await locked.get()
-            merge = await merge_people(connection, resolution.merged, people, merges)
+            merge = await merge_people(connection, resolution.merged, people, merges, traits)
             history += merge.history
         if resolution.claimed:
             await profiles.claim(connection, resolution.claimed)
         return history, merge
+
+
+def _place(batch: Sequence[Event], event_id: UUID) -> int:
+    return next(place for place, event in enumerate(batch) if event.id == event_id)
 
 
 def _take_within_traits(batch: Sequence[Event]) -> Sequence[Event]:

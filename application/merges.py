@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from application import routing
 from application.catalogue import Catalogue
+from application.computed_states import recount
 from application.derived_events import report_changes
 from application.people import build_history, event_source, merge_people, unknown_person
 from domain.access import Actor
@@ -22,7 +23,7 @@ from domain.people.profile_state import Folded, Part, ProfileState, Refusal, Sou
 from domain.people.separation import sayings, separate
 from domain.people.statements import statements_of
 from domain.tracking.event import Trust
-from store import audit, campaigns, journeys, merges, outbox, profile_changes, profiles, separation
+from store import audit, campaigns, computed_traits, journeys, merges, outbox, profile_changes, profiles, separation
 from store.database import Connection, Database
 from store.merges import Contamination, Merge, Snapshot
 from store.profile_changes import ProfileChange
@@ -134,6 +135,7 @@ async def _merge(
     connection: Connection, catalogue: Catalogue, user_id: str, source_user_id: str, by: Actor
 ) -> MergeResult:
     found = await _lock(connection, [user_id, source_user_id])
+    traits = await computed_traits.load_deployed(connection)
     target_id, source_id = (_profile_of(found, each) for each in (user_id, source_user_id))
     if source_id == target_id:
         raise ConflictError(f"{user_id} and {source_user_id} are one person already", user_id=user_id)
@@ -143,7 +145,7 @@ async def _merge(
     source = Source("operator", by.name, connection.clock.now(), by.name)
     if ended := await journeys.end_doubles(connection, merged, source.at):
         await outbox.append(connection, [routing.exit_message(workflow_id, "merged") for workflow_id in ended])
-    result = await merge_people(connection, merged, people, {source_id: source}, is_reversible=True)
+    result = await merge_people(connection, merged, people, {source_id: source}, traits, is_reversible=True)
     identity_change = _identity_change(target_id, "merged", source_id, source)
     await profile_changes.insert(connection, [identity_change, *result.history])
     cause = Cause(uuid7(), people[target_id].user_id, None, source.at)
@@ -164,6 +166,7 @@ async def _merge(
 
 async def _undo(connection: Connection, user_id: str, source_user_id: str, by: Actor) -> UndoResult:
     found = await _lock(connection, [user_id])
+    traits = await computed_traits.load_deployed(connection)
     target_id = _profile_of(found, user_id)
     merge = await merges.find(connection, source_user_id)
     if merge is None or merge.profile_id != target_id or merge.snapshot is None:
@@ -178,6 +181,7 @@ async def _undo(connection: Connection, user_id: str, source_user_id: str, by: A
     returning = own | await separation.identities_since(connection, merge, user_ids)
     is_untouched = await separation.restore_target(connection, merge)
     await separation.return_rows(connection, merge, returning)
+    await recount(connection, [merge.source_id, target_id], traits.definitions, are_all=True)
     source = Source("operator", by.name, connection.clock.now(), by.name)
     changes = await _separate_values(
         connection, merge, merge.snapshot, people[target_id], others, source, is_untouched=is_untouched

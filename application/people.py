@@ -10,10 +10,12 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from application import turns
+from application.computed_states import merge_states, recount_sequences
 from domain.channels.kinds import normalized_addresses
 from domain.errors import NotFoundError, UnavailableError
 from domain.long_work import LongWork
 from domain.people import profile_state
+from domain.people.computed.deployed import DeployedTraits
 from domain.people.consent import OPT_OUT, AddressRefusal
 from domain.people.derived_events import ValueChange, value_changes
 from domain.people.identity import Identity, Known, PersonRef, Resolution, identities_of
@@ -275,6 +277,7 @@ async def merge_people(
     merged: Mapping[UUID, UUID],
     people: Mapping[UUID, Profile],
     sources: Mapping[UUID, Source],
+    traits: DeployedTraits,
     *,
     is_reversible: bool = False,
 ) -> PeopleMerged:
@@ -285,7 +288,9 @@ async def merge_people(
     states, result = await turns.run(_merge_states(merged, people, sources))
     by = {source: sources[source].id for source in merged}
     await merges.record(connection, merged, by, is_reversible=is_reversible)
+    await merge_states(connection, merged, traits)
     await profiles.pour(connection, merged)
+    await recount_sequences(connection, set(merged.values()), traits)
     await profiles.write(connection, states)
     return result
 

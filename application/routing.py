@@ -24,6 +24,7 @@ from store.journeys import Entered, GoalSought
 from store.outbox import OutboxMessage
 from store.profiles import Profile
 
+NO_PEOPLE: Mapping[UUID, Profile] = {}
 # For one person in one campaign, the ended journeys that may still reach their goal. Each goal event is evaluated for
 # each.
 MAX_PAST = 100
@@ -48,7 +49,7 @@ class PendingContext:
     last: PendingResult[list[Entered]] | None
     received: PendingResult[list[StoredEvent]] | None
 
-    async def get(self, people: Mapping[UUID, Profile]) -> RoutingContext:
+    async def get(self, people: Mapping[UUID, Profile], as_of: Mapping[UUID, Profile] = NO_PEOPLE) -> RoutingContext:
         """Return the context of the events. Raises TooMuchWork if it exceeds one event's."""
         received = await self.received.get() if self.received else []
         if len(received) > MAX_RECEIVED and len(self.reported) > 1:
@@ -62,6 +63,7 @@ class PendingContext:
                 for entry in (await self.last.get() if self.last else ())
             },
             [ProfileEvent(stored.profile_id, stored.event) for stored in received],
+            as_of,
         )
 
 

@@ -179,6 +179,9 @@ class Sender:
                         raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
                     await messages.mark_sending(connection, message_id, at, provider.name, address)
+                    traits = await self._catalogue.computed_at(connection, claimed.registry_revision)
+                    now = claimed.first_claimed_at or at
+                    claimed = replace(claimed, computed=traits.view(claimed.counted, now))
                     addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
                     # With the claim: a read that fails after it would leave the message unknown and unsent.
                     is_one = isinstance(addresses, Unreachable) or len(addresses) < 2

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from msgspec import convert
+from msgspec.structs import replace
 
 from application.catalogue import Catalogue, LoadedVersion
 from application.effects import carry_out
@@ -60,7 +61,7 @@ class StepDecisions:
         answer = await self._answer(
             request,
             BranchAnswer,
-            _step_facts(request),
+            self._step_facts(request),
             lambda facts, version: decide_branch(request, version.plan, version.rules, facts, self._timezone),
         )
         return answer.case
@@ -70,7 +71,7 @@ class StepDecisions:
         answer = await self._answer(
             request,
             DelayAnswer,
-            _step_facts(request),
+            self._step_facts(request),
             lambda facts, version: decide_delay(request, version.plan, version.rules, facts, self._timezone),
         )
         return answer.until
@@ -85,7 +86,7 @@ class StepDecisions:
         answer = await self._answer(
             request,
             ActionAnswer,
-            _step_facts(request),
+            self._step_facts(request),
             lambda facts, version: decide_action(
                 request, version.plan, version.rules, facts, clock.now(), self._timezone
             ),
@@ -93,6 +94,16 @@ class StepDecisions:
         if answer.events:
             await self._ingest(list(answer.events), received_at=clock.now())
         return answer.journey_ended
+
+    def _step_facts(self, request: StepRequest) -> Callable[[Connection], Awaitable[StepFacts | None]]:
+        async def read(connection: Connection) -> StepFacts | None:
+            facts = await step_facts.read_step_facts(connection, request.journey_id, request.decision_id)
+            if facts is None or facts.answered is not None:
+                return facts
+            traits = await self._catalogue.computed_at(connection, facts.registry_revision)
+            return replace(facts, computed=traits.view(facts.counted, request.at))
+
+        return read
 
     async def _answer(
         self,
@@ -142,7 +153,3 @@ async def _record(connection: Connection, request: StepRequest, facts: LockedFac
         await journeys.end(connection, [ending])
     else:
         await journeys.place(connection, request.journey_id, decision.position, request.next_positions.move, request.at)
-
-
-def _step_facts(request: StepRequest) -> Callable[[Connection], Awaitable[StepFacts | None]]:
-    return lambda connection: step_facts.read_step_facts(connection, request.journey_id, request.decision_id)

@@ -14,6 +14,13 @@ from domain.data_plan.declared import DeclaredEventRule
 from domain.data_plan.events_document import INITIAL_EVENTS, EventsDocument, parse_events
 from domain.data_plan.events_document import to_document as event_to_document
 from domain.errors import NotFoundError
+from domain.people.computed_document import (
+    INITIAL_COMPUTED,
+    ComputedDocument,
+    NamedTrait,
+    parse_computed,
+    to_trait_document,
+)
 from domain.sending.caps import CapRule
 from domain.sending.caps_document import INITIAL_CAPS, CapsDocument, parse_caps
 from domain.sending.caps_document import to_document as cap_to_document
@@ -52,6 +59,12 @@ class RuleChange(Struct, frozen=True):
     after: dict[str, Any] | None
 
 
+def _trait_to_document(trait: NamedTrait) -> dict[str, Any]:
+    # Other sources are another rule, which authors write once for all.
+    sources = {"server_sources": list(trait.rule.server_sources)} if trait.rule.server_sources else {}
+    return {"key": trait.key, **to_trait_document(trait), **sources}
+
+
 FREQUENCY_CAPS: Final = DocumentKind(
     name="frequency-caps",
     command="caps",
@@ -80,8 +93,22 @@ DECLARED_EVENTS: Final = DocumentKind(
     routes_events=False,
 )
 
+COMPUTED: Final = DocumentKind(
+    name="computed",
+    command="computed",
+    title="computed traits",
+    model=ComputedDocument,
+    rule=NamedTrait,
+    initial=INITIAL_COMPUTED,
+    example="computed:\n  orders: {count: Order Completed}\n",
+    parse=parse_computed,
+    name_of=lambda trait: trait.key,
+    to_document=_trait_to_document,
+    routes_events=True,
+)
+
 DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
-    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS)
+    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED)
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,10 @@ from store.transaction_metrics import Metric
 
 # For one profile and name, the events searched for exits and goals that overtook an entry.
 MAX_SINCE = 100
+# For one person and name, the events in which a sequence is searched.
+MAX_STEPS = 1_000
+# Events of people that are in memory at once while their history is read.
+MAX_HISTORY_PAGE = 5_000
 
 
 class StoredEvent(Struct, frozen=True, gc=False):
@@ -146,6 +150,101 @@ async def by_ids(connection: Connection, profile_id: UUID, ids: Sequence[UUID]) 
         (profile_id, list(ids)),
     )
     return [_as_stored(row) async for row in cursor]
+
+
+class HistoryPlace(Struct, frozen=True):
+    """The place of an event in the history of several people."""
+
+    profile_id: UUID
+    recorded_at: datetime
+    id: UUID
+
+
+class HistoryPage(Struct, frozen=True):
+    """Events of several people; `next` is None after the last page."""
+
+    events: list[StoredEvent]
+    next: HistoryPlace | None
+
+
+async def history_page(
+    connection: Connection,
+    profile_ids: Collection[UUID],
+    names: Sequence[str] | None,
+    since: datetime,
+    after: HistoryPlace | None,
+) -> HistoryPage:
+    """Return events of people by person, with some names or all.
+
+    Unverified events do not count. `since` is before the arrival of all of them: months before are not touched.
+    """
+    start = after or HistoryPlace(UUID(int=0), datetime.min.replace(tzinfo=UTC), UUID(int=0))
+    cursor = await connection.execute(
+        """
+        SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
+               properties, context, timestamp, reported_timestamp, integrations, is_history, trust, recorded_at
+        FROM events
+        WHERE profile_id = ANY(%(profile_ids)s) AND (%(names)s::text[] IS NULL OR name = ANY(%(names)s))
+          AND received_at >= %(since)s AND trust <> 'unverified'
+          AND (profile_id, recorded_at, id) > (%(profile_id)s, %(recorded_at)s, %(id)s)
+        ORDER BY profile_id, recorded_at, id LIMIT %(limit)s
+        """,
+        {
+            "profile_ids": list(profile_ids),
+            "names": None if names is None else list(names),
+            "profile_id": start.profile_id,
+            "recorded_at": start.recorded_at,
+            "id": start.id,
+            "since": since,
+            "limit": MAX_HISTORY_PAGE,
+        },
+    )
+    rows = await cursor.fetchall()
+    places = [HistoryPlace(row["profile_id"], row.pop("recorded_at"), row["id"]) for row in rows[-1:]]
+    for row in rows[:-1]:
+        del row["recorded_at"]
+    is_last = len(rows) < MAX_HISTORY_PAGE
+    return HistoryPage([_as_stored(row) for row in rows], None if is_last else places[0])
+
+
+async def latest_by_name(
+    connection: Connection,
+    profile_ids: Collection[UUID],
+    names: Sequence[str] | None,
+    since: datetime | None,
+    *,
+    but: Collection[UUID],
+) -> PendingResult[list[StoredEvent]]:
+    """Return the last MAX_STEPS events of each name and person, of some names or all.
+
+    An event after an instant also arrived after it, unless clocks were wrong: one day is allowed for that. Unverified
+    events do not count.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
+               properties, context, timestamp, reported_timestamp, integrations, is_history, trust
+        FROM (
+          SELECT *, row_number() OVER (PARTITION BY profile_id, name ORDER BY timestamp DESC, id DESC) AS place
+          FROM events
+          WHERE profile_id = ANY(%(profile_ids)s) AND (%(names)s::text[] IS NULL OR name = ANY(%(names)s))
+            AND trust <> 'unverified'
+            AND (%(since)s::timestamptz IS NULL
+                 OR timestamp >= %(since)s AND recorded_at > %(since)s - interval '1 day'
+                    AND received_at > %(since)s - interval '1 day')
+            AND id <> ALL(%(but)s::uuid[])
+        ) AS latest
+        WHERE place <= %(each)s
+        """,
+        {
+            "profile_ids": list(profile_ids),
+            "names": names,
+            "since": since,
+            "but": list(but),
+            "each": MAX_STEPS,
+        },
+    )
+    return PendingResult(cursor, lambda rows: [_as_stored(row) for row in rows])
 
 
 async def happened_since(

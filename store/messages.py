@@ -49,6 +49,9 @@ class Claimed(Struct, frozen=True):
     consent: dict[str, bool]
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
+    counted: dict[str, Any]
+    registry_revision: int
+    computed: Mapping[str, Any] = {}
 
 
 async def reserve(connection: Connection, reservation: Reservation) -> None:
@@ -109,7 +112,9 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
                     ELSE journeys.state END AS journey_state,
                campaigns.state AS campaign_state,
                profiles.id AS profile_id, profiles.user_id, traits, profiles.context, profiles.addresses, consent,
-               suppressed, {REFUSED_OF_PROFILE} AS refused_addresses
+               suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
+               COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
+               (SELECT revision FROM registry) AS registry_revision
         FROM messages
         JOIN journeys ON journeys.id = messages.journey_id
         JOIN profiles ON profiles.id = journeys.profile_id

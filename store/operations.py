@@ -110,6 +110,14 @@ async def insert_for_deployment(
     return operation
 
 
+async def is_open(connection: Connection, kind: OperationKind) -> bool:
+    """Return whether the deployment has an unfinished operation of a kind."""
+    cursor = await connection.execute(
+        "SELECT FROM operations WHERE campaign_key IS NULL AND kind = %s AND finished_at IS NULL LIMIT 1", (kind,)
+    )
+    return await cursor.fetchone() is not None
+
+
 async def find(connection: Connection, id: UUID) -> Operation | None:
     """Return one operation."""
     cursor = await connection.execute(f"SELECT {_COLUMNS} FROM operations WHERE id = %s", (id,))  # noqa: S608

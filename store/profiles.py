@@ -22,7 +22,8 @@ class Profile(Struct, frozen=True):
     """A profile. `consent_given` is stated by the person, `consent` is the result.
 
     `said` holds the stamps of the values and `claims` the unverified values, if requested. `refused_addresses` are the
-    refusals of the person's addresses, by channel.
+    refusals of the person's addresses, by channel. `computed` are the values of computed traits where conditions may
+    read them, and `counted` the state that they are read from, if requested.
     """
 
     id: UUID
@@ -36,6 +37,8 @@ class Profile(Struct, frozen=True):
     said: dict[str, list[list[Any]]] | None = None
     refused_addresses: dict[str, dict[str, str | None]] = {}
     claims: dict[str, Any] = {}
+    computed: Mapping[str, Any] = {}
+    counted: Mapping[str, Any] = {}
 
     @property
     def consent(self) -> dict[str, bool]:
@@ -222,6 +225,29 @@ async def lock(
         {"with_said": list(with_said), "ids": sorted(ids)},
     )
     return PendingResult(cursor, lambda rows: {row["id"]: Profile(**row) for row in rows})
+
+
+async def count(connection: Connection) -> int:
+    """Count the profiles."""
+    cursor = await connection.execute("SELECT count(*) AS count FROM profiles")
+    [row] = await cursor.fetchall()
+    return int(row["count"])
+
+
+async def ids_after(connection: Connection, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the ids of the profiles after one."""
+    cursor = await connection.execute(
+        "SELECT id FROM profiles WHERE id > %s ORDER BY id LIMIT %s", (after or UUID(int=0), limit)
+    )
+    return [row["id"] async for row in cursor]
+
+
+async def first_created_at(connection: Connection, ids: Collection[UUID]) -> datetime | None:
+    """Return when the first of these profiles was created; none has an earlier event."""
+    cursor = await connection.execute("SELECT min(created_at) AS at FROM profiles WHERE id = ANY(%s)", (list(ids),))
+    [row] = await cursor.fetchall()
+    at: datetime | None = row["at"]
+    return at
 
 
 async def read(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:

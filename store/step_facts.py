@@ -64,7 +64,9 @@ SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at, s
                  FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS messages,
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
                  WHERE decisions.journey_id = journeys.id AND {IS_ARM}), '{{}}') AS arms,
-       (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered
+       (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
+       COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
+       (SELECT revision FROM registry) AS registry_revision
 FROM journeys
 JOIN profiles ON profiles.id = journeys.profile_id
 JOIN campaigns ON campaigns.key = journeys.campaign_key

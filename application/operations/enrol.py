@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from application import routing
 from application.catalogue import Catalogue
+from application.computed_states import read_computed, with_computed
 from application.people import ask_for_people, write_people
 from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AudienceRule
@@ -20,7 +21,7 @@ from domain.journey.matching import Matcher, ProfileEvent
 from domain.journey.routing import enrol
 from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
-from store import audience, campaigns, events, journeys, outbox
+from store import audience, campaigns, computed_traits, events, journeys, outbox
 from store.database import Connection
 from store.operations import Operation, Page
 from store.profiles import Profile
@@ -68,7 +69,9 @@ class EnrolHandler:
         time = EvaluationTime(convert(operation.parameters, EnrolParameters).at, version.rules.timezone)
         if await outbox.count_bulk(connection, MAX_WAITING) == MAX_WAITING:
             return Page(operation.cursor, pause=REST)
-        found = await audience.page(connection, operation.cursor, operation.created_at, PAGE)
+        traits, now = await computed_traits.load_deployed(connection), connection.clock.now()
+        page = await audience.page(connection, operation.cursor, operation.created_at, PAGE)
+        found = [with_computed(profile, traits, now) for profile in page]
         counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found, time)
         if members:
             listeners = await self._catalogue.listeners(connection)
@@ -127,6 +130,7 @@ async def _let_in(
     """Enter members by the rules of events; return the number, and refusals by reason."""
     parameters = convert(operation.parameters, EnrolParameters)
     people = (await write_people(connection, await ask_for_people(connection, members, {}))).people
+    people = await read_computed(connection, people, await catalogue.load_computed(connection), connection.clock.now())
     anonymous = await audience.anonymous_ids(connection, people)
     profile_events = [
         ProfileEvent(profile.id, _entry(operation, parameters, profile, anonymous.get(profile.id)))

@@ -59,19 +59,24 @@ class JourneyEntry(Struct, frozen=True):
     key: str
 
 
+NO_PEOPLE: Mapping[UUID, Person] = {}
+
+
 class Matcher:
     """Evaluates the expressions of a batch, as of the instant `at`.
 
     An event by a fast clock is later than its arrival, and is judged as of itself. `timezone` is the campaign's, for
     people without a zone of their own.
 
-    People do not change within a batch, so each key, and each condition that does not read the journey's entry, is
-    evaluated once per event, and each input is prepared once. `evaluations` counts them.
+    `as_of` are people as an event found them, by the event's id; others are as in `people`. So each key, and each
+    condition that does not read the journey's entry, is evaluated once per event, and each input is prepared once.
+    `evaluations` counts them.
     """
 
-    def __init__(self, people: Mapping[UUID, Person], at: datetime) -> None:
+    def __init__(self, people: Mapping[UUID, Person], at: datetime, as_of: Mapping[UUID, Person] = NO_PEOPLE) -> None:
         self._people = people
         self._at = at
+        self._as_of = as_of
         self.evaluations = 0
         self._outcomes: dict[tuple[str, ExpressionScope, UUID, str | None], ConditionOutcome] = {}
         self._keys: dict[tuple[str, UUID], KeyOutcome] = {}
@@ -115,7 +120,7 @@ class Matcher:
             self._time_of(profile_event.event, timezone),
             self._spent,
             event=self._prepare(profile_event.event),
-            profile=self._prepare(self._people[profile_event.profile_id]),
+            profile=self._prepare(self._person(profile_event)),
             entry=None if entry is None else self._prepare(entry),
         )
 
@@ -135,13 +140,17 @@ class Matcher:
                 self._time_of(profile_event.event, None),
                 self._spent,
                 event=self._prepare(profile_event.event),
-                profile=self._prepare(self._people[profile_event.profile_id]),
+                profile=self._prepare(self._person(profile_event)),
             )
             self._keys[place] = known
         return known
 
     def _time_of(self, event: Event, timezone: str | None) -> EvaluationTime:
         return EvaluationTime(max(self._at, event.timestamp), timezone)
+
+    def _person(self, profile_event: ProfileEvent) -> Person:
+        """Return the person as the event found them."""
+        return self._as_of.get(profile_event.reported_id) or self._people[profile_event.profile_id]
 
     def _prepare(self, root: object) -> Prepared:
         if (known := self._prepared.get(id(root))) is None:

@@ -85,7 +85,7 @@ class Router:
         new_ids: Iterable[UUID],
     ) -> None:
         self._listeners = listeners
-        self._matcher = Matcher(context.people, received_at)
+        self._matcher = Matcher(context.people, received_at, context.as_of)
         self._people = context.people
         self._received_at = received_at
         self._new_ids = iter(new_ids)

@@ -76,7 +76,8 @@ class RoutingContext(Struct, frozen=True):
 
     `active` are the active journeys concerned, `past` are over and may still reach their goal, `last_entries` is when
     each (campaign, profile, key) was last entered, `received` are stored exits and goals that may have happened after
-    an entry of this batch, including those of the batch itself.
+    an entry of this batch, including those of the batch itself. `as_of` are the people as each event found them, with
+    the event itself counted in their computed traits; where there is none, as in `people`.
     """
 
     people: Mapping[UUID, Person]
@@ -84,3 +85,4 @@ class RoutingContext(Struct, frozen=True):
     past: Sequence[Journey]
     last_entries: Mapping[tuple[str, UUID, str], datetime]
     received: Sequence[ProfileEvent]
+    as_of: Mapping[UUID, Person] = {}

@@ -1,5 +1,6 @@
 """Facts for the decisions of steps: person, entry event, journey and ledger."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -55,7 +56,8 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
 
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
     own state. `arms` are those of the splits that the journey has reached. `bucket` stays the person's in merges.
-    `saved` are values of webhooks' replies.
+    `saved` are values of webhooks' replies. `computed` are the values of computed traits, read from the state `counted`
+    with the definitions of the registry's revision.
     """
 
     entry: dict[str, Any]
@@ -69,6 +71,9 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     messages: dict[str, str]
     arms: dict[str, str]
     saved: dict[str, Any]
+    counted: dict[str, Any]
+    registry_revision: int
+    computed: Mapping[str, Any] = {}
 
     @property
     def consent(self) -> dict[str, bool]:

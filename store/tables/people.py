@@ -1,6 +1,6 @@
 """People: profiles, their identities and addresses, and their history."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, Text, Uuid, text
+from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.columns import CLOCK, EMPTY_ARRAY, EMPTY_OBJECT, INSTANT, metadata
@@ -91,4 +91,30 @@ profile_merges = Table(
     Column("snapshot", JSONB),
     Index("profile_merges_profile_id", "profile_id"),
     Index("profile_merges_source_user_id", "source_user_id", postgresql_where=text("source_user_id IS NOT NULL")),
+)
+
+# The computed traits. Another definition of a key has another id, and so its own part of the states.
+computed_traits = Table(
+    "computed_traits",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("rule", JSONB, nullable=False),
+    Column("active_from", INSTANT, nullable=False, server_default=CLOCK),
+    Column("ready_at", INSTANT),
+    Column("retired_at", INSTANT),
+    Index("computed_traits_key", "key", unique=True, postgresql_where=text("retired_at IS NULL")),
+)
+
+# The sums of a person's events, by trait id. One row a person: one write for all traits of a batch.
+profile_states = Table(
+    "profile_states",
+    metadata,
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), primary_key=True),
+    Column("state", JSONB, nullable=False),
+    Column("next_at", INSTANT),
+    Column("is_partial", Boolean, nullable=False, server_default=text("false")),
+    Index("profile_states_next_at", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+    Index("profile_states_partial", "profile_id", postgresql_where=text("is_partial")),
+    postgresql_with={"fillfactor": 80},
 )

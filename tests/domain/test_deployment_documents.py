@@ -35,5 +35,5 @@ def test_the_initial_document_and_the_example_are_valid(name: str) -> None:
 
 
 def test_a_kind_that_does_not_exist() -> None:
-    with pytest.raises(NotFoundError, match="there is no document capps; there are frequency-caps"):
+    with pytest.raises(NotFoundError, match="there is no document capps; there are frequency-caps, "):
         deployment_document("capps")

@@ -12,7 +12,7 @@ from domain.people.computed.conditions import NOT_COUNTED, is_counted, read_valu
 from domain.people.computed.definition import TraitDefinition, TraitRule, TraitType, is_selected
 from domain.people.computed.states import Completion, Distinct, Ever, LastWithin, Lately, Total, TraitState
 from domain.people.computed.window_log import CELLS, MAX_ENTRIES, MAX_EXACT_ENTRIES, WindowLog
-from domain.tracking.event import Event
+from domain.tracking.event import Event, Trust
 
 # The state of a person: that of each trait, by its id. It is JSON.
 ComputedState = Mapping[str, Any]
@@ -96,6 +96,11 @@ class ComputedTraits:
         """Return the sequences that an event may be a step of, for the store to find."""
         return [trait.definition for trait in self._list_concerned(event) if trait.rule.function == "sequence"]
 
+    def completion(self, state: ComputedState, definition: TraitDefinition) -> datetime | None:
+        """Return the last known completion of a sequence."""
+        completed = state.get(str(definition.id))
+        return None if completed is None else from_microseconds(completed)
+
     def put_completion(
         self, state: ComputedState, definition: TraitDefinition, completed: datetime | None
     ) -> ComputedState:
@@ -105,6 +110,8 @@ class ComputedTraits:
         return rest if completed is None else {**rest, id: to_microseconds(completed)}
 
     def _list_concerned(self, event: Event) -> Iterator["_Trait"]:
+        if event.trust is Trust.UNVERIFIED:
+            return
         named = self._named.get((event.type, event.name), ()) if event.name is not None else ()
         yield from named
         for trait in self._of_activity:

@@ -105,6 +105,8 @@ def step_facts(**known: Any) -> StepFacts:
         "stage": "new",
         "created_at": AT,
         "bucket": PERSON,
+        "counted": {},
+        "registry_revision": 1,
         "messages": {},
         "arms": {},
         "saved": {},

@@ -1,0 +1,111 @@
+"""The computed traits of people: counted from events, from histories, and merged."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from application import turns
+from domain.long_work import LongWork
+from domain.people.computed.definition import TraitDefinition
+from domain.people.computed.deployed import DeployedTraits
+from domain.people.computed.history import HistoryCount, list_event_names
+from domain.people.computed.traits import ComputedState
+from store import events, profile_states, profiles
+from store.database import Connection
+from store.events import StoredEvent
+from store.profile_states import EMPTY, StateRow
+from store.profiles import Profile
+
+
+async def recount(
+    connection: Connection,
+    profile_ids: Collection[UUID],
+    definitions: Sequence[TraitDefinition],
+    *,
+    are_all: bool = False,
+) -> None:
+    """Replace the state of these traits by that of the people's whole history.
+
+    The caller has locked the registry and the people, so that each of their events is either committed and counted
+    here, or counted after this transaction. Repeating it changes nothing. If the definitions are all that lack events
+    of before, the state is no longer partial.
+    """
+    counts = {id: HistoryCount(definitions) for id in profile_ids}
+    async for page in _pages_of_history(connection, profile_ids, list_event_names(definitions)):
+        await turns.run(_count(counts, page))
+    known = await (await profile_states.read(connection, profile_ids)).get()
+    replaced = {str(definition.id) for definition in definitions}
+    changed: dict[UUID, StateRow] = {}
+    for id, count in counts.items():
+        before = known.get(id, EMPTY)
+        kept = {trait: one for trait, one in before.state.items() if trait not in replaced}
+        after = StateRow({**kept, **count.finish()}, before.next_at, before.is_partial and not are_all)
+        if after != before:
+            changed[id] = after
+    if emptied := [id for id, row in changed.items() if row == EMPTY]:
+        await profile_states.delete(connection, emptied)
+    if filled := {id: row for id, row in changed.items() if row != EMPTY}:
+        await profile_states.write(connection, filled)
+
+
+async def merge_states(connection: Connection, merged: Mapping[UUID, UUID], traits: DeployedTraits) -> None:
+    """Merge the states of locked people into those who stay.
+
+    While a trait is being computed over the history, one of two may have been reached and the other not: the merged
+    person is computed anew.
+    """
+    known = await (await profile_states.read(connection, {*merged, *merged.values()})).get()
+    states: dict[UUID, ComputedState] = {}
+    for source, target in sorted(merged.items()):
+        before = states.get(target, known.get(target, EMPTY).state)
+        states[target] = traits.following.merge(before, known.get(source, EMPTY).state)
+    await profile_states.delete(connection, merged.keys())
+    is_partial = bool(traits.building)
+    rows = {id: StateRow(state, is_partial=is_partial) for id, state in states.items() if state or is_partial}
+    if rows:
+        await profile_states.write(connection, rows)
+
+
+async def recount_sequences(connection: Connection, profile_ids: Collection[UUID], traits: DeployedTraits) -> None:
+    """Compute the sequences of merged people, which no two states tell."""
+    if sequences := [one for one in traits.definitions if one.rule.function == "sequence"]:
+        await recount(connection, profile_ids, sequences)
+
+
+def with_computed(person: Profile, traits: DeployedTraits, at: datetime) -> Profile:
+    """Return a person with the values of their state at an instant."""
+    return replace(person, computed=traits.view(person.counted, at))
+
+
+async def read_computed(
+    connection: Connection, people: Mapping[UUID, Profile], traits: DeployedTraits, at: datetime
+) -> dict[UUID, Profile]:
+    """Return locked people with the values of their computed traits at an instant."""
+    if not traits.definitions:
+        return dict(people)
+    known = await (await profile_states.read(connection, people.keys())).get()
+    return {id: replace(person, computed=traits.view(known.get(id, EMPTY).state, at)) for id, person in people.items()}
+
+
+async def _pages_of_history(
+    connection: Connection, profile_ids: Collection[UUID], names: Sequence[str] | None
+) -> AsyncIterator[list[StoredEvent]]:
+    created_at = await profiles.first_created_at(connection, profile_ids)
+    if created_at is None:
+        return
+    # A day for clocks that differ.
+    since = created_at - timedelta(days=1)
+    after: events.HistoryPlace | None = None
+    while True:
+        page = await events.history_page(connection, profile_ids, names, since, after)
+        yield page.events
+        if (after := page.next) is None:
+            return
+
+
+def _count(counts: Mapping[UUID, HistoryCount], page: Sequence[StoredEvent]) -> LongWork[None]:
+    for stored in page:
+        counts[stored.profile_id].add(stored.event)
+        yield

@@ -1,0 +1,104 @@
+"""The definitions of computed traits: applied, and counted over the history."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct, convert
+
+from application.computed_states import recount
+from domain.access import Actor
+from domain.people.computed.definition import TraitDefinition
+from domain.people.computed_document import NamedTrait
+from store import campaigns, computed_traits, operations, profile_states, profiles
+from store.database import Connection
+from store.operations import Operation, Page
+
+# People of one transaction. Their events wait meanwhile.
+PAGE = 100
+# The cursor after the last person: those whom a merge left partial come last.
+_EVERYONE: Final = UUID(int=2**128 - 1)
+
+
+class BackfillParameters(Struct, frozen=True):
+    """The ids of the definitions."""
+
+    traits: list[int]
+
+
+async def apply_traits(connection: Connection, traits: Sequence[NamedTrait], by: Actor) -> None:
+    """Put definitions in force; the caller holds the registry's exclusive lock.
+
+    The same rule under the same key goes on. Events of before are counted by an operation, which is requested again for
+    definitions whose operation was cancelled.
+    """
+    stored = await computed_traits.load(connection)
+    wanted = {trait.key: trait.rule for trait in traits}
+    kept = {one.definition.key: one for one in stored if wanted.get(one.definition.key) == one.definition.rule}
+    if gone := [one.definition.id for one in stored if one.definition.key not in kept]:
+        await computed_traits.retire(connection, gone)
+    building = [one.definition.id for one in kept.values() if one.ready_at is None]
+    if building and await operations.is_open(connection, "backfill"):
+        building = []
+    building += await computed_traits.add(connection, {key: rule for key, rule in wanted.items() if key not in kept})
+    if building:
+        await operations.insert_for_deployment(connection, "backfill", {"traits": building}, requested_by=by.name)
+
+
+async def describe_traits(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
+    """Return since when each trait counts events, and since when those of before."""
+    return {
+        one.definition.key: {"active_from": one.active_from, "ready_at": one.ready_at}
+        for one in await computed_traits.load(connection)
+    }
+
+
+class BackfillHandler:
+    """Counts the events of before for new definitions, person by person.
+
+    Each person's state is replaced by that of their whole history, so that a repeated page counts nothing twice. A
+    merge in the meantime marks its people, who are computed last, when no event can be routed for a moment: then the
+    traits are ready.
+    """
+
+    async def total(self, connection: Connection, operation: Operation) -> int:
+        """Count the people known by now."""
+        return await profiles.count(connection)
+
+    async def page(self, connection: Connection, operation: Operation) -> Page:
+        """Count the histories of the next people."""
+        is_end = operation.cursor == _EVERYONE
+        if is_end:
+            await campaigns.lock_registry_exclusive(connection)
+        else:
+            await campaigns.lock_registry_shared(connection)
+        building = [one.definition for one in await computed_traits.load(connection) if one.ready_at is None]
+        wanted = set(convert(operation.parameters, BackfillParameters).traits)
+        definitions = [definition for definition in building if definition.id in wanted]
+        if not definitions:
+            return Page(operation.cursor, is_last=True)
+        if is_end:
+            return await _finish(connection, definitions, building)
+        ids = await profiles.ids_after(connection, operation.cursor, PAGE)
+        await _recount(connection, ids, definitions)
+        return Page(ids[-1] if len(ids) == PAGE else _EVERYONE, done=len(ids))
+
+
+async def _finish(
+    connection: Connection, definitions: Sequence[TraitDefinition], building: Sequence[TraitDefinition]
+) -> Page:
+    """Compute the people of merges; without more of them the traits are ready."""
+    partial = await profile_states.find_partial(connection, PAGE)
+    await _recount(connection, partial, building, are_all=True)
+    if len(partial) == PAGE:
+        return Page(_EVERYONE)
+    await computed_traits.mark_ready(connection, [definition.id for definition in definitions])
+    return Page(_EVERYONE, is_last=True)
+
+
+async def _recount(
+    connection: Connection, ids: Sequence[UUID], definitions: Sequence[TraitDefinition], *, are_all: bool = False
+) -> None:
+    if ids:
+        locked = await (await profiles.lock(connection, ids)).get()
+        await recount(connection, locked.keys(), definitions, are_all=are_all)

@@ -1,0 +1,190 @@
+"""Follow the events of a batch with the computed traits of their people."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from application import turns
+from domain.conditions.cel_costs import Spent
+from domain.journey.matching import UNITS_OF_AN_EVALUATION
+from domain.long_work import LongWork
+from domain.people.computed.definition import TraitDefinition
+from domain.people.computed.deployed import DeployedTraits
+from domain.people.computed.sequences import find_last_completion
+from domain.people.computed.traits import ComputedState
+from domain.tracking.event import Event
+from store import events, profile_states
+from store.database import Connection, PendingResult
+from store.events import StoredEvent
+from store.profile_states import EMPTY, StateRow
+from store.profiles import Profile
+
+# Work is counted in folded events and in events compared with a sequence; each expensive expression counts as several.
+MAX_WORK = 20_000
+
+
+class TooMuchToFollow(Exception):
+    """The events of a batch from this one on exceed the work of one transaction."""
+
+    def __init__(self, event_id: UUID) -> None:
+        super().__init__(event_id)
+        self.event_id = event_id
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The people after the batch, and as each routed event found them, itself counted."""
+
+    people: dict[UUID, Profile]
+    as_of: dict[UUID, Profile]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingStates:
+    """The requested states of the people whom events concern, in the order of arrival."""
+
+    traits: DeployedTraits
+    arrived: Sequence[StoredEvent]
+    routed: Collection[UUID]
+    states: PendingResult[dict[UUID, StateRow]]
+    history: PendingResult[list[StoredEvent]] | None
+
+    async def follow(self, connection: Connection, people: Mapping[UUID, Profile], at: datetime) -> Followed:
+        """Count the events of locked people, and write the states that they change.
+
+        Raises TooMuchToFollow beyond MAX_WORK, except for a single event.
+        """
+        states = await self.states.get()
+        history = await self.history.get() if self.history else []
+        batch = _Batch(self.traits, people, states, at)
+        for stored in history:
+            batch.remember(stored)
+        await turns.run(_follow(batch, self.arrived, self.routed))
+        if changed := batch.changed():
+            await profile_states.write(connection, changed)
+        return Followed({**people, **batch.people}, batch.as_of)
+
+
+async def ask_for_states(
+    connection: Connection, traits: DeployedTraits, fresh: Iterable[StoredEvent], routed: Collection[UUID]
+) -> PendingStates | None:
+    """Request the states of people whose events are counted, or judged by conditions.
+
+    Their profiles are locked in an earlier statement. None if there is nothing to do.
+    """
+    if not traits.definitions:
+        return None
+    arrived = [one for one in fresh if one.event.id in routed or traits.following.hears(one.event)]
+    if not arrived:
+        return None
+    states = await profile_states.read(connection, {one.profile_id for one in arrived})
+    steps = [(one, definition) for one in arrived for definition in traits.following.sequences(one.event)]
+    return PendingStates(traits, arrived, routed, states, await _ask_for_steps(connection, steps) if steps else None)
+
+
+async def _ask_for_steps(
+    connection: Connection, steps: Sequence[tuple[StoredEvent, TraitDefinition]]
+) -> PendingResult[list[StoredEvent]]:
+    """Request the earlier events with which these may complete a sequence."""
+    names = {selector.name for _, definition in steps for selector in definition.rule.events}
+    since: datetime | None = None
+    if all(definition.rule.within is not None for _, definition in steps):
+        since = min(
+            stored.event.timestamp - timedelta(seconds=definition.rule.within or 0) for stored, definition in steps
+        )
+    return await events.latest_by_name(
+        connection,
+        {stored.profile_id for stored, _ in steps},
+        None if None in names else [name for name in names if name is not None],
+        since,
+        but=[stored.event.id for stored, _ in steps],
+    )
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The states of people while their events are counted."""
+
+    traits: DeployedTraits
+    known: Mapping[UUID, Profile]
+    rows: Mapping[UUID, StateRow]
+    at: datetime
+    states: dict[UUID, ComputedState] = field(default_factory=dict)
+    people: dict[UUID, Profile] = field(default_factory=dict)
+    as_of: dict[UUID, Profile] = field(default_factory=dict)
+    steps: dict[tuple[UUID, int], list[Event]] = field(default_factory=dict)
+    due: dict[UUID, set[TraitDefinition]] = field(default_factory=dict)
+    work: int = 0
+    spent: Spent = field(default_factory=Spent)
+
+    def state(self, profile_id: UUID) -> ComputedState:
+        known = self.states.get(profile_id)
+        return self.rows.get(profile_id, EMPTY).state if known is None else known
+
+    def remember(self, stored: StoredEvent) -> list[TraitDefinition]:
+        """Keep an event for the sequences of which it may be a step."""
+        definitions = self.traits.following.sequences(stored.event)
+        for definition in definitions:
+            self.steps.setdefault((stored.profile_id, definition.id), []).append(stored.event)
+        return definitions
+
+    def count(self, stored: StoredEvent) -> None:
+        """Count one event."""
+        id, before = stored.profile_id, self.state(stored.profile_id)
+        after = self.traits.following.fold(before, stored.event, self.spent)
+        if after is not before:
+            self.states[id] = after
+        if definitions := self.remember(stored):
+            self.due.setdefault(id, set()).update(definitions)
+        self.work += 1
+
+    def complete(self, profile_id: UUID) -> None:
+        """Find the last completion of sequences of which the events so far are steps."""
+        for definition in sorted(self.due.pop(profile_id, ()), key=lambda one: one.id):
+            steps = self.steps[profile_id, definition.id]
+            self.work += len(steps)
+            found = find_last_completion(definition.rule, steps)
+            before = self.traits.following.completion(self.state(profile_id), definition)
+            if found is not None and (before is None or found > before):
+                self.states[profile_id] = self.traits.following.put_completion(
+                    self.state(profile_id), definition, found
+                )
+
+    def person(self, profile_id: UUID, at: datetime) -> Profile:
+        """Return the person as of the events so far; the same object if nothing changed."""
+        state = self.state(profile_id)
+        known = self.people.get(profile_id)
+        if known is not None and known.counted is state and at == self.at:
+            return known
+        person = replace(self.known[profile_id], computed=self.traits.view(state, at), counted=state)
+        if at == self.at:
+            self.people[profile_id] = person
+        return person
+
+    def changed(self) -> dict[UUID, StateRow]:
+        """Return the rows to be written."""
+        changed: dict[UUID, StateRow] = {}
+        for id, state in self.states.items():
+            before = self.rows.get(id, EMPTY)
+            if state != before.state:
+                changed[id] = StateRow(self.traits.drop_retired(state), before.next_at, before.is_partial)
+        return changed
+
+
+def _follow(batch: _Batch, arrived: Sequence[StoredEvent], routed: Collection[UUID]) -> LongWork[None]:
+    for place, stored in enumerate(arrived):
+        if place > 0 and batch.work + batch.spent.units / UNITS_OF_AN_EVALUATION > MAX_WORK:
+            raise TooMuchToFollow(stored.event.id)
+        batch.count(stored)
+        if stored.event.id in routed:
+            batch.complete(stored.profile_id)
+            # An event by a fast clock is later than its arrival.
+            batch.as_of[stored.event.id] = batch.person(stored.profile_id, max(batch.at, stored.event.timestamp))
+        yield
+    for id in {stored.profile_id for stored in arrived}:
+        batch.complete(id)
+        batch.person(id, batch.at)
+        yield

@@ -1,0 +1,34 @@
+"""The computed traits of a deployment: which follow events, and which have values."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from domain.people.computed.definition import TraitDefinition
+from domain.people.computed.traits import ComputedState, ComputedTraits
+
+
+class DeployedTraits:
+    """The definitions in force.
+
+    All follow events. Only those with an id in `ready` have values: of the others, some events of before are not
+    counted yet, and a partial count is no answer.
+    """
+
+    def __init__(self, definitions: Iterable[TraitDefinition], ready: Collection[int]) -> None:
+        self.definitions = tuple(definitions)
+        self.building = tuple(definition for definition in self.definitions if definition.id not in ready)
+        self.following = ComputedTraits(self.definitions)
+        self.ready = ComputedTraits(definition for definition in self.definitions if definition.id in ready)
+        self._ids = frozenset(str(definition.id) for definition in self.definitions)
+
+    def view(self, state: ComputedState, at: datetime) -> Mapping[str, Any]:
+        """Return the values at an instant, by key."""
+        return self.ready.view(state, at)
+
+    def drop_retired(self, state: ComputedState) -> ComputedState:
+        """Return the state without that of retired definitions."""
+        return state if self._ids.issuperset(state) else {id: one for id, one in state.items() if id in self._ids}
+
+
+NO_TRAITS = DeployedTraits((), ())

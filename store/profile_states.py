@@ -1,0 +1,72 @@
+"""The states of computed traits: one row a person, under the lock of the profile."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from store.database import Connection, PendingResult
+
+
+class StateRow(Struct, frozen=True):
+    """The state of a person, by trait id.
+
+    `next_at` is when a watched trait may change by time alone. `is_partial` says that a merge has joined people of whom
+    one may lack events of before a trait: its state is computed anew.
+    """
+
+    state: Mapping[str, Any]
+    next_at: datetime | None = None
+    is_partial: bool = False
+
+
+EMPTY = StateRow({})
+
+
+async def read(connection: Connection, profile_ids: Collection[UUID]) -> PendingResult[dict[UUID, StateRow]]:
+    """Read the states of people; those without events have none.
+
+    To write them, the caller locks the profiles first, in an earlier statement.
+    """
+    cursor = await connection.execute(
+        "SELECT profile_id, state, next_at, is_partial FROM profile_states WHERE profile_id = ANY(%s)",
+        (list(profile_ids),),
+    )
+    return PendingResult(
+        cursor,
+        lambda rows: {row["profile_id"]: StateRow(row["state"], row["next_at"], row["is_partial"]) for row in rows},
+    )
+
+
+async def write(connection: Connection, states: Mapping[UUID, StateRow]) -> None:
+    """Write the states of locked people."""
+    items = [
+        {"profile_id": id, "state": row.state, "next_at": row.next_at, "is_partial": row.is_partial}
+        for id, row in sorted(states.items())
+    ]
+    await connection.execute(
+        """
+        INSERT INTO profile_states (profile_id, state, next_at, is_partial)
+        SELECT profile_id, state, next_at, is_partial
+        FROM jsonb_to_recordset(%s) AS item (profile_id uuid, state jsonb, next_at timestamptz, is_partial boolean)
+        ON CONFLICT (profile_id) DO UPDATE
+        SET state = excluded.state, next_at = excluded.next_at, is_partial = excluded.is_partial
+        """,
+        (Jsonb(items),),
+    )
+
+
+async def delete(connection: Connection, profile_ids: Collection[UUID]) -> None:
+    """Delete the states of locked people."""
+    await connection.execute("DELETE FROM profile_states WHERE profile_id = ANY(%s)", (list(profile_ids),))
+
+
+async def find_partial(connection: Connection, limit: int) -> list[UUID]:
+    """Return people whose states lack events of before a trait."""
+    cursor = await connection.execute(
+        "SELECT profile_id FROM profile_states WHERE is_partial ORDER BY profile_id LIMIT %s", (limit,)
+    )
+    return [row["profile_id"] async for row in cursor]
