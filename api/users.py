@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from api.auth import Operator, allow
+from api.auth import Operator, Reader, allow
 from api.dependencies import ChannelPath, PersonPath, RequestModel, ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, Limit
 from api.problems import refusals
@@ -106,11 +106,12 @@ class SuppressionRequest(RequestModel):
 async def timeline(
     person: PersonPath,
     services: Using,
+    by: Reader,
     limit: Limit = DEFAULT_LIMIT,
     before: Annotated[TextField | None, Query(description="`next` of the page before")] = None,
 ) -> Timeline:
     """Events, entries, decisions with reasons, messages and exits of one user."""
-    return Timeline.model_validate(await services.explain.timeline(person, limit=limit, before=before))
+    return Timeline.model_validate(await services.explain.timeline(person, limit=limit, before=before, by=by))
 
 
 @router.put("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))

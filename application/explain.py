@@ -15,12 +15,13 @@ from application.data_plan import read_declared
 from application.people import unknown_person
 from application.refusals import evaluate_refusals, look_up
 from application.whereabouts import Whereabouts, link, whereabouts
+from domain.access import Actor
 from domain.campaign.durations import format_duration
 from domain.data_plan.declared import DeclaredEvents
 from domain.errors import InvalidCursorError
 from domain.people.identity import PersonRef
 from domain.tracking.event import AUDIENCE, EventType
-from store import profiles, timeline
+from store import audit, profiles, timeline
 from store.database import Database
 from store.timeline import Recorded
 
@@ -89,12 +90,16 @@ class Explain:
         self._journey_url = journey_url
         self._timezone = timezone
 
-    async def timeline(self, person: PersonRef, *, limit: int, before: str | None) -> Timeline:
-        """Return the latest `limit` lines before a place. Raises NotFoundError."""
+    async def timeline(self, person: PersonRef, *, limit: int, before: str | None, by: Actor) -> Timeline:
+        """Return the latest `limit` lines before a place; the audit log says who looked.
+
+        Raises NotFoundError.
+        """
         place = place_of(before)
         async with self._database.transaction() as connection:
             profile_id = await profiles.find(connection, person)
             called = person.id if profile_id is None else None
+            await audit.record_once_a_day(connection, by, "user.read", person.id)
             recorded = await timeline.latest(connection, profile_id, limit + 1, place, called=called)
             declared = await read_declared(connection)
             unjudged = await look_up(connection, self._catalogue, profile_id, recorded[:limit]) if profile_id else None

@@ -102,7 +102,7 @@ class Users:
         """Return a person; the audit log says who has looked. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             view = await show(connection, person, self._journey_url)
-            await audit.record_once_a_day(connection, by, "user.read", view.user_id or str(view.id))
+            await audit.record_once_a_day(connection, by, "user.read", person.id)
             return view
 
     async def find(

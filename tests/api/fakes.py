@@ -217,7 +217,7 @@ class FakeExplain:
         self.asked: list[tuple[str, int, str | None]] = []
         self.items: list[TimelineItem] = []
 
-    async def timeline(self, person: PersonRef, *, limit: int, before: str | None) -> Timeline:
+    async def timeline(self, person: PersonRef, *, limit: int, before: str | None, by: Actor) -> Timeline:
         self.asked.append((person.id, limit, before))
         return Timeline(person.id, self.items, [], None)
 
