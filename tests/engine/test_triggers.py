@@ -99,6 +99,33 @@ async def test_a_change_by_steps_operators_and_links_is_heard(harness: Harness) 
     assert len(await harness.query("SELECT 1 FROM events WHERE type = 'consent'")) == 1
 
 
+async def test_operators_corrections_merges_and_links_are_heard(harness: Harness) -> None:
+    for channel in ("webhook", "email"):
+        await harness.run_campaign(starts(f"no-{channel}", "{event: Go}", exit=f"{{consent: {channel}}}"))
+    for trait in ("plan", "city"):
+        await harness.run_campaign(starts(f"old-{trait}", "{event: Go}", exit=f"{{changed: profile.traits.{trait}}}"))
+    mail = "{id: mail, send: {channel: email, template: note}}"
+    await harness.run_campaign(starts("mailed", "{event: Wanted}", steps=mail))
+    await harness.identify("u1", email="u1@example.com", plan="free")
+    await harness.identify("u2", city="Ulm")
+    await harness.track("u1", "Wanted")
+    [sent] = await harness.inbox.wait_for(1, timeout=20)
+    await harness.track("u1", "Go")
+
+    async def ended() -> list[str]:
+        ends = await harness.query("SELECT campaign_key FROM decisions WHERE kind = 'exit' ORDER BY recorded_at")
+        return [row["campaign_key"] for row in ends]
+
+    await harness.admin("PATCH", "/v1/users/u1", {"traits": {"plan": "pro"}})
+    assert await ended() == ["old-plan"]
+    await harness.admin("PATCH", "/v1/users/u1", {"suppressed": {"webhook": "gone"}})
+    assert await ended() == ["old-plan", "no-webhook"]
+    await harness.admin("POST", "/v1/users/u1/merges", {"from": "u2"})
+    assert await ended() == ["old-plan", "no-webhook", "old-city"]
+    await harness.http.post(str(sent.message["List-Unsubscribe"]).strip("<>"))
+    assert await ended() == ["old-plan", "no-webhook", "old-city", "no-email"]
+
+
 async def test_a_step_that_changes_what_starts_its_campaign_ends(harness: Harness) -> None:
     count = "{id: count, update_profile: {visits: {cel: profile.traits.visits + 1}}}"
     await harness.run_campaign(starts("loop", "{changed: profile.traits.visits}", steps=count))
