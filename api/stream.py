@@ -16,8 +16,15 @@ from api.routes import Route
 from domain.access import Scope
 from domain.errors import OutdatedCursorError
 from domain.sending.claim import MessageState
-from domain.stream import STREAM_KINDS, StreamKind, decode_cursor
-from store.stream import StreamedConversion, StreamedDecision, StreamedEvent, StreamedMessage, StreamRow
+from domain.stream import STREAM_KINDS, ProfileOutcome, StreamKind, decode_cursor
+from store.stream import (
+    StreamedConversion,
+    StreamedDecision,
+    StreamedEvent,
+    StreamedMessage,
+    StreamedProfile,
+    StreamRow,
+)
 
 router = APIRouter(prefix="/v1/stream", tags=["Stream"], dependencies=[Depends(allow(Scope.STREAM))], route_class=Route)
 
@@ -81,6 +88,11 @@ _CONVERSION: dict[str, Any] = {
     "profile_id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
     "user_id": "u-4711",
     "at": "2026-11-22T09:00:00Z",
+}
+_PROFILE: dict[str, Any] = {
+    "profile_id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e90",
+    "outcome": "merged",
+    "target_id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e91",
 }
 
 
@@ -196,7 +208,26 @@ class StreamConversion(_StreamItem):
     data: StreamConversionData
 
 
-StreamItem = Annotated[StreamEvent | StreamDecision | StreamMessage | StreamConversion, Field(discriminator="type")]
+class StreamProfileData(ResponseModel):
+    model_config = example(_PROFILE)
+
+    profile_id: UUID
+    outcome: ProfileOutcome = Field(
+        description="`merged`: its rows are of `target_id` now; `separated`: that was undone; `erased`: delete its rows"
+    )
+    target_id: UUID | None
+
+
+class StreamProfile(_StreamItem):
+    model_config = example(_example_item("profile", _PROFILE))
+
+    type: Literal["profile"]
+    data: StreamProfileData
+
+
+StreamItem = Annotated[
+    StreamEvent | StreamDecision | StreamMessage | StreamConversion | StreamProfile, Field(discriminator="type")
+]
 
 
 class StreamView(ResponseModel):
@@ -226,7 +257,7 @@ async def read_stream(
         ),
     ] = None,
 ) -> StreamView:
-    """Events, decisions, changes of messages, and conversions, in order.
+    """Events, decisions, messages, conversions and merges, in order.
 
     The order is that of their transactions. Each is given at least once, and again for an earlier cursor. A cursor of a
     database that was restored since is refused as `outdated_cursor`.
@@ -244,7 +275,9 @@ async def read_stream(
     )
 
 
-def _item(cursor: str, row: StreamRow) -> StreamEvent | StreamDecision | StreamMessage | StreamConversion:
+def _item(
+    cursor: str, row: StreamRow
+) -> StreamEvent | StreamDecision | StreamMessage | StreamConversion | StreamProfile:
     id, recorded_at = row.position.id, row.recorded_at
     match row:
         case StreamedEvent():
@@ -261,3 +294,6 @@ def _item(cursor: str, row: StreamRow) -> StreamEvent | StreamDecision | StreamM
         case StreamedConversion():
             conversion = StreamConversionData.model_validate(row)
             return StreamConversion(cursor=cursor, type="conversion", id=id, recorded_at=recorded_at, data=conversion)
+        case StreamedProfile():
+            profile = StreamProfileData.model_validate(row)
+            return StreamProfile(cursor=cursor, type="profile", id=id, recorded_at=recorded_at, data=profile)

@@ -26,6 +26,7 @@ class StreamType(StrEnum):
     DECISION = "decision"
     MESSAGE = "message"
     CONVERSION = "conversion"
+    PROFILE = "profile"
 
 
 def stream(
@@ -39,7 +40,7 @@ def stream(
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more until Ctrl-C.")] = False,
 ) -> None:
-    """Print events, decisions, messages and conversions, one JSON object a line.
+    """Print everything that is recorded, one JSON object a line.
 
     Each is printed at least once, with its `cursor`. The last cursor is told on standard error at the end.
     """

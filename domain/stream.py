@@ -10,7 +10,9 @@ from msgspec import Struct
 
 from domain.errors import InvalidCursorError
 
-StreamKind = Literal["event", "decision", "message", "conversion"]
+StreamKind = Literal["event", "decision", "message", "conversion", "profile"]
+# Whose rows a merged profile has given to another, got back, or lost for good.
+ProfileOutcome = Literal["merged", "separated", "erased"]
 # In this order within one transaction: what it decided follows the event that caused it.
 STREAM_KINDS: Final[tuple[StreamKind, ...]] = get_args(StreamKind)
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from domain.errors import UnavailableError
 from domain.sending.claim import MessageState
-from domain.stream import STREAM_KINDS, StreamKind, StreamPosition, end_of
+from domain.stream import STREAM_KINDS, ProfileOutcome, StreamKind, StreamPosition, end_of
 from domain.tracking.event import Event
 from store.database import Connection, PendingResult
 
@@ -87,7 +87,17 @@ class StreamedConversion(Struct, frozen=True, kw_only=True):
     arms: dict[str, str]
 
 
-StreamRow = StreamedEvent | StreamedDecision | StreamedMessage | StreamedConversion
+class StreamedProfile(Struct, frozen=True, kw_only=True):
+    """A profile whose rows have gone to `target_id`, come back, or been erased."""
+
+    position: StreamPosition
+    recorded_at: datetime
+    profile_id: UUID
+    outcome: ProfileOutcome
+    target_id: UUID | None
+
+
+StreamRow = StreamedEvent | StreamedDecision | StreamedMessage | StreamedConversion | StreamedProfile
 
 
 class StreamPage(Struct, frozen=True):
@@ -158,7 +168,8 @@ async def last_recorded(connection: Connection, xid: int) -> datetime | None:
           (SELECT recorded_at FROM events WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1),
           (SELECT recorded_at FROM decisions WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1),
           (SELECT recorded_at FROM message_changes WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1),
-          (SELECT recorded_at FROM conversions WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1)
+          (SELECT recorded_at FROM conversions WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1),
+          (SELECT recorded_at FROM moved_profiles WHERE recorded_xid <= %(xid)s ORDER BY recorded_xid DESC LIMIT 1)
         ) AS recorded_at
         """,
         {"xid": xid},
@@ -197,6 +208,10 @@ _STATEMENTS: dict[StreamKind, str] = {
               {_TAKEN} ORDER BY recorded_xid, id LIMIT %(limit)s) AS taken
         LEFT JOIN profiles ON profiles.id = profile_id ORDER BY recorded_xid, taken.id
         """,  # noqa: S608 -- a constant above
+    "profile": f"""
+        SELECT recorded_xid, recorded_at, id, source_id AS profile_id, outcome, target_id
+        FROM moved_profiles {_TAKEN} ORDER BY recorded_xid, id LIMIT %(limit)s
+        """,  # noqa: S608 -- a constant above
 }
 
 
@@ -226,3 +241,6 @@ def _as_streamed(kind: StreamKind, row: dict[str, Any]) -> StreamRow:
         case "conversion":
             del row["id"]
             return StreamedConversion(position=position, recorded_at=recorded_at, **row)
+        case "profile":
+            del row["id"]
+            return StreamedProfile(position=position, recorded_at=recorded_at, **row)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
@@ -15,7 +15,7 @@ from domain.stream import BEGINNING, STREAM_KINDS, StreamKind, StreamPosition, e
 from store import stream
 from store.database import Connection, Database
 from store.migrate import upgrade
-from store.stream import StreamedEvent, StreamedMessage, StreamRow
+from store.stream import StreamedEvent, StreamedMessage, StreamedProfile, StreamRow
 
 EVENTS: tuple[StreamKind, ...] = ("event",)
 MESSAGES: tuple[StreamKind, ...] = ("message",)
@@ -211,3 +211,48 @@ async def test_a_database_of_another_cluster_goes_on_after_what_it_brought(datab
         while not names:
             names, position = await read(database, position)
     assert names == ["new"]
+
+
+PROFILES = """
+INSERT INTO profiles (id, user_id) SELECT format('00000000-0000-0000-0000-0000000000%s', number)::uuid, 'u' || number
+FROM generate_series(11, 13) AS number
+"""
+
+
+async def test_merges_their_undoing_and_erasures_are_rows(database: Database) -> None:
+    kept, merged, erased = (UUID(f"00000000-0000-0000-0000-0000000000{number}") for number in (11, 12, 13))
+    steps: list[list[tuple[LiteralString, tuple[UUID, ...]]]] = [
+        [("DELETE FROM profiles WHERE id = %s", (erased,))],
+        # In either order.
+        [
+            ("DELETE FROM profiles WHERE id = %s", (merged,)),
+            (
+                "INSERT INTO profile_merges (source_id, target_id, profile_id, merged_by) VALUES (%s, %s, %s, 'test')",
+                (merged, kept, kept),
+            ),
+        ],
+        [
+            ("INSERT INTO profiles (id, user_id) VALUES (%s, 'u12')", (merged,)),
+            ("DELETE FROM profile_merges WHERE source_id = %s", (merged,)),
+        ],
+    ]
+    async with database.transaction() as connection:
+        await connection.execute(PROFILES)
+    for step in steps:
+        async with database.transaction() as connection:
+            for statement, values in step:
+                await connection.execute(statement, values)
+    found: list[StreamedProfile] = []
+    async with asyncio.timeout(30):
+        position = BEGINNING
+        while len(found) < 3:
+            async with database.transaction() as connection:
+                horizon = await stream.read_horizon(connection)
+                page = await stream.read_page(connection, horizon, position, STREAM_KINDS, 10)
+            position = page.end
+            found += [row for row in page.rows if isinstance(row, StreamedProfile)]
+    assert [(row.profile_id, row.outcome, row.target_id) for row in found] == [
+        (erased, "erased", None),
+        (merged, "merged", kept),
+        (merged, "separated", None),
+    ]
