@@ -234,6 +234,9 @@ class ApiSettings(_FromEnvironment):
     rate_limit_bytes: RateLimit = Field(
         16 * 1024 * 1024, description="bytes of tracking calls of a key in a second, decompressed"
     )
+    rate_limit_address: RateLimit = Field(
+        100, description="requests, and events, of one client address in a second with browser keys, which all share"
+    )
     max_connections: Annotated[int, Field(ge=1)] = Field(2_000, description="connections of clients to an API process")
     max_batch_bytes: Annotated[int, Field(ge=32 * 1024, le=MAX_BATCH_BYTES)] = Field(
         MAX_BATCH_BYTES,

@@ -3,9 +3,10 @@
 An overloaded process must not answer everybody late: a refused client returns, or is directed to another process, while
 admitted requests are served in time.
 
-A request has a slot from when its body is complete, so half-sent requests hold bytes and no slot. Until its key is
-known it uses only a share of both, and each client address has a smaller share: callers without a valid key can exclude
-only others of their address. The key in the header or the query is verified before the body is read.
+A request has a slot from when its body is complete, so half-sent requests hold bytes and no slot. Until the key of a
+server is known it uses only a share of both, and each client address has a smaller share: callers without one, or with
+a browser key, can exclude only others of their address. The key in the header or the query is verified before the body
+is read.
 """
 
 import asyncio
@@ -108,15 +109,17 @@ class Admission:
         Raises SojournError for a refused one, psycopg.Error if the database cannot resolve the key, and
         ClientDisconnect.
         """
-        given = await auth.recognise(request)
         request.state.visit = visit
-        if given.access is not None:
+        given = await auth.recognise(request)
+        # Anyone has a browser key: its callers stay among the strangers.
+        is_known = given.access is not None and given.access.browser is None
+        if is_known:
             visit.is_known()
         if given.is_wrong:
             # A public page reads no body, and other routes refuse a missing key before they do.
             visit.enter()
             return _unread
-        body = await _gather_body(request, receive, visit, is_known=given.access is not None)
+        body = await _gather_body(request, receive, visit, is_known=is_known)
         visit.enter()
         is_read = False
 
@@ -140,6 +143,11 @@ class Visit:
         self._bytes = 0
         self._slots = 0
         self._is_known = False
+
+    @property
+    def client(self) -> str:
+        """The address of the client, as limits count it."""
+        return self._client
 
     def hold(self, size: int) -> None:
         """Take bytes. Raises OverloadedError."""
@@ -170,7 +178,7 @@ class Visit:
         if not self._is_known and not unknown.take(self._client, amount):
             all.give_back(self._client, amount)
             raise _overload_error(
-                "too many requests whose key is not known yet are under way, here or from your address"
+                "too many requests without the key of a server are under way, here or from your address"
             )
 
     def _give_back_unknown(self) -> None:

@@ -15,6 +15,7 @@ import wiring
 from api import (
     apply,
     audit,
+    browser_clients,
     campaigns,
     data_plan,
     deployment_documents,
@@ -39,6 +40,7 @@ from api import (
     versions,
 )
 from api.admission import REQUESTS_A_CONNECTION, Admission
+from api.cors import Cors
 from api.dependencies import EXAMPLE
 from api.limits import RateLimits
 from api.request_metrics import RequestMetrics
@@ -52,6 +54,7 @@ _log = structlog.get_logger(__name__)
 
 _MODULES = (
     tracking,
+    browser_clients,
     rejects,
     campaigns,
     versions,
@@ -108,8 +111,12 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.state.max_batch_bytes = settings.max_batch_bytes
     app.state.placeholders = Placeholders(settings.placeholder_ids)
     app.state.rate_limits = RateLimits(
-        requests=settings.rate_limit, events=settings.rate_limit_events, bytes=settings.rate_limit_bytes
+        requests=settings.rate_limit,
+        events=settings.rate_limit_events,
+        bytes=settings.rate_limit_bytes,
+        of_address=settings.rate_limit_address,
     )
+    app.state.public_url = settings.public_url
     app.add_middleware(
         Admission,
         most_requests=REQUESTS_A_CONNECTION * settings.database_pool_size,
@@ -117,6 +124,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     )
     problems.install(app)
     app.add_middleware(RequestMetrics)
+    app.add_middleware(Cors, paths=[*tracking.PATHS, *browser_clients.PATHS])
     app.add_middleware(TrackingPaths)
     for module in _MODULES:
         # As they are: including a router would create its routes again, and resolve them for each request.

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
@@ -9,10 +10,12 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.cors import refuse_page
 from api.dependencies import services_of
 from api.limits import RateLimits
 from domain.access import Access, Actor, Scope, includes
 from domain.errors import ForbiddenError, UnauthorizedError
+from domain.origins import is_origin_allowed
 
 _BEARER = HTTPBearer(
     auto_error=False,
@@ -21,6 +24,8 @@ _BEARER = HTTPBearer(
     "The tracking routes also take it as the header `X-Write-Key`, or as `writeKey` in the query or the body.",
 )
 Documented = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+# A JWT: its first part begins with `{"` in base64. No key looks so.
+_USER_TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]*\.[\w-]*")
 
 
 def key_in_header(request: Request) -> bytes | None:
@@ -46,12 +51,19 @@ def key_in_header(request: Request) -> bytes | None:
 def write_key(request: Request) -> bytes | None:
     """Return the key of a tracking call outside its body; None if it has none there.
 
-    The first counts: the Authorization header, `X-Write-Key`, `?writeKey=`. The last two may be empty.
+    The first counts: the Authorization header, `X-Write-Key`, `?writeKey=`. The last two may be empty. A user token in
+    the Authorization header is not a key.
     """
-    if (key := key_in_header(request)) is not None:
+    if user_token(request) is None and (key := key_in_header(request)) is not None:
         return key
     given = request.headers.get("x-write-key", "").strip().encode("latin-1")
     return given or request.query_params.get("writeKey", "").encode() or None
+
+
+def user_token(request: Request) -> str | None:
+    """Return the unverified user token of `Authorization: Bearer`; None for a key."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and _USER_TOKEN.fullmatch(value.strip()) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +103,32 @@ async def verify_write_key(request: Request, key: bytes | None) -> Access:
     access = given.access if given.key == key else await _verify(request, key)
     if access is None:
         raise wrong_key()
-    request.state.visit.is_known()
+    if access.browser is None:
+        request.state.visit.is_known()
     return access
+
+
+def admit_page(request: Request, access: Access, *, for_pages_only: bool = False) -> None:
+    """Raise ForbiddenError for a page of another origin than those of the browser key.
+
+    Without `Origin` the caller is no page; it could claim any. The key of a server serves no page.
+    """
+    origin = request.headers.get("origin")
+    if access.browser is None:
+        refuse_page(request)
+        if for_pages_only:
+            raise ForbiddenError("this is the key of a server: pages need a browser key, since anyone can read it")
+    elif origin is not None and not is_origin_allowed(origin, access.browser.origins):
+        refuse_page(request)
+        raise ForbiddenError("this browser key is for pages of other origins: make one with `origins` of this page")
 
 
 async def _verify(request: Request, key: bytes) -> Access | None:
     access = await services_of(request).keys.verify(key)
     if access is not None:
         limits: RateLimits = request.app.state.rate_limits
+        if access.browser is not None:
+            limits.begin_address(request.state.visit.client)
         limits.begin(access.actor)
     return access
 

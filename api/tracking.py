@@ -1,21 +1,23 @@
 """The tracking API of the Segment spec."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from uuid_utils.compat import uuid7
 
-from api.auth import Documented, require, verify_write_key, write_key
+from api.auth import Documented, admit_page, require, user_token, verify_write_key, write_key
 from api.dependencies import Using, example
 from api.limits import MAX_UNKNOWN_BYTES, RateLimits, body_too_large, read_body
 from api.problems import refusals
+from api.tracking_paths import KINDS
 from api.tracking_schema import call_schema
 from application import turns
-from domain.access import Scope
+from domain.access import Access, KeyTrust, Scope
 from domain.errors import (
     ForbiddenError,
     InvalidRequestError,
@@ -28,6 +30,7 @@ from domain.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from domain.tracking.browser_calls import BrowserCalls
 from domain.tracking.decode import Decoded, decode_in_pieces, write_key_of
 from domain.tracking.decompress import plain_body
 from domain.tracking.event import CallType, Reject
@@ -35,6 +38,8 @@ from domain.tracking.item import MAX_ITEM_BYTES
 from runtime.metrics import INGEST_SECONDS
 
 router = APIRouter(tags=["Tracking"])
+
+PATHS: Final = [f"/v1/{kind}" for kind in KINDS]
 
 _EXAMPLES: dict[CallType | Literal["batch"], dict[str, Any]] = {
     "track": {"userId": "u-1", "event": "Cart Abandoned", "properties": {"cart_id": "c-9", "value": 129.5}},
@@ -77,6 +82,11 @@ class AcceptedBatch(BaseModel):
     duplicates: list[str] = Field(
         [], description="each `messageId` that the source of this key had reported before, which has changed nothing"
     )
+    unverified: list[str] = Field(
+        [],
+        description="each `messageId` whose call said of a user more than a browser key may without a user token: it "
+        "counts for an anonymous person",
+    )
     leftOut: list[LeftOutPart] = []
     unnamed: int = Field(0, description="how many more were refused or left out; at most 100 are named")
 
@@ -93,8 +103,9 @@ def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Resp
         # A wrong key outside the body is refused before the body is read, a wrong one inside before it is decoded.
         key = write_key(request)
         if key is not None:
-            access = await verify_write_key(request, key)
-            require(access, Scope.INGEST)
+            access = await _admit(request, key)
+            if access.browser is not None:
+                limit = min(limit, MAX_UNKNOWN_BYTES)
         else:
             limit = min(limit, MAX_UNKNOWN_BYTES)
         body = await read_body(request, limit)
@@ -108,8 +119,7 @@ def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Resp
         # a key inside, so that strangers use their own share.
         request.state.visit.hold(max(0, len(body) - sent))
         if key is None:
-            access = await verify_write_key(request, (write_key_of(body) or "").encode())
-            require(access, Scope.INGEST)
+            access = await _admit(request, (write_key_of(body) or "").encode())
         limits.use_bytes(access.actor, len(body))
         decoded = await turns.run(
             decode_in_pieces(
@@ -121,8 +131,11 @@ def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Resp
                 new_id=uuid7,
                 max_batch_bytes=max_batch_bytes,
                 placeholders=request.app.state.placeholders,
+                browser=_judge(request, access, received_at),
             )
         )
+        if access.browser is not None:
+            limits.use_events_of_address(request.state.visit.client, _calls(decoded))
         limits.use_events(access.actor, _calls(decoded))
         with INGEST_SECONDS.time():
             result = await services.ingest(
@@ -136,9 +149,30 @@ def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Resp
             raise InvalidRequestError(decoded.rejects[0].error)
         rejects = [*decoded.rejects, *result.left_out]
         unnamed = decoded.unrecorded.number + result.unnamed
-        return _accepted_response(rejects, unnamed, [*decoded.repeated, *result.duplicates])
+        claiming = [event.message_id for event in decoded.events if event.claims]
+        return _accepted_response(rejects, unnamed, [*decoded.repeated, *result.duplicates], claiming)
 
     return take
+
+
+async def _admit(request: Request, key: bytes) -> Access:
+    """Return the rights of a key that may report from this page. Raises SojournError."""
+    access = await verify_write_key(request, key)
+    require(access, Scope.INGEST)
+    admit_page(request, access)
+    return access
+
+
+def _judge(request: Request, access: Access, received_at: datetime) -> BrowserCalls | None:
+    if access.browser is None:
+        return None
+    return BrowserCalls(
+        access.browser.token_secrets,
+        is_trusted=access.browser.trust is KeyTrust.FULL,
+        header_token=user_token(request),
+        country=None,
+        received_at=received_at,
+    )
 
 
 def _calls(decoded: Decoded) -> int:
@@ -147,7 +181,7 @@ def _calls(decoded: Decoded) -> int:
     return len(decoded.events) + len(decoded.repeated) + refused + decoded.unrecorded.number
 
 
-def _accepted_response(rejects: list[Reject], unnamed: int, duplicates: list[str]) -> Response:
+def _accepted_response(rejects: list[Reject], unnamed: int, duplicates: list[str], unverified: list[str]) -> Response:
     answer: dict[str, Any] = {"success": True}
     for reject in rejects:
         named = {"index": reject.index, "messageId": reject.message_id, "error": reject.error}
@@ -159,6 +193,8 @@ def _accepted_response(rejects: list[Reject], unnamed: int, duplicates: list[str
         answer["unnamed"] = unnamed
     if duplicates:
         answer["duplicates"] = duplicates
+    if unverified:
+        answer["unverified"] = unverified
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 

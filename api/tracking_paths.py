@@ -17,8 +17,11 @@ _OTHER_NAMES: Final = {f"/v1/{kind[0]}": f"/v1/{kind}" for kind in KINDS} | {
     "/v1/import": "/v1/batch",
     "/beacon/v1/batch": "/v1/batch",
 }
+# These have a route of their own.
+_WITH_A_SLASH: Final = {"/v1/m/": "/v1/m", "/sourceConfig/": "/sourceConfig"}
 _ROUTES: Final = MappingProxyType(
     _OTHER_NAMES
+    | _WITH_A_SLASH
     | {f"{path}/": route for path, route in _OTHER_NAMES.items()}
     | {f"/v1/{kind}/": f"/v1/{kind}" for kind in KINDS}
 )

@@ -12,8 +12,9 @@ from typing import Final
 import psycopg
 from msgspec.structs import replace
 
-from domain.access import Access, Actor, Scope
-from domain.errors import InvalidRequestError, NotFoundError
+from domain.access import Access, Actor, BrowserAccess, KeyKind, KeyTrust, Scope
+from domain.errors import ConflictError, InvalidRequestError, NotFoundError
+from domain.origins import MAX_ORIGINS, read_origin
 from domain.tracking.event import DEFAULT_SOURCE, SOJOURN_SOURCE
 from store import audit, keys
 from store.database import Database
@@ -29,6 +30,10 @@ MAX_ID_CHARACTERS: Final = 64
 TOUCHED_EVERY: Final = timedelta(minutes=1)
 
 PREFIX: Final = "sj"
+# The sources of browser keys begin so, and no others: a message id of a browser hides none of a server.
+BROWSER_SOURCE: Final = "browser:"
+# Besides the newest: tokens signed before a rotation stay valid until the next one.
+KEPT_TOKEN_SECRETS: Final = 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,10 +51,22 @@ class EnvironmentKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NewKey:
-    """A new key with its token, which is shown once. Without repr, for logs."""
+    """A new key with its token, which is shown once. Without repr, for logs.
+
+    `token_secret` signs user tokens; None for the key of a server.
+    """
 
     key: Key
     token: str
+    token_secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NewTokenSecret:
+    """A new secret of user tokens, which is shown once. Without repr, for logs."""
+
+    key: Key
+    token_secret: str
 
 
 class Keys:
@@ -87,7 +104,7 @@ class Keys:
             return None
         if _was_long_unused(stored):
             await self._touch(stored)
-        return Access(Actor(stored.id, stored.name), frozenset(stored.scopes), stored.source)
+        return _access(stored)
 
     async def create(
         self,
@@ -103,26 +120,78 @@ class Keys:
         Raises InvalidRequestError for a key that has expired already, and for the source of Sojourn itself.
         """
         source = name if source is None else source
-        if source == SOJOURN_SOURCE:
-            raise InvalidRequestError(
-                f"`{SOJOURN_SOURCE}` is the source of what Sojourn reports itself: give the key another `source`"
-            )
+        _check_source(source)
+        return await self._insert(name, sorted(set(scopes)), expires_at, source, by=by)
+
+    async def create_browser(
+        self,
+        name: str,
+        origins: Sequence[str],
+        trust: KeyTrust = KeyTrust.TOKEN,
+        expires_at: datetime | None = None,
+        source: str | None = None,
+        *,
+        by: Actor,
+    ) -> NewKey:
+        """Create a browser key for the pages of some origins.
+
+        Raises InvalidRequestError as `create` does, and for a text that is not an origin.
+        """
+        named = sorted({_read_origin(text) for text in origins})
+        if not 0 < len(named) <= MAX_ORIGINS:
+            raise InvalidRequestError(f"a browser key needs 1 to {MAX_ORIGINS} `origins`, such as https://shop.example")
+        source = f"{BROWSER_SOURCE}{(name if source is None else source).removeprefix(BROWSER_SOURCE)}"
+        return await self._insert(name, [Scope.INGEST], expires_at, source, named, trust, by=by)
+
+    async def _insert(
+        self,
+        name: str,
+        scopes: Sequence[Scope],
+        expires_at: datetime | None,
+        source: str,
+        origins: Sequence[str] = (),
+        trust: KeyTrust = KeyTrust.FULL,
+        *,
+        by: Actor,
+    ) -> NewKey:
         if expires_at is not None and expires_at <= datetime.now(UTC):
             raise InvalidRequestError("expires_at has passed: name an instant to come, or leave it out")
-        id, secret = secrets.token_hex(8), secrets.token_hex(32)
+        kind = KeyKind.BROWSER if origins else KeyKind.SERVER
+        id, secret, token_secret = secrets.token_hex(8), secrets.token_hex(32), secrets.token_hex(32)
+        told = {"kind": kind, "origins": list(origins), "trust": trust} if origins else {}
         async with self._database.transaction() as connection:
             key = await keys.insert(
                 connection,
                 id=id,
                 name=name,
-                scopes=sorted(set(scopes)),
+                scopes=scopes,
                 source=source,
                 secret_hash=_hash(secret),
                 expires_at=expires_at,
                 created_by=by.id,
+                kind=kind,
+                origins=origins,
+                trust=trust,
+                token_secrets=[token_secret] if origins else [],
             )
-            await audit.record(connection, by, "key.create", id, {"name": name, "scopes": key.scopes, "source": source})
-        return NewKey(key, f"{PREFIX}_{id}_{secret}")
+            data = {"name": name, "scopes": key.scopes, "source": source, **told}
+            await audit.record(connection, by, "key.create", id, data)
+        return NewKey(key, f"{PREFIX}_{id}_{secret}", token_secret if origins else None)
+
+    async def rotate_token_secret(self, id: str, *, by: Actor) -> NewTokenSecret:
+        """Make a new secret of user tokens; the one before stays valid until the next.
+
+        Raises NotFoundError, and ConflictError for the key of a server or a revoked one.
+        """
+        token_secret = secrets.token_hex(32)
+        async with self._database.transaction() as connection:
+            key = await keys.add_token_secret(connection, id, token_secret, kept=KEPT_TOKEN_SECRETS)
+            if key is None:
+                if id not in await keys.find(connection, [id]):
+                    raise NotFoundError(f"there is no key {id}", key=id)
+                raise ConflictError(f"{id} is revoked, or the key of a server: only browser keys have user tokens")
+            await audit.record(connection, by, "key.rotate_token_secret", id, {"name": key.name})
+        return NewTokenSecret(key, token_secret)
 
     async def list(self, *, limit: int, after: tuple[datetime, str] | None = None) -> list[Key]:
         """Return keys, also expired ones, the newest first, before a (created_at, id)."""
@@ -194,6 +263,32 @@ class Keys:
         self._remembered[stored.id] = asked_at, replace(stored, last_used_at=datetime.now(UTC))
         async with self._database.transaction() as connection:
             await keys.touch(connection, stored.id)
+
+
+def _access(stored: StoredKey) -> Access:
+    browser = None
+    if stored.kind is KeyKind.BROWSER:
+        browser = BrowserAccess(tuple(stored.origins), stored.trust, tuple(stored.token_secrets))
+    return Access(Actor(stored.id, stored.name), frozenset(stored.scopes), stored.source, browser)
+
+
+def _check_source(source: str) -> None:
+    if source == SOJOURN_SOURCE:
+        raise InvalidRequestError(
+            f"`{SOJOURN_SOURCE}` is the source of what Sojourn reports itself: give the key another `source`"
+        )
+    if source.startswith(BROWSER_SOURCE):
+        raise InvalidRequestError(f"`{BROWSER_SOURCE}…` is the source of a browser key: give the key another `source`")
+
+
+def _read_origin(text: str) -> str:
+    origin = read_origin(text)
+    if origin is None:
+        raise InvalidRequestError(
+            f"{text} is not an origin: write scheme, host and port, such as https://shop.example, or "
+            "https://*.shop.example for its subdomains"
+        )
+    return origin
 
 
 def _hash(secret: str) -> bytes:

@@ -9,7 +9,7 @@ import typer
 from cli.client import connect
 from cli.options import AfterOption, AsJson, LimitOption
 from cli.output import local, local_minute, print_facts, print_json, print_next, print_table, printable
-from domain.access import Scope
+from domain.access import KeyTrust, Scope
 from domain.errors import InvalidRequestError
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke the keys of the API.")
@@ -21,7 +21,25 @@ HOURS = {"h": 1, "d": 24}
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Option(help="Who or what will use it.", show_default=False)],
-    scope: Annotated[list[Scope], typer.Option(help="A scope of the key; repeatable.", show_default=False)],
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="A scope of the key of a server; repeatable.", show_default=False)
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="A public key, for web pages: it only reports.", show_default=False)
+    ] = False,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="A page's origin, such as https://shop.example; repeatable.", show_default=False
+        ),
+    ] = None,
+    trust: Annotated[
+        KeyTrust | None,
+        typer.Option(
+            help="`token`: calls about users need a user token. `full`: anyone may report as any user.",
+            show_default="token",
+        ),
+    ] = None,
     expires: Annotated[
         str | None, typer.Option(metavar="DURATION", help="90d or 12h. Never, if left out.", show_default=False)
     ] = None,
@@ -37,7 +55,9 @@ def create(
     """Create a key, and print it. It cannot be shown again."""
     expires_at = None if expires is None else (datetime.now(UTC) + _duration(expires)).isoformat()
     with connect(context) as api:
-        made = api.post("keys", body={"name": name, "scopes": scope, "expires_at": expires_at, "source": source})
+        body = {"name": name, "scopes": scope or None, "expires_at": expires_at, "source": source}
+        public = {"kind": "browser" if browser else None, "origins": origin, "trust": trust}
+        made = api.post("keys", body={**body, **{name: value for name, value in public.items() if value}})
     if as_json:
         print_json(made)
         return
@@ -47,6 +67,7 @@ def create(
             "Name": made["name"],
             "Scopes": ", ".join(made["scopes"]),
             "Source": made["source"],
+            **({"Origins": ", ".join(made["origins"]), "Trust": made["trust"]} if browser else {}),
             "Expires": local(made["expires_at"]) or "never",
         }
     )
@@ -54,6 +75,28 @@ def create(
         raise InvalidRequestError(f"the answer with its token was lost: revoke {made['id']} and create another")
     typer.echo("The key itself, which is not shown again:", err=True)
     typer.echo(made["token"])
+    if made["token_secret"]:
+        _print_token_secret(made["token_secret"])
+
+
+@app.command("rotate-token-secret")
+def rotate_token_secret(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `sojourn keys list` has it.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Make a new secret of user tokens for a browser key.
+
+    The secret before stays valid until the next rotation.
+    """
+    with connect(context) as api:
+        made = api.post("keys", id, "token-secret")
+    if as_json:
+        print_json(made)
+        return
+    if made["token_secret"] is None:
+        raise InvalidRequestError("the answer with the secret was lost: rotate it once more")
+    _print_token_secret(made["token_secret"])
 
 
 @app.command("list")
@@ -79,7 +122,9 @@ def list_keys(
         for each in page["keys"]
     ]
     print_table(
-        ["KEY", "NAME", "SCOPES", "SOURCE", "STATE", "CREATED", "USED"], rows, folded={"NAME", "SCOPES", "SOURCE"}
+        ["KEY", "NAME", "SCOPES", "SOURCE", "STATE", "CREATED", "USED"],
+        rows,
+        folded={"NAME", "SCOPES", "SOURCE"},
     )
     print_next(page)
 
@@ -97,6 +142,11 @@ def revoke(
         print_json(key)
     else:
         typer.echo(printable(f"{key['id']}: {key['name']} revoked"))
+
+
+def _print_token_secret(secret: str) -> None:
+    typer.echo("The secret by which your server signs user tokens, which is not shown again:", err=True)
+    typer.echo(secret)
 
 
 def _duration(text: str) -> timedelta:

@@ -1,4 +1,4 @@
-"""Scopes of keys, and actors."""
+"""Kinds and scopes of keys, and actors."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -44,12 +44,46 @@ class Actor(Struct, frozen=True):
     name: str
 
 
+class KeyKind(StrEnum):
+    """Whether a key is the secret of a server, or public in the page of a browser."""
+
+    SERVER = "server"
+    BROWSER = "browser"
+
+
+class KeyTrust(StrEnum):
+    """How calls about users are believed.
+
+    - token: a browser key reports about the user of a user token; without one, about anonymous people;
+    - full: as a server reports. With a browser key, anyone may then report as any user.
+    """
+
+    TOKEN = "token"  # noqa: S105 - a name
+    FULL = "full"
+
+
+class BrowserAccess(Struct, frozen=True):
+    """The bounds of a browser key: its pages, its trust, its secrets of user tokens."""
+
+    origins: tuple[str, ...]
+    trust: KeyTrust
+    token_secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Show no secret, in logs."""
+        return f"BrowserAccess(origins={self.origins!r}, trust={self.trust!r})"
+
+
 class Access(Struct, frozen=True):
-    """The rights of a verified key, and the source that scopes its message ids."""
+    """The rights of a verified key, and the source that scopes its message ids.
+
+    `browser` is None for the key of a server.
+    """
 
     actor: Actor
     scopes: frozenset[Scope]
     source: str
+    browser: BrowserAccess | None = None
 
 
 # The actor of automatic actions: a schedule begins or ends, an audience enters again.

@@ -1,11 +1,15 @@
-"""The keys of the API. Only the SHA-256 of a secret is stored."""
+"""The keys of the API.
+
+Only the SHA-256 of a key's secret is stored. The secrets of user tokens are stored themselves, since verifying a token
+takes the secret that has signed it.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from msgspec import Struct, convert
+from msgspec import Struct, convert, field
 
-from domain.access import Scope
+from domain.access import KeyKind, KeyTrust, Scope
 from store.database import Connection
 
 
@@ -21,15 +25,26 @@ class Key(Struct, frozen=True):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    kind: KeyKind
+    origins: list[str]
+    trust: KeyTrust
 
 
 class StoredKey(Key, frozen=True):
-    """A key with the hash of its secret."""
+    """A key with the hash of its secret, and the secrets of its user tokens."""
 
     secret_hash: bytes
+    token_secrets: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """Show no secret, in logs."""
+        return f"StoredKey(id={self.id!r})"
 
 
-_COLUMNS = "id, name, scopes, source, created_by, created_at, expires_at, revoked_at, last_used_at"
+_COLUMNS = """
+  id, name, scopes, source, created_by, created_at, expires_at, revoked_at, last_used_at, origins, trust,
+  CASE WHEN is_browser THEN 'browser' ELSE 'server' END AS kind
+"""
 
 
 async def insert(
@@ -42,14 +57,31 @@ async def insert(
     secret_hash: bytes,
     expires_at: datetime | None,
     created_by: str,
+    kind: KeyKind,
+    origins: Sequence[str],
+    trust: KeyTrust,
+    token_secrets: Sequence[str],
 ) -> Key:
     """Insert a new key."""
     cursor = await connection.execute(
         f"""
-        INSERT INTO api_keys (id, name, scopes, source, secret_hash, expires_at, created_by)
-        VALUES (%s, %s, %s::text[], %s, %s, %s, %s) RETURNING {_COLUMNS}
+        INSERT INTO api_keys (
+          id, name, scopes, source, secret_hash, expires_at, created_by, is_browser, origins, trust, token_secrets)
+        VALUES (%s, %s, %s::text[], %s, %s, %s, %s, %s, %s::text[], %s, %s::text[]) RETURNING {_COLUMNS}
         """,  # noqa: S608 -- a constant
-        (id, name, [scope.value for scope in scopes], source, secret_hash, expires_at, created_by),
+        (
+            id,
+            name,
+            [scope.value for scope in scopes],
+            source,
+            secret_hash,
+            expires_at,
+            created_by,
+            kind is KeyKind.BROWSER,
+            list(origins),
+            trust.value,
+            list(token_secrets),
+        ),
     )
     return convert(await cursor.fetchone(), Key)
 
@@ -57,7 +89,7 @@ async def insert(
 async def find(connection: Connection, ids: Sequence[str]) -> dict[str, StoredKey]:
     """Return the keys that exist, by id, with their hashes."""
     cursor = await connection.execute(
-        f"SELECT {_COLUMNS}, secret_hash FROM api_keys WHERE id = ANY(%s)",  # noqa: S608 -- a constant
+        f"SELECT {_COLUMNS}, secret_hash, token_secrets FROM api_keys WHERE id = ANY(%s)",  # noqa: S608 -- a constant
         (list(ids),),
     )
     return {row["id"]: convert(row, StoredKey) for row in await cursor.fetchall()}
@@ -79,6 +111,31 @@ async def revoke(connection: Connection, id: str) -> tuple[Key, bool] | None:
         return convert(row, Key), True
     found = (await find(connection, [id])).get(id)
     return (found, False) if found else None
+
+
+async def add_token_secret(connection: Connection, id: str, secret: str, *, kept: int) -> Key | None:
+    """Put a secret before those of a valid browser key, of which `kept` stay."""
+    cursor = await connection.execute(
+        f"""
+        UPDATE api_keys SET token_secrets = %s || token_secrets[:%s]
+        WHERE id = %s AND is_browser AND revoked_at IS NULL RETURNING {_COLUMNS}
+        """,  # noqa: S608 -- a constant
+        ([secret], kept, id),
+    )
+    row = await cursor.fetchone()
+    return convert(row, Key) if row else None
+
+
+async def list_trusted_browsers(connection: Connection) -> list[Key]:
+    """Return the valid browser keys whose calls about users need no token."""
+    cursor = await connection.execute(
+        f"""
+        SELECT {_COLUMNS} FROM api_keys
+        WHERE is_browser AND trust = 'full' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        ORDER BY created_at, id
+        """  # noqa: S608 -- a constant
+    )
+    return [convert(row, Key) async for row in cursor]
 
 
 async def page(connection: Connection, *, limit: int, after: tuple[datetime, str] | None) -> list[Key]:

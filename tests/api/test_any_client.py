@@ -56,7 +56,7 @@ async def test_other_paths_need_a_key_and_have_the_same_methods(anyone: httpx.As
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("path", ["/v1/x", "/v1/m", "/v1/tt", "/v1/t/u", "/t", "/v1//t"])
+@pytest.mark.parametrize("path", ["/v1/x", "/v1/tt", "/v1/t/u", "/t", "/v1//t"])
 async def test_no_other_path_is_one(anyone: httpx.AsyncClient, path: str) -> None:
     assert (await anyone.post(path, json=TRACK, headers=BASIC)).json()["code"] == "no_such_path"
 

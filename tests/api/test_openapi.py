@@ -18,7 +18,7 @@ OPERATIONS = [
     for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
 ]
-PUBLIC = ("/unsubscribe/", "/v1/schemas/", "/problems", "/healthz", "/readyz")
+PUBLIC = ("/v1/projects/", "/unsubscribe/", "/v1/schemas/", "/problems", "/healthz", "/readyz")
 # The campaign, or the import, need not be there yet.
 OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")
 # Questions that do not fit into an address.
@@ -27,7 +27,7 @@ CODES = {error.code: error for error in every_error()}
 
 
 def is_public(path: str) -> bool:
-    return path == "/" or path.startswith(PUBLIC)
+    return path in ("/", "/v1/m") or path.startswith(PUBLIC)
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
