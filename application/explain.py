@@ -247,7 +247,9 @@ def _summary(entry: Recorded) -> str:
 
 
 def _history(data: dict[str, Any]) -> str:
-    """Describe an event of the past, which starts nothing."""
+    """Describe why an event starts nothing: it is past, or a browser's without a token."""
+    if data.get("trust") == "unverified":
+        return " (unverified)"
     return " (history)" if data.get("is_history") else ""
 
 

@@ -33,8 +33,8 @@ from domain.people import identity
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.identity import Identity, Known, Resolution
 from domain.people.profile_state import Source, Statement
-from domain.people.statements import statements_of, surroundings_of
-from domain.tracking.event import Event, Reject
+from domain.people.statements import claims_of, statements_of, surroundings_of
+from domain.tracking.event import Event, Reject, Trust
 from domain.tracking.reactions import message_reacted_to
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded, select_losses
 from store import campaigns, events, journeys, messages, outbox, profile_changes, profiles
@@ -173,6 +173,8 @@ class Ingest:
         claims = await events.claim_ids(connection, batch, received_at)
         wanted = identity.identities_of(batch)
         found = None if exclusive else await profiles.find_identities(connection, wanted)
+        limited = {event.anonymous_id for event in batch if event.trust is not Trust.VERIFIED and event.anonymous_id}
+        claimed_ids = await profiles.find_claimed(connection, limited) if limited else None
         revision = await control.get()
         listeners = await self._catalogue.listeners_at(connection, revision)
         traits = await self._catalogue.computed_at(connection, revision)
@@ -185,14 +187,21 @@ class Ingest:
         if not new:
             return IngestResult(0, duplicates)
         identities = await found.get() if found else await profiles.lock_identities(connection, wanted)
+        if claimed_ids is not None:
+            identities = {**identities, **_as_known(identities, await claimed_ids.get())}
         resolution = identity.resolve(new, identities, uuid7)
         if resolution.is_structural and not exclusive:
             raise _IdentityMoved
+        new = [
+            replace(event, trust=Trust.UNVERIFIED, claims={}) if event.id in resolution.unverified else event
+            for event in new
+        ]
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
-        heard = {event.id for event in new if listeners.hears(event)}
-        said = _statements(fresh, heard, received_at, opt_out)
-        counted = {entry.profile_id for entry in fresh if traits.following.hears(entry.event)}
-        touched = {entry.profile_id for entry in fresh if entry.event.id in heard} | said.keys() | counted
+        effective = [entry for entry in fresh if entry.event.trust is not Trust.UNVERIFIED]
+        heard = {entry.event.id for entry in effective if listeners.hears(entry.event)}
+        said = _statements(effective, heard, received_at, opt_out)
+        counted = {entry.profile_id for entry in effective if traits.following.hears(entry.event)}
+        touched = {entry.profile_id for entry in effective if entry.event.id in heard} | said.keys() | counted
         of_addresses = _opt_out_statements(fresh[0], opt_out) if opt_out else ()
         if resolution.linked and not await profiles.create(
             connection, resolution.created, resolution.linked, received_at
@@ -204,14 +213,14 @@ class Ingest:
         refusals = linked.refusals
         await events.insert(connection, fresh, received_at)
         reactions = _reactions(new)
-        planned = plan_events(fresh, heard, said, linked.changes, listeners)
+        planned = plan_events(effective, heard, said, linked.changes, listeners)
         result = RoutingResult()
         if said or planned.profile_events or counted:
             with_consent = bool(planned.profile_events) and listeners.may_look_at_consent
             touched |= {profile_event.profile_id for profile_event in planned.profile_events}
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=with_consent)
             routed = {profile_event.reported_id for profile_event in planned.profile_events}
-            states = await ask_for_states(connection, traits, fresh, routed)
+            states = await ask_for_states(connection, traits, effective, routed)
             pending = (
                 await routing.load_context(connection, listeners, planned.profile_events, received_at)
                 if planned.profile_events
@@ -291,10 +300,22 @@ def _take_within_traits(batch: Sequence[Event]) -> Sequence[Event]:
     return batch
 
 
+def _as_known(identities: Mapping[Identity, Known], anonymous_ids: Collection[str]) -> dict[Identity, Known]:
+    """Return the anonymous ids of known people; whether a found person is one is a hint."""
+    return {
+        one: replace(known, is_anonymous=False)
+        for one, known in identities.items()
+        if one.kind == "anonymous" and one.value in anonymous_ids
+    }
+
+
 def _reactions(new: Sequence[Event]) -> dict[UUID, datetime]:
     """Return the first reaction to each message, by an id that may not exist."""
     reactions: dict[UUID, datetime] = {}
     for event in new:
+        # An id in what anyone may report could be that of another person's message.
+        if event.trust is not Trust.VERIFIED:
+            continue
         if (message_id := message_reacted_to(event)) is not None:
             reactions.setdefault(message_id, event.timestamp)
     return reactions
@@ -310,10 +331,10 @@ def _statements(
     said: dict[UUID, list[Statement]] = {}
     for one in fresh:
         event = one.event
-        if event.type != "identify" and event.id not in heard:
-            continue
         source = _source(event, opt_out)
-        statements = statements_of(event, source, received_at) + surroundings_of(event, source, received_at)
+        statements = claims_of(event, source, received_at)
+        if event.type == "identify" or event.id in heard:
+            statements += statements_of(event, source, received_at) + surroundings_of(event, source, received_at)
         if statements:
             said.setdefault(one.profile_id, []).extend(statements)
     return said

@@ -371,5 +371,11 @@ def list_left_out(
 
 def _part(refusal: Refusal) -> LeftOut:
     said = refusal.statement
-    path = consent_path(said.name) if said.part == "consent" else f"traits.{said.name}"
+    match said.part:
+        case "consent":
+            path = consent_path(said.name)
+        case "claims":
+            path = said.name
+        case _:
+            path = f"traits.{said.name}"
     return LeftOut(path, refusal.reason, said.value)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 
 from domain.journey.position import Position
@@ -125,7 +126,8 @@ async def insert(
                 "profile_id": journey.profile_id,
                 "entry_key": journey.entry_key,
                 "workflow_id": journey.workflow_id,
-                "entry": journey.entry,
+                # Claims belong to the profile: nothing that reads the entry may use them.
+                "entry": replace(journey.entry, claims={}),
                 "entered_at": journey.entered_at,
                 "state": ending.state if ending else "active",
                 "outcome": ending.outcome if ending else None,

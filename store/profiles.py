@@ -105,6 +105,22 @@ async def find_identities(
     )
 
 
+async def find_claimed(connection: Connection, anonymous_ids: Collection[str]) -> PendingResult[set[str]]:
+    """Return the anonymous ids whose person has a user id.
+
+    After `find_identities`, in the same transaction: the ids are locked, and this statement sees what was committed
+    before.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT identities.value FROM identities JOIN profiles ON profiles.id = identities.profile_id
+        WHERE identities.kind = 'anonymous' AND identities.value = ANY(%s) AND profiles.user_id IS NOT NULL
+        """,
+        (list(anonymous_ids),),
+    )
+    return PendingResult(cursor, lambda rows: {row["value"] for row in rows})
+
+
 async def lock_identities(connection: Connection, identities: Collection[Identity]) -> dict[Identity, Known]:
     """Lock the identities' profiles, so that the caller may claim and merge them.
 

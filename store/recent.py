@@ -25,7 +25,8 @@ FROM (
          NULL AS reason, NULL AS campaign, NULL::uuid AS journey_id, NULL AS step, profile_id,
          COALESCE(user_id, anonymous_id) AS called,
          jsonb_strip_nulls(jsonb_build_object(
-           'reported_timestamp', reported_timestamp, 'is_history', NULLIF(is_history, false))) AS data
+           'reported_timestamp', reported_timestamp, 'is_history', NULLIF(is_history, false),
+           'trust', NULLIF(trust, 'verified'))) AS data
   FROM events WHERE received_at > %(arrived_after)s AND recorded_at > %(after)s
   UNION ALL
   SELECT kind, recorded_at, id::text, at, NULL, outcome, reason, campaign_key, journey_id, step, profile_id, NULL,

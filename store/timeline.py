@@ -47,6 +47,7 @@ FROM (
            'event_id', id, 'source', source, 'message_id', message_id, 'properties', properties
          ) || jsonb_strip_nulls(jsonb_build_object(
            'reported_timestamp', reported_timestamp, 'is_history', NULLIF(is_history, false),
+           'trust', NULLIF(trust, 'verified'),
            'by', context #> '{sojourn,by}', 'import', context #> '{sojourn,import}')) AS data
   FROM (
     SELECT * FROM events

@@ -318,4 +318,6 @@ def _event(effect: EmitEvent, request: ActionRequest, facts: StepFacts, now: dat
         properties=effect.properties,
         context={OUR_CONTEXT: _origin(request, facts, effect.chain)},
         timestamp=now,
+        # It may hold values of the entry.
+        trust=stored_event(facts.entry).trust,
     )

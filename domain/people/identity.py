@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from domain.tracking.event import Event
+from domain.tracking.event import SOJOURN_SOURCE, Event, Trust
 
 # The kinds of ids that tracking calls carry.
 IDENTITY_KINDS: Final = ("user", "anonymous")
@@ -51,7 +51,8 @@ class Resolution(Struct):
 
     `profile_of` gives the profile of each event, by its id. `created` are new profiles with their user id, or None.
     `linked` are new identities. `claimed` gives anonymous profiles the user id that is now known for them. `merged`
-    maps a profile to the one it is merged into.
+    maps a profile to the one it is merged into. `unverified` are the events that may count for an anonymous person
+    only, and are about a known one.
     """
 
     profile_of: dict[UUID, UUID] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Resolution(Struct):
     linked: dict[Identity, UUID] = field(default_factory=dict)
     claimed: dict[UUID, str] = field(default_factory=dict)
     merged: dict[UUID, UUID] = field(default_factory=dict)
+    unverified: set[UUID] = field(default_factory=set)
 
     @property
     def is_structural(self) -> bool:
@@ -102,6 +104,10 @@ class _Resolver:
             others.append(self._previous_identity(event.previous_id))
         if user is None:
             profile = self._profile(others[0])
+            # An emitted event is about the person of its journey, whoever that has become.
+            is_limited = event.trust is not Trust.VERIFIED and event.source != SOJOURN_SOURCE
+            if is_limited and profile not in self._anonymous:
+                self.resolution.unverified.add(event.id)
         else:
             for other in others:
                 self._link(other, user)

@@ -36,7 +36,10 @@ async def test_a_key_is_told_once_and_kept_as_a_hash(operator: httpx.AsyncClient
     assert (prefix, id, len(secret)) == ("sj", key["id"], 64)
     assert (key["scopes"], key["created_by"]) == (["ingest", "read"], "environment")
     listed = (await operator.get("/v1/keys")).json()
-    assert listed == {"keys": [{name: value for name, value in key.items() if not name.startswith("token")}], "next": None}
+    assert listed == {
+        "keys": [{name: value for name, value in key.items() if not name.startswith("token")}],
+        "next": None,
+    }
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         cursor = await connection.execute("SELECT api_keys::text, secret_hash FROM api_keys")
         [(row, secret_hash)] = await cursor.fetchall()

@@ -17,9 +17,10 @@ from domain.campaign.steps.action import (
     values_rule,
 )
 from domain.campaign.steps.model import StepId
+from domain.channels.kinds import ADDRESS_TRAITS
 from domain.document.yaml_source import Path
 from domain.people.derived_events import trait_trigger
-from domain.tracking.event import Trigger
+from domain.tracking.event import Trigger, Trust
 
 
 class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
@@ -33,6 +34,11 @@ class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
 
     def effects(self, facts: ActionFacts) -> Effects:
         traits, errors = self.traits.evaluate(facts)
+        if facts.entry.trust is not Trust.VERIFIED:
+            # Anyone may have reported the entry: an address made of it would be one of their choice.
+            for name in ADDRESS_TRAITS & traits.keys() & self.traits.computed.keys():
+                del traits[name]
+                errors[name] = "an address is not set from an event that a browser reported without a user token"
         return Effects((SetTraits(traits),), errors)
 
 
