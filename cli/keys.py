@@ -53,6 +53,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a key, and print it. It cannot be shown again."""
+    if not (scope or browser):
+        raise typer.BadParameter("Missing option '--scope', for the key of a server, or '--browser'")
     expires_at = None if expires is None else (datetime.now(UTC) + _duration(expires)).isoformat()
     with connect(context) as api:
         body = {"name": name, "scopes": scope or None, "expires_at": expires_at, "source": source}

@@ -55,6 +55,7 @@ async def api_process(database_url: str, **settings: Any) -> AsyncIterator[ApiPr
         **{f"SOJOURN_{name.upper()}": getattr(SETTINGS, name).get_secret_value() for name in named},
         "SOJOURN_DATABASE_URL": database_url,
         "SOJOURN_API_PORT": str(port),
+        "SOJOURN_PUBLIC_URL": f"http://127.0.0.1:{port}",
         **{f"SOJOURN_{name.upper()}": str(value) for name, value in settings.items()},
     }
     process = await fork("api", variables=environment)
