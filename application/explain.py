@@ -247,7 +247,7 @@ def _summary(entry: Recorded) -> str:
 
 
 def _history(data: dict[str, Any]) -> str:
-    """Describe why an event starts nothing: it is past, or a browser's without a token."""
+    """Describe why an event starts nothing: it is past, or unverified."""
     if data.get("trust") == "unverified":
         return " (unverified)"
     return " (history)" if data.get("is_history") else ""

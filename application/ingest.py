@@ -192,10 +192,8 @@ class Ingest:
         resolution = identity.resolve(new, identities, uuid7)
         if resolution.is_structural and not exclusive:
             raise _IdentityMoved
-        new = [
-            replace(event, trust=Trust.UNVERIFIED, claims={}) if event.id in resolution.unverified else event
-            for event in new
-        ]
+        if resolution.unverified:
+            new = [_mark_unverified(event) if event.id in resolution.unverified else event for event in new]
         fresh = [StoredEvent(resolution.profile_of[event.id], event) for event in new]
         effective = [entry for entry in fresh if entry.event.trust is not Trust.UNVERIFIED]
         heard = {entry.event.id for entry in effective if listeners.hears(entry.event)}
@@ -300,8 +298,13 @@ def _take_within_traits(batch: Sequence[Event]) -> Sequence[Event]:
     return batch
 
 
+def _mark_unverified(event: Event) -> Event:
+    """Return an event that is kept as history, and counts for nothing."""
+    return replace(event, trust=Trust.UNVERIFIED, claims={})
+
+
 def _as_known(identities: Mapping[Identity, Known], anonymous_ids: Collection[str]) -> dict[Identity, Known]:
-    """Return the anonymous ids of known people; whether a found person is one is a hint."""
+    """Return these anonymous ids as those of known people."""
     return {
         one: replace(known, is_anonymous=False)
         for one, known in identities.items()

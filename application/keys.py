@@ -198,6 +198,11 @@ class Keys:
         async with self._database.transaction() as connection:
             return await keys.page(connection, limit=limit, after=after)
 
+    async def list_trusting(self) -> Sequence[Key]:
+        """Return the valid browser keys whose calls about users need no token."""
+        async with self._database.transaction() as connection:
+            return await keys.list_trusted_browsers(connection)
+
     async def revoke(self, id: str, *, by: Actor) -> Key:
         """Revoke a key, even repeatedly. Raises NotFoundError."""
         async with self._database.transaction() as connection:

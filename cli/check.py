@@ -31,8 +31,8 @@ def check(as_json: AsJson = False) -> None:
     """Check settings, database, schema, clock, Temporal, mail and workers.
 
     It reads the same settings as the processes, or those of the `sojourn dev` that runs here, and lists the secrets of
-    webhooks by name and host. Status 0: no problems found. 1: a problem with a remedy. 3: only that a server does not
-    answer; a refused login or TLS is status 1.
+    webhooks by name and host, and the browser keys of full trust. Status 0: no problems found. 1: a problem with a
+    remedy. 3: only that a server does not answer; a refused login or TLS is status 1.
     """
     # The pool logs each failed attempt; the finding below says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
@@ -40,12 +40,13 @@ def check(as_json: AsJson = False) -> None:
     what = "the deployment of this environment" if dev is None else f"the `sojourn dev` of {dev.folder}"
     if not as_json:
         typer.echo(printable(f"Checking {what}."))
-    found = asyncio.run(_find({} if dev is None else dev.settings))
+    given = {} if dev is None else dev.settings
+    found, trusting = asyncio.run(_find_all(given))
     secrets = _list_secrets() if dev is None else dev.secrets
     if as_json:
         members = ("part", "problem", "remedy", "is_away", "detail")
         findings = [{name: getattr(each, name) for name in members} for each in found]
-        print_json({"checked": what, "findings": findings, "secrets": secrets})
+        print_json({"checked": what, "findings": findings, "secrets": secrets, "trusting_keys": trusting})
     elif not found:
         typer.echo("No problems found.")
     for each in () if as_json else found:
@@ -56,6 +57,8 @@ def check(as_json: AsJson = False) -> None:
     for name, hosts in () if as_json else secrets.items():
         where = ", ".join(hosts) or f"no host: {describe_hosts_remedy(name)}"
         typer.echo(printable(f"the secret {name} goes to {where}"))
+    for id, name in () if as_json else trusting.items():
+        typer.echo(printable(f"the browser key {name} ({id}) has full trust: who reads it may report as any user"))
     raise typer.Exit(_status(found))
 
 
@@ -85,6 +88,27 @@ def _find_dev() -> "RunningDev | None":
     from cli.dev_settings import read_running_dev
 
     return read_running_dev(DevFolder(folder), run)
+
+
+async def _find_all(given: Mapping[str, Any]) -> "tuple[list[DeploymentFinding], dict[str, str]]":
+    from domain.deployment.findings import NEEDED_BY_API
+
+    found = await _find(given)
+    is_readable = not any(each.part in NEEDED_BY_API for each in found)
+    return found, await _list_trusting_keys(given) if is_readable else {}
+
+
+async def _list_trusting_keys(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names, by id, of browser keys whose calls about users need no token."""
+    from application.keys import Keys
+    from settings import DatabaseSettings
+    from store.database import Database
+
+    settings, _ = _read(DatabaseSettings, given)
+    if settings is None:
+        return {}
+    async with Database(settings.database_url.get_secret_value(), pool_size=1) as database:
+        return {key.id: key.name for key in await Keys(database, []).list_trusting()}
 
 
 async def _find(given: Mapping[str, Any]) -> "list[DeploymentFinding]":

@@ -104,7 +104,7 @@ class _Resolver:
             others.append(self._previous_identity(event.previous_id))
         if user is None:
             profile = self._profile(others[0])
-            # An emitted event is about the person of its journey, whoever that has become.
+            # An emitted event is about the person of its journey, also after a merge.
             is_limited = event.trust is not Trust.VERIFIED and event.source != SOJOURN_SOURCE
             if is_limited and profile not in self._anonymous:
                 self.resolution.unverified.add(event.id)

@@ -2,11 +2,18 @@
 
 import json
 import re
+import shlex
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+import jwt
 import pytest
 
 from cli.main import run
+from domain.people.profile_state import MAX_CLAIMS
+from domain.tracking.user_token import MAX_LIFETIME, VerifiedUser, verify_user_token
 from tests.cli.conftest import Output
 
 pytestmark = pytest.mark.usefixtures("deployment")
@@ -90,3 +97,43 @@ def test_who_did_what(capsys: Output) -> None:
     assert "campaign.pause" in output.out
     assert run(["audit", *output.err.split()[-2:], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["entries"][0]["action"] == "campaign.start"
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "browser.md").read_text()
+BLOCKS = dict(re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+
+
+def test_a_browser_key_is_made_and_its_tokens_signed_as_the_page_shows(capsys: Output) -> None:
+    [line] = BLOCKS["sh"].splitlines()
+    _, *arguments = shlex.split(line)
+    assert run(arguments) == 0
+    output = capsys.readouterr()
+    *facts, token, secret = output.out.splitlines()
+    assert re.search(r"^Origins +https://\*\.shop\.example, https://shop\.example$", "\n".join(facts), re.MULTILINE)
+    assert token.startswith("sj_")
+    assert output.err.endswith("The secret by which your server signs user tokens, which is not shown again:\n")
+    id = token.split("_")[1]
+    assert run(["keys", "rotate-token-secret", id]) == 0
+    rotated = capsys.readouterr().out.strip()
+    assert run(["keys", "rotate-token-secret", id, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["token_secret"] not in (secret, rotated)
+    assert run(["keys", "list"]) == 0
+    assert "browser:shop" in capsys.readouterr().out
+
+    names: dict[str, Any] = {"jwt": jwt, "time": time}
+    exec(BLOCKS["python"], names)  # noqa: S102 - the page's own
+    signed = names["user_token"]("u-1", rotated, ["acme"])
+    assert verify_user_token(signed, [rotated], datetime.now(UTC)) == VerifiedUser("u-1", frozenset({"acme"}))
+    assert f"(up to {MAX_CLAIMS})" in PAGE
+    assert f"{MAX_LIFETIME // timedelta(hours=1)} hours" in PAGE
+
+
+def test_a_key_that_trusts_every_browser_is_listed_by_check(
+    capsys: Output, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOJOURN_DATABASE_URL", database_url)
+    created(capsys, "--name", "kiosk", "--browser", "--origin", "https://kiosk.example", "--trust", "full")
+    run(["check"])
+    told = capsys.readouterr().out
+    assert "the browser key kiosk" in told
+    assert "may report as any user" in told

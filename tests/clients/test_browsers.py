@@ -46,6 +46,7 @@ class Pages(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.results: list[dict[str, Any]] = []
+        self.token = ""
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -55,6 +56,14 @@ class _Handler(SimpleHTTPRequestHandler):
         name = urlsplit(path).path
         prefix = next(prefix for prefix in FOLDERS if name.startswith(prefix))
         return str(FOLDERS[prefix] / name.removeprefix(prefix))
+
+    def do_GET(self) -> None:
+        if self.path != "/token":
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.server.token.encode())
 
     def do_POST(self) -> None:
         self.server.results.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -119,8 +128,8 @@ async def test_the_scripts_work_unchanged_on_a_page_of_another_origin(
             )
             key = made.json()
         claims = {"sub": "b-user", "aud": "sojourn", "exp": time.time() + 3_600, "groups": ["acme"]}
-        token = jwt.encode(claims, key["token_secret"], "HS256")
-        told = {"api": process.url, "key": key["token"], "token": token, "name": "b"}
+        token = pages.token = jwt.encode(claims, key["token_secret"], "HS256")
+        told = {"api": process.url, "key": key["token"], "name": "b"}
 
         def page(host: str, cases: str, *frames: str) -> str:
             return f"http://{host}:{port}/page.html?{urlencode({**told, 'cases': cases, 'frame': frames}, doseq=True)}"
