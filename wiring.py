@@ -107,7 +107,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             operations=OperationService(database),
             plans=Plans(database, checks),
             documents=DeploymentDocuments(database, checks),
-            users=Users(database, journey_url(settings)),
+            users=Users(database, catalogue, journey_url(settings)),
             change_user=UserChanges(database, ingest, catalogue, journey_url(settings)),
             import_users=UserImports(database, ingest),
             recipients=Recipients(database, catalogue),

@@ -1,5 +1,6 @@
 """People: one with all that is known, and searches."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -54,6 +55,7 @@ _USER: dict[str, Any] = {
     **{name: _LISTED[name] for name in ("id", "user_id", "created_at", "updated_at")},
     "stage": {**_STATED, "value": "conversion", "source": "step", "by": "abandoned-cart/offer"},
     "traits": {"plan": _STATED},
+    "computed": {"as_of": _AT, "values": {"orders": 3, "last_order_at": _AT}, "building": []},
     "device": {"timezone": {**_STATED, "value": "Europe/Berlin"}},
     "identities": [{"kind": "user", "value": "u-4711"}, {"kind": "anonymous", "value": "a-1"}],
     "consent": {"email": _CONSENT},
@@ -102,6 +104,12 @@ class ConsentChange(ResponseModel):
     changes: dict[str, Any] = Field(description="the values before and after, by channel or address")
 
 
+class ComputedTraitValues(ResponseModel):
+    as_of: datetime = Field(description="the instant of the values: some change by time alone")
+    values: dict[str, Any] = Field(description="by key; null is unknown")
+    building: list[str] = Field(description="traits without a value yet: their earlier events are being counted")
+
+
 class User(ResponseModel):
     model_config = example(_USER)
 
@@ -111,6 +119,7 @@ class User(ResponseModel):
     updated_at: datetime
     stage: StatedValue | None
     traits: dict[str, StatedValue]
+    computed: ComputedTraitValues
     device: dict[str, StatedValue] = Field(description="time zone and language, which count where no trait says them")
     identities: list[PersonIdentity]
     consent: dict[str, ChannelConsent] = Field(description="by channel")
@@ -217,5 +226,6 @@ async def change_user(
 
 
 def _answer(view: PersonView, tag: Tag) -> User:
-    tag.set(view.revision, view)
+    # Not the instant of the answer.
+    tag.set(view.revision, replace(view, computed=replace(view.computed, as_of=view.updated_at)))
     return User.model_validate(view)

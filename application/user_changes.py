@@ -64,7 +64,7 @@ class UserChanges:
                         connection, self._catalogue, person, changes.suppressed, by, anonymous_id=named
                     )
                 await audit.record(connection, by, "user.change", identity.value, changes.names())
-                return await show(connection, profile, self._journey_url)
+                return await show(connection, self._catalogue, profile, self._journey_url)
 
 
 async def _lock(connection: Connection, ref: PersonRef, if_match: Precondition) -> tuple[Identity, PersonRef]:

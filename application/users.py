@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.catalogue import Catalogue
 from application.journeys import JourneyView, journey_view
 from application.people import unknown_person
 from domain.access import Actor
@@ -19,7 +20,7 @@ from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.identity import Identity, PersonRef
 from domain.people.profile_state import STAGE
 from domain.people.registers import Registers, Stamp, unpack
-from store import audit, journey_lists, people, profiles
+from store import audit, journey_lists, people, profile_states, profiles
 from store.database import Connection, Database
 from store.people import ConsentChange, ListedPerson, PersonFilter, StoredPerson
 
@@ -57,6 +58,18 @@ class ChannelConsent:
 
 
 @dataclass(frozen=True, slots=True)
+class ComputedValues:
+    """The values of computed traits at an instant.
+
+    `building` are traits whose earlier events are still being counted, so that they have no value yet.
+    """
+
+    as_of: datetime
+    values: dict[str, Any]
+    building: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class PersonView:
     """All that is known of a person. `revision` is that of the profile's values."""
 
@@ -66,6 +79,7 @@ class PersonView:
     updated_at: datetime
     stage: StatedValue | None
     traits: dict[str, StatedValue]
+    computed: ComputedValues
     device: dict[str, StatedValue]
     identities: list[Identity]
     consent: dict[str, ChannelConsent]
@@ -94,14 +108,15 @@ class FoundPeople:
 class Users:
     """Shows and finds people. `journey_url` contains {workflow_id}."""
 
-    def __init__(self, database: Database, journey_url: str) -> None:
+    def __init__(self, database: Database, catalogue: Catalogue, journey_url: str) -> None:
         self._database = database
+        self._catalogue = catalogue
         self._journey_url = journey_url
 
     async def get(self, person: PersonRef, *, by: Actor) -> PersonView:
         """Return a person; the audit log says who has looked. Raises NotFoundError."""
         async with self._database.transaction() as connection:
-            view = await show(connection, person, self._journey_url)
+            view = await show(connection, self._catalogue, person, self._journey_url)
             await audit.record_once_a_day(connection, by, "user.read", person.id)
             return view
 
@@ -143,8 +158,9 @@ def readings(value: str) -> list[Any]:
     return found
 
 
-async def show(connection: Connection, ref: PersonRef, journey_url: str) -> PersonView:
+async def show(connection: Connection, catalogue: Catalogue, ref: PersonRef, journey_url: str) -> PersonView:
     """Return all that is known of a person. Raises NotFoundError."""
+    deployed = await catalogue.load_computed(connection)
     profile_id = await profiles.find(connection, ref)
     if profile_id is None:
         raise unknown_person(ref)
@@ -153,13 +169,26 @@ async def show(connection: Connection, ref: PersonRef, journey_url: str) -> Pers
             await people.begin_read(connection, profile_id),
             await people.begin_identities(connection, profile_id),
             await people.begin_consent_log(connection, profile_id),
+            await profile_states.read(connection, [profile_id]),
         )
-        person, identities, log = await reads[0].get(), await reads[1].get(), await reads[2].get()
+        person, identities, log, states = (
+            await reads[0].get(),
+            await reads[1].get(),
+            await reads[2].get(),
+            await reads[3].get(),
+        )
     if person is None:
         raise unknown_person(ref)
     active = JourneyFilter(profile_id=profile_id, state="active")
+    now = connection.clock.now()
+    computed = ComputedValues(
+        now,
+        deployed.ready.values(states.get(profile_id, profile_states.EMPTY).state, now),
+        sorted(definition.key for definition in deployed.building),
+    )
     return _view(
         person,
+        computed,
         identities,
         log,
         [
@@ -177,6 +206,7 @@ async def show(connection: Connection, ref: PersonRef, journey_url: str) -> Pers
 
 def _view(
     person: StoredPerson,
+    computed: ComputedValues,
     identities: list[Identity],
     log: list[ConsentChange],
     active: list[JourneyView],
@@ -191,6 +221,7 @@ def _view(
         updated_at=person.updated_at,
         stage=_list_stated(state.stage).get(STAGE),
         traits=_list_stated(state.traits),
+        computed=computed,
         device=_list_stated(state.context),
         identities=identities,
         consent=_consent(person, _list_stated(state.consent), _list_stated(state.suppressed)),

@@ -10,6 +10,8 @@ from cli.options import AsJson
 from cli.output import as_text, local_second, print_facts, print_json, print_table
 from cli.users.options import KindOption, PersonArgument
 
+_COMPUTED = {"at": None, "source": None, "by": None}
+
 
 def show(context: typer.Context, user: PersonArgument, kind: KindOption = None, as_json: AsJson = False) -> None:
     """Show a person: traits with their sources, ids, consent and journeys."""
@@ -33,8 +35,13 @@ def print_person(person: dict[str, Any]) -> None:
             "known since": local_second(person["created_at"]),
         }
     )
+    computed = person["computed"]
     stated = [("", person["traits"]), ("device: ", person["device"])]
     values = [[f"{prefix}{name}", *_cells(each)] for prefix, part in stated for name, each in part.items()]
+    values += [
+        [f"computed: {name}", *_cells({"value": value, **_COMPUTED})] for name, value in computed["values"].items()
+    ]
+    values += [[f"computed: {name}", "(being counted)", "", ""] for name in computed["building"]]
     if values:
         typer.echo()
         print_table(["TRAIT", "VALUE", "STATED AT", "BY"], values, folded={"VALUE"})

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from store import people
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import client_of
+from tests.engine.computed_harness import computed_harness
 
 Track = Callable[..., Awaitable[None]]
 
@@ -188,7 +189,8 @@ async def test_an_operator_changes_all_or_nothing_by_the_rules_of_an_identify(
         "/v1/users/u-1", content=b'{"traits": {"plan": NaN}}', headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 400, answer.text
-    assert await get(operator, "/v1/users/u-1") == before
+    after = await get(operator, "/v1/users/u-1")
+    assert {**after, "computed": None} == {**before, "computed": None}
     assert (await operator.patch("/v1/users/u-2", json={"traits": {"a": 1}})).status_code == 404
     anonymous = {"kind": "anonymous"}
     await identify({"plan": "free"}, anonymousId="a-1")
@@ -241,3 +243,28 @@ async def test_an_id_with_slashes_is_whole_and_no_part_is_an_id(operator: httpx.
         assert (await get(operator, f"/v1/users/{id}"))["user_id"] == id
     assert (await operator.patch("/v1/users/a/timeline", json={})).status_code == 405
     assert (await operator.patch("/v1/users/a/suppressions/email", json={})).status_code == 405
+
+
+async def test_computed_traits_are_shown_once_all_earlier_events_are_counted(
+    live: FastAPI, operator: httpx.AsyncClient, identify: Track, database_url: str
+) -> None:
+    await identify({"plan": "free"}, userId="u-1")
+    source = 'computed:\n  orders: {count: Order Completed}\n  is_active: {any: "*", within: 1d}\n'
+    answer = await operator.put("/v1/computed", json={"file": "computed.yaml", "source": source})
+    assert answer.status_code == 200, answer.text
+    computed = (await get(operator, "/v1/users/u-1"))["computed"]
+    assert (computed["values"], computed["building"]) == ({}, ["is_active", "orders"])
+    async with computed_harness(database_url) as harness:
+        await harness.backfill()
+    async with client_of(live, WRITE_KEY) as tracker:
+        for _ in range(2):
+            await tracker.post("/v1/track", json={"userId": "u-1", "event": "Order Completed"})
+    answer = await operator.get("/v1/users/u-1")
+    computed = answer.json()["computed"]
+    assert (computed["values"], computed["building"]) == ({"orders": 2, "is_active": True}, [])
+    assert (await operator.get("/v1/users/u-1", headers={"If-None-Match": answer.headers["ETag"]})).status_code == 304
+    # An import and an operator's change are no activity of the person.
+    row = {"type": "identify", "userId": "u-2", "traits": {"plan": "free"}}
+    assert (await operator.post("/v1/imports/crm", json={"batch": [row]})).status_code == 200
+    changed = await change(operator, "u-2", traits={"plan": "pro"})
+    assert changed["computed"]["values"] == {"orders": 0, "is_active": False}
