@@ -31,7 +31,9 @@ def check_triggers(source: YamlSource) -> Iterator[Problem]:
             yield source.problem(raw.path, "it names no event", f"Write one of {examples()}")
         for key in written[1:]:
             said = f"`{key}` cannot stand beside `{written[0]}`"
-            yield source.problem((*raw.path, key), said, "Keep one of the two, or write two rules")
+            yield source.problem(
+                (*raw.path, key), said, "Keep one of the two: a list of exits, or of `events`, has an item for each"
+            )
         if len(written) == 1:
             yield from _check_properties(source, raw, written[0])
 

@@ -24,7 +24,10 @@ def _read(value: Any) -> Any:
     if not isinstance(value, str) or value == STAGE.name:
         return value
     if consent := _CONSENT.fullmatch(value):
-        refuse(f"{quote_value(value)} is not changed by a trait", f"Write `consent: {consent[1] or 'email'}`")
+        refuse(
+            f"{quote_value(value)} is a consent, and neither a trait nor the stage",
+            f"Write `consent: {consent[1] or 'email'}`",
+        )
     if within := _WITHIN.fullmatch(value):
         remedy = f"Write `{within[1]}`, and compare `event.properties.before` with `event.properties.after`"
         refuse(f"{quote_value(value)} is within a trait, and only a whole trait changes", remedy)
@@ -33,7 +36,7 @@ def _read(value: Any) -> Any:
         refuse(f"{quote_value(value)} is not a value of the profile that changes", _FORMS)
     name = trait[1] or trait[2][2:-2]
     if name == "consent":
-        refuse("consent is not a trait", "Write `consent: email`, or another channel")
+        refuse("`consent` is not a trait", "Write `consent: email`, or another channel")
     return f"{TRAIT_PREFIX}{name}"
 
 

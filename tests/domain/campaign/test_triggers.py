@@ -73,9 +73,13 @@ def test_a_place_without_a_trigger_says_what_may_stand_there() -> None:
     [
         ('event: "*"', "`*` is not a name here", "Name one"),
         ("changed: profile.traits.address.city", "within a trait", "Write `profile.traits.address`, and compare"),
-        ("changed: profile.consent.email", "not changed by a trait", "Write `consent: email`"),
-        ("changed: profile.traits.consent", "not changed by a trait", "Write `consent: email`"),
-        ("changed: \"profile.traits['consent']\"", "consent is not a trait", "Write `consent: email`"),
+        ("changed: profile.consent.email", "is a consent, and neither a trait nor the stage", "Write `consent: email`"),
+        (
+            "changed: profile.traits.consent",
+            "is a consent, and neither a trait nor the stage",
+            "Write `consent: email`",
+        ),
+        ("changed: \"profile.traits['consent']\"", "`consent` is not a trait", "Write `consent: email`"),
         (
             "changed: plan",
             "`plan` is not a value of the profile",
