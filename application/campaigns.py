@@ -15,7 +15,7 @@ from domain.campaign.life import ARCHIVED, PAUSED, CampaignState, StopMode
 from domain.errors import Problem
 from domain.journey.forecast import InFlightPolicy
 from domain.revisions import UNCONDITIONAL, Precondition
-from store import audit, campaigns, operations
+from store import audit, campaigns, computed_traits, operations
 from store.campaigns import Campaign
 from store.database import Connection, Database
 
@@ -71,7 +71,9 @@ class Campaigns:
         self, source: str, file: str, templates: Mapping[str, str], *, if_match: Precondition = UNCONDITIONAL, by: Actor
     ) -> PublishedVersion:
         """Publish a document as a version, unless the latest is the same, or refuse it."""
-        checked = await self._documents.campaign(CampaignText(source, file, templates))
+        async with self._database.own_transaction() as connection:
+            computed = await computed_traits.load_types(connection)
+        checked = await self._documents.campaign(CampaignText(source, file, templates, computed))
         async with self._database.transaction() as connection:
             await campaigns.lock_registry_exclusive(connection)
             version, created = await transitions.insert_version(

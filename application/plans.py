@@ -21,7 +21,7 @@ from domain.campaign.publication import Published, find_shared_keys
 from domain.campaign.rules import Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, InFlightPolicy, forecast
-from store import audit, campaigns, journey_versions
+from store import audit, campaigns, computed_traits, journey_versions
 from store.campaigns import Campaign, Version
 from store.database import Connection, Database
 
@@ -132,7 +132,11 @@ class Plans:
             return [await _apply_one(connection, one, by) for one in proved]
 
     async def _check(self, document: Document) -> Published:
-        return await self._documents.campaign(CampaignText(document.source, document.file, document.templates))
+        async with self._database.own_transaction() as connection:
+            computed = await computed_traits.load_types(connection)
+        return await self._documents.campaign(
+            CampaignText(document.source, document.file, document.templates, computed)
+        )
 
     async def _check_all(self, key: str, document: Document) -> Published:
         checked = await self._check(document)

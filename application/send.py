@@ -340,6 +340,6 @@ def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | 
         message_id=str(claimed.id),
         unsubscribe_url=unsubscribe_url,
         saved=claimed.saved,
-        computed={},
+        computed=claimed.computed,
     )
     return build_variables(facts)

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
-from domain.people.computed.definition import TraitDefinition, TraitRule
+from domain.people.computed.definition import TraitDefinition, TraitRule, TraitType
 from domain.people.computed.deployed import DeployedTraits
 from store.database import Connection
 
@@ -35,6 +35,11 @@ async def load(connection: Connection) -> list[StoredTrait]:
         )
         async for row in cursor
     ]
+
+
+async def load_types(connection: Connection) -> dict[str, TraitType]:
+    """Return the types of the traits in force by key, ready or not."""
+    return {trait.definition.key: trait.definition.rule.type for trait in await load(connection)}
 
 
 async def load_deployed(connection: Connection) -> DeployedTraits:

@@ -56,7 +56,7 @@ class _Checks(DocumentProcesses):
         return list(kind.parse(source, file))
 
     async def campaign(self, text: CampaignText) -> Published:
-        return check(text.source, text.file, text.templates)
+        return check(text.source, text.file, text.templates, text.computed)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from application.computed_traits import BackfillHandler
 from application.operations.runner import OperationRunner
 from application.operations.service import OperationService
 from domain.access import SOJOURN
+from domain.errors import InvalidDocumentError
 from tests.engine.computed_harness import ComputedHarness, computed_harness, event
 from tests.engine.ingesting import statements
 
@@ -159,3 +160,22 @@ async def test_events_that_no_trait_counts_cost_nothing_more(
             await harness.ingest(event("Viewed"), *(event("Order Completed") for _ in range(5)))
         # One lock of the person with one read, and one write, for any number of events.
         assert len(counted) == len(sent["without"]) + 3
+
+
+async def test_a_campaign_is_checked_by_the_traits_in_force(database_url: str) -> None:
+    document = (
+        "key: third\nname: Third\n"
+        "entry: {event: Order Completed, where: profile.computed.order == 3}\n"
+        "steps: [{id: rest, delay: 1h}]\n"
+    )
+    async with computed_harness(database_url) as harness:
+        with pytest.raises(InvalidDocumentError) as caught:
+            await harness.run_campaign(document)
+        assert "apply that first" in caught.value.problems[0].suggestion
+        await harness.apply(ORDERS)
+        with pytest.raises(InvalidDocumentError) as caught:
+            await harness.run_campaign(document)
+        [problem] = caught.value.problems
+        assert (problem.line, problem.path) == (3, "entry.where")
+        assert "Did you mean `orders`?" in problem.suggestion
+        await harness.run_campaign(document.replace("order ==", "orders =="))

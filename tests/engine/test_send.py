@@ -13,8 +13,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.journey import SendActivities, SendRequest
 from application.catalogue import Catalogue
+from application.deployment_documents import DeploymentDocuments
 from application.send import Sender, SendOutcome
 from application.step_decisions import StepDecisions
+from domain.access import SOJOURN
+from domain.deployment_documents import COMPUTED
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions, Position
 from domain.journey.requests import AuthorizeRequest
@@ -31,6 +34,7 @@ from domain.sending.delivery import (
 )
 from domain.sending.policy import Answer, Deferred, Granted, Refused
 from domain.sending.saved_values import SavedReply
+from runtime.documents import DocumentProcesses
 from store import journeys
 from store.database import CONNECTION_TIMEOUT, Database
 from tests.engine.positions import UNRECORDED
@@ -139,6 +143,10 @@ async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> Asyn
     channel, category, *other = request.param
     source = WAITING.replace("CHANNEL", channel).replace("CATEGORY", category)
     webhook = other[0] if other else WEBHOOK
+    if "profile.computed" in webhook:
+        async with Database(harness.settings.database_url.get_secret_value(), pool_size=1) as database:
+            documents = DeploymentDocuments(database, DocumentProcesses())
+            await documents.put(COMPUTED, "computed: {seen: {count: Signed Up}}", "computed.yaml", by=SOJOURN)
     await harness.run_campaign(source, {"note.liquid": webhook} if channel == "webhook" else None)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Signed Up")
@@ -157,6 +165,7 @@ IN_AN_HOUR = ("rest", "waiting", AT + timedelta(hours=1))
 EMAIL, URGENT, HOOK = ("email", "marketing"), ("email", "transactional"), ("webhook", "marketing")
 CALL = "---\nchannel: webhook\nmethod: METHOD\nurl: https://api.example.com/v1\nbody: {a: b}\n---\n"
 POST, PUT = (("webhook", "marketing", CALL.replace("METHOD", method)) for method in ("POST", "PUT"))
+COUNTED = ("webhook", "marketing", WEBHOOK.replace("profile.user_id", "profile.computed.seen"))
 URGENT_POST = ("webhook", "transactional", POST[2])
 each = pytest.mark.parametrize
 
@@ -176,6 +185,14 @@ async def test_twenty_attempts_at_once_hand_over_once(send_harness: SendHarness)
     await asyncio.gather(*(send_harness.attempt() for _ in range(20)))
     assert len(send_harness.provider.got) == 1
     assert await send_harness.state() == ("sent", None)
+
+
+@each("send_harness", [COUNTED], indirect=True)
+async def test_a_template_reads_the_computed_traits_of_the_instant(send_harness: SendHarness) -> None:
+    await send_harness.harness.track("u1", "Signed Up")
+    assert (await send_harness.attempt()).state == "sent"
+    [handed] = send_harness.provider.handed
+    assert handed.content["data"]["user"] == "2"
 
 
 @each("send_harness", [EMAIL], indirect=True)
