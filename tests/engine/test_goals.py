@@ -75,6 +75,7 @@ async def test_a_goal_is_recorded_with_what_came_before_it(harness: Harness) -> 
         "arms": {"way": arm},
         "at": happened["timestamp"],
         "recorded_at": conversion["recorded_at"],
+        "recorded_xid": conversion["recorded_xid"],
     }
     # The goal is no exit: the journey goes on.
     assert journey["state"] == "active"
