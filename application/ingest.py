@@ -187,6 +187,8 @@ class Ingest:
         if not new:
             return IngestResult(0, duplicates)
         identities = await found.get() if found else await profiles.lock_identities(connection, wanted)
+        if identities is None:
+            raise _IdentityMoved
         if claimed_ids is not None:
             identities = {**identities, **_as_known(identities, await claimed_ids.get())}
         resolution = identity.resolve(new, identities, uuid7)
@@ -244,7 +246,7 @@ class Ingest:
             await events.insert(connection, planned.derived, received_at)
         if history:
             await profile_changes.insert(connection, history)
-        beyond, more = list_left_out(refusals, batch, places)
+        beyond, more = list_left_out(refusals, resolution.conflicts, batch, places)
         if beyond:
             await reject_log.insert(connection, beyond, more, received_at)
         if reactions:

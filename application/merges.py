@@ -174,11 +174,10 @@ async def _undo(connection: Connection, user_id: str, source_user_id: str, by: A
     if merge.target_id != target_id:
         raise await _later_first(connection, merge)
     people = await (await profiles.lock(connection, [target_id], with_said=[target_id])).get()
-    user_ids = [value for kind, value, _ in merge.snapshot.identities if kind == "user"]
     own = {Identity(kind, value) for kind, value, _ in merge.snapshot.identities}
     others = await merges.after(connection, merge)
     await separation.restore(connection, merge)
-    returning = own | await separation.identities_since(connection, merge, user_ids)
+    returning = own | await separation.identities_since(connection, merge, own)
     is_untouched = await separation.restore_target(connection, merge)
     await separation.return_rows(connection, merge, returning)
     await recount(connection, [merge.source_id, target_id], traits.definitions, are_all=True)

@@ -18,7 +18,7 @@ from domain.people import profile_state
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.consent import OPT_OUT, AddressRefusal
 from domain.people.derived_events import ValueChange, value_changes
-from domain.people.identity import Identity, Known, PersonRef, Resolution, identities_of
+from domain.people.identity import Conflict, Identity, Known, PersonRef, Resolution, identities_of
 from domain.people.profile_state import Folded, PartChange, ProfileState, Refusal, Source, Statement
 from domain.people.registers import Registers, Stamp, is_set, stamp
 from domain.people.statements import addresses_in, statements_of_traits
@@ -354,14 +354,16 @@ def event_source(event: Event) -> Source:
 
 
 def list_left_out(
-    refusals: Sequence[Refusal], batch: Sequence[Event], places: Sequence[int]
+    refusals: Sequence[Refusal], conflicts: Sequence[Conflict], batch: Sequence[Event], places: Sequence[int]
 ) -> tuple[list[Reject], Unrecorded]:
-    """Return refused statements as parts left out of events; `places` are theirs."""
-    if not refusals:
+    """Return refused statements and ids as parts left out of events at `places`."""
+    if not (refusals or conflicts):
         return [], ALL_RECORDED
     parts: dict[str, list[LeftOut]] = {}
     for refusal in refusals:
         parts.setdefault(refusal.statement.source.id, []).append(_part(refusal))
+    for conflict in conflicts:
+        parts.setdefault(str(conflict.event_id), []).append(LeftOut(conflict.part, conflict.reason, conflict.value))
     collector = RejectCollector(batch[0].source)
     for event, place in zip(batch, places, strict=True):
         if of_event := parts.get(str(event.id)):

@@ -1,5 +1,6 @@
 """Profiles, and the identities by which clients name them."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from domain.channels.kinds import normalized_addresses
 from domain.people.consent import ConsentFacts, consent_by_channel
-from domain.people.identity import IDENTITY_KINDS, Identity, Known, PersonRef
+from domain.people.identity import IDENTITY_KINDS, Identity, Known, PersonRef, is_external
 from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
 from store.arms import IS_ARM
@@ -85,7 +86,26 @@ _FIND = _IDENTITIES.format(
        identity.kind = 'anonymous'
          AND (SELECT user_id IS NULL FROM profiles WHERE profiles.id = identity.profile_id) AS is_anonymous""",
 )
-_LOCK = _IDENTITIES.format(strength="UPDATE", and_more="")
+# With all identities of anonymous profiles, which may be claimed or merged, and of all profiles if `whole`.
+_LOCK = """
+WITH wanted AS (SELECT * FROM unnest(%(kinds)s::text[], %(values)s::text[]) AS wanted (kind, value)),
+near AS (
+  SELECT profiles.id FROM wanted JOIN identities USING (kind, value) JOIN profiles ON profiles.id = profile_id
+  WHERE user_id IS NULL OR %(whole)s
+), keys AS (
+  SELECT kind, value FROM wanted UNION SELECT kind, value FROM identities JOIN near ON near.id = profile_id
+)
+SELECT identity.kind, identity.value, identity.profile_id
+FROM identities AS identity JOIN keys USING (kind, value)
+ORDER BY identity.kind, identity.value
+FOR UPDATE OF identity
+"""
+_LOCKED = """
+SELECT id, user_id IS NULL AS is_anonymous, count(*) AS identities,
+       count(*) FILTER (WHERE kind <> ALL(%(named)s)) AS external_ids
+FROM profiles JOIN identities ON profile_id = profiles.id
+WHERE profiles.id = ANY(%(ids)s) AND (user_id IS NULL OR %(whole)s) GROUP BY profiles.id
+"""
 
 
 async def find_identities(
@@ -121,20 +141,30 @@ async def find_claimed(connection: Connection, anonymous_ids: Collection[str]) -
     return PendingResult(cursor, lambda rows: {row["value"] for row in rows})
 
 
-async def lock_identities(connection: Connection, identities: Collection[Identity]) -> dict[Identity, Known]:
+async def lock_identities(connection: Connection, identities: Collection[Identity]) -> dict[Identity, Known] | None:
     """Lock the identities' profiles, so that the caller may claim and merge them.
 
-    Whether a profile is anonymous is read after the locks, in a separate snapshot, and stays true until the commit: a
-    claim or merge needs the lock of its one identity.
+    Whether a profile is anonymous, and how many external ids it has, is read after the locks, in a separate snapshot,
+    and stays so until the commit: changing it needs the lock of one of its identities, and all of them are locked.
+    None if a profile got another identity meanwhile; the caller must then roll back and try again.
     """
-    locked = await (await connection.execute(_LOCK, _pairs(identities))).fetchall()
-    cursor = await connection.execute(
-        "SELECT id FROM profiles WHERE id = ANY(%s) AND user_id IS NULL", ([row["profile_id"] for row in locked],)
-    )
-    anonymous = {row["id"] async for row in cursor}
-    return {
-        Identity(row["kind"], row["value"]): Known(row["profile_id"], row["profile_id"] in anonymous) for row in locked
-    }
+    kinds, values = _pairs(identities)
+    whole = any(is_external(identity) for identity in identities)
+    cursor = await connection.execute(_LOCK, {"kinds": kinds, "values": values, "whole": whole})
+    rows = await cursor.fetchall()
+    locked = Counter(row["profile_id"] for row in rows)
+    cursor = await connection.execute(_LOCKED, {"ids": list(locked), "named": list(IDENTITY_KINDS), "whole": whole})
+    found = {row["id"]: row for row in await cursor.fetchall()}
+    if any(row["identities"] != locked[id] for id, row in found.items()):
+        return None
+    wanted = set(identities)
+    known = {}
+    for row in rows:
+        identity, profile = Identity(row["kind"], row["value"]), found.get(row["profile_id"])
+        if identity in wanted:
+            is_anonymous = profile is not None and profile["is_anonymous"]
+            known[identity] = Known(row["profile_id"], is_anonymous, profile["external_ids"] if profile else 0)
+    return known
 
 
 def _pairs(identities: Collection[Identity]) -> tuple[list[str], list[str]]:

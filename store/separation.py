@@ -67,8 +67,8 @@ async def restore_bucket(connection: Connection, merge: Merge, *, is_oldest_know
     )
 
 
-async def identities_since(connection: Connection, merge: Merge, user_ids: Collection[str]) -> set[Identity]:
-    """Return the identities that calls with these user ids added since the merge."""
+async def identities_since(connection: Connection, merge: Merge, own: Collection[Identity]) -> set[Identity]:
+    """Return the identities that calls with these ids added since the merge."""
     cursor = await connection.execute(
         """
         WITH caused AS (
@@ -76,14 +76,21 @@ async def identities_since(connection: Connection, merge: Merge, user_ids: Colle
           FROM profile_changes JOIN events ON events.id::text = source_id
           WHERE profile_changes.profile_id = %(id)s AND part = 'identity' AND profile_changes.recorded_at >= %(at)s
             AND events.profile_id = %(id)s AND events.received_at >= %(since)s
-            AND events.user_id = ANY(%(user_ids)s)
+            AND (events.user_id = ANY(%(user_ids)s)
+                 OR events.user_id IS NULL AND events.anonymous_id = ANY(%(anonymous_ids)s))
         )
         SELECT linked.kind, linked.value FROM caused CROSS JOIN LATERAL jsonb_to_recordset(
           COALESCE(changes -> 'linked', '[]')) AS linked (kind text, value text) WHERE linked.kind <> 'user'
         UNION SELECT 'anonymous', anonymous_id FROM caused WHERE changes ? 'merged' AND anonymous_id IS NOT NULL
         UNION SELECT 'anonymous', previous_id FROM caused WHERE changes ? 'merged' AND previous_id IS NOT NULL
         """,
-        {"id": merge.target_id, "at": merge.at, "since": merge.at - CLOCKS_DIFFER, "user_ids": list(user_ids)},
+        {
+            "id": merge.target_id,
+            "at": merge.at,
+            "since": merge.at - CLOCKS_DIFFER,
+            "user_ids": [one.value for one in own if one.kind == "user"],
+            "anonymous_ids": [one.value for one in own if one.kind == "anonymous"],
+        },
     )
     return {Identity(row["kind"], row["value"]) async for row in cursor}
 

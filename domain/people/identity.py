@@ -2,7 +2,8 @@
 
 A user id names one profile for ever. An anonymous id belongs to a profile of its own until an event names both ids:
 then the anonymous profile becomes the user's, or is merged into it. An anonymous id of one user stays with that user
-when another person logs in on the same device: the user id of the event decides.
+when another person logs in on the same device: the user id of the event decides. An external id, of another system, is
+linked as an anonymous id is; it never decides whom a call concerns, and two users are never merged by one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +16,13 @@ from domain.tracking.event import SOJOURN_SOURCE, Event, Trust
 
 # The kinds of ids that tracking calls carry.
 IDENTITY_KINDS: Final = ("user", "anonymous")
+# Ids of other systems that a person can have.
+MAX_EXTERNAL_IDS: Final = 50
+_TWO_USERS: Final = (
+    "is another user's: no call merges two users. If they are one person, merge them by POST /v1/users/{id}/merges"
+)
+_TOO_MANY: Final = f"is one too many: a person may have {MAX_EXTERNAL_IDS} ids of other systems"
+
 # The kinds by which a person can be named: `profile` is Sojourn's own id.
 IdKind = Literal["user", "anonymous", "profile"]
 
@@ -40,10 +48,20 @@ class Identity(Struct, frozen=True, order=True, gc=False):
 
 
 class Known(Struct, frozen=True, gc=False):
-    """The profile behind an identity, and whether it is anonymous."""
+    """The profile behind an identity, whether it is anonymous, and its external ids."""
 
     profile_id: UUID
     is_anonymous: bool
+    external_ids: int = 0
+
+
+class Conflict(Struct, frozen=True):
+    """An id of an event that was not linked: the part of the call, and why."""
+
+    event_id: UUID
+    part: str
+    reason: str
+    value: str
 
 
 class Resolution(Struct):
@@ -52,7 +70,7 @@ class Resolution(Struct):
     `profile_of` gives the profile of each event, by its id. `created` are new profiles with their user id, or None.
     `linked` are new identities. `claimed` gives anonymous profiles the user id that is now known for them. `merged`
     maps a profile to the one it is merged into. `unverified` are the events that may count for an anonymous person
-    only, and are about a known one.
+    only, and are about a known one. `conflicts` are ids that stay with another person.
     """
 
     profile_of: dict[UUID, UUID] = field(default_factory=dict)
@@ -61,11 +79,15 @@ class Resolution(Struct):
     claimed: dict[UUID, str] = field(default_factory=dict)
     merged: dict[UUID, UUID] = field(default_factory=dict)
     unverified: set[UUID] = field(default_factory=set)
+    conflicts: list[Conflict] = field(default_factory=list)
 
     @property
     def is_structural(self) -> bool:
-        """Whether an existing identity changes its person, which needs an exclusive lock."""
-        return bool(self.claimed or self.merged)
+        """Whether it needs exclusive locks.
+
+        An existing identity changes its person, or a person gets an external id, which are counted.
+        """
+        return bool(self.claimed or self.merged or any(is_external(identity) for identity in self.linked))
 
 
 def identities_of(events: Iterable[Event]) -> set[Identity]:
@@ -78,7 +100,14 @@ def identities_of(events: Iterable[Event]) -> set[Identity]:
             wanted.add(Identity("anonymous", event.anonymous_id))
         if event.previous_id is not None:
             wanted |= {Identity("user", event.previous_id), Identity("anonymous", event.previous_id)}
+        if event.external_ids:
+            wanted |= {Identity(type, id) for type, id in event.external_ids}
     return wanted
+
+
+def is_external(identity: Identity) -> bool:
+    """Return whether an identity is an id of another system."""
+    return identity.kind not in IDENTITY_KINDS
 
 
 def resolve(events: Iterable[Event], known: Mapping[Identity, Known], new_id: Callable[[], UUID]) -> Resolution:
@@ -94,6 +123,7 @@ class _Resolver:
         self._at = {identity: entry.profile_id for identity, entry in known.items()}
         self._anonymous = {entry.profile_id for entry in known.values() if entry.is_anonymous}
         self._new_id = new_id
+        self._external = {entry.profile_id: entry.external_ids for entry in known.values()}
         self._merged_into: dict[UUID, UUID] = {}
         self.resolution = Resolution()
 
@@ -110,8 +140,11 @@ class _Resolver:
                 self.resolution.unverified.add(event.id)
         else:
             for other in others:
-                self._link(other, user)
+                if not self._link(other, user) and other.kind == "user":
+                    self._refuse(event, "previousId", other, _TWO_USERS)
             profile = self._profile(user)
+        for type, id in event.external_ids:
+            self._link_external(event, Identity(type, id), user or others[0])
         self.resolution.profile_of[event.id] = profile
 
     def _previous_identity(self, value: str) -> Identity:
@@ -138,17 +171,45 @@ class _Resolver:
         self._at[identity] = profile
         self.resolution.linked[identity] = profile
 
-    def _link(self, other: Identity, user: Identity) -> None:
+    def _link(self, other: Identity, user: Identity) -> bool:
+        """Link an id with a user's; return False if it is another user's."""
         source = self._stored_profile(other)
         target = self._stored_profile(user)
         if source is None:
             self._assign(other, self._profile(user))
-        elif source == target or source not in self._anonymous:
-            return
+        elif source == target:
+            return True
+        elif source not in self._anonymous:
+            return False
         elif target is None:
             self._claim(source, user)
         else:
             self._merge(source, target)
+        return True
+
+    def _link_external(self, event: Event, external: Identity, own: Identity) -> None:
+        """Link an external id with the event's person, unless it is another user's."""
+        source = self._stored_profile(external)
+        if source in self._anonymous and own.kind == "user" and self._stored_profile(own) is None:
+            self._claim(source, own)
+        target = self._profile(own)
+        if source is None:
+            if self._external.get(target, 0) >= MAX_EXTERNAL_IDS:
+                self._refuse(event, f"context.externalIds.{external.kind}", external, _TOO_MANY)
+                return
+            self._external[target] = self._external.get(target, 0) + 1
+            self._assign(external, target)
+        elif source == target:
+            return
+        elif target in self._anonymous and (target in self.resolution.created or source not in self._anonymous):
+            self._merge(target, source)
+        elif source in self._anonymous:
+            self._merge(source, target)
+        else:
+            self._refuse(event, f"context.externalIds.{external.kind}", external, _TWO_USERS)
+
+    def _refuse(self, event: Event, part: str, identity: Identity, reason: str) -> None:
+        self.resolution.conflicts.append(Conflict(event.id, part, f"{part} {reason}", identity.value))
 
     def _claim(self, profile: UUID, user: Identity) -> None:
         self._anonymous.discard(profile)
@@ -162,18 +223,22 @@ class _Resolver:
         """Merge; `finish` follows the references of all merges once."""
         self._merged_into[source] = target
         self._anonymous.discard(source)
+        self._external[target] = self._external.get(target, 0) + self._external.get(source, 0)
         if source in self.resolution.created:
             del self.resolution.created[source]
         else:
             self.resolution.merged[source] = target
 
     def _current(self, profile: UUID) -> UUID:
-        # One step is enough: only an anonymous profile is merged, and only into a user's.
-        return self._merged_into.get(profile, profile)
+        # An anonymous profile with the same external id may itself be merged later.
+        while profile in self._merged_into:
+            profile = self._merged_into[profile]
+        return profile
 
     def finish(self) -> Resolution:
         """Return the resolution, with merged profiles replaced by their targets."""
         found = self.resolution
         found.profile_of = {event_id: self._current(profile) for event_id, profile in found.profile_of.items()}
         found.linked = {identity: self._current(profile) for identity, profile in found.linked.items()}
+        found.merged = {source: self._current(target) for source, target in found.merged.items()}
         return found

@@ -95,7 +95,7 @@ def _limit_to_user(event: Event, user: VerifiedUser) -> Event:
     if group_id is not None and group_id not in user.groups:
         _claim(claims, "groupId", group_id)
         group_id = None
-    return replace(event, context=context, group_id=group_id, claims=claims)
+    return replace(event, context=context, external_ids=(), group_id=group_id, claims=claims)
 
 
 def _reduce(event: Event) -> Event:
@@ -117,6 +117,7 @@ def _reduce(event: Event) -> Event:
         event,
         user_id=None,
         previous_id=None,
+        external_ids=(),
         group_id=None,
         properties=properties,
         context=context,

@@ -75,6 +75,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     derived event. `timestamp` is when it happened, corrected for the skew of
     the client's clock. For an impossible clock it is the arrival, and `reported_timestamp` the clock's time: such an
     event overtakes no other. At least one of `user_id` and `anonymous_id` is set; `previous_id` only for an alias.
+    `external_ids` are the person's ids in other systems, as type and id; they are stored with the context alone.
     `integrations` is the client's choice of services. `is_history` marks an event of the past without effects: it
     starts, moves and converts nothing.
 
@@ -94,6 +95,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     user_id: str | None
     anonymous_id: str | None
     previous_id: str | None = None
+    external_ids: tuple[tuple[str, str], ...] = ()
     group_id: str | None = None
     properties: dict[str, Any]
     context: dict[str, Any]

@@ -12,6 +12,7 @@ import msgspec
 
 from domain.tracking.arrival import Occurrence, correct
 from domain.tracking.event import INTEGRATION, OUR_CONTEXT, USER_TOKEN, CallType, Event
+from domain.tracking.external_ids import read_external_ids
 from domain.tracking.identifiers import MAX_ID_CHARACTERS, Identifier, Placeholders, missing_error, read_identifier
 from domain.tracking.instants import instant
 from domain.tracking.item_error import MAX_DEPTH, UNREADABLE, ItemError, explain_unreadable, quote_value
@@ -127,6 +128,7 @@ def event_of_item(
             raise ItemError(
                 f"a group needs groupId, a non-empty string; it lacks {missing_error('groupId', call.group_id)}"
             )
+    external_ids, unread = read_external_ids(context, placeholders)
     occurrence = _occurrence(call, sent_at, received_at)
     id = new_id()
     event = Event(
@@ -138,6 +140,7 @@ def event_of_item(
         user_id=user_id,
         anonymous_id=anonymous_id,
         previous_id=previous_id,
+        external_ids=external_ids,
         group_id=group_id,
         properties=properties,
         context=context,
@@ -146,7 +149,7 @@ def event_of_item(
         integrations=integrations,
         is_history=context.get("backfill") is True or integrations.get(INTEGRATION) is False,
     )
-    return Item(event, left_out, user_token)
+    return Item(event, left_out + unread, user_token)
 
 
 def shared_context(text: bytes) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from domain.channels.kinds import CHANNELS
-from domain.people import profile_state
+from domain.people import identity, profile_state
 from domain.people.consent import ConsentFacts, find_refusal
-from domain.tracking import identifiers, item, item_error, rejects, traits
+from domain.tracking import external_ids, identifiers, item, item_error, rejects, traits
 from store.rejects import KEPT_DAYS
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import open_live
@@ -122,6 +122,7 @@ def test_the_bounds_are_those_of_the_page() -> None:
         "consents of a call": f"{traits.MAX_CALL_CONSENTS}",
         "consents of a profile": f"{profile_state.MAX_CONSENTS}: refusals stay before grants, then the latest",
         "a call": f"{item.MAX_ITEM_BYTES // 1024} KB",
+        "external ids": f"{external_ids.MAX_CALL_EXTERNAL_IDS} of a call, {identity.MAX_EXTERNAL_IDS} of a person",
         "an id": f"{identifiers.MAX_ID_CHARACTERS} characters",
         "rejects that an answer names": f"{rejects.MAX_RECORDED}",
         "rejects are kept": f"{KEPT_DAYS} days",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.people.identity import Identity, Known, Resolution, identities_of, resolve
+from domain.people.identity import MAX_EXTERNAL_IDS, Identity, Known, Resolution, identities_of, resolve
 from domain.tracking.event import Event
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -30,8 +30,16 @@ def anonymous(value: str) -> Identity:
     return Identity("anonymous", value)
 
 
+def crm(value: str) -> Identity:
+    return Identity("crm", value)
+
+
 def event(
-    message_id: str, user_id: str | None = None, anonymous_id: str | None = None, previous_id: str | None = None
+    message_id: str,
+    user_id: str | None = None,
+    anonymous_id: str | None = None,
+    previous_id: str | None = None,
+    external_id: str | None = None,
 ) -> Event:
     return Event(
         id=event_id(message_id),
@@ -41,6 +49,7 @@ def event(
         user_id=user_id,
         anonymous_id=anonymous_id,
         previous_id=previous_id,
+        external_ids=() if external_id is None else (("crm", external_id),),
         properties={},
         context={},
         timestamp=NOON,
@@ -79,14 +88,15 @@ class People:
         for source, target in resolution.merged.items():
             assert source not in resolution.created
             assert self.user_ids[source] is None
-            assert self.user_ids[target] is not None
+            assert target not in resolution.merged
             self.behind = {name: target if at == source else at for name, at in self.behind.items()}
             self.of_event = {id: target if at == source else at for id, at in self.of_event.items()}
         for source in resolution.merged:
             del self.user_ids[source]
         assert set(resolution.profile_of.values()) <= self.user_ids.keys()
         self.of_event |= resolution.profile_of
-        assert resolution.is_structural == bool(resolution.claimed or resolution.merged)
+        external = [identity for identity in resolution.linked if identity.kind == "crm"]
+        assert resolution.is_structural == bool(resolution.claimed or resolution.merged or external)
         return resolution
 
     def groups(self) -> set[tuple[str | None, frozenset[Identity]]]:
@@ -179,6 +189,26 @@ def an_alias_that_brings_a_device_along() -> Scenario:
     return events, [("u1", {user("u1"), anonymous("a1"), anonymous("a2")})]
 
 
+def an_external_id_joins_two_devices() -> Scenario:
+    events = [event("m1", None, "a1", None, "c1"), event("m2", None, "a2"), event("m3", None, "a2", None, "c1")]
+    return events, [(None, {anonymous("a1"), anonymous("a2"), crm("c1")})]
+
+
+def an_external_id_brings_a_device_to_its_user() -> Scenario:
+    events = [event("m1", "u1", None, None, "c1"), event("m2", None, "a1", None, "c1")]
+    return events, [("u1", {user("u1"), anonymous("a1"), crm("c1")})]
+
+
+def an_external_id_of_an_anonymous_person_comes_with_a_user() -> Scenario:
+    events = [event("m1", None, "a1", None, "c1"), event("m2", "u1", None, None, "c1")]
+    return events, [("u1", {user("u1"), anonymous("a1"), crm("c1")})]
+
+
+def an_external_id_of_another_user_joins_nobody() -> Scenario:
+    events = [event("m1", "u1", None, None, "c1"), event("m2", "u2", "a2", None, "c1")]
+    return events, [("u1", {user("u1"), crm("c1")}), ("u2", {user("u2"), anonymous("a2")})]
+
+
 SCENARIOS = [
     a_user_is_new,
     an_anonymous_person_is_new,
@@ -193,6 +223,10 @@ SCENARIOS = [
     an_alias_of_a_name_of_both_kinds_means_the_user,
     an_alias_of_oneself,
     an_alias_that_brings_a_device_along,
+    an_external_id_joins_two_devices,
+    an_external_id_brings_a_device_to_its_user,
+    an_external_id_of_an_anonymous_person_comes_with_a_user,
+    an_external_id_of_another_user_joins_nobody,
 ]
 
 
@@ -254,6 +288,28 @@ def test_a_chain_within_one_batch_comes_to_one_person() -> None:
     assert set(people.of_event.values()) == {stays}
 
 
+def test_an_id_that_stays_with_another_user_is_named() -> None:
+    people = People()
+    people.take(event("m1", "u1", None, None, "c1"), event("m2", "u2"))
+    by_alias = people.take(event("m3", "u2", None, "u1"))
+    by_external_id = people.take(event("m4", "u2", None, None, "c1"))
+    shared_device = people.take(event("m5", "u1", "a1"), event("m6", "u2", "a1"))
+    parts = [
+        [(one.event_id, one.part) for one in resolution.conflicts]
+        for resolution in (by_alias, by_external_id, shared_device)
+    ]
+    assert parts == [[(event_id("m3"), "previousId")], [(event_id("m4"), "context.externalIds.crm")], []]
+
+
+def test_a_person_has_so_many_external_ids_and_no_more() -> None:
+    people = People()
+    for number in range(MAX_EXTERNAL_IDS):
+        people.take(event(f"m{number}", "u1", None, None, f"c{number}"))
+    full = {**people.known([event("m", "u1")]), user("u1"): Known(people.behind[user("u1")], False, MAX_EXTERNAL_IDS)}
+    resolution = resolve([event("m", "u1", None, None, "more")], full, ids())
+    assert (resolution.linked, [one.part for one in resolution.conflicts]) == ({}, ["context.externalIds.crm"])
+
+
 def test_what_must_be_looked_up() -> None:
     wanted = identities_of([event("m1", "u1", "a1"), event("m2", None, "a2"), event("m3", "u1", None, "x")])
     assert wanted == {user("u1"), anonymous("a1"), anonymous("a2"), user("x"), anonymous("x")}
@@ -262,11 +318,12 @@ def test_what_must_be_looked_up() -> None:
 
 # A user id and an anonymous id may be spelt alike.
 NAMES = st.sampled_from(["x", "y", "z"])
+EXTERNAL = st.none() | st.sampled_from(["x", "y"])
 BY = st.one_of(
-    st.tuples(NAMES, st.none(), st.none()),
-    st.tuples(st.none(), NAMES, st.none()),
-    st.tuples(NAMES, NAMES, st.none()),
-    st.tuples(NAMES, st.none() | NAMES, NAMES),
+    st.tuples(NAMES, st.none(), st.none(), EXTERNAL),
+    st.tuples(st.none(), NAMES, st.none(), EXTERNAL),
+    st.tuples(NAMES, NAMES, st.none(), EXTERNAL),
+    st.tuples(NAMES, st.none() | NAMES, NAMES, EXTERNAL),
 )
 EVENTS = st.lists(BY, max_size=9).map(
     lambda rows: [event(f"m{number}", *row) for number, row in enumerate(rows, start=1)]
@@ -291,21 +348,26 @@ def partition(events: list[Event]) -> set[tuple[str | None, frozenset[Identity]]
         others = [] if one.anonymous_id is None else [anonymous(one.anonymous_id)]
         if one.previous_id is not None and named(user(one.previous_id)) is None:
             others.append(anonymous(one.previous_id))
-        if one.user_id is None:
-            if named(others[0]) is None:
-                people.append((None, {others[0]}))
-            continue
-        person = named(user(one.user_id))
+        own = others[0] if one.user_id is None else user(one.user_id)
+        person = named(own)
         if person is None:
-            person = (one.user_id, {user(one.user_id)})
+            person = (one.user_id, {own})
             people.append(person)
-        for name in others:
+        for name in [] if one.user_id is None else others:
             other = named(name)
             if other is None:
                 person[1].add(name)
             elif other[0] is None:
                 person[1].update(other[1])
                 people.remove(other)
+        for name in [Identity(*pair) for pair in one.external_ids]:
+            other = named(name)
+            if other is None:
+                person[1].add(name)
+            elif other is not person and None in (other[0], person[0]):
+                people.remove(other)
+                people.remove(person)
+                people.append((other[0] or person[0], other[1] | person[1]))
     return {(user_id, frozenset(names)) for user_id, names in people}
 
 
