@@ -76,15 +76,25 @@ class Columns:
                 "no column is the user's id: name one `user_id`, or write --map 'COLUMN=user_id' with its name"
             )
 
-    def call(self, row: Mapping[str, Any], *, message_id: str, said_at: str) -> dict[str, Any]:
-        """Build the identify of a row. Raises RowError."""
+    def call(self, row: Mapping[str, Any], *, message_id: str, said_at: str) -> tuple[dict[str, Any], list[str]]:
+        """Build the identify of a row; return it with why parts are left out.
+
+        Raises RowError for an id or a time that is not of its type.
+        """
+        left_out: list[str] = []
         call: dict[str, Any] = {"type": "identify", "messageId": message_id, "timestamp": said_at}
         parts: dict[str, dict[str, Any]] = {"traits": {}, "consent": {}}
         for column, cell in row.items():
             target = self._target(column)
             if target.path == IGNORED:
                 continue
-            value = target.read(column, cell)
+            try:
+                value = target.read(column, cell)
+            except RowError as error:
+                if target.path in IDS:
+                    raise
+                left_out.append(str(error))
+                continue
             if (field := IDS.get(target.path)) is not None:
                 if value not in (None, ""):
                     call[field] = value
@@ -94,7 +104,7 @@ class Columns:
         traits = parts["traits"]
         if parts["consent"]:
             traits["consent"] = {**(traits.get("consent") or {}), **parts["consent"]}
-        return {**call, "traits": traits}
+        return {**call, "traits": traits}, left_out
 
     def _target(self, column: str) -> ColumnTarget:
         if (target := self._targets.get(column)) is None:

@@ -42,10 +42,11 @@ class FormatOption(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A row as a call, with its JSON."""
+    """A row as the JSON of a call, with why parts of it are left out."""
 
     row: Row
     text: bytes
+    left_out: list[str]
 
 
 def import_file(
@@ -135,7 +136,7 @@ class _Import:
         size, after = 0, self._progress.place
         for row in reader:
             try:
-                sent = _Sent(row, self._text(row))
+                sent = self._call(row)
             except RowError as error:
                 faulty.append(Row(row.line, row.after, row.values, str(error)))
             else:
@@ -148,19 +149,19 @@ class _Import:
         if batch or faulty:
             yield batch, faulty, after
 
-    def _text(self, row: Row) -> bytes:
+    def _call(self, row: Row) -> _Sent:
         """Return the call of a row. Raises RowError."""
         if row.error is not None:
             raise RowError(row.error)
         # Their order is that of the lines, which decides between two rows about one person.
-        call = self._columns.call(row.values, message_id=f"{row.line:010}", said_at=self._progress.said_at)
+        call, left_out = self._columns.call(row.values, message_id=f"{row.line:010}", said_at=self._progress.said_at)
         try:
             text = json.dumps(call, ensure_ascii=False, allow_nan=False).encode()
         except ValueError as error:
             raise RowError(f"it cannot be written as JSON in UTF-8: {error}") from error
         if len(text) > MAX_ROW_BYTES:
             raise RowError(f"it has {len(text):,} bytes as a call; at most {MAX_ROW_BYTES:,} are accepted")
-        return text
+        return _Sent(row, text, left_out)
 
     def _send(self, batch: Sequence[_Sent]) -> None:
         if not batch:
@@ -173,6 +174,10 @@ class _Import:
             return
         for one in answer["rejected"]:
             self._record("rejected", batch[one["index"]].row, one["error"])
+        refused = {one["index"] for one in answer["rejected"]}
+        for index, sent in enumerate(batch):
+            for error in () if index in refused else sent.left_out:
+                self._record("left_out", sent.row, error)
         for one in answer["left_out"]:
             self._record("left_out", batch[one["index"]].row, one["error"])
         self._progress.counts["imported"] += len(batch) - len(answer["rejected"])

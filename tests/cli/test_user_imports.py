@@ -57,7 +57,7 @@ def test_a_csv_file_is_mapped_and_its_errors_are_listed_by_line(api_url: str, fo
     file.write_text(CSV)
     assert run(["users", "import", "people.csv", *MAPPED, "--delimiter", ";"]) == 1
     printed = capsys.readouterr()
-    assert printed.out.endswith("import people.csv: done (imported 3, left out 1, rejected 3)\n")
+    assert printed.out.endswith("import people.csv: done (imported 4, left out 2, rejected 2)\n")
     assert "people.csv.errors.ndjson lists what was not imported" in printed.err
     # Of two rows about one person, the later one holds.
     assert traits(api_url, "u-1") == {"email": "Ada@Example.com", "age": 37, "vip": True, "zip": "01234"}
@@ -65,7 +65,10 @@ def test_a_csv_file_is_mapped_and_its_errors_are_listed_by_line(api_url: str, fo
     assert (first["traits"]["email"]["source"], first["consent"]["email"]["given"]["value"]) == ("import", False)
     assert [line for line, _, _ in sorted(errors(file))] == [4, 5, 6, 7]
     found = {line: (outcome, error) for line, outcome, error in errors(file)}
-    assert found[4] == ("rejected", "`Age` is not of the type number: 'x'")
+    assert (traits(api_url, "u-2"), found[4]) == (
+        {"email": "bob@example.com", "vip": False},
+        ("left_out", "`Age` is not of the type number: 'x'"),
+    )
     assert found[5][0] == "left_out"
     assert "traits.consent.email must be true or false" in found[5][1]
     assert found[6][0] == "rejected"
@@ -186,7 +189,9 @@ def test_rows_are_the_same_from_any_place_on() -> None:
 def test_cells_are_read_by_the_type_of_their_column() -> None:
     columns = Columns(["a=traits.a:number", "b=traits.b:boolean", "c=consent.sms", "d=traits.d:json", "e=f=said_at"])
     row = {"userId": 7, "a": "1.5", "b": "No", "c": "yes", "d": "[1]", "e=f": "2020-01-01T00:00:00Z", "x": None}
-    assert columns.call(row, message_id="1", said_at="now") == {
+    call, left_out = columns.call(row, message_id="1", said_at="now")
+    assert left_out == []
+    assert call == {
         "type": "identify",
         "messageId": "1",
         "timestamp": "2020-01-01T00:00:00Z",
@@ -194,8 +199,10 @@ def test_cells_are_read_by_the_type_of_their_column() -> None:
         "traits": {"a": 1.5, "b": False, "d": [1], "x": None, "consent": {"sms": "yes"}},
     }
     for wrong in ({"a": "1,000"}, {"a": "true"}, {"a": "NaN"}, {"b": "maybe"}, {"d": "{"}):
-        with pytest.raises(RowError, match="is not of the type"):
-            columns.call(wrong, message_id="1", said_at="now")
+        call, [why] = columns.call({**wrong, "userId": "u-1"}, message_id="1", said_at="now")
+        assert (call["traits"], "is not of the type" in why) == ({}, True)
+    with pytest.raises(RowError, match="is not of the type"):
+        Columns(["n=user_id:number"]).call({"n": "x"}, message_id="1", said_at="now")
     with pytest.raises(InvalidRequestError):
         Columns(["a=traits."])
 
