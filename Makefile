@@ -5,6 +5,8 @@ READY := $(VENV)/ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The tracking client for Node.js, which the tests run.
 NODE := tests/clients/node
+# ClickHouse in a wheel, as large as all others together: in an environment of its own.
+CHDB := .venv-chdb/ready
 NODE_CLIENTS := $(NODE)/node_modules/.package-lock.json
 
 # pip is left to the virtual environment, and the project is no package of any index.
@@ -16,7 +18,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all prove chaos bench check dev env schemas settings histories lock sbom clean
+.PHONY: help demo test test-all prove clickhouse chaos bench check dev env schemas settings histories lock sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +32,11 @@ test: $(READY) $(NODE_CLIENTS) ## Run the tests, without the short chaos
 test-all: $(READY) $(NODE_CLIENTS) ## Run all tests: also the short chaos, and the builds broken on purpose that it finds
 	$(BIN)/pytest
 
-prove: $(READY) ## Run the long form of the tests that have one
+prove: $(READY) $(CHDB) ## Run the long form of the tests that have one
 	SOJOURN_PROVE=1 $(BIN)/pytest -m prove
+
+clickhouse: $(READY) $(CHDB) ## Install ClickHouse in a wheel (0.6 GB) and run the tests of the copy in it
+	$(BIN)/pytest tests/clickhouse
 
 chaos: $(READY) ## Kill, cut, fill and freeze everything under a stream of events, and audit; SEED=, SECONDS= (600)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
@@ -72,7 +77,7 @@ sbom: $(READY) ## Write what a release consists of as CycloneDX to build/sbom.cd
 		--short-PURLs --output-file build/sbom.cdx.json
 
 clean: ## Remove what was installed, built and stored here
-	rm -rf $(VENV) $(NODE)/node_modules .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-chdb $(NODE)/node_modules .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -87,6 +92,11 @@ $(READY): $(BIN)/python requirements.lock pyproject.toml
 	@began=$$(date +%s); \
 	$(PIP) --require-hashes --no-deps -r requirements.lock && $(PIP) --no-deps --no-build-isolation --editable . && \
 	echo "Installed in $$(($$(date +%s) - began)) s."
+	@touch $@
+
+$(CHDB): tests/clickhouse/requirements.lock
+	$(PYTHON) -m venv .venv-chdb
+	.venv-chdb/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 $(NODE_CLIENTS): $(NODE)/package.json $(NODE)/package-lock.json

@@ -4,6 +4,7 @@ Secrets may stand in files (`SOJOURN_ADMIN_KEY_FILE`), and how Temporal is reach
 settings` writes docs/settings.md from the classes, their docstrings and the descriptions of their fields.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
@@ -38,6 +39,9 @@ from settings_types import (
 
 # Secrets that must differ from each other, in the order of their fields.
 _DISTINCT: Final = ("write_key", "admin_key", "link_secret", "webhook_signing_secret", "smtp_password")
+
+
+_HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+(/\w*)?")
 
 
 class _FromEnvironment(BaseSettings):
@@ -81,6 +85,23 @@ class DatabaseSettings(_FromEnvironment):
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(
         10, description="connections of each process; an API process admits 20 requests for each of them"
     )
+
+
+class ClickHouseSettings(_FromEnvironment):
+    """An optional [copy of what is recorded](data.md#copy-in-clickhouse)."""
+
+    clickhouse_url: SecretStr | None = Field(
+        None,
+        examples=["https://sojourn:password@clickhouse:8443/sojourn"],
+        description="the HTTP interface of ClickHouse and a database there, to which workers copy; none by default",
+    )
+
+    @field_validator("clickhouse_url")
+    @classmethod
+    def _is_http(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _HTTP_URL.fullmatch(url.get_secret_value()):
+            refuse(SecretFault("is not the URL of an HTTP interface", "write https://user:password@host:8443/database"))
+        return url
 
 
 class PayloadSettings(_FromEnvironment):
@@ -357,7 +378,14 @@ class MailSettings(_FromEnvironment):
 # A class is validated after those that stand behind it: the password of the mail server before the keys, as _DISTINCT
 # has them.
 class Settings(
-    DatabaseSettings, TemporalSettings, UiSettings, WatchSettings, MessageSettings, ApiSettings, MailSettings
+    DatabaseSettings,
+    ClickHouseSettings,
+    TemporalSettings,
+    UiSettings,
+    WatchSettings,
+    MessageSettings,
+    ApiSettings,
+    MailSettings,
 ):
     """Settings of one deployment, the same for API, worker and command line."""
 

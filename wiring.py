@@ -1,7 +1,7 @@
 """The composition of API and worker from the settings."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from application.audit import AuditLog
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
+from application.clickhouse_sink import ClickHouseSink
 from application.consumers import Consumer
 from application.data_plan import DataPlan, DataPlanConsumer
 from application.deployment_documents import DeploymentDocuments
@@ -47,6 +48,7 @@ from runtime.documents import DocumentProcesses
 from runtime.instrumented_provider import InstrumentedProvider
 from runtime.temporal import connect
 from settings import MailSettings, Settings, TemporalSettings
+from store.clickhouse import ClickHouse
 from store.database import Database
 
 
@@ -150,8 +152,12 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
         token = sign(secrets, profile_id=profile_id, channel=channel, message_id=message_id)
         return f"{public_url}/unsubscribe/{token}"
 
-    async with _database(settings) as database:
+    async with _database(settings) as database, AsyncExitStack() as stack:
         catalogue = Catalogue()
+        consumers: list[Consumer] = [DataPlanConsumer()]
+        if settings.clickhouse_url is not None:
+            clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))
+            consumers.append(ClickHouseSink(clickhouse))
         opened = open_providers(settings)
         providers = {channel: InstrumentedProvider(channel, provider) for channel, provider in opened.items()}
         yield Engine(
@@ -163,7 +169,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             providers=providers,
             mail=next((provider for provider in opened.values() if isinstance(provider, Smtp)), None),
             link_mark=mark_of(secrets[0]),
-            consumers=(DataPlanConsumer(),),
+            consumers=consumers,
         )
 
 

@@ -10,6 +10,7 @@ from application.consumers import Consumer, consume_page
 from domain.errors import SojournError
 from runtime.metrics import CONSUMER_BEHIND
 from runtime.tasks import cancel_and_wait
+from store.clickhouse import ClickHouseError
 from store.database import Database, describe_error
 
 log = structlog.get_logger()
@@ -50,4 +51,6 @@ def _describe(error: Exception) -> str:
     """Describe an error without values of rows."""
     if isinstance(error, psycopg.Error):
         return describe_error(error)
+    if isinstance(error, ClickHouseError):
+        return str(error)
     return error.detail if isinstance(error, SojournError) else type(error).__name__

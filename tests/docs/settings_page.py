@@ -19,6 +19,7 @@ from settings_sources import OUTBOUND, OUTBOUND_FOLDER, OUTBOUND_PREFIX, PREFIX,
 PAGE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
 CLASSES: Final[dict[str, type[BaseSettings]]] = {
     "PostgreSQL": settings.DatabaseSettings,
+    "ClickHouse": settings.ClickHouseSettings,
     "Temporal": settings.TemporalSettings,
     "Encrypted payloads": settings.PayloadSettings,
     "Temporal UI": settings.UiSettings,
