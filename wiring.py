@@ -16,7 +16,9 @@ from application.clickhouse_sink import ClickHouseSink
 from application.consumers import Consumer
 from application.data_plan import DataPlan, DataPlanConsumer
 from application.deployment_documents import DeploymentDocuments
+from application.erasure import Erasures
 from application.explain import Explain
+from application.exports import Exports
 from application.funnel import Funnels
 from application.idempotency import Idempotency
 from application.ingest import Ingest
@@ -65,6 +67,8 @@ class Services:
     campaigns: Campaigns
     versions: Versions
     operations: OperationService
+    erasures: Erasures
+    exports: Exports
     plans: Plans
     documents: DeploymentDocuments
     users: Users
@@ -107,6 +111,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             campaigns=Campaigns(database, checks),
             versions=Versions(database),
             operations=OperationService(database),
+            erasures=Erasures(database),
+            exports=Exports(database),
             plans=Plans(database, checks),
             documents=DeploymentDocuments(database, checks),
             users=Users(database, catalogue, journey_url(settings)),

@@ -17,6 +17,7 @@ from activities.journey import JourneyActivities, SendActivities
 from application.audience_schedule import AudienceRuns
 from application.computed_traits import BackfillHandler
 from application.operations.enrol import EnrolHandler
+from application.operations.erase import EraseHandler
 from application.operations.exit import ExitHandler
 from application.operations.migrate import MigrateHandler
 from application.operations.resume import ResumeHandler
@@ -174,6 +175,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
     handlers: dict[OperationKind, OperationHandler] = {
         "backfill": BackfillHandler(),
         "enrol": EnrolHandler(engine.catalogue),
+        "erase": EraseHandler(JourneyWorkflows(client, task_queue)),
         "exit": ExitHandler(JourneyBatches(client, task_queue)),
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),
         "resume": ResumeHandler(),

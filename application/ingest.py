@@ -31,13 +31,14 @@ from domain.errors import UnavailableError
 from domain.journey.routing_result import RoutingResult
 from domain.people import identity
 from domain.people.computed.deployed import DeployedTraits
+from domain.people.erasure import find_erased, reject_erased
 from domain.people.identity import Identity, Known, Resolution
 from domain.people.profile_state import Source, Statement
 from domain.people.statements import claims_of, statements_of, surroundings_of
 from domain.tracking.event import Event, Reject, Trust
 from domain.tracking.reactions import message_reacted_to
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded, select_losses
-from store import campaigns, events, journeys, messages, outbox, profile_changes, profiles
+from store import campaigns, erasures, events, journeys, messages, outbox, profile_changes, profiles
 from store import rejects as reject_log
 from store.database import Connection, Database, PendingResult
 from store.events import StoredEvent
@@ -57,7 +58,8 @@ MAX_TRAITS_SAID = 5_000
 class IngestResult:
     """The number of new events, and the message ids of repeated ones.
 
-    `left_out` are the parts of new events for which their profile had no room, and `unnamed` counts further ones.
+    `left_out` are the parts of new events for which their profile had no room, and the events that name a person erased
+    since; `unnamed` counts further ones.
     """
 
     accepted: int
@@ -84,6 +86,8 @@ class Ingest:
     def __init__(self, database: Database, catalogue: Catalogue) -> None:
         self._database = database
         self._catalogue = catalogue
+        # As the last batch found it: only then are erased ids looked up with the others.
+        self._remembers_erased = False
 
     async def __call__(
         self,
@@ -172,21 +176,33 @@ class Ingest:
         control = await campaigns.begin_lock_registry_shared(connection)
         claims = await events.claim_ids(connection, batch, received_at)
         wanted = identity.identities_of(batch)
+        known = await profiles.lock_identities(connection, wanted) if exclusive else None
         found = None if exclusive else await profiles.find_identities(connection, wanted)
         limited = {event.anonymous_id for event in batch if event.trust is not Trust.VERIFIED and event.anonymous_id}
         claimed_ids = await profiles.find_claimed(connection, limited) if limited else None
-        revision = await control.get()
-        listeners = await self._catalogue.listeners_at(connection, revision)
-        traits = await self._catalogue.computed_at(connection, revision)
+        erased_ids = await erasures.find_erased_ids(connection, wanted) if self._remembers_erased else None
+        state = await control.get()
+        self._remembers_erased = state.remembers_erased
+        if state.remembers_erased and erased_ids is None:
+            erased_ids = await erasures.find_erased_ids(connection, wanted)
+        listeners = await self._catalogue.listeners_at(connection, state.revision)
+        traits = await self._catalogue.computed_at(connection, state.revision)
         claimed = await claims.get()
-        lost, more_lost = select_losses(claimed, rejects, unrecorded, batch[0].source)
+        erased_at = await erased_ids.get() if erased_ids else {}
+        erased = find_erased((event for event in batch if event.id in claimed), erased_at)
+        forgotten, more_forgotten = reject_erased(erased, batch, places)
+        if erased:
+            await events.release_ids(connection, erased)
+            await reject_log.insert(connection, forgotten, more_forgotten, received_at)
+        taken = claimed - {event.id for event in erased}
+        lost, more_lost = select_losses(taken, rejects, unrecorded, batch[0].source)
         if lost:
             await reject_log.insert(connection, lost, more_lost, received_at)
-        new = [event for event in batch if event.id in claimed]
+        new = [event for event in batch if event.id in taken]
         duplicates = [event.message_id for event in batch if event.id not in claimed]
         if not new:
-            return IngestResult(0, duplicates)
-        identities = await found.get() if found else await profiles.lock_identities(connection, wanted)
+            return IngestResult(0, duplicates, forgotten, more_forgotten.number)
+        identities = await found.get() if found else known
         if identities is None:
             raise _IdentityMoved
         if claimed_ids is not None:
@@ -252,7 +268,7 @@ class Ingest:
         if reactions:
             await messages.mark_opened(connection, reactions, ending=result.exits)
         await routing.record(connection, self._catalogue, result, planned.profile_events, received_at)
-        return IngestResult(len(fresh), duplicates, beyond, more.number)
+        return IngestResult(len(fresh), duplicates, forgotten + beyond, more_forgotten.number + more.number)
 
     async def _link(
         self,

@@ -84,8 +84,16 @@ class ApiClient:
     def patch(self, *path: str, body: Mapping[str, Any], **params: str | None) -> dict[str, Any]:
         return self._act("PATCH", path, body, params)
 
-    def delete(self, *path: str) -> dict[str, Any]:
-        return self._act("DELETE", path, None)
+    def delete(self, *path: str, **params: str | None) -> dict[str, Any]:
+        return self._act("DELETE", path, None, params)
+
+    def download(self, *path: str, **params: str | None) -> bytes:
+        """Read what is not JSON. Parameters that are None are left out."""
+        given = {name: value for name, value in params.items() if value is not None}
+        response = self._request("GET", path, params=given)
+        if not response.is_success:
+            self._answer(response)
+        return response.content
 
     def _act(
         self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None, params: Mapping[str, Any] = _NO_PARAMS

@@ -2,9 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 
+from temporalio.api.common.v1 import WorkflowExecution as WorkflowExecutionId
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -85,6 +87,55 @@ class JourneyWorkflows:
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     raise
+
+    async def delete(self, workflow_ids: Sequence[str]) -> int:
+        """Delete all runs of these workflows, with what the index shows of them.
+
+        A running one is terminated by it. Returns the number of workflows that there were.
+        """
+        return sum(await asyncio.gather(*(self._delete(id) for id in workflow_ids)))
+
+    async def _delete(self, id: str) -> bool:
+        """Delete the runs of a workflow; the last one, which leads to the others, last."""
+        async with self._calls:
+            try:
+                found = await self._client.get_workflow_handle(id).describe(rpc_timeout=TIMEOUT)
+                runs = [found.run_id]
+                while (before := await self._continued_from(id, runs[-1])) is not None:
+                    runs.append(before)
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise
+                return False
+            for run in reversed(runs):
+                await self._delete_run(WorkflowExecutionId(workflow_id=id, run_id=run))
+            return True
+
+    async def _continued_from(self, id: str, run_id: str) -> str | None:
+        """Return the run before, if its history is still there."""
+        request = GetWorkflowExecutionHistoryRequest(
+            namespace=self._client.namespace,
+            execution=WorkflowExecutionId(workflow_id=id, run_id=run_id),
+            maximum_page_size=1,
+        )
+        try:
+            answer = await self._client.workflow_service.get_workflow_execution_history(
+                request, retry=True, timeout=TIMEOUT
+            )
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return None
+        started = answer.history.events[0].workflow_execution_started_event_attributes
+        return started.continued_execution_run_id or None
+
+    async def _delete_run(self, execution: WorkflowExecutionId) -> None:
+        request = DeleteWorkflowExecutionRequest(namespace=self._client.namespace, workflow_execution=execution)
+        try:
+            await self._client.workflow_service.delete_workflow_execution(request, retry=True, timeout=TIMEOUT)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
 
     async def count(self, campaign_key: str) -> int:
         """Count a campaign's running workflows by the index."""

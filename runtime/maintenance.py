@@ -5,7 +5,8 @@ import asyncio
 import psycopg
 import structlog
 
-from store import idempotency, partitions, rejects, violations
+from domain.people.erasure import ID_LIFETIME
+from store import erasures, idempotency, partitions, rejects, violations
 from store.database import Database
 
 log = structlog.get_logger()
@@ -23,6 +24,8 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await idempotency.forget(connection)
             async with database.transaction() as connection:
                 await violations.forget(connection)
+            async with database.transaction() as connection:
+                await erasures.forget_ids(connection, ID_LIFETIME)
             await forget_rejects(database)
         except psycopg.Error:
             log.exception("failed to run maintenance")

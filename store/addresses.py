@@ -10,11 +10,17 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from domain.people.erasure import REFUSED_BEFORE
 from domain.people.registers import Registers, pack, unpack
 from store.database import Connection, PendingResult
 
 # A channel and the normalised address on it.
 Address = tuple[str, str]
+
+# Shared by transactions that name addresses; an erasure holds it alone while it turns refusals into hashes.
+ERASURE_LOCK = 0x53_4F_4A_45
+# The hash of an address: its channel and its app are part of what is hashed.
+_HASH = "keyed_hash('address/' || {0}.channel || '/' || {0}.app, {0}.value)"
 
 # One look-up for each profile: the planner expects a hundred rows of a jsonb object, and would read all addresses.
 OF_PROFILE = """
@@ -32,16 +38,41 @@ COALESCE((SELECT jsonb_object_agg(channel, refusals) FROM ({OF_PROFILE}) AS of_p
 
 
 async def ensure(connection: Connection, addresses: Collection[Address]) -> None:
-    """Insert missing rows, so that the gate can lock them. Requires locked profiles."""
+    """Insert missing rows, so that the gate can lock them. Requires locked profiles.
+
+    The refusals of an erased person return to an address that is named again.
+    """
     ordered = sorted(addresses)
+    named = ([channel for channel, _ in ordered], [value for _, value in ordered])
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (ERASURE_LOCK,))
     await connection.execute(
         """
         INSERT INTO addresses (channel, value)
         SELECT * FROM unnest(%s::text[], %s::text[]) AS item (channel, value) ORDER BY channel, value
         ON CONFLICT DO NOTHING
         """,
-        ([channel for channel, _ in ordered], [value for _, value in ordered]),
+        named,
     )
+    await connection.execute(_RETURN_REFUSALS, named)
+
+
+async def keep_refusals(connection: Connection, own: Collection[Address], profile_id: UUID) -> int:
+    """Turn the refusals of an erased person's addresses into hashes; count the rows.
+
+    An address that is another person's as well stays; one who is about to say it is waited for.
+    """
+    ordered = sorted(own)
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (ERASURE_LOCK,))
+    cursor = await connection.execute(
+        _KEEP_REFUSALS,
+        {
+            "channels": [channel for channel, _ in ordered],
+            "values": [value for _, value in ordered],
+            "profile_id": profile_id,
+            "reason": REFUSED_BEFORE,
+        },
+    )
+    return cursor.rowcount
 
 
 async def lock(connection: Connection, addresses: Collection[Address]) -> PendingResult[dict[Address, Registers]]:
@@ -113,6 +144,39 @@ async def write(connection: Connection, refusals: Mapping[Address, Registers]) -
     )
 
 
+_RETURN_REFUSALS = f"""
+WITH named AS (
+  SELECT channel, value, {_HASH.format("item")} AS hash
+  FROM (SELECT channel, '' AS app, value FROM unnest(%s::text[], %s::text[]) AS named (channel, value)) AS item
+  WHERE (SELECT EXISTS (SELECT FROM erased_refusals))
+), returned AS (
+  DELETE FROM erased_refusals USING named WHERE erased_refusals.hash = named.hash
+  RETURNING named.channel, named.value, refusals, said
+)
+UPDATE addresses SET refusals = returned.refusals || addresses.refusals, said = returned.said || addresses.said
+FROM returned WHERE addresses.channel = returned.channel AND addresses.app = '' AND addresses.value = returned.value
+"""  # noqa: S608 -- a constant of this module
+_KEEP_REFUSALS = f"""
+WITH own AS (
+  SELECT DISTINCT channel, value FROM unnest(%(channels)s::text[], %(values)s::text[]) AS item (channel, value)
+), shared AS (
+  SELECT own.channel, own.value
+  FROM own JOIN profiles ON profiles.addresses @> jsonb_build_object(own.channel, own.value)
+  WHERE profiles.id <> %(profile_id)s
+), gone AS (
+  DELETE FROM addresses USING own
+  WHERE addresses.channel = own.channel AND addresses.value = own.value
+    AND (own.channel, own.value) NOT IN (SELECT channel, value FROM shared)
+  RETURNING addresses.channel, addresses.app, addresses.value, refusals, said
+), kept AS (
+  INSERT INTO erased_refusals (hash, refusals, said)
+  SELECT {_HASH.format("gone")}, (SELECT jsonb_object_agg(key, %(reason)s::text) FROM jsonb_each_text(refusals)
+                                  WHERE jsonb_each_text.value IS NOT NULL), said
+  FROM gone WHERE EXISTS (SELECT FROM jsonb_each_text(refusals) WHERE jsonb_each_text.value IS NOT NULL)
+  ON CONFLICT (hash) DO UPDATE SET refusals = erased_refusals.refusals || excluded.refusals, said = excluded.said
+)
+SELECT FROM gone
+"""  # noqa: S608 -- a constant of this module
 _LOCK_ADDRESSES = """
 SELECT FROM {source}
 JOIN profiles ON profiles.id = journeys.profile_id

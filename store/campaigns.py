@@ -58,15 +58,25 @@ class Version(Struct, frozen=True):
 async def lock_registry_shared(connection: Connection) -> int:
     """Prevent changes of campaigns until the commit; return the registry's revision."""
     async with connection.pipeline():
-        revision = await begin_lock_registry_shared(connection)
-        return await revision.get()
+        state = await begin_lock_registry_shared(connection)
+        return (await state.get()).revision
 
 
-async def begin_lock_registry_shared(connection: Connection) -> PendingResult[int]:
+class RegistryState(Struct, frozen=True):
+    """The registry's revision, and whether ids of erased people are remembered."""
+
+    revision: int
+    remembers_erased: bool
+
+
+async def begin_lock_registry_shared(connection: Connection) -> PendingResult[RegistryState]:
     """Send `lock_registry_shared` in a pipeline."""
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     # A separate statement, whose snapshot is taken after the lock.
-    return await begin_read_revision(connection)
+    cursor = await connection.execute(
+        "SELECT revision, EXISTS (SELECT FROM erased_ids) AS remembers_erased FROM registry"
+    )
+    return PendingResult(cursor, lambda rows: RegistryState(**rows[0]))
 
 
 async def begin_read_revision(connection: Connection) -> PendingResult[int]:

@@ -104,6 +104,17 @@ async def claim_ids(connection: Connection, batch: Sequence[Event], received_at:
     return PendingResult(cursor, claimed)
 
 
+async def release_ids(connection: Connection, events: Sequence[Event]) -> None:
+    """Release the claimed message ids of events that are not stored."""
+    await connection.execute(
+        """
+        DELETE FROM message_ids
+        WHERE (source, message_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+        """,
+        ([event.source for event in events], [event.message_id for event in events]),
+    )
+
+
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:
     """Insert events with claimed ids, in the given order."""
     await connection.execute(INSERT, {"items": Jsonb(rows(events)), "received_at": received_at})

@@ -31,6 +31,9 @@ DYNAMIC_CONFIG = {
     # It would also count by queue, and report what it counted of all queues there ever were, each second.
     "metrics.breakdownByTaskQueue": "false",
     "metrics.breakdownByBuildID": "false",
+    # A workflow is deleted once the tasks of its end are known to be done, which is written down each half minute.
+    "history.transferProcessorUpdateAckInterval": '"1s"',
+    "history.visibilityProcessorUpdateAckInterval": '"1s"',
 }
 # Four test processes at once, the bench among them, have some 300 open.
 MAX_CONNECTIONS = 1_000

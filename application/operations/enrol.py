@@ -129,7 +129,9 @@ async def _let_in(
 ) -> Counter[str]:
     """Enter members by the rules of events; return the number, and refusals by reason."""
     parameters = convert(operation.parameters, EnrolParameters)
-    people = (await write_people(connection, await ask_for_people(connection, members, {}))).people
+    locked = (await write_people(connection, await ask_for_people(connection, members, {}))).people
+    # One who was erased meanwhile is no longer known since then.
+    people = {id: person for id, person in locked.items() if person.created_at < operation.created_at}
     people = await read_computed(connection, people, await catalogue.load_computed(connection), connection.clock.now())
     anonymous = await audience.anonymous_ids(connection, people)
     profile_events = [

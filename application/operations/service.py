@@ -52,6 +52,13 @@ class OperationService:
                     operation=str(id),
                     state=operation.state,
                 )
+            if operation.kind == "erase":
+                # A part of the person would stay, which nothing leads to any more.
+                raise ConflictError(
+                    f"operation {id} erases a person whose ids are gone already; it cannot be cancelled",
+                    operation=str(id),
+                    state=operation.state,
+                )
             if not await operations.cancel(connection, id):
                 raise ConflictError(
                     f"operation {id} is {operation.state}; there is nothing left to cancel",

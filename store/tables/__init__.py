@@ -1,6 +1,6 @@
 """The tables, for migrations and for checks of a migrated database."""
 
-from store.tables import access, campaigns, data_plan, deployment, events, journeys, messages, people, stream
+from store.tables import access, campaigns, data_plan, deployment, erasure, events, journeys, messages, people, stream
 from store.tables.columns import metadata
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "campaigns",
     "data_plan",
     "deployment",
+    "erasure",
     "events",
     "journeys",
     "messages",

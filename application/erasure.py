@@ -1,0 +1,78 @@
+"""Erase a person: cut them from their ids at once, and the rest as an operation."""
+
+from uuid import UUID
+
+from psycopg.errors import DeadlockDetected
+
+from application.people import unknown_person
+from application.routing import exit_message
+from domain.access import Actor
+from domain.errors import UnavailableError
+from domain.journey.records import Ending
+from domain.journey.state import EXITED
+from domain.people.erasure import ERASED
+from domain.people.identity import PersonRef
+from store import audit, erasures, journeys, operations, outbox, profiles
+from store.database import Connection, Database
+from store.erasures import Erasure
+from store.operations import Operation
+
+# Events that link ids take turns with the erasure.
+ATTEMPTS = 12
+
+
+class _IdentitiesMovedError(Exception):
+    """The identities of the person have changed since they were read."""
+
+
+class Erasures:
+    """Begins erasures. Once it has, nothing more is handed over to the person."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def request(self, person: PersonRef, *, by: Actor) -> Operation:
+        """Request the erasure of a person.
+
+        Their journeys are ended and their ids free for a new person when this returns. Raises NotFoundError, and
+        UnavailableError while their ids keep changing.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._begin(person, by)
+            except (_IdentitiesMovedError, DeadlockDetected):
+                # Events link or merge the person's ids just now.
+                continue
+        raise UnavailableError(f"the ids of {person} keep changing; try again", retry_after=1)
+
+    async def _begin(self, person: PersonRef, by: Actor) -> Operation:
+        async with self._database.transaction() as connection:
+            await erasures.begin(connection)
+            profile_id = await profiles.find(connection, person)
+            if profile_id is None:
+                raise unknown_person(person)
+            identities = await erasures.lock_identities(connection, profile_id)
+            if not identities:
+                # The person was merged into another one, or is being erased.
+                raise _IdentitiesMovedError if person.kind != "profile" else unknown_person(person)
+            own = await erasures.lock_addresses(connection, profile_id)
+            await _end_journeys(connection, profile_id, by)
+            target = await erasures.hash_id(connection, max(identities))
+            operation = await operations.insert_for_deployment(
+                connection, "erase", {"person": target}, requested_by=by.name
+            )
+            erasure = Erasure(operation.id, profile_id, identities, own, connection.clock.now())
+            await erasures.insert(connection, erasure)
+            await audit.record(connection, by, "user.erase", target, {"operation": str(operation.id)})
+            return operation
+
+
+async def _end_journeys(connection: Connection, profile_id: UUID, by: Actor) -> None:
+    active = await erasures.lock_active_journeys(connection, profile_id)
+    if not active:
+        return
+    at = connection.clock.now()
+    await journeys.end(connection, [Ending(journey.id, EXITED, ERASED, by.name, at) for journey in active])
+    workflow_ids = [journey.workflow_id for journey in active]
+    await outbox.remove_starts(connection, workflow_ids)
+    await outbox.append(connection, [exit_message(workflow_id, ERASED) for workflow_id in workflow_ids])

@@ -1,0 +1,90 @@
+"""Erase what is there of a person: workflows, rows, and copies of their ids."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from domain.channels.kinds import normalized_addresses
+from domain.people.erasure import spell_in_texts
+from store import addresses, erased_copies, erasures
+from store.addresses import Address
+from store.database import Connection
+from store.erasures import Erasure
+from store.operations import Operation, Page
+from store.personal_data import PERSONAL_TABLES
+
+# Workflows of one page, and rows deleted in one transaction.
+WORKFLOWS, ROWS = 50, 2_000
+# An attempt to send takes 90 s at most. It settles its message before the row is deleted.
+SEND_TIMEOUT = timedelta(seconds=100)
+LOOK_INTERVAL = 0.5
+
+
+class WorkflowDeletion(Protocol):
+    """The journeys' workflows in Temporal."""
+
+    async def delete(self, workflow_ids: Sequence[str]) -> int:
+        """Delete all runs of these workflows, running ones too; return their number."""
+
+
+class EraseHandler:
+    """Erases one person. Every page begins with what is left, so that none is lost."""
+
+    def __init__(self, workflows: WorkflowDeletion) -> None:
+        self._workflows = workflows
+
+    async def total(self, connection: Connection, operation: Operation) -> None:
+        """Leave the number of rows unknown: counting takes as long as deleting."""
+
+    async def page(self, connection: Connection, operation: Operation) -> Page:
+        """Delete workflows, then rows; the last page deletes the profile."""
+        erasure = await erasures.find(connection, operation.id)
+        if erasure is None:
+            return Page(operation.cursor, is_last=True)
+        if await erasures.is_sending(connection, erasure.profile_id, SEND_TIMEOUT):
+            return Page(operation.cursor, pause=LOOK_INTERVAL)
+        own = await erasures.journeys_after(connection, erasure.profile_id, operation.cursor, WORKFLOWS)
+        if own:
+            deleted = await self._workflows.delete([journey.workflow_id for journey in own])
+            return Page(own[-1].id, done=deleted, counts={"workflows": deleted})
+        if not erasure.has_kept_refusals:
+            counts = {"addresses": await _keep_refusals(connection, erasure)}
+            return Page(operation.cursor, done=sum(counts.values()), counts=counts)
+        counts, is_last = await _delete_rows(connection, erasure)
+        return Page(operation.cursor, done=sum(counts.values()), counts=counts, is_last=is_last)
+
+
+async def _keep_refusals(connection: Connection, erasure: Erasure) -> int:
+    own: set[Address] = {*erasure.addresses, *await erasures.find_used_addresses(connection, erasure.profile_id)}
+    for changes in await erasures.changed_traits(connection, erasure.profile_id):
+        for side in ("before", "after"):
+            own |= {*normalized_addresses({name: change[side] for name, change in changes.items()}).items()}
+    await erasures.store_addresses(connection, erasure, own)
+    return await addresses.keep_refusals(connection, own, erasure.profile_id)
+
+
+async def _delete_rows(connection: Connection, erasure: Erasure) -> tuple[dict[str, int], bool]:
+    """Delete a page of rows; return the counts by table, and whether it was the last."""
+    values = [*erasure.values, *(value for _, value in erasure.addresses)]
+    parameters = erasures.parameters_of(erasure, spell_in_texts(values, str(erasure.profile_id)))
+    counts: dict[str, int] = {}
+    left = ROWS
+    for table in PERSONAL_TABLES:
+        if table.fate != "delete":
+            continue
+        deleted = await erasures.delete_page(connection, table, parameters, left)
+        if deleted:
+            counts[table.name] = deleted
+        left -= deleted
+        if left <= 0:
+            return counts, False
+    # The user id is the greatest by its kind; what names the profile stands for the same person.
+    hashes = {identity.value: await erasures.hash_id(connection, identity) for identity in erasure.identities}
+    hashes[str(erasure.profile_id)] = hashes[max(erasure.identities).value]
+    counts["audit_log"] = await erased_copies.rewrite_audit_log(connection, parameters, hashes)
+    await erased_copies.rewrite_operations(connection, parameters)
+    await erased_copies.rewrite_reconciliations(connection, parameters)
+    await erasures.finish(connection, erasure)
+    counts["profiles"] = 1
+    counts["identities"] = len(erasure.identities)
+    return {name: number for name, number in counts.items() if number}, True

@@ -1,0 +1,63 @@
+"""Erasures of people: the events that they reject, and the copies of ids."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from domain.people.identity import Identity, identities_of
+from domain.tracking.event import Event, Reject
+from domain.tracking.rejects import MAX_RECORDED, Unrecorded
+
+# How a journey of an erased person ended, until its row is deleted.
+ERASED: Final = "erased"
+# How long the ids of an erased person are remembered as hashes: clients that were away report within it.
+ID_LIFETIME: Final = timedelta(days=30)
+# The reason of a refusal that outlives its person: the one that was given may name them.
+REFUSED_BEFORE: Final = "refused before an erasure"
+
+
+def find_erased(batch: Iterable[Event], erased_at: Mapping[Identity, datetime]) -> list[Event]:
+    """Return the events that happened before the erasure of a person whom they name."""
+    if not erased_at:
+        return []
+    return [
+        event
+        for event in batch
+        if any(event.timestamp <= erased_at[named] for named in identities_of([event]) if named in erased_at)
+    ]
+
+
+def reject_erased(
+    erased: Collection[Event], batch: Collection[Event], places: Iterable[int]
+) -> tuple[list[Reject], Unrecorded]:
+    """Build the rejects of events, without any data of the person."""
+    ids = {event.id for event in erased}
+    rejects = [
+        Reject(
+            index=place,
+            source=event.source,
+            message_id=None,
+            error=f"{ERASED}: it names a person erased since",
+            body="",
+        )
+        for event, place in zip(batch, places, strict=True)
+        if event.id in ids
+    ]
+    return rejects[:MAX_RECORDED], Unrecorded(len(rejects[MAX_RECORDED:]), {})
+
+
+def spell_in_texts(values: Iterable[str], profile_id: str) -> list[str]:
+    """Return the forms of ids and addresses in JSON, paths and workflow ids.
+
+    In lower case. Each form has its delimiters, so that `1` is not found in every number.
+    """
+    forms = {profile_id}
+    for value in values:
+        path = quote(value, safe="")
+        forms |= {msgspec.json.encode(value).decode(), json.dumps(value)}
+        forms |= {f"/{path}/", f'/{path}"', f"%2F{path}%2F", f"/{value}/"}
+    return sorted(form.lower() for form in forms)

@@ -1,0 +1,47 @@
+"""Copies of a person's ids in rows that are not theirs: replaced, not deleted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from store.database import Connection
+from store.personal_data import PERSONAL_TABLES
+
+_CONDITIONS = {table.name: table.where for table in PERSONAL_TABLES if table.fate == "rewrite"}
+
+
+async def rewrite_audit_log(connection: Connection, parameters: Mapping[str, Any], hashes: Mapping[str, str]) -> int:
+    """Let the audit log keep what was done, with the hash of the person."""
+    cursor = await connection.execute(
+        f"""
+        UPDATE audit_log SET target = COALESCE(%(hashes)s::jsonb ->> target, target), data = '{{}}'
+        WHERE {_CONDITIONS["audit_log"]}
+        """,  # noqa: S608 -- a condition of the store
+        {**parameters, "hashes": Jsonb(hashes)},
+    )
+    return cursor.rowcount
+
+
+async def rewrite_operations(connection: Connection, parameters: Mapping[str, Any]) -> int:
+    """Take the parameters of finished operations away that name the person."""
+    cursor = await connection.execute(
+        f"UPDATE operations SET parameters = '{{}}' WHERE {_CONDITIONS['operations']}",  # noqa: S608
+        parameters,
+    )
+    return cursor.rowcount
+
+
+async def rewrite_reconciliations(connection: Connection, parameters: Mapping[str, Any]) -> int:
+    """Take the examples away of reports that name the person's workflows."""
+    cursor = await connection.execute(
+        f"""
+        UPDATE reconciliations
+        SET report = jsonb_set(report, '{{findings}}', COALESCE((
+          SELECT jsonb_object_agg(key, value - 'examples' || '{{"examples": []}}')
+          FROM jsonb_each(report -> 'findings')), '{{}}'))
+        WHERE {_CONDITIONS["reconciliations"]}
+        """,  # noqa: S608
+        parameters,
+    )
+    return cursor.rowcount

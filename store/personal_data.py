@@ -1,0 +1,212 @@
+"""Where personal data lives: each column of each table, and what becomes of it.
+
+A test compares this with the schema, so that a new column is decided about.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+from msgspec import Struct, field
+
+# Rows are deleted by the erasure's pages, or with the profile in the last one; texts that name the person are
+# replaced where the rest of the row is not theirs.
+ErasureFate = Literal["delete", "with_profile", "rewrite"]
+
+# Conditions of the rows that are about a person. %(texts)s are the forms of their ids and addresses within texts.
+_OWN: Final = "profile_id = %(profile_id)s"
+_OF_MESSAGES: Final = "message_id IN (SELECT id FROM messages WHERE profile_id = %(profile_id)s)"
+_OF_EVENTS: Final = """
+(source, message_id) IN (
+  SELECT own.source, own.message_id FROM events AS own
+  JOIN message_ids AS used ON used.source = own.source AND used.message_id = own.message_id
+  WHERE own.profile_id = %(profile_id)s LIMIT %(limit)s)
+"""
+_OF_JOURNEYS: Final = "workflow_id IN (SELECT workflow_id FROM journeys WHERE profile_id = %(profile_id)s)"
+_NAMES: Final = "EXISTS (SELECT FROM unnest(%(texts)s::text[]) AS form WHERE strpos(lower({}), form) > 0)"
+_ANSWER: Final = "convert_from(body, 'UTF8')"
+_BY_ID: Final = "(user_id = ANY(%(values)s) OR anonymous_id = ANY(%(values)s))"
+
+
+class PersonalTable(Struct, frozen=True):
+    """A table with personal data.
+
+    `where` finds a person's rows. `exported` are the columns that the person is given, `internal` the others.
+    """
+
+    name: str
+    where: str
+    exported: Sequence[str]
+    internal: Sequence[str]
+    fate: ErasureFate = "delete"
+
+    @property
+    def columns(self) -> set[str]:
+        """All columns of the table."""
+        return {*self.exported, *self.internal}
+
+
+def _table(name: str, where: str, exported: str, internal: str = "", fate: ErasureFate = "delete") -> PersonalTable:
+    return PersonalTable(name, where, exported.split(), internal.split(), fate)
+
+
+# In the order of an erasure: rows that lead to others come after these.
+PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
+    _table("message_changes", _OF_MESSAGES, "message_id state reason recorded_at", "id recorded_xid"),
+    _table("deliveries", _OF_MESSAGES, "message_id address state reason detail provider_id at"),
+    _table(
+        "conversions",
+        _OWN,
+        "journey_id campaign_key campaign_version event_id message_id arms at",
+        "profile_id recorded_at recorded_xid",
+    ),
+    _table(
+        "decisions",
+        _OWN,
+        "id campaign_key journey_id event_id step kind outcome reason data at",
+        "profile_id answer recorded_at recorded_xid",
+    ),
+    _table(
+        "messages",
+        _OWN,
+        "id journey_id campaign_key step channel category template state at reason detail address settled_at opened_at",
+        """
+        profile_id visit priority expires_at attempts provider_id reserved_at claimed_at first_claimed_at provider
+        first_handed_over_at
+        """,
+    ),
+    _table("message_ids", _OF_EVENTS, "", "source message_id event_id received_at"),
+    _table(
+        "events",
+        _OWN,
+        """
+        id source message_id type name user_id anonymous_id previous_id group_id properties context timestamp
+        received_at
+        """,
+        "profile_id reported_timestamp integrations is_history trust recorded_at recorded_xid",
+    ),
+    _table(
+        "outbox",
+        _OF_JOURNEYS,
+        "",
+        "id workflow_id kind payload priority partition created_at available_at attempts last_error",
+    ),
+    _table(
+        "journeys",
+        _OWN,
+        "id campaign_key campaign_version entry_key state outcome entry step status wakes_at saved entered_at ended_at",
+        "profile_id workflow_id ended_by moves ended_recorded_at recorded_at",
+    ),
+    _table("profile_changes", _OWN, "id part changes source source_name source_id at", "profile_id recorded_at"),
+    _table(
+        "rejects",
+        f"({_BY_ID} OR {_NAMES.format('body')})",
+        "received_at source message_id user_id anonymous_id part error body",
+        "id recorded_at position event_id unrecorded",
+    ),
+    _table(
+        "idempotency_keys",
+        f"({_NAMES.format(_ANSWER)} OR {_NAMES.format('headers::text')})",
+        "",
+        "actor key request_hash status headers body created_at",
+    ),
+    _table(
+        "audit_log",
+        f"(target = ANY(%(values)s) OR {_NAMES.format('data::text')})",
+        "",
+        "id at actor actor_name action target data",
+        "rewrite",
+    ),
+    _table(
+        "operations",
+        f"finished_at IS NOT NULL AND {_NAMES.format('parameters::text')}",
+        "",
+        """
+        id campaign_key kind state parameters audience_run cursor total done counts requested_by created_at started_at
+        finished_at next_page_at failures last_error
+        """,
+        "rewrite",
+    ),
+    _table(
+        "reconciliations",
+        _NAMES.format("report::text"),
+        "",
+        "id state requested_by report created_at started_at finished_at",
+        "rewrite",
+    ),
+    _table("profile_states", _OWN, "state", "profile_id next_at is_partial"),
+    _table("identities", _OWN, "kind value is_former", "profile_id", "with_profile"),
+    _table("profile_merges", _OWN, "source_user_id merged_by at", "source_id target_id profile_id snapshot"),
+    # The refusals of an address outlive its person, as a hash.
+    _table(
+        "addresses",
+        "(channel, value) IN (SELECT * FROM unnest(%(channels)s::text[], %(addresses)s::text[]))",
+        "channel app value refusals said",
+        "created_at",
+        "with_profile",
+    ),
+    _table(
+        "erasures", _OWN, "", "operation_id profile_id identities addresses has_kept_refusals erased_at", "with_profile"
+    ),
+    _table(
+        "profiles",
+        "id = %(profile_id)s",
+        "id user_id traits consent suppressed context stage said addresses claims created_at updated_at",
+        "bucket",
+        "with_profile",
+    ),
+)
+
+
+class ImpersonalTable(Struct, frozen=True):
+    """A table without personal data, and why it has none."""
+
+    columns: Sequence[str]
+    why: str = field(default="")
+
+
+def _without(columns: str, why: str) -> ImpersonalTable:
+    return ImpersonalTable(columns.split(), why)
+
+
+IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
+    "api_keys": _without(
+        """
+        id name scopes source secret_hash is_browser origins trust token_secrets created_by created_at expires_at
+        revoked_at last_used_at
+        """,
+        "keys of servers and of sites",
+    ),
+    "campaigns": _without(
+        """
+        key name stage state running_version latest_version revision exiting period created_at updated_at
+        """,
+        "written by authors",
+    ),
+    "campaign_changes": _without(
+        "id campaign_key state_before state running_version exiting changed_by recorded_at", "who changed a campaign"
+    ),
+    "campaign_versions": _without(
+        "campaign_key version name stage file source templates plan rules published_at", "written by authors"
+    ),
+    "clock_offset": _without("only_row ahead", "of the deployment"),
+    "computed_traits": _without("id key rule active_from ready_at retired_at", "written by authors"),
+    "documents": _without("kind version source rules created_by created_at", "written by authors"),
+    "erased_ids": _without("hash erased_at", "keyed hashes, for 30 days"),
+    "erased_refusals": _without("hash refusals said", "keyed hashes of addresses, for good"),
+    "erasure_key": _without("only_row inner_pad outer_pad", "the key of the hashes"),
+    "moved_profiles": _without(
+        "source_id id outcome target_id recorded_at recorded_xid",
+        "ids alone: readers of the stream erase as well",
+    ),
+    "registry": _without("only_row revision", "of the deployment"),
+    "seen_events": _without(
+        "source type is_rest name first_at last_at count days properties more_properties",
+        "names of events and properties, with values that several people share",
+    ),
+    "stream_consumers": _without("name xid kind id updated_at", "positions"),
+    "stream_origin": _without("only_row system_identifier base", "of the database"),
+    "violations": _without(
+        "source type name kind path detail count first_at last_at last_event_id", "names of events and properties"
+    ),
+    "worker_reports": _without("worker reported_at findings link_mark", "of workers"),
+}
