@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+import maxminddb
+from pydantic import Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from temporalio.service import TLSConfig
@@ -258,6 +259,11 @@ class ApiSettings(_FromEnvironment):
     rate_limit_address: RateLimit = Field(
         100, description="requests, and events, of one client address in a second with browser keys, which all share"
     )
+    country_database: FilePath | None = Field(
+        None,
+        description="a file in MaxMind's format, by which events of browsers have the country of the client's address, "
+        "unless they say one. The address itself is not stored",
+    )
     max_connections: Annotated[int, Field(ge=1)] = Field(2_000, description="connections of clients to an API process")
     max_batch_bytes: Annotated[int, Field(ge=32 * 1024, le=MAX_BATCH_BYTES)] = Field(
         MAX_BATCH_BYTES,
@@ -273,6 +279,16 @@ class ApiSettings(_FromEnvironment):
         description="networks of the proxies before the API, such as `10.0.0.0/8,fd00::/8`: their `X-Forwarded-For` or "
         "`Forwarded` says which client a request comes from. By default none is believed",
     )
+
+    @field_validator("country_database")
+    @classmethod
+    def _readable_database(cls, file: FilePath | None) -> FilePath | None:
+        if file is not None:
+            try:
+                maxminddb.open_database(str(file)).close()
+            except (maxminddb.InvalidDatabaseError, OSError):
+                refuse(SecretFault("is not a database in MaxMind's format", "name a file that ends with .mmdb"))
+        return file
 
     @field_validator("write_key", "admin_key")
     @classmethod

@@ -42,6 +42,7 @@ from api import (
 )
 from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.cors import Cors
+from api.countries import Countries
 from api.dependencies import EXAMPLE
 from api.limits import RateLimits
 from api.request_metrics import RequestMetrics
@@ -119,6 +120,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         of_address=settings.rate_limit_address,
     )
     app.state.public_url = settings.public_url
+    app.state.countries = Countries(settings.country_database)
     app.add_middleware(
         Admission,
         most_requests=REQUESTS_A_CONNECTION * settings.database_pool_size,

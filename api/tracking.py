@@ -170,7 +170,7 @@ def _judge(request: Request, access: Access, received_at: datetime) -> BrowserCa
         access.browser.token_secrets,
         is_trusted=access.browser.trust is KeyTrust.FULL,
         header_token=user_token(request),
-        country=None,
+        country=request.app.state.countries.find(request.state.visit.client),
         received_at=received_at,
     )
 

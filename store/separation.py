@@ -200,13 +200,16 @@ class ReceivedEvent(Struct, frozen=True):
 async def said_since(
     connection: Connection, profile_id: UUID, since: datetime, message_ids: Collection[str] = ()
 ) -> list[ReceivedEvent]:
-    """Return a profile's identifies since an instant, and its events of these ids."""
+    """Return a profile's identifies since an instant, and its events of these ids.
+
+    Unverified events stated nothing.
+    """
     cursor = await connection.execute(
         """
         SELECT id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id, properties, context,
                timestamp, reported_timestamp, integrations, is_history, trust, received_at
         FROM events
-        WHERE profile_id = %(id)s AND recorded_at >= %(since)s AND received_at >= %(before)s
+        WHERE profile_id = %(id)s AND recorded_at >= %(since)s AND received_at >= %(before)s AND trust <> 'unverified'
           AND (type = 'identify' OR message_id = ANY(%(message_ids)s))
         ORDER BY recorded_at, id
         """,

@@ -1,5 +1,12 @@
+from datetime import UTC, datetime
+from uuid import UUID
+
 import pytest
 
+from domain.campaign.steps.action import ActionFacts, SetTraits, ValuesRule
+from domain.campaign.steps.update_profile import UpdateProfileRule
+from domain.conditions.cel_times import EvaluationTime
+from domain.tracking.event import Event, Trust
 from tests.domain.campaign.documents import problem, problems, steps
 
 
@@ -111,3 +118,29 @@ def test_each_mistake_has_its_path_and_remedy(step: str, where: str, message: st
 )
 def test_what_stands_in_the_wrong_place_is_said_on_both_sides(step: str, found: list[str]) -> None:
     assert [one.path for one in problems(steps(f"  - {step}\n"))] == [f"steps[0].{path}" for path in found]
+
+
+@pytest.mark.parametrize(("trust", "is_set"), [("verified", True), ("anonymous", False), ("unverified", False)])
+def test_no_address_is_set_from_what_a_browser_reported_without_a_token(trust: str, is_set: bool) -> None:
+    rule = UpdateProfileRule(
+        ValuesRule({"phone": "+49 30 1"}, {"email": "entry.properties.contact", "seen": "entry.properties.contact"})
+    )
+    entry = Event(
+        id=UUID(int=1),
+        message_id="m",
+        type="track",
+        name="Signed Up",
+        user_id=None,
+        anonymous_id="a",
+        properties={"contact": "e@evil.example"},
+        context={},
+        timestamp=datetime(2026, 11, 1, tzinfo=UTC),
+        trust=Trust(trust),
+    )
+    found = rule.effects(ActionFacts(EvaluationTime(entry.timestamp), None, entry, None))
+    [effect] = found.effects
+    assert isinstance(effect, SetTraits)
+    assert effect.traits == {"phone": "+49 30 1", "seen": "e@evil.example"} | (
+        {"email": "e@evil.example"} if is_set else {}
+    )
+    assert ("email" in found.errors) is not is_set
