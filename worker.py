@@ -24,6 +24,7 @@ from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
+from application.sweeping import Sweeper, WatchHandler
 from domain.operations import OperationKind
 from runtime.batches import JourneyBatches
 from runtime.consumers import run_consumers
@@ -41,6 +42,7 @@ from runtime.process import exit_now
 from runtime.reconciliation import reconcile
 from runtime.relay import Relay
 from runtime.schedules import AudienceSchedules
+from runtime.sweeper import run_sweeper
 from runtime.temporal import WORKFLOWS, workflow_runner
 from settings import Settings
 from wiring import Engine
@@ -102,6 +104,7 @@ async def _work(
         tasks.create_task(watch.keep_reporting(stop))
         tasks.create_task(run_maintenance(engine.database, stop))
         tasks.create_task(poll_gauges(engine.database, stop))
+        tasks.create_task(run_sweeper(Sweeper(engine.database, engine.catalogue), stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
         tasks.create_task(work_on_operations(engine.database, operations, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
@@ -180,6 +183,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),
         "resume": ResumeHandler(),
         "skip": SkipHandler(),
+        "watch": WatchHandler(engine.catalogue),
     }
     return OperationRunner(engine.database, handlers)
 

@@ -9,36 +9,40 @@ from msgspec.structs import replace
 from application import routing, turns
 from application.catalogue import Catalogue
 from application.computed_states import read_computed
-from application.people import PeopleWritten, read_people
+from application.people import event_source, read_people
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
-from domain.people.derived_events import Cause, ValueChange, cause_of, derived_event, trigger_of_part
+from domain.people.computed.deployed import DeployedTraits
+from domain.people.derived_events import Cause, ValueChange, cause_of, computed_trigger, derived_event, trigger_of_part
 from domain.people.profile_state import Statement
+from domain.tracking.event import Event
 from store import events
 from store.database import Connection
 from store.events import StoredEvent
 
 # The changed profile, and the change.
 ChangeOfProfile = tuple[UUID, ValueChange]
+# With its cause.
+CausedChange = tuple[UUID, ValueChange, Cause]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedEvents:
     """The events of a batch that rules hear, each followed by those derived from it.
 
-    `derived` are those to be stored. `undecided` are the ids of events that a statement may cause: whether it changes
-    anything is known after it is written.
+    `derived` are those to be stored. `undecided` are the ids of events that a statement may cause, or a computed trait:
+    whether anything changes is known after they are written.
     """
 
     profile_events: list[ProfileEvent]
     derived: list[StoredEvent]
     undecided: Set[UUID] = frozenset()
 
-    def settle(self, written: PeopleWritten) -> "PlannedEvents":
-        """Keep the derived events that the written statements have caused."""
+    def settle(self, made: Iterable[ChangeOfProfile]) -> "PlannedEvents":
+        """Keep the derived events of changes that were made."""
         if not self.undecided:
             return self
-        changes = {(profile_id, change.trigger, change.source.id): change for profile_id, change in written.changes()}
+        changes = {(profile_id, change.trigger, change.source.id): change for profile_id, change in made}
         settled, derived = list[ProfileEvent](), list(self.derived)
         for one in self.profile_events:
             if one.event.id not in self.undecided:
@@ -58,6 +62,7 @@ def plan_events(
     said: Mapping[UUID, Sequence[Statement]],
     merged: Iterable[ChangeOfProfile],
     listeners: Listeners,
+    traits: DeployedTraits,
 ) -> PlannedEvents:
     """Plan the events of a batch for routing; rules listen for those `heard`."""
     planned = PlannedEvents([], [])
@@ -72,7 +77,7 @@ def plan_events(
             derived = derived_event(change, cause_of(event))
             planned.profile_events.append(ProfileEvent(stored.profile_id, derived, event.id))
             planned.derived.append(StoredEvent(stored.profile_id, derived))
-        for change in possible.get(id, ()):
+        for change in (*possible.get(id, ()), *_possible_traits(event, listeners, traits)):
             derived = derived_event(change, cause_of(event))
             planned.profile_events.append(ProfileEvent(stored.profile_id, derived, event.id))
             undecided.add(derived.id)
@@ -86,6 +91,14 @@ def _possible_changes(said: Mapping[UUID, Sequence[Statement]]) -> Iterable[Chan
                 yield profile_id, ValueChange(trigger, None, None, one.source)
 
 
+def _possible_traits(event: Event, listeners: Listeners, traits: DeployedTraits) -> Iterable[ValueChange]:
+    # An event that is counted also reports the changes that are due by time alone.
+    if listeners.watched_traits and traits.following.hears(event):
+        source = event_source(event)
+        for key in sorted(listeners.watched_traits):
+            yield ValueChange(computed_trigger(key), None, None, source)
+
+
 def _group_by_source(changes: Iterable[ChangeOfProfile], listeners: Listeners) -> dict[str, list[ValueChange]]:
     """Group the changes that rules hear by the event that makes them."""
     grouped: dict[str, list[ValueChange]] = {}
@@ -96,9 +109,7 @@ def _group_by_source(changes: Iterable[ChangeOfProfile], listeners: Listeners) -
     return grouped
 
 
-async def report_changes(
-    connection: Connection, catalogue: Catalogue, cause: Cause, changes: Iterable[ChangeOfProfile]
-) -> None:
+async def report_caused(connection: Connection, catalogue: Catalogue, changes: Iterable[CausedChange]) -> None:
     """Store and route the events of changes that no event has made.
 
     The caller has locked the registry, then the people, and has written and recorded the changes.
@@ -106,7 +117,7 @@ async def report_changes(
     listeners = await catalogue.listeners(connection)
     profile_events = [
         ProfileEvent(profile_id, derived_event(change, cause), cause.id)
-        for profile_id, change in changes
+        for profile_id, change, cause in changes
         if listeners.listens_for(change.trigger)
     ]
     if not profile_events:
@@ -120,3 +131,10 @@ async def report_changes(
     context = await pending.get(people)
     result = await turns.run(routing.route(profile_events, listeners, context, now))
     await routing.record(connection, catalogue, result, profile_events, now)
+
+
+async def report_changes(
+    connection: Connection, catalogue: Catalogue, cause: Cause, changes: Iterable[ChangeOfProfile]
+) -> None:
+    """Store and route the events of changes that have one cause, as `report_caused`."""
+    await report_caused(connection, catalogue, [(profile_id, change, cause) for profile_id, change in changes])

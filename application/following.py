@@ -3,18 +3,22 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from application import turns
+from application.people import event_source
 from domain.conditions.cel_costs import Spent
 from domain.journey.matching import UNITS_OF_AN_EVALUATION
 from domain.long_work import LongWork
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
+from domain.people.computed.due import find_next_look
 from domain.people.computed.sequences import find_last_completion
 from domain.people.computed.traits import ComputedState
+from domain.people.derived_events import ValueChange, computed_trigger
 from domain.tracking.event import Event
 from store import events, profile_states
 from store.database import Connection, PendingResult
@@ -24,6 +28,10 @@ from store.profiles import Profile
 
 # Work is counted in folded events and in events compared with a sequence; each expensive expression counts as several.
 MAX_WORK = 20_000
+
+
+# The shortest time, so that an instant is before another.
+SHORTLY = timedelta(microseconds=1)
 
 
 class TooMuchToFollow(Exception):
@@ -36,10 +44,14 @@ class TooMuchToFollow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The people after the batch, and as each routed event found them, itself counted."""
+    """The people after the batch, and as each routed event found them, itself counted.
+
+    `changes` are those of the watched traits.
+    """
 
     people: dict[UUID, Profile]
     as_of: dict[UUID, Profile]
+    changes: list[tuple[UUID, ValueChange]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,7 @@ class PendingStates:
     traits: DeployedTraits
     arrived: Sequence[StoredEvent]
     routed: Collection[UUID]
+    watched: Collection[str]
     states: PendingResult[dict[UUID, StateRow]]
     history: PendingResult[list[StoredEvent]] | None
 
@@ -59,17 +72,21 @@ class PendingStates:
         """
         states = await self.states.get()
         history = await self.history.get() if self.history else []
-        batch = _Batch(self.traits, people, states, at)
+        batch = _Batch(self.traits, self.watched, people, states, at)
         for stored in history:
             batch.remember(stored)
         await turns.run(_follow(batch, self.arrived, self.routed))
         if changed := batch.changed():
             await profile_states.write(connection, changed)
-        return Followed({**people, **batch.people}, batch.as_of)
+        return Followed({**people, **batch.people}, batch.as_of, batch.changes)
 
 
 async def ask_for_states(
-    connection: Connection, traits: DeployedTraits, fresh: Iterable[StoredEvent], routed: Collection[UUID]
+    connection: Connection,
+    traits: DeployedTraits,
+    fresh: Iterable[StoredEvent],
+    routed: Collection[UUID],
+    watched: Collection[str],
 ) -> PendingStates | None:
     """Request the states of people whose events are counted, or judged by conditions.
 
@@ -82,7 +99,9 @@ async def ask_for_states(
         return None
     states = await profile_states.read(connection, {one.profile_id for one in arrived})
     steps = [(one, definition) for one in arrived for definition in traits.following.sequences(one.event)]
-    return PendingStates(traits, arrived, routed, states, await _ask_for_steps(connection, steps) if steps else None)
+    return PendingStates(
+        traits, arrived, routed, watched, states, await _ask_for_steps(connection, steps) if steps else None
+    )
 
 
 async def _ask_for_steps(
@@ -109,6 +128,7 @@ class _Batch:
     """The states of people while their events are counted."""
 
     traits: DeployedTraits
+    watched: Collection[str]
     known: Mapping[UUID, Profile]
     rows: Mapping[UUID, StateRow]
     at: datetime
@@ -117,6 +137,7 @@ class _Batch:
     as_of: dict[UUID, Profile] = field(default_factory=dict)
     steps: dict[tuple[UUID, int], list[Event]] = field(default_factory=dict)
     due: dict[UUID, set[TraitDefinition]] = field(default_factory=dict)
+    changes: list[tuple[UUID, ValueChange]] = field(default_factory=list)
     work: int = 0
     spent: Spent = field(default_factory=Spent)
 
@@ -153,6 +174,32 @@ class _Batch:
                     self.state(profile_id), definition, found
                 )
 
+    def last_values(self, stored: StoredEvent) -> dict[str, Any]:
+        """Return the watched values before an event, as they were last reported.
+
+        Time alone may have changed them since: what is due for the sweeper is reported with the event.
+        """
+        if not self.watched:
+            return {}
+        id, next_at = stored.profile_id, self.rows.get(stored.profile_id, EMPTY).next_at
+        keys = self.traits.ready.keys(stored.event)
+        at = self.at
+        if id not in self.states and next_at is not None and next_at <= at:
+            keys, at = list(self.traits.ready.types), next_at - SHORTLY
+            self.states[id] = self.state(id)
+        values = self.traits.view(self.state(id), at)
+        return {key: values[key] for key in keys if key in self.watched}
+
+    def compare(self, stored: StoredEvent, before: Mapping[str, Any]) -> None:
+        """Record the watched values that an event has changed."""
+        values = self.traits.view(self.state(stored.profile_id), self.at)
+        source = event_source(stored.event)
+        self.changes += [
+            (stored.profile_id, ValueChange(computed_trigger(key), was, values[key], source))
+            for key, was in before.items()
+            if values[key] != was
+        ]
+
     def person(self, profile_id: UUID, at: datetime) -> Profile:
         """Return the person as of the events so far; the same object if nothing changed."""
         state = self.state(profile_id)
@@ -169,8 +216,10 @@ class _Batch:
         changed: dict[UUID, StateRow] = {}
         for id, state in self.states.items():
             before = self.rows.get(id, EMPTY)
-            if state != before.state:
-                changed[id] = StateRow(self.traits.drop_retired(state), before.next_at, before.is_partial)
+            is_due = before.next_at is not None and before.next_at <= self.at
+            if state != before.state or is_due:
+                next_at = find_next_look(self.traits, state, before.next_at, self.watched, self.at)
+                changed[id] = StateRow(self.traits.drop_retired(state), next_at, before.is_partial)
         return changed
 
 
@@ -178,9 +227,11 @@ def _follow(batch: _Batch, arrived: Sequence[StoredEvent], routed: Collection[UU
     for place, stored in enumerate(arrived):
         if place > 0 and batch.work + batch.spent.units / UNITS_OF_AN_EVALUATION > MAX_WORK:
             raise TooMuchToFollow(stored.event.id)
+        before = batch.last_values(stored)
         batch.count(stored)
         if stored.event.id in routed:
             batch.complete(stored.profile_id)
+            batch.compare(stored, before)
             # An event by a fast clock is later than its arrival.
             batch.as_of[stored.event.id] = batch.person(stored.profile_id, max(batch.at, stored.event.timestamp))
         yield

@@ -229,14 +229,14 @@ class Ingest:
         refusals = linked.refusals
         await events.insert(connection, fresh, received_at)
         reactions = _reactions(new)
-        planned = plan_events(effective, heard, said, linked.changes, listeners)
+        planned = plan_events(effective, heard, said, linked.changes, listeners, traits)
         result = RoutingResult()
         if said or planned.profile_events or counted:
             with_consent = bool(planned.profile_events) and listeners.may_look_at_consent
             touched |= {profile_event.profile_id for profile_event in planned.profile_events}
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=with_consent)
             routed = {profile_event.reported_id for profile_event in planned.profile_events}
-            states = await ask_for_states(connection, traits, effective, routed)
+            states = await ask_for_states(connection, traits, effective, routed, listeners.watched_traits)
             pending = (
                 await routing.load_context(connection, listeners, planned.profile_events, received_at)
                 if planned.profile_events
@@ -245,13 +245,13 @@ class Ingest:
             written = await write_people(connection, asked)
             history += written.history
             refusals += written.refusals
-            planned = planned.settle(written)
-            followed = Followed(written.people, {})
+            followed = Followed(written.people, {}, [])
             if states is not None:
                 try:
                     followed = await states.follow(connection, written.people, received_at)
                 except TooMuchToFollow as too_much:
                     raise _TooMuchWork(_place(batch, too_much.event_id)) from too_much
+            planned = planned.settle([*written.changes(), *followed.changes])
             if pending is not None:
                 try:
                     context = await pending.get(followed.people, followed.as_of)

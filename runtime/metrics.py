@@ -68,6 +68,9 @@ RELAY_SECONDS: Final = Histogram(
     "sojourn_relay_delay_seconds", "Time that an accepted row waited in the outbox", ["kind"], buckets=_LONG
 )
 
+SWEEPER_LATE: Final = Gauge(
+    "sojourn_sweeper_late_seconds", "Seconds by which the last sweep was late for the first person who was due"
+)
 CONSUMER_BEHIND: Final = Gauge(
     "sojourn_consumer_behind_seconds", "Age of the last row that a consumer of the stream has processed", ["consumer"]
 )

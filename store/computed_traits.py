@@ -73,6 +73,18 @@ async def add(connection: Connection, rules: Mapping[str, TraitRule]) -> list[in
     return [row["id"] for row in await cursor.fetchall() if row["ready_at"] is None]
 
 
+async def mark_watched(connection: Connection, ids: Sequence[int]) -> bool:
+    """Record which traits campaigns watch; return whether one is watched that was not."""
+    cursor = await connection.execute(
+        """
+        UPDATE computed_traits SET is_watched = id = ANY(%(ids)s) WHERE is_watched <> (id = ANY(%(ids)s))
+        RETURNING is_watched
+        """,
+        {"ids": list(ids)},
+    )
+    return any(row["is_watched"] for row in await cursor.fetchall())
+
+
 async def mark_ready(connection: Connection, ids: Sequence[int]) -> None:
     """Record that all events of before are counted as well."""
     await connection.execute(

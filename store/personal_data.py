@@ -189,7 +189,7 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "campaign_key version name stage file source templates plan rules published_at", "written by authors"
     ),
     "clock_offset": _without("only_row ahead", "of the deployment"),
-    "computed_traits": _without("id key rule active_from ready_at retired_at", "written by authors"),
+    "computed_traits": _without("id key rule active_from ready_at retired_at is_watched", "written by authors"),
     "documents": _without("kind version source rules created_by created_at", "written by authors"),
     "erased_ids": _without("hash erased_at", "keyed hashes, for 30 days"),
     "erased_refusals": _without("hash refusals said", "keyed hashes of addresses, for good"),

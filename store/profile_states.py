@@ -59,6 +59,41 @@ async def write(connection: Connection, states: Mapping[UUID, StateRow]) -> None
     )
 
 
+async def next_due(connection: Connection) -> tuple[int, datetime | None]:
+    """Return the registry's revision, and when the next person is due."""
+    cursor = await connection.execute(
+        """
+        SELECT revision, (SELECT min(next_at) FROM profile_states WHERE next_at IS NOT NULL) AS next_at FROM registry
+        """
+    )
+    row = await cursor.fetchone()
+    return (row["revision"], row["next_at"]) if row else (0, None)
+
+
+async def find_due(connection: Connection, at: datetime, limit: int) -> list[UUID]:
+    """Return the people who are due, the longest first."""
+    cursor = await connection.execute(
+        "SELECT profile_id FROM profile_states WHERE next_at <= %s ORDER BY next_at LIMIT %s", (at, limit)
+    )
+    return [row["profile_id"] async for row in cursor]
+
+
+async def count(connection: Connection) -> int:
+    """Count the people with a state."""
+    cursor = await connection.execute("SELECT count(*) AS count FROM profile_states")
+    [row] = await cursor.fetchall()
+    return int(row["count"])
+
+
+async def ids_after(connection: Connection, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the next people with a state, by id."""
+    cursor = await connection.execute(
+        "SELECT profile_id FROM profile_states WHERE profile_id > %s ORDER BY profile_id LIMIT %s",
+        (after or UUID(int=0), limit),
+    )
+    return [row["profile_id"] async for row in cursor]
+
+
 async def delete(connection: Connection, profile_ids: Collection[UUID]) -> None:
     """Delete the states of locked people."""
     await connection.execute("DELETE FROM profile_states WHERE profile_id = ANY(%s)", (list(profile_ids),))

@@ -273,6 +273,18 @@ async def lock(
     return PendingResult(cursor, lambda rows: {row["id"]: Profile(**row) for row in rows})
 
 
+async def lock_free(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
+    """Lock the profiles that no other transaction has, in the order of their ids."""
+    cursor = await connection.execute(
+        """
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context
+        FROM profiles WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+        """,
+        (sorted(ids),),
+    )
+    return {row["id"]: Profile(**row) async for row in cursor}
+
+
 async def count(connection: Connection) -> int:
     """Count the profiles."""
     cursor = await connection.execute("SELECT count(*) AS count FROM profiles")

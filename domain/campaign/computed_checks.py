@@ -24,6 +24,10 @@ _SCOPES = {
 def check_expressions(source: YamlSource, traits: Mapping[str, TraitType]) -> Iterator[Problem]:
     """Find expressions with traits that do not exist, or that are of another type."""
     for path, text in iter_texts(source.data):
+        if path and path[-1] == "changed" and text.startswith(_VARIABLE):
+            if (key := text.removeprefix(_VARIABLE)) not in traits:
+                yield source.problem(path, f"there is no computed trait `{key}`", _remedy(key, traits))
+            continue
         if (place := _find_scope(path)) is None:
             continue
         try:
@@ -40,7 +44,11 @@ def check_templates(loaded: Mapping[str, TemplateSet], traits: Mapping[str, Trai
             # The path `a.b` stands beside its first part.
             for key in sorted(key for key in read if key.isidentifier() and key not in traits):
                 said = f"there is no computed trait `{key}`"
-                yield text.place.problem(said, f"{did_you_mean(key, traits, 'Applied')}. {_DECLARE}")
+                yield text.place.problem(said, _remedy(key, traits))
+
+
+def _remedy(key: str, traits: Mapping[str, TraitType]) -> str:
+    return f"{did_you_mean(key, traits, 'Applied')}. {_DECLARE}"
 
 
 def _find_scope(path: Path) -> ExpressionScope | None:

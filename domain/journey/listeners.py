@@ -7,6 +7,7 @@ from msgspec import Struct
 from domain.campaign.rules import EventRule, GoalRule, Rules
 from domain.journey.active import VersionRef
 from domain.journey.records import Journey
+from domain.people.derived_events import COMPUTED_PREFIX
 from domain.tracking.event import ANY, DERIVED, Event, Trigger
 
 
@@ -51,6 +52,7 @@ class Listeners:
     Running versions listen for entries; they and versions with active journeys, for everything that moves a journey.
     Versions that are `past` have no active journey, but goals that may still count. `hears_changes` is False if none
     listens for changes of profiles, and `may_look_at_consent` if no condition of any version reads consent.
+    `watched_traits` are the keys of the computed traits for whose changes any listens.
     """
 
     def __init__(
@@ -66,6 +68,11 @@ class Listeners:
         self._heard = _group_by_trigger(entering, listening.values(), self._rules)
         self._heard_by_any = {trigger.kind for trigger in self._heard if trigger.name == ANY}
         self.hears_changes = any(trigger.kind in DERIVED for trigger in self._heard)
+        self.watched_traits = frozenset(
+            trigger.name.removeprefix(COMPUTED_PREFIX)
+            for trigger in self._heard
+            if trigger.kind == "changed" and trigger.name is not None and trigger.name.startswith(COMPUTED_PREFIX)
+        )
         # By the text: compiling all conditions to find the name `consent` costs too much.
         texts = (text for rules in self._rules.values() for text in _expressions(rules))
         self.may_look_at_consent = any("consent" in text for text in texts)

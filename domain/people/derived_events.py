@@ -17,10 +17,17 @@ from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trigger, T
 STAGE: Final = Trigger("changed", "profile.stage")
 TRAIT_PREFIX: Final = "profile.traits."
 
+COMPUTED_PREFIX: Final = "profile.computed."
+
 
 def trait_trigger(name: str) -> Trigger:
     """Return the trigger of a changed trait."""
     return Trigger("changed", f"{TRAIT_PREFIX}{name}")
+
+
+def computed_trigger(key: str) -> Trigger:
+    """Return the trigger of a changed computed trait."""
+    return Trigger("changed", f"{COMPUTED_PREFIX}{key}")
 
 
 class ValueChange(Struct, frozen=True):

@@ -103,6 +103,8 @@ computed_traits = Table(
     Column("active_from", INSTANT, nullable=False, server_default=CLOCK),
     Column("ready_at", INSTANT),
     Column("retired_at", INSTANT),
+    # Whether the looks at people are set for its changes by time.
+    Column("is_watched", Boolean, nullable=False, server_default=text("false")),
     Index("computed_traits_key", "key", unique=True, postgresql_where=text("retired_at IS NULL")),
 )
 

@@ -7,21 +7,22 @@ from pydantic import BeforeValidator
 
 from domain.campaign.schema import pattern_check, quote_value, refuse
 from domain.campaign.triggers.kind import TriggerKind
-from domain.people.derived_events import STAGE, TRAIT_PREFIX
+from domain.people.derived_events import COMPUTED_PREFIX, STAGE, TRAIT_PREFIX
 
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _QUOTED: Final = r"""\["[^"]+"\]|\['[^']+'\]"""
-_PATTERN: Final = rf"profile\.(stage|traits(\.{_NAME}|{_QUOTED}))"
+_PATTERN: Final = rf"profile\.(stage|traits(\.{_NAME}|{_QUOTED})|computed\.{_NAME})"
+_COMPUTED: Final = re.compile(rf"profile\.computed\.{_NAME}")
 _TRAIT: Final = re.compile(rf"profile\.traits(?:\.({_NAME})|({_QUOTED}))")
 _WITHIN: Final = re.compile(rf"(profile\.traits\.{_NAME})[.\[].*")
 _CONSENT: Final = re.compile(rf"(?:profile\.)?(?:traits\.)?consent(?:_given)?(?:\.({_NAME}))?")
-_FORMS: Final = f"Write a trait, as `{TRAIT_PREFIX}plan`, or `{STAGE.name}`"
+_FORMS: Final = f"Write a trait, as `{TRAIT_PREFIX}plan` or `{COMPUTED_PREFIX}orders`, or `{STAGE.name}`"
 MAX_LENGTH: Final = 255
 
 
 def _read(value: Any) -> Any:
     """Read a path of the profile as the trigger's name."""
-    if not isinstance(value, str) or value == STAGE.name:
+    if not isinstance(value, str) or value == STAGE.name or _COMPUTED.fullmatch(value):
         return value
     if consent := _CONSENT.fullmatch(value):
         refuse(
@@ -44,7 +45,7 @@ CHANGED = TriggerKind(
     key="changed",
     kind="changed",
     field=Annotated[str, BeforeValidator(_read), pattern_check(_PATTERN, "profile.traits.plan", "profile.stage")],
-    description="a trait, or the stage, that is another than before: `profile.traits.plan`",
+    description="a trait, a computed trait or the stage that is another than before: `profile.traits.plan`",
     example="changed: profile.traits.…",
     properties=("before", "after"),
 )

@@ -48,6 +48,10 @@ class ComputedTraits:
         """Return whether an event may concern a trait. If not, it costs nothing more."""
         return any(True for _ in self._list_concerned(event))
 
+    def keys(self, event: Event) -> list[str]:
+        """Return the keys of the traits that an event may concern."""
+        return [trait.definition.key for trait in self._list_concerned(event)]
+
     def fold(self, state: ComputedState, event: Event, spent: Spent | None = None) -> ComputedState:
         """Return the state with one more event; the same object if nothing changed."""
         prepared: Prepared | None = None

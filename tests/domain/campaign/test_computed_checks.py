@@ -56,6 +56,14 @@ def test_a_mistake_is_refused_at_its_place(old: str, new: str, path: str, messag
     assert message in problem.message
 
 
+def test_a_change_of_an_unknown_trait_is_refused() -> None:
+    exit = "  - {changed: profile.computed.activ}\nsteps:"
+    [problem] = find_problems("steps:", exit)
+    assert (problem.path, problem.message) == ("exit[1].changed", "there is no computed trait `activ`")
+    assert "`active`" in problem.suggestion
+    assert find_problems("steps:", exit.replace("activ}", "active}")) == []
+
+
 def test_templates_are_checked_as_well() -> None:
     problems = find_problems(traits={key: kind for key, kind in TRAITS.items() if key != "orders"})
     assert {problem.message for problem in problems if problem.file == "templates/hello.liquid"} == {

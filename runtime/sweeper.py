@@ -1,0 +1,46 @@
+"""The sweeper: follows the instants at which computed traits change by themselves."""
+
+import asyncio
+
+import psycopg
+import structlog
+
+from application.sweeping import Sweeper
+from runtime.metrics import SWEEPER_LATE
+from store.database import describe_error
+
+log = structlog.get_logger()
+
+# The longest interval of looks, in seconds: an event may bring the next instant forward. An idle look reads an index.
+LOOK_INTERVAL = 1.0
+MAX_PAUSE = 30.0
+# Others have all who are due; their transactions take some milliseconds.
+BUSY_PAUSE = 0.05
+
+
+async def run_sweeper(sweeper: Sweeper, stop: asyncio.Event) -> None:
+    """Report changes by time until stopped; sleep until the next one is due."""
+    pause = LOOK_INTERVAL
+    while not stop.is_set():
+        try:
+            swept = await sweeper.sweep()
+        except Exception as error:  # noqa: BLE001 -- the next look begins with the same people
+            text = describe_error(error) if isinstance(error, psycopg.Error) else type(error).__name__
+            log.warning("failed to sweep computed traits", error=text, seconds=pause)
+            await _rest(pause, stop)
+            pause = min(MAX_PAUSE, pause * 2)
+            continue
+        pause = LOOK_INTERVAL
+        SWEEPER_LATE.set(swept.late)
+        if swept.seconds is None or swept.seconds > 0:
+            await _rest(min(LOOK_INTERVAL, swept.seconds or LOOK_INTERVAL), stop)
+        elif swept.number == 0:
+            await _rest(BUSY_PAUSE, stop)
+
+
+async def _rest(seconds: float, stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
