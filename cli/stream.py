@@ -15,6 +15,7 @@ from domain.errors import UnavailableError
 PAGE = 500
 # How long the API waits for something new.
 WAIT_SECONDS = 8
+LATEST = "latest"
 # The delays between attempts after a lost connection.
 FIRST_PAUSE, MAX_PAUSE = 0.5, 10.0
 
@@ -74,7 +75,8 @@ class _Reader:
                     after=self.after,
                     types=self._types or None,
                     limit=PAGE,
-                    wait=WAIT_SECONDS if wait else 0,
+                    # The place of `latest` is known at once, also if Ctrl-C comes before anything else.
+                    wait=WAIT_SECONDS if wait and self.after != LATEST else 0,
                 )
                 break
             except UnavailableError as error:

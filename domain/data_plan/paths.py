@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 PropertyType = Literal["null", "boolean", "integer", "number", "string", "object", "array"]
@@ -40,7 +41,13 @@ def may_be_personal(text: str) -> bool:
 
 def is_plain_name(name: str) -> bool:
     """Return whether a name can be kept: it is short, and no data."""
-    return 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and not may_be_personal(name)
+    return 0 < len(name) <= MAX_NAME_LENGTH and _is_plain(name)
+
+
+@lru_cache(maxsize=10_000)
+def _is_plain(name: str) -> bool:
+    """Return the same as before for a name that comes with each event."""
+    return name.isprintable() and not may_be_personal(name)
 
 
 def iter_values(properties: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str | None, Any]]:
