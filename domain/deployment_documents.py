@@ -21,6 +21,8 @@ from domain.people.computed_document import (
     parse_computed,
     to_trait_document,
 )
+from domain.retention_document import INITIAL_RETENTION, RetentionDocument, RetentionRule, parse_retention
+from domain.retention_document import to_document as retention_to_document
 from domain.sending.caps import CapRule
 from domain.sending.caps_document import INITIAL_CAPS, CapsDocument, parse_caps
 from domain.sending.caps_document import to_document as cap_to_document
@@ -107,8 +109,22 @@ COMPUTED: Final = DocumentKind(
     routes_events=True,
 )
 
+RETENTION: Final = DocumentKind(
+    name="retention",
+    command="retention",
+    title="retention",
+    model=RetentionDocument,
+    rule=RetentionRule,
+    initial=INITIAL_RETENTION,
+    example="retention:\n  events: 400d\n  message_ids: 30d\n",
+    parse=parse_retention,
+    name_of=lambda rule: rule.kind,
+    to_document=retention_to_document,
+    routes_events=False,
+)
+
 DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
-    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED)
+    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, RETENTION)
 }
 
 

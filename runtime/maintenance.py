@@ -1,12 +1,15 @@
 """Regular maintenance: partitions of coming months, and what is kept for a while."""
 
 import asyncio
+from datetime import timedelta
 
 import psycopg
 import structlog
 
+from domain.deployment_documents import RETENTION
 from domain.people.erasure import ID_LIFETIME
-from store import erasures, idempotency, partitions, rejects, violations
+from domain.retention_document import RetainedKind
+from store import documents, erasures, idempotency, partitions, rejects, retention, violations
 from store.database import Database
 
 log = structlog.get_logger()
@@ -26,7 +29,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await violations.forget(connection)
             async with database.transaction() as connection:
                 await erasures.forget_ids(connection, ID_LIFETIME)
-            await forget_rejects(database)
+            await apply_retention(database)
         except psycopg.Error:
             log.exception("failed to run maintenance")
         try:
@@ -35,9 +38,17 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
             continue
 
 
-async def forget_rejects(database: Database) -> None:
-    """Delete old rejects page by page, in short transactions."""
-    has_more = True
-    while has_more:
-        async with database.transaction() as connection:
-            has_more = await rejects.forget(connection)
+async def apply_retention(database: Database) -> None:
+    """Delete what is past its retention, in short transactions."""
+    async with database.transaction() as connection:
+        rules = (await documents.latest(connection, RETENTION)).rules
+    ages: dict[RetainedKind, timedelta] = {"rejects": timedelta(days=rejects.KEPT_DAYS)}
+    ages |= {rule.kind: timedelta(seconds=rule.seconds) for rule in rules}
+    for kind, age in ages.items():
+        if kind == "events":
+            async with database.transaction() as connection:
+                await retention.drop_months(connection, age)
+        has_more = True
+        while has_more:
+            async with database.transaction() as connection:
+                has_more = await retention.delete_page(connection, kind, age)

@@ -13,8 +13,6 @@ from store.database import Connection
 from store.transaction_metrics import Metric
 
 KEPT_DAYS = 30
-# Rows deleted in one transaction.
-PAGE = 10_000
 
 
 class StoredReject(Struct, frozen=True):
@@ -81,15 +79,3 @@ async def page(
         {"after": after, "user_id": user_id, "source": source, "is_part": is_part, "limit": limit},
     )
     return [StoredReject(**row) async for row in cursor]
-
-
-async def forget(connection: Connection) -> bool:
-    """Delete a page of old rejects; return whether there may be more."""
-    cursor = await connection.execute(
-        """
-        DELETE FROM rejects WHERE id IN (
-          SELECT id FROM rejects WHERE received_at < now() - make_interval(days => %s) ORDER BY received_at LIMIT %s)
-        """,
-        (KEPT_DAYS, PAGE),
-    )
-    return cursor.rowcount == PAGE

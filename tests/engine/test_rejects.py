@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from application import ingest
-from runtime.maintenance import forget_rejects
+from runtime.maintenance import apply_retention
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import open_live
@@ -160,7 +160,7 @@ async def test_rejects_are_forgotten_after_thirty_days(api: httpx.AsyncClient, d
                 "UPDATE rejects SET received_at = now() - CASE message_id WHEN 'm0' THEN interval '30 days 1 minute' "
                 "WHEN 'm1' THEN interval '29 days 23 hours' ELSE interval '0' END"
             )
-        await forget_rejects(database)
+        await apply_retention(database)
     assert [one["message_id"] for one in (await read(api, "/v1/rejects"))["rejects"]] == ["m2", "m1"]
 
 

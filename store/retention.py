@@ -1,0 +1,62 @@
+"""Deletes what is older than its retention: whole months of events, else pages."""
+
+from datetime import timedelta
+
+from domain.retention_document import RetainedKind
+from store.database import Connection
+
+# Rows deleted in one transaction.
+PAGE = 10_000
+# A journey that goes on still reads its decisions.
+_PAGES: dict[RetainedKind, str] = {
+    "events": """
+        DELETE FROM events WHERE (received_at, id) IN (
+          SELECT received_at, id FROM events WHERE received_at < now() - %(age)s LIMIT %(limit)s)
+        """,
+    "decisions": """
+        DELETE FROM decisions WHERE id IN (
+          SELECT decisions.id FROM decisions LEFT JOIN journeys ON journeys.id = journey_id
+          WHERE decisions.recorded_at < now() - %(age)s AND journeys.state IS DISTINCT FROM 'active' LIMIT %(limit)s)
+        """,
+    "rejects": """
+        DELETE FROM rejects WHERE id IN (
+          SELECT id FROM rejects WHERE received_at < now() - %(age)s ORDER BY received_at LIMIT %(limit)s)
+        """,
+    "audit": """
+        DELETE FROM audit_log WHERE id IN (
+          SELECT id FROM audit_log WHERE at < now() - %(age)s ORDER BY id LIMIT %(limit)s)
+        """,
+    "message_ids": """
+        DELETE FROM message_ids WHERE (source, message_id) IN (
+          SELECT source, message_id FROM message_ids WHERE received_at < now() - %(age)s LIMIT %(limit)s)
+        """,
+}
+_DROP_MONTHS = """
+DO $$
+DECLARE
+  partition text;
+BEGIN
+  FOR partition IN
+    SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE inhparent = 'events'::regclass AND relname ~ '^events_\\d{4}_\\d{2}$'
+      AND (to_date(right(relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC'
+          < now() - current_setting('sojourn.age')::interval
+    ORDER BY relname
+  LOOP
+    EXECUTE format('DROP TABLE %I', partition);
+  END LOOP;
+END
+$$
+"""
+
+
+async def drop_months(connection: Connection, age: timedelta) -> None:
+    """Drop the partitions of months that are past their retention as a whole."""
+    await connection.execute("SELECT set_config('sojourn.age', %s, true)", (f"{age.total_seconds()} seconds",))
+    await connection.execute(_DROP_MONTHS)
+
+
+async def delete_page(connection: Connection, kind: RetainedKind, age: timedelta) -> bool:
+    """Delete a page of rows beyond an age; return whether there may be more."""
+    cursor = await connection.execute(_PAGES[kind], {"age": age, "limit": PAGE})
+    return cursor.rowcount == PAGE

@@ -1,0 +1,48 @@
+"""Maintenance deletes what is past its retention, and nothing else."""
+
+from datetime import timedelta
+
+from domain.deployment_documents import RETENTION
+from domain.retention_document import RetentionRule
+from runtime.maintenance import apply_retention
+from store import documents
+from store.database import Database
+
+_OLD, _YOUNG = "now() - interval '100 days'", "now() - interval '10 days'"
+_ROWS = """
+CREATE TABLE events_2020_01 PARTITION OF events FOR VALUES FROM ('2020-01-01+00') TO ('2020-02-01+00');
+INSERT INTO events (received_at, message_id, profile_id, type, properties, context, timestamp)
+SELECT at, 'm', gen_random_uuid(), 'track', '{}', '{}', at
+FROM unnest(ARRAY['2020-01-05+00'::timestamptz, OLD, YOUNG]) AS at;
+INSERT INTO message_ids (message_id, received_at) VALUES ('old', OLD), ('young', YOUNG);
+INSERT INTO audit_log (at, actor, actor_name, action, target) VALUES (OLD, '', '', '', ''), (YOUNG, '', '', '', '');
+INSERT INTO decisions (id, profile_id, campaign_key, kind, outcome, at, recorded_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'c', 'entry', 'entered', OLD, OLD),
+       (gen_random_uuid(), gen_random_uuid(), 'c', 'entry', 'entered', YOUNG, YOUNG);
+INSERT INTO rejects (received_at, position, error, body) VALUES (OLD, 0, '', ''), (YOUNG, 0, '', '');
+"""
+_COUNTS = """
+SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM message_ids) AS message_ids,
+       (SELECT count(*) FROM audit_log) AS audit, (SELECT count(*) FROM decisions) AS decisions,
+       (SELECT count(*) FROM rejects) AS rejects, to_regclass('events_2020_01') IS NOT NULL AS has_month
+"""
+
+
+async def test_rows_beyond_their_age_are_deleted(database_url: str) -> None:
+    async with Database(database_url, pool_size=2) as database:
+
+        async def counts() -> list[int | bool]:
+            await apply_retention(database)
+            async with database.transaction() as connection:
+                [row] = await (await connection.execute(_COUNTS)).fetchall()
+                return list(row.values())
+
+        async with database.transaction() as connection:
+            await connection.execute(_ROWS.replace("OLD", _OLD).replace("YOUNG", _YOUNG))
+        # Without a document only rejects are deleted.
+        assert await counts() == [3, 2, 2, 2, 1, True]
+        seconds = int(timedelta(days=40).total_seconds())
+        rules = [RetentionRule(kind, seconds) for kind in ("events", "decisions", "audit", "message_ids", "rejects")]
+        async with database.transaction() as connection:
+            await documents.put(connection, RETENTION, "retention: {…}", rules, "test")
+        assert await counts() == [1, 1, 1, 1, 1, False]
