@@ -25,12 +25,13 @@ async def recount(
     definitions: Sequence[TraitDefinition],
     *,
     are_all: bool = False,
+    look_at: datetime | None = None,
 ) -> None:
     """Replace the state of these traits by that of the people's whole history.
 
     The caller has locked the registry and the people, so that each of their events is either committed and counted
     here, or counted after this transaction. Repeating it changes nothing. If the definitions are all that lack events
-    of before, the state is no longer partial.
+    of before, the state is no longer partial. `look_at` is when the sweeper looks at the people at the latest.
     """
     counts = {id: HistoryCount(definitions) for id in profile_ids}
     async for page in _pages_of_history(connection, profile_ids, list_event_names(definitions)):
@@ -41,7 +42,9 @@ async def recount(
     for id, count in counts.items():
         before = known.get(id, EMPTY)
         kept = {trait: one for trait, one in before.state.items() if trait not in replaced}
-        after = StateRow({**kept, **count.finish()}, before.next_at, before.is_partial and not are_all)
+        state = {**kept, **count.finish()}
+        next_at = _earliest(before.next_at, look_at) if state else None
+        after = StateRow(state, next_at, before.is_partial and not are_all)
         if after != before:
             changed[id] = after
     if emptied := [id for id, row in changed.items() if row == EMPTY]:
@@ -58,14 +61,22 @@ async def merge_states(connection: Connection, merged: Mapping[UUID, UUID], trai
     """
     known = await (await profile_states.read(connection, {*merged, *merged.values()})).get()
     states: dict[UUID, ComputedState] = {}
+    looks: dict[UUID, datetime | None] = {}
     for source, target in sorted(merged.items()):
         before = states.get(target, known.get(target, EMPTY).state)
         states[target] = traits.following.merge(before, known.get(source, EMPTY).state)
+        # Nothing of the merged person changes by time before something of one of the two.
+        look_at = looks.get(target, known.get(target, EMPTY).next_at)
+        looks[target] = _earliest(look_at, known.get(source, EMPTY).next_at)
     await profile_states.delete(connection, merged.keys())
     is_partial = bool(traits.building)
-    rows = {id: StateRow(state, is_partial=is_partial) for id, state in states.items() if state or is_partial}
+    rows = {id: StateRow(state, looks[id], is_partial) for id, state in states.items() if state or is_partial}
     if rows:
         await profile_states.write(connection, rows)
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((at for at in (one, other) if at is not None), default=None)
 
 
 async def recount_sequences(connection: Connection, profile_ids: Collection[UUID], traits: DeployedTraits) -> None:

@@ -180,7 +180,9 @@ async def _undo(connection: Connection, user_id: str, source_user_id: str, by: A
     returning = own | await separation.identities_since(connection, merge, own)
     is_untouched = await separation.restore_target(connection, merge)
     await separation.return_rows(connection, merge, returning)
-    await recount(connection, [merge.source_id, target_id], traits.definitions, are_all=True)
+    await recount(
+        connection, [merge.source_id, target_id], traits.definitions, are_all=True, look_at=connection.clock.now()
+    )
     source = Source("operator", by.name, connection.clock.now(), by.name)
     changes = await _separate_values(
         connection, merge, merge.snapshot, people[target_id], others, source, is_untouched=is_untouched

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -12,6 +12,9 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
+from application.merges import Merges
+from domain.access import SOJOURN
+from domain.errors import ConflictError, NotFoundError
 from domain.tracking.event import Event
 from store import profile_states
 from store.profile_states import EMPTY
@@ -119,7 +122,7 @@ async def test_every_trait_equals_sql_over_all_history(database_url: str) -> Non
     print(f"seed {SEED}, {STEPS} steps")  # noqa: T201
     draw = Random(SEED)
     clients = Clients(draw)
-    compared, wrong = 0, list[str]()
+    compared, wrong, merged = 0, list[str](), list[tuple[str, str]]()
     async with AsyncExitStack() as stack:
         processes = [await stack.enter_async_context(computed_harness(database_url)) for _ in range(PROCESSES)]
         [harness, *_] = processes
@@ -131,6 +134,14 @@ async def test_every_trait_equals_sql_over_all_history(database_url: str) -> Non
                 await harness.apply(FIRST + SECOND.lstrip("\n"))
                 work.append(harness.backfill())
             await asyncio.gather(*work)
+            # An operator's merges, and undone ones.
+            merges = Merges(harness.database, harness.catalogue)
+            if merged:
+                await merges.undo(*merged.pop(draw.randrange(len(merged))), by=SOJOURN)
+            with suppress(NotFoundError, ConflictError):
+                pair = (f"u{2 * draw.randrange(PEOPLE // 2)}", f"u{2 * draw.randrange(PEOPLE // 2) + 1}")
+                await merges.merge(*pair, by=SOJOURN)
+                merged.append(pair)
             at = clients.now + timedelta(seconds=draw.uniform(0, 2_000_000))
             expected, found = await reference(harness, at), await computed(harness, at)
             assert expected.keys() == found.keys()
