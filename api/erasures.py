@@ -10,6 +10,7 @@ from api.dependencies import PersonPath, Using
 from api.operations import Operation
 from api.problems import refusals
 from api.routes import Route
+from api.user_paths import WHOLE_PERSON
 from domain.access import Scope
 from domain.errors import NotFoundError
 
@@ -46,7 +47,7 @@ async def export(person: PersonPath, services: Using, by: Admin) -> StreamingRes
     return StreamingResponse(lines(), media_type=NDJSON)
 
 
-@router.delete("/{user_id:path}", status_code=202, responses=refusals(NotFoundError))
+@router.delete(WHOLE_PERSON, status_code=202, responses=refusals(NotFoundError))
 async def erase(person: PersonPath, services: Using, by: Admin) -> Operation:
     """Erase a user: journeys end at once, and the rest is an operation.
 

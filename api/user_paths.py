@@ -5,7 +5,7 @@ from typing import Final
 from starlette.convertors import PathConvertor, register_url_convertor
 
 # Each may follow the id in another route: a path that ends so is no id. A new part needs its line.
-PARTS: Final = ("timeline", "suppressions/[^/]*", "merges", "merges/.*")
+PARTS: Final = ("timeline", "suppressions/[^/]*", "merges", "merges/.*", "export")
 
 
 class PersonPathConvertor(PathConvertor):
