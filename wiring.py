@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio.client import Client
 
+from application.activity import ActivityConsumer
 from application.audit import AuditLog
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
@@ -160,7 +161,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
 
     async with _database(settings) as database, AsyncExitStack() as stack:
         catalogue = Catalogue()
-        consumers: list[Consumer] = [DataPlanConsumer()]
+        consumers: list[Consumer] = [DataPlanConsumer(), ActivityConsumer()]
         if settings.clickhouse_url is not None:
             clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))
             consumers.append(ClickHouseSink(clickhouse))

@@ -51,12 +51,41 @@ _LISTED: dict[str, Any] = {
     "created_at": "2026-11-01T10:00:00Z",
     "updated_at": _AT,
 }
+_DEVICE: dict[str, Any] = {
+    "id": "7e6bd0a1",
+    "platform": "ios",
+    "app": "Shop",
+    "app_version": "4.2.0",
+    "os": "iOS",
+    "os_version": "19.1",
+    "model": "iPhone17,1",
+    "locale": "de-DE",
+    "timezone": "Europe/Berlin",
+    "push_token": None,
+    "first_seen": "2026-11-01T10:00:00Z",
+    "last_seen": _AT,
+}
 _USER: dict[str, Any] = {
     **{name: _LISTED[name] for name in ("id", "user_id", "created_at", "updated_at")},
     "stage": {**_STATED, "value": "conversion", "source": "step", "by": "abandoned-cart/offer"},
     "traits": {"plan": _STATED},
     "computed": {"as_of": _AT, "values": {"orders": 3, "last_order_at": _AT}, "building": []},
     "device": {"timezone": {**_STATED, "value": "Europe/Berlin"}},
+    "activity": {
+        "first_seen": "2026-11-01T10:00:00Z",
+        "last_seen": _AT,
+        "sessions": 12,
+        "app_version": "4.2.0",
+        "country": "DE",
+        "region": "BE",
+        "first_referrer": "https://search.example/",
+        "last_referrer": None,
+        "first_campaign": {"source": "newsletter", "name": "may"},
+        "last_campaign": None,
+        "pages": [{"name": "Cart", "count": 7, "last_at": _AT}],
+        "features": [{"name": "Product Added", "count": 9, "last_at": _AT}],
+        "devices": [_DEVICE],
+    },
     "identities": [{"kind": "user", "value": "u-4711"}, {"kind": "anonymous", "value": "a-1"}],
     "consent": {"email": _CONSENT},
     "consent_log": [_CONSENT_CHANGE],
@@ -110,6 +139,43 @@ class ComputedTraitValues(ResponseModel):
     building: list[str] = Field(description="traits without a value yet: their earlier events are being counted")
 
 
+class UsedName(ResponseModel):
+    name: str = Field(examples=["Cart"], description="of the page, screen or event; a page without one has its path")
+    count: int
+    last_at: datetime
+
+
+class UsedDevice(ResponseModel):
+    id: str = Field(description="the client's, or the anonymous id of a browser")
+    platform: str | None = Field(examples=["ios"], description="ios, android, …; web for a browser")
+    app: str | None
+    app_version: str | None
+    os: str | None
+    os_version: str | None
+    model: str | None
+    locale: str | None
+    timezone: str | None
+    push_token: str | None = Field(description="its address at the push service, until the app is uninstalled")
+    first_seen: datetime
+    last_seen: datetime
+
+
+class Activity(ResponseModel):
+    first_seen: datetime | None = Field(description="the first event that the person caused; null for none")
+    last_seen: datetime | None = Field(description="the last one, to five minutes")
+    sessions: int = Field(description="their number: 30 minutes of silence end one")
+    app_version: str | None
+    country: str | None = Field(description="as the client reported it last")
+    region: str | None
+    first_referrer: str | None = Field(description="the page of another site that led here first, without its query")
+    last_referrer: str | None
+    first_campaign: dict[str, str] | None = Field(description="the first UTM campaign: name, source, medium, …")
+    last_campaign: dict[str, str] | None
+    pages: list[UsedName] = Field(description="the ten most viewed among the last 1,000 events; screens as well")
+    features: list[UsedName] = Field(description="the ten most reported events among them")
+    devices: list[UsedDevice] = Field(description="the last 20, the latest first")
+
+
 class User(ResponseModel):
     model_config = example(_USER)
 
@@ -121,6 +187,7 @@ class User(ResponseModel):
     traits: dict[str, StatedValue]
     computed: ComputedTraitValues
     device: dict[str, StatedValue] = Field(description="time zone and language, which count where no trait says them")
+    activity: Activity = Field(description="what the profile has learned by itself, some seconds behind the events")
     identities: list[PersonIdentity]
     consent: dict[str, ChannelConsent] = Field(description="by channel")
     consent_log: list[ConsentChange] = Field(

@@ -34,7 +34,7 @@ async def recount(
     of before, the state is no longer partial. `look_at` is when the sweeper looks at the people at the latest.
     """
     counts = {id: HistoryCount(definitions) for id in profile_ids}
-    async for page in _pages_of_history(connection, profile_ids, list_event_names(definitions)):
+    async for page in pages_of_history(connection, profile_ids, list_event_names(definitions)):
         await turns.run(_count(counts, page))
     known = await (await profile_states.read(connection, profile_ids)).get()
     replaced = {str(definition.id) for definition in definitions}
@@ -100,9 +100,10 @@ async def read_computed(
     return {id: replace(person, computed=traits.view(known.get(id, EMPTY).state, at)) for id, person in people.items()}
 
 
-async def _pages_of_history(
+async def pages_of_history(
     connection: Connection, profile_ids: Collection[UUID], names: Sequence[str] | None
 ) -> AsyncIterator[list[StoredEvent]]:
+    """Iterate over the events of people by person, with some names or all."""
     created_at = await profiles.first_created_at(connection, profile_ids)
     if created_at is None:
         return

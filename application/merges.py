@@ -11,6 +11,7 @@ from psycopg.errors import DeadlockDetected
 from uuid_utils.compat import uuid7
 
 from application import routing
+from application.activity_states import load_server_sources, relearn
 from application.catalogue import Catalogue
 from application.computed_states import recount
 from application.derived_events import report_changes
@@ -183,6 +184,7 @@ async def _undo(connection: Connection, user_id: str, source_user_id: str, by: A
     await recount(
         connection, [merge.source_id, target_id], traits.definitions, are_all=True, look_at=connection.clock.now()
     )
+    await relearn(connection, [merge.source_id, target_id], await load_server_sources(connection))
     source = Source("operator", by.name, connection.clock.now(), by.name)
     changes = await _separate_values(
         connection, merge, merge.snapshot, people[target_id], others, source, is_untouched=is_untouched

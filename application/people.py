@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from application import turns
+from application.activity_states import merge_activity
 from application.computed_states import merge_states, recount_sequences
 from domain.channels.kinds import normalized_addresses
 from domain.errors import NotFoundError, UnavailableError
@@ -289,6 +290,7 @@ async def merge_people(
     by = {source: sources[source].id for source in merged}
     await merges.record(connection, merged, by, is_reversible=is_reversible)
     await merge_states(connection, merged, traits)
+    await merge_activity(connection, merged)
     await profiles.pour(connection, merged)
     await recount_sequences(connection, set(merged.values()), traits)
     await profiles.write(connection, states)

@@ -9,9 +9,11 @@ from uuid import UUID
 
 import msgspec
 
+from application.activity_states import load_server_sources
 from application.catalogue import Catalogue
 from application.journeys import JourneyView, journey_view
 from application.people import unknown_person
+from application.person_activity import ActivityView, ask_for_activity
 from domain.access import Actor
 from domain.channels.kinds import CHANNELS, normalize_address
 from domain.errors import InvalidRequestError
@@ -81,6 +83,7 @@ class PersonView:
     traits: dict[str, StatedValue]
     computed: ComputedValues
     device: dict[str, StatedValue]
+    activity: ActivityView
     identities: list[Identity]
     consent: dict[str, ChannelConsent]
     consent_log: list[ConsentChange]
@@ -164,6 +167,7 @@ async def show(connection: Connection, catalogue: Catalogue, ref: PersonRef, jou
     profile_id = await profiles.find(connection, ref)
     if profile_id is None:
         raise unknown_person(ref)
+    sources = await load_server_sources(connection)
     async with connection.pipeline():
         reads = (
             await people.begin_read(connection, profile_id),
@@ -171,12 +175,14 @@ async def show(connection: Connection, catalogue: Catalogue, ref: PersonRef, jou
             await people.begin_consent_log(connection, profile_id),
             await profile_states.read(connection, [profile_id]),
         )
+        asked = await ask_for_activity(connection, profile_id, sources)
         person, identities, log, states = (
             await reads[0].get(),
             await reads[1].get(),
             await reads[2].get(),
             await reads[3].get(),
         )
+        seen = await asked.get()
     if person is None:
         raise unknown_person(ref)
     active = JourneyFilter(profile_id=profile_id, state="active")
@@ -189,6 +195,7 @@ async def show(connection: Connection, catalogue: Catalogue, ref: PersonRef, jou
     return _view(
         person,
         computed,
+        seen,
         identities,
         log,
         [
@@ -207,6 +214,7 @@ async def show(connection: Connection, catalogue: Catalogue, ref: PersonRef, jou
 def _view(
     person: StoredPerson,
     computed: ComputedValues,
+    seen: ActivityView,
     identities: list[Identity],
     log: list[ConsentChange],
     active: list[JourneyView],
@@ -223,6 +231,7 @@ def _view(
         traits=_list_stated(state.traits),
         computed=computed,
         device=_list_stated(state.context),
+        activity=seen,
         identities=identities,
         consent=_consent(person, _list_stated(state.consent), _list_stated(state.suppressed)),
         consent_log=log,

@@ -160,7 +160,7 @@ async def by_ids(connection: Connection, profile_id: UUID, ids: Sequence[UUID]) 
         """,
         (profile_id, list(ids)),
     )
-    return [_as_stored(row) async for row in cursor]
+    return [as_stored(row) async for row in cursor]
 
 
 class HistoryPlace(Struct, frozen=True):
@@ -215,7 +215,7 @@ async def history_page(
     for row in rows[:-1]:
         del row["recorded_at"]
     is_last = len(rows) < MAX_HISTORY_PAGE
-    return HistoryPage([_as_stored(row) for row in rows], None if is_last else places[0])
+    return HistoryPage([as_stored(row) for row in rows], None if is_last else places[0])
 
 
 async def latest_by_name(
@@ -255,7 +255,7 @@ async def latest_by_name(
             "each": MAX_STEPS,
         },
     )
-    return PendingResult(cursor, lambda rows: [_as_stored(row) for row in rows])
+    return PendingResult(cursor, lambda rows: [as_stored(row) for row in rows])
 
 
 async def happened_since(
@@ -310,9 +310,10 @@ async def happened_since(
             "limit": limit,
         },
     )
-    return PendingResult(cursor, lambda rows: [_as_stored(row) for row in rows])
+    return PendingResult(cursor, lambda rows: [as_stored(row) for row in rows])
 
 
-def _as_stored(row: dict[str, Any]) -> StoredEvent:
+def as_stored(row: dict[str, Any]) -> StoredEvent:
+    """Read a row of events."""
     profile_id = row.pop("profile_id")
     return StoredEvent(profile_id, Event(**{**row, "trust": Trust(row["trust"])}))

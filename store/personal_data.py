@@ -134,6 +134,18 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "rewrite",
     ),
     _table("profile_states", _OWN, "state", "profile_id next_at is_partial"),
+    _table(
+        "profile_activity",
+        _OWN,
+        "first_seen last_seen sessions session_started_at ended_at marks",
+        "profile_id ends_at opened",
+    ),
+    _table(
+        "devices",
+        _OWN,
+        "id platform app app_version os os_version model locale timezone push_token first_seen last_seen",
+        "profile_id",
+    ),
     _table("identities", _OWN, "kind value is_former", "profile_id", "with_profile"),
     _table("profile_merges", _OWN, "source_user_id merged_by at", "source_id target_id profile_id snapshot"),
     # The refusals of an address outlive its person, as a hash.

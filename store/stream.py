@@ -18,7 +18,7 @@ from msgspec import Struct
 from domain.errors import UnavailableError
 from domain.sending.claim import MessageState
 from domain.stream import STREAM_KINDS, ProfileOutcome, StreamKind, StreamPosition, end_of
-from domain.tracking.event import Event
+from domain.tracking.event import Event, Trust
 from store.database import Connection, PendingResult
 
 
@@ -184,7 +184,7 @@ _STATEMENTS: dict[StreamKind, str] = {
     "event": f"""
         SELECT recorded_xid, recorded_at, received_at, id, profile_id, source, message_id, type, name, user_id,
                anonymous_id, previous_id, group_id, properties, context, timestamp, reported_timestamp, integrations,
-               is_history
+               is_history, trust
         FROM events {_TAKEN} ORDER BY recorded_xid, id LIMIT %(limit)s
         """,  # noqa: S608 -- a constant above
     "decision": f"""
@@ -231,7 +231,8 @@ def _as_streamed(kind: StreamKind, row: dict[str, Any]) -> StreamRow:
     match kind:
         case "event":
             received_at, profile_id = row.pop("received_at"), row.pop("profile_id")
-            return StreamedEvent(position, recorded_at, received_at, profile_id, Event(**row))
+            event = Event(**{**row, "trust": Trust(row["trust"])})
+            return StreamedEvent(position, recorded_at, received_at, profile_id, event)
         case "decision":
             del row["id"]
             return StreamedDecision(position=position, recorded_at=recorded_at, **row)

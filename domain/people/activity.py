@@ -29,4 +29,9 @@ def is_activity(event: Event, server_sources: Collection[str] = ()) -> bool:
         return False
     if event.type != "track" or event.name is None:
         return True
-    return _REPORT.fullmatch(event.name) is None and message_reacted_to(event) is None
+    return not is_report(event.name) and message_reacted_to(event) is None
+
+
+def is_report(name: str) -> bool:
+    """Return whether an event of this name reports what became of a message."""
+    return _REPORT.fullmatch(name) is not None

@@ -120,3 +120,40 @@ profile_states = Table(
     Index("profile_states_partial", "profile_id", postgresql_where=text("is_partial")),
     postgresql_with={"fillfactor": 80},
 )
+
+# When a person was there (domain/people/sessions.py), and what their clients said, with its time, by name.
+profile_activity = Table(
+    "profile_activity",
+    metadata,
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), primary_key=True),
+    Column("first_seen", INSTANT, nullable=False),
+    Column("last_seen", INSTANT, nullable=False),
+    Column("sessions", Integer, nullable=False),
+    Column("session_started_at", INSTANT, nullable=False),
+    Column("ended_at", INSTANT),
+    # When to look whether the open session is over; null if that interests no rule.
+    Column("ends_at", INSTANT),
+    Column("opened", JSONB, nullable=False, server_default=EMPTY_ARRAY),
+    Column("marks", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Index("profile_activity_ends_at", "ends_at", postgresql_where=text("ends_at IS NOT NULL")),
+    postgresql_with={"fillfactor": 80},
+)
+
+# The latest devices of a person (domain/people/devices.py).
+devices = Table(
+    "devices",
+    metadata,
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("platform", Text),
+    Column("app", Text),
+    Column("app_version", Text),
+    Column("os", Text),
+    Column("os_version", Text),
+    Column("model", Text),
+    Column("locale", Text),
+    Column("timezone", Text),
+    Column("push_token", Text),
+    Column("first_seen", INSTANT, nullable=False),
+    Column("last_seen", INSTANT, nullable=False),
+)

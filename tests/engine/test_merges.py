@@ -45,9 +45,13 @@ steps:
 def test_an_undo_knows_every_table_of_people() -> None:
     """A new table with a `profile_id` needs its rule in store/separation.py, or in the use case; then its name here."""
     returned = {*TABLES, "profile_changes"} - {"profiles"}
-    # Counted anew from the events of each person.
-    recounted = {"profile_states"}
-    assert {table.name for table in metadata.sorted_tables if "profile_id" in table.columns} == returned | recounted
+    # Counted and learned anew from the events of each person.
+    recounted = {"profile_states", "profile_activity", "devices"}
+    # An erasure of the merged person goes on under the one who stays, and ends with them.
+    kept = {"erasures"}
+    assert {
+        table.name for table in metadata.sorted_tables if "profile_id" in table.columns
+    } == returned | recounted | kept
 
 
 @pytest.fixture

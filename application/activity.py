@@ -1,0 +1,140 @@
+"""Learn from committed events when people were there, and by which devices.
+
+This is behind ingest, so that a call that no rule mentions costs it nothing. A page of events costs a few statements
+whatever its size, and a write only for people of whom something has changed: within five minutes of a session that is
+once.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from application import turns
+from application.activity_states import ServerSources, load_server_sources
+from application.people import ask_for_people, event_source, write_people
+from domain.errors import UnavailableError
+from domain.long_work import LongWork
+from domain.people import profile_state, sessions
+from domain.people.devices import observe_device
+from domain.people.profile_state import ProfileState, Statement
+from domain.people.sessions import LAST_SEEN_STEP, SILENCE, Activity
+from domain.people.statements import surroundings_of
+from domain.stream import StreamKind
+from store import activity, profile_changes
+from store.activity import Learned
+from store.database import Connection
+from store.stream import StreamedEvent, StreamRow
+
+_EVENTS: Final[tuple[StreamKind, ...]] = ("event",)
+
+
+class _Lesson(Struct, frozen=True):
+    """A person before and after events, and what these say of their device."""
+
+    before: Learned
+    after: Learned
+    said: Sequence[Statement]
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything is to be written."""
+        known, learned = self.before.activity, self.after.activity
+        if known is None or learned is None or not learned.is_stored_as(known):
+            return True
+        return bool(self.said) or self.after.devices is not self.before.devices
+
+
+class ActivityConsumer:
+    """Follows the activity of people."""
+
+    name = "activity"
+    kinds: Collection[StreamKind] = _EVENTS
+
+    def __init__(self) -> None:
+        self._sources: ServerSources | None = None
+
+    async def consume(self, connection: Connection, rows: Sequence[StreamRow]) -> None:
+        """Learn from a page of events."""
+        self._sources = await load_server_sources(connection, self._sources)
+        done = [row for row in rows if isinstance(row, StreamedEvent) and self._sources.is_activity(row.event)]
+        if done:
+            await _learn(connection, done, self._sources)
+
+
+async def _learn(connection: Connection, rows: Sequence[StreamedEvent], sources: ServerSources) -> None:
+    people = _group(rows, await activity.follow_merges(connection, {row.profile_id for row in rows}))
+    lessons = await turns.run(_teach(await _read(connection, people, sources), people))
+    changed = {id: lesson.said for id, lesson in lessons.items() if lesson.is_news}
+    if not changed:
+        return
+    said = {id: statements for id, statements in changed.items() if statements}
+    written = await write_people(connection, await ask_for_people(connection, changed, said, with_consent=False))
+    if written.history:
+        await profile_changes.insert(connection, written.history)
+    # Now that they are locked: a merge writes these as well.
+    known = await _read(connection, {id: people[id] for id in changed}, sources)
+    if len(known) < len(changed) and await activity.follow_merges(connection, changed):
+        raise UnavailableError("a person was merged meanwhile: the page is read again", retry_after=1)
+    lessons = await turns.run(_teach(known, people))
+    learned = {id: lesson.after for id, lesson in lessons.items()}
+    await activity.write(connection, {id: one.activity for id, one in learned.items() if one.activity is not None})
+    await activity.write_devices(
+        connection,
+        {id: one.devices for id, one in known.items()},
+        {id: one.devices for id, one in learned.items()},
+    )
+
+
+def _group(rows: Iterable[StreamedEvent], merged: Mapping[UUID, UUID]) -> dict[UUID, list[StreamedEvent]]:
+    """Group events by their person now, in the order in which they happened."""
+    people: dict[UUID, list[StreamedEvent]] = {}
+    for row in sorted(rows, key=lambda row: (row.event.timestamp, row.event.id)):
+        people.setdefault(merged.get(row.profile_id, row.profile_id), []).append(row)
+    return people
+
+
+async def _read(
+    connection: Connection, people: Mapping[UUID, Sequence[StreamedEvent]], sources: ServerSources
+) -> dict[UUID, Learned]:
+    """Read what is known of people, exactly where that matters.
+
+    `last_seen` is coarse: an event just after the silence since then may be of the same session.
+    """
+    known = await (await activity.read(connection, people.keys())).get()
+    doubtful = {
+        id: (one.activity.last_seen, one.activity.last_seen + LAST_SEEN_STEP)
+        for id, one in known.items()
+        if one.activity is not None and _is_doubtful(one.activity, people[id])
+    }
+    if doubtful:
+        for stored in await activity.read_events(connection, doubtful):
+            one = known[stored.profile_id]
+            if one.activity is not None and sources.is_activity(stored.event):
+                until = max(one.activity.active_until, stored.event.timestamp)
+                known[stored.profile_id] = replace(one, activity=replace(one.activity, active_until=until))
+    return known
+
+
+def _is_doubtful(known: Activity, rows: Iterable[StreamedEvent]) -> bool:
+    over_at = known.last_seen + SILENCE
+    return not known.is_over and any(over_at <= row.event.timestamp < over_at + LAST_SEEN_STEP for row in rows)
+
+
+def _teach(
+    known: Mapping[UUID, Learned], people: Mapping[UUID, Sequence[StreamedEvent]]
+) -> LongWork[dict[UUID, _Lesson]]:
+    lessons: dict[UUID, _Lesson] = {}
+    for id, before in known.items():
+        after, said = before, list[Statement]()
+        for row in people[id]:
+            event, at = row.event, row.event.timestamp
+            step = sessions.observe(after.activity, event, at, awaits_end=False)
+            after = replace(after, activity=step.activity, devices=observe_device(after.devices, event, at))
+            said += surroundings_of(event, event_source(event), row.received_at)
+            yield
+        folded = profile_state.fold(ProfileState(context=before.context), said)
+        lessons[id] = _Lesson(before, after, said if folded.is_changed else ())
+    return lessons

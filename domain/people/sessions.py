@@ -1,0 +1,207 @@
+"""Sessions: activity of a person without SILENCE in between, by event time.
+
+The events of a person come in any order, and most pages of them only prolong a session. So the state is coarse on
+purpose: `last_seen` moves in steps of LAST_SEEN_STEP, and a burst of events changes it once.
+
+An event is late if it is older than the session that is open, or of before the end of one that is over. It starts no
+session and reopens none: at most it moves the start of the open session, and `first_seen`.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.epoch import to_microseconds
+from domain.people.client_context import (
+    Platform,
+    find_platform,
+    read_location,
+    read_object,
+    read_referrer,
+    read_text,
+    read_utm_campaign,
+)
+from domain.people.registers import is_same
+from domain.tracking.event import Event
+
+# As in Google Analytics and Segment.
+SILENCE: Final = timedelta(minutes=30)
+LAST_SEEN_STEP: Final = timedelta(minutes=5)
+# The same value is written once a day.
+_REPEATED: Final = timedelta(days=1) // timedelta(microseconds=1)
+
+# A value with the time of its event in microseconds, by name.
+Marks = Mapping[str, tuple[int, Any]]
+
+
+class Session(Struct, frozen=True):
+    """A session that is over, from its first to its last event."""
+
+    started_at: datetime
+    last_at: datetime
+
+    @property
+    def ended_at(self) -> datetime:
+        """The end of the silence that ended it."""
+        return self.last_at + SILENCE
+
+
+class Activity(Struct, frozen=True):
+    """When a person was there, and what their clients said.
+
+    `last_seen` is at most LAST_SEEN_STEP before the last event, and `active_until` is at least that: it is as exact as
+    is known, and not stored. `ended_at` is the end of the last session that is over, which is the one that started at
+    `session_started_at` if it is later. `ends_at` is when to look whether the open session is over; None if its end
+    interests no rule. `opened` are the platforms that the session has used.
+    """
+
+    first_seen: datetime
+    last_seen: datetime
+    sessions: int
+    session_started_at: datetime
+    active_until: datetime
+    ended_at: datetime | None = None
+    ends_at: datetime | None = None
+    opened: tuple[Platform, ...] = ()
+    marks: Marks = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last session is known to be over."""
+        return self.ended_at is not None and self.ended_at > self.session_started_at
+
+    def is_stored_as(self, other: "Activity") -> bool:
+        """Whether both have the same row."""
+        return replace(self, active_until=other.active_until) == other
+
+    def value(self, name: str) -> Any:
+        """Return a value that clients said; None if none did."""
+        found = self.marks.get(name)
+        return None if found is None else found[1]
+
+
+class Observed(Struct, frozen=True):
+    """The activity after an event, the session it shows to be over, what it opens."""
+
+    activity: Activity
+    ended: Session | None = None
+    opened: Platform | None = None
+
+
+def observe(known: Activity | None, event: Event, at: datetime, *, awaits_end: bool) -> Observed:
+    """Return a person's activity with one more event.
+
+    `awaits_end` says that a rule hears the ends of sessions. History counts, and its sessions are not reported.
+    """
+    platform = None if event.is_history else find_platform(event)
+    opened: tuple[Platform, ...] = () if platform is None else (platform,)
+    awaits_end = awaits_end and not event.is_history
+    if known is None:
+        marks = _mark({}, event, at)
+        started = Activity(at, at, 1, at, at, None, at + SILENCE if awaits_end else None, opened, marks)
+        return Observed(started, opened=platform)
+    marks = _mark(known.marks, event, at)
+    first_seen = min(known.first_seen, at)
+    over_at = known.ended_at if known.is_over and known.ended_at else known.active_until + SILENCE
+    if at >= over_at:
+        ended = None if known.ends_at is None else Session(known.session_started_at, known.active_until)
+        ends_at = at + SILENCE if awaits_end else None
+        number = known.sessions + 1
+        return Observed(
+            Activity(first_seen, at, number, at, max(at, known.active_until), over_at, ends_at, opened, marks),
+            None if known.is_over else ended,
+            platform,
+        )
+    last_seen = at if at >= known.last_seen + LAST_SEEN_STEP else known.last_seen
+    active_until = max(known.active_until, at)
+    after = replace(known, first_seen=first_seen, last_seen=last_seen, active_until=active_until, marks=marks)
+    if known.is_over:
+        return Observed(after)
+    if _is_just_before(known, at):
+        after = replace(after, session_started_at=at)
+    elif at < known.session_started_at:
+        return Observed(after)
+    if awaits_end and (known.ends_at is None or last_seen != known.last_seen):
+        after = replace(after, ends_at=last_seen + SILENCE)
+    if platform is None or platform in known.opened:
+        return Observed(after)
+    return Observed(replace(after, opened=(*known.opened, platform)), opened=platform)
+
+
+def end(known: Activity, last_at: datetime) -> Activity:
+    """Return the activity after its open session has ended."""
+    return replace(known, ended_at=last_at + SILENCE, ends_at=None)
+
+
+def merge(one: Activity, other: Activity) -> Activity:
+    """Merge the activity of two people; sessions add up.
+
+    Two sessions that are open at the same time are one.
+    """
+    other, current = sorted((one, other), key=lambda each: (not each.is_over, each.session_started_at, each.last_seen))
+    is_one = not other.is_over and not current.is_over and current.session_started_at < other.active_until + SILENCE
+    start = other.session_started_at if is_one else current.session_started_at
+    ends = [each.ends_at for each in (current, other) if each.ends_at is not None]
+    return Activity(
+        first_seen=min(current.first_seen, other.first_seen),
+        last_seen=max(current.last_seen, other.last_seen),
+        sessions=current.sessions + other.sessions - is_one,
+        session_started_at=start,
+        active_until=max(current.active_until, other.active_until),
+        ended_at=current.ended_at if current.is_over else _merge_ends(current, other, start),
+        ends_at=max(ends, default=None) if is_one else current.ends_at,
+        opened=tuple(dict.fromkeys((*other.opened, *current.opened))) if is_one else current.opened,
+        marks=_merge_marks(current.marks, other.marks),
+    )
+
+
+def _merge_ends(current: Activity, other: Activity, start: datetime) -> datetime | None:
+    """Return the last end of a session before the open one, which starts at `start`."""
+    of_other = other.ended_at if other.is_over or other.session_started_at >= start else other.active_until + SILENCE
+    ends = [min(at, start) for at in (current.ended_at, of_other) if at is not None]
+    return max(ends, default=None)
+
+
+def _is_just_before(known: Activity, at: datetime) -> bool:
+    return (
+        at < known.session_started_at
+        and known.session_started_at - at < SILENCE
+        and (known.ended_at is None or at >= known.ended_at)
+    )
+
+
+def _mark(marks: Marks, event: Event, at: datetime) -> Marks:
+    """Return the marks with those of an event; the same object if nothing changes."""
+    said: dict[str, Any] = {}
+    if (referrer := read_referrer(event)) is not None:
+        said["first_referrer"] = said["last_referrer"] = referrer
+    if (campaign := read_utm_campaign(event)) is not None:
+        said["first_campaign"] = said["last_campaign"] = campaign
+    said.update(read_location(event))
+    version = read_text(read_object(event.context, "app"), "version")
+    if version is not None and find_platform(event) == "app":
+        said["app_version"] = version
+    when = to_microseconds(at)
+    changed = {name: (when, value) for name, value in said.items() if _wins(name, marks.get(name), when, value)}
+    return {**marks, **changed} if changed else marks
+
+
+def _wins(name: str, known: tuple[int, Any] | None, at: int, value: Any) -> bool:
+    if known is None:
+        return True
+    if name.startswith("first_"):
+        return at < known[0]
+    return at > known[0] and (not is_same(known[1], value) or at - known[0] >= _REPEATED)
+
+
+def _merge_marks(one: Marks, other: Marks) -> Marks:
+    merged = dict(one)
+    for name, (at, value) in other.items():
+        known = merged.get(name)
+        is_earlier = known is not None and at < known[0]
+        if known is None or (at != known[0] and is_earlier == name.startswith("first_")):
+            merged[name] = (at, value)
+    return merged
