@@ -6,7 +6,7 @@ from fastapi.routing import APIRoute
 
 from api.app import create_app
 from api.user_paths import PARTS, WHOLE_PERSON
-from tests.api.conftest import SETTINGS
+from tests.api.fakes import SETTINGS
 
 BELOW = "/v1/users/{user_id"
 
