@@ -51,6 +51,7 @@ COMPUTED_TYPES: dict[TraitType, cel.Type] = {
     "double": cel.Type("google.protobuf.Int64Value"),
     "timestamp": cel.Type.TIMESTAMP,
     "bool": cel.Type.BOOL,
+    "counts": cel.Type.Map(cel.Type.STRING, cel.Type.INT),
     "dyn": cel.Type.DYN,
 }
 # Data of unknown shape, as JSON has it.

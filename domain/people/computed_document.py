@@ -39,6 +39,7 @@ FUNCTIONS: tuple[TraitFunction, ...] = get_args(TraitFunction)
 _WITH_OF = frozenset({"sum", "min", "max", "first", "last", "top", "distinct"})
 _NEEDS_OF = _WITH_OF - {"first", "last"}
 _NUMERIC = frozenset({"sum", "min", "max"})
+_TEXTS = (cel.Type.STRING, cel.Type.DYN, NULLABLE_TEXT)
 _HAS_WINDOW_LIST = frozenset({"count", "sum", "min", "max", "first", "top"})
 _TYPES: Mapping[TraitFunction, TraitType] = {
     **{"count": "int", "any": "bool", "sum": "double", "min": "double", "max": "double"},
@@ -105,7 +106,14 @@ class TraitModel(DocumentModel):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in FUNCTIONS]})
     synonyms: ClassVar[Mapping[str, str]] = {
-        **{"unique": "distinct", "mode": "top", "most_frequent": "top", "latest": "last", "earliest": "first"},
+        **{
+            "unique": "distinct",
+            "mode": "top",
+            "most_frequent": "top",
+            "group_by": "by",
+            "latest": "last",
+            "earliest": "first",
+        },
         **{"exists": "any", "filter": "where", "window": "within", "value": "of", "limit": "keep"},
     }
 
@@ -126,6 +134,10 @@ class TraitModel(DocumentModel):
     )
     of: Annotated[str | None, Given, value(ExpressionScope.COMPUTED)] = Field(
         None, description="an expression in CEL over the event: `event.properties.value`"
+    )
+    by: Annotated[str | None, Given, value(ExpressionScope.COMPUTED)] = Field(
+        None,
+        description="an expression in CEL over the event: the count of each of its values, `event.properties.topic`",
     )
     within: Annotated[Duration | None, Given] = Field(
         None, description="only events of so long ago: `30d`; in a sequence, the longest time from first to last"
@@ -176,6 +188,7 @@ def to_trait_document(trait: NamedTrait) -> dict[str, Any]:
         rule.function: events if rule.function == "sequence" else events[0],
         "where": rule.where,
         "of": rule.of,
+        "by": rule.by,
         "within": rule.within and format_duration(rule.within),
         "keep": rule.keep if rule.function == "distinct" and rule.keep != DEFAULT_KEEP else None,
         "exact": rule.is_exact,
@@ -199,9 +212,10 @@ def _make_rule(model: TraitModel, sources: tuple[str, ...]) -> TraitRule:
     return TraitRule(
         function=function,
         events=events,
-        type=_TYPES.get(function) or _type_of(model.of),
+        type="counts" if model.by is not None else _TYPES.get(function) or _type_of(model.of),
         where=model.where,
         of=model.of,
+        by=model.by,
         within=model.within,
         keep=model.keep or DEFAULT_KEEP,
         is_exact=model.exact,
@@ -278,6 +292,8 @@ def _find_misplaced(path: Path, trait: Mapping[str, Any], function: str) -> Iter
     if "of" in trait and function not in _WITH_OF:
         said = f"`{function}` is of the events, and has no `of`"
         yield (*path, "of"), said, f"Leave it out, or compute {', '.join(sorted(_WITH_OF))}"
+    if "by" in trait and function != "count":
+        yield (*path, "by"), f"`{function}` has no `by`", "Leave it out: only `count` has one"
     if "keep" in trait and function != "distinct":
         yield (*path, "keep"), f"`{function}` has no `keep`", "Leave it out: only `distinct` has one"
     if trait.get("exact") is True and ("within" not in trait or function not in _HAS_WINDOW_LIST):
@@ -287,19 +303,25 @@ def _find_misplaced(path: Path, trait: Mapping[str, Any], function: str) -> Iter
         yield (*path, function), "a sequence of one event is that event", "Add the next one, or write `last: …`"
     if function in _WITH_OF and isinstance(of := trait.get("of"), str):
         yield from _check_type_of(path, of, function)
+    if function == "count" and isinstance(by := trait.get("by"), str):
+        kind = _find_type(by)
+        if kind is not None and kind not in _TEXTS:
+            yield (*path, "by"), "`by` is of texts, and this is none", "Write `string(…)`, or name a property"
+
+
+def _find_type(text: str) -> cel.Type | None:
+    """Return the type of an expression; None if it is wrong, which its field reports."""
+    try:
+        return compile_value(text, ExpressionScope.COMPUTED).checked.kind
+    except ConditionError:
+        return None
 
 
 def _check_type_of(path: Path, of: str, function: str) -> Iterator[tuple[Path, str, str]]:
-    try:
-        kind = compile_value(of, ExpressionScope.COMPUTED).checked.kind
-    except ConditionError:
-        # The field says so.
+    if (kind := _find_type(of)) is None:
         return
     if function in _NUMERIC and kind not in (cel.Type.INT, cel.Type.DYN):
         yield (*path, "of"), f"`{function}` is of numbers, and this is none", "Name one: `event.properties.value`"
-    elif function in ("top", "distinct") and kind not in (
-        *(cel.Type.STRING, cel.Type.INT, cel.Type.BOOL, cel.Type.DYN),
-        NULLABLE_TEXT,
-    ):
+    elif function in ("top", "distinct") and kind not in (*_TEXTS, cel.Type.INT, cel.Type.BOOL):
         said = f"`{function}` is of texts, numbers, true and false, and this is another"
         yield (*path, "of"), said, "Name a property: `event.properties.topic`, or write `string(…)`"

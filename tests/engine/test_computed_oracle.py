@@ -44,6 +44,7 @@ SECOND = """
   spent_lately: {sum: Order Completed, of: event.properties.value, within: 7d}
   active: {any: '*', within: 3d}
   top_topic: {top: Article Read, of: event.properties.topic}
+  by_topic: {count: Article Read, by: event.properties.topic}
   topics: {distinct: Article Read, of: event.properties.topic, within: 12d}
   read_then_bought: {sequence: [Article Read, Order Completed], within: 1d}
 """
@@ -70,13 +71,14 @@ WITH one AS (
   WHERE name = 'Article Read' AND topic IS NOT NULL GROUP BY profile_id, topic
 ), articles AS (
   SELECT profile_id, (array_agg(topic ORDER BY number DESC, topic))[1] AS top_topic,
+         jsonb_object_agg(topic, number) AS by_topic,
          array_agg(topic ORDER BY seen DESC) FILTER (WHERE seen > %(at)s - interval '12 days') AS topics,
          (array_agg(topic ORDER BY seen DESC) FILTER (WHERE seen > %(at)s - interval '15 days'))[1] AS last_topic
   FROM topics GROUP BY profile_id
 )
 SELECT profiles.id, COALESCE(orders, 0) AS orders, COALESCE(big_orders, 0) AS big_orders, COALESCE(spent, 0) AS spent,
        least, most, first_order, COALESCE(spent_lately, 0) AS spent_lately, read_then_bought,
-       top_topic, COALESCE(topics, '{}') AS topics, last_topic,
+       top_topic, COALESCE(by_topic, '{}') AS by_topic, COALESCE(topics, '{}') AS topics, last_topic,
        EXISTS (SELECT FROM events WHERE events.profile_id = profiles.id
                                     AND timestamp > %(at)s - interval '3 days') AS active
 FROM profiles

@@ -8,8 +8,8 @@ from domain.people.activity import is_activity
 from domain.tracking.event import Event
 
 TraitFunction = Literal["count", "any", "sum", "min", "max", "first", "last", "top", "distinct", "sequence"]
-# The type of a trait for conditions. A `dyn` is whatever the events say.
-TraitType = Literal["int", "double", "timestamp", "bool", "dyn"]
+# The type of a trait for conditions. `counts` are numbers by text, and a `dyn` is whatever the events say.
+TraitType = Literal["int", "double", "timestamp", "bool", "counts", "dyn"]
 NamedEventType = Literal["track", "page", "screen"]
 
 # A trait of any activity: the person did something.
@@ -27,9 +27,10 @@ class EventSelector(Struct, frozen=True, omit_defaults=True):
 class TraitRule(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A computation over events.
 
-    `where` and `of` are expressions over the event alone: a trait that looked at the profile would depend on when an
-    event is counted. `within` is in seconds. `server_sources` report no activity; they are given where a selector is of
-    any name. `type` is that of the value. `is_exact` asks for a longer list of single events.
+    `where`, `of` and `by` are expressions over the event alone: a trait that looked at the profile would depend on when
+    an event is counted. `by` counts each of its values. `within` is in seconds. `server_sources` report no activity;
+    they are given where a selector is of any name. `type` is that of the value. `is_exact` asks for a longer list of
+    single events.
     """
 
     function: TraitFunction
@@ -37,6 +38,7 @@ class TraitRule(Struct, frozen=True, omit_defaults=True, kw_only=True):
     type: TraitType
     where: str | None = None
     of: str | None = None
+    by: str | None = None
     within: int | None = None
     keep: int = DEFAULT_KEEP
     is_exact: bool = False

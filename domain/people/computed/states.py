@@ -44,7 +44,7 @@ class Total:
         return self._aggregate.combine(one, other)
 
     def value(self, state: Any, at: int) -> Any:
-        return self._aggregate.value(state)
+        return self._aggregate.value(() if state is None else (state,))
 
     def next_change(self, state: Any, at: int) -> int | None:
         return None

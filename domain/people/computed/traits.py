@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from domain.conditions.cel_costs import Spent
 from domain.conditions.expressions import Prepared
 from domain.epoch import from_microseconds, to_microseconds
-from domain.people.computed.aggregates import Aggregate, Count, CountedEvent, Extreme, First, Last, Sum, Top
+from domain.people.computed.aggregates import Aggregate, Count, CountBy, CountedEvent, Extreme, First, Last, Sum, Top
 from domain.people.computed.conditions import NOT_COUNTED, is_counted, read_value
 from domain.people.computed.definition import TraitDefinition, TraitRule, TraitType, is_selected
 from domain.people.computed.states import Completion, Distinct, Ever, LastWithin, Lately, Total, TraitState
@@ -179,12 +179,9 @@ def _make_state(rule: TraitRule) -> TraitState:
         case "last":
             return Total(Last()) if window is None else LastWithin(Last(), window)
         case "top":
-            entries = MAX_EXACT_ENTRIES if rule.is_exact else MAX_ENTRIES
-            if window is None:
-                return Total(Top(MAX_TOP_VALUES))
-            return WindowLog(Top(MAX_TOP_VALUES_OF_CELL), window, entries=entries, cells=TOP_CELLS)
+            return _make_by_value(rule, Top, window)
         case "count":
-            return _make_aggregated(rule, Count(), window)
+            return _make_aggregated(rule, Count(), window) if rule.by is None else _make_by_value(rule, CountBy, window)
         case "sum":
             return _make_aggregated(rule, Sum(), window)
         case "min" | "max":
@@ -200,3 +197,11 @@ def _make_aggregated(rule: TraitRule, aggregate: Aggregate, window: int | None) 
         return Total(aggregate)
     entries = MAX_EXACT_ENTRIES if rule.is_exact else MAX_ENTRIES
     return WindowLog(aggregate, window, entries=entries, cells=CELLS)
+
+
+def _make_by_value(rule: TraitRule, kind: type[CountBy], window: int | None) -> TraitState:
+    # One more than is promised: with the last one, the rarest is no longer certain.
+    if window is None:
+        return Total(kind(MAX_TOP_VALUES + 1))
+    entries = MAX_EXACT_ENTRIES if rule.is_exact else MAX_ENTRIES
+    return WindowLog(kind(MAX_TOP_VALUES_OF_CELL + 1), window, entries=entries, cells=TOP_CELLS)

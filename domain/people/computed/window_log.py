@@ -46,10 +46,7 @@ class WindowLog:
         return self._trim(sorted(one[0] + other[0], key=_instant), one[1] + other[1])
 
     def value(self, state: LogState | None, at: int) -> Any:
-        total: Any = None
-        for _, aggregate in self._iter_within(state, at):
-            total = aggregate if total is None else self._aggregate.combine(total, aggregate)
-        return self._aggregate.value(total)
+        return self._aggregate.value([aggregate for _, aggregate in self._iter_within(state, at)])
 
     def next_change(self, state: LogState | None, at: int) -> int | None:
         return min((last + self._window for last, _ in self._iter_within(state, at)), default=None)

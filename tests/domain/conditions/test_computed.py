@@ -20,10 +20,12 @@ ORDERED_AT = datetime(2026, 11, 1, 8, tzinfo=UTC)
 COMPUTED: dict[str, Any] = {
     **{"orders": 3, "spent": 42.0, "least": None, "last_at": ORDERED_AT, "first_at": None},
     **{"active": True, "topic": "rust", "topics": ["rust", 1], "code": 7},
+    "by_topic": {"rust": 5},
 }
 TYPES: dict[str, TraitType] = {
     **{"orders": "int", "spent": "double", "least": "double", "last_at": "timestamp", "first_at": "timestamp"},
     **{"active": "bool", "topic": "dyn", "topics": "dyn", "code": "dyn"},
+    "by_topic": "counts",
 }
 
 
@@ -48,6 +50,8 @@ def evaluate(text: str, computed: dict[str, Any] | None = None) -> ConditionOutc
         "profile.computed.topic == 'rust' && 'rust' in profile.computed.topics",
         "profile.computed.topics.size() == 2",
         "profile.computed.code == 7",
+        "profile.computed.by_topic['rust'] == 5 && profile.computed.by_topic[profile.computed.topic] == 5",
+        "!('go' in profile.computed.by_topic) && profile.computed.by_topic.exists(t, profile.computed.by_topic[t] > 4)",
         "[profile.computed.last_at].exists(t, t != null)",
     ],
 )
@@ -70,6 +74,8 @@ def test_a_computed_trait_has_its_own_type(text: str) -> None:
         ("within(profile.computed.orders, '3d')", "`within` does not apply to (number, string)", ""),
         ("anniversary(profile.computed.active)", "`anniversary` does not apply to (bool)", ""),
         ("profile.computed['orders'] > 3", "`profile.computed` is not a value of its own", "orders, spent"),
+        ("profile.computed.by_topic == 5", "`==` does not apply to (map", ""),
+        ("profile.computed.by_topic['rust'] == 'many'", "`==` does not apply to (number, string)", ""),
         ("profile.computed.orders.x == 1", "a int has no fields", ""),
     ],
 )

@@ -39,6 +39,7 @@ RULES = {
     f"{{last: Order Completed, of: timestamp({VALUE})}}": expected("last", "timestamp", of=f"timestamp({VALUE})"),
     f"{{top: Order Completed, of: {VALUE}, within: 1d}}": expected("top", "dyn", of=VALUE, within=86_400),
     f"{{distinct: Order Completed, of: {VALUE}, keep: 9}}": expected("distinct", "dyn", of=VALUE, keep=9),
+    f"{{count: Order Completed, by: {VALUE}, within: 1d}}": expected("count", "counts", by=VALUE, within=86_400),
     "{count: {page: Pricing}}": expected("count", "int", EventSelector("page", "Pricing")),
     "{count: {screen: '*'}}": expected("count", "int", EventSelector("screen"), server_sources=("billing", "crm")),
     "{sequence: [{page: Pricing}, Order Completed], within: 1d}": expected(
@@ -88,6 +89,9 @@ def test_the_examples_are_good(file: Path) -> None:
         ("a: {count: }", "a.count", "`count` has no value", "Write one"),
         ("a: {sequence: [A]}", "a.sequence", "a sequence of one event", "`last: …`"),
         (f"a: {{sequence: [{'A, ' * 11}]}}", "a.sequence", "`sequence` has 11", "Keep it within 10"),
+        ("a: {sum: A, of: event.properties.x, by: event.name}", "a.by", "`sum` has no `by`", "only `count`"),
+        ("a: {count: A, by: event.timestamp}", "a.by", "`by` is of texts", "`string(…)`"),
+        ("a: {count: A, by: event.nam}", "a.by", "no field `nam`", "`name`"),
         ("a: {last: A, keep: 5}", "a.keep", "`last` has no `keep`", "only `distinct`"),
         ("a: {distinct: A, of: event.name, keep: 201}", "a.keep", "`201` is out of bounds", "at most 200"),
         ("a: {last: A, exact: true}", "a.exact", "`last` is exact here", "Leave it out"),

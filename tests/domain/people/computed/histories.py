@@ -21,7 +21,9 @@ def rule(function: TraitFunction, **changes: Any) -> TraitRule:
     of = None if function in ("count", "any", "sequence") else "event.properties.value"
     if function in ("top", "distinct"):
         of = "event.properties.topic"
-    kind = _TYPES.get(function) or ("dyn" if "of" not in changes and of else "timestamp")
+    kind = (
+        "counts" if "by" in changes else _TYPES.get(function) or ("dyn" if "of" not in changes and of else "timestamp")
+    )
     return TraitRule(**{"function": function, "events": (BOUGHT,), "type": kind, "of": of} | changes)
 
 
@@ -58,6 +60,9 @@ def reference(rule: TraitRule, events: Sequence[Event], at: datetime) -> Any:
     chosen = sorted((one for one in events if one.name in names), key=lambda one: (one.timestamp, str(one.id)))
     if rule.within is not None:
         chosen = [one for one in chosen if one.timestamp > at - timedelta(seconds=rule.within)]
+    if rule.by is not None:
+        topics = [one.properties.get("topic") for one in chosen]
+        return dict(Counter(topic for topic in topics if isinstance(topic, str)))
     field = rule.of.rpartition(".")[2] if rule.of is not None else None
     valued = [(one, one.properties.get(field) if field else one.timestamp) for one in chosen]
     found = [(one, value) for one, value in valued if value is not None]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.people.computed.aggregates import CountBy, CountedEvent
 from domain.people.computed.definition import EventSelector, TraitRule
 from domain.people.computed.traits import ComputedTraits
 from domain.tracking.event import Event
@@ -15,6 +16,7 @@ from tests.domain.people.computed.histories import START, definitions, event, hi
 from tests.proofs import rounds
 
 DAY = 86_400
+TOPIC = "event.properties.topic"
 HOUR = timedelta(hours=1)
 ROUNDS = rounds(25, 4_000)
 
@@ -27,6 +29,7 @@ def each_rule() -> dict[str, TraitRule]:
         rules[f"{function}_of_day"] = rule(
             function, within=DAY, events=(*rule(function).events, EventSelector("track", "Seen"))
         )
+    rules |= {"by": rule("count", by=TOPIC), "by_lately": rule("count", by=TOPIC, within=2 * DAY)}
     rules |= {"first_at": rule("first", of=None), "last_at": rule("last", of=None, within=DAY)}
     return rules | {"few": rule("distinct", keep=3), "few_lately": rule("distinct", keep=3, within=2 * DAY)}
 
@@ -152,8 +155,46 @@ def test_the_most_frequent_of_many_values_is_found() -> None:
     ]
     state = fold_in_parts(traits, events, draw)
     assert traits.values(state, events[-1].timestamp) == {"top": "rust", "lately": "rust"}
-    assert len(state["1"]) == 50
-    assert sum(len(cell[2]) for cell in state["2"][1]) <= 16 * 33
+    assert len(state["1"]) == 51
+    assert sum(len(cell[2]) for cell in state["2"][1]) <= 17 * 33
+
+
+def test_a_count_by_value_is_never_too_high_and_too_low_by_at_most_a_fiftieth() -> None:
+    draw = Random(6)
+    by = rule("count", by=TOPIC)
+    traits = ComputedTraits(definitions(by=by))
+    topics = [f"t{number}" for number in range(50)]
+    few = [event(START + timedelta(minutes=number), properties={"topic": draw.choice(topics)}) for number in range(300)]
+    state = fold_in_parts(traits, few, draw)
+    assert len(traits.values(state, START)["by"]) == 50
+    assert traits.values(state, START)["by"] == reference(by, few, START)
+    many = [
+        event(START + timedelta(minutes=number), properties={"topic": f"t{min(draw.sample(range(400), 3))}"})
+        for number in range(1_000)
+    ]
+    low = traits.values(fold_in_parts(traits, many, draw), START)["by"]
+    assert 10 < len(low) <= 50
+    for topic, count in reference(by, many, START).items():
+        assert count - len(many) / 50 <= low.get(topic, 0) <= count
+
+
+def test_a_window_of_64_events_is_exact_also_if_each_has_another_value() -> None:
+    rules = {"top": rule("top", within=DAY), "by": rule("count", by=TOPIC, within=DAY)}
+    traits = ComputedTraits(definitions(**rules))
+    events = [
+        event(START + timedelta(minutes=number), properties={"topic": f"t{number % 63:02}"}) for number in range(64)
+    ]
+    state = fold_in_parts(traits, events, Random(8))
+    at = events[-1].timestamp
+    assert traits.values(state, at) == {key: reference(one, events, at) for key, one in rules.items()}
+    assert traits.values(state, at)["top"] == "t00"
+
+
+def test_a_map_has_as_many_values_as_a_condition_can_read() -> None:
+    counts = CountBy(2_000)
+    events = [CountedEvent(number, "", f"t{number:04}") for number in (*range(1_001), 1_000)]
+    values = counts.value([counts.begin(one) for one in events])
+    assert (len(values), values["t1000"], "t0999" in values) == (1_000, 2, False)
 
 
 def test_a_sum_is_of_decimals() -> None:
@@ -167,7 +208,7 @@ def test_a_sum_is_of_decimals() -> None:
 
 def test_no_event_gives_values_without_one() -> None:
     traits = ComputedTraits(definitions(**each_rule()))
-    empty = {"count": 0, "any": False, "sum": 0.0, "distinct": []}
+    empty: dict[str, Any] = {"count": 0, "any": False, "sum": 0.0, "distinct": [], "by": {}}
     for key, value in traits.values({}, START).items():
         assert value == (empty["distinct"] if key.startswith("few") else empty.get(key.partition("_")[0]))
     assert traits.merge({}, {}) == {}
