@@ -161,7 +161,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
 
     async with _database(settings) as database, AsyncExitStack() as stack:
         catalogue = Catalogue()
-        consumers: list[Consumer] = [DataPlanConsumer(), ActivityConsumer()]
+        consumers: list[Consumer] = [DataPlanConsumer(), ActivityConsumer(catalogue)]
         if settings.clickhouse_url is not None:
             clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))
             consumers.append(ClickHouseSink(clickhouse))

@@ -16,6 +16,7 @@ from activities.campaign import CampaignActivities
 from activities.journey import JourneyActivities, SendActivities
 from application.audience_schedule import AudienceRuns
 from application.computed_traits import BackfillHandler
+from application.ingest import Ingest
 from application.operations.enrol import EnrolHandler
 from application.operations.erase import EraseHandler
 from application.operations.exit import ExitHandler
@@ -24,6 +25,7 @@ from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
+from application.session_events import SessionReporter
 from application.sweeping import Sweeper, WatchHandler
 from domain.operations import OperationKind
 from runtime.batches import JourneyBatches
@@ -36,6 +38,7 @@ from runtime.health import Health, serve_health
 from runtime.instrumented_process import instrumented_process, log_fatal
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.maintenance import run_maintenance
+from runtime.metrics import SWEEPER_LATE
 from runtime.migration_client import JourneyMigrator
 from runtime.operations import work_on_operations
 from runtime.process import exit_now
@@ -104,7 +107,9 @@ async def _work(
         tasks.create_task(watch.keep_reporting(stop))
         tasks.create_task(run_maintenance(engine.database, stop))
         tasks.create_task(poll_gauges(engine.database, stop))
-        tasks.create_task(run_sweeper(Sweeper(engine.database, engine.catalogue), stop))
+        tasks.create_task(run_sweeper(Sweeper(engine.database, engine.catalogue), stop, SWEEPER_LATE))
+        ingest = Ingest(engine.database, engine.catalogue)
+        tasks.create_task(run_sweeper(SessionReporter(engine.database, engine.catalogue, ingest), stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
         tasks.create_task(work_on_operations(engine.database, operations, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))

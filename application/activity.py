@@ -14,29 +14,34 @@ from msgspec.structs import replace
 
 from application import turns
 from application.activity_states import ServerSources, load_server_sources
+from application.catalogue import Catalogue
 from application.people import ask_for_people, event_source, write_people
+from application.session_events import hears_ends
 from domain.errors import UnavailableError
 from domain.long_work import LongWork
 from domain.people import profile_state, sessions
 from domain.people.devices import observe_device
 from domain.people.profile_state import ProfileState, Statement
+from domain.people.session_events import opened_trigger
 from domain.people.sessions import LAST_SEEN_STEP, SILENCE, Activity
 from domain.people.statements import surroundings_of
 from domain.stream import StreamKind
-from store import activity, profile_changes
-from store.activity import Learned
+from store import activity, campaigns, profile_changes, session_reports
+from store.activity import Learned, Span
 from store.database import Connection
+from store.session_reports import NewReport
 from store.stream import StreamedEvent, StreamRow
 
 _EVENTS: Final[tuple[StreamKind, ...]] = ("event",)
 
 
 class _Lesson(Struct, frozen=True):
-    """A person before and after events, and what these say of their device."""
+    """A person before and after events, and what these say and show."""
 
     before: Learned
     after: Learned
     said: Sequence[Statement]
+    reports: Sequence[NewReport]
 
     @property
     def is_news(self) -> bool:
@@ -53,7 +58,8 @@ class ActivityConsumer:
     name = "activity"
     kinds: Collection[StreamKind] = _EVENTS
 
-    def __init__(self) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
         self._sources: ServerSources | None = None
 
     async def consume(self, connection: Connection, rows: Sequence[StreamRow]) -> None:
@@ -61,15 +67,27 @@ class ActivityConsumer:
         self._sources = await load_server_sources(connection, self._sources)
         done = [row for row in rows if isinstance(row, StreamedEvent) and self._sources.is_activity(row.event)]
         if done:
-            await _learn(connection, done, self._sources)
+            revision = await campaigns.lock_registry_shared(connection)
+            listeners = await self._catalogue.listeners_at(connection, revision)
+            traits = await self._catalogue.computed_at(connection, revision)
+            awaits_end = hears_ends(listeners, traits)
+            news = await _learn(connection, done, self._sources, awaits_end=awaits_end)
+            reports = [
+                one for one in news if one.platform is None or listeners.listens_for(opened_trigger(one.platform))
+            ]
+            if reports:
+                await session_reports.add(connection, reports)
 
 
-async def _learn(connection: Connection, rows: Sequence[StreamedEvent], sources: ServerSources) -> None:
+async def _learn(
+    connection: Connection, rows: Sequence[StreamedEvent], sources: ServerSources, *, awaits_end: bool
+) -> list[NewReport]:
+    """Write what is new; return the sessions that have ended or opened a platform."""
     people = _group(rows, await activity.follow_merges(connection, {row.profile_id for row in rows}))
-    lessons = await turns.run(_teach(await _read(connection, people, sources), people))
+    lessons = await turns.run(_teach(await _read(connection, people, sources), people, awaits_end=awaits_end))
     changed = {id: lesson.said for id, lesson in lessons.items() if lesson.is_news}
     if not changed:
-        return
+        return []
     said = {id: statements for id, statements in changed.items() if statements}
     written = await write_people(connection, await ask_for_people(connection, changed, said, with_consent=False))
     if written.history:
@@ -78,7 +96,7 @@ async def _learn(connection: Connection, rows: Sequence[StreamedEvent], sources:
     known = await _read(connection, {id: people[id] for id in changed}, sources)
     if len(known) < len(changed) and await activity.follow_merges(connection, changed):
         raise UnavailableError("a person was merged meanwhile: the page is read again", retry_after=1)
-    lessons = await turns.run(_teach(known, people))
+    lessons = await turns.run(_teach(known, people, awaits_end=awaits_end))
     learned = {id: lesson.after for id, lesson in lessons.items()}
     await activity.write(connection, {id: one.activity for id, one in learned.items() if one.activity is not None})
     await activity.write_devices(
@@ -86,6 +104,7 @@ async def _learn(connection: Connection, rows: Sequence[StreamedEvent], sources:
         {id: one.devices for id, one in known.items()},
         {id: one.devices for id, one in learned.items()},
     )
+    return [report for lesson in lessons.values() for report in lesson.reports]
 
 
 def _group(rows: Iterable[StreamedEvent], merged: Mapping[UUID, UUID]) -> dict[UUID, list[StreamedEvent]]:
@@ -104,17 +123,15 @@ async def _read(
     `last_seen` is coarse: an event just after the silence since then may be of the same session.
     """
     known = await (await activity.read(connection, people.keys())).get()
-    doubtful = {
-        id: (one.activity.last_seen, one.activity.last_seen + LAST_SEEN_STEP)
+    doubtful = [
+        (id, one, one.activity)
         for id, one in known.items()
         if one.activity is not None and _is_doubtful(one.activity, people[id])
-    }
-    if doubtful:
-        for stored in await activity.read_events(connection, doubtful):
-            one = known[stored.profile_id]
-            if one.activity is not None and sources.is_activity(stored.event):
-                until = max(one.activity.active_until, stored.event.timestamp)
-                known[stored.profile_id] = replace(one, activity=replace(one.activity, active_until=until))
+    ]
+    spans = [Span(id, seen.last_seen, seen.last_seen + LAST_SEEN_STEP) for id, _, seen in doubtful]
+    for (id, one, seen), events in zip(doubtful, await activity.read_events(connection, spans), strict=True):
+        until = max([seen.active_until, *(event.timestamp for event in events if sources.is_activity(event))])
+        known[id] = replace(one, activity=replace(seen, active_until=until))
     return known
 
 
@@ -124,17 +141,21 @@ def _is_doubtful(known: Activity, rows: Iterable[StreamedEvent]) -> bool:
 
 
 def _teach(
-    known: Mapping[UUID, Learned], people: Mapping[UUID, Sequence[StreamedEvent]]
+    known: Mapping[UUID, Learned], people: Mapping[UUID, Sequence[StreamedEvent]], *, awaits_end: bool
 ) -> LongWork[dict[UUID, _Lesson]]:
     lessons: dict[UUID, _Lesson] = {}
     for id, before in known.items():
-        after, said = before, list[Statement]()
+        after, said, reports = before, list[Statement](), list[NewReport]()
         for row in people[id]:
             event, at = row.event, row.event.timestamp
-            step = sessions.observe(after.activity, event, at, awaits_end=False)
+            step = sessions.observe(after.activity, event, at, awaits_end=awaits_end)
             after = replace(after, activity=step.activity, devices=observe_device(after.devices, event, at))
+            if step.ended is not None:
+                reports.append(NewReport(id, step.ended.started_at, step.ended.last_at))
+            if step.opened is not None:
+                reports.append(NewReport(id, at, at, step.opened))
             said += surroundings_of(event, event_source(event), row.received_at)
             yield
         folded = profile_state.fold(ProfileState(context=before.context), said)
-        lessons[id] = _Lesson(before, after, said if folded.is_changed else ())
+        lessons[id] = _Lesson(before, after, said if folded.is_changed else (), reports)
     return lessons

@@ -49,6 +49,7 @@ class Sweeper:
     catalogue: Catalogue
     # The revision of the registry whose watched traits are known to be armed.
     armed: int = -1
+    name: str = "computed traits"
 
     async def sweep(self) -> Swept:
         """Look at the people who are due, one page of them in one transaction."""

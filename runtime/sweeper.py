@@ -1,12 +1,13 @@
-"""The sweeper: follows the instants at which computed traits change by themselves."""
+"""The sweepers: each follows the instants at which people change by time alone."""
 
 import asyncio
+from typing import Protocol
 
 import psycopg
 import structlog
+from prometheus_client import Gauge
 
-from application.sweeping import Sweeper
-from runtime.metrics import SWEEPER_LATE
+from application.sweeping import Swept
 from store.database import describe_error
 
 log = structlog.get_logger()
@@ -18,20 +19,37 @@ MAX_PAUSE = 30.0
 BUSY_PAUSE = 0.05
 
 
-async def run_sweeper(sweeper: Sweeper, stop: asyncio.Event) -> None:
-    """Report changes by time until stopped; sleep until the next one is due."""
+class Sweeping(Protocol):
+    """Something that is due at instants, and says when next."""
+
+    @property
+    def name(self) -> str:
+        """Return its name, for the log."""
+        ...
+
+    async def sweep(self) -> Swept:
+        """Do what is due."""
+        ...
+
+
+async def run_sweeper(sweeper: Sweeping, stop: asyncio.Event, late: Gauge | None = None) -> None:
+    """Do what is due until stopped; sleep until the next instant.
+
+    `late` is set to the seconds by which each sweep was late.
+    """
     pause = LOOK_INTERVAL
     while not stop.is_set():
         try:
             swept = await sweeper.sweep()
         except Exception as error:  # noqa: BLE001 -- the next look begins with the same people
             text = describe_error(error) if isinstance(error, psycopg.Error) else type(error).__name__
-            log.warning("failed to sweep computed traits", error=text, seconds=pause)
+            log.warning("failed to sweep people", sweeper=sweeper.name, error=text, seconds=pause)
             await _rest(pause, stop)
             pause = min(MAX_PAUSE, pause * 2)
             continue
         pause = LOOK_INTERVAL
-        SWEEPER_LATE.set(swept.late)
+        if late is not None:
+            late.set(swept.late)
         if swept.seconds is None or swept.seconds > 0:
             await _rest(min(LOOK_INTERVAL, swept.seconds or LOOK_INTERVAL), stop)
         elif swept.number == 0:

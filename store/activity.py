@@ -1,6 +1,6 @@
 """The activity of people, and their devices."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,9 @@ from psycopg.types.json import Jsonb
 from domain.people.devices import Device
 from domain.people.registers import Registers, unpack
 from domain.people.sessions import Activity
-from domain.tracking.event import CallType
+from domain.tracking.event import CallType, Event
 from store import events
 from store.database import Connection, PendingResult
-from store.events import StoredEvent
 
 Devices = Mapping[str, Device]
 
@@ -122,30 +121,45 @@ MAX_SESSION_EVENTS = 2_000
 _CLOCKS_DIFFER = timedelta(days=1)
 
 
-async def read_events(connection: Connection, spans: Mapping[UUID, tuple[datetime, datetime]]) -> list[StoredEvent]:
-    """Return people's events within a span each, in the order they happened.
+class Span(Struct, frozen=True):
+    """A time of a person, both ends included."""
 
-    Both ends are included. Unverified events do not count. At most MAX_SESSION_EVENTS of each person.
+    profile_id: UUID
+    first: datetime
+    last: datetime
+
+
+async def read_events(connection: Connection, spans: Sequence[Span]) -> list[list[Event]]:
+    """Return the events of each span, in the order in which they happened.
+
+    Unverified events do not count. At most MAX_SESSION_EVENTS of each span.
     """
+    if not spans:
+        return []
     cursor = await connection.execute(
         """
-        SELECT found.* FROM jsonb_to_recordset(%(spans)s) AS span (id uuid, first timestamptz, last timestamptz)
+        SELECT place, found.*
+        FROM jsonb_to_recordset(%(spans)s) AS span (place int, profile_id uuid, first timestamptz, last timestamptz)
         CROSS JOIN LATERAL (
           SELECT id, profile_id, source, message_id, type, name, user_id, anonymous_id, previous_id, group_id,
                  properties, context, timestamp, reported_timestamp, integrations, is_history, trust
           FROM events
-          WHERE profile_id = span.id AND timestamp BETWEEN span.first AND span.last AND trust <> 'unverified'
-            AND recorded_at >= span.first - %(differ)s AND received_at >= %(since)s
+          WHERE profile_id = span.profile_id AND timestamp BETWEEN span.first AND span.last
+            AND trust <> 'unverified' AND recorded_at >= span.first - %(differ)s AND received_at >= %(since)s
           ORDER BY timestamp, id LIMIT %(limit)s) AS found
+        ORDER BY place, timestamp, id
         """,
         {
-            "spans": Jsonb([{"id": id, "first": first, "last": last} for id, (first, last) in spans.items()]),
+            "spans": Jsonb([{"place": place, **asdict(span)} for place, span in enumerate(spans)]),
             "differ": _CLOCKS_DIFFER,
-            "since": min(first for first, _ in spans.values()) - _CLOCKS_DIFFER,
+            "since": min(span.first for span in spans) - _CLOCKS_DIFFER,
             "limit": MAX_SESSION_EVENTS,
         },
     )
-    return [events.as_stored(row) async for row in cursor]
+    found: list[list[Event]] = [[] for _ in spans]
+    async for row in cursor:
+        found[row.pop("place")].append(events.as_stored(row).event)
+    return found
 
 
 # The latest events of a person in which names are counted.

@@ -18,8 +18,9 @@ INTEGRATION = "Sojourn"
 AUDIENCE: Final = "audience"
 # The calls of the tracking API.
 CallType = Literal["track", "identify", "page", "screen", "group", "alias"]
-# Events that Sojourn derives from a change of a profile, if a campaign listens for it. No client can report them.
-DerivedType = Literal["changed", "consent"]
+# Events that Sojourn derives from a change of a profile or from a session, if a campaign listens for it. No client can
+# report them.
+DerivedType = Literal["changed", "consent", "opened"]
 EventType = Literal[CallType, DerivedType, "audience"]
 DERIVED: Final[tuple[DerivedType, ...]] = get_args(DerivedType)
 

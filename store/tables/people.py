@@ -157,3 +157,15 @@ devices = Table(
     Column("first_seen", INSTANT, nullable=False),
     Column("last_seen", INSTANT, nullable=False),
 )
+
+# Ends and openings of sessions that wait to be reported. `platform` is that of an opening.
+session_reports = Table(
+    "session_reports",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("uuidv7()")),
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    Column("started_at", INSTANT, nullable=False),
+    Column("last_at", INSTANT, nullable=False),
+    Column("platform", Text),
+    Index("session_reports_profile_id", "profile_id"),
+)

@@ -47,8 +47,8 @@ def test_an_undo_knows_every_table_of_people() -> None:
     returned = {*TABLES, "profile_changes"} - {"profiles"}
     # Counted and learned anew from the events of each person.
     recounted = {"profile_states", "profile_activity", "devices"}
-    # An erasure of the merged person goes on under the one who stays, and ends with them.
-    kept = {"erasures"}
+    # An erasure of the merged person, or of a session, goes on under the one who stays, and ends with them.
+    kept = {"erasures", "session_reports"}
     assert {
         table.name for table in metadata.sorted_tables if "profile_id" in table.columns
     } == returned | recounted | kept

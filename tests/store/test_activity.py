@@ -66,7 +66,7 @@ async def consume(database: Database, count: int) -> None:
     """Consume until there were so many rows; transactions of other tests may still be open."""
     async with asyncio.timeout(30):
         while count > 0:
-            consumed = await consume_page(database, ActivityConsumer())
+            consumed = await consume_page(database, ActivityConsumer(Catalogue()))
             assert consumed is not None
             count -= consumed.number
             await asyncio.sleep(0 if consumed.number else 0.02)

@@ -5,10 +5,11 @@ from domain.campaign.triggers.consent import CONSENT
 from domain.campaign.triggers.event import EVENT
 from domain.campaign.triggers.group import GROUP
 from domain.campaign.triggers.kind import TriggerKind
+from domain.campaign.triggers.opened import OPENED
 from domain.campaign.triggers.page import PAGE
 from domain.campaign.triggers.screen import SCREEN
 
-TRIGGERS: tuple[TriggerKind, ...] = (EVENT, PAGE, SCREEN, GROUP, CHANGED, CONSENT)
+TRIGGERS: tuple[TriggerKind, ...] = (EVENT, PAGE, SCREEN, GROUP, CHANGED, CONSENT, OPENED)
 
 
 def examples() -> str:

@@ -18,6 +18,7 @@ VALUES = {
     "group": ("acme", "acme"),
     "changed": ("\"profile.traits['last plan']\"", "profile.traits.last plan"),
     "consent": ("email", "email"),
+    "opened": ("app", "app"),
 }
 FORMS = [(kind.key, *VALUES[kind.key], kind.kind) for kind in TRIGGERS]
 
@@ -80,6 +81,7 @@ def test_a_place_without_a_trigger_says_what_may_stand_there() -> None:
             "Write `consent: email`",
         ),
         ("changed: \"profile.traits['consent']\"", "`consent` is not a trait", "Write `consent: email`"),
+        ("opened: desktop", "`desktop` is opened by no session", "Write `app`, `site`"),
         (
             "changed: plan",
             "`plan` is not a value of the profile",
@@ -100,10 +102,12 @@ def test_each_mistake_has_a_remedy(written: str, said: str, remedy: str) -> None
 @pytest.mark.parametrize("key", [kind.key for kind in TRIGGERS if kind.properties is not None])
 def test_a_property_that_such_events_do_not_have_is_refused(key: str) -> None:
     written = f"{key}: {VALUES[key][0]}"
-    assert publish(document(written, written, ", where: event.properties.after == event.properties.before"))
+    properties = next(kind.properties for kind in TRIGGERS if kind.key == key) or ()
+    first, *_, last = properties
+    assert publish(document(written, written, f", where: event.properties.{first} == event.properties.{last}"))
     found = problems(document(written, written, ", where: event.properties.given == true"))
     assert [one.message for one in found] == [f"an event of `{key}` has no property `given`"] * 5
-    assert found[0].suggestion == "It has: before, after"
+    assert found[0].suggestion == f"It has: {', '.join(sorted(properties))}"
     [keyed] = problems(document(f"{written}, key: event.properties.cart_id"))
     assert (keyed.path, keyed.message) == ("entry.key", f"an event of `{key}` has no property `cart_id`")
 
