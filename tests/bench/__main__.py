@@ -9,13 +9,15 @@ from pathlib import Path
 import msgspec
 
 from runtime.process import exit_now
-from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay, stops
+from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay, stops, sweeper, traits
 from tests.bench.measure import Result
 from tests.bench.rows import ROWS
 from tests.bench.stack import open_stack
 
 FAMILIES = {
     "ingest": ingest.measure,
+    "traits": traits.measure,
+    "sweeper": sweeper.measure,
     "journeys": journeys.measure,
     "cost": cost.measure,
     "latency": latency.measure,

@@ -29,6 +29,7 @@ class Connection:
     async def post(self, path: str, body: bytes, expected: int = 200) -> None:
         """Post a body of JSON. Raises RuntimeError for an answer with another status than expected."""
         if self._reader.at_eof():
+            await self.close()
             await self._open()
         self._writer.write(
             f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAuthorization: Basic {_AUTHORIZATION}\r\n"

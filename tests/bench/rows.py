@@ -52,6 +52,27 @@ _ROWS = (
         "ingest", "ingest over HTTP, batches of 100, events that no campaign listens for", INSERT, "events/s", least=0.5
     ),
     Row("ingest_heard", "the same, where 10 % start or end a journey", INSERT, "events/s", least=0.33),
+    Row(
+        "ingest_traits",
+        "ingest while 10 % of the events feed 20 computed traits",
+        "without traits",
+        "events/s",
+        least=0.65,
+    ),
+    Row(
+        "ingest_unmentioned",
+        "ingest of page, screen, group and identify calls while a campaign and 20 traits mention others",
+        "without the campaign and traits",
+        "events/s",
+        least=0.95,
+    ),
+    Row(
+        "sweeper_p99",
+        "how late 1,000 changes of a trait by time in each second are written, 99th percentile",
+        "10 in each second",
+        "ms",
+        below=2_000,
+    ),
     Row("journeys", "journeys with a delay and a message", TIMER_FLOOR, "journeys/s", least=0.8),
     Row("journeys_plain", "journeys with a message, no delay", "bare, started eagerly", "journeys/s", least=0.8),
     Row("actions", "billable actions, a delay and a message", TIMER_FLOOR, "actions", more=0),

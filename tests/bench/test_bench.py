@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from tests.bench import cost, gate, ingest, relay, stops
+from tests.bench import cost, gate, ingest, relay, stops, sweeper, traits
 from tests.bench.__main__ import FAMILIES, table
 from tests.bench.measure import Result, beside, percentile
 from tests.bench.rows import ROWS
@@ -36,6 +36,8 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
     ("measure", "keys"),
     [
         pytest.param(ingest.measure, ["ingest", "ingest_heard"], id="ingest"),
+        pytest.param(traits.measure, ["ingest_traits", "ingest_unmentioned"], id="traits"),
+        pytest.param(sweeper.measure, ["sweeper_p99"], id="sweeper"),
         pytest.param(gate.measure, ["gate", "gate_hot"], id="gate"),
         pytest.param(relay.measure, ["relay"], id="relay"),
         pytest.param(stops.measure, ["stop_person", "stop_batch", "stop_broken"], id="stops"),
@@ -69,7 +71,9 @@ def test_every_bound_of_a_goal_counts() -> None:
 
 def test_the_document_has_the_rows_of_the_bench() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text()
-    written = [line.split(" | ") for line in page.splitlines() if re.fullmatch(r"\| .+ \| (yes|no) \|", line)]
+    written = [
+        line.split(" | ") for line in page.splitlines() if re.fullmatch(r"\| .+ \| (yes|no|not measured) \|", line)
+    ]
     measured = table([Result(key, 1, 1, 1) for key in ROWS])[2:]
     assert [(_what(cells), cells[4]) for cells in written] == [
         (_what(cells), cells[4]) for cells in (line.split(" | ") for line in measured)
