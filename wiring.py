@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio.client import Client
 
+from application.account_views import Accounts
 from application.activity import ActivityConsumer
 from application.audit import AuditLog
 from application.campaign_life import CampaignLife
@@ -73,6 +74,7 @@ class Services:
     plans: Plans
     documents: DeploymentDocuments
     users: Users
+    accounts: Accounts
     change_user: UserChanges
     import_users: UserImports
     recipients: Recipients
@@ -116,6 +118,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             exports=Exports(database),
             plans=Plans(database, checks),
             documents=DeploymentDocuments(database, checks),
+            accounts=Accounts(database),
             users=Users(database, catalogue, journey_url(settings)),
             change_user=UserChanges(database, ingest, catalogue, journey_url(settings)),
             import_users=UserImports(database, ingest),

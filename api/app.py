@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 
 import wiring
 from api import (
+    accounts,
     apply,
     audit,
     browser_clients,
@@ -69,6 +70,7 @@ _MODULES = (
     user_merges,
     erasures,
     user_profiles,
+    accounts,
     imports,
     deployment_documents,
     keys,

@@ -89,6 +89,7 @@ _USER: dict[str, Any] = {
     "identities": [{"kind": "user", "value": "u-4711"}, {"kind": "anonymous", "value": "a-1"}],
     "consent": {"email": _CONSENT},
     "consent_log": [_CONSENT_CHANGE],
+    "accounts": [{"id": "acme", "role": "admin", "stated_at": _AT}],
     "active_journeys": [JOURNEY],
     "latest_journeys": [JOURNEY],
 }
@@ -176,6 +177,12 @@ class Activity(ResponseModel):
     devices: list[UsedDevice] = Field(description="the last 20, the latest first")
 
 
+class UserAccount(ResponseModel):
+    id: str = Field(description="the `groupId` of the calls")
+    role: str | None
+    stated_at: datetime | None = Field(description="when the membership was last stated; null if unknown")
+
+
 class User(ResponseModel):
     model_config = example(_USER)
 
@@ -192,6 +199,9 @@ class User(ResponseModel):
     consent: dict[str, ChannelConsent] = Field(description="by channel")
     consent_log: list[ConsentChange] = Field(
         description="the last 100 changes of consent, suppressions and refusals of addresses, newest first"
+    )
+    accounts: list[UserAccount] = Field(
+        description="the last 100 of which the person was said to be a member, newest first"
     )
     active_journeys: list[Journey] = Field(description="the newest 100")
     latest_journeys: list[Journey] = Field(description="the newest 20, active or over")

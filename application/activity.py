@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from application import turns
 from application.activity_states import ServerSources, load_server_sources
 from application.catalogue import Catalogue
-from application.people import ask_for_people, event_source, write_people
+from application.people import ask_for_people, write_people
 from application.session_events import hears_ends
 from domain.errors import UnavailableError
 from domain.long_work import LongWork
@@ -24,7 +24,7 @@ from domain.people.devices import observe_device
 from domain.people.profile_state import ProfileState, Statement
 from domain.people.session_events import opened_trigger
 from domain.people.sessions import LAST_SEEN_STEP, SILENCE, Activity
-from domain.people.statements import surroundings_of
+from domain.people.statements import event_source, surroundings_of
 from domain.stream import StreamKind
 from store import activity, campaigns, profile_changes, session_reports
 from store.activity import Learned, Span

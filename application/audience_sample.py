@@ -1,17 +1,20 @@
 """A sample of an audience: its condition, evaluated over the first known profiles."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from msgspec import Struct
 
 from application import turns
+from application.accounts import read_latest_accounts
 from application.computed_states import with_computed
 from application.routing import MAX_WORK
 from domain.campaign.rules import AudienceRule
 from domain.conditions.expressions import ConditionOutcome
 from domain.journey.matching import Matcher
 from domain.long_work import LongWork
+from domain.people.account_view import NO_ACCOUNT, AccountView
 from store import audience, computed_traits
 from store.database import Database
 from store.profiles import Profile
@@ -49,20 +52,25 @@ async def sample_audience(database: Database, rule: AudienceRule, timezone: str 
             matcher = matcher or Matcher({}, now)
             traits = await computed_traits.load_deployed(connection)
             found = [with_computed(one, traits, now) for one in await audience.page(connection, last, now, PAGE)]
-        outcomes += await turns.run(_judge(matcher, rule.where, found, timezone))
+            accounts = await read_latest_accounts(connection, rule.where, found)
+        outcomes += await turns.run(_judge(matcher, rule.where, found, accounts, timezone))
         if len(found) < PAGE or len(outcomes) >= SAMPLE or matcher.work >= MAX_WORK:
             return _count(outcomes)
         last = found[-1].id
 
 
 def _judge(
-    matcher: Matcher, where: str, profiles: Sequence[Profile], timezone: str | None
+    matcher: Matcher,
+    where: str,
+    profiles: Sequence[Profile],
+    accounts: Mapping[UUID, AccountView],
+    timezone: str | None,
 ) -> LongWork[list[ConditionOutcome]]:
     outcomes: list[ConditionOutcome] = []
     for profile in profiles:
         if matcher.work >= MAX_WORK:
             break
-        outcomes.append(matcher.belongs(where, profile, timezone))
+        outcomes.append(matcher.belongs(where, profile, timezone, accounts.get(profile.id, NO_ACCOUNT)))
         yield
     return outcomes
 

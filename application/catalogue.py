@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+import msgspec
 from msgspec import Struct
 
 from application.rendering import Templates
@@ -9,6 +10,7 @@ from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
+from domain.people.account_view import may_read_account
 from domain.people.computed.deployed import DeployedTraits
 from store import campaigns, computed_traits
 from store.database import Connection
@@ -17,7 +19,10 @@ VERSIONS_KEPT = 500
 
 
 class LoadedVersion(Struct, frozen=True):
-    """A published version. It never changes, so it is cached."""
+    """A published version. It never changes, so it is cached.
+
+    `reads_account` is False if none of its expressions reads the account.
+    """
 
     key: str
     version: int
@@ -25,6 +30,7 @@ class LoadedVersion(Struct, frozen=True):
     plan: Plan
     rules: Rules
     templates: Templates
+    reads_account: bool
 
 
 class Catalogue:
@@ -79,7 +85,9 @@ class Catalogue:
         # Another task may have loaded it meanwhile.
         if (known := self._find_loaded(key, number)) is not None:
             return known
-        version = LoadedVersion(key, number, stored.name, stored.plan, stored.rules, Templates(stored.templates))
+        reads_account = may_read_account(msgspec.json.encode(stored.rules).decode())
+        templates = Templates(stored.templates)
+        version = LoadedVersion(key, number, stored.name, stored.plan, stored.rules, templates, reads_account)
         self._versions[key, number] = version
         if len(self._versions) > VERSIONS_KEPT:
             self._versions.popitem(last=False)

@@ -1,27 +1,27 @@
 """Report the changes of profiles as events, in the transaction that makes them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from application import routing, turns
+from application.accounts import ChangeOfProfile
 from application.catalogue import Catalogue
 from application.computed_states import read_computed
-from application.people import event_source, read_people
+from application.people import read_people
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.derived_events import Cause, ValueChange, cause_of, computed_trigger, derived_event, trigger_of_part
 from domain.people.profile_state import Statement
+from domain.people.statements import event_source
 from domain.tracking.event import Event
 from store import events
 from store.database import Connection
 from store.events import StoredEvent
 
-# The changed profile, and the change.
-ChangeOfProfile = tuple[UUID, ValueChange]
 # With its cause.
 CausedChange = tuple[UUID, ValueChange, Cause]
 
@@ -39,7 +39,7 @@ class PlannedEvents:
     undecided: Set[UUID] = frozenset()
 
     def settle(self, made: Iterable[ChangeOfProfile]) -> "PlannedEvents":
-        """Keep the derived events of changes that were made."""
+        """Keep the derived events of the changes that the statements have made."""
         if not self.undecided:
             return self
         changes = {(profile_id, change.trigger, change.source.id): change for profile_id, change in made}
@@ -59,16 +59,19 @@ class PlannedEvents:
 def plan_events(
     fresh: Iterable[StoredEvent],
     heard: Collection[UUID],
-    said: Mapping[UUID, Sequence[Statement]],
+    possible: Iterable[ChangeOfProfile],
     merged: Iterable[ChangeOfProfile],
     listeners: Listeners,
     traits: DeployedTraits,
 ) -> PlannedEvents:
-    """Plan the events of a batch for routing; rules listen for those `heard`."""
+    """Plan the events of a batch for routing; rules listen for those `heard`.
+
+    Statements may make the `possible` changes, and a merge has made those `merged`.
+    """
     planned = PlannedEvents([], [])
     undecided: set[UUID] = set()
     made = _group_by_source(merged, listeners)
-    possible = _group_by_source(_possible_changes(said), listeners)
+    may_be_made = _group_by_source(possible, listeners)
     for stored in fresh:
         event, id = stored.event, str(stored.event.id)
         if event.id in heard:
@@ -77,14 +80,15 @@ def plan_events(
             derived = derived_event(change, cause_of(event))
             planned.profile_events.append(ProfileEvent(stored.profile_id, derived, event.id))
             planned.derived.append(StoredEvent(stored.profile_id, derived))
-        for change in (*possible.get(id, ()), *_possible_traits(event, listeners, traits)):
+        for change in (*may_be_made.get(id, ()), *_possible_traits(event, listeners, traits)):
             derived = derived_event(change, cause_of(event))
             planned.profile_events.append(ProfileEvent(stored.profile_id, derived, event.id))
             undecided.add(derived.id)
     return PlannedEvents(planned.profile_events, planned.derived, undecided)
 
 
-def _possible_changes(said: Mapping[UUID, Sequence[Statement]]) -> Iterable[ChangeOfProfile]:
+def possible_profile_changes(said: Mapping[UUID, Sequence[Statement]]) -> Iterator[ChangeOfProfile]:
+    """Iterate over the changes that statements about people may make."""
     for profile_id, statements in said.items():
         for one in statements:
             if (trigger := trigger_of_part(one.part, one.name)) is not None:

@@ -9,7 +9,6 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application import turns
-from application.people import event_source
 from domain.conditions.cel_costs import Spent
 from domain.journey.matching import UNITS_OF_AN_EVALUATION
 from domain.long_work import LongWork
@@ -19,6 +18,7 @@ from domain.people.computed.due import find_next_look
 from domain.people.computed.sequences import find_last_completion
 from domain.people.computed.traits import ComputedState
 from domain.people.derived_events import ValueChange, computed_trigger
+from domain.people.statements import event_source
 from domain.tracking.event import Event
 from store import events, profile_states
 from store.database import Connection, PendingResult

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -10,15 +11,15 @@ from psycopg.errors import DeadlockDetected, UniqueViolation
 from uuid_utils.compat import uuid7
 
 from application import routing, turns
+from application.accounts import account_statements, ask_for_accounts, possible_changes
 from application.catalogue import Catalogue
-from application.derived_events import plan_events
+from application.derived_events import plan_events, possible_profile_changes
 from application.following import Followed, TooMuchToFollow, ask_for_states
 from application.people import (
     AddressStatement,
     OptOut,
     PeopleMerged,
     ask_for_people,
-    event_source,
     identity_changes,
     identity_sources,
     list_left_out,
@@ -34,7 +35,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.erasure import find_erased, reject_erased
 from domain.people.identity import Identity, Known, Resolution
 from domain.people.profile_state import Source, Statement
-from domain.people.statements import claims_of, statements_of, surroundings_of
+from domain.people.statements import claims_of, event_source, statements_of, surroundings_of
 from domain.tracking.event import Event, Reject, Trust
 from domain.tracking.reactions import message_reacted_to
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded, select_losses
@@ -217,7 +218,9 @@ class Ingest:
         heard = {entry.event.id for entry in effective if listeners.hears(entry.event)}
         said = _statements(effective, heard, received_at, opt_out)
         counted = {entry.profile_id for entry in effective if traits.following.hears(entry.event)}
+        of_accounts = account_statements(effective, received_at)
         touched = {entry.profile_id for entry in effective if entry.event.id in heard} | said.keys() | counted
+        touched |= {statement.profile_id for statement in of_accounts}
         of_addresses = _opt_out_statements(fresh[0], opt_out) if opt_out else ()
         if resolution.linked and not await profiles.create(
             connection, resolution.created, resolution.linked, received_at
@@ -229,14 +232,16 @@ class Ingest:
         refusals = linked.refusals
         await events.insert(connection, fresh, received_at)
         reactions = _reactions(new)
-        planned = plan_events(effective, heard, said, linked.changes, listeners, traits)
+        possible = chain(possible_profile_changes(said), possible_changes(of_accounts))
+        planned = plan_events(effective, heard, possible, linked.changes, listeners, traits)
         result = RoutingResult()
-        if said or planned.profile_events or counted:
+        if said or planned.profile_events or counted or of_accounts:
             with_consent = bool(planned.profile_events) and listeners.may_look_at_consent
             touched |= {profile_event.profile_id for profile_event in planned.profile_events}
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=with_consent)
             routed = {profile_event.reported_id for profile_event in planned.profile_events}
             states = await ask_for_states(connection, traits, effective, routed, listeners.watched_traits)
+            accounts = await ask_for_accounts(connection, of_accounts) if of_accounts else None
             pending = (
                 await routing.load_context(connection, listeners, planned.profile_events, received_at)
                 if planned.profile_events
@@ -245,13 +250,19 @@ class Ingest:
             written = await write_people(connection, asked)
             history += written.history
             refusals += written.refusals
+            changes = [*written.changes()]
+            if accounts is not None:
+                accounts_written = await accounts.write(connection)
+                history += accounts_written.history
+                refusals += accounts_written.refusals
+                changes += accounts_written.changes
             followed = Followed(written.people, {}, [])
             if states is not None:
                 try:
                     followed = await states.follow(connection, written.people, received_at)
                 except TooMuchToFollow as too_much:
                     raise _TooMuchWork(_place(batch, too_much.event_id)) from too_much
-            planned = planned.settle([*written.changes(), *followed.changes])
+            planned = planned.settle([*changes, *followed.changes])
             if pending is not None:
                 try:
                     context = await pending.get(followed.people, followed.as_of)
@@ -309,8 +320,9 @@ def _take_within_traits(batch: Sequence[Event]) -> Sequence[Event]:
     """Return the first event, and those after it within MAX_TRAITS_SAID."""
     said = 0
     for number, event in enumerate(batch):
-        if event.type == "identify":
-            said += len(event.properties) + len(event.properties.get("consent") or ())
+        if event.type in ("identify", "group"):
+            said += len(event.properties)
+            said += len(event.properties.get("consent") or ()) if event.type == "identify" else 0
             if said > MAX_TRAITS_SAID and number > 0:
                 return batch[:number]
     return batch

@@ -11,18 +11,19 @@ from psycopg.errors import DeadlockDetected
 from uuid_utils.compat import uuid7
 
 from application import routing
+from application.accounts import restate_memberships
 from application.activity_states import load_server_sources, relearn
 from application.catalogue import Catalogue
 from application.computed_states import recount
 from application.derived_events import report_changes
-from application.people import build_history, event_source, merge_people, unknown_person
+from application.people import build_history, merge_people, unknown_person
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError, UnavailableError
 from domain.people.derived_events import Cause
 from domain.people.identity import Identity, PersonRef
 from domain.people.profile_state import Folded, Part, ProfileState, Refusal, Source, Statement
 from domain.people.separation import sayings, separate
-from domain.people.statements import statements_of
+from domain.people.statements import event_source, statements_of
 from domain.tracking.event import Trust
 from store import audit, campaigns, computed_traits, journeys, merges, outbox, profile_changes, profiles, separation
 from store.database import Connection, Database
@@ -185,6 +186,7 @@ async def _undo(connection: Connection, user_id: str, source_user_id: str, by: A
         connection, [merge.source_id, target_id], traits.definitions, are_all=True, look_at=connection.clock.now()
     )
     await relearn(connection, [merge.source_id, target_id], await load_server_sources(connection))
+    await restate_memberships(connection, [merge.source_id, target_id])
     source = Source("operator", by.name, connection.clock.now(), by.name)
     changes = await _separate_values(
         connection, merge, merge.snapshot, people[target_id], others, source, is_untouched=is_untouched

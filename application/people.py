@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from application import turns
+from application.accounts import merge_memberships
 from application.activity_states import merge_activity
 from application.computed_states import merge_states, recount_sequences
 from domain.channels.kinds import normalized_addresses
@@ -22,8 +23,8 @@ from domain.people.derived_events import ValueChange, value_changes
 from domain.people.identity import Conflict, Identity, Known, PersonRef, Resolution, identities_of
 from domain.people.profile_state import Folded, PartChange, ProfileState, Refusal, Source, Statement
 from domain.people.registers import Registers, Stamp, is_set, stamp
-from domain.people.statements import addresses_in, statements_of_traits
-from domain.tracking.event import OUR_CONTEXT, Event, Reject
+from domain.people.statements import addresses_in, event_source, statements_of_traits
+from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
 from domain.tracking.traits import LeftOut, consent_path
 from store import addresses, merges, profile_changes, profiles
@@ -291,6 +292,7 @@ async def merge_people(
     await merges.record(connection, merged, by, is_reversible=is_reversible)
     await merge_states(connection, merged, traits)
     await merge_activity(connection, merged)
+    await merge_memberships(connection, merged)
     await profiles.pour(connection, merged)
     await recount_sequences(connection, set(merged.values()), traits)
     await profiles.write(connection, states)
@@ -345,14 +347,6 @@ def identity_changes(
     for merged, profile_id in resolution.merged.items():
         grouped.setdefault((profile_id, merges[merged]), {}).setdefault("merged", []).append(merged)
     return [_change(profile_id, "identity", changes, source) for (profile_id, source), changes in grouped.items()]
-
-
-def event_source(event: Event) -> Source:
-    """Return an event, or the operator who reported it, as a source."""
-    ours = event.context.get(OUR_CONTEXT, {})
-    if "by" in ours:
-        return Source("import" if "import" in ours else "operator", str(event.id), event.timestamp, ours["by"])
-    return Source("event", str(event.id), event.timestamp, event.source)
 
 
 def list_left_out(

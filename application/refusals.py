@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from application.accounts import read_accounts
 from application.catalogue import Catalogue
 from application.people import read_people
 from application.routing import MAX_WORK
@@ -15,6 +16,7 @@ from domain.conditions.expressions import ExpressionScope
 from domain.journey.listeners import Listeners
 from domain.journey.matching import Matcher, Person, ProfileEvent
 from domain.long_work import LongWork
+from domain.people.account_view import AccountKey, AccountView
 from store import campaigns, decisions, events, timeline
 from store.database import Connection
 from store.events import StoredEvent
@@ -34,6 +36,7 @@ class Unjudged(NamedTuple):
     decided: set[tuple[UUID, str]]
     published: Mapping[tuple[str, int], datetime]
     at: datetime
+    accounts: Mapping[AccountKey, AccountView] = {}
 
 
 async def look_up(
@@ -55,7 +58,10 @@ async def look_up(
     if profile_id not in people:
         # Merged into another since it was looked up.
         return None
-    return Unjudged(people, found, reported, listeners, decided, published, connection.clock.now())
+    reads_accounts = listeners.may_look_at_accounts
+    judged = [ProfileEvent(stored.profile_id, stored.event) for stored in found]
+    accounts = await read_accounts(connection, judged) if reads_accounts else {}
+    return Unjudged(people, found, reported, listeners, decided, published, connection.clock.now(), accounts)
 
 
 def evaluate_refusals(unjudged: Unjudged) -> LongWork[dict[str, list[Recorded]]]:
@@ -64,7 +70,7 @@ def evaluate_refusals(unjudged: Unjudged) -> LongWork[dict[str, list[Recorded]]]
     They use the running versions and the current profile; events before a version's publication have none. A piece of
     work is one event and one campaign.
     """
-    matcher = Matcher(unjudged.people, unjudged.at)
+    matcher = Matcher(unjudged.people, unjudged.at, accounts=unjudged.accounts)
     refusals: dict[str, list[Recorded]] = {}
     number = steps = 0
     for stored in unjudged.found:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from domain.people.account_view import may_read_account
 from domain.templates.template_sets import TemplateSet, load
 
 # Python runs one thread at a time; with a second one, a cheap message need not wait for an expensive one.
@@ -31,11 +32,13 @@ class Templates:
     """The templates of a version, compiled for the first message.
 
     Compiling may take seconds, and happens before its claim: an attempt that dies meanwhile has sent nothing. The gate
-    and ingest need no templates, so nothing is compiled under locks.
+    and ingest need no templates, so nothing is compiled under locks. `read_account` is False if none reads the account.
     """
 
     def __init__(self, files: Mapping[str, str]) -> None:
+        """`files` are texts by name."""
         self._files = files
+        self.read_account = any(may_read_account(text) for text in files.values())
         self._compiling: asyncio.Task[dict[str, TemplateSet]] | None = None
 
     @property

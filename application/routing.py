@@ -1,12 +1,13 @@
 """Routing of events to journeys: read the data, decide, and record the results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
+from application.accounts import read_accounts
 from application.catalogue import Catalogue
 from domain.journey import routing
 from domain.journey.listeners import Listeners
@@ -40,10 +41,13 @@ MAX_WORK = 20_000
 class PendingContext:
     """The pending results about the journeys that events concern. None was not needed.
 
-    `reported` are the ids at which the batch can be split.
+    The batch of `profile_events` can be split between events of different `reported` ids. Accounts are read if any
+    condition `reads_accounts`.
     """
 
-    reported: Sequence[UUID]
+    connection: Connection
+    profile_events: Sequence[ProfileEvent]
+    reads_accounts: bool
     active: PendingResult[list[Journey]]
     past: PendingResult[list[Journey]] | None
     last: PendingResult[list[Entered]] | None
@@ -51,9 +55,10 @@ class PendingContext:
 
     async def get(self, people: Mapping[UUID, Profile], as_of: Mapping[UUID, Profile] = NO_PEOPLE) -> RoutingContext:
         """Return the context of the events. Raises TooMuchWork if it exceeds one event's."""
-        received = await self.received.get() if self.received else []
-        if len(received) > MAX_RECEIVED and len(self.reported) > 1:
-            raise TooMuchWork(self.reported[len(self.reported) // 2])
+        stored = await self.received.get() if self.received else []
+        if len(stored) > MAX_RECEIVED and len(reported := _reported_ids(self.profile_events)) > 1:
+            raise TooMuchWork(reported[len(reported) // 2])
+        received = [ProfileEvent(one.profile_id, one.event) for one in stored]
         return RoutingContext(
             people,
             await self.active.get(),
@@ -62,9 +67,14 @@ class PendingContext:
                 (entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at
                 for entry in (await self.last.get() if self.last else ())
             },
-            [ProfileEvent(stored.profile_id, stored.event) for stored in received],
+            received,
             as_of,
+            await read_accounts(self.connection, [*self.profile_events, *received]) if self.reads_accounts else {},
         )
+
+
+def _reported_ids(profile_events: Iterable[ProfileEvent]) -> list[UUID]:
+    return list(dict.fromkeys(profile_event.reported_id for profile_event in profile_events))
 
 
 class TooMuchWork(Exception):
@@ -157,9 +167,9 @@ async def load_context(
             limit=MAX_PAST,
         )
     entering = [profile_event for profile_event in profile_events if listeners.entries(profile_event.event)]
-    reported = list(dict.fromkeys(profile_event.reported_id for profile_event in profile_events))
+    reads_accounts = listeners.may_look_at_accounts
     if not entering:
-        return PendingContext(reported, active, past, None, None)
+        return PendingContext(connection, profile_events, reads_accounts, active, past, None, None)
     entrants = {profile_event.profile_id for profile_event in entering}
     versions = listeners.versions_let_in(profile_event.event for profile_event in entering)
     last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
@@ -172,9 +182,9 @@ async def load_context(
         max(oldest, min(profile_event.event.timestamp for profile_event in entering)),
         # In the order of their arrival.
         but=[profile_event.event.id for profile_event in profile_events],
-        limit=MAX_RECEIVED + 1 if len(reported) > 1 else None,
+        limit=MAX_RECEIVED + 1 if len(_reported_ids(profile_events)) > 1 else None,
     )
-    return PendingContext(reported, active, past, last, received)
+    return PendingContext(connection, profile_events, reads_accounts, active, past, last, received)
 
 
 def _entry_decisions(result: RoutingResult, at: datetime) -> list[Decision]:

@@ -12,6 +12,7 @@ import psycopg
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from application.accounts import read_account
 from application.catalogue import Catalogue, LoadedVersion
 from application.rendering import RENDER_SECONDS, Templates, run_in_thread
 from domain.channels.kind import Unreachable
@@ -52,6 +53,7 @@ from domain.sending.policy import SEND_WINDOW, Recipient
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
+from domain.tracking.event import stored_event
 from store import deliveries, journeys, messages
 from store.database import Connection, Database
 from store.messages import Claimed
@@ -182,6 +184,9 @@ class Sender:
                     traits = await self._catalogue.computed_at(connection, claimed.registry_revision)
                     now = claimed.first_claimed_at or at
                     claimed = replace(claimed, computed=traits.view(claimed.counted, now))
+                    if version.templates.read_account:
+                        entry = stored_event(claimed.entry)
+                        claimed = replace(claimed, account=await read_account(connection, claimed.profile_id, entry))
                     addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
                     # With the claim: a read that fails after it would leave the message unknown and unsent.
                     is_one = isinstance(addresses, Unreachable) or len(addresses) < 2
@@ -341,5 +346,6 @@ def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | 
         unsubscribe_url=unsubscribe_url,
         saved=claimed.saved,
         computed=claimed.computed,
+        account=claimed.account,
     )
     return build_variables(facts)

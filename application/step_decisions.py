@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from msgspec import convert
 from msgspec.structs import replace
 
+from application.accounts import read_account
 from application.catalogue import Catalogue, LoadedVersion
 from application.effects import carry_out
 from application.ingest import Ingest
@@ -26,7 +27,9 @@ from domain.journey.step_decisions import (
     decide_send,
 )
 from domain.journey.step_facts import LockedFacts, StepFacts
+from domain.people.account_view import NO_ACCOUNT
 from domain.sending.policy import Answer
+from domain.tracking.event import stored_event
 from store import decisions, journeys, messages, step_facts
 from store.database import Connection, Database
 from store.decisions import Decision
@@ -101,7 +104,11 @@ class StepDecisions:
             if facts is None or facts.answered is not None:
                 return facts
             traits = await self._catalogue.computed_at(connection, facts.registry_revision)
-            return replace(facts, computed=traits.view(facts.counted, request.at))
+            version = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
+            account = NO_ACCOUNT
+            if version.reads_account:
+                account = await read_account(connection, facts.profile_id, stored_event(facts.entry))
+            return replace(facts, computed=traits.view(facts.counted, request.at), account=account)
 
         return read
 

@@ -22,13 +22,14 @@ from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.identity import Identity, PersonRef
 from domain.people.profile_state import STAGE
 from domain.people.registers import Registers, Stamp, unpack
-from store import audit, journey_lists, people, profile_states, profiles
+from store import accounts, audit, journey_lists, people, profile_states, profiles
 from store.database import Connection, Database
 from store.people import ConsentChange, ListedPerson, PersonFilter, StoredPerson
 
 # Journeys that are shown: active ones, and the latest of all.
 MAX_ACTIVE: Final = 100
 MAX_LATEST: Final = 20
+MAX_ACCOUNTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,15 @@ class ComputedValues:
 
 
 @dataclass(frozen=True, slots=True)
+class MembershipView:
+    """An account of a person, their role in it, and when that was last stated."""
+
+    id: str
+    role: str | None
+    stated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class PersonView:
     """All that is known of a person. `revision` is that of the profile's values."""
 
@@ -87,6 +97,7 @@ class PersonView:
     identities: list[Identity]
     consent: dict[str, ChannelConsent]
     consent_log: list[ConsentChange]
+    accounts: list[MembershipView]
     active_journeys: list[JourneyView]
     latest_journeys: list[JourneyView]
 
@@ -174,13 +185,15 @@ async def show(connection: Connection, catalogue: Catalogue, ref: PersonRef, jou
             await people.begin_identities(connection, profile_id),
             await people.begin_consent_log(connection, profile_id),
             await profile_states.read(connection, [profile_id]),
+            await accounts.begin_of_profile(connection, profile_id, MAX_ACCOUNTS),
         )
         asked = await ask_for_activity(connection, profile_id, sources)
-        person, identities, log, states = (
+        person, identities, log, states, memberships = (
             await reads[0].get(),
             await reads[1].get(),
             await reads[2].get(),
             await reads[3].get(),
+            await reads[4].get(),
         )
         seen = await asked.get()
     if person is None:
@@ -198,6 +211,7 @@ async def show(connection: Connection, catalogue: Catalogue, ref: PersonRef, jou
         seen,
         identities,
         log,
+        [MembershipView(one.account_id, one.role, one.stated_at) for one in memberships],
         [
             journey_view(journey, journey_url)
             for journey in await journey_lists.page(connection, active, limit=MAX_ACTIVE, after=None)
@@ -217,6 +231,7 @@ def _view(
     seen: ActivityView,
     identities: list[Identity],
     log: list[ConsentChange],
+    memberships: list[MembershipView],
     active: list[JourneyView],
     latest: list[JourneyView],
 ) -> PersonView:
@@ -227,14 +242,15 @@ def _view(
         user_id=profile.user_id,
         created_at=profile.created_at,
         updated_at=person.updated_at,
-        stage=_list_stated(state.stage).get(STAGE),
-        traits=_list_stated(state.traits),
+        stage=list_stated(state.stage).get(STAGE),
+        traits=list_stated(state.traits),
         computed=computed,
-        device=_list_stated(state.context),
+        device=list_stated(state.context),
         activity=seen,
         identities=identities,
-        consent=_consent(person, _list_stated(state.consent), _list_stated(state.suppressed)),
+        consent=_consent(person, list_stated(state.consent), list_stated(state.suppressed)),
         consent_log=log,
+        accounts=memberships,
         active_journeys=active,
         latest_journeys=latest,
     )
@@ -259,12 +275,12 @@ def _consent(
             given=given.get(channel),
             suppressed=suppressed.get(channel),
             address=person.addresses.get(channel),
-            address_refusals=_list_stated(refused[channel]) if channel in refused else {},
+            address_refusals=list_stated(refused[channel]) if channel in refused else {},
         )
     return found
 
 
-def _list_stated(registers: Registers) -> dict[str, StatedValue]:
+def list_stated(registers: Registers) -> dict[str, StatedValue]:
     """Return the values that are set, with their sources."""
     return {
         name: _with_source(value, said)

@@ -94,6 +94,7 @@ async def insert(connection: Connection, erasure: Erasure) -> None:
     await connection.execute(
         """
         WITH cut AS (DELETE FROM identities WHERE profile_id = %(profile_id)s RETURNING kind, value),
+        left_accounts AS (DELETE FROM account_members WHERE profile_id = %(profile_id)s),
         computed AS (DELETE FROM profile_states WHERE profile_id = %(profile_id)s),
         remembered AS (
           INSERT INTO erased_ids (hash, erased_at) SELECT keyed_hash(kind, value), %(erased_at)s FROM cut ORDER BY 1

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from domain.campaign.life import CampaignState
 from domain.journey.state import StoredState
+from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.sending.claim import MessageState
 from domain.sending.policy import Reservation
 from store import addresses
@@ -52,6 +53,7 @@ class Claimed(Struct, frozen=True):
     counted: dict[str, Any]
     registry_revision: int
     computed: Mapping[str, Any] = {}
+    account: AccountView = NO_ACCOUNT
 
 
 async def reserve(connection: Connection, reservation: Reservation) -> None:

@@ -147,6 +147,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "id platform app app_version os os_version model locale timezone push_token first_seen last_seen",
         "profile_id",
     ),
+    _table("account_members", _OWN, "account_id is_member role", "profile_id said said_at"),
     _table("identities", _OWN, "kind value is_former", "profile_id", "with_profile"),
     _table("profile_merges", _OWN, "source_user_id merged_by at", "source_id target_id profile_id snapshot"),
     # The refusals of an address outlive its person, as a hash.
@@ -182,6 +183,7 @@ def _without(columns: str, why: str) -> ImpersonalTable:
 
 
 IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
+    "accounts": _without("id traits said created_at updated_at", "of groups of people, not of one"),
     "api_keys": _without(
         """
         id name scopes source secret_hash is_browser origins trust token_secrets created_by created_at expires_at

@@ -10,6 +10,7 @@ from msgspec import Struct, convert
 from uuid_utils.compat import uuid7
 
 from application import routing
+from application.accounts import read_accounts, read_latest_accounts
 from application.catalogue import Catalogue
 from application.computed_states import read_computed, with_computed
 from application.people import ask_for_people, write_people
@@ -20,6 +21,7 @@ from domain.journey.listeners import CampaignVersion, Listeners
 from domain.journey.matching import Matcher, ProfileEvent
 from domain.journey.routing import enrol
 from domain.journey.routing_result import RoutingContext, RoutingResult
+from domain.people.account_view import NO_ACCOUNT, AccountView, may_read_account
 from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
 from store import audience, campaigns, computed_traits, events, journeys, outbox
 from store.database import Connection
@@ -72,7 +74,8 @@ class EnrolHandler:
         traits, now = await computed_traits.load_deployed(connection), connection.clock.now()
         page = await audience.page(connection, operation.cursor, operation.created_at, PAGE)
         found = [with_computed(profile, traits, now) for profile in page]
-        counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found, time)
+        accounts = await read_latest_accounts(connection, rule.where, found)
+        counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found, accounts, time)
         if members:
             listeners = await self._catalogue.listeners(connection)
             if await self._find_open_version(connection, operation.campaign) != version:
@@ -97,7 +100,7 @@ class EnrolHandler:
 
 
 def _first_members(
-    rule: AudienceRule, found: Sequence[Profile], time: EvaluationTime
+    rule: AudienceRule, found: Sequence[Profile], accounts: Mapping[UUID, AccountView], time: EvaluationTime
 ) -> tuple[Counter[str], list[UUID], Sequence[Profile]]:
     """Return the first members, and the counts and profiles examined for them.
 
@@ -107,7 +110,7 @@ def _first_members(
     counts: Counter[str] = Counter()
     members: list[UUID] = []
     for number, profile in enumerate(found, start=1):
-        outcome = matcher.belongs(rule.where, profile, time.timezone)
+        outcome = matcher.belongs(rule.where, profile, time.timezone, accounts.get(profile.id, NO_ACCOUNT))
         if outcome.holds:
             members.append(profile.id)
         else:
@@ -138,7 +141,7 @@ async def _let_in(
         ProfileEvent(profile.id, _entry(operation, parameters, profile, anonymous.get(profile.id)))
         for profile in people.values()
     ]
-    context = await _load_context(connection, version, listeners, people, parameters.at)
+    context = await _load_context(connection, version, listeners, people, profile_events, parameters.at)
     now = connection.clock.now()
     result = await asyncio.to_thread(
         enrol, profile_events, version, listeners, context, received_at=now, new_ids=iter(uuid7, None)
@@ -170,18 +173,23 @@ async def _load_context(
     version: CampaignVersion,
     listeners: Listeners,
     people: Mapping[UUID, Profile],
+    profile_events: Sequence[ProfileEvent],
     since: datetime,
 ) -> RoutingContext:
     active = await journeys.lock_active(connection, people, [version.key])
     last = await journeys.last_entries(connection, people, [version.key])
     triggers = listeners.triggers_to_match([version])
-    received = await events.happened_since(connection, list(people), triggers, since)
+    pending = await events.happened_since(connection, list(people), triggers, since)
+    received = [ProfileEvent(stored.profile_id, stored.event) for stored in await pending.get()]
+    audience = version.rules.entry.audience
+    reads_accounts = listeners.may_look_at_accounts or (audience is not None and may_read_account(audience.where))
     return RoutingContext(
         people,
         await active.get(),
         (),
         {(each.campaign_key, each.profile_id, each.entry_key): each.last_entered_at for each in await last.get()},
-        [ProfileEvent(stored.profile_id, stored.event) for stored in await received.get()],
+        received,
+        accounts=await read_accounts(connection, [*profile_events, *received]) if reads_accounts else {},
     )
 
 

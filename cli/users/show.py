@@ -37,9 +37,10 @@ def print_person(person: dict[str, Any]) -> None:
     )
     computed = person["computed"]
     stated = [("", person["traits"]), ("device: ", person["device"])]
-    values = [[f"{prefix}{name}", *_cells(each)] for prefix, part in stated for name, each in part.items()]
+    values = [[f"{prefix}{name}", *stated_cells(each)] for prefix, part in stated for name, each in part.items()]
     values += [
-        [f"computed: {name}", *_cells({"value": value, **_COMPUTED})] for name, value in computed["values"].items()
+        [f"computed: {name}", *stated_cells({"value": value, **_COMPUTED})]
+        for name, value in computed["values"].items()
     ]
     values += [[f"computed: {name}", "(being counted)", "", ""] for name in computed["building"]]
     if values:
@@ -51,12 +52,17 @@ def print_person(person: dict[str, Any]) -> None:
         [_consent_row(channel, each) for channel, each in person["consent"].items()],
         folded={"WHY"},
     )
+    if person["accounts"]:
+        typer.echo()
+        rows = [[each["id"], as_text(each["role"]), local_second(each["stated_at"])] for each in person["accounts"]]
+        print_table(["ACCOUNT", "ROLE", "STATED AT"], rows)
     if journeys := _journeys(person):
         typer.echo()
         print_table(["CAMPAIGN", "STATE", "STEP", "ENTERED AT", "JOURNEY"], journeys)
 
 
-def _cells(stated: dict[str, Any]) -> list[str]:
+def stated_cells(stated: dict[str, Any]) -> list[str]:
+    """Return the cells of a stated value: itself, when, and by whom."""
     value = stated["value"]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return [text, local_second(stated["at"]), _source(stated)]

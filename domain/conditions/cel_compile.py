@@ -18,7 +18,7 @@ from domain.conditions.cel_syntax import CheckedTree, SyntaxNode, walk
 from domain.people.computed.definition import TraitType
 
 MAX_LENGTH = 2_000
-_HAS_FIELD = re.compile(r"\bhas\(\s*(profile\.computed\.\w+|(?:event|entry|profile|journey)\.[a-z_]+)\s*\)")
+_HAS_FIELD = re.compile(r"\bhas\(\s*(profile\.computed\.\w+|(?:event|entry|profile|account|journey)\.[a-z_]+)\s*\)")
 _COMPUTED = re.compile(r"\bprofile\s*\.\s*computed\s*\.\s*([A-Za-z_]\w*)")
 
 

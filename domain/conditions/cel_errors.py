@@ -41,7 +41,12 @@ _FUNCTIONS = (
     *("startsWith", "string", "timestamp", "type", "within", "known_for", "anniversary"),
 )
 # The fields with data from clients.
-_DATA = {"event": "event.properties", "entry": "entry.properties", "profile": "profile.traits"}
+_DATA = {
+    "event": "event.properties",
+    "entry": "entry.properties",
+    "profile": "profile.traits",
+    "account": "account.traits",
+}
 _COMPUTED = "profile.computed"
 _NOW = frozenset({"now", "today", "current_time"})
 _SYNTAX = "CEL writes `==`, `!=`, `&&`, `||`, `!`, `in`, `has(…)`, and texts in straight quotes"

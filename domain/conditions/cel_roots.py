@@ -31,6 +31,8 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "stage": NULLABLE_TEXT,
         "created_at": cel.Type.TIMESTAMP,
     },
+    # The account that the event names, else the person's latest.
+    "account": {"id": NULLABLE_TEXT, "role": NULLABLE_TEXT, "traits": _Data},
     "journey": {
         "arms": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
         "steps": cel.Type.Map(cel.Type.STRING, cel.Type.INT),
@@ -73,14 +75,14 @@ class ExpressionScope(StrEnum):
 
 
 VISIBLE: dict[ExpressionScope, tuple[str, ...]] = {
-    ExpressionScope.ENTRY_WHERE: ("event", "profile"),
+    ExpressionScope.ENTRY_WHERE: ("event", "profile", "account"),
     ExpressionScope.ENTRY_KEY: ("event", "profile"),
-    ExpressionScope.AUDIENCE_WHERE: ("profile",),
-    ExpressionScope.EXIT_WHERE: ("event", "entry", "profile"),
-    ExpressionScope.WAIT_WHERE: ("event", "entry", "profile"),
-    ExpressionScope.BRANCH_WHEN: ("profile", "entry", "journey"),
-    ExpressionScope.DELAY_DATE: ("profile", "entry"),
-    ExpressionScope.VALUE: ("profile", "entry", "journey"),
+    ExpressionScope.AUDIENCE_WHERE: ("profile", "account"),
+    ExpressionScope.EXIT_WHERE: ("event", "entry", "profile", "account"),
+    ExpressionScope.WAIT_WHERE: ("event", "entry", "profile", "account"),
+    ExpressionScope.BRANCH_WHEN: ("profile", "account", "entry", "journey"),
+    ExpressionScope.DELAY_DATE: ("profile", "account", "entry"),
+    ExpressionScope.VALUE: ("profile", "account", "entry", "journey"),
     # A computed trait sees the event alone, so that it does not depend on when the event is counted.
     ExpressionScope.COMPUTED: ("event",),
 }

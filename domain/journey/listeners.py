@@ -7,6 +7,7 @@ from msgspec import Struct
 from domain.campaign.rules import EventRule, GoalRule, Rules
 from domain.journey.active import VersionRef
 from domain.journey.records import Journey
+from domain.people.account_view import may_read_account
 from domain.people.derived_events import COMPUTED_PREFIX
 from domain.tracking.event import ANY, DERIVED, Event, Trigger
 
@@ -51,8 +52,8 @@ class Listeners:
 
     Running versions listen for entries; they and versions with active journeys, for everything that moves a journey.
     Versions that are `past` have no active journey, but goals that may still count. `hears_changes` is False if none
-    listens for changes of profiles, and `may_look_at_consent` if no condition of any version reads consent.
-    `watched_traits` are the keys of the computed traits for whose changes any listens.
+    listens for changes of profiles. `may_look_at_consent` and `may_look_at_accounts` are False if no condition of any
+    version reads those. `watched_traits` are the keys of the computed traits for whose changes any listens.
     """
 
     def __init__(
@@ -74,8 +75,9 @@ class Listeners:
             if trigger.kind == "changed" and trigger.name is not None and trigger.name.startswith(COMPUTED_PREFIX)
         )
         # By the text: compiling all conditions to find the name `consent` costs too much.
-        texts = (text for rules in self._rules.values() for text in _expressions(rules))
+        texts = [text for rules in self._rules.values() for text in _expressions(rules)]
         self.may_look_at_consent = any("consent" in text for text in texts)
+        self.may_look_at_accounts = any(may_read_account(text) for text in texts)
 
     def _find(self, trigger: Trigger) -> _Heard:
         # Rules for any event of a kind are among those for each name that a rule mentions.

@@ -21,6 +21,7 @@ from domain.conditions.expressions import (
 )
 from domain.journey.active import ByKey
 from domain.journey.records import Journey
+from domain.people.account_view import NO_ACCOUNT, AccountKey, AccountView, account_of
 from domain.tracking.event import AUDIENCE, Event
 
 # The units of work in an expression that count as one more evaluation: at most 25 us.
@@ -60,6 +61,7 @@ class JourneyEntry(Struct, frozen=True):
 
 
 NO_PEOPLE: Mapping[UUID, Person] = {}
+NO_ACCOUNTS: Mapping[AccountKey, AccountView] = {}
 
 
 class Matcher:
@@ -70,11 +72,18 @@ class Matcher:
 
     `as_of` are people as an event found them, by the event's id; others are as in `people`. So each key, and each
     condition that does not read the journey's entry, is evaluated once per event, and each input is prepared once.
-    `evaluations` counts them.
+    `evaluations` counts them. `accounts` are those that the events concern.
     """
 
-    def __init__(self, people: Mapping[UUID, Person], at: datetime, as_of: Mapping[UUID, Person] = NO_PEOPLE) -> None:
+    def __init__(
+        self,
+        people: Mapping[UUID, Person],
+        at: datetime,
+        as_of: Mapping[UUID, Person] = NO_PEOPLE,
+        accounts: Mapping[AccountKey, AccountView] = NO_ACCOUNTS,
+    ) -> None:
         self._people = people
+        self._accounts = accounts
         self._at = at
         self._as_of = as_of
         self.evaluations = 0
@@ -121,14 +130,20 @@ class Matcher:
             self._spent,
             event=self._prepare(profile_event.event),
             profile=self._prepare(self._person(profile_event)),
+            account=self._prepare(self._account(profile_event.profile_id, account_of(profile_event.event))),
             entry=None if entry is None else self._prepare(entry),
         )
 
-    def belongs(self, where: str, person: Person, timezone: str | None) -> ConditionOutcome:
-        """Evaluate whether a person belongs to an audience."""
+    def belongs(
+        self, where: str, person: Person, timezone: str | None, account: AccountView = NO_ACCOUNT
+    ) -> ConditionOutcome:
+        """Evaluate whether a person, with their latest account, belongs to an audience."""
         self.evaluations += 1
         return compile_condition(where, ExpressionScope.AUDIENCE_WHERE).evaluate(
-            EvaluationTime(self._at, timezone), self._spent, profile=self._prepare(person)
+            EvaluationTime(self._at, timezone),
+            self._spent,
+            profile=self._prepare(person),
+            account=self._prepare(account),
         )
 
     def key(self, expression: str, profile_event: ProfileEvent) -> KeyOutcome:
@@ -151,6 +166,9 @@ class Matcher:
     def _person(self, profile_event: ProfileEvent) -> Person:
         """Return the person as the event found them."""
         return self._as_of.get(profile_event.reported_id) or self._people[profile_event.profile_id]
+
+    def _account(self, profile_id: UUID, named: str | None) -> AccountView:
+        return self._accounts.get((profile_id, named), NO_ACCOUNT)
 
     def _prepare(self, root: object) -> Prepared:
         if (known := self._prepared.get(id(root))) is None:

@@ -26,6 +26,7 @@ from domain.journey.routing_result import (
     SubscriptionMatch,
 )
 from domain.journey.state import EXITED
+from domain.people.account_view import NO_ACCOUNT
 from domain.tracking.chain import MAX_CHAIN, count_chain
 from domain.tracking.event import ANY, AUDIENCE, Event, Trigger
 
@@ -85,8 +86,9 @@ class Router:
         new_ids: Iterable[UUID],
     ) -> None:
         self._listeners = listeners
-        self._matcher = Matcher(context.people, received_at, context.as_of)
+        self._matcher = Matcher(context.people, received_at, context.as_of, context.accounts)
         self._people = context.people
+        self._accounts = context.accounts
         self._received_at = received_at
         self._new_ids = iter(new_ids)
         self._active = JourneyIndex(context.active)
@@ -188,7 +190,10 @@ class Router:
         """Whether the person belongs to the version's audience."""
         audience = version.rules.entry.audience
         person = self._people[profile_event.profile_id]
-        return audience is not None and self._matcher.belongs(audience.where, person, version.rules.timezone).holds
+        if audience is None:
+            return False
+        account = self._accounts.get((profile_event.profile_id, None), NO_ACCOUNT)
+        return self._matcher.belongs(audience.where, person, version.rules.timezone, account).holds
 
     def try_enter(self, profile_event: ProfileEvent, version: CampaignVersion) -> Iterator[None]:
         """Enter the person into the campaign, or record why not.

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from domain.journey.matching import Person, ProfileEvent
 from domain.journey.records import Ending, Journey
+from domain.people.account_view import AccountKey, AccountView
 from domain.tracking.event import Event
 
 EntryRefusal = Literal[
@@ -77,7 +78,8 @@ class RoutingContext(Struct, frozen=True):
     `active` are the active journeys concerned, `past` are over and may still reach their goal, `last_entries` is when
     each (campaign, profile, key) was last entered, `received` are stored exits and goals that may have happened after
     an entry of this batch, including those of the batch itself. `as_of` are the people as each event found them, with
-    the event itself counted in their computed traits; where there is none, as in `people`.
+    the event itself counted in their computed traits; where there is none, as in `people`. `accounts` are those of the
+    events and of `received`, if any condition reads them.
     """
 
     people: Mapping[UUID, Person]
@@ -86,3 +88,4 @@ class RoutingContext(Struct, frozen=True):
     last_entries: Mapping[tuple[str, UUID, str], datetime]
     received: Sequence[ProfileEvent]
     as_of: Mapping[UUID, Person] = {}
+    accounts: Mapping[AccountKey, AccountView] = {}

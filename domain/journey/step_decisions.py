@@ -169,7 +169,8 @@ def decide_branch(
         return _branch_decision(request, "split", arm, node.arms[arm].name)
     variables = journey_variables(plan, request.visits, facts)
     time = EvaluationTime(request.at, rules.timezone or timezone)
-    chosen = rules.decide(request.step, time, profile=facts, entry=stored_event(facts.entry), journey=variables)
+    entry = stored_event(facts.entry)
+    chosen = rules.decide(request.step, time, profile=facts, account=facts.account, entry=entry, journey=variables)
     data: dict[str, Any] = {}
     if chosen.case is not None:
         # A journey may move to a version whose cases are others, so the decision keeps its condition.
@@ -200,7 +201,7 @@ def decide_delay(
 ) -> StepDecision[DelayAnswer]:
     """Decide the end of a delay. `timezone` is the deployment's."""
     zone = facts.zone(rules.timezone, timezone)
-    delay_facts = DelayFacts(request.reached_at, request.at, facts, stored_event(facts.entry))
+    delay_facts = DelayFacts(request.reached_at, request.at, facts, facts.account, stored_event(facts.entry))
     end = rules.delays[request.step].until(delay_facts, zone)
     outcome = _delay_outcome(request, end.until)
     data: dict[str, Any] = {"error": end.error}
@@ -244,7 +245,8 @@ def decide_action(
         return StepDecision(kind=rule.kind, outcome="refused", answer=answer, data={}, is_recorded=False)
     variables = journey_variables(plan, request.visits, facts)
     entry = stored_event(facts.entry)
-    effects = rule.effects(ActionFacts(EvaluationTime(now, rules.timezone or timezone), facts, entry, variables))
+    time = EvaluationTime(now, rules.timezone or timezone)
+    effects = rule.effects(ActionFacts(time, facts, facts.account, entry, variables))
     data, events = dict(effects.data), list[Event]()
     for effect in effects.effects:
         match effect:

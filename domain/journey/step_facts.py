@@ -12,6 +12,7 @@ from domain.campaign.life import CampaignState
 from domain.campaign.plan import Plan, Send, Split
 from domain.journey.state import StoredState
 from domain.local_time.zones import recipient_zone
+from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.sending.caps import CapRule, CountedMessage
 
@@ -57,7 +58,7 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
     own state. `arms` are those of the splits that the journey has reached. `bucket` stays the person's in merges.
     `saved` are values of webhooks' replies. `computed` are the values of computed traits, read from the state `counted`
-    with the definitions of the registry's revision.
+    with the definitions of the registry's revision. `account` is read if an expression of the version may read it.
     """
 
     entry: dict[str, Any]
@@ -74,6 +75,7 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     counted: dict[str, Any]
     registry_revision: int
     computed: Mapping[str, Any] = {}
+    account: AccountView = NO_ACCOUNT
 
     @property
     def consent(self) -> dict[str, bool]:

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
+from domain.people.account_view import account_of
 from domain.people.profile_state import Part, PartChange, Source
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trigger, Trust
 
@@ -43,6 +44,7 @@ class Cause(Struct, frozen=True):
     """The event, step or operator's action that changed a profile.
 
     `context` is OUR_CONTEXT of its events; with an impossible clock, `reported_timestamp` is set as in the event.
+    `group_id` is the account that it names.
     """
 
     id: UUID
@@ -53,6 +55,7 @@ class Cause(Struct, frozen=True):
     is_history: bool = False
     context: Mapping[str, Any] = {}
     trust: Trust = Trust.VERIFIED
+    group_id: str | None = None
 
 
 def trigger_of_part(part: Part, name: str) -> Trigger | None:
@@ -112,6 +115,7 @@ def derived_event(change: ValueChange, cause: Cause) -> Event:
         name=change.trigger.name,
         user_id=cause.user_id,
         anonymous_id=cause.anonymous_id,
+        group_id=cause.group_id,
         properties={"before": change.before, "after": change.after},
         context={OUR_CONTEXT: {**cause.context, "caused_by": str(cause.id)}},
         timestamp=cause.timestamp,
@@ -133,4 +137,5 @@ def cause_of(event: Event) -> Cause:
         is_history=event.is_history,
         context=ours if isinstance(ours, dict) else {},
         trust=event.trust,
+        group_id=account_of(event),
     )

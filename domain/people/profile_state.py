@@ -101,15 +101,17 @@ class Folded(Struct, frozen=True):
     refusals: list[Refusal]
 
 
-def fold(state: ProfileState, statements: Iterable[Statement]) -> Folded:
+def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a profile") -> Folded:
     """Apply statements; the latest of each name wins, in whatever order they are.
+
+    `owner` names the owner of the traits in refusals.
 
     A trait beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, as is a claim beyond MAX_CLAIMS; the rest is kept. Deleted
     traits use the remaining room: beyond it, the ones deleted first are forgotten. Beyond MAX_CONSENTS, refusals are
     kept first, then the latest consents.
     """
     new = state.copy()
-    room = _Room(new.traits)
+    room = _Room(new.traits, owner)
     changes: list[PartChange] = []
     refusals: list[Refusal] = []
     is_changed = False
@@ -229,8 +231,9 @@ class _Room:
     A deleted trait takes no room from one that is set: a profile may have used a thousand names and go on with others.
     """
 
-    def __init__(self, traits: Registers) -> None:
+    def __init__(self, traits: Registers, owner: str = "a profile") -> None:
         self._traits = traits
+        self._owner = owner
         self._is_counted = False
         # Numbers of traits that are set, and of deleted ones.
         self._number = self._bytes = self._bytes_deleted = 0
@@ -253,10 +256,12 @@ class _Room:
         less = _size(name, before) if before is not None else 0
         more = _size(name, value) if value is not None else 0
         if before is None and value is not None and self._number >= MAX_TRAITS:
-            return f"a profile may have {MAX_TRAITS:,} traits, and this one has {self._number:,}: leave `{name}` out"
+            return (
+                f"{self._owner} may have {MAX_TRAITS:,} traits, and this one has {self._number:,}: leave `{name}` out"
+            )
         if more > less and self._bytes + more - less > MAX_TRAITS_BYTES:
             return (
-                f"the traits of a profile may have {MAX_TRAITS_BYTES:,} bytes; "
+                f"the traits of {self._owner} may have {MAX_TRAITS_BYTES:,} bytes; "
                 f"with `{name}` they would have {self._bytes + more - less:,}"
             )
         self._number += (value is not None) - (before is not None)

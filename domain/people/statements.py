@@ -8,9 +8,17 @@ from domain.channels.kinds import normalized_addresses
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import Stamp, stamp, unverified_stamp
 from domain.people.surroundings import read_surroundings
-from domain.tracking.event import Event, Trust
+from domain.tracking.event import OUR_CONTEXT, Event, Trust
 
 BEFORE_EVERYTHING = datetime.min.replace(tzinfo=UTC)
+
+
+def event_source(event: Event) -> Source:
+    """Return an event, or the operator who reported it, as a source."""
+    ours = event.context.get(OUR_CONTEXT, {})
+    if "by" in ours:
+        return Source("import" if "import" in ours else "operator", str(event.id), event.timestamp, ours["by"])
+    return Source("event", str(event.id), event.timestamp, event.source)
 
 
 def said_at(event: Event, received_at: datetime) -> datetime:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from domain.channels.kind import Variant
 from domain.errors import Problem
+from domain.people.account_view import AccountView
 from domain.templates.expected_data import ABSENT, ITEM, SAMPLE_TEXT, DataPath, ExpectedData, Kind, path_text
 from domain.templates.liquid_context import MAX_WORK, Localization, Rendering
 from domain.templates.liquid_nodes import walk_nodes
@@ -174,6 +175,7 @@ class _Trial:
             user_id="u-1",
             traits=data["profile"]["traits"],
             computed=data["profile"]["computed"],
+            account=AccountView(SAMPLE_TEXT, SAMPLE_TEXT, data["account"]["traits"]),
             event=SAMPLE_TEXT,
             properties=data["entry"]["properties"],
             timestamp=_DATE,

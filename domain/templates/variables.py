@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from domain.people.account_view import AccountView
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateFacts:
@@ -21,6 +23,7 @@ class TemplateFacts:
     unsubscribe_url: str | None
     saved: Mapping[str, Any]
     computed: Mapping[str, Any]
+    account: AccountView
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,27 @@ VARIABLES: Final = (
         lambda facts: {key: _write_value(value) for key, value in facts.computed.items() if value is not None},
         "the recipient's [computed traits](computed.md) as they are when the message is sent",
         "each trait that has no value yet",
+    ),
+    TemplateVariable(
+        ("account", "id"),
+        "text",
+        lambda facts: facts.account.id,
+        "the [account](people.md#accounts) that the entry event names, else the recipient's latest",
+        "for a recipient of no account",
+    ),
+    TemplateVariable(
+        ("account", "role"),
+        "text",
+        lambda facts: facts.account.role,
+        "the recipient's role in that account",
+        "if no call has said it",
+    ),
+    TemplateVariable(
+        ("account", "traits"),
+        "data",
+        lambda facts: facts.account.traits,
+        "the traits of that account as they are when the message is sent",
+        "each trait that is not set",
     ),
     TemplateVariable(
         ("entry", "event"),

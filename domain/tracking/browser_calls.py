@@ -12,10 +12,11 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from domain.channels.kinds import ADDRESS_TRAITS
+from domain.people.accounts import ADDED_USER
 from domain.tracking.event import Event, Trust
 from domain.tracking.item import Item
 from domain.tracking.item_error import ItemError
-from domain.tracking.traits import LeftOut
+from domain.tracking.traits import ROLE, LeftOut
 from domain.tracking.user_token import TokenFault, VerifiedUser, verify_user_token
 
 # For one claim. An e-mail address has 254 at most, the token of a device some hundreds.
@@ -95,7 +96,20 @@ def _limit_to_user(event: Event, user: VerifiedUser) -> Event:
     if group_id is not None and group_id not in user.groups:
         _claim(claims, "groupId", group_id)
         group_id = None
-    return replace(event, context=context, external_ids=(), group_id=group_id, claims=claims)
+    properties = _without_account_values(event, claims)
+    return replace(event, properties=properties, context=context, external_ids=(), group_id=group_id, claims=claims)
+
+
+def _without_account_values(event: Event, claims: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties without an account's traits and roles."""
+    if event.type == "group":
+        for name, value in event.properties.items():
+            _claim(claims, f"traits.{name}", value)
+        return {}
+    if event.type == "track" and event.name == ADDED_USER and ROLE in event.properties:
+        _claim(claims, f"properties.{ROLE}", event.properties[ROLE])
+        return {name: value for name, value in event.properties.items() if name != ROLE}
+    return event.properties
 
 
 def _reduce(event: Event) -> Event:

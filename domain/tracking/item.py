@@ -18,7 +18,7 @@ from domain.tracking.instants import instant
 from domain.tracking.item_error import MAX_DEPTH, UNREADABLE, ItemError, explain_unreadable, quote_value
 from domain.tracking.shared import NOTHING_SHARED, Shared, merge_shared
 from domain.tracking.surrogates import may_have_halves, replace_halves
-from domain.tracking.traits import LeftOut, read_traits
+from domain.tracking.traits import LeftOut, read_group_traits, read_traits
 
 TYPES: tuple[CallType, ...] = get_args(CallType)
 MAX_ITEM_BYTES = 32 * 1024
@@ -254,6 +254,8 @@ def _name_and_properties(
             return _check_bounds("name", call.name) if call.name else None, properties, []
         case "identify":
             return None, *read_traits(_object("traits", call.traits) or _traits_in(context))
+        case "group":
+            return None, *read_group_traits(_object("traits", call.traits))
         case _:
             return None, _object("traits", call.traits), []
 

@@ -11,10 +11,14 @@ from msgspec import Struct
 
 from domain.blanks import strip_blanks
 from domain.local_time.zones import zone_name
+from domain.tracking.identifiers import MAX_ID_CHARACTERS
 from domain.tracking.item_error import quote_value
 
 # Channels in the consent of one call.
 MAX_CALL_CONSENTS: Final = 50
+
+# The trait of a group call that is the member's, not the group's.
+ROLE: Final = "role"
 
 _CHANNEL: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _YES: Final = frozenset({"true", "yes", "1"})
@@ -51,6 +55,19 @@ def read_traits(traits: dict[str, Any]) -> tuple[dict[str, Any], list[LeftOut]]:
             wanted = 'must be an object of channel and true or false, such as {"email": true}'
             _leave_out(traits, "consent", wanted, left_out)
     return traits, left_out
+
+
+def read_group_traits(traits: dict[str, Any]) -> tuple[dict[str, Any], list[LeftOut]]:
+    """Return the traits of a group call to store, without an invalid ROLE, and that."""
+    left_out: list[LeftOut] = []
+    if not is_role(traits.get(ROLE)):
+        _leave_out(traits, ROLE, f"must be a string of 1 to {MAX_ID_CHARACTERS} characters, or null", left_out)
+    return traits, left_out
+
+
+def is_role(value: object) -> bool:
+    """Return whether a value is the role of a member; None removes it."""
+    return value is None or (isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARACTERS)
 
 
 def _leave_out(traits: dict[str, Any], name: str, wanted: str, left_out: list[LeftOut]) -> None:

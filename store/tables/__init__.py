@@ -1,10 +1,23 @@
 """The tables, for migrations and for checks of a migrated database."""
 
-from store.tables import access, campaigns, data_plan, deployment, erasure, events, journeys, messages, people, stream
+from store.tables import (
+    access,
+    accounts,
+    campaigns,
+    data_plan,
+    deployment,
+    erasure,
+    events,
+    journeys,
+    messages,
+    people,
+    stream,
+)
 from store.tables.columns import metadata
 
 __all__ = [
     "access",
+    "accounts",
     "campaigns",
     "data_plan",
     "deployment",

@@ -44,6 +44,7 @@ from domain.journey.protocol import (
     SleepUntil,
     Woke,
 )
+from domain.people.account_view import NO_ACCOUNT
 from domain.sending.caps_document import parse_caps
 from domain.sending.policy import Granted
 from domain.tracking.chain import MAX_CHAIN
@@ -191,7 +192,8 @@ def _answer(driver: MachineDriver, hears: bool, turn: int) -> tuple[Fact | None,
 
 def test_expressions_see_what_the_page_says() -> None:
     seen = {
-        "`entry.where`, `entry.key`": (ExpressionScope.ENTRY_WHERE, ExpressionScope.ENTRY_KEY),
+        "`entry.where`": (ExpressionScope.ENTRY_WHERE,),
+        "`entry.key`": (ExpressionScope.ENTRY_KEY,),
         "`where` of an `audience`": (ExpressionScope.AUDIENCE_WHERE,),
         "`where` of an exit, a goal, a `wait_for`, an `until`": (
             ExpressionScope.EXIT_WHERE,
@@ -282,7 +284,7 @@ def _worlds() -> Iterator[dict[str, Any]]:
         known = {"user_id": f"u{number}", "consent_given": {}, "created_at": NOON, **person}
         happened = {"type": "track", "name": "Cart Abandoned", "user_id": f"u{number}", "anonymous_id": None}
         event = {**happened, "message_id": "m", "properties": properties, "context": {}, "timestamp": NOON}
-        yield {"profile": known, "event": event, "entry": event, "journey": JOURNEY}
+        yield {"profile": known, "account": NO_ACCOUNT, "event": event, "entry": event, "journey": JOURNEY}
 
 
 def _conditions(rules: Rules) -> Iterator[tuple[str, ExpressionScope]]:

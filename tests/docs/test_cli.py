@@ -48,6 +48,7 @@ async def _let_in(harness: Harness) -> None:
         await harness.identify(user, email=f"{user}@example.com")
         properties = {"cart_id": f"c-{user}", "value": 120, "checkout_url": "https://shop.example.com/c"}
         await harness.track(user, "Cart Abandoned", properties)
+        await harness.post("group", {"userId": user, "groupId": "acme"})
     await harness.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE status = 'waiting') = %s", len(USERS))
 
 

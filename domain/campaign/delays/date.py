@@ -31,7 +31,7 @@ class DateRule(DelayRule, frozen=True, tag="date"):
     def until(self, facts: DelayFacts, zone: ZoneInfo) -> DelayEnd:
         time = EvaluationTime(facts.at, zone.key)
         expression = compile_value(self.date, ExpressionScope.DELAY_DATE)
-        found = expression.evaluate(time, profile=facts.profile, entry=facts.entry)
+        found = expression.evaluate(time, profile=facts.profile, account=facts.account, entry=facts.entry)
         if found.error is not None:
             return DelayEnd(None if found.missing else Unreadable(), found.error)
         value = found.value.strip() if isinstance(found.value, str) else found.value

@@ -14,11 +14,12 @@ from domain.journey.protocol import Unreadable
 
 
 class DelayFacts(Struct, frozen=True):
-    """The facts that a rule may use: two roots of conditions, and two times."""
+    """The facts that a rule may use: roots of conditions, and two times."""
 
     reached_at: datetime
     at: datetime
     profile: Any
+    account: Any
     entry: Any
 
 

@@ -52,6 +52,7 @@ class ActionFacts(Struct, frozen=True):
 
     time: EvaluationTime
     profile: Any
+    account: Any
     entry: Event
     journey: Any
 
@@ -85,7 +86,7 @@ class ValuesRule(Struct, frozen=True, omit_defaults=True):
         values, errors = dict(self.plain), {}
         for name, text in self.computed.items():
             value, error, _ = compile_value(text, ExpressionScope.VALUE).evaluate(
-                facts.time, profile=facts.profile, entry=facts.entry, journey=facts.journey
+                facts.time, profile=facts.profile, account=facts.account, entry=facts.entry, journey=facts.journey
             )
             if error is None:
                 # The database and an emitted event hold an instant as text.

@@ -144,7 +144,7 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
         ),
         (
             STEPS + "  - id: a\n    branch:\n      - {when: event.type == 'x', do: []}\n",
-            *(7, "steps[0].branch[0].when", "`event` is not known here", "profile, entry, journey"),
+            *(7, "steps[0].branch[0].when", "`event` is not known here", "profile, account, entry, journey"),
         ),
         (
             STEPS + "  - id: a\n    branch:\n      - {when: 'true', do: [], then: []}\n",

@@ -88,7 +88,7 @@ from tests.domain.campaign.documents import problem, problems, steps
         ("update_profile: {consent: true}", "update_profile", "`consent` can only", "with an identify"),
         (
             "update_profile: {a: {cel: event.name}}",
-            *("update_profile.a.cel", "`event` is not known here", "Known here: profile, entry, journey"),
+            *("update_profile.a.cel", "`event` is not known here", "Known here: profile, account, entry, journey"),
         ),
         ("set_stage: Very Active", "set_stage", "`Very Active` is not a slug", "Did you mean `very-active`?"),
         ("emit_event: Nudged", "emit_event", "`Nudged` is not a mapping", "Write its keys: event, properties"),
@@ -137,7 +137,7 @@ def test_no_address_is_set_from_what_a_browser_reported_without_a_token(trust: s
         timestamp=datetime(2026, 11, 1, tzinfo=UTC),
         trust=Trust(trust),
     )
-    found = rule.effects(ActionFacts(EvaluationTime(entry.timestamp), None, entry, None))
+    found = rule.effects(ActionFacts(EvaluationTime(entry.timestamp), None, None, entry, None))
     [effect] = found.effects
     assert isinstance(effect, SetTraits)
     assert effect.traits == {"phone": "+49 30 1", "seen": "e@evil.example"} | (

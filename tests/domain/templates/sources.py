@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from domain.people.account_view import AccountView
 from domain.templates.template_sets import TemplateSet, load
 from domain.templates.variables import TemplateFacts, build_variables
 
@@ -22,6 +23,7 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
         unsubscribe_url="https://example.com/u/abc",
         saved={},
         computed={},
+        account=AccountView("acme", "admin", {}),
     )
     return build_variables(facts)
 

@@ -280,7 +280,7 @@ preheader: "{{ entry }}"
     )
     assert suggestions["there is no variable 'profil.traits.first_name'"] == (
         "Did you mean `profile.traits.first_name`? "
-        "Variables: campaign, entry, journey, message, profile, unsubscribe_url"
+        "Variables: account, campaign, entry, journey, message, profile, unsubscribe_url"
     )
     assert suggestions["there is no variable 'entry.propertie.value'"] == (
         "Did you mean `properties`? Fields of entry: event, properties, timestamp"

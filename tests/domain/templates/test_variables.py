@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from domain.people.account_view import AccountView
 from domain.templates.expected_data import ExpectedData
 from domain.templates.template_sets import load
 from domain.templates.variables import DATA, VARIABLES, TemplateFacts, build_variables
@@ -20,6 +21,7 @@ FACTS = TemplateFacts(
     unsubscribe_url="https://example.com/u/abc",
     saved={"score": 7},
     computed={"orders": 3, "last_at": datetime(2026, 11, 1, tzinfo=UTC), "spent": 42.0, "none": None},
+    account=AccountView("acme", "admin", {"plan": "team"}),
 )
 
 

@@ -1,0 +1,182 @@
+"""Accounts: what events state of them and of their members, and reads of them."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from application import turns
+from domain.journey.matching import ProfileEvent
+from domain.long_work import LongWork
+from domain.people import profile_state
+from domain.people.account_view import NO_ACCOUNT, AccountKey, AccountView, account_of, may_read_account
+from domain.people.accounts import (
+    MEMBER,
+    AccountStatement,
+    account_statement,
+    fold_member,
+    merge_members,
+    trait_trigger,
+)
+from domain.people.derived_events import ValueChange
+from domain.people.profile_state import ProfileState, Refusal
+from domain.people.registers import Registers
+from domain.people.statements import event_source, stamp_of
+from domain.tracking.event import Event
+from domain.tracking.traits import ROLE
+from store import accounts, profiles
+from store.accounts import MemberKey
+from store.database import Connection, PendingResult
+from store.events import StoredEvent
+from store.profile_changes import ProfileChange
+from store.profiles import Profile
+from store.separation import CLOCKS_DIFFER
+
+# The changed profile, and the change.
+ChangeOfProfile = tuple[UUID, ValueChange]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsWritten:
+    """The changes of accounts as rules name them, members' history, and refusals."""
+
+    changes: list[ChangeOfProfile]
+    history: list[ProfileChange]
+    refusals: list[Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAccounts:
+    """Statements about accounts whose locks are requested."""
+
+    statements: Sequence[AccountStatement]
+    accounts: PendingResult[dict[str, Registers]]
+    members: PendingResult[dict[MemberKey, Registers]]
+
+    async def write(self, connection: Connection) -> AccountsWritten:
+        """Apply the statements, and return the changes. The caller records the history."""
+        traits, members = await self.accounts.get(), await self.members.get()
+        written = AccountsWritten([], [], [])
+        changed, places = await turns.run(_fold(self.statements, traits, members, written))
+        if changed:
+            await accounts.write(connection, changed)
+        if places:
+            await accounts.write_members(connection, places)
+        return written
+
+
+def account_statements(fresh: Iterable[StoredEvent], received_at: datetime) -> list[AccountStatement]:
+    """Return the statements of a batch about accounts, in order."""
+    found = (_statement(one.event, one.profile_id, received_at) for one in fresh)
+    return [one for one in found if one is not None]
+
+
+def possible_changes(statements: Iterable[AccountStatement]) -> Iterator[ChangeOfProfile]:
+    """Iterate over the changes that statements may make."""
+    for one in statements:
+        for trait in one.traits:
+            yield one.profile_id, ValueChange(trait_trigger(trait.name), None, None, trait.source)
+
+
+async def ask_for_accounts(connection: Connection, statements: Sequence[AccountStatement]) -> PendingAccounts:
+    """Lock the accounts of statements, after their people."""
+    ids = {one.account_id for one in statements}
+    await accounts.ensure(connection, ids)
+    locked = await accounts.lock(connection, ids)
+    members = await accounts.read_members(connection, {(one.account_id, one.profile_id) for one in statements})
+    return PendingAccounts(statements, locked, members)
+
+
+def _fold(
+    statements: Sequence[AccountStatement],
+    traits: Mapping[str, Registers],
+    members: Mapping[MemberKey, Registers],
+    written: AccountsWritten,
+) -> LongWork[tuple[dict[str, Registers], dict[MemberKey, Registers]]]:
+    changed: dict[str, Registers] = {}
+    places: dict[MemberKey, Registers] = {}
+    for one in statements:
+        if one.traits:
+            state = ProfileState(traits=changed.get(one.account_id, traits[one.account_id]))
+            folded = profile_state.fold(state, one.traits, owner="an account")
+            written.refusals.extend(folded.refusals)
+            if folded.is_changed:
+                changed[one.account_id] = folded.state.traits
+            written.changes.extend(
+                (one.profile_id, ValueChange(trait_trigger(change.name), change.before, change.after, change.source))
+                for change in folded.changes
+            )
+        key = (one.account_id, one.profile_id)
+        before = places.get(key, members.get(key, Registers()))
+        after = places[key] = fold_member(before, one.place, one.said)
+        if _describe(before) != _describe(after):
+            written.history.append(_change(one, before, after))
+        yield
+    return changed, places
+
+
+def _change(one: AccountStatement, before: Registers, after: Registers) -> ProfileChange:
+    changes = {one.account_id: {"before": _describe(before), "after": _describe(after)}}
+    source = one.source
+    return ProfileChange(uuid7(), one.profile_id, "accounts", changes, source.kind, source.id, source.name, source.at)
+
+
+def _describe(member: Registers) -> dict[str, str | None] | None:
+    return {ROLE: member.values.get(ROLE)} if member.values.get(MEMBER) else None
+
+
+async def merge_memberships(connection: Connection, merged: Mapping[UUID, UUID]) -> None:
+    """Make the people who stay members of the accounts of those who are merged.
+
+    The caller has locked the people. If both are members of an account, the latest statements hold.
+    """
+    known = await accounts.read_members_of(connection, {*merged, *merged.values()})
+    places: dict[MemberKey, Registers] = {}
+    for (account_id, profile_id), registers in sorted(known.items(), key=lambda item: item[0]):
+        if (target := merged.get(profile_id)) is not None:
+            key = (account_id, target)
+            places[key] = merge_members(places.get(key, known.get(key, Registers())), registers)
+    if places:
+        await accounts.delete_members_of(connection, merged)
+        await accounts.write_members(connection, places)
+
+
+async def restate_memberships(connection: Connection, profile_ids: Collection[UUID]) -> None:
+    """Replace the memberships of locked people by what their own events state."""
+    places: dict[MemberKey, Registers] = {}
+    since = (await profiles.first_created_at(connection, profile_ids) or connection.clock.now()) - CLOCKS_DIFFER
+    for one in await accounts.member_events(connection, profile_ids, since):
+        if (said := _statement(one.event, one.profile_id, one.received_at)) is not None:
+            key = (said.account_id, said.profile_id)
+            places[key] = fold_member(places.get(key, Registers()), said.place, said.said)
+    await accounts.delete_members_of(connection, profile_ids)
+    if places:
+        await accounts.write_members(connection, places)
+
+
+async def read_accounts(connection: Connection, events: Iterable[ProfileEvent]) -> dict[AccountKey, AccountView]:
+    """Return the accounts that the conditions of events see."""
+    return await accounts.views(connection, {(one.profile_id, account_of(one.event)) for one in events})
+
+
+async def read_latest_accounts(
+    connection: Connection, where: str, people: Iterable[Profile]
+) -> dict[UUID, AccountView]:
+    """Return the latest account of each person, if a condition reads accounts."""
+    if not may_read_account(where):
+        return {}
+    found = await accounts.views(connection, [(person.id, None) for person in people])
+    return {profile_id: account for (profile_id, _), account in found.items()}
+
+
+async def read_account(connection: Connection, profile_id: UUID, entry: Event) -> AccountView:
+    """Return the account that a journey's steps and messages see."""
+    key = (profile_id, account_of(entry))
+    return (await accounts.views(connection, [key])).get(key, NO_ACCOUNT)
+
+
+def _statement(event: Event, profile_id: UUID, received_at: datetime) -> AccountStatement | None:
+    source = event_source(event)
+    return account_statement(event, profile_id, source, stamp_of(event, source, received_at))
