@@ -1,16 +1,15 @@
 """Carry out the effects of an action, in the transaction that records it."""
 
 from typing import TypeVar, assert_never
-from uuid import UUID
 
 from application.catalogue import Catalogue
 from application.people import set_stage, set_traits
 from domain.campaign.steps.action import EmitEvent, SetStage, SetTraits
 from domain.journey.requests import StepRequest
 from domain.journey.step_decisions import StepDecision, with_derived, without_refused
+from domain.journey.step_facts import LockedFacts
 from domain.people.derived_events import ValueChange
 from domain.people.profile_state import Source
-from store import campaigns
 from store.database import Connection
 
 A = TypeVar("A")
@@ -20,8 +19,7 @@ async def carry_out(
     connection: Connection,
     catalogue: Catalogue,
     request: StepRequest,
-    profile_id: UUID,
-    campaign_key: str,
+    facts: LockedFacts,
     decision: StepDecision[A],
 ) -> StepDecision[A]:
     """Change the locked profile; return the decision without traits that had no room.
@@ -30,17 +28,17 @@ async def carry_out(
     """
     # The journey's clock may be ahead if time was skipped.
     at = min(request.at, connection.clock.now())
-    source = Source("step", str(request.decision_id), at, f"{campaign_key}/{request.step}")
+    source = Source("step", str(request.decision_id), at, f"{facts.campaign_key}/{request.step}")
     changes: list[ValueChange] = []
     for effect in decision.effects:
         match effect:
             case SetTraits(traits=traits):
-                written = await set_traits(connection, profile_id, traits, source)
+                written = await set_traits(connection, facts.profile_id, traits, source)
                 if refused := {refusal.statement.name: refusal.reason for refusal in written.refusals}:
                     decision = without_refused(decision, refused)
                 changes += [change for _, change in written.changes()]
             case SetStage(stage=stage):
-                written = await set_stage(connection, profile_id, stage, source)
+                written = await set_stage(connection, facts.profile_id, stage, source)
                 changes += [change for _, change in written.changes()]
             case EmitEvent():
                 # The answer contains it: it is reported after the commit.
@@ -50,6 +48,5 @@ async def carry_out(
     if not changes:
         return decision
     # The facts were read under the registry's lock.
-    revision = await campaigns.begin_read_revision(connection)
-    listeners = await catalogue.listeners_at(connection, await revision.get())
+    listeners = await catalogue.listeners_at(connection, facts.registry_revision)
     return with_derived(decision, [change for change in changes if listeners.listens_for(change.trigger)])

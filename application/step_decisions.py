@@ -130,9 +130,7 @@ class StepDecisions:
             version = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
             decision = decide(facts, version)
             if decision.effects:
-                decision = await carry_out(
-                    connection, self._catalogue, request, facts.profile_id, facts.campaign_key, decision
-                )
+                decision = await carry_out(connection, self._catalogue, request, facts, decision)
             if decision.is_recorded:
                 await _record(connection, request, facts, decision)
             return decision.answer

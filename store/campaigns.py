@@ -79,12 +79,6 @@ async def begin_lock_registry_shared(connection: Connection) -> PendingResult[Re
     return PendingResult(cursor, lambda rows: RegistryState(**rows[0]))
 
 
-async def begin_read_revision(connection: Connection) -> PendingResult[int]:
-    """Request the revision of the registry, which the caller has locked."""
-    cursor = await connection.execute("SELECT revision FROM registry")
-    return PendingResult(cursor, lambda rows: int(rows[0]["revision"]) if rows else 0)
-
-
 async def lock_registry_exclusive(connection: Connection) -> None:
     """Wait for decisions under way, delay new ones, and announce the change."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))

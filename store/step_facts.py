@@ -26,6 +26,7 @@ SELECT journeys.profile_id, profiles.traits, profiles.context, profiles.consent,
        journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
        (SELECT at FROM decisions WHERE id = %(asked_before)s AND outcome = 'held') AS held_at,
+       (SELECT revision FROM registry) AS registry_revision,
        COALESCE(caps.rules, '[]') AS rules,
        COALESCE((
          SELECT jsonb_agg(jsonb_build_object(

@@ -23,7 +23,8 @@ NONE = "none"
 class LockedFacts(Struct, frozen=True, kw_only=True):
     """A journey and its person, read under their locks.
 
-    `answered` is the stored answer to the same request; None for a new request.
+    `registry_revision` is that of the campaigns, which are locked too. `answered` is the stored answer to the same
+    request; None for a new request.
     """
 
     profile_id: UUID
@@ -34,6 +35,7 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
     context: dict[str, str]
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
+    registry_revision: int
     answered: Any = None
 
     def zone(self, *fallbacks: str | None) -> ZoneInfo:
@@ -73,7 +75,6 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     arms: dict[str, str]
     saved: dict[str, Any]
     counted: dict[str, Any]
-    registry_revision: int
     computed: Mapping[str, Any] = {}
     account: AccountView = NO_ACCOUNT
 

@@ -36,7 +36,7 @@ LOCKED, LOCKED_BY_THE_GATE = 4, 5
         ("which", LOCKED + 1, LOCKED),
         ("offer", LOCKED + 1, LOCKED),
         ("morning", LOCKED + 2, LOCKED),
-        ("loyal", LOCKED + 6, LOCKED),
+        ("loyal", LOCKED + 5, LOCKED),
     ],
 )
 async def test_a_request_takes_few_statements_and_is_answered_once(

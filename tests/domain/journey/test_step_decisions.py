@@ -80,6 +80,7 @@ PERSON_FACTS: dict[str, Any] = {
     "context": {"timezone": "Asia/Tokyo"},
     "suppressed": {},
     "refused_addresses": {},
+    "registry_revision": 1,
 }
 
 
@@ -106,7 +107,6 @@ def step_facts(**known: Any) -> StepFacts:
         "created_at": AT,
         "bucket": PERSON,
         "counted": {},
-        "registry_revision": 1,
         "messages": {},
         "arms": {},
         "saved": {},
