@@ -77,6 +77,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
 }
 
 
-def break_on_purpose(name: str) -> None:
-    """Break this process before it begins."""
-    MUTANTS[name]()
+def break_on_purpose(names: str) -> None:
+    """Break this process before it begins, in each of the places that commas part."""
+    for name in names.split(","):
+        MUTANTS[name]()

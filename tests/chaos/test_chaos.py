@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: about three minutes, with every kind of fault and few events."""
+"""The short form of `make chaos`: about two minutes, with every kind of fault and few events."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.processes import ROOT
 SEED = os.environ.get("SOJOURN_TEST_SEED", "short")
 pytestmark = [pytest.mark.chaos, pytest.mark.takes_long]
 # What a worker has in hand when it is killed, another takes up after 20 s.
-SHORT = Length(seconds=100, rate=0.5, people=12, patience=180)
+SHORT = Length(seconds=65, rate=0.75, people=12, patience=180)
 
 
 async def test_every_promise_is_kept_under_every_kind_of_fault(data_folder: Path) -> None:

@@ -21,7 +21,7 @@ def test_ten_minutes_have_every_kind_several_times() -> None:
 
 
 def test_the_short_form_has_every_kind() -> None:
-    assert {fault.kind for fault in schedule("short", 100)} == KINDS
+    assert {fault.kind for fault in schedule("short", 65)} == KINDS
 
 
 def test_all_are_lifted_by_the_end_and_those_of_a_row_come_one_after_the_other() -> None:
