@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from domain.sending.outbound_secrets import BoundSecret
 from settings import CodecServerSettings, DatabaseSettings, Settings, TemporalSettings, find_setting_faults
 from tests import generated
-from tests.processes import ROOT
+from tests.forks import fork
 
 RIGHT = {
     "database_url": "postgresql://sojourn:hidden@localhost/sojourn",
@@ -194,22 +193,16 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("command", [("cli.main", "api", "--port", "0"), ("worker",)], ids="/".join)
+@pytest.mark.parametrize("command", [("api", "--port", "0"), ("worker",)], ids="/".join)
 async def test_the_processes_refuse_weak_secrets_at_once(command: tuple[str, ...]) -> None:
     """All that is wrong in one run, in words, with the remedy, and without what was given."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", *command),
-        cwd=ROOT,
-        env={**{name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}, **BAD},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    given = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
+    process = await fork(*command, variables={**given, **BAD})
     try:
         output, _ = await asyncio.wait_for(process.communicate(), 180)
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        process.kill()
+        await process.wait()
     lines = output.decode().splitlines()
     assert process.returncode == 1, lines
     assert len(lines) == 7

@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from tests import generated
 from tests.cli.conftest import Output
+from tests.forks import run_in_folder
 from tests.processes import ROOT
 from tests.servers import TemporalServer
 
@@ -195,9 +194,7 @@ class TestCheck:
 def start_sojourn(folder: Path, *arguments: str, **variables: str) -> tuple[int, list[str]]:
     """Run a process that does not get far; its status and the lines of its standard error."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
-    command = [sys.executable, "-m", "cli.main", *arguments]
-    environment = {**given, **variables, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    ended = run_in_folder(folder, *arguments, variables={**given, **variables})
     return ended.returncode, ended.stderr.splitlines()
 
 
