@@ -10,11 +10,13 @@ import pytest
 
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import ApiProcess, api_process
+from tests.proofs import rounds
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = "3"
+EXAMPLES = str(rounds(1, 10))
 
 
+@pytest.mark.prove
 @pytest.mark.takes_long
 async def test_the_api_is_what_its_document_says(database_url: str, tmp_path: Path) -> None:
     async with api_process(database_url) as api:

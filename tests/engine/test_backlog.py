@@ -30,7 +30,7 @@ from tests.harness import looks
 from tests.proofs import rounds
 
 RELAYS = 2
-BACKLOG = rounds(900, 9_000)
+BACKLOG = rounds(540, 9_000)
 SIGNALS = 40
 
 # What leaves the outbox, in its order.

@@ -10,7 +10,7 @@ import pytest
 from tests.harness import Harness
 from tests.proofs import rounds
 
-JOURNEYS = rounds(80, 1_000)
+JOURNEYS = rounds(40, 1_000)
 # Each waits this long, so that messages go all the time while the campaign is paused.
 SPREAD = max(12, JOURNEYS // 50)
 PATIENCE = 120 + JOURNEYS / 5

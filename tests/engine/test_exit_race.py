@@ -19,7 +19,7 @@ steps:
   - {id: nudge, send: {channel: email, template: note}}
 """
 
-RUNS, GROUP = rounds(64, 960), 16
+RUNS, GROUP = rounds(32, 960), 16
 SEED = 20_261_121
 
 

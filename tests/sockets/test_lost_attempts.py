@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, Harness, looks, open_harness
+from tests.proofs import rounds
 from tests.servers import TemporalServer
 from tests.sockets.test_sockets import CAMPAIGN, PAGE, answer, api, worker
 
@@ -34,8 +35,9 @@ async def harness(database_url: str, temporal: TemporalServer, tmp_path: Path, h
         yield opened
 
 
+@pytest.mark.prove
 @pytest.mark.takes_long
-@pytest.mark.parametrize(("held", "had"), [("one gone two", []), ("gone two", ["one"])])
+@pytest.mark.parametrize(("held", "had"), [("gone two", ["one"]), ("one gone two", [])][: rounds(1, 2)])
 async def test_a_message_of_a_worker_that_was_killed_reaches_every_address(
     harness: Harness, tmp_path: Path, hold: Path, had: list[str]
 ) -> None:
