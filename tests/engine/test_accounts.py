@@ -173,6 +173,11 @@ text: t
     await harness.identify("u1", email="u1@example.com")
     await harness.post("group", {"userId": "u1", "groupId": "acme", "traits": {"name": "Acme", "plan": "team"}})
     await harness.post("group", {"userId": "u1", "groupId": "beta", "traits": {"name": "Beta"}})
+    await harness.run_campaign(
+        "key: audience\nname: N\nentry: {audience: {where: account.traits.name == 'Beta'}}\n"
+        "exit: [{event: Never}]\nsteps: [{id: rest, delay: 1d}]\n"
+    )
+    await harness.until("SELECT 1 FROM journeys WHERE campaign_key = 'audience'")
     await harness.track("u1", "Go", context={"groupId": "acme"})
     [sent] = await harness.inbox.wait_for(1, timeout=60)
     assert sent.message["Subject"] == "Acme (acme): member"

@@ -20,7 +20,10 @@ VALUES = {
     "consent": ("email", "email"),
     "opened": ("app", "app"),
 }
-FORMS = [(kind.key, *VALUES[kind.key], kind.kind) for kind in TRIGGERS]
+FORMS = [
+    *((kind.key, *VALUES[kind.key], kind.kind) for kind in TRIGGERS),
+    ("changed", "account.traits.plan", "account.traits.plan", "changed"),
+]
 
 
 def document(entry: str, other: str = "event: X", where: str = "") -> str:
@@ -82,6 +85,8 @@ def test_a_place_without_a_trigger_says_what_may_stand_there() -> None:
         ),
         ("changed: \"profile.traits['consent']\"", "`consent` is not a trait", "Write `consent: email`"),
         ("opened: desktop", "`desktop` is opened by no session", "Write `app`, `site`"),
+        ("changed: account.traits.plan.tier", "is within a trait", "Write `account.traits.plan`"),
+        ("changed: account.role", "is not a value of the profile or the account", "`account.traits.plan`"),
         (
             "changed: plan",
             "`plan` is not a value of the profile",

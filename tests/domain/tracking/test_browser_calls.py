@@ -172,6 +172,16 @@ def test_a_token_vouches_for_its_user_and_groups_only() -> None:
     assert other.claims == {"groupId": "g-2", "context.groupId": "g-2", "context.externalIds.ga": "ga-1"}
 
 
+def test_a_member_states_neither_the_traits_of_the_account_nor_a_role() -> None:
+    call = {"userId": "u-1", "groupId": "acme", "traits": {"plan": "enterprise", "role": "admin", "tags": ["a"]}}
+    joining = event(call, "group", header_token=TOKEN)
+    assert (joining.group_id, joining.properties) == ("acme", {})
+    assert joining.claims == {"traits.plan": "enterprise", "traits.role": "admin"}
+    added = {"userId": "u-1", "event": "Account Added User", "properties": {"role": "admin", "by": "u-2"}}
+    adding = event({**added, "context": {"groupId": "acme"}}, "track", header_token=TOKEN)
+    assert (adding.properties, adding.claims) == ({"by": "u-2"}, {"properties.role": "admin"})
+
+
 def test_the_country_of_the_address_fills_only_what_the_client_does_not_say() -> None:
     assert event({"anonymousId": "a", "event": "x"}, country="DE").context == {"location": {"country": "DE"}}
     said = {"anonymousId": "a", "event": "x", "context": {"location": {"country": "FR", "city": "Lyon"}}}

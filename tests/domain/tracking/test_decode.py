@@ -208,6 +208,14 @@ def test_traits_of_a_group_are_its_own() -> None:
     assert len(of_items(group).events) == 1
 
 
+@pytest.mark.parametrize("role", [7, "", "x" * 256, ["admin"], {"is": "admin"}])
+def test_an_odd_role_is_left_out_of_a_group(role: Any) -> None:
+    group = {"type": "group", "userId": "u", "groupId": "g", "traits": {"role": role, "plan": "team"}}
+    found = of_items(group)
+    assert found.events[0].properties == {"plan": "team"}
+    assert [one.part for one in found.rejects] == ["traits.role"]
+
+
 # Time
 
 
