@@ -338,6 +338,7 @@ def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | 
         user_id=claimed.user_id,
         traits=claimed.traits,
         event=claimed.entry["name"],
+        anonymous_id=claimed.entry["anonymous_id"],
         properties=claimed.entry["properties"],
         timestamp=claimed.entry["timestamp"],
         campaign_key=version.key,

@@ -177,6 +177,7 @@ class _Trial:
             computed=data["profile"]["computed"],
             account=AccountView(SAMPLE_TEXT, SAMPLE_TEXT, data["account"]["traits"]),
             event=SAMPLE_TEXT,
+            anonymous_id="sample",
             properties=data["entry"]["properties"],
             timestamp=_DATE,
             campaign_key="sample",

@@ -15,6 +15,7 @@ class TemplateFacts:
     user_id: str | None
     traits: Mapping[str, Any]
     event: str | None
+    anonymous_id: str | None
     properties: Mapping[str, Any]
     timestamp: str
     campaign_key: str
@@ -108,6 +109,13 @@ VARIABLES: Final = (
         lambda facts: facts.event,
         "the name of the event that started the journey",
         "if an audience started it",
+    ),
+    TemplateVariable(
+        ("entry", "anonymous_id"),
+        "text",
+        lambda facts: facts.anonymous_id,
+        "the anonymous id that reported that event: it names the browser of a visitor who is not known yet",
+        "if the event came without one, or an audience started the journey",
     ),
     TemplateVariable(
         ("entry", "properties"),

@@ -15,6 +15,7 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
         user_id="u1",
         traits=traits or {},
         event="Order Placed",
+        anonymous_id="a1",
         properties=properties,
         timestamp="2026-11-02T10:00:00+00:00",
         campaign_key="order",

@@ -283,7 +283,7 @@ preheader: "{{ entry }}"
         "Variables: account, campaign, entry, journey, message, profile, unsubscribe_url"
     )
     assert suggestions["there is no variable 'entry.propertie.value'"] == (
-        "Did you mean `properties`? Fields of entry: event, properties, timestamp"
+        "Did you mean `properties`? Fields of entry: anonymous_id, event, properties, timestamp"
     )
     assert suggestions["there is no filter 'defualt'"].startswith("Did you mean `default`? ")
     assert set(sets) == set("abdefghij")

@@ -13,6 +13,7 @@ FACTS = TemplateFacts(
     user_id="u1",
     traits={"name": "Ada"},
     event="Order Placed",
+    anonymous_id="a-1",
     properties={"total": 1},
     timestamp="2026-11-02T10:00:00+00:00",
     campaign_key="order",
