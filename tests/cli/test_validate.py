@@ -86,10 +86,10 @@ def test_what_is_valid_is_named_with_what_a_deployment_alone_knows(folder: Path,
 
 @pytest.mark.usefixtures("nowhere")
 def test_the_examples_are_valid(capsys: Output) -> None:
-    assert run(["validate", str(EXAMPLES), str(EXAMPLES / "caps"), "--json"]) == 0
+    assert run(["validate", str(EXAMPLES), str(EXAMPLES / "caps"), str(EXAMPLES / "computed"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert {each["kind"] for each in printed["documents"]} == {"campaign", "frequency-caps"}
-    assert len(printed["documents"]) == len([*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("caps/*.yaml")])
+    assert {each["kind"] for each in printed["documents"]} == {"campaign", "frequency-caps", "computed"}
+    assert len(printed["documents"]) == len([*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("c*/*.yaml")])
 
 
 @pytest.mark.usefixtures("nowhere")

@@ -201,7 +201,7 @@ def test_expressions_see_what_the_page_says() -> None:
         ),
         "`branch` and `until`: `when`; `cel`": (ExpressionScope.BRANCH_WHEN, ExpressionScope.VALUE),
         "`delay`: `date`": (ExpressionScope.DELAY_DATE,),
-        "`where` and `of` of a [computed trait](computed.md)": (ExpressionScope.COMPUTED,),
+        "`where`, `of` and `by` of a [computed trait](computed.md)": (ExpressionScope.COMPUTED,),
     }
     rows = {where: tuple(words(sees)) for where, sees in table("## Expressions")}
     assert rows == {where: VISIBLE[places[0]] for where, places in seen.items()}

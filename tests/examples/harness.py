@@ -98,6 +98,16 @@ class Walker:
         with ahead(self.ahead):
             await self.harness.identify(self.id, **traits)
 
+    async def visits(self, page: str, *, is_known: bool = True) -> None:
+        """Have a visit of a page reported; by the browser alone, whose anonymous id is theirs, if not known there."""
+        with ahead(self.ahead):
+            await self.harness.post("page", {"name": page, "userId" if is_known else "anonymousId": self.id})
+
+    async def logs_in(self, **traits: Any) -> None:
+        """Have it reported whose browser this is."""
+        with ahead(self.ahead):
+            await self.harness.post("identify", {"userId": self.id, "anonymousId": self.id, "traits": traits})
+
     async def does(self, event: str, **properties: Any) -> None:
         """Have it reported, as happening now by the clocks of this person's journeys."""
         with ahead(self.ahead):
@@ -177,7 +187,11 @@ class Walker:
 
     async def _journeys(self) -> list[tuple[str, str]]:
         """The workflow ids and states of all journeys."""
-        rows = await self.harness.journeys.all(user_id=self.id)
+        rows = await self.harness.query(
+            "SELECT workflow_id, state FROM journeys WHERE profile_id IN ("
+            "SELECT profile_id FROM identities WHERE value = %s) ORDER BY journeys.id",
+            self.id,
+        )
         return [(row["workflow_id"], row["state"]) for row in rows]
 
     async def _skip(self, workflow_id: str, length: timedelta) -> None:
@@ -194,7 +208,9 @@ class Walker:
         """What this person has really got, by message id: the subjects of mails and the actions of webhooks."""
         address = f"{self.id}@example.com"
         mails = [mail for mail in self.harness.inbox.messages if mail.recipients == (address,)]
-        calls = [call for call in self.receiver.calls if call.data["user_id"] == self.id]
+        calls = [
+            call for call in self.receiver.calls if self.id in (call.data["user_id"], call.data.get("anonymous_id"))
+        ]
         return {str(mail.message["X-Sojourn-Message"]): mail.subject for mail in mails} | {
             call.message_id: str(call.data["action"]) for call in calls
         }
@@ -210,6 +226,11 @@ class ExampleHarness:
 
     harness: Harness
     receiver: Receiver
+
+    async def compute(self) -> None:
+        """Apply the computed traits of `examples/`."""
+        source = (EXAMPLES / "computed" / "computed.yaml").read_text()
+        await self.harness.admin("PUT", "/v1/computed", {"file": "computed.yaml", "source": source})
 
     async def publish(self, example: str, changes: Mapping[str, str] | None = None) -> None:
         """Start a campaign of `examples/`, whose webhooks lead to the receiver here.

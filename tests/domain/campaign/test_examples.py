@@ -5,18 +5,22 @@ from pathlib import Path
 import pytest
 
 from domain.campaign.publication import check
+from domain.people.computed_document import parse_computed
 from domain.sending.caps_document import parse_caps
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 CAMPAIGNS = sorted(EXAMPLES.glob("*.yaml"))
 CAPS = sorted((EXAMPLES / "caps").glob("*.yaml"))
+COMPUTED = EXAMPLES / "computed" / "computed.yaml"
+# Those of the one document that all examples share.
+TYPES = {trait.key: trait.rule.type for trait in parse_computed(COMPUTED.read_text(), COMPUTED.name)}
 TEMPLATES = {path.name: path.read_text() for path in (EXAMPLES / "templates").glob("*.liquid")}
 
 
 @pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: path.stem)
 def test_a_campaign_can_be_published(path: Path) -> None:
-    published = check(path.read_text(), path.name, TEMPLATES)
+    published = check(path.read_text(), path.name, TEMPLATES, TYPES)
     assert published.definition.key == path.stem
     assert published.definition.stage is not None
     assert published.warnings == []

@@ -1,0 +1,137 @@
+"""Examples that count what people do, fed by a real client through several API processes at once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from random import Random
+
+import pytest
+from segment.analytics.client import Client
+
+from cli.demo.receiver import Receiver
+from tests.api.fakes import WRITE_KEY
+from tests.api.live import api_process
+from tests.conftest import database_of
+from tests.examples.harness import ExampleHarness
+from tests.harness import Harness, open_harness
+from tests.proofs import rounds
+from tests.servers import PostgresServer, TemporalServer
+
+SEED = 20_261_130
+PROCESSES = rounds(3, 20)
+READERS = tuple(f"reader-{number}" for number in range(4))
+TOPICS = ("go", "rust", "sql")
+# The same entry, which only the event that is the fifth makes.
+FIFTH = """
+key: fifth
+name: Fifth article
+entry:
+  event: Article Read
+  where: profile.computed.articles_by_topic_30d[event.properties.topic] == 5
+  key: event.properties.topic
+  reentry: always
+exit: [{event: Left}]
+steps: [{id: rest, delay: 30d}]
+"""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """API processes, and the rest of the deployment of their database."""
+
+    urls: list[str]
+    harness: Harness
+
+    async def report(self, *tell: Callable[[Client], object]) -> None:
+        """Have each tell by a client of its own, at once, each of another process."""
+        await asyncio.gather(
+            *(asyncio.to_thread(_tell, self.urls[number % len(self.urls)], one) for number, one in enumerate(tell))
+        )
+
+
+def _tell(url: str, tell: Callable[[Client], object]) -> None:
+    failures: list[Exception] = []
+    client = Client(WRITE_KEY, host=url, upload_size=7, on_error=lambda error, _: failures.append(error))
+    tell(client)
+    client.flush()
+    client.join()
+    assert not failures
+
+
+@pytest.fixture(scope="module")
+async def deployment(postgres: PostgresServer, migrated: str, temporal: TemporalServer) -> AsyncIterator[Deployment]:
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(database_of(postgres, migrated))
+        harness = await stack.enter_async_context(open_harness(url, temporal))
+        receiver = await Receiver.start(harness.settings.webhook_signing_secrets[0])
+        stack.push_async_callback(receiver.stop)
+        example = ExampleHarness(harness, receiver)
+        await example.compute()
+        for name in ("topic-ebook", "pricing-visits"):
+            await example.publish(name)
+        await harness.run_campaign(FIFTH)
+        processes = await asyncio.gather(
+            *(stack.enter_async_context(api_process(url)) for _ in range(PROCESSES)),
+        )
+        yield Deployment([process.url for process in processes], harness)
+
+
+@pytest.mark.prove
+async def test_the_fifth_article_on_a_topic_counts_once(deployment: Deployment) -> None:
+    """Each process reports each article, in an order of its own, some of them twice."""
+    print(f"seed {SEED}, {PROCESSES} processes")  # noqa: T201
+    draw = Random(SEED)
+    articles = [
+        (reader, topic, f"{reader}-{topic}-{number}")
+        for reader in READERS
+        for topic in TOPICS
+        for number in range(draw.choice([4, 5, 7]))
+    ]
+
+    def reader(number: int) -> Callable[[Client], None]:
+        order = Random(SEED + number)
+        told = order.sample(articles, len(articles)) + order.sample(articles, 10)
+
+        def tell(client: Client) -> None:
+            for user, topic, id in told:
+                client.track(user, "Article Read", {"topic": topic}, message_id=id)
+
+        return tell
+
+    await deployment.report(*(reader(number) for number in range(PROCESSES)))
+    read = Counter((user, topic) for user, topic, _ in articles)
+    due = sorted((user, topic) for (user, topic), count in read.items() if count >= 5)
+    assert 3 < len(due) < len(read)
+    entered: dict[str, dict[tuple[str, str], str]] = {"topic-ebook": {}, "fifth": {}}
+    for row in await deployment.harness.journeys.all():
+        if row["campaign_key"] in entered:
+            place = (row["user_id"], row["entry"]["properties"]["topic"])
+            assert place not in entered[row["campaign_key"]]
+            entered[row["campaign_key"]][place] = row["entry"]["message_id"]
+    # The one that has five or more begins with the fifth.
+    assert entered["topic-ebook"] == entered["fifth"]
+    assert sorted(entered["fifth"]) == due
+
+
+async def test_three_visits_before_and_after_a_login_are_those_of_one_person(deployment: Deployment) -> None:
+    harness = deployment.harness
+
+    def visits(client: Client) -> None:
+        for number in range(3):
+            client.page(anonymous_id="visitor", name="Pricing", message_id=f"visit-{number}")
+
+    # Every process hears of the same visits.
+    await deployment.report(*[visits] * PROCESSES)
+    [journey] = await harness.query("SELECT * FROM journeys WHERE campaign_key = 'pricing-visits'")
+    assert journey["entry"]["anonymous_id"] == "visitor"
+    await deployment.report(lambda client: client.identify("ada", {"email": "ada@example.com"}, anonymous_id="visitor"))
+    await deployment.report(lambda client: client.page("ada", name="Pricing"))
+    handle = await harness.journey("ada", "pricing-visits")
+    assert handle.id == journey["workflow_id"]
+    await harness.rests(handle, "a-while")
+    await harness.skip(handle, hours=1)
+    await harness.until(
+        "SELECT 1 FROM messages WHERE step = 'mail' UNION SELECT 1 FROM decisions WHERE outcome = 'deferred'"
+    )
