@@ -69,7 +69,9 @@ def log_fatal() -> Iterator[None]:
 def _instrument_temporal(*, with_metrics: bool) -> None:
     """Send the SDK's core log to ours, and report its metrics."""
     metrics = TemporalMetrics() if with_metrics else None
-    forwarding = LogForwardingConfig(logging.getLogger("temporalio.core"), append_target_to_name=False)
+    forwarding = LogForwardingConfig(
+        logging.getLogger("temporalio.core"), append_target_to_name=False, append_log_fields_to_message=False
+    )
     telemetry = TelemetryConfig(
         logging=LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding),
         metrics=None if metrics is None else metrics.buffer,

@@ -3,23 +3,30 @@
 import json
 import logging
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
+import temporalio.activity
+import temporalio.workflow
 from opentelemetry import trace
 from structlog.typing import EventDict, WrappedLogger
 
 from runtime.log_lines import format_line
 
 FRAMES = 12
-# Libraries with known messages: addresses of servers, and ids of Temporal.
+# Libraries with known messages: addresses of servers, and ids of runs.
 TRUSTED: Final = ("uvicorn", "temporalio", "psycopg.pool")
+# In lines of temporalio it precedes a workflow's id, which contains a user id, and the id of its run.
+_WITH_WORKFLOW_ID: Final = " with ID "
+_STATUS: Final = re.compile(r"\b(?:code|status): '?(\w+)")
+_RUN_ID: Final = re.compile(r" and run ID ([0-9a-f-]{36})(?!.* and run ID )", re.DOTALL)
 
 
 def configure_logs(*, is_quiet: bool = False) -> None:
@@ -35,6 +42,9 @@ def configure_logs(*, is_quiet: bool = False) -> None:
     logging.getLogger("uvicorn").setLevel(level)
     # An activity that fails has a line of ours (runtime/failures.py).
     logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
+    # Ids of journeys' workflows contain clients' user ids.
+    temporalio.activity.logger.activity_info_on_message = False
+    temporalio.workflow.logger.workflow_info_on_message = False
     logging.captureWarnings(True)
     structlog.configure(
         processors=[
@@ -82,6 +92,13 @@ def _failure(error: BaseException) -> dict[str, Any]:
     }
 
 
+def _known_fields(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return the run and the status of a call; other values may quote workflow ids."""
+    known = {"run_id": str(fields["run_id"])} if "run_id" in fields else {}
+    status = _STATUS.search(str(fields.get("error", "")))
+    return {**known, "code": status[1]} if status else known
+
+
 class ForeignLines(logging.Formatter):
     """The lines of libraries: their constant texts without any values.
 
@@ -96,12 +113,17 @@ class ForeignLines(logging.Formatter):
         """Format one line."""
         is_trusted = any(f"{record.name}.".startswith(f"{name}.") for name in TRUSTED)
         said = record.getMessage() if is_trusted else str(record.msg)
+        said, *with_id = said.split(_WITH_WORKFLOW_ID, 1) if record.name.startswith("temporalio") else [said]
         event: EventDict = {
             "event": said.strip().partition("\n")[0],
             "logger": record.name,
             "level": record.levelname.lower(),
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
         }
+        if (core := getattr(record, "temporal_log", None)) is not None:
+            event.update(_known_fields(core.fields))
+        if with_id and (run := _RUN_ID.search(with_id[0])):
+            event["run_id"] = run[1]
         if record.exc_info and record.exc_info[1] is not None:
             event.update(_failure(record.exc_info[1]))
         return self._render(with_trace(None, "", event))

@@ -1,16 +1,19 @@
 """Logs say what failed and where, and quote nothing."""
 
+import ast
 import json
 import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import structlog
 
 from runtime.log_lines import format_line
 from runtime.logs import ForeignLines, configure_logs
+from tests.prose import ROOT, product_files
 
 
 @contextmanager
@@ -37,7 +40,7 @@ def test_the_text_of_an_error_stays_out_of_the_log(capsys: pytest.CaptureFixture
         try:
             raise ValueError("Key (email)=(ada@example.com) already exists")
         except ValueError:
-            structlog.get_logger().exception("activity failed", workflow_id="cart/u1/1")
+            structlog.get_logger().exception("activity failed", journey="j1")
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["level"], line["failure"]) == ("activity failed", "error", "builtins.ValueError")
     assert line["at"][-1].startswith("test_logs.py:")
@@ -80,6 +83,38 @@ def test_a_forgotten_task_does_not_quote_its_error() -> None:
 @pytest.mark.parametrize("name", ["uvicorn.error", "temporalio.core", "psycopg.pool"])
 def test_libraries_that_speak_of_servers_are_quoted(name: str) -> None:
     assert foreign(name, "connecting to %s", "127.0.0.1")["event"] == "connecting to 127.0.0.1"
+
+
+@pytest.mark.parametrize("user", ["u-1", "ada and run ID x", " with ID ada"])
+def test_a_workflow_is_told_by_the_id_of_its_run(user: str) -> None:
+    run = "0190a1b2-0000-7000-8000-000000000000"
+    text = f"Failed activation on workflow Journey with ID cart/{user}/1 and run ID {run}"
+    line = foreign("temporalio.worker._workflow_instance", text)
+    assert (line["event"], line["run_id"]) == ("Failed activation on workflow Journey", run)
+
+
+def test_the_core_of_the_sdk_tells_the_run_and_the_status() -> None:
+    """Its error quotes the id of the workflow."""
+    record = logging.makeLogRecord({"name": "temporalio.core", "msg": "Activity not found on completion."})
+    error = """Status { code: NotFound, message: 'no workflow with ID "cart/u-1/1"' }"""
+    record.temporal_log = SimpleNamespace(fields={"error": error, "task_token": "u-1", "run_id": "r-1"})
+    line = json.loads(ForeignLines().format(record))
+    assert (line["event"], line["run_id"], line["code"]) == ("Activity not found on completion.", "r-1", "NotFound")
+    assert "u-1" not in json.dumps(line)
+
+
+def test_no_line_of_ours_has_the_id_of_a_workflow() -> None:
+    """It contains a user id."""
+    sources = {file.relative_to(ROOT): file.read_text() for file in product_files()}
+    found = [
+        f"{file}:{call.lineno}"
+        for file, source in sources.items()
+        if "structlog" in source and re.search(r"workflow_id|user_id", source)
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call) and re.match(r"_?log\.", ast.unparse(call.func))
+        if re.search(r"workflow_id|user_id", ast.unparse(call))
+    ]
+    assert found == []
 
 
 def test_psycopg_itself_may_quote_a_row() -> None:
