@@ -183,7 +183,11 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
     handlers: dict[OperationKind, OperationHandler] = {
         "backfill": BackfillHandler(),
         "enrol": EnrolHandler(engine.catalogue),
-        "erase": EraseHandler(JourneyWorkflows(client, task_queue)),
+        "erase": EraseHandler(
+            JourneyWorkflows(client, task_queue),
+            # Who follows the moves of profiles has copies of their rows.
+            [consumer.name for consumer in engine.consumers if "profile" in consumer.kinds],
+        ),
         "exit": ExitHandler(JourneyBatches(client, task_queue)),
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),
         "resume": ResumeHandler(),

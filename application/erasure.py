@@ -34,8 +34,8 @@ class Erasures:
     async def request(self, person: PersonRef, *, by: Actor) -> Operation:
         """Request the erasure of a person.
 
-        Their journeys are ended and their ids free for a new person when this returns. Raises NotFoundError, and
-        UnavailableError while their ids keep changing.
+        Their journeys are ended and their ids free for a new person when this returns. A repetition gets the operation
+        of the first request. Raises NotFoundError, and UnavailableError while their ids keep changing.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -50,7 +50,7 @@ class Erasures:
             await erasures.begin(connection)
             profile_id = await profiles.find(connection, person)
             if profile_id is None:
-                raise unknown_person(person)
+                return await _find_earlier(connection, person)
             identities = await erasures.lock_identities(connection, profile_id)
             if not identities:
                 # The person was merged into another one, or is being erased.
@@ -65,6 +65,14 @@ class Erasures:
             await erasures.insert(connection, erasure)
             await audit.record(connection, by, "user.erase", target, {"operation": str(operation.id)})
             return operation
+
+
+async def _find_earlier(connection: Connection, person: PersonRef) -> Operation:
+    id = await erasures.find_operation(connection, person)
+    operation = await operations.find(connection, id) if id is not None else None
+    if operation is None:
+        raise unknown_person(person)
+    return operation
 
 
 async def _end_journeys(connection: Connection, profile_id: UUID, by: Actor) -> None:

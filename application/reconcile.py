@@ -57,8 +57,8 @@ class Workflows(Protocol):
     async def describe(self, id: str) -> WorkflowState | None:
         """Describe one workflow; None if there is none."""
 
-    async def terminate(self, id: str, reason: str) -> None:
-        """Terminate a workflow if it runs."""
+    async def delete(self, workflow_ids: Sequence[str]) -> int:
+        """Delete workflows with their histories, running ones too."""
 
     async def count(self, campaign_key: str) -> int:
         """Count the running journeys of a campaign by the index."""
@@ -245,9 +245,10 @@ class Reconciler:
         report.note(Finding.POSITION_DIFFERS, ids, repaired=len(ids))
 
     async def _end_orphans(self, orphans: Sequence[str], report: Report) -> None:
-        """Terminate workflows without a row: nothing of theirs can be authorised.
+        """Delete workflows without a row: nothing of theirs can be authorised.
 
-        If most running workflows have none, the database is probably the wrong one, and nothing is terminated.
+        They are deleted rather than terminated, as an erased person's may be among them. If most running workflows have
+        no row, the database is probably the wrong one, and nothing is deleted.
         """
         seen = await self._look(orphans)
         async with self._database.transaction() as connection:
@@ -257,8 +258,7 @@ class Reconciler:
             }
         running = [id for id, one in seen.items() if _is_running(one) and id not in known]
         ended = running if len(running) * 2 <= report.workflows else []
-        for id in ended:
-            await self._workflows.terminate(id, "no journey of the database is this workflow's")
+        await self._workflows.delete(ended)
         report.note(Finding.WORKFLOW_WITHOUT_ROW, running, repaired=len(ended))
 
     async def _settle_left_behind(self, report: Report) -> None:

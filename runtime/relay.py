@@ -27,6 +27,7 @@ from domain.journey.records import anonymous_place, seed_of, user_of
 from domain.journey.recovery import Lost, recover
 from domain.journey.state import JourneyState
 from runtime import metrics
+from runtime.journey_workflows import JourneyWorkflows
 from runtime.tasks import cancel_and_wait
 from runtime.temporal import CALL_TIMEOUT
 from runtime.tracing import child_span, headers_here
@@ -80,6 +81,7 @@ class Relay:
         self._client = client
         self._task_queue = task_queue
         self._is_eager = is_eager
+        self._workflows = JourneyWorkflows(client, task_queue)
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
         # Workflows whose start was being delivered when a transaction was lost: another relay may have delivered the
         # row since.
@@ -135,20 +137,24 @@ class Relay:
     async def _cancel_starts(self, connection: Connection) -> set[str]:
         """End workflows of journeys that ended while their start was being delivered.
 
-        A process that was paused or cut off may deliver a start after the row was removed. Returns the workflows for
-        which Temporal did not answer.
+        A process that was paused or cut off may deliver a start after the row was removed. The workflows of erased
+        people are deleted. Returns the workflows for which Temporal did not answer.
         """
         unanswered = set()
-        for workflow_id, by in await journeys.find_exited(connection, self._unsure):
+        for workflow_id, by in (await journeys.find_exited(connection, self._unsure)).items():
             try:
-                await self._client.get_workflow_handle(workflow_id).signal(
-                    "exit", by, rpc_timeout=timedelta(seconds=CALL_TIMEOUT)
-                )
+                if by is None:
+                    await self._workflows.delete([workflow_id])
+                else:
+                    await self._client.get_workflow_handle(workflow_id).signal(
+                        "exit", by, rpc_timeout=timedelta(seconds=CALL_TIMEOUT)
+                    )
             except RPCError as error:
                 if error.status in TRANSIENT:
                     unanswered.add(workflow_id)
                 elif not is_without_workflow(error):
-                    log.exception("failed to cancel start", workflow_id=workflow_id)
+                    place = anonymous_place(workflow_id)
+                    log.exception("failed to cancel start", campaign=place[0] if place else None)
         return unanswered
 
     async def _load_versions(
@@ -176,7 +182,7 @@ class Relay:
                         row.id, _backoff(row.attempts, 0.1, MAX_PAUSE), _describe_error(error), is_away=True
                     )
                 # One faulty row must not affect the others.
-                log.exception("failed to deliver outbox row", workflow_id=row.workflow_id, kind=row.kind)
+                log.exception("failed to deliver outbox row", outbox=row.id, kind=row.kind)
                 return _Failure(row.id, _backoff(row.attempts, 1.0, MAX_POSTPONEMENT), _describe_error(error))
         return None
 

@@ -11,7 +11,8 @@ from uuid import UUID
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
-from domain.people.identity import Identity
+from domain.people.erasure import ErasurePhase
+from domain.people.identity import IDENTITY_KINDS, Identity, PersonRef
 from store.addresses import Address
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection, PendingResult
@@ -20,9 +21,9 @@ from store.tables import metadata
 
 
 class Erasure(Struct, frozen=True):
-    """An erasure under way. `addresses` are all that the person has had, once found.
+    """An erasure under way.
 
-    `has_kept_refusals` says that what they refuse is kept as hashes.
+    `addresses` are all that the person has had, once their refusals are kept.
     """
 
     operation_id: UUID
@@ -30,7 +31,7 @@ class Erasure(Struct, frozen=True):
     identities: list[Identity]
     addresses: list[Address]
     erased_at: datetime
-    has_kept_refusals: bool = False
+    phase: ErasurePhase = "deleting_workflows"
 
     @property
     def values(self) -> list[str]:
@@ -97,15 +98,21 @@ async def insert(connection: Connection, erasure: Erasure) -> None:
         left_accounts AS (DELETE FROM account_members WHERE profile_id = %(profile_id)s),
         computed AS (DELETE FROM profile_states WHERE profile_id = %(profile_id)s),
         remembered AS (
-          INSERT INTO erased_ids (hash, erased_at) SELECT keyed_hash(kind, value), %(erased_at)s FROM cut ORDER BY 1
-          ON CONFLICT (hash) DO UPDATE SET erased_at = greatest(erased_ids.erased_at, excluded.erased_at)
+          INSERT INTO erased_ids (hash, erased_at, operation_id)
+          SELECT keyed_hash(kind, value), %(erased_at)s, %(operation_id)s FROM cut ORDER BY 1
+          ON CONFLICT (hash) DO UPDATE
+          SET erased_at = greatest(erased_ids.erased_at, excluded.erased_at), operation_id = excluded.operation_id
         )
         UPDATE profiles
         SET user_id = NULL, traits = '{}', consent = '{}', suppressed = '{}', context = '{}', said = '{}',
             addresses = '{}', claims = '{}', stage = NULL, created_at = '9999-01-01T00:00:00Z'
         WHERE id = %(profile_id)s
         """,
-        {"profile_id": erasure.profile_id, "erased_at": erasure.erased_at},
+        {
+            "profile_id": erasure.profile_id,
+            "erased_at": erasure.erased_at,
+            "operation_id": erasure.operation_id,
+        },
     )
     await connection.execute(
         """
@@ -207,11 +214,16 @@ async def changed_traits(connection: Connection, profile_id: UUID) -> list[dict[
 
 
 async def store_addresses(connection: Connection, erasure: Erasure, addresses: Collection[Address]) -> None:
-    """Store all addresses of the person, whose refusals are kept by now."""
+    """Store all addresses that the person has had."""
     await connection.execute(
-        "UPDATE erasures SET addresses = %s, has_kept_refusals = true WHERE operation_id = %s",
+        "UPDATE erasures SET addresses = %s WHERE operation_id = %s",
         (Jsonb(sorted(addresses)), erasure.operation_id),
     )
+
+
+async def enter(connection: Connection, erasure: Erasure, phase: ErasurePhase) -> None:
+    """Let the next page of an erasure begin a phase."""
+    await connection.execute("UPDATE erasures SET phase = %s WHERE operation_id = %s", (phase, erasure.operation_id))
 
 
 async def delete_page(connection: Connection, table: PersonalTable, parameters: Mapping[str, Any], limit: int) -> int:
@@ -225,10 +237,48 @@ async def delete_page(connection: Connection, table: PersonalTable, parameters: 
     return cursor.rowcount
 
 
-async def finish(connection: Connection, erasure: Erasure) -> None:
-    """Delete the profile and the erasure itself."""
+async def delete_person(connection: Connection, erasure: Erasure) -> None:
+    """Delete the profile. The erasure keeps the profile's id alone."""
     await connection.execute("DELETE FROM profiles WHERE id = %s", (erasure.profile_id,))
+    await connection.execute(
+        "UPDATE erasures SET identities = '[]', addresses = '[]' WHERE operation_id = %s", (erasure.operation_id,)
+    )
+
+
+async def is_copied_away(connection: Connection, erasure: Erasure, consumer: str) -> bool:
+    """Return whether a consumer of the stream has processed the deletion."""
+    cursor = await connection.execute(
+        """
+        SELECT FROM moved_profiles AS own
+        JOIN moved_profiles AS moved ON moved.recorded_xid = own.recorded_xid
+        LEFT JOIN stream_consumers AS reader ON reader.name = %(consumer)s
+        WHERE own.source_id = %(profile_id)s AND own.outcome = 'erased'
+          AND (reader.name IS NULL OR moved.recorded_xid > reader.xid
+               OR (moved.recorded_xid = reader.xid AND (reader.kind <> 'profile' OR moved.id > reader.id)))
+        LIMIT 1
+        """,
+        {"consumer": consumer, "profile_id": erasure.profile_id},
+    )
+    return await cursor.fetchone() is None
+
+
+async def finish(connection: Connection, erasure: Erasure) -> None:
+    """Delete the erasure itself."""
     await connection.execute("DELETE FROM erasures WHERE operation_id = %s", (erasure.operation_id,))
+
+
+async def find_operation(connection: Connection, person: PersonRef) -> UUID | None:
+    """Return the operation that erased this person, while the id is remembered."""
+    kinds = [person.kind] if person.kind else list(IDENTITY_KINDS)
+    cursor = await connection.execute(
+        """
+        SELECT operation_id FROM unnest(%s::text[]) AS kind JOIN erased_ids ON hash = keyed_hash(kind, %s)
+        WHERE operation_id IS NOT NULL ORDER BY kind DESC LIMIT 1
+        """,
+        (kinds, person.id),
+    )
+    row = await cursor.fetchone()
+    return row["operation_id"] if row else None
 
 
 def parameters_of(erasure: Erasure, texts: Sequence[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from domain.journey.position import Position
 from domain.journey.records import Ending, Journey
+from domain.people.erasure import ERASED
 from domain.tracking.event import stored_event
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
@@ -266,13 +267,17 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
     return [row["workflow_id"] for row in ended]
 
 
-async def find_exited(connection: Connection, workflow_ids: Collection[str]) -> list[tuple[str, str]]:
-    """Return those of these workflows whose journeys were ended from outside, and why."""
+async def find_exited(connection: Connection, workflow_ids: Collection[str]) -> dict[str, str | None]:
+    """Return those of these workflows whose journeys were ended from outside, and why.
+
+    None if the journey's person is being erased, or has been: it has no row then.
+    """
     cursor = await connection.execute(
         """
-        SELECT workflow_id, COALESCE(ended_by, outcome) AS by FROM journeys
-        WHERE workflow_id = ANY(%s) AND state = 'exited'
+        SELECT workflow_id, CASE WHEN outcome IS DISTINCT FROM %s THEN COALESCE(ended_by, outcome) END AS by
+        FROM unnest(%s::text[]) AS named (workflow_id) LEFT JOIN journeys USING (workflow_id)
+        WHERE state = 'exited' OR state IS NULL
         """,
-        (list(workflow_ids),),
+        (ERASED, list(workflow_ids)),
     )
-    return [(row["workflow_id"], row["by"]) async for row in cursor]
+    return {row["workflow_id"]: row["by"] async for row in cursor}

@@ -158,9 +158,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "created_at",
         "with_profile",
     ),
-    _table(
-        "erasures", _OWN, "", "operation_id profile_id identities addresses has_kept_refusals erased_at", "with_profile"
-    ),
+    _table("erasures", _OWN, "", "operation_id profile_id identities addresses erased_at phase", "with_profile"),
     _table(
         "profiles",
         "id = %(profile_id)s",
@@ -206,7 +204,7 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     "clock_offset": _without("only_row ahead", "of the deployment"),
     "computed_traits": _without("id key rule active_from ready_at retired_at is_watched", "written by authors"),
     "documents": _without("kind version source rules created_by created_at", "written by authors"),
-    "erased_ids": _without("hash erased_at", "keyed hashes, for 30 days"),
+    "erased_ids": _without("hash erased_at operation_id", "keyed hashes, for 30 days"),
     "erased_refusals": _without("hash refusals said", "keyed hashes of addresses, for good"),
     "erasure_key": _without("only_row inner_pad outer_pad", "the key of the hashes"),
     "moved_profiles": _without(

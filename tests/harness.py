@@ -318,10 +318,19 @@ async def looks(seconds: float) -> AsyncIterator[bool]:
     yield True
 
 
+async def is_begun(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether Temporal has this workflow."""
+    return await _is_known(handle)
+
+
 async def is_there(schedule: ScheduleHandle) -> bool:
     """Whether there is this schedule."""
+    return await _is_known(schedule)
+
+
+async def _is_known(handle: WorkflowHandle[Any, Any] | ScheduleHandle) -> bool:
     try:
-        await schedule.describe()
+        await handle.describe()
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -12,6 +12,11 @@ from domain.people.identity import Identity, identities_of
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import MAX_RECORDED, Unrecorded
 
+# The next work of an erasure. Rows stay until Temporal has deleted all workflows, whose ids they have; the operation is
+# done once the copies elsewhere are deleted as well.
+ErasurePhase = Literal[
+    "deleting_workflows", "confirming_workflows", "keeping_refusals", "deleting_rows", "confirming_copies"
+]
 # How a journey of an erased person ended, until its row is deleted.
 ERASED: Final = "erased"
 # How long the ids of an erased person are remembered as hashes: clients that were away report within it.

@@ -1,6 +1,6 @@
 """Erasures of people, and what stays of them: keyed hashes."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Uuid, text
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.columns import INSTANT, metadata
@@ -16,6 +16,7 @@ erasure_key = Table(
 )
 
 # Erasures under way. `identities` and `addresses` lead to what is still there of the person; the row is deleted last.
+# `phase` is that of domain/people/erasure.py.
 erasures = Table(
     "erasures",
     metadata,
@@ -23,16 +24,17 @@ erasures = Table(
     Column("profile_id", Uuid, nullable=False),
     Column("identities", JSONB, nullable=False),
     Column("addresses", JSONB, nullable=False),
-    Column("has_kept_refusals", Boolean, nullable=False, server_default=text("false")),
     Column("erased_at", INSTANT, nullable=False),
+    Column("phase", Text, nullable=False, server_default="deleting_workflows"),
 )
 
-# Ids of erased people: events that happened before are rejected.
+# Ids of erased people: events that happened before are rejected, and a repeated request gets the same operation.
 erased_ids = Table(
     "erased_ids",
     metadata,
     Column("hash", LargeBinary, primary_key=True),
     Column("erased_at", INSTANT, nullable=False),
+    Column("operation_id", Uuid),
     Index("erased_ids_erased_at", "erased_at"),
 )
 

@@ -19,7 +19,7 @@ from store.database import Database
 from store.outbox import OutboxMessage
 from tests.chaos.proxy import Proxy
 from tests.engine.campaigns import CART
-from tests.harness import PATIENCE, Harness, looks, open_harness
+from tests.harness import PATIENCE, Harness, is_begun, looks, open_harness
 from tests.servers import TemporalServer
 
 EXIT = OutboxMessage("cart/u1/000000000000", "exit", {"by": "e1"})
@@ -65,10 +65,14 @@ async def test_a_signal_waits_for_the_start_that_another_relay_holds(database: D
     assert await left(database) == ["start: None", "exit: None"]
 
 
-async def test_a_start_that_is_told_after_its_journey_was_stopped_is_taken_back(
-    database: Database, database_url: str, temporal: TemporalServer, client: Client
+@pytest.mark.parametrize("is_erased", [False, True], ids=["stopped", "erased"])
+async def test_a_start_that_is_told_after_its_journey_was_ended_is_taken_back(
+    database: Database, database_url: str, temporal: TemporalServer, is_erased: bool
 ) -> None:
-    """The relay is cut off from the database, and the answer of Temporal is long in coming."""
+    """The relay is cut off from the database, and the answer of Temporal is long in coming.
+
+    Of an erased person nothing is left that a signal could end later, so the workflow is deleted.
+    """
     proxy = Proxy(temporal.port)
     await proxy.start()
     async with open_harness(database_url, temporal, is_working=False) as harness:
@@ -90,32 +94,35 @@ async def test_a_start_that_is_told_after_its_journey_was_stopped_is_taken_back(
             WHERE relation = 'outbox'::regclass AND mode = 'RowShareLock' AND pid <> pg_backend_pid()
             """
         )
-        async with harness.database.transaction() as connection:
-            # As an operation does that ends a version.
-            await journeys.end(connection, [Ending(journey["id"], "exited", "exited", "admin", datetime.now(UTC))])
-            await outbox.remove_starts(connection, [journey["workflow_id"]])
+        if is_erased:
+            await harness.admin("DELETE", "/v1/users/u1")
+            # As the operation has before the late start, but for the workflow.
+            await harness.query("DELETE FROM decisions RETURNING 1")
+            await harness.query("DELETE FROM outbox RETURNING 1")
+            await harness.query("DELETE FROM journeys RETURNING 1")
+        else:
+            async with harness.database.transaction() as connection:
+                # As an operation does that ends a version.
+                await journeys.end(connection, [Ending(journey["id"], "exited", "exited", "admin", datetime.now(UTC))])
+                await outbox.remove_starts(connection, [journey["workflow_id"]])
         proxy.is_mute = False
         proxy.cut()
         with pytest.raises(psycopg.OperationalError):
             await telling
         await relay.deliver_due()
-        signals = [
-            event.workflow_execution_signaled_event_attributes.signal_name
-            async for event in handle.fetch_history_events()
-            if event.HasField("workflow_execution_signaled_event_attributes")
-        ]
+        if is_erased:
+            async for is_last in looks(PATIENCE):
+                if not await is_begun(handle):
+                    break
+                assert not is_last
+        else:
+            signals = [
+                event.workflow_execution_signaled_event_attributes.signal_name
+                async for event in handle.fetch_history_events()
+                if event.HasField("workflow_execution_signaled_event_attributes")
+            ]
+            assert signals == ["exit"]
     await proxy.stop()
-    assert signals == ["exit"]
-
-
-async def is_begun(handle: WorkflowHandle[Any, Any]) -> bool:
-    try:
-        await handle.describe()
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        return False
-    return True
 
 
 async def test_what_single_events_cause_goes_first(database: Database, client: Client) -> None:
