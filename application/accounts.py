@@ -18,6 +18,7 @@ from domain.people.accounts import (
     account_statement,
     fold_member,
     merge_members,
+    states_account,
     trait_trigger,
 )
 from domain.people.derived_events import ValueChange
@@ -69,7 +70,7 @@ class PendingAccounts:
 
 def account_statements(fresh: Iterable[StoredEvent], received_at: datetime) -> list[AccountStatement]:
     """Return the statements of a batch about accounts, in order."""
-    found = (_statement(one.event, one.profile_id, received_at) for one in fresh)
+    found = (_statement(one.event, one.profile_id, received_at) for one in fresh if states_account(one.event))
     return [one for one in found if one is not None]
 
 
