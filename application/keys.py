@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from domain.access import Access, Actor, BrowserAccess, KeyKind, KeyTrust, Scope
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.origins import MAX_ORIGINS, read_origin
-from domain.tracking.event import DEFAULT_SOURCE, SOJOURN_SOURCE
+from domain.tracking.event import BROWSER_SOURCE, DEFAULT_SOURCE, SOJOURN_SOURCE
 from store import audit, keys
 from store.database import Database
 from store.keys import Key, StoredKey
@@ -30,8 +30,6 @@ MAX_ID_CHARACTERS: Final = 64
 TOUCHED_EVERY: Final = timedelta(minutes=1)
 
 PREFIX: Final = "sj"
-# The sources of browser keys begin so, and no others: a message id of a browser hides none of a server.
-BROWSER_SOURCE: Final = "browser:"
 # Besides the newest: tokens signed before a rotation stay valid until the next one.
 KEPT_TOKEN_SECRETS: Final = 1
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from domain.tracking.event import ANY, Event, EventType, Trigger, Trust
+from domain.tracking.event import ANY, BROWSER_SOURCE, Event, EventType, Trigger, Trust
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
 
@@ -77,7 +78,7 @@ async def claim_ids(connection: Connection, batch: Sequence[Event], received_at:
     """
     ids: dict[str, dict[str, UUID]] = {}
     for event in batch:
-        ids.setdefault(event.source, {}).setdefault(event.message_id, event.id)
+        ids.setdefault(event.source, {}).setdefault(_claimed_id(event), event.id)
     cursor = await connection.execute(
         """
         WITH claimed AS (
@@ -111,8 +112,28 @@ async def release_ids(connection: Connection, events: Sequence[Event]) -> None:
         DELETE FROM message_ids
         WHERE (source, message_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
         """,
-        ([event.source for event in events], [event.message_id for event in events]),
+        ([event.source for event in events], [_claimed_id(event) for event in events]),
     )
+
+
+def _claimed_id(event: Event) -> str:
+    """Return what stands for the message id among those of its source.
+
+    A browser key is public: within it an id is claimed for one visitor, so that no other one's event takes its place.
+    """
+    if not event.source.startswith(BROWSER_SOURCE):
+        return event.message_id
+    visitor = f"user {event.user_id}" if event.anonymous_id is None else f"anonymous {event.anonymous_id}"
+    return sha256(f"{visitor}\n{event.message_id}".encode()).hexdigest()
+
+
+# The same of a stored event `own`.
+CLAIMED_ID = f"""
+CASE WHEN starts_with(own.source, '{BROWSER_SOURCE}')
+     THEN encode(sha256(convert_to(COALESCE('anonymous ' || own.anonymous_id, 'user ' || own.user_id)
+                                   || chr(10) || own.message_id, 'UTF8')), 'hex')
+     ELSE own.message_id END
+"""
 
 
 async def insert(connection: Connection, events: Sequence[StoredEvent], received_at: datetime) -> None:

@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from msgspec import Struct, field
 
+from store.events import CLAIMED_ID
+
 # Rows are deleted by the erasure's pages, or with the profile in the last one; texts that name the person are
 # replaced where the rest of the row is not theirs.
 ErasureFate = Literal["delete", "with_profile", "rewrite"]
@@ -15,12 +17,12 @@ ErasureFate = Literal["delete", "with_profile", "rewrite"]
 # Conditions of the rows that are about a person. %(texts)s are the forms of their ids and addresses within texts.
 _OWN: Final = "profile_id = %(profile_id)s"
 _OF_MESSAGES: Final = "message_id IN (SELECT id FROM messages WHERE profile_id = %(profile_id)s)"
-_OF_EVENTS: Final = """
+_OF_EVENTS: Final = f"""
 (source, message_id) IN (
-  SELECT own.source, own.message_id FROM events AS own
-  JOIN message_ids AS used ON used.source = own.source AND used.message_id = own.message_id
+  SELECT used.source, used.message_id FROM events AS own
+  JOIN message_ids AS used ON used.source = own.source AND used.message_id = {CLAIMED_ID}
   WHERE own.profile_id = %(profile_id)s LIMIT %(limit)s)
-"""
+"""  # noqa: S608 -- a constant of the store
 _OF_JOURNEYS: Final = "workflow_id IN (SELECT workflow_id FROM journeys WHERE profile_id = %(profile_id)s)"
 _NAMES: Final = "EXISTS (SELECT FROM unnest(%(texts)s::text[]) AS form WHERE strpos(lower({}), form) > 0)"
 _ANSWER: Final = "convert_from(body, 'UTF8')"

@@ -42,6 +42,8 @@ class Trust(StrEnum):
 DEFAULT_SOURCE: Final = "default"
 # The source of Sojourn's own events. No key can have it.
 SOJOURN_SOURCE: Final = "sojourn"
+# The sources of browser keys begin so, and no others: a message id of a browser hides none of a server.
+BROWSER_SOURCE: Final = "browser:"
 
 
 # The name in a rule that means all events of a kind.
@@ -80,7 +82,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     `integrations` is the client's choice of services. `is_history` marks an event of the past without effects: it
     starts, moves and converts nothing.
 
-    `message_id` is the client's own, unique within `source`, the name of its key or keys. `id` is made on arrival, and
+    `message_id` is the client's own, unique within `source`, the name of its key or keys; of a browser key, whose
+    holders are many, within one visitor. `id` is made on arrival, and
     is Sojourn's id of the event, in Temporal as well. `said_at` is the time of its statements about the person; None
     for the earlier of `timestamp` and arrival. `claims` are the values that its sender may not state, by their path in
     the call; they are kept with the person, not with the event.

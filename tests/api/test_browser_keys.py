@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from psycopg.rows import dict_row
 
+from store.events import CLAIMED_ID
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import client_of, open_live
 from tests.proofs import rounds
@@ -228,6 +229,28 @@ async def test_a_forged_message_id_hides_no_event_of_the_server(shop: Shop) -> N
     taken = await shop.operator.post("/v1/keys", json={"name": "browser:shop", "scopes": ["ingest"]})
     assert (taken.status_code, taken.json()["code"]) == (400, "invalid_request")
     assert shop.key["source"] == "browser:shop"
+
+
+async def test_a_guessed_message_id_hides_no_event_of_another_visitor(shop: Shop) -> None:
+    evil = {"context": {"userToken": token(shop.key["token_secret"])}}
+    mine = {"context": {"userToken": token(shop.key["token_secret"], "u-1")}}
+    for call in (
+        {"anonymousId": "a-evil"},
+        # Their own token, and the victim's id as one of a visitor.
+        {"userId": "u-attacker", **evil},
+        {"userId": "u-attacker", "anonymousId": "u-1", **evil},
+        {"anonymousId": "a-1"},
+        {"userId": "u-1", **mine},
+    ):
+        said = {**call, "event": "Viewed", "messageId": "guessed"}
+        assert (await shop.report("track", said)).json() == {"success": True}
+        assert (await shop.report("track", said)).json() == {"success": True, "duplicates": ["guessed"]}
+    # An erasure finds them.
+    [found] = await shop.query(
+        "SELECT count(*) FROM events AS own JOIN message_ids AS used"
+        f" ON used.source = own.source AND used.message_id = {CLAIMED_ID} WHERE own.message_id = 'guessed'"
+    )
+    assert found["count"] == 5
 
 
 async def test_an_anonymous_person_has_events_traits_and_claims_and_keeps_them_apart(shop: Shop) -> None:
