@@ -102,7 +102,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     """Open the services of one API process, even if the database is away."""
     async with _database(settings) as database:
         checks = DocumentProcesses()
-        catalogue = Catalogue()
+        catalogue = Catalogue(settings.timezone)
         ingest = Ingest(database, catalogue)
         yield Services(
             database=database,
@@ -116,7 +116,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             operations=OperationService(database),
             erasures=Erasures(database),
             exports=Exports(database),
-            plans=Plans(database, checks),
+            plans=Plans(database, checks, settings.timezone),
             documents=DeploymentDocuments(database, checks),
             accounts=Accounts(database),
             users=Users(database, catalogue, journey_url(settings)),
@@ -163,7 +163,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
         return f"{public_url}/unsubscribe/{token}"
 
     async with _database(settings) as database, AsyncExitStack() as stack:
-        catalogue = Catalogue()
+        catalogue = Catalogue(settings.timezone)
         consumers: list[Consumer] = [DataPlanConsumer(), ActivityConsumer(catalogue)]
         if settings.clickhouse_url is not None:
             clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from application.rendering import Templates
 from domain.campaign.plan import Plan
@@ -34,9 +35,13 @@ class LoadedVersion(Struct, frozen=True):
 
 
 class Catalogue:
-    """One for each process."""
+    """One for each process.
 
-    def __init__(self) -> None:
+    `timezone` is the deployment's: campaigns without a zone have this one.
+    """
+
+    def __init__(self, timezone: str | None = None) -> None:
+        self._timezone = timezone
         self._versions: OrderedDict[tuple[str, int], LoadedVersion] = OrderedDict()
         self._listeners: Listeners | None = None
         self._revision = -1
@@ -54,7 +59,7 @@ class Catalogue:
         """Return the campaigns that listen, of a revision that this transaction holds."""
         if self._listeners is None or revision != self._revision:
             known = [
-                (CampaignVersion(version.campaign_key, version.version, version.rules), version)
+                (CampaignVersion(version.campaign_key, version.version, self._with_zone(version.rules)), version)
                 for version in await campaigns.listening_versions(connection)
             ]
             self._listeners = Listeners(
@@ -86,12 +91,15 @@ class Catalogue:
         if (known := self._find_loaded(key, number)) is not None:
             return known
         reads_account = may_read_account(msgspec.json.encode(stored.rules).decode())
-        templates = Templates(stored.templates)
-        version = LoadedVersion(key, number, stored.name, stored.plan, stored.rules, templates, reads_account)
+        rules, templates = self._with_zone(stored.rules), Templates(stored.templates)
+        version = LoadedVersion(key, number, stored.name, stored.plan, rules, templates, reads_account)
         self._versions[key, number] = version
         if len(self._versions) > VERSIONS_KEPT:
             self._versions.popitem(last=False)
         return version
+
+    def _with_zone(self, rules: Rules) -> Rules:
+        return rules if rules.timezone is not None else replace(rules, timezone=self._timezone)
 
     def _find_loaded(self, key: str, number: int) -> LoadedVersion | None:
         known = self._versions.get((key, number))

@@ -79,8 +79,10 @@ class Applied:
 class Plans:
     """Plans and applies documents."""
 
-    def __init__(self, database: Database, documents: Documents) -> None:
+    def __init__(self, database: Database, documents: Documents, timezone: str) -> None:
+        """`timezone` is the deployment's."""
         self._database = database
+        self._timezone = timezone
         self._documents = documents
         self._sampling = asyncio.Lock()
 
@@ -153,7 +155,7 @@ class Plans:
         if audience is None:
             return None
         async with self._sampling:
-            return await sample_audience(self._database, audience, rules.timezone)
+            return await sample_audience(self._database, audience, rules.timezone or self._timezone)
 
     async def _plan(
         self, key: str, document: Document, checked: Published, together: Mapping[str, Rules] = NO_RULES

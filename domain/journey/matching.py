@@ -88,7 +88,7 @@ class Matcher:
         self._as_of = as_of
         self.evaluations = 0
         self._outcomes: dict[tuple[str, ExpressionScope, UUID, str | None], ConditionOutcome] = {}
-        self._keys: dict[tuple[str, UUID], KeyOutcome] = {}
+        self._keys: dict[tuple[str, UUID, str | None], KeyOutcome] = {}
         # By identity, which is unique while the objects are kept here.
         self._prepared: dict[int, tuple[object, Prepared]] = {}
         self._spent = Spent()
@@ -146,13 +146,13 @@ class Matcher:
             account=self._prepare(account),
         )
 
-    def key(self, expression: str, profile_event: ProfileEvent) -> KeyOutcome:
+    def key(self, expression: str, profile_event: ProfileEvent, timezone: str | None) -> KeyOutcome:
         """Evaluate the entry key of an event."""
-        place = (expression, profile_event.event.id)
+        place = (expression, profile_event.event.id, timezone)
         if (known := self._keys.get(place)) is None:
             self.evaluations += 1
             known = compile_key(expression).evaluate(
-                self._time_of(profile_event.event, None),
+                self._time_of(profile_event.event, timezone),
                 self._spent,
                 event=self._prepare(profile_event.event),
                 profile=self._prepare(self._person(profile_event)),
@@ -199,7 +199,7 @@ class Matcher:
             return
         expression = rules.entry.key
         if expression is not None and all(rule.where is None for rule in may_hold) and _is_stable(expression):
-            key = self.key(expression, profile_event).value
+            key = self.key(expression, profile_event, rules.timezone).value
             if key is not None:
                 # Journeys of an audience have no key, and every event concerns them.
                 for entry_key in ("", key):
@@ -228,7 +228,7 @@ class Matcher:
         expression = journey_entry.rules.entry.key
         if expression is None or not _is_found_again(expression) or journey_entry.entry.type == AUDIENCE:
             return True
-        return self.key(expression, profile_event).value in (
+        return self.key(expression, profile_event, journey_entry.rules.timezone).value in (
             None,
             self._key_of(journey_entry, expression, profile_event),
         )
@@ -237,7 +237,8 @@ class Matcher:
         """Return the journey's key; one that depends on the profile, by the present one."""
         if not _looks_at_the_profile(expression):
             return journey_entry.key
-        return self.key(expression, ProfileEvent(profile_event.profile_id, journey_entry.entry)).value
+        began = ProfileEvent(profile_event.profile_id, journey_entry.entry)
+        return self.key(expression, began, journey_entry.rules.timezone).value
 
 
 @lru_cache(maxsize=4_096)

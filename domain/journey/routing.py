@@ -236,7 +236,7 @@ class Router:
             return "", "too_old", {"timestamp": event.timestamp, "max_age_seconds": entry.max_age}
         key = ""
         if entry.key is not None:
-            found = self._matcher.key(entry.key, profile_event)
+            found = self._matcher.key(entry.key, profile_event, version.rules.timezone)
             if found.value is None:
                 return "", "no_key", {"key": entry.key, "error": found.error}
             key = found.value

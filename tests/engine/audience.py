@@ -44,9 +44,9 @@ async def start(database: Database, source: str = LASTING) -> str:
     return published.key
 
 
-async def enter(database: Database, key: str = "news") -> list[Operation]:
+async def enter(database: Database, key: str = "news", timezone: str | None = None) -> list[Operation]:
     """Work on what there is to do until there is nothing more; the campaign's operations, newest first."""
-    work = OperationRunner(database, {"enrol": EnrolHandler(Catalogue())})
+    work = OperationRunner(database, {"enrol": EnrolHandler(Catalogue(timezone))})
     await work.work(key, goes_on=lambda: True)
     async with database.transaction() as connection:
         return await operations.list_campaign(connection, key, 100)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from temporalio.client import Client
@@ -68,7 +69,7 @@ async def test_whom_an_audience_cannot_judge_is_counted_by_what_is_missing(datab
     await people(ingest, {**many(3), "v1": {"plan": "team"}, "w1": {}, "w2": {"tier": 1}, "x1": {**TRIAL, "tier": 5}})
     where = 'profile.traits.plan == "trial" && profile.traits.tier > 3'
     source = LASTING.replace('profile.traits.plan == "trial"', f"'{where}'")
-    plans = Plans(database, DocumentProcesses())
+    plans = Plans(database, DocumentProcesses(), "UTC")
     planned = await plans.plan("news", Document(source, "news.yaml", {"note.liquid": MAIL}, "keep"))
     missing = {"profile.traits.plan": 1, "profile.traits.tier": 3}
     assert planned.audience == AudienceSample(7, 1, 2, 4, missing)
@@ -76,6 +77,29 @@ async def test_whom_an_audience_cannot_judge_is_counted_by_what_is_missing(datab
     [operation] = await enter(database)
     lacking = {f"missing:{path}": number for path, number in missing.items()}
     assert operation.counts == {"entered": 1, "not_in_audience": 2, "not_evaluated": 4, **lacking}
+
+
+async def test_the_zone_of_the_deployment_is_that_of_campaigns_and_people_without_one(
+    database: Database, ingest: Ingest
+) -> None:
+    # Never the same day.
+    east, west = "Pacific/Kiritimati", "Etc/GMT+12"
+    traits = {"born": f"2000-{datetime.now(ZoneInfo(east)):%m-%d}"}
+    await people(ingest, {"u1": traits, "u2": {**traits, "timezone": west}})
+    source = LASTING.replace('profile.traits.plan == "trial"', "anniversary(profile.traits.born)")
+    document = Document(source, "news.yaml", {"note.liquid": MAIL}, "keep")
+    for zone, number in ((east, 1), (west, 0)):
+        planned = await Plans(database, DocumentProcesses(), zone).plan("news", document)
+        assert planned.audience == AudienceSample(2, number, 2 - number, 0, {})
+    await start(database, source)
+    await enter(database, timezone=east)
+    assert await users(database) == ["u1"]
+    entry = "{event: Visited, where: anniversary(profile.traits.born)}"
+    await start(database, f"key: day\nname: Day\nentry: {entry}\nsteps: [{{id: rest, delay: 1d}}]\n")
+    for zone in (west, east):
+        visits = [event("track", user, name="Visited", at=datetime.now(UTC)) for user in ("u1", "u2")]
+        await Ingest(database, Catalogue(zone))(visits, received_at=datetime.now(UTC))
+        assert await users(database, "day") == ([] if zone == west else ["u1"])
 
 
 async def test_an_entry_says_what_was_missing(harness: Harness) -> None:
@@ -254,7 +278,7 @@ async def test_one_whose_schedule_begins_during_a_pause_enters_when_the_campaign
     database: Database, ingest: Ingest
 ) -> None:
     await people(ingest, many(2))
-    campaigns, plans = Campaigns(database, DocumentProcesses()), Plans(database, DocumentProcesses())
+    campaigns, plans = Campaigns(database, DocumentProcesses()), Plans(database, DocumentProcesses(), "UTC")
     await start(database, "key: news\nname: News\nentry: {event: Joined}\nsteps: [{id: rest, delay: 1h}]\n")
     await campaigns.pause("news", by=SOJOURN)
     document = Document(BEGINS_LATER, "campaign.yaml", {"note.liquid": MAIL}, in_flight="keep")

@@ -127,7 +127,7 @@ async def test_no_connection_is_held_while_documents_are_compared(database_url: 
 
     document = Document(SMALL.source, SMALL.file, SMALL.templates, "keep")
     async with Database(database_url, pool_size=1) as database:
-        plans = Plans(database, Watched())
+        plans = Plans(database, Watched(), "UTC")
         async with database.unit_of_work():
             plan = await plans.plan("small", document)
         async with database.unit_of_work():
