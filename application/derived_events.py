@@ -100,7 +100,7 @@ def _possible_traits(event: Event, listeners: Listeners, traits: DeployedTraits)
     if listeners.watched_traits and traits.following.hears(event):
         source = event_source(event)
         for key in sorted(listeners.watched_traits):
-            yield ValueChange(computed_trigger(key), None, None, source)
+            yield ValueChange(computed_trigger(key), None, None, source, traits.may_hold_text(key))
 
 
 def _group_by_source(changes: Iterable[ChangeOfProfile], listeners: Listeners) -> dict[str, list[ValueChange]]:

@@ -32,8 +32,8 @@ async def carry_out(
     changes: list[ValueChange] = []
     for effect in decision.effects:
         match effect:
-            case SetTraits(traits=traits):
-                written = await set_traits(connection, facts.profile_id, traits, source)
+            case SetTraits(traits=traits, unverified=unverified):
+                written = await set_traits(connection, facts.profile_id, traits, source, unverified)
                 if refused := {refusal.statement.name: refusal.reason for refusal in written.refusals}:
                     decision = without_refused(decision, refused)
                 changes += [change for _, change in written.changes()]

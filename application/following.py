@@ -195,7 +195,10 @@ class _Batch:
         values = self.traits.view(self.state(stored.profile_id), self.at)
         source = event_source(stored.event)
         self.changes += [
-            (stored.profile_id, ValueChange(computed_trigger(key), was, values[key], source))
+            (
+                stored.profile_id,
+                ValueChange(computed_trigger(key), was, values[key], source, self.traits.may_hold_text(key)),
+            )
             for key, was in before.items()
             if values[key] != was
         ]

@@ -22,7 +22,7 @@ from domain.people.consent import OPT_OUT, AddressRefusal
 from domain.people.derived_events import ValueChange, value_changes
 from domain.people.identity import Conflict, Identity, Known, PersonRef, Resolution, identities_of
 from domain.people.profile_state import Folded, PartChange, ProfileState, Refusal, Source, Statement
-from domain.people.registers import Registers, Stamp, is_set, stamp
+from domain.people.registers import Registers, Stamp, is_set, stamp, unverified_stamp
 from domain.people.statements import addresses_in, event_source, statements_of_traits
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
@@ -233,11 +233,23 @@ def _change(profile_id: UUID, part: str, changes: dict[str, Any], source: Source
 
 
 async def set_traits(
-    connection: Connection, profile_id: UUID, traits: Mapping[str, Any], source: Source
+    connection: Connection,
+    profile_id: UUID,
+    traits: Mapping[str, Any],
+    source: Source,
+    unverified: Collection[str] = (),
 ) -> PeopleWritten:
-    """Set traits of a locked profile, and record it."""
+    """Set traits of a locked profile, and record it.
+
+    A verified value stays against one of `unverified`.
+    """
     said = stamp(source.at, source.id, source.label)
-    return await _state(connection, profile_id, statements_of_traits(traits, said, source))
+    verified = {name: value for name, value in traits.items() if name not in unverified}
+    others = {name: value for name, value in traits.items() if name in unverified}
+    statements = statements_of_traits(verified, said, source)
+    return await _state(
+        connection, profile_id, statements + statements_of_traits(others, unverified_stamp(said), source)
+    )
 
 
 async def set_stage(connection: Connection, profile_id: UUID, stage: str, source: Source) -> PeopleWritten:

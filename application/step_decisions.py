@@ -100,7 +100,12 @@ class StepDecisions:
 
     def _step_facts(self, request: StepRequest) -> Callable[[Connection], Awaitable[StepFacts | None]]:
         async def read(connection: Connection) -> StepFacts | None:
-            facts = await step_facts.read_step_facts(connection, request.journey_id, request.decision_id)
+            facts = await step_facts.read_step_facts(
+                connection,
+                request.journey_id,
+                request.decision_id,
+                with_stamps=isinstance(request, ActionRequest),
+            )
             if facts is None or facts.answered is not None:
                 return facts
             traits = await self._catalogue.computed_at(connection, facts.registry_revision)

@@ -113,7 +113,11 @@ def _list_changes(
     cause = Cause(uuid5(person.id, due), person.user_id, anonymous_id, now)
     source = Source("event", str(cause.id), now)
     return [
-        (person.id, ValueChange(computed_trigger(key), before[key], after[key], source), cause)
+        (
+            person.id,
+            ValueChange(computed_trigger(key), before[key], after[key], source, traits.may_hold_text(key)),
+            cause,
+        )
         for key in sorted(watched)
         if key in after and before[key] != after[key]
     ]

@@ -67,7 +67,8 @@ SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at, s
                  WHERE decisions.journey_id = journeys.id AND {IS_ARM}), '{{}}') AS arms,
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
        COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
-       (SELECT revision FROM registry) AS registry_revision
+       (SELECT revision FROM registry) AS registry_revision,
+       CASE WHEN %(with_stamps)s THEN said -> 'traits' END AS said_traits
 FROM journeys
 JOIN profiles ON profiles.id = journeys.profile_id
 JOIN campaigns ON campaigns.key = journeys.campaign_key
@@ -94,16 +95,19 @@ async def read_gate_facts(connection: Connection, request: AuthorizeRequest) -> 
     return None if row is None else convert(row, GateFacts)
 
 
-async def read_step_facts(connection: Connection, journey_id: UUID, decision_id: UUID) -> StepFacts | None:
+async def read_step_facts(
+    connection: Connection, journey_id: UUID, decision_id: UUID, *, with_stamps: bool
+) -> StepFacts | None:
     """Lock the person and the journey; read the facts of a step.
 
     In a pipeline this is one round trip, which also reads the answer of an
-    earlier decision.
+    earlier decision, and with stamps those of the traits.
 
     A journey whose version is being ended has exited, though its row may not say so yet. None if there is no such
     journey, or the person was just merged into another, which is worth a retry.
     """
-    row = await _read_locked(connection, journey_id, _STEP_FACTS, {"decision_id": decision_id}, locks_addresses=False)
+    parameters = {"decision_id": decision_id, "with_stamps": with_stamps}
+    row = await _read_locked(connection, journey_id, _STEP_FACTS, parameters, locks_addresses=False)
     return None if row is None else StepFacts(**row)
 
 

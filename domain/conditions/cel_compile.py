@@ -1,6 +1,7 @@
 """Compile the text of an expression for CEL, or explain its faults."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -35,9 +36,9 @@ class Checked(Struct, frozen=True):
     """A checked expression, ready for evaluation.
 
     `kind` is the type of its value, where any number counts as an integer. `paths` are the places in the data that it
-    names: a variable and the keys below it. `keys` are all keys in it. `computed` are the computed traits that it
-    reads. If it `reads_time`, its value may change by itself. `untimed` is the expression over data without times among
-    those.
+    names: a variable and the keys below it. `values` are those of which it uses the whole value, not only a key. `keys`
+    are all keys in it. `computed` are the computed traits that it reads. If it `reads_time`, its value may change by
+    itself. `untimed` is the expression over data without times among those.
     """
 
     tree: bytes
@@ -45,6 +46,7 @@ class Checked(Struct, frozen=True):
     kind: cel.Type
     variables: frozenset[str]
     paths: tuple[tuple[str, ...], ...]
+    values: tuple[tuple[str, ...], ...]
     keys: frozenset[str]
     computed: frozenset[str]
     reads_time: bool
@@ -89,7 +91,9 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapp
         if node.WhichOneof("kind") == "call_expr" and node.call_expr.function == "matches":
             _compile_once(node)
     nodes = list(walk(tree.root))
-    paths = {path: None for node in nodes if (path := tree.path(node)) is not None}
+    named = Counter(path for node in nodes if (path := tree.path(node)) is not None)
+    inner = Counter(path[:-1] for path in named.elements())
+    paths = dict.fromkeys(named)
     functions = {node.call_expr.function for node in nodes if node.WhichOneof("kind") == "call_expr"}
     variables = frozenset(path[0] for path in paths)
     if cel_times.KNOWN_FOR in functions:
@@ -101,6 +105,7 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapp
         kind=checked.return_type(),
         variables=variables,
         paths=tuple(paths),
+        values=tuple(path for path, number in named.items() if number > inner[path]),
         keys=frozenset(node.select_expr.field for node in nodes if node.WhichOneof("kind") == "select_expr")
         | {key for path in paths for key in path[1:]},
         computed=frozenset(variable for variable in variables if variable.startswith(f"{COMPUTED}.")),

@@ -145,6 +145,11 @@ class _Compiled:
         return self.checked.variables
 
     @property
+    def values(self) -> tuple[tuple[str, ...], ...]:
+        """The values that the expression uses: a variable, and the keys below it."""
+        return self.checked.values
+
+    @property
     def computed(self) -> frozenset[str]:
         """The keys of the computed traits that the expression reads."""
         return frozenset(variable.removeprefix(f"{COMPUTED}.") for variable in self.checked.computed)

@@ -28,7 +28,7 @@ from domain.people.derived_events import Cause, ValueChange, derived_event
 from domain.sending import policy
 from domain.sending.policy import Answer, Deferred, Granted, Held, Recipient, Refused, Reservation
 from domain.tracking.chain import count_chain
-from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, stored_event
+from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trust, stored_event
 
 A = TypeVar("A")
 
@@ -246,7 +246,7 @@ def decide_action(
     variables = journey_variables(plan, request.visits, facts)
     entry = stored_event(facts.entry)
     time = EvaluationTime(now, rules.timezone or timezone)
-    effects = rule.effects(ActionFacts(time, facts, facts.account, entry, variables))
+    effects = rule.effects(ActionFacts(time, facts, facts.account, entry, variables, facts.unverified_traits))
     data, events = dict(effects.data), list[Event]()
     for effect in effects.effects:
         match effect:
@@ -320,6 +320,6 @@ def _event(effect: EmitEvent, request: ActionRequest, facts: StepFacts, now: dat
         properties=effect.properties,
         context={OUR_CONTEXT: _origin(request, facts, effect.chain)},
         timestamp=now,
-        # It may hold values of the entry.
-        trust=stored_event(facts.entry).trust,
+        # It may hold values of the entry, and of traits.
+        trust=Trust.ANONYMOUS if effect.is_unverified else stored_event(facts.entry).trust,
     )

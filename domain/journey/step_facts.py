@@ -14,6 +14,7 @@ from domain.journey.state import StoredState
 from domain.local_time.zones import recipient_zone
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.consent import ConsentFacts, consent_by_channel
+from domain.people.registers import unpack
 from domain.sending.caps import CapRule, CountedMessage
 
 # The outcome of a message that was never granted, and the arm of a split that the journey has not reached.
@@ -61,6 +62,7 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     own state. `arms` are those of the splits that the journey has reached. `bucket` stays the person's in merges.
     `saved` are values of webhooks' replies. `computed` are the values of computed traits, read from the state `counted`
     with the definitions of the registry's revision. `account` is read if an expression of the version may read it.
+    `said_traits` are the packed stamps of the traits, for actions.
     """
 
     entry: dict[str, Any]
@@ -77,11 +79,17 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     counted: dict[str, Any]
     computed: Mapping[str, Any] = {}
     account: AccountView = NO_ACCOUNT
+    said_traits: list[list[Any]] | None = None
 
     @property
     def consent(self) -> dict[str, bool]:
         """Whether marketing may be sent, by channel, as the gate decides it."""
         return consent_by_channel(ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses))
+
+    @property
+    def unverified_traits(self) -> frozenset[str]:
+        """The traits that a browser stated without a user token."""
+        return frozenset(name for name, said in unpack(self.said_traits or ()).items() if said.is_unverified())
 
 
 class JourneyVariables(Struct, frozen=True):

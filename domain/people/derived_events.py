@@ -32,12 +32,16 @@ def computed_trigger(key: str) -> Trigger:
 
 
 class ValueChange(Struct, frozen=True):
-    """A changed value of a profile, as the rules of campaigns name it."""
+    """A changed value of a profile, as the rules of campaigns name it.
+
+    It `is_unverified` if a browser may have stated the value without a user token.
+    """
 
     trigger: Trigger
     before: Any
     after: Any
     source: Source
+    is_unverified: bool = False
 
 
 class Cause(Struct, frozen=True):
@@ -99,7 +103,7 @@ def value_changes(
             after = answer(change.name)
             if before is after:
                 continue
-        yield ValueChange(trigger, before, after, change.source)
+        yield ValueChange(trigger, before, after, change.source, change.is_unverified)
 
 
 def derived_event(change: ValueChange, cause: Cause) -> Event:
@@ -121,7 +125,8 @@ def derived_event(change: ValueChange, cause: Cause) -> Event:
         timestamp=cause.timestamp,
         reported_timestamp=cause.reported_timestamp,
         is_history=cause.is_history,
-        trust=cause.trust,
+        # The cause may be another's call, which reveals the value: a merge.
+        trust=Trust.ANONYMOUS if change.is_unverified and cause.trust is Trust.VERIFIED else cause.trust,
     )
 
 

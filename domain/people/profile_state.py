@@ -56,13 +56,17 @@ class Statement(Struct, frozen=True):
 
 
 class PartChange(Struct, frozen=True):
-    """A changed value. `after` is None if it was deleted, lifted, or had no room."""
+    """A changed value. `after` is None if it was deleted, lifted, or had no room.
+
+    It `is_unverified` if a browser stated it without a user token.
+    """
 
     part: Part
     name: str
     before: Any
     after: Any
     source: Source
+    is_unverified: bool = False
 
 
 class Refusal(Struct, frozen=True):
@@ -134,7 +138,8 @@ def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a p
         if one.part == "consent":
             consents[one.name] = one
         if not is_same(before, one.value):
-            changes.append(PartChange(one.part, one.name, before, one.value, one.source))
+            is_unverified = one.said.is_unverified()
+            changes.append(PartChange(one.part, one.name, before, one.value, one.source, is_unverified))
     room.free()
     if consents:
         *_, last = consents.values()
@@ -178,9 +183,9 @@ def find_changes(old: ProfileState, new: ProfileState, source: Source) -> list[P
     """Return the values by which two states differ."""
     changes = []
     for part in _IS_REFUSAL:
-        before, after = old.part(part).values, new.part(part).values
+        before, after, stamps = old.part(part).values, new.part(part).values, new.part(part).stamps
         changes += [
-            PartChange(part, name, before.get(name), after.get(name), source)
+            PartChange(part, name, before.get(name), after.get(name), source, stamps.get(name, NEVER).is_unverified())
             for name in sorted(before.keys() | after.keys())
             if not is_same(before.get(name), after.get(name))
         ]

@@ -10,13 +10,14 @@ from domain.campaign.expression_fields import Computed
 from domain.campaign.steps.model import StepModel
 from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_value
 from domain.document.yaml_source import Path
-from domain.tracking.event import Event, Trigger
+from domain.tracking.event import Event, Trigger, Trust
 
 
 class SetTraits(Struct, frozen=True):
-    """Set traits of the profile."""
+    """Set traits of the profile. Those in `unverified` are made of unverified values."""
 
     traits: dict[str, Any]
+    unverified: frozenset[str] = frozenset()
 
 
 class SetStage(Struct, frozen=True):
@@ -26,11 +27,15 @@ class SetStage(Struct, frozen=True):
 
 
 class EmitEvent(Struct, frozen=True):
-    """Report an event about the user. `chain` counts the journeys that led to it."""
+    """Report an event about the user. `chain` counts the journeys that led to it.
+
+    It `is_unverified` if its properties may hold unverified values.
+    """
 
     name: str
     properties: dict[str, Any]
     chain: int
+    is_unverified: bool = False
 
 
 # A closed set: `application.effects` carries each of them out.
@@ -48,13 +53,17 @@ class Effects(Struct, frozen=True):
 
 
 class ActionFacts(Struct, frozen=True):
-    """The facts that a rule may use: the roots of conditions, and their instant."""
+    """The facts that a rule may use: the roots of conditions, and their instant.
+
+    `unverified` are the traits that a browser stated without a user token.
+    """
 
     time: EvaluationTime
     profile: Any
     account: Any
     entry: Event
     journey: Any
+    unverified: frozenset[str] = frozenset()
 
 
 class ActionRule(Struct, frozen=True, tag_field="kind", omit_defaults=True):
@@ -94,6 +103,30 @@ class ValuesRule(Struct, frozen=True, omit_defaults=True):
             else:
                 errors[name] = error
         return values, errors
+
+    def find_unverified(self, facts: ActionFacts) -> frozenset[str]:
+        """Return the names whose expressions read what a browser stated without a token."""
+        return frozenset(
+            name
+            for name, text in self.computed.items()
+            if any(_is_unverified(path, facts) for path in compile_value(text, ExpressionScope.VALUE).values)
+        )
+
+    def find_computed(self) -> frozenset[str]:
+        """Return the names whose expressions read computed traits.
+
+        They may be made of any event, so that it is not known who stated the value.
+        """
+        return frozenset(
+            name for name, text in self.computed.items() if compile_value(text, ExpressionScope.VALUE).computed
+        )
+
+
+def _is_unverified(path: tuple[str, ...], facts: ActionFacts) -> bool:
+    variable, *keys = path
+    if variable == "profile.traits":
+        return keys[0] in facts.unverified if keys else bool(facts.unverified)
+    return variable.startswith("entry.") and facts.entry.trust is not Trust.VERIFIED
 
 
 def values_rule(values: Mapping[str, Any]) -> ValuesRule:

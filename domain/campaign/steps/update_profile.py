@@ -1,7 +1,7 @@
 """The step `update_profile`: set traits of the user's profile."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
@@ -22,6 +22,9 @@ from domain.document.yaml_source import Path
 from domain.people.derived_events import trait_trigger
 from domain.tracking.event import Trigger, Trust
 
+_UNVERIFIED: Final = "an address is not set from what a browser reported without a user token"
+_OF_COMPUTED: Final = "an address is not set from a computed trait, which may be of such an event: report it"
+
 
 class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
     """The traits to set."""
@@ -34,12 +37,15 @@ class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
 
     def effects(self, facts: ActionFacts) -> Effects:
         traits, errors = self.traits.evaluate(facts)
+        unverified = self.traits.find_unverified(facts)
+        # Anyone may have stated these values: an address made of them would be one of their choice.
+        refused = dict.fromkeys(self.traits.find_computed(), _OF_COMPUTED) | dict.fromkeys(unverified, _UNVERIFIED)
         if facts.entry.trust is not Trust.VERIFIED:
-            # Anyone may have reported the entry: an address made of it would be one of their choice.
-            for name in ADDRESS_TRAITS & traits.keys() & self.traits.computed.keys():
-                del traits[name]
-                errors[name] = "an address is not set from an event that a browser reported without a user token"
-        return Effects((SetTraits(traits),), errors)
+            refused = dict.fromkeys(self.traits.computed, _UNVERIFIED)
+        for name in ADDRESS_TRAITS & traits.keys() & refused.keys():
+            del traits[name]
+            errors[name] = refused[name]
+        return Effects((SetTraits(traits, unverified & traits.keys()),), errors)
 
 
 def _no_consent(given: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,10 @@ class DeployedTraits:
         """Return the values at an instant, by key."""
         return self.ready.view(state, at)
 
+    def may_hold_text(self, key: str) -> bool:
+        """Return whether a trait may hold a text of an event, which anyone may report."""
+        return self.following.types.get(key) == "dyn"
+
     def drop_retired(self, state: ComputedState) -> ComputedState:
         """Return the state without that of retired definitions."""
         return state if self._ids.issuperset(state) else {id: one for id, one in state.items() if id in self._ids}

@@ -1,9 +1,11 @@
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
-from domain.campaign.steps.action import ActionFacts, SetTraits, ValuesRule
+from domain.campaign.steps.action import ActionFacts, EmitEvent, SetTraits, ValuesRule
+from domain.campaign.steps.emit_event import EmitEventRule
 from domain.campaign.steps.update_profile import UpdateProfileRule
 from domain.conditions.cel_times import EvaluationTime
 from domain.tracking.event import Event, Trust
@@ -140,7 +142,48 @@ def test_no_address_is_set_from_what_a_browser_reported_without_a_token(trust: s
     found = rule.effects(ActionFacts(EvaluationTime(entry.timestamp), None, None, entry, None))
     [effect] = found.effects
     assert isinstance(effect, SetTraits)
+    assert effect.unverified == (set() if is_set else {"seen"})
     assert effect.traits == {"phone": "+49 30 1", "seen": "e@evil.example"} | (
         {"email": "e@evil.example"} if is_set else {}
     )
     assert ("email" in found.errors) is not is_set
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_set"),
+    [
+        ("profile.traits.mine", True),
+        ("profile.traits.theirs", False),
+        ("profile.traits['theirs']", False),
+        ("'theirs' in profile.traits ? profile.traits.mine : ''", False),
+        ("profile.traits[profile.traits.mine]", False),
+        ("profile.computed.last_contact", False),
+        ("entry.properties.contact", True),
+    ],
+)
+def test_no_address_is_made_of_traits_that_a_browser_may_have_stated(expression: str, is_set: bool) -> None:
+    values = ValuesRule(computed={"email": expression, "copied": expression})
+    entry = Event(
+        id=UUID(int=1),
+        message_id="m",
+        type="track",
+        name="Signed Up",
+        user_id="u1",
+        anonymous_id=None,
+        properties={"contact": "theirs"},
+        context={},
+        timestamp=datetime(2026, 11, 1, tzinfo=UTC),
+    )
+    profile = SimpleNamespace(
+        traits={"mine": "theirs", "theirs": "e@evil.example"}, computed={"last_contact": "e@evil.example"}, context={}
+    )
+    facts = ActionFacts(EvaluationTime(entry.timestamp), profile, None, entry, None, frozenset({"theirs"}))
+    [effect], errors = (found := UpdateProfileRule(values).effects(facts)).effects, found.errors
+    assert isinstance(effect, SetTraits)
+    assert ("email" in effect.traits, "email" in errors) == (is_set, not is_set)
+    # A copy of an unverified trait is one as well.
+    is_computed = "computed" in expression
+    assert effect.unverified == (set() if is_set or is_computed else {"copied"})
+    [emitted] = EmitEventRule("Told", values).effects(facts).effects
+    assert isinstance(emitted, EmitEvent)
+    assert emitted.is_unverified is not is_set

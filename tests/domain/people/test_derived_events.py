@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.people.derived_events import Cause, cause_of, derived_event, value_changes
-from domain.people.profile_state import PartChange, ProfileState, Source, Statement, fold
-from domain.people.registers import Stamp
-from domain.tracking.event import Trigger
+from domain.people.profile_state import PartChange, ProfileState, Source, Statement, fold, merge
+from domain.people.registers import Stamp, stamp, unverified_stamp
+from domain.tracking.event import Trigger, Trust
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SOURCE = Source("event", "e1", NOON)
@@ -52,6 +52,21 @@ def test_an_event_is_the_same_whenever_it_is_made_and_takes_the_time_and_the_cha
     assert of_merge.id != event.id
     late = derived_event(made, replace(cause_of(event), is_history=True, reported_timestamp=NOON))
     assert (late.is_history, late.reported_timestamp) == (True, NOON)
+
+
+def test_the_event_of_an_unverified_value_is_not_verified_whichever_call_reveals_it() -> None:
+    """A verified alias merges an anonymous person whose trait anyone may have stated."""
+    anonymous = fold(
+        ProfileState(),
+        [
+            Statement("traits", "contact", "e@evil.example", unverified_stamp(stamp(NOON, "m", "")), SOURCE),
+            Statement("traits", "plan", "pro", stamp(NOON, "m", ""), SOURCE),
+        ],
+    )
+    for folded in (anonymous, merge(ProfileState(), anonymous.state, SOURCE)):
+        made = value_changes({}, {}, folded.changes)
+        trust = {event.name: event.trust for event in (derived_event(one, CAUSE) for one in made)}
+        assert trust == {"profile.traits.contact": Trust.ANONYMOUS, "profile.traits.plan": Trust.VERIFIED}
 
 
 STATEMENTS = st.lists(
