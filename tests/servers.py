@@ -31,6 +31,9 @@ DYNAMIC_CONFIG = {
     # It would also count by queue, and report what it counted of all queues there ever were, each second.
     "metrics.breakdownByTaskQueue": "false",
     "metrics.breakdownByBuildID": "false",
+    # Each queue would have four partitions, of which each is made, asked and looked after.
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
     # A workflow is deleted once the tasks of its end are known to be done, which is written down each half minute.
     "history.transferProcessorUpdateAckInterval": '"1s"',
     "history.visibilityProcessorUpdateAckInterval": '"1s"',
