@@ -72,6 +72,8 @@ def plan_events(
     undecided: set[UUID] = set()
     made = _group_by_source(merged, listeners)
     may_be_made = _group_by_source(possible, listeners)
+    if not (heard or made or may_be_made or listeners.watched_traits):
+        return planned
     for stored in fresh:
         event, id = stored.event, str(stored.event.id)
         if event.id in heard:

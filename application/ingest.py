@@ -195,7 +195,7 @@ class Ingest:
         if erased:
             await events.release_ids(connection, erased)
             await reject_log.insert(connection, forgotten, more_forgotten, received_at)
-        taken = claimed - {event.id for event in erased}
+        taken = claimed - {event.id for event in erased} if erased else claimed
         lost, more_lost = select_losses(taken, rejects, unrecorded, batch[0].source)
         if lost:
             await reject_log.insert(connection, lost, more_lost, received_at)
@@ -219,7 +219,7 @@ class Ingest:
         said = _statements(effective, heard, received_at, opt_out)
         counted = {entry.profile_id for entry in effective if traits.following.hears(entry.event)}
         of_accounts = account_statements(effective, received_at)
-        touched = {entry.profile_id for entry in effective if entry.event.id in heard} | said.keys() | counted
+        touched = {entry.profile_id for entry in effective if heard and entry.event.id in heard} | said.keys() | counted
         touched |= {statement.profile_id for statement in of_accounts}
         of_addresses = _opt_out_statements(fresh[0], opt_out) if opt_out else ()
         if resolution.linked and not await profiles.create(
@@ -364,9 +364,12 @@ def _statements(
     said: dict[UUID, list[Statement]] = {}
     for one in fresh:
         event = one.event
+        is_folded = event.type == "identify" or (heard and event.id in heard)
+        if not (is_folded or event.claims):
+            continue
         source = _source(event, opt_out)
         statements = claims_of(event, source, received_at)
-        if event.type == "identify" or event.id in heard:
+        if is_folded:
             statements += statements_of(event, source, received_at) + surroundings_of(event, source, received_at)
         if statements:
             said.setdefault(one.profile_id, []).extend(statements)

@@ -10,7 +10,7 @@ import msgspec
 
 from domain.people.identity import Identity, identities_of
 from domain.tracking.event import Event, Reject
-from domain.tracking.rejects import MAX_RECORDED, Unrecorded
+from domain.tracking.rejects import ALL_RECORDED, MAX_RECORDED, Unrecorded
 
 # The next work of an erasure. Rows stay until Temporal has deleted all workflows, whose ids they have; the operation is
 # done once the copies elsewhere are deleted as well.
@@ -40,6 +40,8 @@ def reject_erased(
     erased: Collection[Event], batch: Collection[Event], places: Iterable[int]
 ) -> tuple[list[Reject], Unrecorded]:
     """Build the rejects of events, without any data of the person."""
+    if not erased:
+        return [], ALL_RECORDED
     ids = {event.id for event in erased}
     rejects = [
         Reject(

@@ -230,14 +230,16 @@ class _Resolver:
             self.resolution.merged[source] = target
 
     def _current(self, profile: UUID) -> UUID:
-        # An anonymous profile with the same external id may itself be merged later.
-        while profile in self._merged_into:
+        # An anonymous profile with the same external id may itself be merged later. Most batches merge no profiles.
+        while self._merged_into and profile in self._merged_into:
             profile = self._merged_into[profile]
         return profile
 
     def finish(self) -> Resolution:
         """Return the resolution, with merged profiles replaced by their targets."""
         found = self.resolution
+        if not self._merged_into:
+            return found
         found.profile_of = {event_id: self._current(profile) for event_id, profile in found.profile_of.items()}
         found.linked = {identity: self._current(profile) for identity, profile in found.linked.items()}
         found.merged = {source: self._current(target) for source, target in found.merged.items()}

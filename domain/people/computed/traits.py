@@ -46,7 +46,11 @@ class ComputedTraits:
 
     def hears(self, event: Event) -> bool:
         """Return whether an event may concern a trait. If not, it costs nothing more."""
-        return any(True for _ in self._list_concerned(event))
+        if event.trust is Trust.UNVERIFIED:
+            return False
+        if (event.type, event.name) in self._named:
+            return True
+        return bool(self._of_activity) and any(trait.is_selected(event) for trait in self._of_activity)
 
     def keys(self, event: Event) -> list[str]:
         """Return the keys of the traits that an event may concern."""
