@@ -179,5 +179,8 @@ async def read_account(connection: Connection, profile_id: UUID, entry: Event) -
 
 
 def _statement(event: Event, profile_id: UUID, received_at: datetime) -> AccountStatement | None:
+    # Every event passes here.
+    if not states_account(event):
+        return None
     source = event_source(event)
     return account_statement(event, profile_id, source, stamp_of(event, source, received_at))
