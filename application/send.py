@@ -348,5 +348,7 @@ def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | 
         saved=claimed.saved,
         computed=claimed.computed,
         account=claimed.account,
+        learned=claimed.learned,
+        locale=recipient_locale(claimed.traits, claimed.context),
     )
     return build_variables(facts)

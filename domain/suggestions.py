@@ -17,6 +17,6 @@ def did_you_mean(name: str, known: Iterable[str], label: str = "Allowed") -> str
     return f"Did you mean `{close}`? {everything}" if close else everything
 
 
-def find_closest(name: str, known: Iterable[str]) -> str | None:
+def find_closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known name most like another; None if none is close."""
-    return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), None)
+    return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), None)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from store.addresses import REFUSED_OF_PROFILE
 from store.database import Connection
-from store.profiles import Profile
+from store.profiles import LEARNED, Profile
 
 
 async def count(connection: Connection, known_at: datetime) -> int:
@@ -24,7 +24,7 @@ async def page(connection: Connection, after: UUID | None, known_at: datetime, l
     cursor = await connection.execute(
         f"""
         SELECT id, user_id, traits, consent AS consent_given, suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
-               stage, created_at, context,
+               stage, created_at, context, {LEARNED} AS learned,
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted
         FROM profiles
         WHERE id > %s AND created_at < %s ORDER BY id LIMIT %s

@@ -12,12 +12,14 @@ from psycopg.types.json import Jsonb
 from domain.campaign.life import CampaignState
 from domain.journey.state import StoredState
 from domain.people.account_view import NO_ACCOUNT, AccountView
+from domain.people.learned import LearnedRow
 from domain.sending.claim import MessageState
 from domain.sending.policy import Reservation
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
+from store.profiles import LEARNED
 from store.transaction_metrics import Metric
 
 
@@ -51,6 +53,7 @@ class Claimed(Struct, frozen=True):
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
     counted: dict[str, Any]
+    learned: LearnedRow | None
     registry_revision: int
     computed: Mapping[str, Any] = {}
     account: AccountView = NO_ACCOUNT
@@ -116,6 +119,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
                profiles.id AS profile_id, profiles.user_id, traits, profiles.context, profiles.addresses, consent,
                suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
+               {LEARNED} AS learned,
                (SELECT revision FROM registry) AS registry_revision
         FROM messages
         JOIN journeys ON journeys.id = messages.journey_id

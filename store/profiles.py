@@ -13,18 +13,19 @@ from psycopg.types.json import Jsonb
 from domain.channels.kinds import normalized_addresses
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.identity import IDENTITY_KINDS, Identity, Known, PersonRef, is_external
+from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
 from store.arms import IS_ARM
 from store.database import Connection, PendingResult
 
 
-class Profile(Struct, frozen=True):
+class Profile(Struct, LearnedFields, frozen=True):
     """A profile. `consent_given` is stated by the person, `consent` is the result.
 
     `said` holds the stamps of the values and `claims` the unverified values, if requested. `refused_addresses` are the
     refusals of the person's addresses, by channel. `computed` are the values of computed traits where conditions may
-    read them, and `counted` the state that they are read from, if requested.
+    read them, and `counted` the state that they are read from, if requested; `learned` is the activity.
     """
 
     id: UUID
@@ -40,6 +41,7 @@ class Profile(Struct, frozen=True):
     claims: dict[str, Any] = {}
     computed: Mapping[str, Any] = {}
     counted: Mapping[str, Any] = {}
+    learned: LearnedRow | None = None
 
     @property
     def consent(self) -> dict[str, bool]:
@@ -70,6 +72,9 @@ class Profile(Struct, frozen=True):
             claims=state.claims.values,
         )
 
+
+# The activity of the profile in the surrounding statement.
+LEARNED = "(SELECT to_jsonb(seen) FROM profile_activity AS seen WHERE seen.profile_id = profiles.id)"
 
 _IDENTITIES = """
 SELECT identity.kind, identity.value, identity.profile_id{and_more}
@@ -261,13 +266,14 @@ async def lock(
     For `with_said` the stamps and claims are read as well, which writers of values need.
     """
     cursor = await connection.execute(
-        """
+        f"""
         SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context,
+               {LEARNED} AS learned,
                CASE WHEN id = ANY(%(with_said)s) THEN said END AS said,
-               CASE WHEN id = ANY(%(with_said)s) THEN claims ELSE '{}' END AS claims
+               CASE WHEN id = ANY(%(with_said)s) THEN claims ELSE '{{}}' END AS claims
         FROM profiles
         WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE
-        """,
+        """,  # noqa: S608 -- a constant above
         {"with_said": list(with_said), "ids": sorted(ids)},
     )
     return PendingResult(cursor, lambda rows: {row["id"]: Profile(**row) for row in rows})
@@ -276,10 +282,11 @@ async def lock(
 async def lock_free(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
     """Lock the profiles that no other transaction has, in the order of their ids."""
     cursor = await connection.execute(
-        """
-        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context
+        f"""
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context,
+               {LEARNED} AS learned
         FROM profiles WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-        """,
+        """,  # noqa: S608 -- a constant above
         (sorted(ids),),
     )
     return {row["id"]: Profile(**row) async for row in cursor}
@@ -311,10 +318,11 @@ async def first_created_at(connection: Connection, ids: Collection[UUID]) -> dat
 async def read(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:
     """Read profiles without stamps or locks."""
     cursor = await connection.execute(
-        """
-        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context
+        f"""
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context,
+               {LEARNED} AS learned
         FROM profiles WHERE id = ANY(%s)
-        """,
+        """,  # noqa: S608 -- a constant above
         (list(ids),),
     )
     return {row["id"]: Profile(**row) async for row in cursor}

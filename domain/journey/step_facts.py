@@ -14,6 +14,7 @@ from domain.journey.state import StoredState
 from domain.local_time.zones import recipient_zone
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.consent import ConsentFacts, consent_by_channel
+from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.registers import unpack
 from domain.sending.caps import CapRule, CountedMessage
 
@@ -55,7 +56,7 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     ledger: list[CountedMessage]
 
 
-class StepFacts(LockedFacts, frozen=True, kw_only=True):
+class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     """The facts of all other steps, which expressions see as the profile.
 
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
@@ -77,6 +78,7 @@ class StepFacts(LockedFacts, frozen=True, kw_only=True):
     arms: dict[str, str]
     saved: dict[str, Any]
     counted: dict[str, Any]
+    learned: LearnedRow | None = None
     computed: Mapping[str, Any] = {}
     account: AccountView = NO_ACCOUNT
     said_traits: list[list[Any]] | None = None

@@ -105,8 +105,10 @@ def _variable_fault(variable: Variable) -> tuple[str, str] | None:
     if not rest:
         return f"'{root}' is not a value", f"Name one of its fields: {', '.join(sorted(fields))}"
     suggestion = did_you_mean(rest[0], sorted(fields), f"Fields of {root}")
-    if find_closest(rest[0], fields) is None and (data := next((path for path in DATA if path[0] == root), None)):
-        suggestion = f"Did you mean `{'.'.join((*data, *rest))}`? {suggestion}"
+    data = next((path for path in DATA if path[0] == root), None)
+    # `first_name` resembles `first_seen`, and is a trait.
+    if data is not None and find_closest(rest[0], fields, cutoff=0.72) is None:
+        suggestion = f"Did you mean `{'.'.join((*data, *rest))}`? {suggestion.rpartition('? ')[2]}"
     return f"there is no variable '{variable}'", suggestion
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from domain.channels.kind import Variant
 from domain.errors import Problem
 from domain.people.account_view import AccountView
+from domain.people.learned import LearnedRow
 from domain.templates.expected_data import ABSENT, ITEM, SAMPLE_TEXT, DataPath, ExpectedData, Kind, path_text
 from domain.templates.liquid_context import MAX_WORK, Localization, Rendering
 from domain.templates.liquid_nodes import walk_nodes
@@ -37,6 +38,12 @@ MAX_LITERALS: Final = 3
 
 _LOCALIZATION = Localization("en", UTC, datetime(2027, 1, 15, 10, 0, tzinfo=UTC))
 _DATE = "2027-01-15T10:00:00Z"
+_LEARNED: Final[LearnedRow] = {
+    "first_seen": _DATE,
+    "last_seen": _DATE,
+    "sessions": 1,
+    "marks": {"app_version": (0, SAMPLE_TEXT), "country": (0, SAMPLE_TEXT)},
+}
 _SAMPLES: Final[Mapping[Kind, Any]] = {
     "text": SAMPLE_TEXT,
     "number": 7,
@@ -176,6 +183,8 @@ class _Trial:
             traits=data["profile"]["traits"],
             computed=data["profile"]["computed"],
             account=AccountView(SAMPLE_TEXT, SAMPLE_TEXT, data["account"]["traits"]),
+            learned=_LEARNED,
+            locale="en",
             event=SAMPLE_TEXT,
             anonymous_id="sample",
             properties=data["entry"]["properties"],

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from domain.people.account_view import AccountView
+from domain.people.learned import LearnedRow, read_instant, read_text_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class TemplateFacts:
     saved: Mapping[str, Any]
     computed: Mapping[str, Any]
     account: AccountView
+    learned: LearnedRow | None = None
+    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,41 @@ VARIABLES: Final = (
         lambda facts: {key: _write_value(value) for key, value in facts.computed.items() if value is not None},
         "the recipient's [computed traits](computed.md) as they are when the message is sent",
         "each trait that has no value yet",
+    ),
+    TemplateVariable(
+        ("profile", "first_seen"),
+        "instant",
+        lambda facts: _write_value(read_instant(facts.learned, "first_seen")),
+        "when the recipient was [first seen](people.md#learned-by-the-profile-itself)",
+        "for those who were never seen",
+    ),
+    TemplateVariable(
+        ("profile", "last_seen"),
+        "instant",
+        lambda facts: _write_value(read_instant(facts.learned, "last_seen")),
+        "when the recipient was last seen, to five minutes",
+        "for those who were never seen",
+    ),
+    TemplateVariable(
+        ("profile", "locale"),
+        "text",
+        lambda facts: facts.locale,
+        "the recipient's language: the trait, else that of the newest device",
+        "if neither is known",
+    ),
+    TemplateVariable(
+        ("profile", "app_version"),
+        "text",
+        lambda facts: read_text_mark(facts.learned, "app_version"),
+        "the version of the app that the recipient used last",
+        "if none was reported",
+    ),
+    TemplateVariable(
+        ("profile", "country"),
+        "text",
+        lambda facts: read_text_mark(facts.learned, "country"),
+        "the country that the recipient's client reported last",
+        "if none was reported",
     ),
     TemplateVariable(
         ("account", "id"),

@@ -38,6 +38,19 @@ steps: [{id: rest, delay: 1d}]
 """
 
 
+LEARNED = """
+key: learned
+name: Learned
+entry:
+  event: Asked
+  where: >-
+    profile.sessions == 2 && profile.app_version == "4.2" && profile.locale == "de" && profile.timezone == "Europe/Rome"
+    && profile.first_campaign.source == "ad" && profile.country == "IT" && profile.last_referrer == null
+    && within(profile.last_seen, "1d") && profile.first_seen < profile.last_seen
+steps: [{id: rest, delay: 1d}]
+"""
+
+
 class Harness(ComputedHarness):
     """People whose sessions are followed."""
 
@@ -200,4 +213,16 @@ async def test_an_open_session_goes_with_a_merge(harness: Harness) -> None:
     await harness.sweep()
     ends = [(one["user_id"], one["timestamp"]) for one in await harness.own() if one["name"] == "Session Ended"]
     assert ("u1", at(30)) in ends
+    assert await harness.entered() == ["u1"]
+
+
+async def test_conditions_see_what_profiles_have_learned(harness: Harness) -> None:
+    await harness.run_campaign(LEARNED)
+    page: dict[str, Any] = {"page": {"url": "https://shop.example/?utm_source=ad"}, "location": {"country": "IT"}}
+    await harness.happen(
+        event("Home", 0, type="page", **page),
+        event("A", 60, **PHONE, locale="de", timezone="Europe/Rome"),
+        event("A", 0, "u2"),
+    )
+    await harness.happen(event("Asked", 61), event("Asked", 61, "u2"), event("Asked", 61, "unknown"))
     assert await harness.entered() == ["u1"]

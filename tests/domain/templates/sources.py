@@ -25,6 +25,12 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
         saved={},
         computed={},
         account=AccountView("acme", "admin", {}),
+        learned={
+            "first_seen": "2026-11-01T10:00:00+00:00",
+            "last_seen": "2026-11-02T10:00:00+00:00",
+            "marks": {"app_version": [0, "4.2"], "country": [0, "IT"]},
+        },
+        locale="de",
     )
     return build_variables(facts)
 

@@ -23,6 +23,12 @@ FACTS = TemplateFacts(
     saved={"score": 7},
     computed={"orders": 3, "last_at": datetime(2026, 11, 1, tzinfo=UTC), "spent": 42.0, "none": None},
     account=AccountView("acme", "admin", {"plan": "team"}),
+    learned={
+        "first_seen": "2026-11-01T10:00:00+00:00",
+        "last_seen": "2026-11-02T10:00:00+00:00",
+        "marks": {"app_version": [0, "4.2"], "country": [0, "IT"]},
+    },
+    locale="de",
 )
 
 
