@@ -20,6 +20,7 @@ async def visits_three_times(walker: Walker) -> list[Line]:
     for _ in range(3):
         await walker.visits("Pricing", is_known=False)
     await walker.sees(CHAT)
+    await walker.sees("is-known: otherwise")
     return [
         *[VISIT] * 2,
         VISIT,
@@ -61,6 +62,7 @@ async def visits_unknown_and_known(walker: Walker) -> list[Line]:
     await walker.logs_in()
     await walker.visits("Pricing")
     await walker.sees(CHAT)
+    await walker.sees("is-known: case 1")
     at = await walker.time_of(ENTERED.text)
     await walker.waits(days=1)
     return [
