@@ -7,28 +7,29 @@ from store.database import Connection
 
 # Rows deleted in one transaction.
 PAGE = 10_000
-# A journey that goes on still reads its decisions.
-_PAGES: dict[RetainedKind, str] = {
+# A page is deleted by the places of its rows: joined by its keys, each would read the whole table. A row that has moved
+# meanwhile is of the next page. A journey that goes on still reads its decisions.
+PAGES: dict[RetainedKind, str] = {
     "events": """
-        DELETE FROM events WHERE (received_at, id) IN (
+        DELETE FROM events WHERE received_at < now() - %(age)s AND (received_at, id) IN (
           SELECT received_at, id FROM events WHERE received_at < now() - %(age)s LIMIT %(limit)s)
         """,
     "decisions": """
-        DELETE FROM decisions WHERE id IN (
-          SELECT decisions.id FROM decisions LEFT JOIN journeys ON journeys.id = journey_id
-          WHERE decisions.recorded_at < now() - %(age)s AND journeys.state IS DISTINCT FROM 'active' LIMIT %(limit)s)
+        DELETE FROM decisions WHERE ctid = ANY(ARRAY(
+          SELECT decisions.ctid FROM decisions LEFT JOIN journeys ON journeys.id = journey_id
+          WHERE decisions.recorded_at < now() - %(age)s AND journeys.state IS DISTINCT FROM 'active' LIMIT %(limit)s))
         """,
     "rejects": """
-        DELETE FROM rejects WHERE id IN (
-          SELECT id FROM rejects WHERE received_at < now() - %(age)s ORDER BY received_at LIMIT %(limit)s)
+        DELETE FROM rejects WHERE ctid = ANY(ARRAY(
+          SELECT ctid FROM rejects WHERE received_at < now() - %(age)s ORDER BY received_at LIMIT %(limit)s))
         """,
     "audit": """
-        DELETE FROM audit_log WHERE id IN (
-          SELECT id FROM audit_log WHERE at < now() - %(age)s ORDER BY id LIMIT %(limit)s)
+        DELETE FROM audit_log WHERE ctid = ANY(ARRAY(
+          SELECT ctid FROM audit_log WHERE at < now() - %(age)s LIMIT %(limit)s))
         """,
     "message_ids": """
-        DELETE FROM message_ids WHERE (source, message_id) IN (
-          SELECT source, message_id FROM message_ids WHERE received_at < now() - %(age)s LIMIT %(limit)s)
+        DELETE FROM message_ids WHERE ctid = ANY(ARRAY(
+          SELECT ctid FROM message_ids WHERE received_at < now() - %(age)s LIMIT %(limit)s))
         """,
 }
 _DROP_MONTHS = """
@@ -58,5 +59,5 @@ async def drop_months(connection: Connection, age: timedelta) -> None:
 
 async def delete_page(connection: Connection, kind: RetainedKind, age: timedelta) -> bool:
     """Delete a page of rows beyond an age; return whether there may be more."""
-    cursor = await connection.execute(_PAGES[kind], {"age": age, "limit": PAGE})
+    cursor = await connection.execute(PAGES[kind], {"age": age, "limit": PAGE})
     return cursor.rowcount == PAGE

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from store.tables.columns import CLOCK, DEFAULT_SOURCE, EMPTY_OBJECT, INSTANT, metadata
+from store.tables.columns import CLOCK, DEFAULT_SOURCE, EMPTY_OBJECT, INSTANT, by_age, metadata
 
 # Keys of the API. A secret is as random as its hash, so one round of SHA-256 is enough.
 api_keys = Table(
@@ -56,6 +56,7 @@ audit_log = Table(
     Column("target", Text, nullable=False),
     Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Index("audit_log_target", "target", "id"),
+    by_age("audit_log_at", "at"),
 )
 
 # Stored responses, returned when a request with the same Idempotency-Key arrives.

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store.tables.columns import CLOCK, CURRENT_XID, DEFAULT_SOURCE, EMPTY_OBJECT, INSTANT, metadata
+from store.tables.columns import CLOCK, CURRENT_XID, DEFAULT_SOURCE, EMPTY_OBJECT, INSTANT, by_age, metadata
 
 # Events are partitioned by month, and PostgreSQL cannot enforce a key across partitions, so this table does.
 message_ids = Table(
@@ -13,6 +13,7 @@ message_ids = Table(
     Column("message_id", Text, primary_key=True),
     Column("event_id", Uuid),
     Column("received_at", INSTANT, nullable=False),
+    by_age("message_ids_received_at", "received_at"),
 )
 
 events = Table(

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.arms import IS_ARM
-from store.tables.columns import CLOCK, CURRENT_XID, EMPTY_OBJECT, INSTANT, metadata
+from store.tables.columns import CLOCK, CURRENT_XID, EMPTY_OBJECT, INSTANT, by_age, metadata
 
 journeys = Table(
     "journeys",
@@ -87,6 +87,7 @@ decisions = Table(
     Column("recorded_xid", BigInteger, server_default=CURRENT_XID),
     Index("decisions_profile_id", "profile_id", "recorded_at"),
     Index("decisions_recorded_xid", "recorded_xid"),
+    by_age("decisions_recorded_at", "recorded_at"),
     # For the funnel.
     Index("decisions_campaign", "campaign_key"),
     # Held journeys, for the resumption of their campaign.

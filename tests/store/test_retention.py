@@ -5,7 +5,7 @@ from datetime import timedelta
 from domain.deployment_documents import RETENTION
 from domain.retention_document import RetentionRule
 from runtime.maintenance import apply_retention
-from store import documents
+from store import documents, retention
 from store.database import Database
 
 _OLD, _YOUNG = "now() - interval '100 days'", "now() - interval '10 days'"
@@ -46,3 +46,17 @@ async def test_rows_beyond_their_age_are_deleted(database_url: str) -> None:
         async with database.transaction() as connection:
             await documents.put(connection, RETENTION, "retention: {…}", rules, "test")
         assert await counts() == [1, 1, 1, 1, 1, False]
+
+
+async def test_a_page_reads_its_own_rows_only(database_url: str) -> None:
+    """By an index, and by the places that it leads to: never the table for each page."""
+    async with Database(database_url, pool_size=2) as database, database.transaction() as connection:
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        for kind, statement in retention.PAGES.items():
+            cursor = await connection.execute(
+                f"EXPLAIN (COSTS OFF) {statement}", {"age": timedelta(days=1), "limit": 10}
+            )
+            plan = "\n".join([line async for row in cursor for line in row.values()])
+            assert "Seq Scan" not in plan.replace("Seq Scan on journeys", ""), (kind, plan)
+            if kind != "events":
+                assert "Tid Scan" in plan, (kind, plan)
