@@ -10,8 +10,10 @@ from store.profiles import LEARNED, Profile
 
 
 async def count(connection: Connection, known_at: datetime) -> int:
-    """Count the profiles that existed at an instant."""
-    cursor = await connection.execute("SELECT count(*) AS count FROM profiles WHERE created_at < %s", (known_at,))
+    """Count the profiles that existed at an instant of PostgreSQL's clock."""
+    cursor = await connection.execute(
+        "SELECT count(*) AS count FROM profiles WHERE created_at < %s + clock_ahead()", (known_at,)
+    )
     row = await cursor.fetchone()
     return int(row["count"]) if row else 0
 
@@ -19,7 +21,8 @@ async def count(connection: Connection, known_at: datetime) -> int:
 async def page(connection: Connection, after: UUID | None, known_at: datetime, limit: int) -> list[Profile]:
     """Return the profiles after an id, of those that existed at an instant.
 
-    None is locked: evaluating them takes a while, and must not delay their events.
+    The instant is of PostgreSQL's clock. None is locked: evaluating them takes a while, and must not delay their
+    events.
     """
     cursor = await connection.execute(
         f"""
@@ -27,7 +30,7 @@ async def page(connection: Connection, after: UUID | None, known_at: datetime, l
                stage, created_at, context, {LEARNED} AS learned,
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted
         FROM profiles
-        WHERE id > %s AND created_at < %s ORDER BY id LIMIT %s
+        WHERE id > %s AND created_at < %s + clock_ahead() ORDER BY id LIMIT %s
         """,  # noqa: S608 -- a constant of the store
         (after or UUID(int=0), known_at, limit),
     )

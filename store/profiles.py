@@ -196,7 +196,7 @@ async def create(
         await connection.execute(
             """
             INSERT INTO profiles (id, user_id, created_at)
-            SELECT id, user_id, least(now(), %s)
+            SELECT id, user_id, least(now() + clock_ahead(), %s)
             FROM jsonb_to_recordset(%s) AS item (id uuid, user_id text) ORDER BY user_id, id
             ON CONFLICT DO NOTHING
             """,

@@ -16,7 +16,7 @@ import pytest
 from domain.errors import UnavailableError
 from runtime.embedded.ports import free_port
 from runtime.embedded.postgres import EmbeddedPostgres
-from store import clock, outbox
+from store import audience, clock, outbox
 from store.clock import MAX_DRIFT, DeploymentClock, Sample
 from store.database import Database
 from store.migrate import upgrade
@@ -229,6 +229,11 @@ async def test_skipped_time_is_the_same_for_arrivals_the_outbox_and_schedules(ad
         timeline = await api.get(f"/v1/users/{user}/timeline", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
         [item] = timeline.json()["items"]
         assert timedelta(days=3) <= datetime.fromisoformat(item["at"]) - real < timedelta(days=3, minutes=5)
+        # `known_for` counts from then, and an audience that is requested now knows the person.
+        async with one.transaction() as connection:
+            [person] = await audience.page(connection, None, datetime.now(UTC), 10)
+            assert timedelta(days=3) <= person.created_at - real < timedelta(days=3, minutes=5)
+            assert await audience.count(connection, datetime.now(UTC)) == 1
 
 
 async def test_a_real_deployment_does_not_heed_an_offset_and_cannot_set_one(database_url: str) -> None:
