@@ -32,7 +32,7 @@ router = APIRouter(
 _AT: Final = "2026-11-22T08:00:00Z"
 _ACCOUNT: dict[str, Any] = {
     "id": "acme",
-    "traits": {"plan": {"value": "team", "at": _AT, "source": "event", "by": "backend"}},
+    "traits": {"plan": {"value": "team", "at": _AT, "source": "event", "by": "backend", "is_verified": True}},
     "members": 12,
     "created_at": "2026-11-01T10:00:00Z",
     "updated_at": _AT,

@@ -27,7 +27,7 @@ import msgspec
 from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from domain.people.identity import IdKind, PersonRef
+from domain.people.identity import PersonRef
 from wiring import Services
 
 
@@ -70,10 +70,11 @@ UserId = Annotated[
     ),
 ]
 IdKindQuery = Annotated[
-    IdKind | None,
+    str | None,
     Query(
-        description="The kind of the id in the path; `profile` is Sojourn's own. Without it: a user id, else an "
-        "anonymous id.",
+        pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        description="The kind of the id in the path: `user`, `anonymous`, the type of an external id, or `profile` for "
+        "Sojourn's own. Without it: a user id, else an anonymous id.",
         examples=["anonymous"],
     ),
 ]

@@ -24,14 +24,14 @@ from domain.people.operator_changes import OperatorChanges
 router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
 _AT = "2026-11-22T08:00:00Z"
-_STATED: dict[str, Any] = {"value": "pro", "at": _AT, "source": "event", "by": "backend"}
+_STATED: dict[str, Any] = {"value": "pro", "at": _AT, "source": "event", "by": "backend", "is_verified": True}
 _CONSENT: dict[str, Any] = {
     "is_allowed": False,
     "refusal": "no_consent: the profile refuses email",
-    "given": {"value": False, "at": _AT, "source": "link", "by": None},
+    "given": {**_STATED, "value": False, "source": "link", "by": None},
     "suppressed": None,
     "address": "ada@example.com",
-    "address_refusals": {"opt_out": {"value": "unsubscribed by link", "at": _AT, "source": "link", "by": None}},
+    "address_refusals": {"opt_out": {**_STATED, "value": "unsubscribed by link", "source": "link", "by": None}},
 }
 _CONSENT_CHANGE: dict[str, Any] = {
     "at": _AT,
@@ -86,6 +86,7 @@ _USER: dict[str, Any] = {
         "features": [{"name": "Product Added", "count": 9, "last_at": _AT}],
         "devices": [_DEVICE],
     },
+    "claims": {"traits.email": {**_STATED, "value": "a@example.net", "by": "browser:shop", "is_verified": False}},
     "identities": [{"kind": "user", "value": "u-4711"}, {"kind": "anonymous", "value": "a-1"}],
     "consent": {"email": _CONSENT},
     "consent_log": [_CONSENT_CHANGE],
@@ -106,6 +107,7 @@ class StatedValue(ResponseModel):
     by: str | None = Field(
         examples=["backend"], description="the source of the event's key, the operator, or the campaign and its step"
     )
+    is_verified: bool = Field(description="false if a browser stated it without a user token")
 
 
 class PersonIdentity(ResponseModel):
@@ -195,6 +197,9 @@ class User(ResponseModel):
     computed: ComputedTraitValues
     device: dict[str, StatedValue] = Field(description="time zone and language, which count where no trait says them")
     activity: Activity = Field(description="what the profile has learned by itself, some seconds behind the events")
+    claims: dict[str, StatedValue] = Field(
+        description="what a browser claimed without a user token, by its path in the call; nothing uses it"
+    )
     identities: list[PersonIdentity]
     consent: dict[str, ChannelConsent] = Field(description="by channel")
     consent_log: list[ConsentChange] = Field(
@@ -240,7 +245,10 @@ class UserChangeRequest(RequestModel):
 async def find_users(
     services: Using,
     by: Reader,
-    id: Annotated[SearchText | None, Query(description="a user id or an anonymous id", examples=["u-4711"])] = None,
+    id: Annotated[
+        SearchText | None,
+        Query(description="an id of any kind: of a user, anonymous, or of another system", examples=["u-4711"]),
+    ] = None,
     address: Annotated[
         SearchText | None, Query(description="on any channel, in any letter case", examples=["ada@example.com"])
     ] = None,

@@ -36,13 +36,15 @@ MAX_ACCOUNTS: Final = 100
 class StatedValue:
     """A value with its source: event, import, link, operator, step; None if unknown.
 
-    `by` names the source of the event's key, the operator, or the campaign and its step.
+    `by` names the source of the event's key, the operator, or the campaign and its step. A value is not verified if a
+    browser stated it without a user token.
     """
 
     value: Any
     at: datetime | None
     source: str | None
     by: str | None
+    is_verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class PersonView:
     computed: ComputedValues
     device: dict[str, StatedValue]
     activity: ActivityView
+    claims: dict[str, StatedValue]
     identities: list[Identity]
     consent: dict[str, ChannelConsent]
     consent_log: list[ConsentChange]
@@ -247,6 +250,7 @@ def _view(
         computed=computed,
         device=list_stated(state.context),
         activity=seen,
+        claims=list_stated(state.claims),
         identities=identities,
         consent=_consent(person, list_stated(state.consent), list_stated(state.suppressed)),
         consent_log=log,
@@ -291,4 +295,4 @@ def list_stated(registers: Registers) -> dict[str, StatedValue]:
 
 def _with_source(value: Any, said: Stamp) -> StatedValue:
     kind, _, name = said.source.partition(":")
-    return StatedValue(value, said.instant(), kind or None, name or None)
+    return StatedValue(value, said.instant(), kind or None, name or None, not said.is_unverified())

@@ -11,7 +11,7 @@ from cli.output import as_text, local_second, print_json, print_next, print_tabl
 
 def find(
     context: typer.Context,
-    id: Annotated[str | None, typer.Option(help="A user id or an anonymous id.", show_default=False)] = None,
+    id: Annotated[str | None, typer.Option(help="An id of any kind.", show_default=False)] = None,
     address: Annotated[
         str | None, typer.Option(help="An address, such as an e-mail address.", show_default=False)
     ] = None,

@@ -10,7 +10,7 @@ from cli.options import AsJson
 from cli.output import as_text, local_second, print_facts, print_json, print_table
 from cli.users.options import KindOption, PersonArgument
 
-_COMPUTED = {"at": None, "source": None, "by": None}
+_COMPUTED = {"at": None, "source": None, "by": None, "is_verified": True}
 
 
 def show(context: typer.Context, user: PersonArgument, kind: KindOption = None, as_json: AsJson = False) -> None:
@@ -36,7 +36,7 @@ def print_person(person: dict[str, Any]) -> None:
         }
     )
     computed = person["computed"]
-    stated = [("", person["traits"]), ("device: ", person["device"])]
+    stated = [("", person["traits"]), ("device: ", person["device"]), ("claim: ", person["claims"])]
     values = [[f"{prefix}{name}", *stated_cells(each)] for prefix, part in stated for name, each in part.items()]
     values += [
         [f"computed: {name}", *stated_cells({"value": value, **_COMPUTED})]
@@ -70,7 +70,7 @@ def stated_cells(stated: dict[str, Any]) -> list[str]:
 
 def _source(stated: dict[str, Any]) -> str:
     """Name the source, as `event backend`."""
-    return " ".join(filter(None, (stated["source"], stated["by"])))
+    return " ".join(filter(None, (stated["source"], stated["by"], "" if stated["is_verified"] else "(unverified)")))
 
 
 def _consent_row(channel: str, consent: dict[str, Any]) -> list[str]:

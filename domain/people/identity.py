@@ -7,7 +7,7 @@ linked as an anonymous id is; it never decides whom a call concerns, and two use
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -23,18 +23,16 @@ _TWO_USERS: Final = (
 )
 _TOO_MANY: Final = f"is one too many: a person may have {MAX_EXTERNAL_IDS} ids of other systems"
 
-# The kinds by which a person can be named: `profile` is Sojourn's own id.
-IdKind = Literal["user", "anonymous", "profile"]
-
 
 class PersonRef(Struct, frozen=True):
     """A person as a caller names them.
 
-    Without a kind, it is a user id, else an anonymous id.
+    `kind` is that of an identity, or `profile` for Sojourn's own id. Without one, it is a user id, else an anonymous
+    one.
     """
 
     id: str
-    kind: IdKind | None = None
+    kind: str | None = None
 
     def __str__(self) -> str:
         return f"{self.kind or 'user'} {self.id}"

@@ -277,6 +277,12 @@ async def test_an_anonymous_person_has_events_traits_and_claims_and_keeps_them_a
         {},
     )
     assert claimed["claims"] == profile["claims"]
+    shown = (await shop.operator.get("/v1/users/u-1")).json()
+    assert {name: each["is_verified"] for name, each in shown["traits"].items()} == {"plan": False, "first_name": True}
+    assert (shown["claims"]["traits.email"]["value"], shown["claims"]["traits.email"]["is_verified"]) == (
+        "e@evil.example",
+        False,
+    )
     late = {"anonymousId": "a-1", "event": "Order Completed", "messageId": "late"}
     assert (await shop.report("track", late)).json() == {"success": True}
     stored = await shop.query(

@@ -104,6 +104,12 @@ async def test_people_are_found_by_id_address_trait_and_stage(
     assert await found() == ["a-1", "u-4", "u-3", "u-2", "u-1", "u-0"]
     assert await found(id="u-3") == ["u-3"]
     assert await found(id="a-1") == ["a-1"]
+    ids = [{"id": "c-9", "type": "crm", "collection": "users", "encoding": "none"}]
+    await identify({}, userId="u-3", context={"externalIds": ids})
+    assert await found(id="c-9") == ["u-3"]
+    assert (await get(operator, "/v1/users/c-9", kind="crm"))["user_id"] == "u-3"
+    for kind, status in (("user", 404), ("erp", 404), ("no kind", 400)):
+        assert (await operator.get("/v1/users/c-9", params={"kind": kind})).status_code == status
     assert await found(address=" p1@EXAMPLE.com") == ["u-3", "u-1"]
     assert await found(address="p1@example.com", trait="seats", value="1") == ["u-1"]
     assert await found(address="nobody@example.com") == await found(stage="trial") == []
