@@ -29,6 +29,7 @@ from application.people import (
     write_people,
 )
 from domain.errors import UnavailableError
+from domain.journey.listeners import Listeners
 from domain.journey.routing_result import RoutingResult
 from domain.people import identity
 from domain.people.computed.deployed import DeployedTraits
@@ -228,7 +229,9 @@ class Ingest:
             raise _IdentityMoved
         merged = resolution.merged
         locked = await lock_before_merge(connection, merged, touched, said, of_addresses) if merged else None
-        history, linked = await self._link(connection, new, identities, resolution, locked, traits, received_at)
+        history, linked = await self._link(
+            connection, new, identities, resolution, locked, traits, listeners, received_at
+        )
         refusals = linked.refusals
         await events.insert(connection, fresh, received_at)
         reactions = _reactions(new)
@@ -289,6 +292,7 @@ class Ingest:
         resolution: Resolution,
         locked: PendingResult[dict[UUID, Profile]] | None,
         traits: DeployedTraits,
+        listeners: Listeners,
         received_at: datetime,
     ) -> tuple[list[ProfileChange], PeopleMerged]:
         """Apply changes of the locked people's identities; return them and the merges."""
@@ -305,7 +309,9 @@ class Ingest:
                     connection, [routing.exit_message(workflow_id, "merged") for workflow_id in doubled]
                 )
             people = await locked.get()
-            merge = await merge_people(connection, resolution.merged, people, merges, traits)
+            merge = await merge_people(
+                connection, resolution.merged, people, merges, traits, listeners.watched_traits, received_at
+            )
             history += merge.history
         if resolution.claimed:
             await profiles.claim(connection, resolution.claimed)

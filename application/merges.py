@@ -14,14 +14,14 @@ from application import routing
 from application.accounts import restate_memberships
 from application.activity_states import load_server_sources, relearn
 from application.catalogue import Catalogue
-from application.computed_states import recount
+from application.computed_states import compare_values, read_values, recount
 from application.derived_events import report_changes
 from application.people import build_history, merge_people, unknown_person
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError, UnavailableError
-from domain.people.derived_events import Cause
+from domain.people.derived_events import Cause, value_changes
 from domain.people.identity import Identity, PersonRef
-from domain.people.profile_state import Folded, Part, ProfileState, Refusal, Source, Statement
+from domain.people.profile_state import Folded, Part, PartChange, ProfileState, Refusal, Source, Statement
 from domain.people.separation import sayings, separate
 from domain.people.statements import event_source, statements_of
 from domain.tracking.event import Trust
@@ -121,7 +121,7 @@ class Merges:
         Each gets back what they would have alone; rows since the merge go by the ids that their events carry. Raises
         NotFoundError if there is no such merge, ConflictError if a later one must be undone first.
         """
-        return await self._attempt(lambda connection: _undo(connection, user_id, source_user_id, by))
+        return await self._attempt(lambda connection: _undo(connection, self._catalogue, user_id, source_user_id, by))
 
     async def _attempt(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         for _ in range(ATTEMPTS):
@@ -147,7 +147,10 @@ async def _merge(
     source = Source("operator", by.name, connection.clock.now(), by.name)
     if ended := await journeys.end_doubles(connection, merged, source.at):
         await outbox.append(connection, [routing.exit_message(workflow_id, "merged") for workflow_id in ended])
-    result = await merge_people(connection, merged, people, {source_id: source}, traits, is_reversible=True)
+    watched = (await catalogue.listeners(connection)).watched_traits
+    result = await merge_people(
+        connection, merged, people, {source_id: source}, traits, watched, source.at, is_reversible=True
+    )
     identity_change = _identity_change(target_id, "merged", source_id, source)
     await profile_changes.insert(connection, [identity_change, *result.history])
     cause = Cause(uuid7(), people[target_id].user_id, None, source.at)
@@ -166,7 +169,9 @@ async def _merge(
     )
 
 
-async def _undo(connection: Connection, user_id: str, source_user_id: str, by: Actor) -> UndoResult:
+async def _undo(
+    connection: Connection, catalogue: Catalogue, user_id: str, source_user_id: str, by: Actor
+) -> UndoResult:
     found = await _lock(connection, [user_id])
     traits = await computed_traits.load_deployed(connection)
     target_id = _profile_of(found, user_id)
@@ -179,21 +184,31 @@ async def _undo(connection: Connection, user_id: str, source_user_id: str, by: A
     own = {Identity(kind, value) for kind, value, _ in merge.snapshot.identities}
     others = await merges.after(connection, merge)
     await separation.restore(connection, merge)
+    now, watched = connection.clock.now(), (await catalogue.listeners(connection)).watched_traits
+    before = await read_values(connection, [target_id], traits, watched, now)
     returning = own | await separation.identities_since(connection, merge, own)
     is_untouched = await separation.restore_target(connection, merge)
     await separation.return_rows(connection, merge, returning)
-    await recount(
-        connection, [merge.source_id, target_id], traits.definitions, are_all=True, look_at=connection.clock.now()
-    )
+    await recount(connection, [merge.source_id, target_id], traits.definitions, are_all=True, look_at=now)
     await relearn(connection, [merge.source_id, target_id], await load_server_sources(connection))
     await restate_memberships(connection, [merge.source_id, target_id])
-    source = Source("operator", by.name, connection.clock.now(), by.name)
+    after = await read_values(connection, [target_id], traits, watched, now)
+    source = Source("operator", by.name, now, by.name)
+    person = people[target_id]
     changes = await _separate_values(
-        connection, merge, merge.snapshot, people[target_id], others, source, is_untouched=is_untouched
+        connection, merge, merge.snapshot, person, others, source, is_untouched=is_untouched
     )
-    history = [_identity_change(target_id, "separated", merge.source_id, source), *changes]
-    await profile_changes.insert(connection, history)
-    target_user_id = people[target_id].user_id or user_id
+    separated = build_history(target_id, Folded(person.state(), True, changes, []))
+    await profile_changes.insert(
+        connection, [_identity_change(target_id, "separated", merge.source_id, source), *separated]
+    )
+    reported = [
+        *value_changes(person.consent_given, person.suppressed, changes),
+        *compare_values(before[target_id], after[target_id], source, traits),
+    ]
+    cause = Cause(uuid7(), person.user_id, None, now)
+    await report_changes(connection, catalogue, cause, ((target_id, change) for change in reported))
+    target_user_id = person.user_id or user_id
     await audit.record(connection, by, "user.unmerge", target_user_id, {"from": source_user_id})
     not_resumed = await merges.find_ended(connection, merge.source_id, merge.at)
     return UndoResult(source_user_id, target_user_id, not_resumed)
@@ -208,8 +223,11 @@ async def _separate_values(
     undo: Source,
     *,
     is_untouched: bool,
-) -> list[ProfileChange]:
-    """Write the values of both profiles after their rows were separated."""
+) -> list[PartChange]:
+    """Write the values of both profiles after their rows were separated.
+
+    Returns the changes of the one that stays.
+    """
     now = person.state()
     source, target = _state(snapshot.source), _state(snapshot.target)
     known = sayings(target) | sayings(source)
@@ -234,7 +252,7 @@ async def _separate_values(
         states[merge.target_id] = apart.target
     if states:
         await profiles.write(connection, states)
-    return build_history(merge.target_id, Folded(apart.target, True, apart.changes, []))
+    return apart.changes
 
 
 async def _separate_snapshots(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from uuid_utils.compat import uuid7
 from application import turns
 from application.accounts import merge_memberships
 from application.activity_states import merge_activity
-from application.computed_states import merge_states, recount_sequences
+from application.computed_states import compare_values, merge_states, read_values, recount_sequences
 from domain.channels.kinds import normalized_addresses
 from domain.errors import NotFoundError, UnavailableError
 from domain.long_work import LongWork
@@ -292,13 +293,18 @@ async def merge_people(
     people: Mapping[UUID, Profile],
     sources: Mapping[UUID, Source],
     traits: DeployedTraits,
+    watched: Collection[str],
+    at: datetime,
     *,
     is_reversible: bool = False,
 ) -> PeopleMerged:
     """Merge locked profiles into others; return the changes, and traits without room.
 
-    A reversible merge keeps both profiles as they were.
+    `watched` are the computed traits whose changes are returned, as of the instant `at`. A reversible merge keeps both
+    profiles as they were.
     """
+    targets = {target: sources[source] for source, target in sorted(merged.items())}
+    before = await read_values(connection, targets, traits, watched, at)
     states, result = await turns.run(_merge_states(merged, people, sources))
     by = {source: sources[source].id for source in merged}
     await merges.record(connection, merged, by, is_reversible=is_reversible)
@@ -308,6 +314,10 @@ async def merge_people(
     await profiles.pour(connection, merged)
     await recount_sequences(connection, set(merged.values()), traits)
     await profiles.write(connection, states)
+    after = await read_values(connection, targets, traits, watched, at)
+    result.changes.extend(
+        (id, change) for id in targets for change in compare_values(before[id], after[id], targets[id], traits)
+    )
     return result
 
 

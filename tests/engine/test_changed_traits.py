@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from application.merges import Merges
 from application.operations.runner import OperationRunner
 from application.sweeping import Sweeper, WatchHandler
+from domain.access import SOJOURN
 from store import profile_states
 from tests.engine.computed_harness import ComputedHarness, computed_harness, event
 from tests.engine.test_computed_traits import ORDERS
@@ -19,6 +21,12 @@ entry:
   changed: profile.computed.orders
   where: event.properties.after == 3 && profile.computed.orders == 3
   reentry: always
+steps: [{id: rest, delay: 30d}]
+"""
+EACH_PLAN = """
+key: each-plan
+name: Each plan
+entry: {changed: profile.traits.plan, reentry: always}
 steps: [{id: rest, delay: 30d}]
 """
 WIN_BACK = """
@@ -59,6 +67,29 @@ async def test_an_event_changes_a_trait_and_starts_a_journey(database_url: str) 
             await harness.ingest(event("Order Completed", "u2"), event("Order Completed", "u3"))
         assert await harness.entered() == ["u1", "u2", "u3"]
         assert [one for one in await changes(harness) if one[0] == "u1"] == [("u1", n, n + 1) for n in range(4)]
+
+
+async def test_a_merge_and_its_undo_report_the_changes_that_they_make(database_url: str) -> None:
+    async with computed_harness(database_url) as harness:
+        await harness.apply(ORDERS + "  last: {last: Order Completed, of: event.properties.sku}\n")
+        await harness.run_campaign(EACH_ORDER)
+        await harness.run_campaign(EACH_PLAN)
+        await harness.ingest(event("Order Completed"), event(None, type="identify", plan="free"))
+        await harness.ingest(
+            event("Order Completed", "u2"),
+            event("Order Completed", "u2"),
+            event(None, "u2", type="identify", plan="pro"),
+        )
+        await harness.ingest(event("Order Completed", None, anonymous="a1"))
+        known = len(await changes(harness))
+        # A call that names an anonymous person's id and a user's merges them.
+        await harness.ingest(event("Viewed", anonymous="a1"))
+        assert (await changes(harness))[known:] == [("u1", 1, 2)]
+        merges = Merges(harness.database, harness.catalogue)
+        await merges.merge("u1", "u2", by=SOJOURN)
+        assert sorted((await changes(harness))[known + 1 :], key=str) == [("u1", "free", "pro"), ("u1", 2, 4)]
+        await merges.undo("u1", "u2", by=SOJOURN)
+        assert sorted((await changes(harness))[known + 3 :], key=str) == [("u1", "pro", "free"), ("u1", 4, 2)]
 
 
 async def test_time_starts_a_journey_and_an_event_ends_it(database_url: str) -> None:
