@@ -13,7 +13,7 @@ from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
 from domain.deployment_documents import DEPLOYMENT_DOCUMENTS, FREQUENCY_CAPS, DocumentKind, compare_rules
-from domain.errors import InvalidDocumentError
+from domain.errors import ConflictError, InvalidDocumentError
 
 
 def _body_example(kind: DocumentKind[Any]) -> dict[str, Any]:
@@ -45,6 +45,13 @@ class Document(ResponseModel):
     rules: list[dict[str, Any]] = Field(description="as the document has them")
 
 
+class RuleReader(ResponseModel):
+    model_config = example({"campaign": "win-back", "version": 2})
+
+    campaign: str
+    version: int
+
+
 class DocumentRuleChange(ResponseModel):
     model_config = example(_plan_example(FREQUENCY_CAPS)["changes"][0])
 
@@ -52,6 +59,9 @@ class DocumentRuleChange(ResponseModel):
     name: str
     before: dict[str, Any] | None = Field(description="as the document in force has it")
     after: dict[str, Any] | None = Field(description="as the given document has it")
+    read_by: list[RuleReader] = Field(
+        description="versions that users enter, or that journeys are on, and that name it: then it cannot be removed"
+    )
 
 
 class PlannedDocument(ResponseModel):
@@ -82,7 +92,7 @@ def _create_router(kind: DocumentKind[Any]) -> APIRouter:
 
     @router.put(
         "",
-        responses={**document, **refusals(InvalidDocumentError)},
+        responses={**document, **refusals(InvalidDocumentError, ConflictError)},
         openapi_extra=body,
         summary=f"Replace the {kind.title}",
     )

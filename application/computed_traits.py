@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from msgspec import Struct, convert
+from msgspec import Struct, convert, to_builtins
 
 from application.computed_states import recount
 from domain.access import Actor
-from domain.people.computed.definition import TraitDefinition
+from domain.errors import ConflictError
+from domain.people.computed.definition import TraitDefinition, TraitRule
 from domain.people.computed_document import NamedTrait
 from store import campaigns, computed_traits, operations, profile_states, profiles
+from store.computed_traits import StoredTrait
 from store.database import Connection
 from store.operations import Operation, Page
 
@@ -30,10 +32,12 @@ async def apply_traits(connection: Connection, traits: Sequence[NamedTrait], by:
     """Put definitions in force; the caller holds the registry's exclusive lock.
 
     The same rule under the same key goes on. Events of before are counted by an operation, which is requested again for
-    definitions whose operation was cancelled.
+    definitions whose operation was cancelled. Raises ConflictError if a campaign reads a trait that would no longer be
+    there, or be of another type.
     """
     stored = await computed_traits.load(connection)
     wanted = {trait.key: trait.rule for trait in traits}
+    await _require_unread(connection, stored, wanted)
     kept = {one.definition.key: one for one in stored if wanted.get(one.definition.key) == one.definition.rule}
     if gone := [one.definition.id for one in stored if one.definition.key not in kept]:
         await computed_traits.retire(connection, gone)
@@ -43,6 +47,28 @@ async def apply_traits(connection: Connection, traits: Sequence[NamedTrait], by:
     building += await computed_traits.add(connection, {key: rule for key, rule in wanted.items() if key not in kept})
     if building:
         await operations.insert_for_deployment(connection, "backfill", {"traits": building}, requested_by=by.name)
+
+
+async def _require_unread(
+    connection: Connection, stored: Sequence[StoredTrait], wanted: Mapping[str, TraitRule]
+) -> None:
+    broken = [
+        one.definition.key
+        for one in stored
+        if (rule := wanted.get(one.definition.key)) is None or rule.type != one.definition.rule.type
+    ]
+    readers = await computed_traits.find_readers(connection, broken) if broken else {}
+    if not readers:
+        return
+    told = "; ".join(
+        f"`{key}` is read by {', '.join(f'{one.campaign} (version {one.version})' for one in known)}"
+        for key, known in readers.items()
+    )
+    raise ConflictError(
+        f"{told}: keep it, with the same type. To remove it, first apply versions that do not read it and end the "
+        "journeys of the others, or stop the campaign; for another type, take another key",
+        read_by={key: to_builtins(known) for key, known in readers.items()},
+    )
 
 
 async def describe_traits(connection: Connection) -> Mapping[str, Mapping[str, Any]]:

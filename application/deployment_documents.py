@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from application.computed_traits import apply_traits, describe_traits
 from application.documents import Documents
 from domain.access import Actor
-from domain.deployment_documents import COMPUTED, DocumentKind, RuleChange, compare_rules
+from domain.deployment_documents import COMPUTED, DocumentKind, RuleChange, RuleReader, compare_rules
 from domain.revisions import UNCONDITIONAL, Precondition
-from store import audit, documents
+from store import audit, computed_traits, documents
 from store.database import Connection, Database
 from store.documents import StoredDocument
 
@@ -20,6 +22,10 @@ _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaita
 # Facts of the deployment about rules, by their names.
 _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {
     COMPUTED.name: describe_traits
+}
+# The versions of campaigns that name rules, by these.
+_READERS: Final[Mapping[str, Callable[[Connection, Sequence[str]], Awaitable[Mapping[str, Sequence[RuleReader]]]]]] = {
+    COMPUTED.name: computed_traits.find_readers
 }
 
 
@@ -64,13 +70,20 @@ class DeploymentDocuments:
         rules = await self._checks.rules(kind, source, file)
         async with self._database.transaction() as connection:
             current = await documents.latest(connection, kind)
+            changes = compare_rules(kind, current.rules, rules)
+            if kind.name in _READERS and changes:
+                readers = await _READERS[kind.name](connection, [change.name for change in changes])
+                changes = [replace(change, read_by=readers.get(change.name, ())) for change in changes]
         is_new = source != current.source or current.version == 0
-        return DocumentPlan(current.version, current.version + is_new, compare_rules(kind, current.rules, rules))
+        return DocumentPlan(current.version, current.version + is_new, changes)
 
     async def put(
         self, kind: DocumentKind[Any], source: str, file: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor
     ) -> DocumentView:
-        """Replace the rules for every decision from now on, or refuse the document."""
+        """Replace the rules for every decision from now on, or refuse the document.
+
+        Raises ConflictError if a campaign reads a rule that it removes.
+        """
         rules = await self._checks.rules(kind, source, file)
         async with self._database.transaction() as connection:
             await documents.lock_exclusive(connection, kind)

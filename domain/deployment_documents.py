@@ -52,13 +52,24 @@ class DocumentKind(Struct, Generic[Rule], frozen=True):
     routes_events: bool
 
 
+class RuleReader(Struct, frozen=True):
+    """A version of a campaign that users enter, or that journeys are on."""
+
+    campaign: str
+    version: int
+
+
 class RuleChange(Struct, frozen=True):
-    """A rule that a document adds, removes or changes; as authors write it."""
+    """A rule that a document adds, removes or changes; as authors write it.
+
+    `read_by` are the versions of campaigns that name a rule of before.
+    """
 
     kind: Literal["added", "removed", "changed"]
     name: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    read_by: Sequence[RuleReader] = ()
 
 
 def _trait_to_document(trait: NamedTrait) -> dict[str, Any]:

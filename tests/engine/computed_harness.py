@@ -10,7 +10,7 @@ from uuid import uuid4
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.computed_traits import BackfillHandler
-from application.deployment_documents import DeploymentDocuments, DocumentView
+from application.deployment_documents import DeploymentDocuments, DocumentPlan, DocumentView
 from application.documents import CampaignText
 from application.ingest import Ingest
 from application.operations.runner import OperationRunner
@@ -59,16 +59,22 @@ class _Checks(DocumentProcesses):
         return check(text.source, text.file, text.templates, text.computed)
 
 
+CHECKS = _Checks()
+
+
 @dataclass
 class ComputedHarness:
     database: Database
     catalogue: Catalogue = field(default_factory=Catalogue)
 
     async def apply(self, source: str) -> DocumentView:
-        return await DeploymentDocuments(self.database, _Checks()).put(COMPUTED, source, "computed.yaml", by=SOJOURN)
+        return await DeploymentDocuments(self.database, CHECKS).put(COMPUTED, source, "computed.yaml", by=SOJOURN)
+
+    async def plan(self, source: str) -> DocumentPlan:
+        return await DeploymentDocuments(self.database, CHECKS).plan(COMPUTED, source, "computed.yaml")
 
     async def run_campaign(self, source: str) -> None:
-        campaigns = Campaigns(self.database, _Checks())
+        campaigns = Campaigns(self.database, CHECKS)
         published = await campaigns.publish(source, "campaign.yaml", {}, by=SOJOURN)
         await campaigns.start(published.key, by=SOJOURN)
 

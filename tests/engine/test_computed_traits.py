@@ -8,12 +8,14 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
+from application.campaigns import Campaigns
 from application.computed_traits import BackfillHandler
 from application.operations.runner import OperationRunner
 from application.operations.service import OperationService
 from domain.access import SOJOURN
-from domain.errors import InvalidDocumentError
-from tests.engine.computed_harness import ComputedHarness, computed_harness, event
+from domain.deployment_documents import RuleReader
+from domain.errors import ConflictError, InvalidDocumentError
+from tests.engine.computed_harness import CHECKS, ComputedHarness, computed_harness, event
 from tests.engine.ingesting import statements
 
 ORDERS = "computed:\n  orders: {count: Order Completed}\n"
@@ -35,6 +37,36 @@ async def test_a_definition_goes_on_until_its_rule_changes(database_url: str) ->
         assert after.id != before.id
         await harness.apply("computed: {}\n")
         assert (await harness.traits()).definitions == ()
+
+
+async def test_a_trait_that_a_campaign_reads_is_neither_removed_nor_of_another_type(database_url: str) -> None:
+    async with computed_harness(database_url) as harness:
+        await harness.apply(SPENT)
+        await harness.run_campaign(
+            "key: third\nname: Third\nentry: {event: Order Completed, where: profile.computed.orders == 3}\n"
+            "steps: [{id: rest, delay: 30d}]\n"
+        )
+        for broken in ("computed: {}\n", ORDERS.replace("count", "any")):
+            with pytest.raises(ConflictError, match=r"`orders` is read by third \(version 1\): keep it"):
+                await harness.apply(broken)
+            [orders, spent] = (await harness.plan(broken)).changes
+            assert {orders.name: list(orders.read_by), spent.name: list(spent.read_by)} == {
+                "orders": [RuleReader("third", 1)],
+                "spent": [],
+            }
+        await harness.apply(ORDERS.replace("}", ", within: 30d}"))
+        # A journey goes on after the campaign has stopped.
+        await harness.ingest(*(event("Order Completed") for _ in range(3)))
+        for state in ("stopping", "ended"):
+            async with harness.database.transaction() as connection:
+                await connection.execute("UPDATE campaigns SET state = %s", (state,))
+            with pytest.raises(ConflictError, match="`orders` is read by"):
+                await harness.apply("computed: {}\n")
+        async with harness.database.transaction() as connection:
+            await connection.execute("UPDATE journeys SET state = 'completed', ended_at = now()")
+        await harness.apply("computed: {}\n")
+        with pytest.raises(ConflictError, match="no longer there: orders"):
+            await Campaigns(harness.database, CHECKS).start("third", by=SOJOURN)
 
 
 async def test_events_of_before_are_counted_once(database_url: str) -> None:
