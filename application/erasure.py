@@ -77,10 +77,11 @@ async def _find_earlier(connection: Connection, person: PersonRef) -> Operation:
 
 async def _end_journeys(connection: Connection, profile_id: UUID, by: Actor) -> None:
     active = await erasures.lock_active_journeys(connection, profile_id)
+    # A journey that a merge has ended may still wait for its start.
+    await outbox.remove_starts_of_profile(connection, profile_id)
     if not active:
         return
     at = connection.clock.now()
     await journeys.end(connection, [Ending(journey.id, EXITED, ERASED, by.name, at) for journey in active])
     workflow_ids = [journey.workflow_id for journey in active]
-    await outbox.remove_starts(connection, workflow_ids)
     await outbox.append(connection, [exit_message(workflow_id, ERASED) for workflow_id in workflow_ids])

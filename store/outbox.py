@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -147,6 +148,17 @@ async def wake_campaign(connection: Connection, campaign_key: str) -> None:
 async def remove_starts(connection: Connection, workflow_ids: Sequence[str]) -> None:
     """Delete starts that are obsolete. One that a relay delivers is waited for."""
     await connection.execute("DELETE FROM outbox WHERE workflow_id = ANY(%s) AND kind = 'start'", (list(workflow_ids),))
+
+
+async def remove_starts_of_profile(connection: Connection, profile_id: UUID) -> None:
+    """Delete the starts of a profile's journeys, ended ones included."""
+    await connection.execute(
+        """
+        DELETE FROM outbox USING journeys
+        WHERE journeys.profile_id = %s AND outbox.workflow_id = journeys.workflow_id AND outbox.kind = 'start'
+        """,
+        (profile_id,),
+    )
 
 
 async def count_bulk(connection: Connection, most: int) -> int:

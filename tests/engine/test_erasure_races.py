@@ -189,6 +189,28 @@ async def test_sends_merges_and_events_race_the_pages_of_erasures(harness: Harne
         assert not is_last, listed - known
 
 
+async def test_a_journey_that_a_merge_ended_is_not_started_after_the_erasure(
+    database_url: str, temporal: TemporalServer
+) -> None:
+    async with open_harness(database_url, temporal, is_working=False) as harness:
+        await harness.run_campaign(WAITING.replace(", key: event.properties.place", ""))
+        ingest, at = Ingest(harness.database, Catalogue()), await harness.database.now()
+        for user, anonymous in ((None, "a1"), ("u1", None), ("u1", "a1")):
+            await ingest([event("track", user, anonymous=anonymous, name="Signed Up", at=at)], received_at=at)
+        assert {row["outcome"] for row in await harness.journeys.all()} == {None, "merged"}
+        assert [
+            row["kind"] for row in await harness.query("SELECT kind FROM outbox WHERE kind <> 'campaign' ORDER BY kind")
+        ] == [
+            "exit",
+            "start",
+            "start",
+        ]
+        await Erasures(harness.database).request(PersonRef("u1"), by=SOJOURN)
+        assert {row["kind"] for row in await harness.query("SELECT kind FROM outbox WHERE kind <> 'campaign'")} == {
+            "exit"
+        }
+
+
 @pytest.mark.prove
 async def test_an_event_comes_before_the_erasure_or_after_it(database_url: str, query: Query) -> None:
     """Several processes report of two users, who are merged and erased again and again meanwhile."""
