@@ -38,7 +38,6 @@ from runtime.health import Health, serve_health
 from runtime.instrumented_process import instrumented_process, log_fatal
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.maintenance import run_maintenance
-from runtime.metrics import SWEEPER_LATE
 from runtime.migration_client import JourneyMigrator
 from runtime.operations import work_on_operations
 from runtime.process import exit_now
@@ -107,7 +106,7 @@ async def _work(
         tasks.create_task(watch.keep_reporting(stop))
         tasks.create_task(run_maintenance(engine.database, stop))
         tasks.create_task(poll_gauges(engine.database, stop))
-        tasks.create_task(run_sweeper(Sweeper(engine.database, engine.catalogue), stop, SWEEPER_LATE))
+        tasks.create_task(run_sweeper(Sweeper(engine.database, engine.catalogue), stop))
         ingest = Ingest(engine.database, engine.catalogue)
         tasks.create_task(run_sweeper(SessionReporter(engine.database, engine.catalogue, ingest), stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))

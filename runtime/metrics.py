@@ -69,7 +69,9 @@ RELAY_SECONDS: Final = Histogram(
 )
 
 SWEEPER_LATE: Final = Gauge(
-    "sojourn_sweeper_late_seconds", "Seconds by which the last sweep was late for the first person who was due"
+    "sojourn_sweeper_late_seconds",
+    "Seconds by which a sweeper's last sweep was late for the first person who was due",
+    ["sweeper"],
 )
 CONSUMER_BEHIND: Final = Gauge(
     "sojourn_consumer_behind_seconds", "Age of the last row that a consumer of the stream has processed", ["consumer"]

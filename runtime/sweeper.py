@@ -5,9 +5,9 @@ from typing import Protocol
 
 import psycopg
 import structlog
-from prometheus_client import Gauge
 
 from application.sweeping import Swept
+from runtime.metrics import SWEEPER_LATE
 from store.database import describe_error
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ class Sweeping(Protocol):
 
     @property
     def name(self) -> str:
-        """Return its name, for the log."""
+        """Return its name, for the log and the metric."""
         ...
 
     async def sweep(self) -> Swept:
@@ -32,11 +32,8 @@ class Sweeping(Protocol):
         ...
 
 
-async def run_sweeper(sweeper: Sweeping, stop: asyncio.Event, late: Gauge | None = None) -> None:
-    """Do what is due until stopped; sleep until the next instant.
-
-    `late` is set to the seconds by which each sweep was late.
-    """
+async def run_sweeper(sweeper: Sweeping, stop: asyncio.Event) -> None:
+    """Do what is due until stopped; sleep until the next instant."""
     pause = LOOK_INTERVAL
     while not stop.is_set():
         try:
@@ -48,8 +45,7 @@ async def run_sweeper(sweeper: Sweeping, stop: asyncio.Event, late: Gauge | None
             pause = min(MAX_PAUSE, pause * 2)
             continue
         pause = LOOK_INTERVAL
-        if late is not None:
-            late.set(swept.late)
+        SWEEPER_LATE.labels(sweeper.name).set(swept.late)
         if swept.seconds is None or swept.seconds > 0:
             await _rest(min(LOOK_INTERVAL, swept.seconds or LOOK_INTERVAL), stop)
         elif swept.number == 0:

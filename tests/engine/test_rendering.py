@@ -26,6 +26,7 @@ class Compiled(Templates):
 
     def __init__(self, templates: Any) -> None:
         self._templates = templates
+        self.read_account = False
 
     @property
     def are_compiled(self) -> bool:

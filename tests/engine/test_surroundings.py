@@ -27,7 +27,7 @@ async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does
         "identified": ({}, device, {}),
         "entered": ({}, {}, device),
         "trait": ({"timezone": REYKJAVIK, "locale": "en"}, device, device),
-        "unknown": ({}, unknown, unknown),
+        "silent": ({}, unknown, unknown),
         # Said before, and received later.
         "moved": ({}, device, {"timezone": REYKJAVIK, "locale": "en"}),
     }
@@ -45,7 +45,7 @@ async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does
         "identified": TOKYO,
         "entered": TOKYO,
         "trait": REYKJAVIK,
-        "unknown": "UTC",
+        "silent": "UTC",
         "moved": TOKYO,
     }
     for user, zone in zones.items():
@@ -53,13 +53,13 @@ async def test_the_zone_and_the_language_of_the_device_serve_where_no_trait_does
         assert now["timezone"] == zone, user
     await harness.messages.until(5, state="sent")
     numbers = {mail.recipients[0].partition("@")[0]: "1.234,5" in str(mail.html) for mail in harness.inbox.messages}
-    assert numbers == {"identified": True, "entered": True, "trait": False, "unknown": False, "moved": True}
+    assert numbers == {"identified": True, "entered": True, "trait": False, "silent": False, "moved": True}
     kept = await harness.query("SELECT user_id, context FROM profiles ORDER BY user_id")
     known = {"timezone": TOKYO, "locale": "de"}
     assert {row["user_id"]: row["context"] for row in kept} == {
         "identified": known,
         "entered": known,
         "trait": known,
-        "unknown": {},
+        "silent": {},
         "moved": known,
     }

@@ -43,6 +43,8 @@ entry: {event: Hooked, reentry: always, key: event.message_id}
 steps:
   - {id: call, send: {channel: webhook, template: hook}}
 """
+# The carts of these events are texts.
+DECLARED = "events: {Signed Up: {properties: {cart: {type: number}}}}"
 MAIL = """---
 channel: email
 subject: "Hello {{ profile.traits.name }}"
@@ -139,6 +141,7 @@ async def _answers(http: httpx.AsyncClient) -> None:
 async def _live(harness: Harness) -> None:
     for source, templates in ((WELCOME, {"note.liquid": MAIL}), (HOOK, {"hook.liquid": NOWHERE})):
         await harness.run_campaign(source, templates)
+    await harness.admin("PUT", "/v1/events", {"file": "events.yaml", "source": DECLARED})
     for user in (GOOD, REFUSED, BROKEN):
         await harness.identify(
             user, email=f"secret-address-{user}@example.com", name="Secretname", street="secret-street"
@@ -162,6 +165,7 @@ async def _live(harness: Harness) -> None:
     await harness.track(REFUSED, "Account Closed", properties)
     await harness.journeys.until(campaign_key="welcome", state="completed")
     await harness.messages.until(2, channel="webhook")
+    await harness.until("SELECT 1 FROM violations")
     await _go_wrong(harness)
 
 
