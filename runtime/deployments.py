@@ -7,6 +7,7 @@ of them is a version of it. One version is current and gets every task. A journe
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -31,6 +32,7 @@ from runtime.temporal import CALL_TIMEOUT
 
 TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
 POLL_SECONDS = 0.2
+SETTLE_SECONDS = 10.0
 # A worker polls again after 60 s at the latest.
 MAX_SILENCE = timedelta(seconds=75)
 IN_PROGRESS = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
@@ -73,6 +75,9 @@ async def _promote(client: Client, task_queue: str, build_id: str, within: timed
     deadline = asyncio.get_running_loop().time() + within.total_seconds()
     while missing := await _find_missing(client, task_queue, build_id):
         await _wait(deadline, f"build {build_id} was not made current: {missing}")
+    # A change that overtakes the spread of an earlier one may leave the server in progress for ever (1.32.0), so each
+    # waits for the one before. If an earlier one was left so, this one ends it.
+    await _let_settle(client, task_queue, min(deadline, asyncio.get_running_loop().time() + SETTLE_SECONDS))
     # Asked before: a call may take effect though its answer is an error, and the repeated one would name this build.
     before = (await _describe_deployment(client, task_queue)).routing_config.current_deployment_version.build_id
     request = SetWorkerDeploymentCurrentVersionRequest(
@@ -86,11 +91,23 @@ async def _promote(client: Client, task_queue: str, build_id: str, within: timed
             if error.status not in NOT_YET:
                 raise
             await _wait(deadline, f"build {build_id} was not made current: {error.message}")
+    late = f"build {build_id} is current, but not all queues know yet"
+    await _wait_for_queues(client, task_queue, deadline, late)
     if (await _describe_deployment(client, task_queue)).routing_config.ramping_version_percentage:
         await _end_ramp(client, task_queue)
-    while (await _describe_deployment(client, task_queue)).routing_config_update_state == IN_PROGRESS:
-        await _wait(deadline, f"build {build_id} is current, but not all queues know yet")
+        await _wait_for_queues(client, task_queue, deadline, late)
     return Current(build_id, before or None)
+
+
+async def _let_settle(client: Client, task_queue: str, until: float) -> None:
+    with suppress(UnavailableError):
+        await _wait_for_queues(client, task_queue, until, "an earlier change is still in progress")
+
+
+async def _wait_for_queues(client: Client, task_queue: str, deadline: float, otherwise: str) -> None:
+    """Wait until all queues know the deployment's routing."""
+    while (await _describe_deployment(client, task_queue)).routing_config_update_state == IN_PROGRESS:
+        await _wait(deadline, otherwise)
 
 
 async def _wait(deadline: float, otherwise: str) -> None:

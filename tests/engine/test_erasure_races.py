@@ -131,7 +131,12 @@ async def test_a_worker_that_is_killed_midway_leaves_the_rest_to_the_next(
         assert {name: number for name, number in done["counts"].items() if name in expected} == expected
         left = await harness.query("SELECT user_id FROM events")
         assert [row["user_id"] for row in left] == ["u2"]
-        assert [one.id async for one in harness.temporal.list_workflows("UserId = 'u1'")] == []
+        assert [
+            one.id
+            async for one in harness.temporal.list_workflows(
+                f"UserId = 'u1' AND TaskQueue = '{harness.settings.task_queue}'"
+            )
+        ] == []
 
 
 SENDING = """
