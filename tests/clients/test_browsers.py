@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -100,12 +101,14 @@ async def browser(folder: Path, url: str) -> AsyncIterator[None]:
         *("--no-first-run", "--no-proxy-server", f"--user-data-dir={folder}", "--remote-debugging-port=0", url),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        # Debian's command starts the browser as a child, which would outlive it.
+        start_new_session=True,
     )
     try:
         yield
     finally:
         with suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 
