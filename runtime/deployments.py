@@ -7,7 +7,6 @@ of them is a version of it. One version is current and gets every task. A journe
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +31,6 @@ from runtime.temporal import CALL_TIMEOUT
 
 TIMEOUT = timedelta(seconds=CALL_TIMEOUT)
 POLL_SECONDS = 0.2
-SETTLE_SECONDS = 10.0
 # A worker polls again after 60 s at the latest.
 MAX_SILENCE = timedelta(seconds=75)
 IN_PROGRESS = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
@@ -75,9 +73,6 @@ async def _promote(client: Client, task_queue: str, build_id: str, within: timed
     deadline = asyncio.get_running_loop().time() + within.total_seconds()
     while missing := await _find_missing(client, task_queue, build_id):
         await _wait(deadline, f"build {build_id} was not made current: {missing}")
-    # A change that overtakes the spread of an earlier one may leave the server in progress for ever (1.32.0), so each
-    # waits for the one before. If an earlier one was left so, this one ends it.
-    await _let_settle(client, task_queue, min(deadline, asyncio.get_running_loop().time() + SETTLE_SECONDS))
     # Asked before: a call may take effect though its answer is an error, and the repeated one would name this build.
     before = (await _describe_deployment(client, task_queue)).routing_config.current_deployment_version.build_id
     request = SetWorkerDeploymentCurrentVersionRequest(
@@ -91,23 +86,28 @@ async def _promote(client: Client, task_queue: str, build_id: str, within: timed
             if error.status not in NOT_YET:
                 raise
             await _wait(deadline, f"build {build_id} was not made current: {error.message}")
-    late = f"build {build_id} is current, but not all queues know yet"
-    await _wait_for_queues(client, task_queue, deadline, late)
     if (await _describe_deployment(client, task_queue)).routing_config.ramping_version_percentage:
         await _end_ramp(client, task_queue)
-        await _wait_for_queues(client, task_queue, deadline, late)
+    while not await _is_known_to_queues(client, task_queue, build_id):
+        await _wait(deadline, f"build {build_id} is current, but not all queues know yet")
     return Current(build_id, before or None)
 
 
-async def _let_settle(client: Client, task_queue: str, until: float) -> None:
-    with suppress(UnavailableError):
-        await _wait_for_queues(client, task_queue, until, "an earlier change is still in progress")
+async def _is_known_to_queues(client: Client, task_queue: str, build_id: str) -> bool:
+    """Return whether the deployment or each queue says that the build is current.
 
-
-async def _wait_for_queues(client: Client, task_queue: str, deadline: float, otherwise: str) -> None:
-    """Wait until all queues know the deployment's routing."""
-    while (await _describe_deployment(client, task_queue)).routing_config_update_state == IN_PROGRESS:
-        await _wait(deadline, otherwise)
+    The deployment (server 1.32.0) may say that it is still in progress long after every queue knows.
+    """
+    if (await _describe_deployment(client, task_queue)).routing_config_update_state != IN_PROGRESS:
+        return True
+    for name, kind in await _list_queues(client, task_queue, build_id):
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
+        )
+        routing = (await client.workflow_service.describe_task_queue(request, timeout=TIMEOUT)).versioning_info
+        if routing.current_deployment_version.build_id != build_id or routing.ramping_version_percentage:
+            return False
+    return True
 
 
 async def _wait(deadline: float, otherwise: str) -> None:
@@ -118,20 +118,25 @@ async def _wait(deadline: float, otherwise: str) -> None:
 
 async def _find_missing(client: Client, task_queue: str, build_id: str) -> str | None:
     """Return why the build cannot run journeys now; None if it can."""
-    request = DescribeWorkerDeploymentVersionRequest(
-        namespace=client.namespace,
-        deployment_version=VersionMessage(deployment_name=task_queue, build_id=build_id),
-    )
     try:
-        version = await client.workflow_service.describe_worker_deployment_version(request, timeout=TIMEOUT)
+        queues = await _list_queues(client, task_queue, build_id)
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
         return f"no worker of it has ever asked for the tasks of {task_queue}"
-    queues = [(queue.name, queue.type) for queue in version.version_task_queues]
     if (task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) not in queues:
         return f"no worker of it has asked for the journeys of {task_queue}"
     return await _find_silent(client, build_id, queues)
+
+
+async def _list_queues(client: Client, task_queue: str, build_id: str) -> list[tuple[str, TaskQueueType.ValueType]]:
+    """Return the queues whose tasks workers of a build have asked for."""
+    request = DescribeWorkerDeploymentVersionRequest(
+        namespace=client.namespace,
+        deployment_version=VersionMessage(deployment_name=task_queue, build_id=build_id),
+    )
+    version = await client.workflow_service.describe_worker_deployment_version(request, timeout=TIMEOUT)
+    return [(queue.name, queue.type) for queue in version.version_task_queues]
 
 
 async def _find_silent(

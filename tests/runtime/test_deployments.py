@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, RoutingConfigUpdateState
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkerDeploymentRequest,
     SetWorkerDeploymentRampingVersionRequest,
@@ -99,8 +99,12 @@ async def test_journeys_of_workers_without_a_build_go_over_to_the_first(harness:
     assert list(dict.fromkeys(await builds(journey))) == ["", "1"]
 
 
-async def test_a_promoted_build_shares_the_journeys_with_no_other(harness: Harness) -> None:
+async def test_a_promoted_build_shares_the_journeys_with_no_other(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue = harness.settings.task_queue
+    # A deployment that says it is in progress long after its queues know.
+    monkeypatch.setattr(deployments, "IN_PROGRESS", RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_COMPLETED)
 
     async def routed() -> tuple[str, float]:
         described = await harness.temporal.workflow_service.describe_worker_deployment(
