@@ -1,5 +1,6 @@
 """Accounts: what events state of them and of their members, and reads of them."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,8 +51,9 @@ class AccountsWritten:
 
 @dataclass(frozen=True, slots=True)
 class PendingAccounts:
-    """Statements about accounts whose locks are requested."""
+    """Statements about accounts whose locks are requested, of all accounts of `ids`."""
 
+    ids: frozenset[str]
     statements: Sequence[AccountStatement]
     accounts: PendingResult[dict[str, Registers]]
     members: PendingResult[dict[MemberKey, Registers]]
@@ -81,13 +83,33 @@ def possible_changes(statements: Iterable[AccountStatement]) -> Iterator[ChangeO
             yield one.profile_id, ValueChange(trait_trigger(trait.name), None, None, trait.source)
 
 
-async def ask_for_accounts(connection: Connection, statements: Sequence[AccountStatement]) -> PendingAccounts:
-    """Lock the accounts of statements, after their people."""
-    ids = {one.account_id for one in statements}
-    await accounts.ensure(connection, ids)
+async def ask_for_accounts(
+    connection: Connection, statements: Sequence[AccountStatement], concerned: Iterable[ProfileEvent] = ()
+) -> PendingAccounts:
+    """Lock the accounts of statements and of events, after their people."""
+    stated = {one.account_id for one in statements}
+    if stated:
+        await accounts.ensure(connection, stated)
+    ids = stated | await _find_concerned(connection, statements, concerned)
     locked = await accounts.lock(connection, ids)
     members = await accounts.read_members(connection, {(one.account_id, one.profile_id) for one in statements})
-    return PendingAccounts(statements, locked, members)
+    return PendingAccounts(frozenset(ids), statements, locked, members)
+
+
+async def _find_concerned(
+    connection: Connection, statements: Sequence[AccountStatement], concerned: Iterable[ProfileEvent]
+) -> set[str]:
+    """Return the accounts that events of locked people may have after the statements."""
+    named: set[str] = set()
+    latest: dict[UUID, int] = {}
+    # With each statement a person may leave an account, and the one before is the latest.
+    stated = Counter(one.profile_id for one in statements)
+    for one in concerned:
+        if (account_id := account_of(one.event)) is not None:
+            named.add(account_id)
+        else:
+            latest[one.profile_id] = 1 + stated[one.profile_id]
+    return named | await accounts.find_latest(connection, latest) if latest else named
 
 
 def _fold(
@@ -172,9 +194,9 @@ async def read_latest_accounts(
     return {profile_id: account for (profile_id, _), account in found.items()}
 
 
-async def read_account(connection: Connection, profile_id: UUID, entry: Event) -> AccountView:
-    """Return the account that a journey's steps and messages see."""
-    key = (profile_id, account_of(entry))
+async def read_account(connection: Connection, profile_id: UUID, entry: Event, account_id: str | None) -> AccountView:
+    """Return the account that a journey's steps and messages see: its own, if any."""
+    key = (profile_id, account_id or account_of(entry))
     return (await accounts.views(connection, [key])).get(key, NO_ACCOUNT)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application import routing, turns
-from application.accounts import ChangeOfProfile
+from application.accounts import ChangeOfProfile, ask_for_accounts
 from application.catalogue import Catalogue
 from application.computed_states import read_computed
 from application.people import read_people
@@ -133,7 +133,10 @@ async def report_caused(connection: Connection, catalogue: Catalogue, changes: I
     traits = await catalogue.load_computed(connection)
     people = await read_computed(connection, await read_people(connection, changed), traits, now)
     await events.insert(connection, [StoredEvent(one.profile_id, one.event) for one in profile_events], now)
-    pending = await routing.load_context(connection, listeners, profile_events, now)
+    account_ids: Collection[str] = ()
+    if listeners.concern_accounts(one.event for one in profile_events):
+        account_ids = (await ask_for_accounts(connection, (), profile_events)).ids
+    pending = await routing.load_context(connection, listeners, profile_events, now, account_ids)
     context = await pending.get(people)
     result = await turns.run(routing.route(profile_events, listeners, context, now))
     await routing.record(connection, catalogue, result, profile_events, now)

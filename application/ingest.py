@@ -238,15 +238,24 @@ class Ingest:
         possible = chain(possible_profile_changes(said), possible_changes(of_accounts))
         planned = plan_events(effective, heard, possible, linked.changes, listeners, traits)
         result = RoutingResult()
+        concerned = (
+            planned.profile_events if listeners.concern_accounts(each.event for each in planned.profile_events) else []
+        )
         if said or planned.profile_events or counted or of_accounts:
             with_consent = bool(planned.profile_events) and listeners.may_look_at_consent
             touched |= {profile_event.profile_id for profile_event in planned.profile_events}
             asked = await ask_for_people(connection, touched, said, of_addresses, with_consent=with_consent)
             routed = {profile_event.reported_id for profile_event in planned.profile_events}
             states = await ask_for_states(connection, traits, effective, routed, listeners.watched_traits)
-            accounts = await ask_for_accounts(connection, of_accounts) if of_accounts else None
+            accounts = await ask_for_accounts(connection, of_accounts, concerned) if of_accounts or concerned else None
             pending = (
-                await routing.load_context(connection, listeners, planned.profile_events, received_at)
+                await routing.load_context(
+                    connection,
+                    listeners,
+                    planned.profile_events,
+                    received_at,
+                    accounts.ids if accounts and concerned else (),
+                )
                 if planned.profile_events
                 else None
             )

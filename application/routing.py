@@ -1,6 +1,6 @@
 """Routing of events to journeys: read the data, decide, and record the results."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from application.accounts import read_accounts
 from application.catalogue import Catalogue
+from application.people import read_people
 from domain.journey import routing
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
@@ -16,7 +17,7 @@ from domain.journey.position import Position, position_at_entry
 from domain.journey.records import Journey
 from domain.journey.routing_result import RoutingContext, RoutingResult, SubscriptionMatch
 from domain.long_work import LongWork
-from store import conversions, decisions, events, journeys, outbox
+from store import accounts, conversions, decisions, events, journeys, outbox
 from store.conversions import Conversion
 from store.database import Connection, PendingResult
 from store.decisions import Decision
@@ -29,6 +30,8 @@ NO_PEOPLE: Mapping[UUID, Profile] = {}
 # For one person in one campaign, the ended journeys that may still reach their goal. Each goal event is evaluated for
 # each.
 MAX_PAST = 100
+# Members of each account whose earlier exits and goals are looked for at the entry of its journey.
+MAX_MEMBERS = 1_000
 # Exits and goals that may have overtaken the entries of one transaction; beyond this it takes fewer events.
 MAX_RECEIVED = 5_000
 # Work is counted in evaluated conditions, where an expensive one counts as several, and in journeys, campaigns and
@@ -42,7 +45,7 @@ class PendingContext:
     """The pending results about the journeys that events concern. None was not needed.
 
     The batch of `profile_events` can be split between events of different `reported` ids. Accounts are read if any
-    condition `reads_accounts`.
+    condition or journey `reads_accounts`.
     """
 
     connection: Connection
@@ -59,12 +62,16 @@ class PendingContext:
         if len(stored) > MAX_RECEIVED and len(reported := _reported_ids(self.profile_events)) > 1:
             raise TooMuchWork(reported[len(reported) // 2])
         received = [ProfileEvent(one.profile_id, one.event) for one in stored]
+        # Members of the account of an entry, whose events are read alone.
+        others = {one.profile_id for one in received} - people.keys()
+        if others:
+            people = {**await read_people(self.connection, others), **people}
         return RoutingContext(
             people,
             await self.active.get(),
             await self.past.get() if self.past else [],
             {
-                (entry.campaign_key, entry.profile_id, entry.entry_key): entry.last_entered_at
+                (entry.campaign_key, entry.owner, entry.entry_key): entry.last_entered_at
                 for entry in (await self.last.get() if self.last else ())
             },
             received,
@@ -146,13 +153,20 @@ def exit_message(workflow_id: str, by: str) -> OutboxMessage:
 
 
 async def load_context(
-    connection: Connection, listeners: Listeners, profile_events: Sequence[ProfileEvent], received_at: datetime
+    connection: Connection,
+    listeners: Listeners,
+    profile_events: Sequence[ProfileEvent],
+    received_at: datetime,
+    account_ids: Collection[str] = (),
 ) -> PendingContext:
-    """Lock the journeys of locked people, and request their data, in one round trip."""
+    """Lock the journeys of locked people and accounts, and request their data.
+
+    `account_ids` are those whose journeys the events may concern.
+    """
     events_of_batch = [profile_event.event for profile_event in profile_events]
     campaigns = listeners.campaigns_concerned(events_of_batch)
     active = await journeys.lock_active(
-        connection, {profile_event.profile_id for profile_event in profile_events}, campaigns
+        connection, {profile_event.profile_id for profile_event in profile_events}, campaigns, account_ids
     )
     past = None
     if reaching := [profile_event for profile_event in profile_events if listeners.goals(profile_event.event)]:
@@ -162,22 +176,26 @@ async def load_context(
         past = await journeys.find_past(
             connection,
             {profile_event.profile_id for profile_event in reaching},
+            account_ids,
             [GoalSought(*place, goal.within) for place, goal in sought.items()],
             between=(min(instants), max(instants)),
             limit=MAX_PAST,
         )
     entering = [profile_event for profile_event in profile_events if listeners.entries(profile_event.event)]
-    reads_accounts = listeners.may_look_at_accounts
+    reads_accounts = listeners.may_look_at_accounts or bool(account_ids)
     if not entering:
         return PendingContext(connection, profile_events, reads_accounts, active, past, None, None)
     entrants = {profile_event.profile_id for profile_event in entering}
     versions = listeners.versions_let_in(profile_event.event for profile_event in entering)
-    last = await journeys.last_entries(connection, entrants, {version.key for version in versions})
+    last = await journeys.last_entries(connection, entrants, {version.key for version in versions}, account_ids)
     # Events too old for all of them enter none, and need no history.
     oldest = received_at - timedelta(seconds=max(version.rules.entry.max_age for version in versions))
+    others: Collection[UUID] = ()
+    if any(version.key in listeners.of_accounts for version in versions):
+        others = await accounts.find_member_ids(connection, account_ids, MAX_MEMBERS)
     received = await events.happened_since(
         connection,
-        list(entrants),
+        list(entrants.union(others)),
         listeners.triggers_to_match(versions),
         max(oldest, min(profile_event.event.timestamp for profile_event in entering)),
         # In the order of their arrival.

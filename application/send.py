@@ -186,7 +186,8 @@ class Sender:
                     claimed = replace(claimed, computed=traits.view(claimed.counted, now))
                     if version.templates.read_account:
                         entry = stored_event(claimed.entry)
-                        claimed = replace(claimed, account=await read_account(connection, claimed.profile_id, entry))
+                        account = await read_account(connection, claimed.profile_id, entry, claimed.account_id)
+                        claimed = replace(claimed, account=account)
                     addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
                     # With the claim: a read that fails after it would leave the message unknown and unsent.
                     is_one = isinstance(addresses, Unreachable) or len(addresses) < 2

@@ -112,7 +112,7 @@ class StepDecisions:
             version = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
             account = NO_ACCOUNT
             if version.reads_account:
-                account = await read_account(connection, facts.profile_id, stored_event(facts.entry))
+                account = await read_account(connection, facts.profile_id, stored_event(facts.entry), facts.account_id)
             return replace(facts, computed=traits.view(facts.counted, request.at), account=account)
 
         return read

@@ -80,6 +80,37 @@ async def lock(connection: Connection, ids: Collection[str]) -> PendingResult[di
     )
 
 
+async def find_latest(connection: Connection, latest: Mapping[UUID, int]) -> set[str]:
+    """Return the accounts of locked people, for each as many of the latest as stated."""
+    cursor = await connection.execute(
+        """
+        SELECT DISTINCT member.account_id
+        FROM unnest(%s::uuid[], %s::int[]) AS item (profile_id, latest)
+        CROSS JOIN LATERAL (
+          SELECT account_id FROM account_members
+          WHERE account_members.profile_id = item.profile_id AND is_member
+          ORDER BY said_at DESC, account_id LIMIT item.latest
+        ) AS member
+        """,
+        (list(latest), list(latest.values())),
+    )
+    return {row["account_id"] async for row in cursor}
+
+
+async def find_member_ids(connection: Connection, ids: Collection[str], limit: int) -> list[UUID]:
+    """Return the profiles of members of accounts, for each account the first `limit`."""
+    cursor = await connection.execute(
+        """
+        SELECT DISTINCT member.profile_id FROM unnest(%s::text[]) AS item (id)
+        CROSS JOIN LATERAL (
+          SELECT profile_id FROM account_members WHERE account_id = item.id AND is_member ORDER BY profile_id LIMIT %s
+        ) AS member
+        """,
+        (list(ids), limit),
+    )
+    return [row["profile_id"] async for row in cursor]
+
+
 async def read_members(
     connection: Connection, members: Collection[MemberKey]
 ) -> PendingResult[dict[MemberKey, Registers]]:

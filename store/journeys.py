@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 
 from domain.journey.position import Position
-from domain.journey.records import Ending, Journey
+from domain.journey.records import Ending, Journey, Owner
 from domain.people.erasure import ERASED
 from domain.tracking.event import stored_event
 from store.database import Connection, PendingResult
@@ -18,26 +18,39 @@ from store.transaction_metrics import Metric
 
 
 class Entered(Struct, frozen=True):
-    """The last entry of a profile into a campaign under a key."""
+    """The last entry of a profile or an account into a campaign under a key."""
 
     campaign_key: str
-    profile_id: UUID
+    owner: Owner
     entry_key: str
     last_entered_at: datetime
 
 
+_COLUMNS = "id, campaign_key, campaign_version, profile_id, account_id, entry_key, workflow_id, entry, entered_at"
+_OF_PEOPLE = "profile_id = ANY(%(profile_ids)s) AND account_id IS NULL"
+_OF_PEOPLE_OR_ACCOUNTS = f"({_OF_PEOPLE} OR account_id = ANY(%(account_ids)s))"
+
+
+def _select_owners(account_ids: Collection[str]) -> str:
+    """Return the condition of the journeys of owners; without accounts by one index."""
+    return _OF_PEOPLE_OR_ACCOUNTS if account_ids else _OF_PEOPLE
+
+
 async def lock_active(
-    connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
+    connection: Connection,
+    profile_ids: Collection[UUID],
+    campaigns: Collection[str],
+    account_ids: Collection[str] = (),
 ) -> PendingResult[list[Journey]]:
-    """Lock the active journeys of these profiles in these campaigns, ordered by id."""
+    """Lock the active journeys of these owners in these campaigns, ordered by id."""
     cursor = await connection.execute(
-        """
-        SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry, entered_at
+        f"""
+        SELECT {_COLUMNS}
         FROM journeys
-        WHERE profile_id = ANY(%s) AND campaign_key = ANY(%s) AND state = 'active'
+        WHERE {_select_owners(account_ids)} AND campaign_key = ANY(%(campaigns)s) AND state = 'active'
         ORDER BY id FOR UPDATE
-        """,
-        (list(profile_ids), list(campaigns)),
+        """,  # noqa: S608 -- constants
+        {"profile_ids": list(profile_ids), "account_ids": list(account_ids), "campaigns": list(campaigns)},
     )
     return PendingResult(cursor, lambda rows: [_journey(row) for row in rows])
 
@@ -53,33 +66,36 @@ class GoalSought(Struct, frozen=True):
 async def find_past(
     connection: Connection,
     profile_ids: Collection[UUID],
+    account_ids: Collection[str],
     goals: Sequence[GoalSought],
     *,
     between: tuple[datetime, datetime],
     limit: int,
 ) -> PendingResult[list[Journey]]:
-    """Return ended journeys of these profiles that may still reach one of these goals.
+    """Return ended journeys of these owners that may still reach one of these goals.
 
-    By events between two instants. For one profile in one campaign, the `limit` last entered.
+    By events between two instants. For one owner in one campaign, the `limit` last entered.
     """
     cursor = await connection.execute(
-        """
-        SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry, entered_at
+        f"""
+        SELECT {_COLUMNS}
         FROM (
           SELECT journeys.*, row_number() OVER (
-            PARTITION BY profile_id, campaign_key ORDER BY entered_at DESC, id DESC) AS place
+            PARTITION BY COALESCE(account_id, profile_id::text), campaign_key ORDER BY entered_at DESC, id DESC
+          ) AS place
           FROM journeys
           JOIN jsonb_to_recordset(%(goals)s) AS goal (campaign_key text, campaign_version int, within int)
             USING (campaign_key, campaign_version)
-          WHERE profile_id = ANY(%(profile_ids)s) AND campaign_key = ANY(%(campaigns)s) AND state <> 'active'
+          WHERE {_select_owners(account_ids)} AND campaign_key = ANY(%(campaigns)s) AND state <> 'active'
             AND (entry ->> 'timestamp')::timestamptz
                 BETWEEN %(first)s - make_interval(secs => goal.within) AND %(last)s
             AND NOT EXISTS (SELECT 1 FROM conversions WHERE journey_id = journeys.id)
         ) AS open
         WHERE place <= %(limit)s
-        """,
+        """,  # noqa: S608 -- constants
         {
             "profile_ids": list(profile_ids),
+            "account_ids": list(account_ids),
             "goals": Jsonb(goals),
             "campaigns": list({goal.campaign_key for goal in goals}),
             "first": between[0],
@@ -95,18 +111,30 @@ def _journey(row: dict[str, Any]) -> Journey:
 
 
 async def last_entries(
-    connection: Connection, profile_ids: Collection[UUID], campaigns: Collection[str]
+    connection: Connection,
+    profile_ids: Collection[UUID],
+    campaigns: Collection[str],
+    account_ids: Collection[str] = (),
 ) -> PendingResult[list[Entered]]:
-    """Return the last entries of these profiles into these campaigns, by entry key."""
+    """Return the last entries of these owners into these campaigns, by entry key."""
     cursor = await connection.execute(
-        """
-        SELECT campaign_key, profile_id, entry_key, max(entered_at) AS last_entered_at
-        FROM journeys WHERE profile_id = ANY(%s) AND campaign_key = ANY(%s)
-        GROUP BY campaign_key, profile_id, entry_key
-        """,
-        (list(profile_ids), list(campaigns)),
+        f"""
+        SELECT campaign_key, account_id, CASE WHEN account_id IS NULL THEN profile_id END AS profile_id, entry_key,
+               max(entered_at) AS last_entered_at
+        FROM journeys WHERE {_select_owners(account_ids)} AND campaign_key = ANY(%(campaigns)s)
+        GROUP BY 1, 2, 3, 4
+        """,  # noqa: S608 -- constants
+        {"profile_ids": list(profile_ids), "account_ids": list(account_ids), "campaigns": list(campaigns)},
     )
-    return PendingResult(cursor, lambda rows: [Entered(**row) for row in rows])
+    return PendingResult(
+        cursor,
+        lambda rows: [
+            Entered(
+                row["campaign_key"], row["profile_id"] or row["account_id"], row["entry_key"], row["last_entered_at"]
+            )
+            for row in rows
+        ],
+    )
 
 
 async def insert(
@@ -125,6 +153,7 @@ async def insert(
                 "campaign_key": journey.campaign_key,
                 "campaign_version": journey.campaign_version,
                 "profile_id": journey.profile_id,
+                "account_id": journey.account_id,
                 "entry_key": journey.entry_key,
                 "workflow_id": journey.workflow_id,
                 # Claims belong to the profile: nothing that reads the entry may use them.
@@ -141,14 +170,14 @@ async def insert(
         )
     await connection.execute(
         """
-        INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
+        INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, account_id, entry_key, workflow_id, entry,
                               entered_at, state, outcome, ended_by, ended_at, step, status, wakes_at)
-        SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry,
+        SELECT id, campaign_key, campaign_version, profile_id, account_id, entry_key, workflow_id, entry,
                entered_at, state, outcome, ended_by, ended_at, step, status, wakes_at
         FROM jsonb_to_recordset(%s) AS item (
-          id uuid, campaign_key text, campaign_version int, profile_id uuid, entry_key text, workflow_id text,
-          entry jsonb, entered_at timestamptz, state text, outcome text, ended_by text, ended_at timestamptz,
-          step text, status text, wakes_at timestamptz)
+          id uuid, campaign_key text, campaign_version int, profile_id uuid, account_id text, entry_key text,
+          workflow_id text, entry jsonb, entered_at timestamptz, state text, outcome text, ended_by text,
+          ended_at timestamptz, step text, status text, wakes_at timestamptz)
         ORDER BY id
         """,
         (Jsonb(items),),
@@ -247,7 +276,7 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
           SELECT journeys.id, row_number() OVER (
             PARTITION BY member.target, campaign_key, entry_key
             ORDER BY (journeys.profile_id = member.target) DESC, entered_at, journeys.id) AS place
-          FROM member JOIN journeys ON journeys.profile_id = member.id WHERE state = 'active'
+          FROM member JOIN journeys ON journeys.profile_id = member.id WHERE state = 'active' AND account_id IS NULL
         ), ended AS (
           UPDATE journeys SET state = 'exited', outcome = 'merged', ended_at = %s, wakes_at = NULL,
                               ended_recorded_at = clock_timestamp()

@@ -56,6 +56,7 @@ class Claimed(Struct, frozen=True):
     learned: LearnedRow | None
     registry_revision: int
     computed: Mapping[str, Any] = {}
+    account_id: str | None = None
     account: AccountView = NO_ACCOUNT
 
 
@@ -112,7 +113,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
                first_claimed_at, provider, first_handed_over_at,
                messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
-               journeys.saved,
+               journeys.account_id, journeys.saved,
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
                     ELSE journeys.state END AS journey_state,
                campaigns.state AS campaign_state,

@@ -95,7 +95,10 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table(
         "journeys",
         _OWN,
-        "id campaign_key campaign_version entry_key state outcome entry step status wakes_at saved entered_at ended_at",
+        """
+        id campaign_key campaign_version account_id entry_key state outcome entry step status wakes_at saved entered_at
+        ended_at
+        """,
         "profile_id workflow_id ended_by moves ended_recorded_at recorded_at",
     ),
     _table("profile_changes", _OWN, "id part changes source source_name source_id at", "profile_id recorded_at"),

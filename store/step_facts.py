@@ -52,7 +52,7 @@ LEFT JOIN (
 WHERE journeys.id = %(journey_id)s
 """  # noqa: S608 -- a constant of the store
 _STEP_FACTS = f"""
-SELECT journeys.profile_id, campaign_key, campaign_version, entry, entered_at, saved,
+SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version, entry, entered_at, saved,
        CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
             ELSE journeys.state END AS journey_state,
        user_id, traits, profiles.context, consent AS consent_given, suppressed,

@@ -187,7 +187,7 @@ async def _load_context(
         people,
         await active.get(),
         (),
-        {(each.campaign_key, each.profile_id, each.entry_key): each.last_entered_at for each in await last.get()},
+        {(each.campaign_key, each.owner, each.entry_key): each.last_entered_at for each in await last.get()},
         received,
         accounts=await read_accounts(connection, [*profile_events, *received]) if reads_accounts else {},
     )

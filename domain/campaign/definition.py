@@ -49,7 +49,7 @@ Reentry = Annotated[
 class Entry(TriggerFields):
     """The start of a journey: an event, an audience, or either.
 
-    A user has one journey at a time under one key.
+    A user, or an account, has one journey at a time under one key.
     """
 
     where: Annotated[str | None, Given, condition(ExpressionScope.ENTRY_WHERE)] = Field(
@@ -60,6 +60,7 @@ class Entry(TriggerFields):
         description="an expression in CEL that tells a user's journeys apart: `event.properties.cart_id`; "
         "left out, a user has one at a time",
     )
+    account: bool = Field(False, description="whether a journey is that of the event's account, not of its user")
     audience: Annotated[Audience | None, Given] = Field(
         None, description="which known people enter without an event: `{where: profile.traits.plan == …}`"
     )

@@ -47,6 +47,7 @@ def derive_rules(campaign: CampaignDocument) -> Rules:
             audience=_audience(entry.audience) if entry.audience else None,
             max_age=entry.max_age,
             kind=entry.trigger.kind if entry.trigger else "track",
+            account=entry.account,
         ),
         exits=tuple(rule for one in campaign.exit or () for rule in _event_rule(one, one.where)),
         subscriptions={id: rule for step in steps for id, rule in _subscriptions(step)},

@@ -47,7 +47,12 @@ def find_stray_keys(source: YamlSource) -> list[Path]:
 
 def _entry(source: YamlSource) -> Iterator[_Found]:
     entry = source.data.get("entry") if isinstance(source.data, dict) else None
-    if not isinstance(entry, dict) or any(key in entry for key in TRIGGER_KEYS):
+    if not isinstance(entry, dict):
+        return
+    if entry.get("account") is True and "audience" in entry:
+        remedy = "Write an event that starts the journey of its account, or leave `account` out"
+        yield ("entry", "audience"), "an audience has people, and `account: true` is for accounts", remedy
+    if any(key in entry for key in TRIGGER_KEYS):
         return
     if "audience" not in entry:
         form = f"Write {examples()}, which starts a journey, or `audience: {{where: …}}`"

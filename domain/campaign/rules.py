@@ -66,7 +66,8 @@ class EntryRule(Struct, frozen=True, omit_defaults=True):
     """The event or the audience by which users enter, or both.
 
     `event` and `kind` are those of the trigger. `key` applies to events. `reentry` in seconds counts from the last
-    entry under the same key. `max_age` is how many seconds before its arrival an event may have happened.
+    entry under the same key. `max_age` is how many seconds before its arrival an event may have happened. With
+    `account`, a journey is that of the event's account, with one at a time under a key.
     """
 
     event: str | None = None
@@ -76,6 +77,7 @@ class EntryRule(Struct, frozen=True, omit_defaults=True):
     audience: AudienceRule | None = None
     max_age: int = 86_400
     kind: EventType = "track"
+    account: bool = False
 
     @property
     def trigger(self) -> Trigger | None:

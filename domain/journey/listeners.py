@@ -54,6 +54,7 @@ class Listeners:
     Versions that are `past` have no active journey, but goals that may still count. `hears_changes` is False if none
     listens for changes of profiles. `may_look_at_consent` and `may_look_at_accounts` are False if no condition of any
     version reads those. `watched_traits` are the keys of the computed traits for whose changes any listens.
+    `of_accounts` are the campaigns with journeys of accounts.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Listeners:
         # By the text: compiling all conditions to find the name `consent` costs too much.
         texts = [text for rules in self._rules.values() for text in _expressions(rules)]
         self.may_look_at_consent = any("consent" in text for text in texts)
+        self.of_accounts = frozenset(key for (key, _), rules in self._rules.items() if rules.entry.account)
         self.may_look_at_accounts = any(may_read_account(text) for text in texts)
 
     def _find(self, trigger: Trigger) -> _Heard:
@@ -110,6 +112,17 @@ class Listeners:
             concerned |= heard.moving
             concerned |= {version.key for version in heard.entries}
         return concerned
+
+    def concern_accounts(self, events: Iterable[Event]) -> bool:
+        """Whether these events may start, move or have started a journey of an account."""
+        if not self.of_accounts:
+            return False
+        return any(
+            not self.of_accounts.isdisjoint(
+                (*heard.moving, *(version.key for version in heard.entries), *(key for key, _ in heard.goals))
+            )
+            for heard in (self._find(trigger) for trigger in {event.trigger for event in events})
+        )
 
     def versions_let_in(self, events: Iterable[Event]) -> list[CampaignVersion]:
         """Return the running campaigns that any of these events may enter, each once."""

@@ -234,8 +234,11 @@ class Matcher:
         )
 
     def _key_of(self, journey_entry: JourneyEntry, expression: str, profile_event: ProfileEvent) -> str | None:
-        """Return the journey's key; one that depends on the profile, by the present one."""
-        if not _looks_at_the_profile(expression):
+        """Return the journey's key; one that depends on the profile, by the present one.
+
+        The key of an account's journey stays that of the member who started it.
+        """
+        if journey_entry.rules.entry.account or not _looks_at_the_profile(expression):
             return journey_entry.key
         began = ProfileEvent(profile_event.profile_id, journey_entry.entry)
         return self.key(expression, began, journey_entry.rules.timezone).value

@@ -1,7 +1,7 @@
 """Journeys as the database keeps them, and the ids of their workflows."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from msgspec import Struct
 
@@ -12,8 +12,15 @@ from domain.tracking.event import Event
 MAX_REFERENCE_BYTES = 160
 
 
+# A person, or the id of an account: the one that has a journey.
+Owner = UUID | str
+
+
 class Journey(Struct, frozen=True):
-    """One user in one campaign. `entry_key` tells parallel journeys apart."""
+    """One user or one account in one campaign.
+
+    `entry_key` tells parallel journeys apart. The steps of an account's journey see the person of `profile_id`: the member who started it, until they leave.
+    """
 
     id: UUID
     campaign_key: str
@@ -23,6 +30,12 @@ class Journey(Struct, frozen=True):
     workflow_id: str
     entry: Event
     entered_at: datetime
+    account_id: str | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """The account, else the person."""
+        return self.profile_id if self.account_id is None else self.account_id
 
 
 class Ending(Struct, frozen=True):
@@ -62,6 +75,11 @@ def user_reference(user_id: str | None, anonymous_id: str | None, profile_id: UU
     if name is None or "@" in name or len(name.encode()) > MAX_REFERENCE_BYTES:
         return str(profile_id)
     return name
+
+
+def account_reference(account_id: str) -> str:
+    """Return an account's name in Temporal, as `user_reference`; it names no member."""
+    return user_reference(account_id, None, uuid5(NAMESPACE_URL, f"account:{account_id}"))
 
 
 def seed_of(workflow_id: str, campaign_key: str) -> str:

@@ -5,17 +5,17 @@ then ordered in one batch is entered and ended; in the other order, it is not en
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from domain.campaign.rules import EntryRule, EventRule, GoalRule
 from domain.conditions.expressions import ExpressionScope
-from domain.journey.active import JourneyIndex
+from domain.journey.active import ByKey, JourneyIndex, VersionRef
 from domain.journey.listeners import CampaignVersion, Listeners, Moves, list_exits
 from domain.journey.matching import JourneyEntry, Matcher, ProfileEvent
-from domain.journey.records import Ending, Journey, user_reference, workflow_id
+from domain.journey.records import Ending, Journey, Owner, account_reference, user_reference, workflow_id
 from domain.journey.routing_result import (
     EntryDecision,
     EntryRefusal,
@@ -26,13 +26,15 @@ from domain.journey.routing_result import (
     SubscriptionMatch,
 )
 from domain.journey.state import EXITED
-from domain.people.account_view import NO_ACCOUNT
+from domain.people.account_view import NO_ACCOUNT, account_of
 from domain.tracking.chain import MAX_CHAIN, count_chain
 from domain.tracking.event import ANY, AUDIENCE, Event, Trigger
 
-# Active journeys of one person in one campaign, under all entry keys. Each event of the person is compared with each
-# of them: without a bound, one batch of some thousand carts and orders kept a process busy for 40 s.
+# Active journeys of one person or account in one campaign, under all entry keys. Each event is compared with each of
+# them: without a bound, one batch of some thousand carts and orders kept a process busy for 40 s.
 MAX_ACTIVE = 100
+
+_Versions = list[tuple[VersionRef, ByKey]]
 
 
 def route(
@@ -97,8 +99,8 @@ class Router:
         for journey in (*context.active, *context.past):
             self._await_goal(journey)
         self._last_entries = dict(context.last_entries)
-        # Events received before, by person and trigger, the earliest first. Those of the batch follow after their turn.
-        self._received: dict[tuple[UUID, Trigger], list[ProfileEvent]] = {}
+        # Events received before, by owner and trigger, the earliest first. Those of the batch follow after their turn.
+        self._received: dict[tuple[Owner, Trigger], list[ProfileEvent]] = {}
         own = {profile_event.event.id for profile_event in batch}
         for profile_event in sorted(context.received, key=_instant):
             if profile_event.event.id not in own:
@@ -129,15 +131,34 @@ class Router:
 
     def _receive(self, profile_event: ProfileEvent) -> None:
         trigger = profile_event.event.trigger
-        for one in {trigger, Trigger(trigger.kind, ANY)}:
-            insort(self._received.setdefault((profile_event.profile_id, one), []), profile_event, key=_instant)
+        for owner in self._owners(profile_event):
+            for one in {trigger, Trigger(trigger.kind, ANY)}:
+                insort(self._received.setdefault((owner, one), []), profile_event, key=_instant)
+
+    def _account_id(self, profile_event: ProfileEvent) -> str | None:
+        """Return the account of an event, as conditions see it."""
+        if not self._accounts:
+            return None
+        return self._accounts.get((profile_event.profile_id, account_of(profile_event.event)), NO_ACCOUNT).id
+
+    def _owners(self, profile_event: ProfileEvent) -> tuple[Owner, ...]:
+        """Return those whose journeys an event may concern: its person, and its account."""
+        account_id = self._account_id(profile_event)
+        return (profile_event.profile_id,) if account_id is None else (profile_event.profile_id, account_id)
+
+    def _owner(self, profile_event: ProfileEvent, entry: EntryRule) -> Owner | None:
+        """Return the owner of a journey that the event starts; None without an account."""
+        return self._account_id(profile_event) if entry.account else profile_event.profile_id
+
+    def _versions(self, profile_event: ProfileEvent, index: JourneyIndex, wanted: Set[VersionRef]) -> _Versions:
+        return [found for owner in self._owners(profile_event) for found in index.versions(owner, wanted)]
 
     def _reach_goals(self, profile_event: ProfileEvent) -> Iterator[None]:
         """Record the goals that the event reaches, also of journeys that are over."""
         if profile_event.event.is_history:
             return
         goals = self._listeners.goals(profile_event.event)
-        for place, journeys in self._awaiting_goal.versions(profile_event.profile_id, goals.keys()):
+        for place, journeys in self._versions(profile_event, self._awaiting_goal, goals.keys()):
             yield
             goal, rules = goals[place], self._listeners.rules_of(place)
             for journey in self._matcher.candidates(profile_event, rules, [goal], ExpressionScope.EXIT_WHERE, journeys):
@@ -152,7 +173,7 @@ class Router:
         An event of the past (backfill) ends journeys, but matches none.
         """
         moved = self._listeners.moves(profile_event.event)
-        for place, journeys in self._active.versions(profile_event.profile_id, moved.keys()):
+        for place, journeys in self._versions(profile_event, self._active, moved.keys()):
             yield
             moves, rules = moved[place], self._listeners.rules_of(place)
             subscribed = [] if profile_event.event.is_history else [rule for _, rule in moves.subscriptions]
@@ -234,6 +255,8 @@ class Router:
             return "", "chain_too_long", {"limit": MAX_CHAIN}
         if self._received_at - event.timestamp > timedelta(seconds=entry.max_age):
             return "", "too_old", {"timestamp": event.timestamp, "max_age_seconds": entry.max_age}
+        if self._owner(profile_event, entry) is None:
+            return "", "no_account", {}
         key = ""
         if entry.key is not None:
             found = self._matcher.key(entry.key, profile_event, version.rules.timezone)
@@ -246,11 +269,12 @@ class Router:
     def _collision(
         self, profile_event: ProfileEvent, version: CampaignVersion, entry: EntryRule, key: str
     ) -> Generator[None, None, tuple[EntryRefusal | None, dict[str, Any]]]:
-        if (journey := self._active.find(profile_event.profile_id, version.key, key)) is not None:
+        owner = self._owner(profile_event, entry) or profile_event.profile_id
+        if (journey := self._active.find(owner, version.key, key)) is not None:
             return "already_in", {"journey_id": journey.id}
-        if self._active.count(profile_event.profile_id, version.key) >= MAX_ACTIVE:
+        if self._active.count(owner, version.key) >= MAX_ACTIVE:
             return "too_many_journeys", {"limit": MAX_ACTIVE}
-        last = self._last_entries.get((version.key, profile_event.profile_id, key))
+        last = self._last_entries.get((version.key, owner, key))
         if last is not None and entry.reentry == "never":
             return "reentry_never", {"last_entered_at": last}
         if last is not None and isinstance(entry.reentry, int):
@@ -266,7 +290,7 @@ class Router:
         """Return an exit event that was received before the entry, but happened after it."""
         earliest: list[ProfileEvent] = []
         for exit in list_exits(journey_entry.rules):
-            for earlier in self._find_overtaking(profile_event, exit.trigger):
+            for earlier in self._find_overtaking(profile_event, journey_entry.rules.entry, exit.trigger):
                 yield
                 if self._matcher.concerns(earlier, exit, ExpressionScope.EXIT_WHERE, journey_entry):
                     earliest.append(earlier)
@@ -280,18 +304,22 @@ class Router:
         goal = journey_entry.rules.goal
         if goal is None:
             return None
-        for earlier in self._find_overtaking(profile_event, goal.trigger):
+        for earlier in self._find_overtaking(profile_event, journey_entry.rules.entry, goal.trigger):
             yield
             if not earlier.event.is_history and self._reaches(earlier, goal, journey_entry):
                 return earlier
         return None
 
-    def _find_overtaking(self, profile_event: ProfileEvent, trigger: Trigger) -> Iterator[ProfileEvent]:
+    def _find_overtaking(
+        self, profile_event: ProfileEvent, entry: EntryRule, trigger: Trigger
+    ) -> Iterator[ProfileEvent]:
         """Iterate over events received before this one that happened after it, in order.
 
-        Events with an impossible clock have no known time, and overtake none.
+        They are those of the owner of the journey. Events with an impossible clock have no known time, and overtake
+        none.
         """
-        received = self._received.get((profile_event.profile_id, trigger), [])
+        owner = self._owner(profile_event, entry)
+        received = [] if owner is None else self._received.get((owner, trigger), [])
         first = bisect_right(received, profile_event.event.timestamp, key=lambda earlier: earlier.event.timestamp)
         for earlier in received[first:]:
             if earlier.event.reported_timestamp is None:
@@ -301,7 +329,11 @@ class Router:
         event = profile_event.event
         id = next(self._new_ids)
         person = self._people[profile_event.profile_id]
-        reference = user_reference(event.user_id or person.user_id, event.anonymous_id, profile_event.profile_id)
+        account_id = self._account_id(profile_event) if version.rules.entry.account else None
+        if account_id is None:
+            reference = user_reference(event.user_id or person.user_id, event.anonymous_id, profile_event.profile_id)
+        else:
+            reference = account_reference(account_id)
         journey = Journey(
             id=id,
             campaign_key=version.key,
@@ -311,10 +343,11 @@ class Router:
             workflow_id=workflow_id(version.key, reference, id),
             entry=event,
             entered_at=self._received_at,
+            account_id=account_id,
         )
         self.result.entered.append(journey)
         self._active.add(journey)
-        self._last_entries[version.key, profile_event.profile_id, key] = self._received_at
+        self._last_entries[version.key, journey.owner, key] = self._received_at
         if (goal := (yield from self._goal_before(profile_event, JourneyEntry(version.rules, event, key)))) is not None:
             self.result.conversions.append(ReachedGoal(journey, goal.event))
         else:

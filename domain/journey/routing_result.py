@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct, field
 
 from domain.journey.matching import Person, ProfileEvent
-from domain.journey.records import Ending, Journey
+from domain.journey.records import Ending, Journey, Owner
 from domain.people.account_view import AccountKey, AccountView
 from domain.tracking.event import Event
 
@@ -19,6 +19,7 @@ EntryRefusal = Literal[
     "history",
     "chain_too_long",
     "too_old",
+    "no_account",
     "no_key",
     "already_in",
     "too_many_journeys",
@@ -76,16 +77,16 @@ class RoutingContext(Struct, frozen=True):
     """The rows that routing depends on, locked until the commit.
 
     `active` are the active journeys concerned, `past` are over and may still reach their goal, `last_entries` is when
-    each (campaign, profile, key) was last entered, `received` are stored exits and goals that may have happened after
+    each (campaign, owner, key) was last entered, `received` are stored exits and goals that may have happened after
     an entry of this batch, including those of the batch itself. `as_of` are the people as each event found them, with
     the event itself counted in their computed traits; where there is none, as in `people`. `accounts` are those of the
-    events and of `received`, if any condition reads them.
+    events and of `received`, if any condition or journey needs them.
     """
 
     people: Mapping[UUID, Person]
     active: Sequence[Journey]
     past: Sequence[Journey]
-    last_entries: Mapping[tuple[str, UUID, str], datetime]
+    last_entries: Mapping[tuple[str, Owner, str], datetime]
     received: Sequence[ProfileEvent]
     as_of: Mapping[UUID, Person] = {}
     accounts: Mapping[AccountKey, AccountView] = {}

@@ -62,8 +62,8 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
     own state. `arms` are those of the splits that the journey has reached. `bucket` stays the person's in merges.
     `saved` are values of webhooks' replies. `computed` are the values of computed traits, read from the state `counted`
-    with the definitions of the registry's revision. `account` is read if an expression of the version may read it.
-    `said_traits` are the packed stamps of the traits, for actions.
+    with the definitions of the registry's revision. `account_id` is that of an account's journey, and `account` is read
+    if an expression of the version may read it. `said_traits` are the packed stamps of the traits, for actions.
     """
 
     entry: dict[str, Any]
@@ -80,6 +80,7 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     counted: dict[str, Any]
     learned: LearnedRow | None = None
     computed: Mapping[str, Any] = {}
+    account_id: str | None = None
     account: AccountView = NO_ACCOUNT
     said_traits: list[list[Any]] | None = None
 

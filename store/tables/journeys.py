@@ -24,7 +24,9 @@ journeys = Table(
     Column("id", Uuid, primary_key=True),
     Column("campaign_key", Text, nullable=False),
     Column("campaign_version", Integer, nullable=False),
+    # the member that the steps of an account's journey see.
     Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    Column("account_id", Text, ForeignKey("accounts.id")),
     Column("entry_key", Text, nullable=False, server_default=text("''")),
     Column("workflow_id", Text, nullable=False, unique=True),
     Column("state", Text, nullable=False, server_default=text("'active'")),
@@ -49,16 +51,31 @@ journeys = Table(
     CheckConstraint("state IN ('active', 'completed', 'exited')", name="journeys_state"),
     CheckConstraint("(state = 'active') = (ended_at IS NULL)", name="journeys_ended_at"),
     CheckConstraint("status IN ('waiting', 'deferred', 'held', 'acting')", name="journeys_status"),
-    # A user has one active journey in a campaign for each entry key, even with concurrent processes.
+    # A user or an account has one active journey in a campaign for each entry key, even with concurrent processes.
     Index(
-        "journeys_one_active",
+        "journeys_one_active_of_profile",
         "campaign_key",
         "profile_id",
         "entry_key",
         unique=True,
-        postgresql_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active' AND account_id IS NULL"),
+    ),
+    Index(
+        "journeys_one_active_of_account",
+        "campaign_key",
+        "account_id",
+        "entry_key",
+        unique=True,
+        postgresql_where=text("state = 'active' AND account_id IS NOT NULL"),
     ),
     Index("journeys_profile_id", "profile_id", "campaign_key", "entry_key"),
+    Index(
+        "journeys_account_id",
+        "account_id",
+        "campaign_key",
+        "entry_key",
+        postgresql_where=text("account_id IS NOT NULL"),
+    ),
     # For the versions in use and the counts of a campaign, which are read while all events wait. With the id, also for
     # pages of a version.
     Index("journeys_campaign", "state", "campaign_key", "campaign_version", "id"),

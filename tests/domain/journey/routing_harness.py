@@ -12,9 +12,10 @@ from msgspec import Struct
 from domain.campaign.rules import EntryRule, EventRule, GoalRule, Rules, ScheduleRule
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.journey.matching import ProfileEvent
-from domain.journey.records import Journey
+from domain.journey.records import Journey, Owner
 from domain.journey.routing import route
 from domain.journey.routing_result import RoutingContext, RoutingResult
+from domain.people.account_view import AccountKey, AccountView
 from domain.tracking.event import Event
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -42,7 +43,7 @@ class RoutingHarness:
         self.active: dict[UUID, Journey] = {}
         self.past: dict[UUID, Journey] = {}
         self.converted: dict[UUID, str] = {}
-        self.last_entries: dict[tuple[str, UUID, str], datetime] = {}
+        self.last_entries: dict[tuple[str, Owner, str], datetime] = {}
         self.received: list[ProfileEvent] = []
         self.result = RoutingResult()
         self._ids = (UUID(int=number) for number in count(1))
@@ -51,6 +52,10 @@ class RoutingHarness:
         self.active |= {journey.id: journey for journey in journeys}
         return self
 
+    def accounts(self, profile_events: Sequence[ProfileEvent]) -> Mapping[AccountKey, AccountView]:
+        """The accounts of events."""
+        return {}
+
     def take(self, *profile_events: ProfileEvent, after: timedelta = timedelta(0)) -> RoutingResult:
         """Route a batch. Its own events are stored before it is routed."""
         self.at += after
@@ -58,11 +63,12 @@ class RoutingHarness:
         # The latest first: nothing may depend on the order in which they are found.
         found = sorted(self.received, key=lambda one: one.event.timestamp, reverse=True)
         past = [journey for id, journey in self.past.items() if id not in self.converted]
-        around = RoutingContext(PEOPLE, list(self.active.values()), past, self.last_entries, found)
+        accounts = self.accounts([*profile_events, *found])
+        around = RoutingContext(PEOPLE, list(self.active.values()), past, self.last_entries, found, {}, accounts)
         routed = route(iter(profile_events), self.listeners, around, received_at=self.at, new_ids=self._ids)
         for journey in routed.entered:
             self.active[journey.id] = journey
-            self.last_entries[journey.campaign_key, journey.profile_id, journey.entry_key] = journey.entered_at
+            self.last_entries[journey.campaign_key, journey.owner, journey.entry_key] = journey.entered_at
         for id in routed.exits:
             self.past[id] = self.active.pop(id)
         for reached in routed.conversions:
