@@ -19,7 +19,8 @@ Owner = UUID | str
 class Journey(Struct, frozen=True):
     """One user or one account in one campaign.
 
-    `entry_key` tells parallel journeys apart. The steps of an account's journey see the person of `profile_id`: the member who started it, until they leave.
+    `entry_key` tells parallel journeys apart. The steps of an account's journey see the person of `profile_id`: the
+    member who started it, until they leave.
     """
 
     id: UUID
