@@ -23,6 +23,8 @@ MAX_BYTES: Final = 32 * 1024
 
 # A JWT: two objects of JSON in base64, then the signature.
 _USER_TOKEN: Final = re.compile(rb"eyJ[\w-]*\.eyJ[\w-]*\.[\w-]*")
+# Clients that set no header send their key in each call. Who reads rejects may not report.
+_WRITE_KEY: Final = re.compile(rb'("writeKey"\s*:\s*")[^"]+')
 
 
 class Unrecorded(msgspec.Struct, frozen=True):
@@ -137,6 +139,8 @@ class RejectCollector:
         limit = min(MAX_TEXT_BYTES, self._room)
         if b"eyJ" in raw:
             raw = _USER_TOKEN.sub(b"(user token)", raw)
+        if b"writeKey" in raw:
+            raw = _WRITE_KEY.sub(rb"\1(write key)", raw)
         # A text column holds no NUL, and an invalid byte takes three once replaced: cut again afterwards.
         readable = raw[:limit].decode(errors="replace").replace("\0", "�")
         kept = readable.encode()[:limit].decode(errors="ignore")

@@ -174,6 +174,23 @@ def test_a_long_id_of_255_characters_is_taken() -> None:
     assert event(userId="ü" * 255).user_id == "ü" * 255
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        b'{"writeKey":"sj_1_secret","userId":"u-1"}',
+        b'{"userId":"u-1", "context": {"writeKey" : "sj_1_secret"}}',
+        b'{"writeKey":"sj_1_secret","userId":"u-1","number":NaN}',
+        b'{"writeKey":"sj_1_secret","userId":"u-1","number":1e999}',
+    ],
+)
+def test_a_write_key_is_never_kept(call: bytes) -> None:
+    shared = b'{"batch": [{"type": "track", "event": "x", "userId": "u"}], "context": [%b]}' % call
+    for found in (of_texts(call), decoded(shared)):
+        [kept] = found.rejects
+        assert "secret" not in repr(kept)
+        assert "(write key)" in kept.body
+
+
 def test_a_missing_message_id_is_made() -> None:
     page = {"type": "page", "userId": "u"}
     result = of_items(page, page | {"messageId": None}, page | {"messageId": ""})
