@@ -33,7 +33,7 @@ _LINE = '{"table": "identities", "row": {"kind": "user", "value": "u-4711"}}\n'
 async def export(person: PersonPath, services: Using, by: Admin) -> StreamingResponse:
     """All that is stored of a user, as it is at one instant, in lines of JSON.
 
-    The audit log says who has exported whom.
+    The audit log records each export.
     """
     exported = await services.exports.export(person, by=by)
 

@@ -287,7 +287,7 @@ async def find_users(
 async def get_user(person: PersonPath, services: Using, by: Reader, tag: Tagged) -> User:
     """One user: traits with their sources, ids, consent with its log, and journeys.
 
-    The audit log says who has looked at whom, once a day.
+    The audit log records each reader of a user, once a day.
     """
     return _answer(await services.users.get(person, by=by), tag)
 
@@ -299,7 +299,7 @@ async def change_user(
     """Change traits, consent and suppressions: all or nothing.
 
     The rules are those of an identify. Traits and consent are reported as an event of the source `sojourn`, which
-    campaigns hear. A person whom no call has named is 404: an identify makes one.
+    campaigns hear. An id that no call has named is 404: an identify makes a person of it.
     """
     view = await services.change_user(
         person,

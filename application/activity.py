@@ -1,8 +1,7 @@
 """Learn from committed events when people were there, and by which devices.
 
-This is behind ingest, so that a call that no rule mentions costs it nothing. A page of events costs a few statements
-whatever its size, and a write only for people of whom something has changed: within five minutes of a session that is
-once.
+A consumer of the stream does this, so that it costs ingest nothing. A page of events takes a fixed number of
+statements, and writes only the people that it changes: a burst of events within five minutes changes a person once.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -18,7 +18,7 @@ from store.operations import Operation, Page
 
 # People of one transaction. Their events wait meanwhile.
 PAGE = 100
-# The cursor after the last person: those whom a merge left partial come last.
+# The cursor after the last person. The people that a merge left partial come after it.
 _EVERYONE: Final = UUID(int=2**128 - 1)
 
 

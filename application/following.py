@@ -56,7 +56,7 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class PendingStates:
-    """The requested states of the people whom events concern, in the order of arrival."""
+    """The requested states of the people of events; `arrived` is in order of arrival."""
 
     traits: DeployedTraits
     arrived: Sequence[StoredEvent]

@@ -80,7 +80,7 @@ class Sweeper:
     async def _report(
         self, connection: Connection, listeners: Listeners, traits: DeployedTraits, now: datetime, limit: int
     ) -> int:
-        """Report the changes of due people whom no other transaction has."""
+        """Report the changes of due people; skip those that another transaction locks."""
         candidates = await profile_states.find_due(connection, now, limit)
         people = await profiles.lock_free(connection, candidates)
         found = await (await profile_states.read(connection, people.keys())).get()

@@ -10,7 +10,7 @@ from cli.dev_folder import DevFolder
 from runtime.embedded.ports import LOOPBACK
 from runtime.embedded.temporal import NAMESPACE
 
-# Whatever Temporal's own variables say of another server.
+# They replace Temporal's own variables, which may name another server.
 EMBEDDED_TEMPORAL: Final[Mapping[str, Any]] = {
     "temporal_address": f"{LOOPBACK}:7233",
     "temporal_namespace": NAMESPACE,

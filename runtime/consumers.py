@@ -35,7 +35,7 @@ async def _follow(database: Database, consumer: Consumer) -> None:
     while True:
         try:
             consumed = await consume_page(database, consumer)
-        except Exception as error:  # noqa: BLE001 -- whatever it met, the next round begins at the same row
+        except Exception as error:  # noqa: BLE001 -- the next round begins at the same row
             log.warning("failed to consume rows", consumer=consumer.name, error=_describe(error), seconds=pause)
             await asyncio.sleep(pause)
             pause = min(MAX_PAUSE, pause * 2)

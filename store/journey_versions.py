@@ -118,7 +118,7 @@ class Sought(Struct, frozen=True):
     asked_at: datetime
 
 
-# Whatever became of them since: a cursor over ids meets and counts each once.
+# In any state: a cursor over ids counts each once.
 _CANDIDATES = """
 FROM journeys
 JOIN campaigns ON campaigns.key = journeys.campaign_key

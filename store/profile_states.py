@@ -14,8 +14,8 @@ from store.database import Connection, PendingResult
 class StateRow(Struct, frozen=True):
     """The state of a person, by trait id.
 
-    `next_at` is when a watched trait may change by time alone. `is_partial` says that a merge has joined people of whom
-    one may lack events of before a trait: its state is computed anew.
+    `next_at` is when a watched trait may change by time alone. A merge during a backfill sets `is_partial`: the backfill
+    may have counted only one of the two histories, so it computes the person anew.
     """
 
     state: Mapping[str, Any]

@@ -15,9 +15,10 @@ MAX_SUMMARY: Final = 80
 
 # A sentence begins with a text, after the end of another, in a list, in a heading or in a cell of a table.
 _START: Final = r"(?:\A|[.!?:][\"')*_]*\s+|\n\s*\n\s*|\n\s*(?:[-*]|\d+\.|\#+)\s+|\|\s*)[*_]{0,2}"
-_INVERTED: Final = re.compile(_START + r"(?:Of|What|Whoever|Those who|That)\b(?!')")
+_INVERTED: Final = re.compile(_START + r"(?:Of|What|Whatever|Whoever|Those who|That)\b(?!')")
 _OBSCURE: Final = re.compile(
-    r"\b(?:whoever|nobody|somebody|(?:is|are) let be|in hand|to be had|one looks|(?:is|are) told of)\b", re.IGNORECASE
+    r"\b(?:whom|whoever|nobody|somebody|(?:is|are) let be|in hand|to be had|one looks|(?:is|are) told of)\b",
+    re.IGNORECASE,
 )
 _FENCE: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 

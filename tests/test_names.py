@@ -66,6 +66,7 @@ def test_no_sentence_is_inverted_or_obscure() -> None:
         ("| What | who |", ["What"]),
         ("Caps.\n\n## What a cap counts", ["What"]),
         ("While it waits, nobody is added; one looks again.", ["nobody", "one looks"]),
+        ("Whatever departs is kept. The person whom it names.", ["Whatever", "whom"]),
         ("Return what the row says. None of these: that is rare.", []),
     ],
 )

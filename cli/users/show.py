@@ -62,7 +62,7 @@ def print_person(person: dict[str, Any]) -> None:
 
 
 def stated_cells(stated: dict[str, Any]) -> list[str]:
-    """Return the cells of a stated value: itself, when, and by whom."""
+    """Return the cells of a stated value: itself, when it was stated, and the source."""
     value = stated["value"]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return [text, local_second(stated["at"]), _source(stated)]

@@ -100,7 +100,7 @@ def checked_functions() -> list[cel.FunctionDecl]:
 
 
 def evaluated_functions() -> list[cel.FunctionDecl]:
-    """Return the functions for the evaluation, over whatever the data has."""
+    """Return the functions for the evaluation, which take values of any type."""
     kinds = cel.Type
     return [
         cel.FunctionDecl(WITHIN, [cel.Overload(WITHIN, kinds.BOOL, [kinds.DYN, kinds.STRING], False, _is_within_span)]),

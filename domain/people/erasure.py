@@ -26,7 +26,7 @@ REFUSED_BEFORE: Final = "refused before an erasure"
 
 
 def find_erased(batch: Iterable[Event], erased_at: Mapping[Identity, datetime]) -> list[Event]:
-    """Return the events that happened before the erasure of a person whom they name."""
+    """Return the events that name an erased person and happened before the erasure."""
     if not erased_at:
         return []
     return [

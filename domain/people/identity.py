@@ -3,7 +3,7 @@
 A user id names one profile for ever. An anonymous id belongs to a profile of its own until an event names both ids:
 then the anonymous profile becomes the user's, or is merged into it. An anonymous id of one user stays with that user
 when another person logs in on the same device: the user id of the event decides. An external id, of another system, is
-linked as an anonymous id is; it never decides whom a call concerns, and two users are never merged by one.
+linked as an anonymous id is; it never decides which person a call concerns, and it merges no two users.
 """
 
 from collections.abc import Callable, Iterable, Mapping

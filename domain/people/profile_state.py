@@ -106,13 +106,11 @@ class Folded(Struct, frozen=True):
 
 
 def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a profile") -> Folded:
-    """Apply statements; the latest of each name wins, in whatever order they are.
-
-    `owner` names the owner of the traits in refusals.
+    """Apply statements in any order; the latest of each name wins.
 
     A trait beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, as is a claim beyond MAX_CLAIMS; the rest is kept. Deleted
     traits use the remaining room: beyond it, the ones deleted first are forgotten. Beyond MAX_CONSENTS, refusals are
-    kept first, then the latest consents.
+    kept first, then the latest consents. `owner` names the owner of the traits in the reasons of refusals.
     """
     new = state.copy()
     room = _Room(new.traits, owner)

@@ -73,20 +73,20 @@ class Trigger(NamedTuple):
 class Event(Struct, frozen=True, kw_only=True, gc=False):
     """One accepted call of the tracking API.
 
-    `name` is the event of a track, the name of a page or screen, what a derived event is about, else None. `properties`
-    are the properties of a track, page or screen, and the traits of an identify or group; `before` and `after` of a
-    derived event. `timestamp` is when it happened, corrected for the skew of
-    the client's clock. For an impossible clock it is the arrival, and `reported_timestamp` the clock's time: such an
-    event overtakes no other. At least one of `user_id` and `anonymous_id` is set; `previous_id` only for an alias.
+    `name` is the event of a track, the name of a page or screen, or the changed value, channel or platform of a derived
+    event; else None. `properties` are those of a track, page or screen, the traits of an identify or group, or `before`
+    and `after` of a change. `timestamp` is when it happened, corrected for the skew of the client's clock. For an
+    impossible clock it is the arrival, and `reported_timestamp` the clock's time: such an event overtakes no other. At
+    least one of `user_id` and `anonymous_id` is set; `previous_id` only for an alias.
     `external_ids` are the person's ids in other systems, as type and id; they are stored with the context alone.
     `integrations` is the client's choice of services. `is_history` marks an event of the past without effects: it
     starts, moves and converts nothing.
 
-    `message_id` is the client's own, unique within `source`, the name of its key or keys; of a browser key, whose
-    holders are many, within one visitor. `id` is made on arrival, and
-    is Sojourn's id of the event, in Temporal as well. `said_at` is the time of its statements about the person; None
-    for the earlier of `timestamp` and arrival. `claims` are the values that its sender may not state, by their path in
-    the call; they are kept with the person, not with the event.
+    `message_id` is the client's own, unique within `source`, the name of its key or keys. A browser key is shared by
+    all visitors, so there it is unique within one visitor. `id` is made on arrival, and is Sojourn's id of the event,
+    in Temporal as well. `said_at` is the time of its statements about the person; None for the earlier of `timestamp`
+    and arrival. `claims` are the values that its sender may not state, by their path in the call; they are kept with
+    the person, not with the event.
 
     The entry of an audience member has the form of an event of the type audience, but is not stored as one.
     """

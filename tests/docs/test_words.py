@@ -10,8 +10,8 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "cli/start
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 # At the beginning of a sentence, and of a cell or an item.
 BEGINNING = r"(?:^|[.:;!?] |\| |^[-*] |\*\* )"
-INDIRECT = re.compile(rf"{BEGINNING}(?:Of|What|Whoever|Those who|That)\b[^.?\n]*", re.MULTILINE)
-NOBODY = re.compile(r"\b(?:whoever|nobody|somebody|is let be|to be had)\b", re.IGNORECASE)
+INDIRECT = re.compile(rf"{BEGINNING}(?:Of|What|Whatever|Whoever|Those who|That)\b[^.?\n]*", re.MULTILINE)
+NOBODY = re.compile(r"\b(?:whom|whoever|nobody|somebody|is let be|to be had)\b", re.IGNORECASE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -8,7 +8,7 @@ from domain.people.activity import is_activity
 from domain.tracking.event import Event
 
 TraitFunction = Literal["count", "any", "sum", "min", "max", "first", "last", "top", "distinct", "sequence"]
-# The type of a trait for conditions. `counts` are numbers by text, and a `dyn` is whatever the events say.
+# The type of a trait for conditions. `counts` are numbers by text. The events decide the type of a `dyn`.
 TraitType = Literal["int", "double", "timestamp", "bool", "counts", "dyn"]
 NamedEventType = Literal["track", "page", "screen"]
 
