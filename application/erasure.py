@@ -2,12 +2,10 @@
 
 from uuid import UUID
 
-from psycopg.errors import DeadlockDetected
-
+from application.identity_locks import IdentityMovedError, retry_moved
 from application.people import unknown_person
 from application.routing import exit_message
 from domain.access import Actor
-from domain.errors import UnavailableError
 from domain.journey.records import Ending
 from domain.journey.state import EXITED
 from domain.people.erasure import ERASED
@@ -16,13 +14,6 @@ from store import audit, erasures, journeys, operations, outbox, profiles
 from store.database import Connection, Database
 from store.erasures import Erasure
 from store.operations import Operation
-
-# Events that link ids take turns with the erasure.
-ATTEMPTS = 12
-
-
-class _IdentitiesMovedError(Exception):
-    """The identities of the person have changed since they were read."""
 
 
 class Erasures:
@@ -37,13 +28,7 @@ class Erasures:
         Their journeys are ended and their ids free for a new person when this returns. A repetition gets the operation
         of the first request. Raises NotFoundError, and UnavailableError while their ids keep changing.
         """
-        for _ in range(ATTEMPTS):
-            try:
-                return await self._begin(person, by)
-            except (_IdentitiesMovedError, DeadlockDetected):
-                # Events link or merge the person's ids just now.
-                continue
-        raise UnavailableError(f"the ids of {person} keep changing; try again", retry_after=1)
+        return await retry_moved(lambda: self._begin(person, by), f"the ids of {person} keep changing; try again")
 
     async def _begin(self, person: PersonRef, by: Actor) -> Operation:
         async with self._database.transaction() as connection:
@@ -54,7 +39,7 @@ class Erasures:
             identities = await erasures.lock_identities(connection, profile_id)
             if not identities:
                 # The person was merged into another one, or is being erased.
-                raise _IdentitiesMovedError if person.kind != "profile" else unknown_person(person)
+                raise IdentityMovedError if person.kind != "profile" else unknown_person(person)
             own = await erasures.lock_addresses(connection, profile_id)
             await _end_journeys(connection, profile_id, by)
             target = await erasures.hash_id(connection, max(identities))

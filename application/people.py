@@ -233,6 +233,11 @@ def _change(profile_id: UUID, part: str, changes: dict[str, Any], source: Source
     return ProfileChange(uuid7(), profile_id, part, changes, source.kind, source.id, source.name, source.at)
 
 
+def build_identity_change(profile_id: UUID, what: str, other: UUID, source: Source) -> ProfileChange:
+    """Build the history of an operator's merge of a profile, or of its undo."""
+    return _change(profile_id, "identity", {what: [other]}, source)
+
+
 async def set_traits(
     connection: Connection,
     profile_id: UUID,
