@@ -9,7 +9,7 @@ from domain.access import Actor
 from domain.journey.records import Ending
 from domain.journey.state import EXITED
 from domain.people.erasure import ERASED
-from domain.people.identity import PersonRef
+from domain.people.identity import PersonRef, find_main_identity
 from store import audit, erasures, journeys, operations, outbox, profiles
 from store.database import Connection, Database
 from store.erasures import Erasure
@@ -42,7 +42,7 @@ class Erasures:
                 raise IdentityMovedError if person.kind != "profile" else unknown_person(person)
             own = await erasures.lock_addresses(connection, profile_id)
             await _end_journeys(connection, profile_id, by)
-            target = await erasures.hash_id(connection, max(identities))
+            target = await erasures.hash_id(connection, find_main_identity(identities))
             operation = await operations.insert_for_deployment(
                 connection, "erase", {"person": target}, requested_by=by.name
             )

@@ -3,22 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from store.database import Connection
 from store.personal_data import PERSONAL_TABLES
 
 _CONDITIONS = {table.name: table.where for table in PERSONAL_TABLES if table.fate == "rewrite"}
 
 
-async def rewrite_audit_log(connection: Connection, parameters: Mapping[str, Any], hashes: Mapping[str, str]) -> int:
-    """Let the audit log keep what was done, with the hash of the person."""
+async def rewrite_audit_log(connection: Connection, parameters: Mapping[str, Any], person: str) -> int:
+    """Let the audit log keep the actions, with the hash `person` in place of each id."""
     cursor = await connection.execute(
         f"""
-        UPDATE audit_log SET target = COALESCE(%(hashes)s::jsonb ->> target, target), data = '{{}}'
+        UPDATE audit_log SET target = CASE WHEN target = ANY(%(values)s) THEN %(person)s ELSE target END, data = '{{}}'
         WHERE {_CONDITIONS["audit_log"]}
         """,  # noqa: S608 -- a condition of the store
-        {**parameters, "hashes": Jsonb(hashes)},
+        {**parameters, "person": person},
     )
     return cursor.rowcount
 

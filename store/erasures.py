@@ -138,7 +138,7 @@ async def find(connection: Connection, operation_id: UUID) -> Erasure | None:
 
 
 async def hash_id(connection: Connection, identity: Identity) -> str:
-    """Return what stands for an erased id, under the key that never changes."""
+    """Return the keyed hash that stands for an erased person in other rows."""
     cursor = await connection.execute(
         "SELECT encode(keyed_hash(%s, %s), 'hex') AS hash", (identity.kind, identity.value)
     )

@@ -14,8 +14,8 @@ from store.database import Connection, PendingResult
 class StateRow(Struct, frozen=True):
     """The state of a person, by trait id.
 
-    `next_at` is when a watched trait may change by time alone. A merge during a backfill sets `is_partial`: the backfill
-    may have counted only one of the two histories, so it computes the person anew.
+    `next_at` is when a watched trait may change by time alone. A merge during a backfill sets `is_partial`: only one of
+    the two histories may have been counted, so the backfill counts both anew.
     """
 
     state: Mapping[str, Any]

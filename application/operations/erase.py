@@ -1,4 +1,4 @@
-"""Erase what is there of a person: workflows, rows, and copies of their ids."""
+"""Erase a person: their workflows and rows, and their ids in other rows."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -6,6 +6,7 @@ from typing import Protocol, assert_never
 
 from domain.channels.kinds import normalized_addresses
 from domain.people.erasure import spell_in_texts
+from domain.people.identity import find_main_identity
 from store import addresses, erased_copies, erasures
 from store.addresses import Address
 from store.database import Connection
@@ -29,9 +30,8 @@ class WorkflowDeletion(Protocol):
 
 
 class EraseHandler:
-    """Erases one person: each page begins with what is left.
+    """Erases one person. Each page begins with what is left, so none is lost.
 
-    So no page is lost, and each counts what is gone.
     `copies` are the consumers of the stream that delete the person's rows elsewhere.
     """
 
@@ -121,10 +121,8 @@ async def _delete_rows(connection: Connection, erasure: Erasure) -> tuple[dict[s
         left -= deleted
         if left <= 0:
             return counts, False
-    # The user id is the greatest by its kind; what names the profile stands for the same person.
-    hashes = {identity.value: await erasures.hash_id(connection, identity) for identity in erasure.identities}
-    hashes[str(erasure.profile_id)] = hashes[max(erasure.identities).value]
-    counts["audit_log"] = await erased_copies.rewrite_audit_log(connection, parameters, hashes)
+    person = await erasures.hash_id(connection, find_main_identity(erasure.identities))
+    counts["audit_log"] = await erased_copies.rewrite_audit_log(connection, parameters, person)
     await erased_copies.rewrite_operations(connection, parameters)
     await erased_copies.rewrite_reconciliations(connection, parameters)
     await erasures.delete_person(connection, erasure)

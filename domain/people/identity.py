@@ -103,6 +103,11 @@ def identities_of(events: Iterable[Event]) -> set[Identity]:
     return wanted
 
 
+def find_main_identity(identities: Iterable[Identity]) -> Identity:
+    """Return the id that stands for a person: a user id, else an anonymous one."""
+    return max(identities, key=lambda one: (one.kind == "user", one.kind == "anonymous", one))
+
+
 def is_external(identity: Identity) -> bool:
     """Return whether an identity is an id of another system."""
     return identity.kind not in IDENTITY_KINDS

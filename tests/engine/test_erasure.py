@@ -148,6 +148,9 @@ async def test_nothing_of_a_person_is_left(
         counted = [done["counts"][name] for name in ("journeys", "workflows", "clickhouse")]
         assert counted == [number, number, 1]
         assert await rows_with(database_url, MARK) == []
+        # The audit log names the person by one hash, in place of any of their ids.
+        audited = await harness.until("SELECT DISTINCT target FROM audit_log WHERE starts_with(action, 'user.')")
+        assert [row["target"].partition(":")[0] for row in audited] == ["erased"]
         assert MARK not in str(copy.rows)
         await check_gone_from_temporal(harness, host)
         output = capfd.readouterr()
@@ -162,7 +165,9 @@ async def live(harness: Harness) -> None:
     old = {"messageId": f"{MARK}-0", "anonymousId": TWIN, "event": "Looked", "properties": {"code": MARK}}
     await harness.post("track", old)
     await harness.identify(USER, email=f"{MARK}-old@example.com", street=f"{MARK} street")
-    await harness.post("identify", {"messageId": f"{MARK}-1", "userId": USER, "anonymousId": TWIN, "traits": {}})
+    other_ids = {"externalIds": [{"type": "zendesk", "id": f"{MARK}-z"}]}
+    linking = {"messageId": f"{MARK}-1", "userId": USER, "anonymousId": TWIN, "traits": {}, "context": other_ids}
+    await harness.post("identify", linking)
     await harness.identify(USER, email=f"{MARK}@Example.com")
     refused = {"type": "track", "messageId": f"{MARK}-r", "userId": USER, "properties": {"code": MARK}}
     await harness.post("batch", {"batch": [refused, {**refused, "userId": {"is": USER}}]})

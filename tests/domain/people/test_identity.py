@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.people.identity import MAX_EXTERNAL_IDS, Identity, Known, Resolution, identities_of, resolve
+from domain.people.identity import (
+    MAX_EXTERNAL_IDS,
+    Identity,
+    Known,
+    Resolution,
+    find_main_identity,
+    identities_of,
+    resolve,
+)
 from domain.tracking.event import Event
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -54,6 +62,13 @@ def event(
         context={},
         timestamp=NOON,
     )
+
+
+def test_a_user_id_stands_for_a_person_before_all_other_ids() -> None:
+    external = Identity("zendesk", "z-1")
+    assert find_main_identity([external, anonymous("a-1"), user("u-1")]) == user("u-1")
+    assert find_main_identity([external, anonymous("a-1")]) == anonymous("a-1")
+    assert find_main_identity([external]) == external
 
 
 class People:
