@@ -39,32 +39,10 @@ class OperationService:
         """Cancel an operation after its page. Raises NotFoundError and ConflictError."""
         async with self._database.transaction() as connection:
             operation = await _get_or_raise(connection, id)
-            if operation.kind == "resume":
-                # Nothing else would wake the other held journeys.
-                raise ConflictError(
-                    f"operation {id} lets those go on that were held; it cannot be cancelled: pause the campaign",
-                    operation=str(id),
-                    state=operation.state,
-                )
-            if operation.kind == "exit" and convert(operation.parameters, ExitParameters).whole_versions:
-                raise ConflictError(
-                    f"operation {id} ends journeys that count as ended already; it cannot be cancelled",
-                    operation=str(id),
-                    state=operation.state,
-                )
-            if operation.kind == "erase":
-                # A part of the person would stay, which nothing leads to any more.
-                raise ConflictError(
-                    f"operation {id} erases a person whose ids are gone already; it cannot be cancelled",
-                    operation=str(id),
-                    state=operation.state,
-                )
+            if (refusal := _explain_refusal(operation)) is not None:
+                raise _conflict(operation, refusal)
             if not await operations.cancel(connection, id):
-                raise ConflictError(
-                    f"operation {id} is {operation.state}; there is nothing left to cancel",
-                    operation=str(id),
-                    state=operation.state,
-                )
+                raise _conflict(operation, f"is {operation.state}; there is nothing left to cancel")
             await audit.record(connection, by, "operation.cancel", str(id), {"campaign": operation.campaign_key})
             return await _get_or_raise(connection, id)
 
@@ -74,3 +52,22 @@ async def _get_or_raise(connection: Connection, id: UUID) -> Operation:
     if operation is None:
         raise NotFoundError(f"there is no operation {id}", operation=str(id))
     return operation
+
+
+def _explain_refusal(operation: Operation) -> str | None:
+    """Return why an operation cannot be cancelled, after its id; None if it can."""
+    match operation.kind:
+        case "resume":
+            # Nothing else would wake the other held journeys.
+            return "wakes the held journeys; it cannot be cancelled: pause the campaign"
+        case "exit" if convert(operation.parameters, ExitParameters).whole_versions:
+            return "ends journeys that count as ended already; it cannot be cancelled"
+        case "erase":
+            # The rest of the person's rows would stay, and nothing leads to them any more.
+            return "erases a person whose ids are deleted already; it cannot be cancelled"
+        case _:
+            return None
+
+
+def _conflict(operation: Operation, text: str) -> ConflictError:
+    return ConflictError(f"operation {operation.id} {text}", operation=str(operation.id), state=operation.state)
