@@ -16,7 +16,7 @@ from api.pages import DEFAULT_LIMIT, After, Limit, cursor, position
 from api.problems import refusals
 from api.routes import Route
 from api.user_paths import WHOLE_PERSON
-from application.users import PersonView
+from application.person_views import PersonView
 from domain.access import Scope
 from domain.errors import InvalidCursorError, NotFoundError
 from domain.people.operator_changes import OperatorChanges

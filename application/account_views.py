@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from application.users import StatedValue, list_stated
+from application.stated_values import StatedValue, list_stated
 from domain.access import Actor
 from domain.errors import NotFoundError
 from store import accounts, audit

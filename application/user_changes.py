@@ -5,8 +5,8 @@ from uuid_utils.compat import uuid7
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.people import lock_person, unknown_person
+from application.person_views import PersonView, revision_of, show_person
 from application.recipients import require_channel, set_suppressions
-from application.users import PersonView, revision_of, show
 from domain.access import Actor
 from domain.errors import InvalidRequestError, UnavailableError
 from domain.people.identity import IDENTITY_KINDS, Identity, PersonRef
@@ -64,7 +64,7 @@ class UserChanges:
                         connection, self._catalogue, person, changes.suppressed, by, anonymous_id=named
                     )
                 await audit.record(connection, by, "user.change", identity.value, changes.names())
-                return await show(connection, self._catalogue, profile, self._journey_url)
+                return await show_person(connection, self._catalogue, profile, self._journey_url)
 
 
 async def _lock(connection: Connection, ref: PersonRef, if_match: Precondition) -> tuple[Identity, PersonRef]:

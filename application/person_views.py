@@ -1,0 +1,174 @@
+"""A person as they are shown, with all that is known of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from application.activity_states import load_server_sources
+from application.catalogue import Catalogue
+from application.journeys import JourneyView, journey_view
+from application.people import unknown_person
+from application.person_activity import ActivityView, ask_for_activity
+from application.stated_values import StatedValue, list_stated
+from domain.channels.kinds import CHANNELS
+from domain.journey.filters import JourneyFilter
+from domain.people.computed.deployed import DeployedTraits
+from domain.people.computed.traits import ComputedState
+from domain.people.consent import ConsentFacts, find_refusal
+from domain.people.identity import Identity, PersonRef
+from domain.people.profile_state import STAGE
+from domain.people.registers import Registers, unpack
+from store import accounts, journey_lists, people, profile_states, profiles
+from store.database import Connection
+from store.people import ConsentChange, StoredPerson
+
+# Journeys that are shown: active ones, and the latest of all.
+MAX_ACTIVE: Final = 100
+MAX_LATEST: Final = 20
+MAX_ACCOUNTS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelConsent:
+    """Whether a channel may be used for marketing, and what was stated.
+
+    `refusal` explains why not. `address_refusals` are those of the present address, by kind.
+    """
+
+    is_allowed: bool
+    refusal: str | None
+    given: StatedValue | None
+    suppressed: StatedValue | None
+    address: str | None
+    address_refusals: dict[str, StatedValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedValues:
+    """The values of computed traits at an instant.
+
+    Traits that are `building` have no value yet: their earlier events are still being counted.
+    """
+
+    as_of: datetime
+    values: dict[str, Any]
+    building: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipView:
+    """An account of a person, their role in it, and when that was last stated."""
+
+    id: str
+    role: str | None
+    stated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """All that is known of a person. `revision` is that of the profile's values."""
+
+    id: UUID
+    user_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    stage: StatedValue | None
+    traits: dict[str, StatedValue]
+    computed: ComputedValues
+    device: dict[str, StatedValue]
+    activity: ActivityView
+    claims: dict[str, StatedValue]
+    identities: list[Identity]
+    consent: dict[str, ChannelConsent]
+    consent_log: list[ConsentChange]
+    accounts: list[MembershipView]
+    active_journeys: list[JourneyView]
+    latest_journeys: list[JourneyView]
+
+    @property
+    def revision(self) -> int:
+        return revision_of(self.updated_at)
+
+
+def revision_of(updated_at: datetime) -> int:
+    """Return the revision of a profile: the microseconds of its last change."""
+    return int(updated_at.timestamp() * 1_000_000)
+
+
+async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonRef, journey_url: str) -> PersonView:
+    """Return all that is known of a person. Raises NotFoundError."""
+    deployed = await catalogue.load_computed(connection)
+    profile_id = await profiles.find(connection, ref)
+    if profile_id is None:
+        raise unknown_person(ref)
+    sources = await load_server_sources(connection)
+    async with connection.pipeline():
+        found = await people.begin_read(connection, profile_id)
+        identities = await people.begin_identities(connection, profile_id)
+        consent_log = await people.begin_consent_log(connection, profile_id)
+        states = await profile_states.read(connection, [profile_id])
+        memberships = await accounts.begin_of_profile(connection, profile_id, MAX_ACCOUNTS)
+        activity = await ask_for_activity(connection, profile_id, sources)
+        if (person := await found.get()) is None:
+            raise unknown_person(ref)
+        counted = (await states.get()).get(profile_id, profile_states.EMPTY).state
+        profile, state = person.profile, person.profile.state()
+        active = JourneyFilter(profile_id=profile_id, state="active")
+        return PersonView(
+            id=profile.id,
+            user_id=profile.user_id,
+            created_at=profile.created_at,
+            updated_at=person.updated_at,
+            stage=list_stated(state.stage).get(STAGE),
+            traits=list_stated(state.traits),
+            computed=_compute(deployed, counted, connection.clock.now()),
+            device=list_stated(state.context),
+            activity=await activity.get(),
+            claims=list_stated(state.claims),
+            identities=await identities.get(),
+            consent=_list_consents(person, list_stated(state.consent), list_stated(state.suppressed)),
+            consent_log=await consent_log.get(),
+            accounts=[MembershipView(one.account_id, one.role, one.stated_at) for one in await memberships.get()],
+            active_journeys=await _list_journeys(connection, active, MAX_ACTIVE, journey_url),
+            latest_journeys=await _list_journeys(
+                connection, JourneyFilter(profile_id=profile_id), MAX_LATEST, journey_url
+            ),
+        )
+
+
+def _compute(deployed: DeployedTraits, counted: ComputedState, at: datetime) -> ComputedValues:
+    building = sorted(definition.key for definition in deployed.building)
+    return ComputedValues(at, deployed.ready.values(counted, at), building)
+
+
+async def _list_journeys(
+    connection: Connection, which: JourneyFilter, limit: int, journey_url: str
+) -> list[JourneyView]:
+    found = await journey_lists.page(connection, which, limit=limit, after=None)
+    return [journey_view(journey, journey_url) for journey in found]
+
+
+def _list_consents(
+    person: StoredPerson, given: Mapping[str, StatedValue], suppressed: Mapping[str, StatedValue]
+) -> dict[str, ChannelConsent]:
+    """Return the consent for each channel that exists, or that a statement names."""
+    refused = {each["channel"]: Registers(each["refusals"], unpack(each["said"])) for each in person.refusals}
+    facts = ConsentFacts(
+        person.profile.consent_given,
+        person.profile.suppressed,
+        {channel: registers.values for channel, registers in refused.items()},
+    )
+    found = {}
+    for channel in dict.fromkeys((*CHANNELS, *given, *suppressed)):
+        refusal = find_refusal(channel, facts, is_transactional=False)
+        found[channel] = ChannelConsent(
+            is_allowed=refusal is None,
+            refusal=None if refusal is None else f"{refusal.reason}: {refusal.detail}",
+            given=given.get(channel),
+            suppressed=suppressed.get(channel),
+            address=person.addresses.get(channel),
+            address_refusals=list_stated(refused[channel]) if channel in refused else {},
+        )
+    return found
