@@ -2,18 +2,19 @@
 
 import base64
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal, get_args
 from uuid import UUID
 
 from msgspec import Struct
 
+from domain.epoch import from_microseconds, to_microseconds
 from domain.errors import InvalidCursorError
 
 StreamKind = Literal["event", "decision", "message", "conversion", "profile"]
-# Whose rows a merged profile has given to another, got back, or lost for good.
+# What became of the rows of a profile: they went to another one, came back, or were deleted.
 ProfileOutcome = Literal["merged", "separated", "erased"]
-# In this order within one transaction: what it decided follows the event that caused it.
+# The order within one transaction: decisions follow the event that caused them.
 STREAM_KINDS: Final[tuple[StreamKind, ...]] = get_args(StreamKind)
 
 _FIRST_ID: Final = UUID(int=0)
@@ -59,10 +60,8 @@ class StreamCursor(Struct, frozen=True):
     def encode(self) -> str:
         """Encode as the opaque text of the API; it is not a secret."""
         position = self.position
-        microseconds = (self.given_at - _EPOCH) // timedelta(microseconds=1)
-        packed = _CURSOR.pack(
-            self.system_identifier, position.xid, STREAM_KINDS.index(position.kind), position.id.bytes, microseconds
-        )
+        kind, given_at = STREAM_KINDS.index(position.kind), to_microseconds(self.given_at)
+        packed = _CURSOR.pack(self.system_identifier, position.xid, kind, position.id.bytes, given_at)
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
@@ -70,17 +69,16 @@ def decode_cursor(text: str) -> StreamCursor:
     """Decode a cursor. Raises InvalidCursorError."""
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        system_identifier, xid, kind, id, microseconds = _CURSOR.unpack(packed)
+        system_identifier, xid, kind, id, given_at = _CURSOR.unpack(packed)
         if not 0 <= xid < 2**63:
             raise ValueError("no bigint")
         position = StreamPosition(xid, STREAM_KINDS[kind], UUID(bytes=id))
-        return StreamCursor(system_identifier, position, _EPOCH + timedelta(microseconds=microseconds))
+        return StreamCursor(system_identifier, position, from_microseconds(given_at))
     except (ValueError, IndexError, OverflowError, struct.error) as error:
         raise InvalidCursorError(
-            "this is no cursor of the stream: pass `next`, or the `cursor` of an item, as it is"
+            "this is not a cursor of the stream: pass `next`, or the `cursor` of an item, unchanged"
         ) from error
 
 
 # The cluster, the transaction, the kind, the id, and microseconds since 1970.
 _CURSOR: Final = struct.Struct(">qqB16sq")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from domain.data_plan.paths import PropertyType, is_plain_name, iter_values, type_of
-from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, CallType, EventType
+from domain.tracking.event import AUDIENCE, NAMED_CALLS, SOJOURN_SOURCE, CallType, EventType
 
 DeclaredType = Literal["string", "integer", "number", "boolean", "timestamp", "object", "list", "any"]
 DeclaredValue = str | int | float | bool
@@ -76,10 +76,6 @@ class Violation(Struct, frozen=True):
         if self.kind == "unknown_event":
             return f"the name {self.detail}"
         return f"{self.path or 'a property'} {self.detail}"
-
-
-# The types of calls whose events have names.
-NAMED_CALLS: Final[frozenset[EventType]] = frozenset({"track", "page", "screen"})
 
 
 class DeclaredEvents:

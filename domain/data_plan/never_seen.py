@@ -3,19 +3,20 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from domain.campaign.triggers.kinds import TRIGGERS
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.suggestions import find_closest
-from domain.tracking.event import EventType
+from domain.tracking.event import ANY, NAMED_CALLS, EventType
 from domain.tracking.reactions import is_reaction
 
 ReportedName = tuple[EventType, str]
 
-_KEYS: Final[Mapping[str, EventType]] = {"event": "track", "page": "page", "screen": "screen"}
-_NOUNS: Final[Mapping[EventType, str]] = {"track": "event", "page": "page", "screen": "screen"}
+# The keys of triggers by names that clients choose, and the types of their events.
+_KEYS: Final[Mapping[str, EventType]] = {kind.key: kind.kind for kind in TRIGGERS if kind.kind in NAMED_CALLS}
+_NOUNS: Final[Mapping[EventType, str]] = {type: key for key, type in _KEYS.items()}
 # Under these keys, `event` and the others are ordinary names, or what a step reports itself.
 _VALUES: Final = frozenset({"properties", "update_profile", "emit_event"})
-_ANY: Final = "*"
 
 
 def never_seen_warnings(
@@ -27,9 +28,9 @@ def never_seen_warnings(
 ) -> list[Problem]:
     """Warn about names that nothing has reported.
 
-    `reported` are all names that were, each with its number in the last `days`. `known` need no report: they are
-    declared, or steps of campaigns report them. Types of which not all names are kept, `crowded`, are left out. Without
-    any reports there are no warnings.
+    `reported` are all names that were reported, each with its number in the last `days`. `known` names need no report:
+    they are declared, or steps of campaigns report them. `crowded` types, which have more names than are kept, are left
+    out. Without any reports there are no warnings.
     """
     if not reported:
         return []
@@ -66,7 +67,7 @@ def _iter_named(value: Any, path: Path = ()) -> Iterator[tuple[Path, ReportedNam
                 if key in _VALUES:
                     continue
                 type = _KEYS.get(key)
-                if type is not None and isinstance(item, str) and item != _ANY:
+                if type is not None and isinstance(item, str) and item != ANY:
                     yield (*path, key), (type, item)
                 else:
                     yield from _iter_named(item, (*path, key))

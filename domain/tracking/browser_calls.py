@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from domain.channels.kinds import ADDRESS_TRAITS
 from domain.people.accounts import ADDED_USER
-from domain.tracking.event import Event, Trust
+from domain.tracking.event import NAMED_CALLS, Event, Trust
 from domain.tracking.item import Item
 from domain.tracking.item_error import ItemError
 from domain.tracking.traits import ROLE, LeftOut
@@ -117,7 +117,7 @@ def _reduce(event: Event) -> Event:
     claims: dict[str, Any] = {}
     for path, value in (("userId", event.user_id), ("previousId", event.previous_id), ("groupId", event.group_id)):
         _claim(claims, path, value)
-    part = "properties" if event.type in ("track", "page", "screen") else "traits"
+    part = "properties" if event.type in NAMED_CALLS else "traits"
     properties = _without_addresses(event.properties, part, claims)
     context = _without_external_ids(event.context, claims)
     if "groupId" in context:

@@ -18,6 +18,8 @@ INTEGRATION = "Sojourn"
 AUDIENCE: Final = "audience"
 # The calls of the tracking API.
 CallType = Literal["track", "identify", "page", "screen", "group", "alias"]
+# The calls with names and properties. The others have traits.
+NAMED_CALLS: Final[tuple[CallType, ...]] = ("track", "page", "screen")
 # Events that Sojourn derives from a change of a profile or from a session, if a campaign listens for it. No client can
 # report them.
 DerivedType = Literal["changed", "consent", "opened"]
