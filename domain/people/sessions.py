@@ -1,40 +1,25 @@
 """Sessions: activity of a person without SILENCE in between, by event time.
 
-The events of a person come in any order, and most pages of them only prolong a session. So the state is coarse on
-purpose: `last_seen` moves in steps of LAST_SEEN_STEP, and a burst of events changes it once.
+The events of a person come in any order, and most only prolong a session. So the state is coarse: `last_seen` moves in
+steps of LAST_SEEN_STEP, and a burst of events changes it once.
 
-An event is late if it is older than the session that is open, or of before the end of one that is over. It starts no
-session and reopens none: at most it moves the start of the open session, and `first_seen`.
+An event is late if it is older than the open session, or precedes the end of the last one that is over. A late event
+starts no session and reopens none: at most it moves the start of the open session, and `first_seen`.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.epoch import to_microseconds
-from domain.people.client_context import (
-    Platform,
-    find_platform,
-    read_location,
-    read_object,
-    read_referrer,
-    read_text,
-    read_utm_campaign,
-)
-from domain.people.registers import is_same
+from domain.people.client_context import Platform, find_platform
+from domain.people.marks import Marks, add_marks, merge_marks
 from domain.tracking.event import Event
 
 # As in Google Analytics and Segment.
 SILENCE: Final = timedelta(minutes=30)
 LAST_SEEN_STEP: Final = timedelta(minutes=5)
-# The same value is written once a day.
-_REPEATED: Final = timedelta(days=1) // timedelta(microseconds=1)
-
-# A value with the time of its event in microseconds, by name.
-Marks = Mapping[str, tuple[int, Any]]
 
 
 class Session(Struct, frozen=True):
@@ -50,12 +35,12 @@ class Session(Struct, frozen=True):
 
 
 class Activity(Struct, frozen=True):
-    """When a person was there, and what their clients said.
+    """When a person was there, and what their clients stated.
 
-    `last_seen` is at most LAST_SEEN_STEP before the last event, and `active_until` is at least that: it is as exact as
-    is known, and not stored. `ended_at` is the end of the last session that is over, which is the one that started at
-    `session_started_at` if it is later. `ends_at` is when to look whether the open session is over; None if its end
-    interests no rule. `opened` are the platforms that the session has used.
+    The last event is at `active_until`, as far as is known, which is not stored; `last_seen` is at most LAST_SEEN_STEP
+    earlier. `session_started_at` is the start of the last session, and `ended_at` the end of the last session that is
+    over; a later `ended_at` means that the last one is over. `ends_at` is when to look whether the open session is
+    over; None if no rule hears its end. `opened` are the platforms that the session has used.
     """
 
     first_seen: datetime
@@ -100,10 +85,10 @@ def observe(known: Activity | None, event: Event, at: datetime, *, awaits_end: b
     opened: tuple[Platform, ...] = () if platform is None else (platform,)
     awaits_end = awaits_end and not event.is_history
     if known is None:
-        marks = _mark({}, event, at)
+        marks = add_marks({}, event, at)
         started = Activity(at, at, 1, at, at, None, at + SILENCE if awaits_end else None, opened, marks)
         return Observed(started, opened=platform)
-    marks = _mark(known.marks, event, at)
+    marks = add_marks(known.marks, event, at)
     first_seen = min(known.first_seen, at)
     over_at = known.ended_at if known.is_over and known.ended_at else known.active_until + SILENCE
     if at >= over_at:
@@ -154,7 +139,7 @@ def merge(one: Activity, other: Activity) -> Activity:
         ended_at=current.ended_at if current.is_over else _merge_ends(current, other, start),
         ends_at=max(ends, default=None) if is_one else current.ends_at,
         opened=tuple(dict.fromkeys((*other.opened, *current.opened))) if is_one else current.opened,
-        marks=_merge_marks(current.marks, other.marks),
+        marks=merge_marks(current.marks, other.marks),
     )
 
 
@@ -171,37 +156,3 @@ def _is_just_before(known: Activity, at: datetime) -> bool:
         and known.session_started_at - at < SILENCE
         and (known.ended_at is None or at >= known.ended_at)
     )
-
-
-def _mark(marks: Marks, event: Event, at: datetime) -> Marks:
-    """Return the marks with those of an event; the same object if nothing changes."""
-    said: dict[str, Any] = {}
-    if (referrer := read_referrer(event)) is not None:
-        said["first_referrer"] = said["last_referrer"] = referrer
-    if (campaign := read_utm_campaign(event)) is not None:
-        said["first_campaign"] = said["last_campaign"] = campaign
-    said.update(read_location(event))
-    version = read_text(read_object(event.context, "app"), "version")
-    if version is not None and find_platform(event) == "app":
-        said["app_version"] = version
-    when = to_microseconds(at)
-    changed = {name: (when, value) for name, value in said.items() if _wins(name, marks.get(name), when, value)}
-    return {**marks, **changed} if changed else marks
-
-
-def _wins(name: str, known: tuple[int, Any] | None, at: int, value: Any) -> bool:
-    if known is None:
-        return True
-    if name.startswith("first_"):
-        return at < known[0]
-    return at > known[0] and (not is_same(known[1], value) or at - known[0] >= _REPEATED)
-
-
-def _merge_marks(one: Marks, other: Marks) -> Marks:
-    merged = dict(one)
-    for name, (at, value) in other.items():
-        known = merged.get(name)
-        is_earlier = known is not None and at < known[0]
-        if known is None or (at != known[0] and is_earlier == name.startswith("first_")):
-            merged[name] = (at, value)
-    return merged
