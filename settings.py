@@ -235,7 +235,7 @@ class WatchSettings(_FromEnvironment):
 class ApiSettings(_FromEnvironment):
     """The addresses of the API, its keys and [its limits](api.md#limits).
 
-    The limits of a key hold in each API process; 0 is no limit.
+    The limits of a key hold in each API process; 0 sets no limit.
     """
 
     api_host: str = Field("127.0.0.1", description="the address on which the API listens; `0.0.0.0` for all")

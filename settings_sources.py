@@ -50,7 +50,7 @@ class Variables(EnvSettingsSource):
         if isinstance(value, str) and is_secret(field.annotation):
             # As in a file of a secret: a file of variables may end its lines as Windows does.
             value = value.rstrip("\r\n")
-        # Compose passes on a variable that is not set as an empty one, which is none of Temporal's.
+        # Compose passes an unset variable on as an empty one: for Temporal's own, that counts as unset.
         return (None if value == "" and field_name in TEMPORAL else value), key, is_complex
 
 

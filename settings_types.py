@@ -100,7 +100,7 @@ def _read_object(value: Any) -> Any:
     try:
         return msgspec.json.decode(value, type=dict[str, dict[str, Any]])
     except msgspec.DecodeError as error:
-        fault = SecretFault("is no JSON object of objects", 'write it as {"email": {"kind": "smtp", "host": "…"}}')
+        fault = SecretFault("is not a JSON object of objects", 'write it as {"email": {"kind": "smtp", "host": "…"}}')
         raise FaultError(fault) from error
 
 
@@ -110,7 +110,7 @@ def _split_list(texts: object) -> object:
 
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
-# 0 is no limit.
+# 0 sets no limit.
 RateLimit = Annotated[int, Field(ge=0)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
 ListeningAddress = Annotated[str, AfterValidator(_listening_address)]

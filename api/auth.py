@@ -111,7 +111,7 @@ async def verify_write_key(request: Request, key: bytes | None) -> Access:
 def admit_page(request: Request, access: Access, *, for_pages_only: bool = False) -> None:
     """Raise ForbiddenError for a page of another origin than those of the browser key.
 
-    Without `Origin` the caller is no page; it could claim any. The key of a server serves no page.
+    A caller without `Origin` is a program, which could claim any. A page cannot use the key of a server.
     """
     origin = request.headers.get("origin")
     if access.browser is None:

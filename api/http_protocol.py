@@ -136,7 +136,7 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self._feed(data)
         except httptools.HttpParserError:
-            self._refuse(self._fault or InvalidRequestError("this is no HTTP/1.1 request"))
+            self._refuse(self._fault or InvalidRequestError("this is not an HTTP/1.1 request"))
             return
         if self._overhead > MAX_HEAD_BYTES:
             self._refuse(_headers_too_large())

@@ -65,7 +65,7 @@ class ImportedBatch(ResponseModel):
 async def import_rows(import_id: ImportId, request: Request, services: Using, by: Operator) -> ImportedBatch:
     """Store a batch of people: identify calls, as `/v1/batch` takes them.
 
-    They are history: no campaign hears of them, and they are no activity of the person. The later statement holds, by
+    They are history: they reach no campaign, and do not count as activity of the person. The later statement holds, by
     `timestamp`, else by the arrival; of two rows at one time, that with the greater `messageId`.
     """
     limits: RateLimits = request.app.state.rate_limits

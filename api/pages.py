@@ -46,7 +46,7 @@ def position(after: str | None, place: type[T]) -> T | None:
         found = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=place)
         _require_storable(found)
     except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, ValueError) as error:
-        raise InvalidCursorError("this is no cursor of this list: pass `next` of the page before, as it is") from error
+        raise InvalidCursorError("this is not a cursor of this list: pass `next` of the page before") from error
     return found
 
 

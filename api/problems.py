@@ -137,7 +137,7 @@ def _invalid(_request: Request, error: Exception) -> Response:
         raise TypeError(type(error).__name__)
     for fault in error.errors():
         if fault["type"] == "json_invalid":
-            detail = f"the body is no JSON: {fault['ctx']['error']} at character {fault['loc'][-1]}"
+            detail = f"the body is not JSON: {fault['ctx']['error']} at character {fault['loc'][-1]}"
             return problem(MalformedJsonError.status, MalformedJsonError.code, detail)
     faults = [
         {"path": ".".join(map(str, fault["loc"])), "message": _IN_JSON.get(fault["type"], fault["msg"])}

@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.convertors import PathConvertor, register_url_convertor
 
-# Each may follow the id in another route: a path that ends so is no id. A new part needs its line.
+# Each follows the id in another route, so a path that ends with one is not a bare id. A new part needs its line.
 PARTS: Final = ("timeline", "suppressions/[^/]*", "merges", "merges/.*", "export")
 
 

@@ -23,7 +23,7 @@ from store.events import StoredEvent
 
 
 class ServerSources(Struct, frozen=True):
-    """The sources whose events are no activity, of one version of the document."""
+    """The sources that report what systems did, in one version of the document."""
 
     version: int
     names: tuple[str, ...]

@@ -266,7 +266,7 @@ def _outdated_error(key: str, planned: str | None, now: str) -> PlanOutdatedErro
         for name, was, is_now in zip(names, parts, present, strict=False)
         if was != is_now
     ]
-    said = "; ".join(moved) if len(parts) == len(present) else "this is no hash of a plan"
+    said = "; ".join(moved) if len(parts) == len(present) else "this is not the hash of a plan"
     return PlanOutdatedError(
         f"the plan for {key} is outdated: {said}. Plan again, and look at what has changed",
         campaign=key,

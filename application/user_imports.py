@@ -39,7 +39,7 @@ class UserImports:
 
 
 def _as_imported(event: Event, id: str, by: Actor) -> Event:
-    """Make a row history of Sojourn itself, which is no activity of the person.
+    """Make a row history that Sojourn itself reports: it is not the person's activity.
 
     The context is left out: it would be that of a device.
     """

@@ -73,7 +73,7 @@ def readings(value: str) -> list[Any]:
     found: list[Any] = [value]
     with suppress(msgspec.DecodeError, RecursionError):
         read = msgspec.json.decode(value)
-        # A number beyond PostgreSQL's is no trait's value.
+        # PostgreSQL stores no number beyond its own range.
         if not isinstance(read, str) and read is not None:
             found.append(read)
     return found

@@ -153,7 +153,7 @@ def _print_token_secret(secret: str) -> None:
 
 def _duration(text: str) -> timedelta:
     if not (found := re.fullmatch(r"([1-9]\d{0,4})([hd])", text)):
-        raise typer.BadParameter(f"{text} is no duration: write 12h or 90d", param_hint="--expires")
+        raise typer.BadParameter(f"{text} is not a duration: write 12h or 90d", param_hint="--expires")
     return timedelta(hours=int(found[1]) * HOURS[found[2]])
 
 

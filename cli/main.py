@@ -90,7 +90,7 @@ def deployment(
 def with_deployment_first(arguments: list[str]) -> list[str]:
     """Move `--context` and `--url` before the command.
 
-    Each has its value after it or after a `=`. Arguments after `--` are no options.
+    Each has its value after it or after a `=`. Arguments after `--` are not options.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     first: list[str] = []

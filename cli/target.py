@@ -160,7 +160,7 @@ def read_run(path: Path) -> Mapping[str, str] | None:
 
 def refuse_address(url: str) -> InvalidRequestError:
     """Return the refusal of an invalid address."""
-    return InvalidRequestError(f"{url} is no address such as {DEFAULT_URL}")
+    return InvalidRequestError(f"{url} is not an address such as {DEFAULT_URL}")
 
 
 def is_here(url: str) -> bool:

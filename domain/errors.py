@@ -2,7 +2,7 @@
 
 SojournError
 ├── InvalidRequestError             400  the request cannot be read
-│   └── MalformedJsonError          400  the body is no JSON
+│   └── MalformedJsonError          400  the body is not JSON
 ├── UnauthorizedError               401  no key, or a wrong one
 ├── ForbiddenError                  403  the key lacks a scope; says which
 ├── NotFoundError                   404  no such campaign, version, user or journey
@@ -18,7 +18,7 @@ SojournError
 ├── PayloadTooLargeError            413  beyond a limit; says the limit
 ├── UnsupportedMediaTypeError       415  the body is not said to be JSON
 ├── InvalidDocumentError            422  a campaign, template or caps document with everything that is wrong with it
-├── InvalidCursorError              422  `after` or `before` is no cursor of this list
+├── InvalidCursorError              422  `after` or `before` is not a cursor of this list
 ├── IdempotencyKeyReusedError       422  the Idempotency-Key is another request's
 ├── RateLimitedError                429  too much by one key; says of what, and when to come again
 ├── HeadersTooLargeError            431  the head of the request is beyond a limit; says the limits

@@ -12,7 +12,7 @@ from domain.epoch import from_microseconds, to_microseconds
 from domain.errors import InvalidCursorError
 
 StreamKind = Literal["event", "decision", "message", "conversion", "profile"]
-# What became of the rows of a profile: they went to another one, came back, or were deleted.
+# The rows of a profile went to another one, came back, or were deleted.
 ProfileOutcome = Literal["merged", "separated", "erased"]
 # The order within one transaction: decisions follow the event that caused them.
 STREAM_KINDS: Final[tuple[StreamKind, ...]] = get_args(StreamKind)

@@ -20,6 +20,10 @@ _OBSCURE: Final = re.compile(
     r"\b(?:whom|whoever|nobody|somebody|(?:is|are) let be|in hand|to be had|one looks|(?:is|are) told of)\b",
     re.IGNORECASE,
 )
+# "`x` is not a valid y", never "`x` is no y": the negation is part of the verb.
+_NEGATED: Final = re.compile(
+    r"(?<!there )\b(?:is|are|was|were) no (?!longer\b|more\b|one\b)|\b(?:is|are) none of\b", re.IGNORECASE
+)
 _FENCE: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 # Past forms that do not end in `ed`.
@@ -128,7 +132,7 @@ def _strings(source: str) -> Iterator[tuple[int, str]]:
 def find_offences(text: str) -> list[tuple[int, str]]:
     """Find the forbidden words of a text, each with the number of lines before it."""
     found = sorted((match.end(), match[0].strip(" |\n.:?!#*-\"')_")) for match in _INVERTED.finditer(text))
-    found += sorted((match.end(), match[0]) for match in _OBSCURE.finditer(text))
+    found += sorted((match.end(), match[0].strip()) for rule in (_OBSCURE, _NEGATED) for match in rule.finditer(text))
     return [(text.count("\n", 0, end), words) for end, words in found]
 
 

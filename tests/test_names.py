@@ -67,6 +67,7 @@ def test_no_sentence_is_inverted_or_obscure() -> None:
         ("Caps.\n\n## What a cap counts", ["What"]),
         ("While it waits, nobody is added; one looks again.", ["nobody", "one looks"]),
         ("Whatever departs is kept. The person whom it names.", ["Whatever", "whom"]),
+        ("`x` is no trait. There is no such row: it is no longer there.", ["is no"]),
         ("Return what the row says. None of these: that is rare.", []),
     ],
 )

@@ -21,7 +21,7 @@ def change(
         list[str] | None,
         typer.Argument(
             metavar="[NAME=VALUE]...",
-            help="Traits; a value that is no JSON is a text.",
+            help="Traits; a value that is not JSON is a text.",
             show_default=False,
         ),
     ] = None,

@@ -41,7 +41,7 @@ class ColumnTarget:
     type: str = "text"
 
     def read(self, column: str, value: Any) -> Any:
-        """Return a cell's value by the type. Values that are no texts have theirs already."""
+        """Return a cell's value by the type. A value of JSON keeps its own."""
         if not isinstance(value, str) or self.type == "text":
             return value
         try:

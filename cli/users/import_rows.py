@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final, Literal
 from domain.errors import InvalidRequestError
 
 Format = Literal["csv", "ndjson"]
-# A row may have 32 KB as a call. A longer line is no row, but must not fill the memory either.
+# A row may have 32 KB as a call. A longer line is refused before it fills the memory.
 MAX_LINE_BYTES: Final = 1024 * 1024
 
 
@@ -85,7 +85,7 @@ class RowReader:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Row(line, lines.place, {}, f"it is no CSV: {error}")
+                yield Row(line, lines.place, {}, f"it is not CSV: {error}")
                 continue
             if not cells:
                 continue
@@ -107,9 +107,9 @@ class RowReader:
         try:
             row = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            return Row(place.line, place, {}, f"it is no JSON: {error}")
+            return Row(place.line, place, {}, f"it is not JSON: {error}")
         if not isinstance(row, dict):
-            return Row(place.line, place, {}, 'it is no JSON object, as {"user_id": "u-1", "plan": "pro"}')
+            return Row(place.line, place, {}, 'it is not a JSON object, as {"user_id": "u-1", "plan": "pro"}')
         values: dict[str, Any] = {}
         for name, value in row.items():
             if name in ("traits", "consent") and isinstance(value, dict):
@@ -120,13 +120,13 @@ class RowReader:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _check_text(row: Row, text: str) -> Row:
-    """Refuse bytes that are no UTF-8."""
+    """Refuse bytes that are not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        return Row(row.line, row.after, {}, "it is no UTF-8: save the file in UTF-8")
+        return Row(row.line, row.after, {}, "it is not UTF-8: save the file in UTF-8")
     return row

@@ -72,7 +72,7 @@ def compile_url(field: Field, problems: list[Problem]) -> UrlTemplate | None:
         said = "the host of a URL must be constant"
         problems.append(field.place.problem(said, "Write it as https://api.example.com/users/{{ profile.user_id }}"))
     elif not _is_http(sample) or _CONTROL.search(sample):
-        problems.append(field.place.problem("this is no URL to send to", "Write it as https://example.com/hook"))
+        problems.append(field.place.problem("this is not a URL to send to", "Write it as https://example.com/hook"))
     elif "#" in sample:
         problems.append(field.place.problem("a URL to send to has no fragment", "Remove `#` and all behind it"))
     elif _has_dots(urlsplit(sample).path):

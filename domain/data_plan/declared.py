@@ -141,7 +141,7 @@ def _mismatch(known: PropertyRule, value: Any) -> Iterator[tuple[ViolationKind, 
     ):
         yield "wrong_type", known.path, f"is {_with_article(type)} instead of {_with_article(known.type)}"
     elif known.values and not any(value == one and type_of(one) == type for one in known.values):
-        yield "wrong_value", known.path, f"is none of {len(known.values)} declared values"
+        yield "wrong_value", known.path, f"is not one of {len(known.values)} declared values"
 
 
 def _is_around_or_within(path: str, declared: Mapping[str, PropertyRule]) -> bool:

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from domain.local_time.spellings import GO_ZONE, carry
 
 # Numbers are Unix epochs, in seconds or milliseconds, both from 1973 to the year 5138. A number nearer to zero means
-# something else (days, a version, "none"), and a larger one is no epoch.
+# something else (days, a version, "none"), and a larger one is not an epoch.
 MIN_SECONDS = 100_000_000
 MIN_MILLISECONDS = 100_000_000_000
 MAX_MILLISECONDS = 100_000_000_000_000

@@ -22,8 +22,8 @@ _REPORT: Final = re.compile(
 def is_activity(event: Event, server_sources: Collection[str] = ()) -> bool:
     """Return whether an event tells of something the person did.
 
-    `server_sources` are sources that report what systems did. Sojourn's own events, reports of channels and reactions
-    to messages are no activity. History is: it happened, only earlier.
+    `server_sources` report what systems did. Those, Sojourn's own events, reports of channels and reactions to messages
+    do not count as activity. History does: the person did it, only earlier.
     """
     if event.type == AUDIENCE or event.source == SOJOURN_SOURCE or event.source in server_sources:
         return False

@@ -157,7 +157,7 @@ class ComputedDocument(DocumentModel):
         description="each trait by its key, `{}` for none: `orders: {count: Order Completed}`"
     )
     server_sources: Annotated[tuple[Text, ...], Listed] = Field(
-        (), description="sources of systems, whose events are no activity of a person: `[billing]`"
+        (), description="sources that report what systems did, not what people did: `[billing]`"
     )
 
 
@@ -176,7 +176,7 @@ def parse_computed(text: str, file: str) -> tuple[NamedTrait, ...]:
 
 
 def parse_server_sources(text: str, file: str) -> tuple[str, ...]:
-    """Return the sources whose events are no activity. Raises InvalidDocumentError."""
+    """Return the sources that report what systems did. Raises InvalidDocumentError."""
     return _validate(text, file).server_sources
 
 

@@ -40,7 +40,7 @@ class OperatorChanges(Struct, frozen=True):
         if not self.traits and not self.consent:
             return None
         if "consent" in self.traits:
-            raise InvalidRequestError("`consent` is no trait: give it beside `traits`")
+            raise InvalidRequestError("`consent` is not a trait: give it beside `traits`")
         call = {"userId": _STAND_IN, "traits": {**self.traits, **({"consent": self.consent} if self.consent else {})}}
         try:
             body = json.dumps(call, ensure_ascii=False, allow_nan=False).encode()

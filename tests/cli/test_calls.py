@@ -87,9 +87,9 @@ def test_a_wrong_key(deployment: str, monkeypatch: pytest.MonkeyPatch, capsys: O
     ("url", "status", "told"),
     [
         ("http://127.0.0.1:1", 3, "no answer from http://127.0.0.1:1"),
-        ("localhost:8080", 1, "is no address such as http://localhost:8080"),
-        ("ftp://localhost", 1, "is no address such as http://localhost:8080"),
-        *((url, 1, "is no address such as http://localhost:8080") for url in NO_ADDRESSES),
+        ("localhost:8080", 1, "is not an address such as http://localhost:8080"),
+        ("ftp://localhost", 1, "is not an address such as http://localhost:8080"),
+        *((url, 1, "is not an address such as http://localhost:8080") for url in NO_ADDRESSES),
         ("http://me:hidden@127.0.0.1:1", 1, "the address by --url holds a user or password"),
     ],
 )

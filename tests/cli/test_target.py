@@ -188,7 +188,7 @@ def test_what_is_no_address_is_refused(home: Path, key: str, named: dict[str, st
     environ = configured(home, '[contexts.broken]\nurl = "http://[x"\nkey = "k"\n') | {key: "k"}
     if not named:
         environ["SOJOURN_API_URL"] = "http://[x"
-    with pytest.raises(InvalidRequestError, match=r"http://\[x is no address such as http://localhost:8080"):
+    with pytest.raises(InvalidRequestError, match=r"http://\[x is not an address such as http://localhost:8080"):
         find_target(**named, environ=environ, folder=home)
 
 

@@ -155,7 +155,7 @@ async def test_what_is_applied_is_what_was_planned(harness: Harness, change: dic
 async def test_what_is_no_hash_is_said_to_be_none(harness: Harness) -> None:
     await harness.run_campaign(FIRST)
     answer = await refused(harness, "apply", SECOND, plan="nonsense")
-    assert "this is no hash of a plan" in answer["detail"]
+    assert "this is not the hash of a plan" in answer["detail"]
 
 
 async def test_of_two_who_apply_the_same_plan_at_once_one_is_refused(harness: Harness) -> None:

@@ -92,7 +92,7 @@ class SplitStep(ControlStep):
         for name in arms:
             if name in RESERVED:
                 said = f"an arm cannot be called `{name}`"
-                yield ("split", "arms", name), said, "Give it a name that is no key of a step"
+                yield ("split", "arms", name), said, "Give it a name that is not a key of a step"
             elif name not in step:
                 said = f"the arm `{name}` has no steps"
                 yield ("split", "arms", name), said, f"Write `{name}: […]` beside `split`, `[]` for none"

@@ -11,8 +11,8 @@ from domain.people.computed.traits import ComputedState, ComputedTraits
 class DeployedTraits:
     """The definitions in force.
 
-    All follow events. Only those with an id in `ready` have values: of the others, some events of before are not
-    counted yet, and a partial count is no answer.
+    All of them count new events. Only those with an id in `ready` have values: the backfill of the others still counts
+    earlier events, and a partial count would be wrong.
     """
 
     def __init__(self, definitions: Iterable[TraitDefinition], ready: Collection[int]) -> None:

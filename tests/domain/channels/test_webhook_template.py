@@ -169,7 +169,7 @@ NO_URL = [
 def test_the_host_is_constant(url: str) -> None:
     [(line, message)] = faults(call("body: {}", url=url))
     assert line == 3
-    assert message in ("the host of a URL must be constant", "this is no URL to send to")
+    assert message in ("the host of a URL must be constant", "this is not a URL to send to")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_the_host_is_constant(url: str) -> None:
         ("https://example.com/a/../b", "the path of the URL has a segment `.` or `..`"),
         ("https://example.com/%2e/{{ profile.user_id }}", "the path of the URL has a segment `.` or `..`"),
         ("https://example.com/{{ profile.user }}", "there is no variable 'profile.user'"),
-        ('"https://example.com/a\\r\\nHost: evil"', "this is no URL to send to"),
+        ('"https://example.com/a\\r\\nHost: evil"', "this is not a URL to send to"),
     ],
 )
 def test_what_else_is_wrong_with_a_url(url: str, message: str) -> None:

@@ -41,7 +41,7 @@ GOOD = {
         ({"value": "12.50"}, ["value is a string instead of a number"]),
         ({"value": True}, ["value is a boolean instead of a number"]),
         ({"value": None}, ["value is null"]),
-        ({"currency": "GBP"}, ["currency is none of 2 declared values"]),
+        ({"currency": "GBP"}, ["currency is not one of 2 declared values"]),
         ({"paid_at": "yesterday"}, ["paid_at is a string instead of a timestamp"]),
         ({"address": "Rome"}, ["address is a string instead of an object"]),
         ({"coupon": "X"}, ["coupon is not declared"]),
@@ -76,7 +76,7 @@ def test_names_that_are_not_declared(type: str, name: str | None, kinds: list[st
 
 def test_traits_are_those_of_any_identify() -> None:
     [found] = DECLARED.find_violations("shop", "identify", None, {"plan": "gold", "email": "ada@example.com"})
-    assert (found.text, found.name) == ("plan is none of 2 declared values", "")
+    assert (found.text, found.name) == ("plan is not one of 2 declared values", "")
 
 
 def test_own_events_are_never_violations() -> None:
