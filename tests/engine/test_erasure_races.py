@@ -24,7 +24,8 @@ from store.database import Database
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import open_live
 from tests.engine.ingesting import Query, event
-from tests.harness import PATIENCE, Harness, looks, open_harness
+from tests.engine.late_claims import AUDIT, TOO_LATE
+from tests.harness import Harness, open_harness
 from tests.processes import worker_process
 from tests.proofs import rounds
 from tests.servers import TemporalServer
@@ -145,6 +146,16 @@ name: Sending
 entry: {event: Signed Up, key: event.properties.place}
 steps: [{id: note, send: {channel: email, template: note}}]
 """
+# Every journey that there has been, deleted ones too.
+ENTRIES = """
+CREATE TABLE entries (workflow_id text);
+CREATE FUNCTION note_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO entries VALUES (NEW.workflow_id);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER note_entry AFTER INSERT ON journeys FOR EACH ROW EXECUTE FUNCTION note_entry();
+"""
 
 
 @pytest.mark.prove
@@ -154,6 +165,8 @@ async def test_sends_merges_and_events_race_the_pages_of_erasures(harness: Harne
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # noqa: T201
     rolls = random.Random(seed)
+    async with harness.database.transaction() as connection:
+        await connection.execute(AUDIT + ENTRIES)
     await harness.run_campaign(SENDING)
     users = ["u1", "u2"]
     erased: set[str] = set()
@@ -186,12 +199,16 @@ async def test_sends_merges_and_events_race_the_pages_of_erasures(harness: Harne
     for table in ("events", "journeys", "messages", "decisions", "profile_changes"):
         orphans = f"SELECT FROM {table} LEFT JOIN profiles ON profiles.id = profile_id WHERE profiles.id IS NULL"
         assert await harness.query(orphans) == [], table
+    assert await harness.query(TOO_LATE) == []
     known = {row["workflow_id"] for row in await harness.journeys.all()}
-    async for is_last in looks(PATIENCE):
-        listed = {one.id async for one in harness.temporal.list_workflows("Campaign = 'sending'")}
-        if listed <= known:
-            break
-        assert not is_last, listed - known
+    gone = {row["workflow_id"] for row in await harness.query("SELECT workflow_id FROM entries")} - known
+    assert gone
+    workflows = JourneyWorkflows(harness.temporal, harness.settings.task_queue)
+    found = await asyncio.gather(*(workflows.describe(id) for id in gone))
+    assert [id for id, state in zip(gone, found, strict=True) if state is not None] == []
+    # The workflow of the campaign is nobody's.
+    journeys = f"WorkflowType = 'Journey' AND TaskQueue = '{harness.settings.task_queue}'"
+    assert {one.id async for one in harness.temporal.list_workflows(journeys)} <= known
 
 
 async def test_a_journey_that_a_merge_ended_is_not_started_after_the_erasure(

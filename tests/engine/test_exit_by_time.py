@@ -19,6 +19,7 @@ from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound
 from domain.sending.policy import Granted
 from runtime.documents import DocumentProcesses
 from tests.engine.computed_harness import ComputedHarness, computed_harness, event
+from tests.engine.late_claims import AUDIT, TOO_LATE
 from tests.engine.positions import UNRECORDED
 from tests.proofs import rounds
 
@@ -37,23 +38,6 @@ exit: [{changed: profile.computed.active_14d, where: "!event.properties.after"}]
 steps: [{id: note, send: {channel: webhook, template: note, category: transactional}}]
 """
 NOTE = "---\nchannel: webhook\nurl: https://crm.example.com/hook\n---\nuser: '{{ profile.user_id }}'\n"
-AUDIT = """
-CREATE TABLE audit (journey_id uuid, kind text, xid xid8 DEFAULT pg_current_xact_id(), before pg_snapshot);
-CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO audit (journey_id, kind, before)
-  VALUES ((to_jsonb(NEW) ->> TG_ARGV[0])::uuid, TG_TABLE_NAME, pg_current_snapshot());
-  RETURN NULL;
-END $$;
-CREATE TRIGGER note AFTER UPDATE ON journeys FOR EACH ROW WHEN (NEW.state = 'exited') EXECUTE FUNCTION note('id');
-CREATE TRIGGER note AFTER INSERT OR UPDATE ON messages
-FOR EACH ROW WHEN (NEW.state = 'sending') EXECUTE FUNCTION note('journey_id');
-"""
-# Claims that were not committed when the exit was written: it had its locks by then.
-TOO_LATE = """
-SELECT claim.journey_id FROM audit AS claim JOIN audit AS exit USING (journey_id)
-WHERE claim.kind = 'messages' AND exit.kind = 'journeys' AND NOT pg_visible_in_snapshot(claim.xid, exit.before)
-"""
 
 
 @dataclass
