@@ -121,7 +121,7 @@ def compare_values(
     """Iterate over the computed traits that differ."""
     for key, was in before.items():
         if after[key] != was:
-            yield ValueChange(computed_trigger(key), was, after[key], source, traits.may_hold_text(key))
+            yield ValueChange(computed_trigger(key), was, after[key], source, traits.is_unverified(key))
 
 
 async def pages_of_history(

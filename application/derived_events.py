@@ -14,7 +14,15 @@ from application.people import read_people
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.people.computed.deployed import DeployedTraits
-from domain.people.derived_events import Cause, ValueChange, cause_of, computed_trigger, derived_event, trigger_of_part
+from domain.people.derived_events import (
+    Cause,
+    ValueChange,
+    cause_of,
+    computed_trigger,
+    derived_event,
+    trigger_of_part,
+    trust_of_change,
+)
 from domain.people.profile_state import Statement
 from domain.people.statements import event_source
 from domain.tracking.event import Event
@@ -50,7 +58,11 @@ class PlannedEvents:
                 continue
             change = changes.get((one.profile_id, one.event.trigger, str(one.cause_id)))
             if change is not None:
-                event = replace(one.event, properties={"before": change.before, "after": change.after})
+                event = replace(
+                    one.event,
+                    properties={"before": change.before, "after": change.after},
+                    trust=trust_of_change(change, one.event.trust),
+                )
                 settled.append(replace(one, event=event))
                 derived.append(StoredEvent(one.profile_id, event))
         return PlannedEvents(settled, derived)
@@ -102,7 +114,7 @@ def _possible_traits(event: Event, listeners: Listeners, traits: DeployedTraits)
     if listeners.watched_traits and traits.following.hears(event):
         source = event_source(event)
         for key in sorted(listeners.watched_traits):
-            yield ValueChange(computed_trigger(key), None, None, source, traits.may_hold_text(key))
+            yield ValueChange(computed_trigger(key), None, None, source, traits.is_unverified(key))
 
 
 def _group_by_source(changes: Iterable[ChangeOfProfile], listeners: Listeners) -> dict[str, list[ValueChange]]:

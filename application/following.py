@@ -197,7 +197,7 @@ class _Batch:
         self.changes += [
             (
                 stored.profile_id,
-                ValueChange(computed_trigger(key), was, values[key], source, self.traits.may_hold_text(key)),
+                ValueChange(computed_trigger(key), was, values[key], source, self.traits.is_unverified(key)),
             )
             for key, was in before.items()
             if values[key] != was

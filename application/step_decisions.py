@@ -113,7 +113,12 @@ class StepDecisions:
             account = NO_ACCOUNT
             if version.reads_account:
                 account = await read_account(connection, facts.profile_id, stored_event(facts.entry), facts.account_id)
-            return replace(facts, computed=traits.view(facts.counted, request.at), account=account)
+            return replace(
+                facts,
+                computed=traits.view(facts.counted, request.at),
+                unverified_computed=traits.list_unverified(),
+                account=account,
+            )
 
         return read
 

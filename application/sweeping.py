@@ -115,7 +115,7 @@ def _list_changes(
     return [
         (
             person.id,
-            ValueChange(computed_trigger(key), before[key], after[key], source, traits.may_hold_text(key)),
+            ValueChange(computed_trigger(key), before[key], after[key], source, traits.is_unverified(key)),
             cause,
         )
         for key in sorted(watched)

@@ -246,7 +246,18 @@ def decide_action(
     variables = journey_variables(plan, request.visits, facts)
     entry = stored_event(facts.entry)
     time = EvaluationTime(now, rules.timezone or timezone)
-    effects = rule.effects(ActionFacts(time, facts, facts.account, entry, variables, facts.unverified_traits))
+    effects = rule.effects(
+        ActionFacts(
+            time,
+            facts,
+            facts.account,
+            entry,
+            variables,
+            facts.unverified_traits,
+            facts.unverified_computed,
+            facts.verified_traits,
+        )
+    )
     data, events = dict(effects.data), list[Event]()
     for effect in effects.effects:
         match effect:

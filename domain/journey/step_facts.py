@@ -62,8 +62,9 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
     own state. `arms` are those of the splits that the journey has reached. `bucket` stays the person's in merges.
     `saved` are values of webhooks' replies. `computed` are the values of computed traits, read from the state `counted`
-    with the definitions of the registry's revision. `account_id` is that of an account's journey, and `account` is read
-    if an expression of the version may read it. `said_traits` are the packed stamps of the traits, for actions.
+    with the definitions of the registry's revision; `unverified_computed` hold values of events. `account_id` is that
+    of an account's journey, and `account` is read if an expression of the version may read it. `said_traits` are the
+    packed stamps of the traits, for actions.
     """
 
     entry: dict[str, Any]
@@ -81,6 +82,7 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     learned: LearnedRow | None = None
     computed: Mapping[str, Any] = {}
     account_id: str | None = None
+    unverified_computed: frozenset[str] = frozenset()
     account: AccountView = NO_ACCOUNT
     said_traits: list[list[Any]] | None = None
 
@@ -91,8 +93,13 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
 
     @property
     def unverified_traits(self) -> frozenset[str]:
-        """The traits that a browser stated without a user token."""
+        """The traits that a browser may have stated without a user token."""
         return frozenset(name for name, said in unpack(self.said_traits or ()).items() if said.is_unverified())
+
+    @property
+    def verified_traits(self) -> frozenset[str]:
+        """The traits that others have stated, deleted ones too."""
+        return frozenset(name for name, said in unpack(self.said_traits or ()).items() if not said.is_unverified())
 
 
 class JourneyVariables(Struct, frozen=True):

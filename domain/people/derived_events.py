@@ -34,7 +34,7 @@ def computed_trigger(key: str) -> Trigger:
 class ValueChange(Struct, frozen=True):
     """A changed value of a profile, as the rules of campaigns name it.
 
-    It `is_unverified` if a browser may have stated the value without a user token.
+    It `is_unverified` if a browser may have stated one of both values without a user token.
     """
 
     trigger: Trigger
@@ -125,9 +125,16 @@ def derived_event(change: ValueChange, cause: Cause) -> Event:
         timestamp=cause.timestamp,
         reported_timestamp=cause.reported_timestamp,
         is_history=cause.is_history,
-        # The cause may be another's call, which reveals the value: a merge.
-        trust=Trust.ANONYMOUS if change.is_unverified and cause.trust is Trust.VERIFIED else cause.trust,
+        trust=trust_of_change(change, cause.trust),
     )
+
+
+def trust_of_change(change: ValueChange, cause: Trust) -> Trust:
+    """Return the trust of a change's event.
+
+    The cause may be another's call, which reveals the values.
+    """
+    return Trust.ANONYMOUS if change.is_unverified and cause is Trust.VERIFIED else cause
 
 
 def cause_of(event: Event) -> Cause:

@@ -58,7 +58,7 @@ class Statement(Struct, frozen=True):
 class PartChange(Struct, frozen=True):
     """A changed value. `after` is None if it was deleted, lifted, or had no room.
 
-    It `is_unverified` if a browser stated it without a user token.
+    It `is_unverified` if a browser may have stated one of both values without a user token.
     """
 
     part: Part
@@ -128,7 +128,7 @@ def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a p
         if one.part == "claims" and one.name not in registers.values and len(registers.values) >= MAX_CLAIMS:
             refusals.append(Refusal(one, _TOO_MANY_CLAIMS))
             continue
-        before = registers.values.get(one.name)
+        before, kept = registers.values.get(one.name), registers.stamps.get(one.name, NEVER)
         if one.part in _REPEATED and is_same(before, one.value) and registers.is_recent(one.name, one.said):
             continue
         registers.put(one.name, one.value, one.said)
@@ -136,7 +136,7 @@ def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a p
         if one.part == "consent":
             consents[one.name] = one
         if not is_same(before, one.value):
-            is_unverified = one.said.is_unverified()
+            is_unverified = one.said.is_unverified() or kept.is_unverified()
             changes.append(PartChange(one.part, one.name, before, one.value, one.source, is_unverified))
     room.free()
     if consents:
@@ -181,9 +181,17 @@ def find_changes(old: ProfileState, new: ProfileState, source: Source) -> list[P
     """Return the values by which two states differ."""
     changes = []
     for part in _IS_REFUSAL:
-        before, after, stamps = old.part(part).values, new.part(part).values, new.part(part).stamps
+        before, after = old.part(part).values, new.part(part).values
+        stamps = (old.part(part).stamps, new.part(part).stamps)
         changes += [
-            PartChange(part, name, before.get(name), after.get(name), source, stamps.get(name, NEVER).is_unverified())
+            PartChange(
+                part,
+                name,
+                before.get(name),
+                after.get(name),
+                source,
+                any(said.get(name, NEVER).is_unverified() for said in stamps),
+            )
             for name in sorted(before.keys() | after.keys())
             if not is_same(before.get(name), after.get(name))
         ]

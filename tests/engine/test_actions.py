@@ -10,6 +10,18 @@ from tests.engine.campaigns import LOYALTY
 from tests.engine.positions import UNRECORDED
 from tests.harness import Harness, actions, now
 
+COMPUTED = "computed:\n  contact: {last: Looked, of: event.properties.contact}\n"
+COPYING = """
+key: copying
+name: Copying
+entry: {event: Signed Up}
+steps:
+- {id: copy, update_profile: {nick: {cel: profile.computed.contact}, plan: {cel: profile.computed.contact}}}
+- {id: again, update_profile: {name: {cel: profile.traits.nick}}}
+- {id: tell, emit_event: {event: Told, properties: {contact: {cel: profile.traits.name}}}}
+- {id: address, update_profile: {email: {cel: profile.traits.name}}}
+"""
+
 
 async def enter(harness: Harness) -> None:
     await harness.identify("u1", points=10, tier="none", newsletter=True, name="u")
@@ -53,6 +65,27 @@ async def test_actions_change_what_later_steps_and_conditions_see(harness: Harne
     assert event["properties"] == {"points": 52}
     # Start, three actions and the branch: the last action records the end as well.
     assert actions(await handle.fetch_history()) == 5
+
+
+async def test_no_copy_of_a_computed_trait_becomes_an_address(harness: Harness) -> None:
+    """Anyone may have reported the event that it holds a value of: so it is through steps, events and changes."""
+    await harness.admin("PUT", "/v1/computed", {"file": "computed.yaml", "source": COMPUTED})
+    await harness.run_campaign(COPYING)
+    for key, entry, value in (
+        ("told", "{event: Told}", "entry.properties.contact"),
+        ("changed", "{changed: profile.traits.name}", "entry.properties.after"),
+        ("counted", "{changed: profile.computed.contact}", "entry.properties.after"),
+    ):
+        step = f"{{id: address, update_profile: {{email: {{cel: {value}}}}}}}"
+        await harness.run_campaign(f"key: {key}\nname: {key}\nentry: {entry}\nsteps: [{step}]\n")
+    await harness.identify("u1", plan="pro")
+    await harness.track("u1", "Looked", {"contact": "e@evil.example"})
+    await harness.track("u1", "Signed Up")
+    await harness.until("SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE state = 'completed') = 4")
+    [profile] = await harness.query("SELECT traits FROM profiles")
+    assert profile["traits"] == {"plan": "pro", "nick": "e@evil.example", "name": "e@evil.example"}
+    refused = await harness.query("SELECT data -> 'errors' AS errors FROM decisions WHERE data ? 'errors'")
+    assert sorted(name for row in refused for name in row["errors"]) == ["email"] * 4 + ["plan"]
 
 
 async def test_a_deed_whose_answer_was_lost_is_done_once(harness: Harness) -> None:

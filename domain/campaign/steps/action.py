@@ -2,15 +2,24 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from msgspec import Struct, field, to_builtins
 
 from domain.campaign.expression_fields import Computed
 from domain.campaign.steps.model import StepModel
-from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_value
+from domain.conditions.expressions import EvaluationTime, ExpressionScope, ValueExpression, compile_value
 from domain.document.yaml_source import Path
 from domain.tracking.event import Event, Trigger, Trust
+
+# Texts of a client's context, whose sender the profile does not keep.
+_OF_CLIENTS: Final = frozenset(
+    f"profile.{name}"
+    for name in (
+        *("locale", "timezone", "app_version", "country", "region"),
+        *("first_referrer", "last_referrer", "first_campaign", "last_campaign"),
+    )
+)
 
 
 class SetTraits(Struct, frozen=True):
@@ -55,7 +64,8 @@ class Effects(Struct, frozen=True):
 class ActionFacts(Struct, frozen=True):
     """The facts that a rule may use: the roots of conditions, and their instant.
 
-    `unverified` are the traits that a browser stated without a user token.
+    A browser may have stated the `unverified` traits and computed traits without a user token. Others have stated the
+    `verified` traits.
     """
 
     time: EvaluationTime
@@ -64,6 +74,8 @@ class ActionFacts(Struct, frozen=True):
     entry: Event
     journey: Any
     unverified: frozenset[str] = frozenset()
+    unverified_computed: frozenset[str] = frozenset()
+    verified: frozenset[str] = frozenset()
 
 
 class ActionRule(Struct, frozen=True, tag_field="kind", omit_defaults=True):
@@ -105,28 +117,27 @@ class ValuesRule(Struct, frozen=True, omit_defaults=True):
         return values, errors
 
     def find_unverified(self, facts: ActionFacts) -> frozenset[str]:
-        """Return the names whose expressions read what a browser stated without a token."""
+        """Return the names whose expressions read what a browser may have said."""
         return frozenset(
             name
             for name, text in self.computed.items()
-            if any(_is_unverified(path, facts) for path in compile_value(text, ExpressionScope.VALUE).values)
-        )
-
-    def find_computed(self) -> frozenset[str]:
-        """Return the names whose expressions read computed traits.
-
-        They may be made of any event, so that it is not known who stated the value.
-        """
-        return frozenset(
-            name for name, text in self.computed.items() if compile_value(text, ExpressionScope.VALUE).computed
+            if _is_unverified(compile_value(text, ExpressionScope.VALUE), facts)
         )
 
 
-def _is_unverified(path: tuple[str, ...], facts: ActionFacts) -> bool:
+def _is_unverified(expression: ValueExpression, facts: ActionFacts) -> bool:
+    return not expression.computed.isdisjoint(facts.unverified_computed) or any(
+        _is_unverified_value(path, facts) for path in expression.values
+    )
+
+
+def _is_unverified_value(path: tuple[str, ...], facts: ActionFacts) -> bool:
     variable, *keys = path
     if variable == "profile.traits":
         return keys[0] in facts.unverified if keys else bool(facts.unverified)
-    return variable.startswith("entry.") and facts.entry.trust is not Trust.VERIFIED
+    if variable.startswith("entry."):
+        return facts.entry.trust is not Trust.VERIFIED
+    return variable in _OF_CLIENTS
 
 
 def values_rule(values: Mapping[str, Any]) -> ValuesRule:

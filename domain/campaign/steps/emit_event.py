@@ -38,7 +38,7 @@ class EmitEventRule(ActionRule, frozen=True, tag="emit_event"):
             data = {"event": self.event, "limit": MAX_CHAIN}
             return Effects(outcome="refused", reason="chain_too_long", data=data)
         properties, errors = self.properties.evaluate(facts)
-        is_unverified = bool(self.properties.find_unverified(facts) | self.properties.find_computed())
+        is_unverified = bool(self.properties.find_unverified(facts))
         return Effects((EmitEvent(self.event, properties, chain, is_unverified),), errors)
 
 

@@ -22,8 +22,8 @@ from domain.document.yaml_source import Path
 from domain.people.derived_events import trait_trigger
 from domain.tracking.event import Trigger, Trust
 
-_UNVERIFIED: Final = "an address is not set from what a browser reported without a user token"
-_OF_COMPUTED: Final = "an address is not set from a computed trait, which may be of such an event: report it"
+_UNVERIFIED: Final = "an address is not set from what a browser may have reported without a user token: report it"
+_STATED: Final = "it is stated already, and what a browser may have reported without a user token does not replace it"
 
 
 class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
@@ -39,10 +39,10 @@ class UpdateProfileRule(ActionRule, frozen=True, tag="update_profile"):
         traits, errors = self.traits.evaluate(facts)
         unverified = self.traits.find_unverified(facts)
         # Anyone may have stated these values: an address made of them would be one of their choice.
-        refused = dict.fromkeys(self.traits.find_computed(), _OF_COMPUTED) | dict.fromkeys(unverified, _UNVERIFIED)
-        if facts.entry.trust is not Trust.VERIFIED:
-            refused = dict.fromkeys(self.traits.computed, _UNVERIFIED)
-        for name in ADDRESS_TRAITS & traits.keys() & refused.keys():
+        doubtful = self.traits.computed.keys() if facts.entry.trust is not Trust.VERIFIED else unverified
+        refused = dict.fromkeys(unverified & facts.verified, _STATED)
+        refused |= dict.fromkeys(ADDRESS_TRAITS & doubtful, _UNVERIFIED)
+        for name in refused.keys() & traits.keys():
             del traits[name]
             errors[name] = refused[name]
         return Effects((SetTraits(traits, unverified & traits.keys()),), errors)

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from domain.people.computed.definition import TraitDefinition
+from domain.people.computed.definition import TraitDefinition, TraitType
 from domain.people.computed.traits import ComputedState, ComputedTraits
+
+# The types that say how often, whether or when there was an event, and nothing of what it says.
+_NO_VALUES: Final = frozenset[TraitType]({"int", "bool", "timestamp"})
 
 
 class DeployedTraits:
@@ -26,9 +29,13 @@ class DeployedTraits:
         """Return the values at an instant, by key."""
         return self.ready.view(state, at)
 
-    def may_hold_text(self, key: str) -> bool:
-        """Return whether a trait may hold a text of an event, which anyone may report."""
-        return self.following.types.get(key) == "dyn"
+    def is_unverified(self, key: str) -> bool:
+        """Return whether a trait holds values of events, which anyone may have reported."""
+        return self.following.types.get(key) not in _NO_VALUES
+
+    def list_unverified(self) -> frozenset[str]:
+        """Return the keys of the traits that hold values of events."""
+        return frozenset(filter(self.is_unverified, self.following.types))
 
     def drop_retired(self, state: ComputedState) -> ComputedState:
         """Return the state without that of retired definitions."""

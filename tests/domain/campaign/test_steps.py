@@ -158,11 +158,14 @@ def test_no_address_is_set_from_what_a_browser_reported_without_a_token(trust: s
         ("'theirs' in profile.traits ? profile.traits.mine : ''", False),
         ("profile.traits[profile.traits.mine]", False),
         ("profile.computed.last_contact", False),
+        ("string(profile.computed.orders)", True),
+        ("profile.locale", False),
+        ("profile.last_campaign.source", False),
         ("entry.properties.contact", True),
     ],
 )
 def test_no_address_is_made_of_traits_that_a_browser_may_have_stated(expression: str, is_set: bool) -> None:
-    values = ValuesRule(computed={"email": expression, "copied": expression})
+    values = ValuesRule(computed={"email": expression, "copied": expression, "stated": expression})
     entry = Event(
         id=UUID(int=1),
         message_id="m",
@@ -175,15 +178,27 @@ def test_no_address_is_made_of_traits_that_a_browser_may_have_stated(expression:
         timestamp=datetime(2026, 11, 1, tzinfo=UTC),
     )
     profile = SimpleNamespace(
-        traits={"mine": "theirs", "theirs": "e@evil.example"}, computed={"last_contact": "e@evil.example"}, context={}
+        traits={"mine": "theirs", "theirs": "e@evil.example"},
+        computed={"last_contact": "e@evil.example", "orders": 3},
+        locale="e@evil.example",
+        last_campaign={"source": "e@evil.example"},
     )
-    facts = ActionFacts(EvaluationTime(entry.timestamp), profile, None, entry, None, frozenset({"theirs"}))
+    facts = ActionFacts(
+        EvaluationTime(entry.timestamp),
+        profile,
+        None,
+        entry,
+        None,
+        unverified=frozenset({"theirs"}),
+        unverified_computed=frozenset({"last_contact"}),
+        verified=frozenset({"mine", "stated"}),
+    )
     [effect], errors = (found := UpdateProfileRule(values).effects(facts)).effects, found.errors
     assert isinstance(effect, SetTraits)
     assert ("email" in effect.traits, "email" in errors) == (is_set, not is_set)
-    # A copy of an unverified trait is one as well.
-    is_computed = "computed" in expression
-    assert effect.unverified == (set() if is_set or is_computed else {"copied"})
+    # A copy of an unverified value is one as well, and replaces none that others have stated.
+    assert effect.unverified == (set() if is_set else {"copied"})
+    assert ("stated" in effect.traits, "stated" in errors) == (is_set, not is_set)
     [emitted] = EmitEventRule("Told", values).effects(facts).effects
     assert isinstance(emitted, EmitEvent)
     assert emitted.is_unverified is not is_set

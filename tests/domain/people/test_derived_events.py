@@ -67,6 +67,12 @@ def test_the_event_of_an_unverified_value_is_not_verified_whichever_call_reveals
         made = value_changes({}, {}, folded.changes)
         trust = {event.name: event.trust for event in (derived_event(one, CAUSE) for one in made)}
         assert trust == {"profile.traits.contact": Trust.ANONYMOUS, "profile.traits.plan": Trust.VERIFIED}
+    # A verified value replaces it: the event still holds the one before.
+    stated = [Statement("traits", "contact", "u@example.com", stamp(NOON, "n", ""), SOURCE)]
+    replaced = fold(ProfileState(), stated).state
+    for folded in (fold(anonymous.state, stated), merge(anonymous.state, replaced, SOURCE)):
+        [revealed] = value_changes({}, {}, folded.changes)
+        assert derived_event(revealed, CAUSE).trust is Trust.ANONYMOUS
 
 
 STATEMENTS = st.lists(
