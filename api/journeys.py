@@ -31,6 +31,7 @@ JOURNEY: dict[str, Any] = {
     "campaign": "abandoned-cart",
     "version": 2,
     "user_id": "u-4711",
+    "account_id": None,
     "state": "active",
     "outcome": None,
     "step": "cool-off",
@@ -66,6 +67,7 @@ class JourneyFields(RequestModel):
     campaign: Name | None = None
     version: VersionFilter | None = None
     user: Name | None = Field(None, description="a user's id, or an anonymous one")
+    account: Name | None = Field(None, description="the account whose journeys they are")
     step: Name | None = Field(None, description="where an active journey is; with a `state`, where those were last")
     status: JourneyStatus | None = Field(None, description="what an active journey does there")
     entered_after: InstantField | None = Field(None, description="the first instant that counts")
@@ -74,7 +76,8 @@ class JourneyFields(RequestModel):
     def filter(self) -> JourneyFilter:
         """Return the filter without the user, which the use case resolves to a profile."""
         given = self.model_dump(include=set(JourneyFilter.__struct_fields__))
-        return JourneyFilter(versions=None if self.version is None else (self.version,), **given)
+        versions = None if self.version is None else (self.version,)
+        return JourneyFilter(versions=versions, account_id=self.account, **given)
 
 
 class JourneyQuery(JourneyFields):
@@ -110,6 +113,10 @@ class Journey(ResponseModel):
     campaign: str = Field(examples=["abandoned-cart"])
     version: int
     user_id: str | None = Field(examples=["u-4711"], description="null for a user known by an anonymous id only")
+    account_id: str | None = Field(
+        examples=["acme"],
+        description="the account whose journey it is; then `user_id` is the member that its steps see",
+    )
     state: StoredState = Field(examples=["active"])
     outcome: str | None = Field(examples=["engaged"], description="how it ended")
     step: str | None = Field(examples=["cool-off"], description="where it is, or was last")

@@ -28,7 +28,7 @@ from domain.people.registers import Registers
 from domain.people.statements import event_source, stamp_of
 from domain.tracking.event import Event
 from domain.tracking.traits import ROLE
-from store import accounts, profiles
+from store import account_journeys, accounts, profiles
 from store.accounts import MemberKey
 from store.database import Connection, PendingResult
 from store.events import StoredEvent
@@ -42,11 +42,15 @@ ChangeOfProfile = tuple[UUID, ValueChange]
 
 @dataclass(frozen=True, slots=True)
 class AccountsWritten:
-    """The changes of accounts as rules name them, members' history, and refusals."""
+    """The changes of accounts as rules name them, members' history, and refusals.
+
+    `left` are the members who have left.
+    """
 
     changes: list[ChangeOfProfile]
     history: list[ProfileChange]
     refusals: list[Refusal]
+    left: set[MemberKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,14 @@ class PendingAccounts:
     async def write(self, connection: Connection) -> AccountsWritten:
         """Apply the statements, and return the changes. The caller records the history."""
         traits, members = await self.accounts.get(), await self.members.get()
-        written = AccountsWritten([], [], [])
+        written = AccountsWritten([], [], [], set())
         changed, places = await turns.run(_fold(self.statements, traits, members, written))
         if changed:
             await accounts.write(connection, changed)
         if places:
             await accounts.write_members(connection, places)
+            left = (key for key, place in places.items() if _is_member(members.get(key)) and not _is_member(place))
+            written.left.update(left)
         return written
 
 
@@ -94,6 +100,18 @@ async def ask_for_accounts(
     locked = await accounts.lock(connection, ids)
     members = await accounts.read_members(connection, {(one.account_id, one.profile_id) for one in statements})
     return PendingAccounts(frozenset(ids), statements, locked, members)
+
+
+async def lock_before_merge(
+    connection: Connection, statements: Sequence[AccountStatement], events: Iterable[Event], people: Collection[UUID]
+) -> None:
+    """Lock the accounts of a batch that merges people, before the merge locks journeys."""
+    stated = {one.account_id for one in statements}
+    if stated:
+        await accounts.ensure(connection, stated)
+    named = {named for event in events if (named := account_of(event)) is not None}
+    ids = stated | named | await account_journeys.find_accounts(connection, people)
+    await (await accounts.lock(connection, ids)).get()
 
 
 async def _find_concerned(
@@ -146,8 +164,12 @@ def _change(one: AccountStatement, before: Registers, after: Registers) -> Profi
     return ProfileChange(uuid7(), one.profile_id, "accounts", changes, source.kind, source.id, source.name, source.at)
 
 
+def _is_member(member: Registers | None) -> bool:
+    return member is not None and bool(member.values.get(MEMBER))
+
+
 def _describe(member: Registers) -> dict[str, str | None] | None:
-    return {ROLE: member.values.get(ROLE)} if member.values.get(MEMBER) else None
+    return {ROLE: member.values.get(ROLE)} if _is_member(member) else None
 
 
 async def merge_memberships(connection: Connection, merged: Mapping[UUID, UUID]) -> None:

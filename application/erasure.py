@@ -1,7 +1,9 @@
 """Erase a person: cut them from their ids at once, and the rest as an operation."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
+from application.account_journeys import hand_over_of_erased, lock_accounts_of
 from application.identity_locks import IdentityMovedError, retry_moved
 from application.people import unknown_person
 from application.routing import exit_message
@@ -9,7 +11,7 @@ from domain.access import Actor
 from domain.journey.records import Ending
 from domain.journey.state import EXITED
 from domain.people.erasure import ERASED
-from domain.people.identity import PersonRef, find_main_identity
+from domain.people.identity import Identity, PersonRef, find_main_identity
 from store import audit, erasures, journeys, operations, outbox, profiles
 from store.database import Connection, Database
 from store.erasures import Erasure
@@ -41,7 +43,7 @@ class Erasures:
                 # The person was merged into another one, or is being erased.
                 raise IdentityMovedError if person.kind != "profile" else unknown_person(person)
             own = await erasures.lock_addresses(connection, profile_id)
-            await _end_journeys(connection, profile_id, by)
+            await _end_journeys(connection, profile_id, identities, by)
             target = await erasures.hash_id(connection, find_main_identity(identities))
             operation = await operations.insert_for_deployment(
                 connection, "erase", {"person": target}, requested_by=by.name
@@ -60,8 +62,12 @@ async def _find_earlier(connection: Connection, person: PersonRef) -> Operation:
     return operation
 
 
-async def _end_journeys(connection: Connection, profile_id: UUID, by: Actor) -> None:
-    active = await erasures.lock_active_journeys(connection, profile_id)
+async def _end_journeys(connection: Connection, profile_id: UUID, identities: Sequence[Identity], by: Actor) -> None:
+    account_ids = await lock_accounts_of(connection, [profile_id])
+    values = [identity.value for identity in identities]
+    active = await erasures.lock_journeys(connection, profile_id, account_ids, values)
+    if account_ids:
+        await hand_over_of_erased(connection, profile_id, account_ids, values, by)
     # A journey that a merge has ended may still wait for its start.
     await outbox.remove_starts_of_profile(connection, profile_id)
     if not active:

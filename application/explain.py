@@ -100,7 +100,8 @@ class Explain:
             profile_id = await profiles.find(connection, person)
             called = person.id if profile_id is None else None
             await audit.record_once_a_day(connection, by, "user.read", person.id)
-            recorded = await timeline.latest(connection, profile_id, limit + 1, place, called=called)
+            people = [] if profile_id is None else [profile_id]
+            recorded = await timeline.latest(connection, people, limit + 1, place, called=called)
             declared = await read_declared(connection)
             unjudged = await look_up(connection, self._catalogue, profile_id, recorded[:limit]) if profile_id else None
             now = (

@@ -11,7 +11,9 @@ from psycopg.errors import DeadlockDetected, UniqueViolation
 from uuid_utils.compat import uuid7
 
 from application import routing, turns
+from application.account_journeys import hand_over, hand_over_of_strangers
 from application.accounts import account_statements, ask_for_accounts, possible_changes
+from application.accounts import lock_before_merge as lock_accounts
 from application.catalogue import Catalogue
 from application.derived_events import plan_events, possible_profile_changes
 from application.following import Followed, TooMuchToFollow, ask_for_states
@@ -32,6 +34,7 @@ from domain.errors import UnavailableError
 from domain.journey.listeners import Listeners
 from domain.journey.routing_result import RoutingResult
 from domain.people import identity
+from domain.people.accounts import MEMBER
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.erasure import find_erased, reject_erased
 from domain.people.identity import Identity, Known, Resolution
@@ -42,6 +45,7 @@ from domain.tracking.reactions import message_reacted_to
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded, select_losses
 from store import campaigns, erasures, events, journeys, messages, outbox, profile_changes, profiles
 from store import rejects as reject_log
+from store.accounts import MemberKey
 from store.database import Connection, Database, PendingResult
 from store.events import StoredEvent
 from store.profile_changes import ProfileChange
@@ -229,6 +233,9 @@ class Ingest:
             raise _IdentityMoved
         merged = resolution.merged
         locked = await lock_before_merge(connection, merged, touched, said, of_addresses) if merged else None
+        if merged and listeners.of_accounts:
+            involved = touched.union(merged, merged.values())
+            await lock_accounts(connection, of_accounts, (entry.event for entry in effective), involved)
         history, linked = await self._link(
             connection, new, identities, resolution, locked, traits, listeners, received_at
         )
@@ -238,9 +245,11 @@ class Ingest:
         possible = chain(possible_profile_changes(said), possible_changes(of_accounts))
         planned = plan_events(effective, heard, possible, linked.changes, listeners, traits)
         result = RoutingResult()
+        left: set[MemberKey] = set()
         concerned = (
             planned.profile_events if listeners.concern_accounts(each.event for each in planned.profile_events) else []
         )
+        leaving = bool(listeners.of_accounts) and any(not statement.place[MEMBER] for statement in of_accounts)
         if said or planned.profile_events or counted or of_accounts:
             with_consent = bool(planned.profile_events) and listeners.may_look_at_consent
             touched |= {profile_event.profile_id for profile_event in planned.profile_events}
@@ -254,7 +263,8 @@ class Ingest:
                     listeners,
                     planned.profile_events,
                     received_at,
-                    accounts.ids if accounts and concerned else (),
+                    accounts.ids if accounts and (concerned or leaving) else (),
+                    leaving=leaving,
                 )
                 if planned.profile_events
                 else None
@@ -268,6 +278,7 @@ class Ingest:
                 history += accounts_written.history
                 refusals += accounts_written.refusals
                 changes += accounts_written.changes
+                left = accounts_written.left
             followed = Followed(written.people, {}, [])
             if states is not None:
                 try:
@@ -291,6 +302,8 @@ class Ingest:
         if reactions:
             await messages.mark_opened(connection, reactions, ending=result.exits)
         await routing.record(connection, self._catalogue, result, planned.profile_events, received_at)
+        if leaving:
+            await hand_over(connection, left)
         return IngestResult(len(fresh), duplicates, forgotten + beyond, more_forgotten.number + more.number)
 
     async def _link(
@@ -321,6 +334,8 @@ class Ingest:
             merge = await merge_people(
                 connection, resolution.merged, people, merges, traits, listeners.watched_traits, received_at
             )
+            if listeners.of_accounts:
+                await hand_over_of_strangers(connection, resolution.merged.values())
             history += merge.history
         if resolution.claimed:
             await profiles.claim(connection, resolution.claimed)

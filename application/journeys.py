@@ -21,7 +21,7 @@ from domain.journey.filters import JourneyFilter
 from domain.journey.records import Ending
 from domain.journey.state import EXITED, JourneyStatus, StoredState
 from domain.people.identity import PersonRef
-from store import audit, campaigns, decisions, journey_lists, journeys, outbox, profiles, selections, timeline
+from store import accounts, audit, campaigns, decisions, journey_lists, journeys, outbox, profiles, selections, timeline
 from store.database import Connection, Database
 from store.journey_lists import ListedJourney
 from store.operations import Operation
@@ -45,6 +45,7 @@ class JourneyView:
     campaign: str
     version: int
     user_id: str | None
+    account_id: str | None
     state: StoredState
     outcome: str | None
     step: str | None
@@ -89,7 +90,10 @@ class Journeys:
         place = place_of(before)
         async with self._database.transaction() as connection:
             found = await _get_or_raise(connection, id)
-            recorded = await timeline.latest(connection, found.profile_id, limit + 1, place, journey_id=id)
+            people = [found.profile_id]
+            if found.account_id is not None:
+                people += await accounts.find_all_ids(connection, found.account_id)
+            recorded = await timeline.latest(connection, people, limit + 1, place, journey_id=id)
         items, next = timeline_items(recorded, limit, self._journey_url)
         return JourneyStory(
             **_members(found, self._journey_url), entry_event_id=found.entry_event_id, timeline=items, next=next

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import convert
 from uuid_utils.compat import uuid7
 
+from application.account_journeys import hand_over_of_strangers, lock_accounts_of
 from application.accounts import restate_memberships
 from application.activity_states import load_server_sources, relearn
 from application.catalogue import Catalogue
@@ -55,6 +56,7 @@ async def undo_merge(
     if merge.target_id != target_id:
         raise await _later_first(connection, merge)
     people = await (await profiles.lock(connection, [target_id], with_said=[target_id])).get()
+    await lock_accounts_of(connection, [target_id])
     own = {Identity(kind, value) for kind, value, _ in merge.snapshot.identities}
     others = await merges.after(connection, merge)
     await separation.restore(connection, merge)
@@ -66,6 +68,7 @@ async def undo_merge(
     await recount(connection, [merge.source_id, target_id], traits.definitions, are_all=True, look_at=now)
     await relearn(connection, [merge.source_id, target_id], await load_server_sources(connection))
     await restate_memberships(connection, [merge.source_id, target_id])
+    await hand_over_of_strangers(connection, [merge.source_id, target_id])
     after = await read_values(connection, [target_id], traits, watched, now)
     source = Source("operator", by.name, now, by.name)
     person = people[target_id]

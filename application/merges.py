@@ -9,6 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from application import routing
+from application.account_journeys import hand_over_of_strangers, lock_accounts_of
 from application.catalogue import Catalogue
 from application.derived_events import report_changes
 from application.identity_locks import find_profile, lock_users, retry_moved
@@ -120,12 +121,14 @@ async def _merge(
     people = await (await profiles.lock(connection, ids, with_said=ids)).get()
     merged = {source_id: target_id}
     source = Source("operator", by.name, connection.clock.now(), by.name)
+    await lock_accounts_of(connection, ids)
     if ended := await journeys.end_doubles(connection, merged, source.at):
         await outbox.append(connection, [routing.exit_message(workflow_id, "merged") for workflow_id in ended])
     watched = (await catalogue.listeners(connection)).watched_traits
     result = await merge_people(
         connection, merged, people, {source_id: source}, traits, watched, source.at, is_reversible=True
     )
+    await hand_over_of_strangers(connection, [target_id])
     identity_change = build_identity_change(target_id, "merged", source_id, source)
     await profile_changes.insert(connection, [identity_change, *result.history])
     cause = Cause(uuid7(), people[target_id].user_id, None, source.at)

@@ -158,13 +158,18 @@ async def load_context(
     profile_events: Sequence[ProfileEvent],
     received_at: datetime,
     account_ids: Collection[str] = (),
+    *,
+    leaving: bool = False,
 ) -> PendingContext:
     """Lock the journeys of locked people and accounts, and request their data.
 
-    `account_ids` are those whose journeys the events may concern.
+    `account_ids` are those whose journeys the events may concern. If members are `leaving` them, all journeys of the
+    accounts are locked, so that they can be handed over.
     """
     events_of_batch = [profile_event.event for profile_event in profile_events]
     campaigns = listeners.campaigns_concerned(events_of_batch)
+    if leaving:
+        campaigns |= listeners.of_accounts
     active = await journeys.lock_active(
         connection, {profile_event.profile_id for profile_event in profile_events}, campaigns, account_ids
     )

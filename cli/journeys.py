@@ -40,6 +40,7 @@ JourneysArgument = Annotated[
 ]
 VersionOption = Annotated[int | None, typer.Option(min=1, help="On this version of the campaign.", show_default=False)]
 UserOption = Annotated[str | None, typer.Option(help="Only this user's.", show_default=False)]
+AccountOption = Annotated[str | None, typer.Option(help="Only this account's.", show_default=False)]
 StepOption = Annotated[str | None, typer.Option(help="Only those at this step now.", show_default=False)]
 StatusOption = Annotated[str | None, typer.Option(help="waiting, deferred, held or acting.", show_default=False)]
 EnteredAfterOption = Annotated[
@@ -58,6 +59,7 @@ def list_journeys(
     campaign: CampaignOption = None,
     version: VersionOption = None,
     user: UserOption = None,
+    account: AccountOption = None,
     state: Annotated[str | None, typer.Option(help="active, completed or exited.", show_default=False)] = None,
     step: StepOption = None,
     status: StatusOption = None,
@@ -68,7 +70,7 @@ def list_journeys(
     as_json: AsJson = False,
 ) -> None:
     """List journeys, the latest first; or look at one, end them or their waits."""
-    which = _build_selection(campaign, version, user, step, status, entered_after, entered_before)
+    which = _build_selection(campaign, version, user, account, step, status, entered_after, entered_before)
     if (command := context.invoked_subcommand) is not None:
         limited_by = context.get_parameter_source("limit")
         is_limited = limited_by is not None and limited_by.name == "COMMANDLINE"
@@ -102,6 +104,7 @@ def show(context: typer.Context, id: JourneyArgument, as_json: AsJson = False) -
         {
             "Journey": journey["id"],
             "Campaign": f"{journey['campaign']}, version {journey['version']}",
+            "Account": as_text(journey["account_id"]),
             "User": as_text(journey["user_id"]),
             "Entry key": as_text(journey["entry_key"]),
             "State": _state(journey),
@@ -124,6 +127,7 @@ def exit_journeys(
     campaign: CampaignOption = None,
     version: VersionOption = None,
     user: UserOption = None,
+    account: AccountOption = None,
     step: StepOption = None,
     status: StatusOption = None,
     entered_after: EnteredAfterOption = None,
@@ -133,7 +137,10 @@ def exit_journeys(
     as_json: AsJson = False,
 ) -> None:
     """End journeys, by their ids or all of a campaign that the options select."""
-    which = {**context.obj, **_build_selection(campaign, version, user, step, status, entered_after, entered_before)}
+    which = {
+        **context.obj,
+        **_build_selection(campaign, version, user, account, step, status, entered_after, entered_before),
+    }
     _act(context, "exit", "End", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 
@@ -144,6 +151,7 @@ def skip(
     campaign: CampaignOption = None,
     version: VersionOption = None,
     user: UserOption = None,
+    account: AccountOption = None,
     step: StepOption = None,
     status: StatusOption = None,
     entered_after: EnteredAfterOption = None,
@@ -153,7 +161,10 @@ def skip(
     as_json: AsJson = False,
 ) -> None:
     """Skip the waits of journeys, by their ids or all that the options select."""
-    which = {**context.obj, **_build_selection(campaign, version, user, step, status, entered_after, entered_before)}
+    which = {
+        **context.obj,
+        **_build_selection(campaign, version, user, account, step, status, entered_after, entered_before),
+    }
     _act(context, "skip", "Skip the wait of", ids, which, watch=watch, yes=yes, as_json=as_json)
 
 
@@ -210,6 +221,7 @@ def _build_selection(
     campaign: str | None,
     version: int | None,
     user: str | None,
+    account: str | None,
     step: str | None,
     status: str | None,
     entered_after: datetime | None,
@@ -220,6 +232,7 @@ def _build_selection(
         "campaign": campaign,
         "version": version,
         "user": user,
+        "account": account,
         "step": step,
         "status": status,
         "entered_after": entered_after and entered_after.astimezone().isoformat(),
@@ -232,7 +245,7 @@ def _row(each: dict[str, Any]) -> list[str]:
     version, next_up = str(each["version"]), local_minute(each["wakes_at"])
     return [
         each["id"],
-        as_text(each["user_id"]),
+        as_text(each["account_id"] or each["user_id"]),
         each["campaign"],
         version,
         _state(each),

@@ -111,6 +111,12 @@ async def find_member_ids(connection: Connection, ids: Collection[str], limit: i
     return [row["profile_id"] async for row in cursor]
 
 
+async def find_all_ids(connection: Connection, account_id: str) -> list[UUID]:
+    """Return the profiles of the members of an account, and of those who have left."""
+    cursor = await connection.execute("SELECT profile_id FROM account_members WHERE account_id = %s", (account_id,))
+    return [row["profile_id"] async for row in cursor]
+
+
 async def read_members(
     connection: Connection, members: Collection[MemberKey]
 ) -> PendingResult[dict[MemberKey, Registers]]:

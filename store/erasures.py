@@ -1,6 +1,6 @@
 """Erasures of people: the cut from their ids, pages of rows, and hashes.
 
-Lock order: registry, identities, profile, all addresses (by their erasure lock), journeys.
+Lock order: registry, identities, profile, all addresses (by their erasure lock), accounts, journeys.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from domain.people.erasure import ErasurePhase
 from domain.people.identity import IDENTITY_KINDS, Identity, PersonRef
+from store.account_journeys import BEGAN_BY
 from store.addresses import Address
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection, PendingResult
@@ -77,13 +78,23 @@ async def lock_addresses(connection: Connection, profile_id: UUID) -> list[Addre
     return list(row["addresses"].items()) if row else []
 
 
-async def lock_active_journeys(connection: Connection, profile_id: UUID) -> list[OwnJourney]:
-    """Lock the active journeys of a locked profile."""
+async def lock_journeys(
+    connection: Connection, profile_id: UUID, account_ids: Collection[str], values: Collection[str]
+) -> list[OwnJourney]:
+    """Lock the journeys of a locked profile; return the active ones of the person.
+
+    Those of locked accounts are locked as well, if the person has them or began them; `values` are the person's ids.
+    """
     cursor = await connection.execute(
-        "SELECT id, workflow_id FROM journeys WHERE profile_id = %s AND state = 'active' ORDER BY id FOR UPDATE",
-        (profile_id,),
+        f"""
+        SELECT id, workflow_id, account_id FROM journeys
+        WHERE profile_id = %(profile_id)s AND account_id IS NULL AND state = 'active'
+           OR account_id = ANY(%(accounts)s) AND (profile_id = %(profile_id)s OR {BEGAN_BY})
+        ORDER BY id FOR UPDATE
+        """,  # noqa: S608 -- a constant of the store
+        {"profile_id": profile_id, "accounts": list(account_ids), "values": list(values)},
     )
-    return [OwnJourney(**row) async for row in cursor]
+    return [OwnJourney(row["id"], row["workflow_id"]) async for row in cursor if row["account_id"] is None]
 
 
 async def insert(connection: Connection, erasure: Erasure) -> None:

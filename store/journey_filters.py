@@ -11,6 +11,7 @@ _CONDITIONS = {
     "campaign": "campaign_key = %(campaign)s",
     "versions": "campaign_version = ANY(%(versions)s)",
     "profile_id": "profile_id = %(profile_id)s",
+    "account_id": "account_id = %(account_id)s",
     "state": "state = %(state)s",
     "outcome": "outcome = %(outcome)s",
     "step": "step = %(step)s",

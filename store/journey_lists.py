@@ -27,6 +27,7 @@ class ListedJourney(Struct, frozen=True):
     version: int
     profile_id: UUID
     user_id: str | None
+    account_id: str | None
     state: StoredState
     outcome: str | None
     step: str | None
@@ -43,7 +44,7 @@ class ListedJourney(Struct, frozen=True):
 _IS_STOPPED = "journeys.state = 'active' AND campaign_version = ANY(exiting)"
 _IS_ACTIVE = "journeys.state = 'active' AND NOT campaign_version = ANY(exiting)"
 _SHOWN = f"""
-SELECT journeys.id, campaign_key AS campaign, campaign_version AS version, profile_id, profiles.user_id,
+SELECT journeys.id, campaign_key AS campaign, campaign_version AS version, profile_id, profiles.user_id, account_id,
        CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE journeys.state END AS state,
        CASE WHEN {_IS_STOPPED} THEN 'exited' ELSE outcome END AS outcome,
        step,
@@ -90,10 +91,10 @@ def _selections(which: JourneyFilter) -> Iterator[str]:
     if not states:
         return
     conditions = " AND ".join(_conditions(which, states))
-    if which.profile_id is not None:
-        # OFFSET prevents a scan of all journeys by id: a user has few of them.
+    if (owner := "profile_id" if which.profile_id else "account_id" if which.account_id else None) is not None:
+        # OFFSET prevents a scan of all journeys by id: a user or an account has few of them.
         yield f"""
-            SELECT * FROM (SELECT * FROM journeys WHERE profile_id = %(profile_id)s OFFSET 0) AS mine
+            SELECT * FROM (SELECT * FROM journeys WHERE {owner} = %({owner})s OFFSET 0) AS mine
             WHERE {conditions}
             """  # noqa: S608 -- of constants
     elif which.campaign is None:

@@ -17,7 +17,8 @@ class Snapshot(Struct, frozen=True):
     """Both profiles before the merge, and the rows that do not say whose they were.
 
     `source` and `target` are rows of `profiles`. `identities` are the source's: kind, value, and whether it was a
-    former user id. `changes` are its history, and `decisions` those of no journey.
+    former user id. `changes` are its history, and `decisions` those of no journey. The journeys of accounts that it
+    has are `journeys`; `decisions` and `messages` have those about it of such journeys.
     """
 
     source: dict[str, Any]
@@ -25,6 +26,8 @@ class Snapshot(Struct, frozen=True):
     identities: list[tuple[str, str, bool]]
     changes: list[UUID]
     decisions: list[UUID]
+    journeys: list[UUID] = []
+    messages: list[UUID] = []
 
     @property
     def first_event_at(self) -> datetime:
@@ -89,8 +92,13 @@ SELECT merging.id, staying.id, staying.id, merging.user_id, item.by, CASE WHEN i
                    WHERE identities.profile_id = merging.id),
     'changes', (SELECT COALESCE(jsonb_agg(id), '[]') FROM profile_changes
                 WHERE profile_changes.profile_id = merging.id),
-    'decisions', (SELECT COALESCE(jsonb_agg(id), '[]') FROM decisions
-                  WHERE decisions.profile_id = merging.id AND journey_id IS NULL)) END
+    'decisions', (SELECT COALESCE(jsonb_agg(decisions.id), '[]') FROM decisions
+                  LEFT JOIN journeys ON journeys.id = journey_id
+                  WHERE decisions.profile_id = merging.id AND (journey_id IS NULL OR account_id IS NOT NULL)),
+    'journeys', (SELECT COALESCE(jsonb_agg(id), '[]') FROM journeys
+                 WHERE journeys.profile_id = merging.id AND account_id IS NOT NULL),
+    'messages', (SELECT COALESCE(jsonb_agg(messages.id), '[]') FROM messages JOIN journeys ON journeys.id = journey_id
+                 WHERE messages.profile_id = merging.id AND account_id IS NOT NULL)) END
 FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid, by text, reversible boolean)
 JOIN profiles AS merging ON merging.id = item.source
 JOIN profiles AS staying ON staying.id = item.target

@@ -53,7 +53,7 @@ FROM (
   UNION ALL
   SELECT 'end', ended_recorded_at, id::text, ended_at, NULL, outcome, NULL, campaign_key, id, NULL, profile_id, NULL,
          '{}'
-  FROM journeys WHERE ended_recorded_at > %(after)s AND (state = 'completed' OR outcome = 'merged')
+  FROM journeys WHERE ended_recorded_at > %(after)s AND (state = 'completed' OR outcome IN ('merged', 'account_empty'))
 ) AS recorded
 LEFT JOIN journeys ON journeys.id = recorded.journey_id
 LEFT JOIN profiles ON profiles.id = recorded.profile_id

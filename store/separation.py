@@ -109,12 +109,20 @@ UPDATE journeys SET profile_id = %(source)s
 WHERE id = ANY(ARRAY(
   SELECT id FROM journeys
   CROSS JOIN LATERAL jsonb_to_record(entry) AS entered (user_id text, anonymous_id text)
-  WHERE profile_id = %(target)s AND {_MINE} ORDER BY id FOR UPDATE OF journeys))
+  WHERE profile_id = %(target)s
+    -- One of an account may have begun with another person.
+    AND CASE WHEN account_id IS NOT NULL AND recorded_at < %(at)s THEN id = ANY(%(journeys)s) ELSE {_MINE} END
+  ORDER BY id FOR UPDATE OF journeys))
 """  # noqa: S608 -- a constant
 _RETURN_OF_JOURNEYS = """
 UPDATE {table} AS owned SET profile_id = %(source)s
 FROM journeys WHERE owned.profile_id = %(target)s AND owned.journey_id = journeys.id
-  AND journeys.profile_id = %(source)s
+  AND journeys.profile_id = %(source)s {and_of_people}
+"""
+# The journey of an account concerns several people.
+_OF_PEOPLE = "AND journeys.account_id IS NULL"
+_RETURN_OF_ACCOUNTS = """
+UPDATE {table} SET profile_id = %(source)s WHERE profile_id = %(target)s AND id = ANY(%({table})s)
 """
 _RETURN_DECISIONS = """
 UPDATE decisions SET profile_id = %(source)s
@@ -175,12 +183,16 @@ async def return_rows(connection: Connection, merge: Merge, returning: Collectio
         "user_ids": [one.value for one in returning if one.kind == "user"],
         "anonymous_ids": [one.value for one in returning if one.kind == "anonymous"],
         "decisions": snapshot.decisions,
+        "journeys": snapshot.journeys,
+        "messages": snapshot.messages,
         "changes": snapshot.changes,
     }
     statements = [
         _RETURN_EVENTS,
         _RETURN_JOURNEYS,
-        *(_RETURN_OF_JOURNEYS.format(table=table) for table in ("messages", "decisions", "conversions")),
+        *(_RETURN_OF_JOURNEYS.format(table=table, and_of_people=_OF_PEOPLE) for table in ("messages", "decisions")),
+        _RETURN_OF_JOURNEYS.format(table="conversions", and_of_people=""),
+        *(_RETURN_OF_ACCOUNTS.format(table=table) for table in ("messages", "decisions")),
         _RETURN_DECISIONS,
         _RETURN_CHANGES,
         _RETURN_MERGES,

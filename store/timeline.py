@@ -1,5 +1,6 @@
 """All records of one person, in the order of recording."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -68,7 +69,7 @@ FROM (
   UNION ALL
   SELECT kind, recorded_at, id::text, at, NULL, outcome, reason, campaign_key, journey_id, step,
          data || jsonb_strip_nulls(jsonb_build_object('event_id', event_id))
-  FROM decisions WHERE profile_id = %(profile_id)s
+  FROM decisions WHERE profile_id = ANY(%(profile_ids)s)
   UNION ALL
   -- The journey's clock is ahead where the time of a `sojourn dev` was moved.
   SELECT 'message', settled_at, id::text, greatest(settled_at, at), template, state, reason, campaign_key, journey_id,
@@ -76,13 +77,13 @@ FROM (
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts,
            'provider_id', provider_id, 'detail', detail))
-  FROM messages WHERE profile_id = %(profile_id)s AND settled_at IS NOT NULL
+  FROM messages WHERE profile_id = ANY(%(profile_ids)s) AND settled_at IS NOT NULL
   UNION ALL
   SELECT 'message', COALESCE(claimed_at, reserved_at), id::text, greatest(COALESCE(claimed_at, reserved_at), at),
          template, state, reason, campaign_key, journey_id, step,
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'detail', detail))
-  FROM messages WHERE profile_id = %(profile_id)s AND settled_at IS NULL
+  FROM messages WHERE profile_id = ANY(%(profile_ids)s) AND settled_at IS NULL
   UNION ALL
   SELECT 'goal', conversions.recorded_at, conversions.journey_id::text, conversions.at,
          concat_ws(' ', NULLIF(rules #>> '{goal,kind}', 'track'), rules #>> '{goal,event}'),
@@ -94,7 +95,7 @@ FROM (
     ON campaign_versions.campaign_key = conversions.campaign_key AND version = conversions.campaign_version
   -- One that was being handed over when the goal was reached may have come back unsent.
   LEFT JOIN messages ON messages.id = conversions.message_id AND messages.state IN ('sending', 'sent', 'unknown')
-  WHERE conversions.profile_id = %(profile_id)s
+  WHERE conversions.profile_id = ANY(%(profile_ids)s)
   UNION ALL
   SELECT 'reject', recorded_at, id::text, received_at, NULL, CASE WHEN part IS NULL THEN 'refused' ELSE 'left_out' END,
          NULL, NULL, NULL, NULL,
@@ -110,7 +111,8 @@ FROM (
   ) AS rejects
   UNION ALL
   SELECT 'end', ended_recorded_at, id::text, ended_at, NULL, outcome, NULL, campaign_key, id, NULL, '{}'
-  FROM journeys WHERE profile_id = %(profile_id)s AND (state = 'completed' OR outcome = 'merged')
+  FROM journeys
+  WHERE profile_id = ANY(%(profile_ids)s) AND (state = 'completed' OR outcome IN ('merged', 'account_empty'))
 ) AS recorded
 LEFT JOIN journeys ON journeys.id = recorded.journey_id
 WHERE (%(journey_id)s::uuid IS NULL OR recorded.journey_id = %(journey_id)s)
@@ -142,7 +144,7 @@ def refusal(event: Recorded, campaign: str, data: dict[str, Any]) -> Recorded:
 
 async def latest(
     connection: Connection,
-    profile_id: UUID | None,
+    profile_ids: Sequence[UUID],
     limit: int,
     before: tuple[datetime, str] | None,
     *,
@@ -152,12 +154,13 @@ async def latest(
     """Return the latest records, newest first, before (recorded_at, key).
 
     Without a profile: the rejects of calls that name the id `called`. For one journey: its decisions, messages, goal
-    and end.
+    and end, with those of the given members of its account.
     """
     cursor = await connection.execute(
         _TIMELINE,
         {
-            "profile_id": profile_id,
+            "profile_id": profile_ids[0] if profile_ids else None,
+            "profile_ids": list(profile_ids),
             "journey_id": journey_id,
             "called": called,
             "limit": limit,

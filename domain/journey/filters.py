@@ -18,6 +18,7 @@ class JourneyFilter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     campaign: str | None = None
     versions: tuple[int, ...] | None = None
     profile_id: UUID | None = None
+    account_id: str | None = None
     state: StoredState | None = None
     outcome: str | None = None
     step: str | None = None

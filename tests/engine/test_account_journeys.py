@@ -9,13 +9,24 @@ import pytest
 from msgspec.structs import replace
 
 from application.catalogue import Catalogue
+from application.erasure import Erasures
 from application.ingest import Ingest
+from application.merges import Merges
+from domain.access import Actor
+from domain.people.accounts import REMOVED_USER
+from domain.people.identity import PersonRef
 from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.ingesting import event
 from tests.harness import Harness
 
 AT = datetime.now(UTC)
+BY = Actor("k1", "support")
+OWNERS = """
+SELECT account_id, user_id, journeys.state, outcome, entry ->> 'user_id' AS began_by,
+       entry -> 'properties' AS properties
+FROM journeys JOIN profiles ON profiles.id = profile_id ORDER BY account_id
+"""
 CAMPAIGN = """
 key: acc
 name: Accounts
@@ -36,6 +47,17 @@ def group(user: str | None, account: str, minutes: float = 0, *, anonymous: str 
     return replace(one, group_id=account)
 
 
+def removed(user: str, account: str, minutes: float = 1) -> Event:
+    one = event("track", user, name=REMOVED_USER, at=AT + timedelta(minutes=minutes))
+    return replace(one, context={"groupId": account})
+
+
+async def owners(harness: Harness) -> dict[str, tuple[str | None, str]]:
+    """The user of the journey of each account, and its state or outcome."""
+    found = await harness.query(OWNERS)
+    return {row["account_id"]: (row["user_id"], row["outcome"] or row["state"]) for row in found}
+
+
 async def test_calls_of_many_members_at_once_start_one_journey_of_each_account(harness: Harness, many: Ingest) -> None:
     await harness.run_campaign(CAMPAIGN)
     calls = [group(f"u{number}", f"g{number % 2}", plan="trial") for number in range(40)]
@@ -50,3 +72,107 @@ async def test_calls_of_many_members_at_once_start_one_journey_of_each_account(h
     # An account may enter again, by another member.
     await many([group("u2", "g0", plan="trial")], received_at=AT)
     assert sorted(row["state"] for row in await harness.journeys.all()) == ["active", "active", "exited"]
+
+
+async def test_who_leaves_hands_the_journey_over_to_the_oldest_member(harness: Harness, many: Ingest) -> None:
+    await harness.run_campaign(CAMPAIGN)
+    later = AT + timedelta(minutes=9)
+    for user in ("u1", "u2", "u3"):
+        await many([group(user, "acme", plan="trial")], received_at=AT)
+    await many([group("u4", "beta", plan="trial")], received_at=AT)
+    assert await owners(harness) == {"acme": ("u1", "active"), "beta": ("u4", "active")}
+    # Who leaves one account keeps the journeys of others, and those who have no journey hand none over.
+    await many([removed("u1", "acme"), removed("u3", "acme")], received_at=later)
+    assert await owners(harness) == {"acme": ("u2", "active"), "beta": ("u4", "active")}
+    await many([removed("u2", "acme", 2)], received_at=later)
+    assert await owners(harness) == {"acme": ("u2", "account_empty"), "beta": ("u4", "active")}
+    # A new member of the account that was empty starts again.
+    await many([group("u5", "acme", 3, plan="trial")], received_at=later)
+    assert sorted(row["state"] for row in await harness.journeys.all(account_id="acme")) == ["active", "exited"]
+
+
+async def test_an_exit_by_who_leaves_comes_before_the_handing_over(harness: Harness, many: Ingest) -> None:
+    await harness.run_campaign(CAMPAIGN)
+    await many([group("u1", "acme", plan="trial")], received_at=AT)
+    invited = replace(event("track", "u1", name="Invited", at=AT), context={"groupId": "acme"})
+    await many([invited, removed("u1", "acme")], received_at=AT + timedelta(minutes=2))
+    assert await owners(harness) == {"acme": ("u1", "exited")}
+
+
+async def test_merges_move_journeys_of_accounts_and_their_undo_returns_them(
+    harness: Harness, many: Ingest, database_url: str
+) -> None:
+    await harness.run_campaign(CAMPAIGN)
+    calls = [group("a", "acme", plan="trial"), group("b", "acme"), group("b", "beta", plan="trial"), group("c", "beta")]
+    await many(calls, received_at=AT)
+    # What a says is in the journey of beta as well, which b has handed over to it.
+    await many([group("a", "beta", 1), removed("b", "beta", 2)], received_at=AT + timedelta(minutes=3))
+    tables = ("journeys", "account_members", "decisions", "messages", "conversions")
+    before = [await harness.query(f"SELECT t::text FROM {table} AS t ORDER BY 1") for table in tables]  # noqa: S608
+    assert await owners(harness) == {"acme": ("a", "active"), "beta": ("a", "active")}
+    async with Database(database_url, pool_size=2) as database:
+        merges = Merges(database, Catalogue())
+        await merges.merge("b", "a", by=BY)
+        # The statement of b that it left beta is the later one.
+        assert await owners(harness) == {"acme": ("b", "active"), "beta": ("c", "active")}
+        await merges.undo("b", "a", by=BY)
+    assert await owners(harness) == {"acme": ("a", "active"), "beta": ("c", "active")}
+    after = [await harness.query(f"SELECT t::text FROM {table} AS t ORDER BY 1") for table in tables]  # noqa: S608
+    assert after[1:] == before[1:]
+
+
+async def test_erased_people_leave_their_journeys_of_accounts_to_others(
+    harness: Harness, many: Ingest, database_url: str
+) -> None:
+    await harness.run_campaign(CAMPAIGN)
+    keyed = CAMPAIGN.replace("key: acc", "key: keyed").replace("account: true", "account: true, key: event.user_id")
+    await harness.run_campaign(keyed)
+    await many(
+        [group("u1", "acme", plan="trial"), group("u2", "acme"), group("u1", "own", plan="trial")], received_at=AT
+    )
+    await many([group("u3", "left", plan="trial"), group("u2", "left")], received_at=AT)
+    await many([removed("u3", "left")], received_at=AT + timedelta(minutes=2))
+    async with Database(database_url, pool_size=2) as database:
+        for user in ("u1", "u3"):
+            await Erasures(database).request(PersonRef(user), by=BY)
+    found = {
+        (row["campaign_key"], row["account_id"]): row
+        for row in await harness.query(OWNERS.replace("account_id,", "account_id, campaign_key,", 1))
+    }
+    ended = {place: (row["user_id"], row["outcome"] or row["state"]) for place, row in found.items()}
+    assert ended == {
+        **{("acc", "acme"): ("u2", "active"), ("acc", "left"): ("u2", "active"), ("acc", "own"): (None, "erased")},
+        # Their keys may be what the person said.
+        **{
+            ("keyed", "acme"): ("u2", "erased"),
+            ("keyed", "left"): ("u2", "erased"),
+            ("keyed", "own"): (None, "erased"),
+        },
+    }
+    assert {row["began_by"] for row in found.values()} == {None}
+    assert all(row["properties"] == {} for row in found.values())
+    assert not await harness.query("SELECT 1 FROM journeys WHERE journeys::text ~ 'u1|u3'")
+    for campaign in ("acc", "keyed"):
+        await harness.until(
+            "SELECT 1 WHERE NOT EXISTS (SELECT FROM journeys WHERE campaign_key = %s AND account_id = 'own')", campaign
+        )
+
+
+async def test_members_race_with_exits_and_leaving_and_nothing_is_lost(harness: Harness, many: Ingest) -> None:
+    await harness.run_campaign(CAMPAIGN)
+    users = [f"u{number}" for number in range(12)]
+    await many([group(user, f"g{number % 3}") for number, user in enumerate(users)], received_at=AT)
+    later = AT + timedelta(minutes=9)
+    calls = [
+        *([group(user, f"g{number % 3}", plan="trial")] for number, user in enumerate(users)),
+        *([removed(user, f"g{number % 3}", 2)] for number, user in enumerate(users) if number >= 3),
+        *([event("track", user, name="Invited", at=AT + timedelta(minutes=1))] for user in users),
+    ]
+    await asyncio.gather(*(many(call, received_at=later) for call in calls))
+    active = await harness.journeys.all(state="active")
+    assert len({row["account_id"] for row in active}) == len(active)
+    strangers = await harness.query(
+        "SELECT account_id FROM journeys WHERE state = 'active' AND NOT EXISTS (SELECT FROM account_members AS member "
+        "WHERE member.account_id = journeys.account_id AND member.profile_id = journeys.profile_id AND is_member)"
+    )
+    assert strangers == []
