@@ -17,6 +17,7 @@ from activities.journey import JourneyActivities, SendActivities
 from application.audience_schedule import AudienceRuns
 from application.computed_traits import BackfillHandler
 from application.ingest import Ingest
+from application.operations.announce import AnnounceHandler
 from application.operations.enrol import EnrolHandler
 from application.operations.erase import EraseHandler
 from application.operations.exit import ExitHandler
@@ -180,6 +181,7 @@ def _build(settings: Settings) -> WorkerDeploymentConfig | None:
 
 def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRunner:
     handlers: dict[OperationKind, OperationHandler] = {
+        "announce": AnnounceHandler(engine.catalogue),
         "backfill": BackfillHandler(),
         "enrol": EnrolHandler(engine.catalogue),
         "erase": EraseHandler(

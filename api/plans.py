@@ -75,8 +75,8 @@ class InFlight(ResponseModel):
     fate: Literal["stays", "migrates", "exits", "undecided"]
     reason: str | None = Field(
         examples=["step_removed"],
-        description="why they stay: step_removed, kind_changed, repetition_changed or entry_key_changed; of those "
-        "undecided: acting or not_known",
+        description="why they stay: step_removed, kind_changed, repetition_changed, entry_account_changed or "
+        "entry_key_changed; of those undecided: acting or not_known",
     )
 
 

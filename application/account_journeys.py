@@ -1,4 +1,4 @@
-"""Hand journeys of accounts over when their person leaves the account or is erased."""
+"""Hand journeys of accounts over when their person leaves or is erased."""
 
 from collections.abc import Collection
 from typing import Final
@@ -41,7 +41,7 @@ async def hand_over(connection: Connection, left: Collection[MemberKey]) -> None
 
 
 async def hand_over_of_strangers(connection: Connection, profile_ids: Collection[UUID]) -> None:
-    """Hand over the journeys that people have in accounts of which they are no members.
+    """Hand over the journeys of people in accounts without their membership.
 
     A merge, or its undo, may have ended their membership.
     """
@@ -51,10 +51,10 @@ async def hand_over_of_strangers(connection: Connection, profile_ids: Collection
 async def hand_over_of_erased(
     connection: Connection, profile_id: UUID, account_ids: Collection[str], values: Collection[str], by: Actor
 ) -> None:
-    """Hand over all journeys of a person who is being erased, and forget what they said.
+    """Hand over the account journeys of a person who is being erased.
 
-    The caller has locked the accounts and the journeys. A journey under a key, which the person may have chosen, ends
-    if they began it.
+    They keep nothing that the person has said. The caller has locked the accounts and the journeys. A journey under a
+    key, which the person may have chosen, ends if they began it.
     """
     await accounts.delete_members_of(connection, [profile_id])
     found = await account_journeys.find_of_erased(connection, profile_id, account_ids, values)

@@ -41,13 +41,22 @@ ChangeOfProfile = tuple[UUID, ValueChange]
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeOfAccount:
+    """A changed trait of an account, and the person whose event has changed it."""
+
+    account_id: str
+    profile_id: UUID
+    change: ValueChange
+
+
+@dataclass(frozen=True, slots=True)
 class AccountsWritten:
     """The changes of accounts as rules name them, members' history, and refusals.
 
     `left` are the members who have left.
     """
 
-    changes: list[ChangeOfProfile]
+    changes: list[ChangeOfAccount]
     history: list[ProfileChange]
     refusals: list[Refusal]
     left: set[MemberKey]
@@ -105,7 +114,7 @@ async def ask_for_accounts(
 async def lock_before_merge(
     connection: Connection, statements: Sequence[AccountStatement], events: Iterable[Event], people: Collection[UUID]
 ) -> None:
-    """Lock the accounts of a batch that merges people, before the merge locks journeys."""
+    """Lock the accounts of a batch with merges, before these lock journeys."""
     stated = {one.account_id for one in statements}
     if stated:
         await accounts.ensure(connection, stated)
@@ -146,7 +155,11 @@ def _fold(
             if folded.is_changed:
                 changed[one.account_id] = folded.state.traits
             written.changes.extend(
-                (one.profile_id, ValueChange(trait_trigger(change.name), change.before, change.after, change.source))
+                ChangeOfAccount(
+                    one.account_id,
+                    one.profile_id,
+                    ValueChange(trait_trigger(change.name), change.before, change.after, change.source),
+                )
                 for change in folded.changes
             )
         key = (one.account_id, one.profile_id)

@@ -127,14 +127,17 @@ def _group_by_source(changes: Iterable[ChangeOfProfile], listeners: Listeners) -
     return grouped
 
 
-async def report_caused(connection: Connection, catalogue: Catalogue, changes: Iterable[CausedChange]) -> None:
+async def report_caused(
+    connection: Connection, catalogue: Catalogue, changes: Iterable[CausedChange], *, is_echo: bool = False
+) -> None:
     """Store and route the events of changes that no event has made.
 
-    The caller has locked the registry, then the people, and has written and recorded the changes.
+    Echoes concern the journeys of people alone. The caller has locked the registry, then the people, and has written
+    and recorded the changes.
     """
     listeners = await catalogue.listeners(connection)
     profile_events = [
-        ProfileEvent(profile_id, derived_event(change, cause), cause.id)
+        ProfileEvent(profile_id, derived_event(change, cause), cause.id, is_echo)
         for profile_id, change, cause in changes
         if listeners.listens_for(change.trigger)
     ]
@@ -146,7 +149,7 @@ async def report_caused(connection: Connection, catalogue: Catalogue, changes: I
     people = await read_computed(connection, await read_people(connection, changed), traits, now)
     await events.insert(connection, [StoredEvent(one.profile_id, one.event) for one in profile_events], now)
     account_ids: Collection[str] = ()
-    if listeners.concern_accounts(one.event for one in profile_events):
+    if not is_echo and listeners.concern_accounts(one.event for one in profile_events):
         account_ids = (await ask_for_accounts(connection, (), profile_events)).ids
     pending = await routing.load_context(connection, listeners, profile_events, now, account_ids)
     context = await pending.get(people)

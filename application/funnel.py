@@ -9,6 +9,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from application import campaign_transitions
+from application.account_journeys import ACCOUNT_EMPTY
 from application.operations.exit import CAMPAIGN_STOPPED
 from domain.campaign.compile import Outlined, compile_plan, outline
 from domain.campaign.definition import CampaignDocument
@@ -208,7 +209,7 @@ def _exits(journeys: Sequence[JourneyCount], decisions: Sequence[DecisionCount])
     return _sums(
         [
             *((row.reason, row.journeys) for row in decisions if row.kind == "exit"),
-            *((MERGED, row.number) for row in journeys if row.outcome == MERGED),
+            *((row.outcome, row.number) for row in journeys if row.outcome in (MERGED, ACCOUNT_EMPTY)),
             *((CAMPAIGN_STOPPED, row.number) for row in journeys if row.is_to_follow),
         ]
     )

@@ -12,11 +12,12 @@ from uuid_utils.compat import uuid7
 
 from application import routing, turns
 from application.account_journeys import hand_over, hand_over_of_strangers
-from application.accounts import account_statements, ask_for_accounts, possible_changes
+from application.accounts import ChangeOfAccount, account_statements, ask_for_accounts, possible_changes
 from application.accounts import lock_before_merge as lock_accounts
 from application.catalogue import Catalogue
 from application.derived_events import plan_events, possible_profile_changes
 from application.following import Followed, TooMuchToFollow, ask_for_states
+from application.operations.announce import announce
 from application.people import (
     AddressStatement,
     OptOut,
@@ -246,6 +247,7 @@ class Ingest:
         planned = plan_events(effective, heard, possible, linked.changes, listeners, traits)
         result = RoutingResult()
         left: set[MemberKey] = set()
+        changed_accounts: list[ChangeOfAccount] = []
         concerned = (
             planned.profile_events if listeners.concern_accounts(each.event for each in planned.profile_events) else []
         )
@@ -277,7 +279,8 @@ class Ingest:
                 accounts_written = await accounts.write(connection)
                 history += accounts_written.history
                 refusals += accounts_written.refusals
-                changes += accounts_written.changes
+                changed_accounts = accounts_written.changes
+                changes += [(one.profile_id, one.change) for one in changed_accounts]
                 left = accounts_written.left
             followed = Followed(written.people, {}, [])
             if states is not None:
@@ -304,6 +307,8 @@ class Ingest:
         await routing.record(connection, self._catalogue, result, planned.profile_events, received_at)
         if leaving:
             await hand_over(connection, left)
+        if changed_accounts:
+            await announce(connection, listeners, new, changed_accounts)
         return IngestResult(len(fresh), duplicates, forgotten + beyond, more_forgotten.number + more.number)
 
     async def _link(

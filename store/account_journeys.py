@@ -12,7 +12,7 @@ from store.database import Connection
 
 
 class HandedOver(Struct, frozen=True):
-    """A journey whose person is no member any more. `heir` is None if nobody is left."""
+    """A journey whose person is no member any more. `heir` is None without any member."""
 
     id: UUID
     workflow_id: str
@@ -88,7 +88,7 @@ BEGAN_BY: Final = "(entry ->> 'user_id' = ANY(%(values)s) OR entry ->> 'anonymou
 class OfErased(Struct, frozen=True):
     """A journey of an account that a person who is being erased has, or began.
 
-    `heir` is who has it next: a member, for one that is over also another recipient of its messages; None for nobody.
+    `heir` is who has it next: a member, or for one that is over another recipient of its messages; None without either.
     """
 
     id: UUID

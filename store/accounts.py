@@ -117,6 +117,28 @@ async def find_all_ids(connection: Connection, account_id: str) -> list[UUID]:
     return [row["profile_id"] async for row in cursor]
 
 
+async def find_shared(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return those of these accounts that have several members."""
+    cursor = await connection.execute(
+        """
+        SELECT item.id FROM unnest(%s::text[]) AS item (id)
+        WHERE 1 < (SELECT count(*) FROM (
+          SELECT FROM account_members WHERE account_id = item.id AND is_member LIMIT 2) AS first_two)
+        """,
+        (list(ids),),
+    )
+    return {row["id"] async for row in cursor}
+
+
+async def filter_members(connection: Connection, account_id: str, profile_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of locked people who are members of an account."""
+    cursor = await connection.execute(
+        "SELECT profile_id FROM account_members WHERE account_id = %s AND is_member AND profile_id = ANY(%s)",
+        (account_id, list(profile_ids)),
+    )
+    return {row["profile_id"] async for row in cursor}
+
+
 async def read_members(
     connection: Connection, members: Collection[MemberKey]
 ) -> PendingResult[dict[MemberKey, Registers]]:

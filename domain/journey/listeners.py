@@ -113,6 +113,12 @@ class Listeners:
             concerned |= {version.key for version in heard.entries}
         return concerned
 
+    def concern_people(self, trigger: Trigger) -> bool:
+        """Whether such events may start, move or have started a journey of a person."""
+        heard = self._find(trigger)
+        campaigns = {*heard.moving, *(version.key for version in heard.entries), *(key for key, _ in heard.goals)}
+        return bool(campaigns - self.of_accounts)
+
     def concern_accounts(self, events: Iterable[Event]) -> bool:
         """Whether these events may start, move or have started a journey of an account."""
         if not self.of_accounts:

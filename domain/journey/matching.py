@@ -40,11 +40,16 @@ class Person(Protocol):
 
 
 class ProfileEvent(Struct, frozen=True):
-    """An event and its profile. `cause_id` is the cause of a derived event, else None."""
+    """An event and its profile. `cause_id` is the cause of a derived event, else None.
+
+    It is an echo if its account has heard of the same by the event of another member: it concerns no journey of the
+    account.
+    """
 
     profile_id: UUID
     event: Event
     cause_id: UUID | None = None
+    is_echo: bool = False
 
     @property
     def reported_id(self) -> UUID:

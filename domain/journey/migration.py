@@ -8,7 +8,7 @@ A journey moves only while it rests, since a request is answered by the version 
 - visits of removed steps are kept as history;
 - the end of the schedule is that of the new plan.
 
-No journey moves to a version with another entry key.
+No journey moves to a version with another entry key, or from accounts to people or back.
 """
 
 from collections.abc import Collection
@@ -30,6 +30,7 @@ STEP_REMOVED = "step_removed"
 KIND_CHANGED = "kind_changed"
 REPETITION_CHANGED = "repetition_changed"
 ENTRY_KEY_CHANGED = "entry_key_changed"
+ENTRY_ACCOUNT_CHANGED = "entry_account_changed"
 VERSION_CHANGED = "version_changed"
 SUPERSEDED = "superseded"
 
@@ -72,6 +73,10 @@ def find_common_obstacle(old: Rules, new: Rules) -> CannotMigrate | None:
     A journey has the key that its version computed. Exits without a condition compare it with the key of their event:
     under another expression they would not find the journeys to end.
     """
+    if old.entry.account != new.entry.account:
+        return CannotMigrate(
+            ENTRY_ACCOUNT_CHANGED, f"its journeys are those of {'accounts' if new.entry.account else 'people'} now"
+        )
     if old.entry.key == new.entry.key:
         return None
     return CannotMigrate(

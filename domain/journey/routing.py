@@ -123,6 +123,8 @@ class Router:
         yield from self._apply_exits_and_waits(profile_event)
         for version in self._listeners.entries(profile_event.event):
             yield
+            if profile_event.is_echo and version.rules.entry.account:
+                continue
             yield from self.try_enter(profile_event, version)
 
     def _await_goal(self, journey: Journey) -> None:
@@ -136,8 +138,8 @@ class Router:
                 insort(self._received.setdefault((owner, one), []), profile_event, key=_instant)
 
     def _account_id(self, profile_event: ProfileEvent) -> str | None:
-        """Return the account of an event, as conditions see it."""
-        if not self._accounts:
+        """Return the account whose journeys an event concerns, as conditions see it."""
+        if not self._accounts or profile_event.is_echo:
             return None
         return self._accounts.get((profile_event.profile_id, account_of(profile_event.event)), NO_ACCOUNT).id
 

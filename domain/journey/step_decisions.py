@@ -310,6 +310,7 @@ def _cause(request: ActionRequest, facts: StepFacts, chain: int, now: datetime) 
         anonymous_id=None if facts.user_id else facts.anonymous_id,
         timestamp=now,
         context=_origin(request, facts, chain),
+        group_id=facts.account_id,
     )
 
 
@@ -329,6 +330,7 @@ def _event(effect: EmitEvent, request: ActionRequest, facts: StepFacts, now: dat
         user_id=facts.user_id,
         anonymous_id=None if facts.user_id else facts.anonymous_id,
         properties=effect.properties,
+        group_id=facts.account_id,
         context={OUR_CONTEXT: _origin(request, facts, effect.chain)},
         timestamp=now,
         # It may hold values of the entry, and of traits.

@@ -48,7 +48,7 @@ class Cause(Struct, frozen=True):
     """The event, step or operator's action that changed a profile.
 
     `context` is OUR_CONTEXT of its events; with an impossible clock, `reported_timestamp` is set as in the event.
-    `group_id` is the account that it names.
+    `group_id` is the account that it names. `listener` is the profile if several hear of the same cause.
     """
 
     id: UUID
@@ -60,6 +60,7 @@ class Cause(Struct, frozen=True):
     context: Mapping[str, Any] = {}
     trust: Trust = Trust.VERIFIED
     group_id: str | None = None
+    listener: UUID | None = None
 
 
 def trigger_of_part(part: Part, name: str) -> Trigger | None:
@@ -111,6 +112,8 @@ def derived_event(change: ValueChange, cause: Cause) -> Event:
     # One event may change a value twice: by merging a profile, and by what it says itself.
     of_merge = "merge " if change.source.kind == "merge" else ""
     id = uuid5(cause.id, f"{of_merge}{change.trigger.kind} {change.trigger.name}")
+    if cause.listener is not None:
+        id = uuid5(id, str(cause.listener))
     return Event(
         id=id,
         source=SOJOURN_SOURCE,

@@ -258,6 +258,7 @@ def test_why_journeys_stay_and_what_becomes_of_those_in_flight() -> None:
         migration.STEP_REMOVED,
         migration.KIND_CHANGED,
         migration.REPETITION_CHANGED,
+        migration.ENTRY_ACCOUNT_CHANGED,
         migration.ENTRY_KEY_CHANGED,
     ]
 

@@ -1,6 +1,7 @@
 """Journeys of accounts: one at a time for each, moved by any member, handed over by those who leave."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from tests.engine.ingesting import event
 from tests.harness import Harness
 
 AT = datetime.now(UTC)
+SEED = 20_261_130
 BY = Actor("k1", "support")
 OWNERS = """
 SELECT account_id, user_id, journeys.state, outcome, entry ->> 'user_id' AS began_by,
@@ -176,3 +178,62 @@ async def test_members_race_with_exits_and_leaving_and_nothing_is_lost(harness: 
         "WHERE member.account_id = journeys.account_id AND member.profile_id = journeys.profile_id AND is_member)"
     )
     assert strangers == []
+
+
+async def test_each_member_hears_of_a_changed_account_once_and_the_account_once(harness: Harness, many: Ingest) -> None:
+    rest = "exit: [{event: Never}]\nsteps: [{id: rest, delay: 30d}]\n"
+    changed = "changed: account.traits.plan, where: event.properties.after == account.traits.plan"
+    await harness.run_campaign(f"key: people\nname: N\nentry: {{{changed}}}\n{rest}")
+    await harness.run_campaign(f"key: acc\nname: N\nentry: {{{changed}, account: true}}\n{rest}")
+    await many([group(f"u{number}", "acme") for number in range(250)], received_at=AT)
+    await many([group(None, "acme", anonymous="d")], received_at=AT)
+    await many([group("u1", "acme", plan="team")], received_at=AT)
+    heard = "SELECT count(*) FROM journeys WHERE campaign_key = 'people' HAVING count(*) = 251"
+    await harness.until(heard)
+    [operation] = await harness.until("SELECT * FROM operations WHERE kind = 'announce' AND state = 'done'")
+    assert operation["counts"] == {"members": 251}
+    [account] = await harness.journeys.all(campaign_key="acc")
+    assert account["account_id"] == "acme"
+    refused = await harness.query(
+        "SELECT campaign_key, reason FROM decisions WHERE kind = 'entry' AND reason IS NOT NULL"
+    )
+    assert refused == []
+    [counted] = await harness.query(
+        "SELECT count(*), count(DISTINCT profile_id) AS people FROM events WHERE type = 'changed' AND group_id = 'acme'"
+    )
+    assert counted == {"count": 251, "people": 251}
+    # The same value again is no change, and a change of an account with one member is announced to nobody.
+    await many([group("u2", "acme", 1, plan="team"), group("u3", "alone", 1, plan="team")], received_at=AT)
+    assert len(await harness.query("SELECT 1 FROM operations WHERE kind = 'announce'")) == 1
+
+
+async def test_nothing_is_claimed_after_another_member_has_ended_the_journey(harness: Harness) -> None:
+    await harness.run_campaign(
+        "key: race\nname: Race\nentry: {event: Cart Abandoned, account: true}\nexit: [{event: Order Completed}]\n"
+        "steps:\n  - {id: cool-off, delay: 1s}\n  - {id: nudge, send: {channel: email, template: note}}\n"
+    )
+    rolls = random.Random(SEED)
+    acknowledged: dict[str, datetime] = {}
+
+    async def shop(account: str, pause: float) -> None:
+        user, other = f"u-{account}", f"v-{account}"
+        await harness.identify(user, email=f"{user}@example.com")
+        for member in (user, other):
+            await harness.post("group", {"userId": member, "groupId": account})
+        await harness.track(user, "Cart Abandoned")
+        await asyncio.sleep(pause)
+        await harness.track(other, "Order Completed")
+        [now] = await harness.query("SELECT clock_timestamp() AS at")
+        acknowledged[account] = now["at"]
+
+    # Around the end of the delay: which of the two is first differs, and what must hold does not.
+    await asyncio.gather(*(shop(f"a{number}", rolls.uniform(0.7, 1.8)) for number in range(16)))
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE state IN ('reserved', 'sending'))")
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM journeys WHERE state = 'active')")
+    claims = await harness.query(
+        "SELECT account_id, claimed_at, journeys.state = 'exited' AND claimed_at > ended_recorded_at AS is_after "
+        "FROM messages JOIN journeys ON journeys.id = journey_id WHERE claimed_at IS NOT NULL"
+    )
+    assert [one for one in claims if one["is_after"] or one["claimed_at"] > acknowledged[one["account_id"]]] == []
+    exited = await harness.journeys.all(state="exited")
+    assert {row["account_id"] for row in (*claims, *exited)} == acknowledged.keys()

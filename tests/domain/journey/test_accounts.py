@@ -100,6 +100,17 @@ def test_an_exit_of_another_member_that_overtook_the_entry_prevents_it() -> None
     assert reasons(harness.take(track("Signed Up", ADA, at=NOON + 3 * HOUR / 2), after=timedelta(hours=2))) == [None]
 
 
+def test_an_echo_concerns_the_journeys_of_people_alone() -> None:
+    exits = [EventRule("Left")]
+    of_people = campaign("people", entry=EntryRule("Signed Up"), exits=exits)
+    harness = AccountsHarness(campaign("acc", entry=OF_ACCOUNT, exits=exits), of_people)
+    harness.take(track("Signed Up", ADA))
+    [entered] = harness.take(replace(track("Signed Up", BOB), is_echo=True)).entered
+    assert (entered.campaign_key, entered.profile_id) == ("people", BOB)
+    assert list(harness.take(replace(track("Left", BOB), is_echo=True)).exits) == [entered.id]
+    assert {journey.campaign_key for journey in harness.active.values()} == {"acc", "people"}
+
+
 def test_an_event_without_an_account_starts_none() -> None:
     harness = RoutingHarness(campaign("acc", entry=OF_ACCOUNT))
     assert reasons(harness.take(track("Signed Up", ADA))) == ["no_account"]
