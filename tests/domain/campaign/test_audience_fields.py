@@ -26,6 +26,7 @@ def audience(again: str) -> str:
             "{event: Joined, key: event.properties.team, audience: {where: 'true', rate: 5}, reentry: never}",
             EntryRule("Joined", None, "event.properties.team", "never", AudienceRule("true", 5)),
         ),
+        ('{group: "*", account: true}', EntryRule("*", kind="group", account=True)),
         *(
             (f"{{audience: {{where: 'true', again: {again}}}}}", EntryRule(audience=AudienceRule("true", 100, rule)))
             for again, rule in (
@@ -64,6 +65,10 @@ FORMS = "`{every: month, day: 1, at: "
             *("entry.where", "there is none", "`audience: {where: …}`"),
         ),
         (document("{audience: {where: 'true'}, key: event.name}"), "entry.key", "there is none", "leave it out"),
+        (
+            document("{event: X, account: true, audience: {where: 'true'}}"),
+            *("entry.audience", "`account: true` is for accounts", "leave `account` out"),
+        ),
         (audience("monthly"), "entry.audience.again", "is not a valid `again`", FORMS),
         (audience("[mon]"), "entry.audience.again", "a list is not a valid `again`", FORMS),
         (audience("{at: 09:00}"), "entry.audience.again", "`every` is missing", FORMS),
