@@ -12,7 +12,7 @@ from store.database import Connection
 
 
 class HandedOver(Struct, frozen=True):
-    """A journey whose person is no member any more. `heir` is None without any member."""
+    """A journey whose person has left the account. `heir` is None without any member."""
 
     id: UUID
     workflow_id: str
@@ -55,7 +55,7 @@ async def hand_over(connection: Connection, left: Collection[MemberKey]) -> list
 
 
 async def find_strangers(connection: Connection, profile_ids: Collection[UUID]) -> set[MemberKey]:
-    """Return the accounts with active journeys of people who are no members of them."""
+    """Return the accounts with active journeys of people who have left them."""
     cursor = await connection.execute(
         """
         SELECT DISTINCT account_id, profile_id FROM journeys
@@ -104,7 +104,7 @@ async def find_of_erased(
 ) -> list[OfErased]:
     """Return the journeys of locked accounts that a person has, or began.
 
-    `values` are the ids of the person, who is no member any more.
+    `values` are the ids of the person, whose memberships are deleted.
     """
     cursor = await connection.execute(
         f"""

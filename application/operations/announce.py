@@ -79,7 +79,7 @@ def _describe(one: ChangeOfAccount, event: Event) -> AnnouncedChange:
 
 
 class AnnounceHandler:
-    """Reports changes of an account to its members, except for whom the call named."""
+    """Reports changes of an account to its other members."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
