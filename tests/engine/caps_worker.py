@@ -12,9 +12,9 @@ import os
 import random
 import sys
 from collections.abc import Awaitable, Callable
+from ctypes import c_uint64
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
@@ -45,8 +45,8 @@ from tests.engine.positions import UNRECORDED
 
 # Clocks turn in New York, a month ends and a week ends in the days that follow.
 BEGINNING = datetime(2026, 10, 30, 12, tzinfo=UTC)
-VIRTUAL_HOURS_A_SECOND = 24.0
-LEAST_STEPS = 100
+# So much virtual time passes with each step, and so often there is another question that all ask.
+TIME_PER_STEP, TIME_PER_QUESTION = timedelta(minutes=5), timedelta(hours=2)
 
 
 @dataclass
@@ -125,12 +125,13 @@ class Load:
         self.asked: list[tuple[AuthorizeRequest, Answer]] = []
         self.different: list[str] = []
 
-    async def run(self, clock: "Clock", seconds: float, tasks: int) -> None:
-        """Until the time is over, and something has been done in it on however slow a machine."""
-        steps = itertools.count()
+    async def run(self, clock: "Clock", is_over: Callable[[], bool], tasks: int) -> None:
+        """Go on until it is over. Every load begins with the same question, so that several ask one."""
+        await self._ask_what_others_ask(0)
 
         async def work() -> None:
-            while next(steps) < LEAST_STEPS or clock.elapsed() < seconds:
+            while not is_over():
+                clock.advance()
                 await self._step(clock)
 
         await asyncio.gather(*(work() for _ in range(tasks)))
@@ -154,23 +155,23 @@ class Load:
             question, answer = self.rolls.choice(self.asked)
             await self._ask(question, expected=answer)
         elif roll < 0.2:
-            await self._ask_what_others_ask(clock)
+            await self._ask_what_others_ask((clock.now() - BEGINNING) // TIME_PER_QUESTION)
         elif self._waiting and self._waiting[0].due <= clock.now():
             await self._go_on(heapq.heappop(self._waiting))
         else:
             reached_at = clock.now() + timedelta(hours=self.rolls.uniform(-3, 3))
-            late = timedelta(hours=self.rolls.choice((0, 0, 0, 1, 13)))
+            # After 11 hours, what expires after 12 has often no open hour left; after 13 it has expired.
+            late = timedelta(hours=self.rolls.choice((0, 0, 0, 1, 11, 13)))
             walk = Walk(reached_at + late, next(self._order), self._draw(self.rolls), next(self._visits), reached_at)
             await self._go_on(walk)
 
     def _draw(self, rolls: random.Random) -> UUID:
         return rolls.choices(self._journeys, cum_weights=self._weights)[0].id
 
-    async def _ask_what_others_ask(self, clock: "Clock") -> None:
-        """The question of this moment, the same in every process; and all of them send what is granted."""
-        number = int(clock.elapsed() * 10)
+    async def _ask_what_others_ask(self, number: int) -> None:
+        """The question of a moment, the same in every process; and all of them send what is granted."""
         rolls = random.Random(f"{self._seed}/all/{number}")
-        at = BEGINNING + timedelta(hours=number * VIRTUAL_HOURS_A_SECOND / 10)
+        at = BEGINNING + number * TIME_PER_QUESTION
         walk = Walk(at, next(self._order), self._draw(rolls), 1_000_000_000 + number, at)
         answer = await self._ask(_question(walk))
         if isinstance(answer, Granted):
@@ -185,8 +186,8 @@ class Load:
         match answer:
             case Granted(message_id=message_id):
                 walk.message_id = UUID(message_id)
-                if self.rolls.random() < 0.2:
-                    self._later(walk, hours=self.rolls.uniform(0, 14))
+                if self.rolls.random() < 0.3:
+                    self._later(walk, hours=self.rolls.uniform(0, 18))
                 else:
                     await self._send(walk)
             case Deferred(until=until):
@@ -238,28 +239,37 @@ def _question(walk: Walk) -> AuthorizeRequest:
 
 
 class Clock:
-    """Virtual time, which begins when this is made."""
+    """Virtual time. Steps move it, also those of forks: what happens in it is the same on a slow machine."""
 
     def __init__(self) -> None:
-        self._begun = monotonic()
+        self._steps = FORK.Value(c_uint64, 0)
 
-    def elapsed(self) -> float:
-        return monotonic() - self._begun
+    def advance(self) -> None:
+        with self._steps.get_lock():
+            self._steps.value += 1
+
+    def steps(self) -> int:
+        return self._steps.value
 
     def now(self) -> datetime:
-        return BEGINNING + timedelta(hours=self.elapsed() * VIRTUAL_HOURS_A_SECOND)
+        return BEGINNING + self.steps() * TIME_PER_STEP
 
 
+# What the processes share.
+FORK = multiprocessing.get_context("fork")
+CLOCK, OVER = Clock(), FORK.Event()
 BARRIER = 7
 
 
-async def work(url: str, seed: str, index: int, seconds: float) -> dict[str, Any]:
+async def work(url: str, seed: str, index: int) -> dict[str, Any]:
     """Wait until all are ready, and work; what was answered and what providers took."""
     async with Database(url, pool_size=1) as database:
         load = Load(database, await patiently(lambda: journeys_of(database)), seed=seed, index=index)
         async with database.transaction() as connection:
+            # The others may take longer to come than a lock is waited for otherwise.
+            await connection.execute("SET LOCAL lock_timeout = 0")
             await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (BARRIER,))
-        await load.run(Clock(), seconds, tasks=1)
+        await load.run(CLOCK, OVER.is_set, tasks=1)
     return load.report()
 
 
@@ -268,15 +278,20 @@ def run(*task: Any) -> dict[str, Any]:
     return asyncio.run(work(*task))
 
 
-def main(url: str, seed: str, processes: int, seconds: float) -> None:
-    """Have so many processes work, and print their reports. They are forks: what all import is imported once."""
+def main(url: str, seed: str, processes: int) -> None:
+    """Have so many processes work until the input ends, and print their reports.
+
+    They are forks: what all import is imported once.
+    """
     # They are to leave time to whatever else is tested at the same time.
     os.nice(10)
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
+    with FORK.Pool(processes) as pool:
         # At the barrier each waits for all, so that each has one task.
-        reports = pool.starmap(run, [(url, seed, index, seconds) for index in range(processes)], chunksize=1)
-    print(json.dumps(reports))  # noqa: T201
+        reports = pool.starmap_async(run, [(url, seed, index) for index in range(processes)], chunksize=1)
+        sys.stdin.read()
+        OVER.set()
+        print(json.dumps(reports.get()))  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

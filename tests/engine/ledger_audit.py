@@ -43,6 +43,22 @@ async def keep_audit(database: Database) -> None:
         await connection.execute(_AUDIT)
 
 
+_KINDS_SEEN = """
+SELECT concat_ws(': ', row ->> 'outcome', row ->> 'reason') AS kind FROM audit WHERE kind = 'decisions'
+UNION SELECT 'cancelled: ' || (row ->> 'reason') FROM audit WHERE kind = 'messages' AND row ->> 'state' = 'cancelled'
+UNION SELECT 'put back' FROM audit AS cancelled JOIN audit AS later ON later.row ->> 'id' = cancelled.row ->> 'id'
+WHERE cancelled.kind = 'messages' AND cancelled.row ->> 'state' = 'cancelled'
+  AND later.kind = 'messages' AND later.row ->> 'state' = 'reserved' AND later.seq > cancelled.seq
+"""
+
+
+async def kinds_seen(database: Database) -> set[str]:
+    """Return what has happened so far, by the names that a recount counts it under."""
+    async with database.transaction() as connection:
+        cursor = await connection.execute(_KINDS_SEEN)
+        return {row["kind"] async for row in cursor}
+
+
 @dataclass
 class Findings:
     """What was wrong, in words, and how often what was decided."""
