@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -16,6 +17,8 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 HANG_UP = "hang up"
 SILENCE = "silence"
+# Silence for longer than anybody waits; it takes no time.
+TIME_OUT = "time out"
 
 
 def server_tls() -> ssl.SSLContext:
@@ -26,6 +29,25 @@ def server_tls() -> ssl.SSLContext:
 
 def trusting_tls() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(CERTIFICATE))
+
+
+_hours = 0
+
+
+def let_time_pass() -> None:
+    """Put the event loop's clock an hour forward, for good: timeouts expire that have begun, however busy it is."""
+    global _hours
+    _hours += 1
+    asyncio.get_running_loop().time = lambda: monotonic() + 3_600 * _hours  # type: ignore[method-assign]
+
+
+async def fall_silent(reply: object = SILENCE) -> None:
+    """Never return; for TIME_OUT, until the caller's patience is at its end."""
+    while reply == TIME_OUT:
+        let_time_pass()
+        # The caller may only begin to wait.
+        await asyncio.sleep(0.01)
+    await asyncio.Event().wait()
 
 
 @asynccontextmanager
@@ -107,12 +129,12 @@ async def smtp_server(mailbox: Mailbox, *, implicit_tls: bool = False, **options
 
 def scripted_smtp(**script: str) -> Talk:
     """SMTP that follows a script: what to reply to CONNECT, EHLO, AUTH, MAIL, RCPT, DATA, BODY (while the message
-    comes) and DOT (once it is there). HANG_UP and SILENCE are replies too."""
+    comes) and DOT (once it is there). HANG_UP, SILENCE and TIME_OUT are replies too."""
 
     async def say(writer: asyncio.StreamWriter, moment: str, usual: str) -> bool:
         reply = script.get(moment, usual)
-        if reply == SILENCE:
-            await asyncio.Event().wait()
+        if reply in (SILENCE, TIME_OUT):
+            await fall_silent(reply)
         if reply == HANG_UP:
             return False
         writer.write(reply.encode() + b"\r\n")
@@ -148,7 +170,7 @@ class Request:
 
 @dataclass
 class Receiver:
-    """HTTP that keeps each request and answers it with `reply`, or with HANG_UP or SILENCE instead."""
+    """HTTP that keeps each request and answers it with `reply`, or with HANG_UP, SILENCE or TIME_OUT instead."""
 
     reply: bytes | str = b"HTTP/1.1 204 No Content\r\n\r\n"
     requests: list[Request] = field(default_factory=list)
@@ -158,8 +180,8 @@ class Receiver:
         headers = {name.lower(): value.strip() for name, _, value in (item.partition(":") for item in fields)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         self.requests.append(Request(line, headers, body))
-        if self.reply == SILENCE:
-            await asyncio.Event().wait()
+        if self.reply in (SILENCE, TIME_OUT):
+            await fall_silent(self.reply)
         if isinstance(self.reply, bytes):
             writer.write(self.reply)
             await writer.drain()

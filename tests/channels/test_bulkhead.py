@@ -11,8 +11,9 @@ from channels.bulkhead import MAX_WAITING, MAX_WAITING_IF_SILENT, Bulkhead, Call
 from channels.webhook.http import WebhookHttp
 from domain.sending.delivery import Accepted, Delivery, Unavailable
 from tests.channels.messages import hook
-from tests.channels.servers import SILENCE, Receiver, answer, listening
+from tests.channels.servers import SILENCE, Receiver, answer, let_time_pass, listening
 from tests.channels.test_webhook import SECRET
+from tests.harness import PATIENCE, looks
 
 MANY = 3 * MAX_WAITING
 
@@ -23,21 +24,30 @@ def kinds(deliveries: list[Delivery]) -> Counter[str]:
 
 async def test_one_receiver_that_is_silent_leaves_room_for_others_and_is_back_with_its_first_answer() -> None:
     silent, other = Receiver(SILENCE), Receiver()
-    channel = WebhookHttp([SECRET], True, seconds=2.0)
+    channel = WebhookHttp([SECRET], True)
     async with listening(silent.talk) as port, listening(other.talk) as other_port:
         url = f"http://127.0.0.1:{port}/hook"
 
         async def deliver(count: int, to: str = url) -> list[Delivery]:
             return list(await asyncio.gather(*(channel.deliver(hook(to), "") for _ in range(count))))
 
+        async def until_asked(times: int) -> None:
+            async for is_last in looks(PATIENCE):
+                if len(silent.requests) == times:
+                    break
+                assert not is_last
+
         first = asyncio.create_task(deliver(MANY))
         other_url = f"http://127.0.0.1:{other_port}/hook"
         assert await deliver(MAX_WAITING, other_url) == [Accepted(None)] * MAX_WAITING
         assert not first.done()
+        await until_asked(MAX_WAITING)
+        let_time_pass()
         assert kinds(await first) == {"Ambiguous": MAX_WAITING, "receiver_busy": MANY - MAX_WAITING}
-        assert len(silent.requests) == MAX_WAITING
-        again = await deliver(MANY)
-        assert kinds(again) == {"Ambiguous": MAX_WAITING_IF_SILENT, "receiver_busy": MANY - MAX_WAITING_IF_SILENT}
+        again = asyncio.create_task(deliver(MANY))
+        await until_asked(MAX_WAITING + MAX_WAITING_IF_SILENT)
+        let_time_pass()
+        assert kinds(await again) == {"Ambiguous": MAX_WAITING_IF_SILENT, "receiver_busy": MANY - MAX_WAITING_IF_SILENT}
         silent.reply = answer(503)
         assert kinds(await deliver(1)) == {"http_503": 1}
         silent.reply = answer(204)

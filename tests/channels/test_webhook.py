@@ -12,7 +12,16 @@ from channels.resolver import Resolver
 from channels.webhook.http import MAX_REPLY_BYTES, WebhookHttp, read_reply
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from tests.channels.messages import MAIL, hook
-from tests.channels.servers import HANG_UP, SILENCE, Receiver, answer, listening, server_tls, trusting_tls
+from tests.channels.servers import (
+    HANG_UP,
+    TIME_OUT,
+    Receiver,
+    answer,
+    fall_silent,
+    listening,
+    server_tls,
+    trusting_tls,
+)
 
 SECRET = "whsec_" + base64.b64encode(b"a secret between us two").decode()
 
@@ -135,16 +144,16 @@ async def test_an_answer_lost_is_ambiguous(reply: bytes | str) -> None:
 
 
 async def test_no_answer_in_time_is_ambiguous() -> None:
-    delivery, _ = await answered(SILENCE, seconds=0.3)
+    delivery, _ = await answered(TIME_OUT)
     assert isinstance(delivery, Ambiguous)
 
 
 async def test_no_handshake_in_time_is_no_delivery() -> None:
     async def silent(*_: Any) -> None:
-        await asyncio.Event().wait()
+        await fall_silent(TIME_OUT)
 
     async with listening(silent) as port:
-        delivery = await deliver(hook(f"https://localhost:{port}/"), seconds=0.3)
+        delivery = await deliver(hook(f"https://localhost:{port}/"))
     assert isinstance(delivery, Unavailable)
 
 
