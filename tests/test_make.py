@@ -23,7 +23,7 @@ def make(*arguments: str) -> str:
         env=variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     return done.stdout
@@ -54,7 +54,7 @@ def deployment(tmp_path: Path) -> Path:
 
 def write_env(deployment: Path) -> subprocess.CompletedProcess[str]:
     command = ["/bin/sh", str(deployment / "deploy/env.sh")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_make_env_runs_the_script() -> None:

@@ -42,7 +42,7 @@ class ApiProcess:
     process: Fork
 
     def client(self, key: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE)
 
 
 @asynccontextmanager

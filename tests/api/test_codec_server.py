@@ -16,6 +16,7 @@ from domain.deployment.secrets import read_payload_keys
 from runtime.embedded.ports import free_port
 from runtime.encryption import EncryptionCodec
 from tests import generated
+from tests.harness import PATIENCE, looks
 from tests.processes import ROOT
 
 UI = "https://temporal.example.com"
@@ -127,12 +128,12 @@ async def test_the_command_serves_on_loopback() -> None:
     process, port = await _run(PAYLOAD_KEYS=NEW, TEMPORAL_UI_URL=f"{UI}/path")
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
-            for _ in range(600):
+            async for is_last in looks(PATIENCE):
                 try:
                     answer = await http.post("/encode", json=body_of(PLAIN), headers={"Origin": UI})
                     break
                 except httpx.TransportError:
-                    await asyncio.sleep(0.1)
+                    assert not is_last
             assert answer.status_code == 200
     finally:
         process.terminate()

@@ -14,6 +14,7 @@ from store.campaigns import REGISTRY_LOCK
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import DOCUMENT, RULES, api_process, client_of, open_live
+from tests.harness import PATIENCE, looks
 
 # Whoever keeps an answer waits for the advisory lock 1.
 HELD_UP = """
@@ -220,23 +221,23 @@ async def test_answers_are_forgotten_after_a_day(operator: httpx.AsyncClient, da
 async def _until_waiting(database_url: str) -> int:
     """The process id of the connection that waits for a lock, once there is one."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as watching:
-        for _ in range(500):
+        async for is_last in looks(PATIENCE):
             cursor = await watching.execute(
                 "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
             )
             if row := await cursor.fetchone():
                 return int(row[0])
-            await asyncio.sleep(0.02)
-    raise AssertionError("nobody waits")
+            assert not is_last, "nobody waits"
+    raise AssertionError("there is a last look")
 
 
 async def _patiently(client: httpx.AsyncClient, body: dict[str, Any], key: dict[str, str]) -> httpx.Response:
     """The answer as a client gets it that repeats while it is told to: the server notices a death a little later."""
-    for _ in range(50):
+    async for is_last in looks(PATIENCE):
         answer = await client.post("/v1/campaigns", json=body, headers=key)
-        if answer.status_code not in (409, 503):
-            break
-    return answer
+        if is_last or answer.status_code not in (409, 503):
+            return answer
+    raise AssertionError("there is a last look")
 
 
 async def test_a_move_looks_at_no_journeys(operator: httpx.AsyncClient, database_url: str) -> None:

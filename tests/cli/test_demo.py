@@ -38,7 +38,7 @@ def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
         env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path), "PYTHONUTF8": "1"},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stderr == ""

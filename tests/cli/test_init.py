@@ -12,7 +12,7 @@ from cli.init import STARTER
 from cli.main import run
 from domain.document_schemas import NAMES, document_schema
 from tests.cli.conftest import Output
-from tests.harness import WRITE_KEY, Harness
+from tests.harness import PATIENCE, WRITE_KEY, Harness
 
 README = (STARTER / "README.md").read_text()
 LINES = [line for block in re.findall(r"^```sh\n(.*?)^```$", README, re.M | re.S) for line in block.splitlines()]
@@ -40,7 +40,7 @@ async def test_the_lines_of_its_readme_send_its_mails(
                 pass
             case words:
                 raise AssertionError(f"its README does something else: {words}")
-    mails = await harness.inbox.wait_for(2, timeout=20)
+    mails = await harness.inbox.wait_for(2, timeout=PATIENCE)
     assert [mail.message["Subject"] for mail in mails] == ["Welcome, Ada", "Your first project"]
     printed = capsys.readouterr()
     assert "welcome: version 1 published" in printed.out

@@ -18,6 +18,7 @@ from application.ingest import Ingest
 from domain.tracking.event import Event
 from store.clickhouse import ClickHouse, ClickHouseError
 from store.database import Database
+from tests.harness import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-chdb" / "bin" / "python"
@@ -65,7 +66,7 @@ async def copy(database: Database, clickhouse: ClickHouse, until: str, expected:
     """Consume until a query has its answer; transactions of other tests may still be open."""
     sink = ClickHouseSink(clickhouse)
     await clickhouse.prepare()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while await clickhouse.execute(until) != expected:
             await consume_page(database, sink, limit=2)
 
@@ -89,7 +90,7 @@ async def test_the_copy_is_what_the_stream_has(database: Database, clickhouse: C
     async with database.transaction() as connection:
         await connection.execute("DELETE FROM stream_consumers")
     left = 4
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while left:
             consumed = await consume_page(database, ClickHouseSink(clickhouse), limit=3)
             left -= consumed.number if consumed else 0

@@ -7,6 +7,7 @@ from time import monotonic
 import pytest
 
 from tests.docs.reader import Output, Reader, reading
+from tests.harness import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
@@ -43,7 +44,7 @@ async def _follow(reader: Reader) -> None:
                     times = re.findall(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", printed[-1], re.MULTILINE)
                     assert times == sorted(times)
                 if any("Signed Up" in line for line in lines):
-                    await reader.inbox.wait_for(1, timeout=30)
+                    await reader.inbox.wait_for(1, timeout=PATIENCE)
             case "text":
                 if last.startswith("sojourn explain"):
                     seen = await _look_until(reader, last, part["block"])
@@ -58,7 +59,7 @@ async def _follow(reader: Reader) -> None:
 
 async def _look_until(reader: Reader, line: str, block: str) -> str:
     """A mail is in the inbox a moment before it counts as sent: look again, as a reader would."""
-    seen, give_up_at = await reader.type(line), monotonic() + 30
+    seen, give_up_at = await reader.type(line), monotonic() + PATIENCE
     while not _lines(block) <= _lines(seen) and monotonic() < give_up_at:
         seen = await reader.type(line)
     return seen

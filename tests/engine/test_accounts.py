@@ -17,7 +17,7 @@ from domain.people.accounts import ADDED_USER, REMOVED_USER
 from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.ingesting import Query, event, statements
-from tests.harness import Harness
+from tests.harness import PATIENCE, Harness
 
 BY = Actor("k1", "support")
 AT = datetime.now(UTC)
@@ -179,7 +179,7 @@ text: t
     )
     await harness.until("SELECT 1 FROM journeys WHERE campaign_key = 'audience'")
     await harness.track("u1", "Go", context={"groupId": "acme"})
-    [sent] = await harness.inbox.wait_for(1, timeout=60)
+    [sent] = await harness.inbox.wait_for(1, timeout=PATIENCE)
     assert sent.message["Subject"] == "Acme (acme): member"
 
 

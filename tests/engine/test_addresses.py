@@ -12,7 +12,7 @@ import pytest
 
 from application.ingest import Ingest
 from tests.engine.ingesting import AT, event
-from tests.harness import Harness
+from tests.harness import PATIENCE, Harness
 from tests.proofs import rounds
 
 SEED = 20_261_129
@@ -39,7 +39,7 @@ async def sent_to(harness: Harness, user: str) -> str:
 
 
 async def link_of(harness: Harness, number: int) -> str:
-    mails = await harness.inbox.wait_for(number, timeout=20)
+    mails = await harness.inbox.wait_for(number, timeout=PATIENCE)
     found = re.fullmatch(r"<(http.*)>", str(mails[-1].message["List-Unsubscribe"]))
     assert found is not None
     return found[1]

@@ -427,16 +427,16 @@ async def test_killed_workers_leave_nobody_out_and_nobody_in_twice(
             before = len(await users(harness.database))
             async with worker_process(harness.settings) as worker:
                 # What the killed one had in hand is taken up once it has been silent for long enough.
-                await harness.until("SELECT 1 FROM journeys HAVING count(*) > %s", before, seconds=60)
+                await harness.until("SELECT 1 FROM journeys HAVING count(*) > %s", before)
                 worker.kill()
         assert len(await users(harness.database)) < 120
         async with worker_process(harness.settings):
-            [operation] = await harness.until("SELECT * FROM operations WHERE state = 'done'", seconds=60)
+            [operation] = await harness.until("SELECT * FROM operations WHERE state = 'done'")
             assert (operation["done"], operation["counts"]) == (120, {"entered": 120})
             assert await users(harness.database) == sorted(many(120))
             await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
             query = f"WorkflowType = 'Journey' AND TaskQueue = '{harness.settings.task_queue}'"
-            async for is_last in looks(20):
+            async for is_last in looks(PATIENCE):
                 if (started := await harness.temporal.count_workflows(query)).count == 120:
                     break
                 assert not is_last, started

@@ -26,7 +26,7 @@ from store.outbox import OutboxMessage
 from tests.engine.audience import start
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import event
-from tests.harness import looks
+from tests.harness import PATIENCE, looks
 from tests.proofs import rounds
 
 RELAYS = 2
@@ -86,7 +86,7 @@ async def test_a_backlog_of_an_hour_drains_once_and_in_order_and_keeps_nobody_wa
             await until(database, "SELECT FROM log WHERE op = 'told' HAVING count(*) >= 2 * %s", BATCH)
             await ingest([bought("fresh")], received_at=datetime.now(UTC))
             await tell_often(database, busy)
-            await until(database, "SELECT 1 WHERE NOT EXISTS (SELECT FROM outbox)", seconds=60 + BACKLOG / 20)
+            await until(database, "SELECT 1 WHERE NOT EXISTS (SELECT FROM outbox)", seconds=PATIENCE + BACKLOG / 20)
             seconds = monotonic() - began
         async with database.transaction() as connection:
             log = await (await connection.execute("SELECT op, workflow_id, row_id FROM log ORDER BY seq")).fetchall()

@@ -32,8 +32,8 @@ async def refused(harness: Harness, verb: str, body: Any = None, key: str = "pla
     return response.json()
 
 
-async def has_state(harness: Harness, wanted: str, key: str = "plain", seconds: float = 20) -> None:
-    await harness.until("SELECT 1 FROM campaigns WHERE key = %s AND state = %s", key, wanted, seconds=seconds)
+async def has_state(harness: Harness, wanted: str, key: str = "plain") -> None:
+    await harness.until("SELECT 1 FROM campaigns WHERE key = %s AND state = %s", key, wanted)
 
 
 async def test_from_draft_to_archived(harness: Harness) -> None:
@@ -95,10 +95,10 @@ async def test_a_stop_survives_the_death_of_its_workers(database_url: str, tempo
         assert (await move(harness, "stop", {"mode": "exit"}))["state"] == "stopping"
         for seen in ("started_at IS NOT NULL", "counts ->> 'batches' = '1'"):
             async with worker_process(harness.settings) as worker:
-                await harness.until(f"SELECT 1 FROM operations WHERE {seen}", seconds=60)  # noqa: S608
+                await harness.until(f"SELECT 1 FROM operations WHERE {seen}")  # noqa: S608
                 worker.kill()
         async with worker_process(harness.settings):
-            await has_state(harness, "ended", seconds=60)
+            await has_state(harness, "ended")
             assert [await journey.result() for journey in journeys] == ["exited"] * len(users)
         [operation] = (await harness.admin("GET", "/v1/campaigns/plain/operations"))["operations"]
         assert (operation["state"], operation["done"], operation["counts"]["exited"]) == ("done", 40, 40)

@@ -12,6 +12,7 @@ from domain.access import SOJOURN
 from store import profile_states
 from tests.engine.computed_harness import ComputedHarness, computed_harness, event
 from tests.engine.test_computed_traits import ORDERS
+from tests.harness import PATIENCE
 
 ACTIVE = "computed:\n  active: {any: '*', within: 1h}\n  orders: {count: Order Completed}\n"
 EACH_ORDER = """
@@ -104,7 +105,7 @@ async def test_time_starts_a_journey_and_an_event_ends_it(database_url: str) -> 
         await look_at_everybody(harness)
         await harness.ingest(event("Viewed", "u2", at=now - timedelta(minutes=59, seconds=59)))
         assert await changes(harness) == [("u2", False, True)]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while len(await harness.entered()) < 2:
                 await sweep(harness)
         assert sorted(await changes(harness)) == [("u1", True, False), ("u2", False, True), ("u2", True, False)]

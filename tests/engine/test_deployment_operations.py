@@ -15,6 +15,7 @@ from runtime.operations import work_on_operations
 from store import operations
 from store.database import Connection, Database
 from store.operations import Operation, Page
+from tests.harness import PATIENCE
 
 PAGES = 20
 
@@ -71,7 +72,7 @@ async def pages(database: Database) -> int:
 async def test_each_page_is_done_once_by_any_number_of_workers(database: Database) -> None:
     handler, stop = CountingHandler(), asyncio.Event()
     runners = [OperationRunner(database, {"skip": handler}) for _ in range(3)]
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
         for runner in runners:
             tasks.create_task(work_on_operations(database, runner, stop))
         ids = [await request(database) for _ in range(3)]

@@ -9,7 +9,7 @@ from uuid import uuid4
 import worker
 from application.catalogue import Catalogue
 from runtime.relay import Relay
-from tests.harness import MAIL, looks, open_harness
+from tests.harness import MAIL, PATIENCE, looks, open_harness
 from tests.servers import TemporalServer
 
 FLOOD, FEW = 160, 5
@@ -38,7 +38,7 @@ async def test_a_few_journeys_get_through_while_another_campaign_floods(
         assert await relay.deliver_due() == FEW
         stop = asyncio.Event()
         working = asyncio.create_task(worker.run(harness.settings, stop=stop))
-        async for is_last in looks(120):
+        async for is_last in looks(PATIENCE):
             if len(harness.inbox.messages) == FLOOD + FEW:
                 break
             assert not is_last

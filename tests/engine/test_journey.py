@@ -277,7 +277,7 @@ async def test_one_click_unsubscribes(harness: Harness) -> None:
     await harness.run_campaign(PROMOTION)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Price Dropped")
-    [mail] = await harness.inbox.wait_for(1, timeout=20)
+    [mail] = await harness.inbox.wait_for(1, timeout=PATIENCE)
     assert mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     found = re.fullmatch(r"<(http.*)>", str(mail.message["List-Unsubscribe"]))
     assert found is not None
@@ -304,7 +304,7 @@ async def test_a_suppressed_channel_carries_nothing(harness: Harness) -> None:
     assert reasons(await harness.timeline("u1")) == ["suppressed"]
     await harness.admin("DELETE", "/v1/users/u1/suppressions/email")
     await harness.track("u1", "Price Dropped")
-    await harness.inbox.wait_for(1, timeout=20)
+    await harness.inbox.wait_for(1, timeout=PATIENCE)
 
 
 async def test_a_template_that_fails_for_one_user_harms_nobody_else(harness: Harness) -> None:
@@ -314,7 +314,7 @@ async def test_a_template_that_fails_for_one_user_harms_nobody_else(harness: Har
         await harness.identify(user, email=f"{user}@example.com")
     await harness.track("u1", "Price Dropped")
     await harness.track("u2", "Price Dropped", {"cart_id": "c2"})
-    await harness.inbox.wait_for(1, timeout=20)
+    await harness.inbox.wait_for(1, timeout=PATIENCE)
     assert (await harness.ended("u1"))["outcome"] == "completed"
     assert reasons(await harness.timeline("u1")) == ["template_error"]
     assert [mail.recipients for mail in harness.inbox.messages] == [("u2@example.com",)]
@@ -330,7 +330,7 @@ async def test_a_message_that_the_provider_refuses_frees_its_cap(harness: Harnes
     await harness.ended("u1")
     harness.inbox.refuse.clear()
     await harness.track("u1", "Price Dropped")
-    await harness.inbox.wait_for(1, timeout=20)
+    await harness.inbox.wait_for(1, timeout=PATIENCE)
 
 
 async def test_a_user_id_that_is_an_address_does_not_reach_temporal(harness: Harness) -> None:
@@ -385,7 +385,7 @@ async def test_a_refusal_by_link_holds_again_after_a_change_of_mind(harness: Har
     await harness.run_campaign(PROMOTION)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Price Dropped")
-    [mail] = await harness.inbox.wait_for(1, timeout=20)
+    [mail] = await harness.inbox.wait_for(1, timeout=PATIENCE)
     link = str(mail.message["List-Unsubscribe"]).strip("<>")
     for _ in range(2):
         await harness.http.post(link, data={"List-Unsubscribe": "One-Click"})

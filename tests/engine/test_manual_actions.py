@@ -7,7 +7,7 @@ import httpx
 
 from runtime.embedded.temporal import EmbeddedTemporal
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION
-from tests.harness import ADMIN_KEY, Harness
+from tests.harness import ADMIN_KEY, PATIENCE, Harness
 
 
 async def post(harness: Harness, path: str, body: Any = None) -> httpx.Response:
@@ -113,7 +113,7 @@ async def test_a_wait_that_is_skipped_is_over_at_once(harness: Harness) -> None:
     handle = await harness.journey("u1")
     await harness.admin("POST", f"/v1/journeys/{ids['u1']}/skip")
     assert await asyncio.wait_for(handle.result(), 20) == "completed"
-    assert len(await harness.inbox.wait_for(1, timeout=20)) == 1
+    assert len(await harness.inbox.wait_for(1, timeout=PATIENCE)) == 1
     story = (await harness.admin("GET", f"/v1/journeys/{ids['u1']}"))["timeline"]
     assert [(item["kind"], item["outcome"]) for item in story] == [
         ("entry", "entered"),
@@ -133,7 +133,7 @@ async def test_what_waits_for_its_window_the_caps_or_the_campaign_is_not_skipped
     await harness.run_campaign(CART)
     await harness.identify("u1", email="u1@example.com")
     await harness.track("u1", "Price Dropped")
-    await harness.inbox.wait_for(1, timeout=20)
+    await harness.inbox.wait_for(1, timeout=PATIENCE)
     ids = await entered(harness, "u2")
     await harness.track("u1", "Cart Abandoned", {"value": 200, "cart_id": "c1"})
     capped = await harness.journey("u1", "cart")
@@ -168,7 +168,7 @@ async def test_many_waits_are_skipped_by_filter(harness: Harness) -> None:
     assert await asyncio.wait_for(handle.result(), 20) == "completed"
     both = await finished(harness, await harness.admin("POST", "/v1/journeys/skip", {"campaign": "cart"}))
     assert both["counts"] == {"skipped": 2}
-    assert len(await harness.inbox.wait_for(3, timeout=20)) == 3
+    assert len(await harness.inbox.wait_for(3, timeout=PATIENCE)) == 3
 
 
 async def test_one_wait_is_skipped_once_however_often_it_is_asked_for(harness: Harness) -> None:

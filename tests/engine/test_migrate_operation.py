@@ -14,7 +14,7 @@ from application.operations.runner import OperationRunner
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.migration_client import JourneyMigrator
 from tests.engine.test_plans import body
-from tests.harness import Harness, open_harness
+from tests.harness import PATIENCE, Harness, open_harness
 from tests.processes import worker_process
 from tests.proofs import rounds
 from tests.servers import TemporalServer
@@ -64,9 +64,9 @@ async def entered(harness: Harness, count: int) -> tuple[list[str], list[str]]:
     await harness.until(
         "SELECT 1 FROM journeys WHERE status = 'waiting' AND step = 'pause' HAVING count(*) = %s",
         len(paused),
-        seconds=60 + count / 10,
+        seconds=PATIENCE + count / 10,
     )
-    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60 + count / 10)
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=PATIENCE + count / 10)
     return paused, waiting
 
 
@@ -75,7 +75,7 @@ async def start(harness: Harness, source: str = SECOND) -> None:
     await harness.admin("POST", "/v1/campaigns/offer/start", {"in_flight": "migrate"})
 
 
-async def finished(harness: Harness, seconds: float = 60) -> dict[str, Any]:
+async def finished(harness: Harness, seconds: float = PATIENCE) -> dict[str, Any]:
     """The last migration, once it is done."""
     [row] = await harness.until(
         """
@@ -102,7 +102,7 @@ async def test_the_outcome_is_what_the_plan_said(harness: Harness) -> None:
     plan = await harness.admin("POST", "/v1/campaigns/offer/plan", body(SECOND, in_flight="migrate"))
     assert plan["totals"] == {"stays": len(paused), "migrates": len(waiting), "exits": 0, "undecided": 0}
     await harness.admin("POST", "/v1/campaigns/offer/apply", body(SECOND, in_flight="migrate", plan=plan["hash"]))
-    done = await finished(harness, seconds=60 + JOURNEYS / 5)
+    done = await finished(harness, seconds=PATIENCE + JOURNEYS / 5)
     print(f"{JOURNEYS} journeys in {done['finished_at'] - done['started_at']}")  # noqa: T201
     assert (done["total"], done["done"]) == (JOURNEYS, JOURNEYS)
     assert done["counts"] == {
@@ -116,7 +116,9 @@ async def test_the_outcome_is_what_the_plan_said(harness: Harness) -> None:
     for user in paused:
         await harness.skip(await harness.journey(user), days=3)
     await harness.until(
-        "SELECT 1 FROM journeys WHERE state = 'completed' HAVING count(*) = %s", JOURNEYS, seconds=60 + JOURNEYS / 10
+        "SELECT 1 FROM journeys WHERE state = 'completed' HAVING count(*) = %s",
+        JOURNEYS,
+        seconds=PATIENCE + JOURNEYS / 10,
     )
     sent = Counter(mail.recipients for mail in harness.inbox.messages)
     assert sent == {(f"{user}@example.com",): 1 for user in (*paused, *waiting)}
@@ -270,7 +272,7 @@ async def test_a_killed_worker_leaves_nobody_out_and_moves_nobody_twice(idle: Ha
     assert 0 < moved < len(waiting), moved
     async with worker_process(idle.settings):
         # What the killed one had in hand is taken up once it has been silent for long enough.
-        done = await finished(idle, seconds=90)
+        done = await finished(idle)
         assert (done["total"], done["done"]) == (JOURNEYS, JOURNEYS)
         assert done["counts"] == {
             "moved": len(waiting),

@@ -54,7 +54,7 @@ async def test_an_operation_that_fails_keeps_no_beginning_waiting(harness: Harne
     await harness.run_campaign(scheduled)
     await break_one(harness)
     await harness.admin("POST", "/v1/journeys/skip", {"campaign": "plain"})
-    await harness.until("SELECT 1 FROM campaigns WHERE key = 'plain' AND state = 'running'", seconds=40)
+    await harness.until("SELECT 1 FROM campaigns WHERE key = 'plain' AND state = 'running'")
 
 
 async def test_of_two_resumptions_the_later_has_the_rate_for_itself(database_url: str, ingest: Ingest) -> None:

@@ -11,7 +11,7 @@ from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from store.migrate import upgrade
 from tests.engine.campaigns import CART
-from tests.harness import Harness, open_harness
+from tests.harness import PATIENCE, Harness, looks, open_harness
 from tests.servers import TemporalServer
 
 
@@ -41,7 +41,7 @@ async def test_journeys_start_once_temporal_is_back(lone_harness: Harness, lone_
     await harness.track("u29", "Order Completed", {"cart_id": "c2"})
     assert len(await harness.query("SELECT * FROM outbox WHERE kind = 'start'")) >= 20
     await lone_temporal.restart()
-    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)", seconds=60)
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox)")
     rows = await harness.journeys.all()
     assert len(rows) == 32
     running = set()
@@ -105,11 +105,11 @@ async def _stop_and_start(harness: Harness, server: EmbeddedPostgres, folder: Pa
 
 async def _until_taken(harness: Harness, event: Mapping[str, object]) -> httpx.Response:
     """As a client does: the same event again until it is taken."""
-    for _ in range(50):
+    async for is_last in looks(PATIENCE):
         response = await harness.http.post(
             "/v1/track", json=event, auth=(harness.settings.write_key.get_secret_value(), "")
         )
         if response.is_success:
             return response
-        await asyncio.sleep(0.1)
-    raise AssertionError(response.text)
+        assert not is_last, response.text
+    raise AssertionError("there is a last look")

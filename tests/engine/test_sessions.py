@@ -17,6 +17,7 @@ from domain.access import SOJOURN
 from domain.tracking.event import CallType, Event
 from store.database import Database
 from tests.engine.computed_harness import ComputedHarness
+from tests.harness import PATIENCE
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
 PHONE: dict[str, Any] = {"device": {"id": "d1", "type": "ios"}, "app": {"version": "4.2"}}
@@ -64,7 +65,7 @@ class Harness(ComputedHarness):
         await self.learn()
 
     async def learn(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while await self.count("events WHERE recorded_xid > (SELECT COALESCE(max(xid), 0) FROM stream_consumers)"):
                 assert await consume_page(self.database, ActivityConsumer(self.catalogue)) is not None
                 await asyncio.sleep(0.02)

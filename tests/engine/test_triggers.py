@@ -15,7 +15,7 @@ from domain.journey.position import NextPositions, Position
 from domain.journey.requests import ActionRequest
 from domain.tracking.chain import MAX_CHAIN
 from tests.engine.ingesting import AT, event, statements
-from tests.harness import Harness, now
+from tests.harness import PATIENCE, Harness, now
 from tests.proofs import rounds
 
 SEED = 20_261_130
@@ -109,7 +109,7 @@ async def test_operators_corrections_merges_and_links_are_heard(harness: Harness
     await harness.identify("u1", email="u1@example.com", plan="free")
     await harness.identify("u2", city="Ulm")
     await harness.track("u1", "Wanted")
-    [sent] = await harness.inbox.wait_for(1, timeout=20)
+    [sent] = await harness.inbox.wait_for(1, timeout=PATIENCE)
     await harness.track("u1", "Go")
 
     async def ended() -> list[str]:

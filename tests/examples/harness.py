@@ -21,14 +21,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from cli.demo.receiver import Receiver
 from cli.demo.zones import zone_where_it_is
-from tests.harness import Harness, ahead
+from tests.harness import PATIENCE, Harness, ahead
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WEBHOOKS = ("https://crm.example.com/hooks/sojourn", "https://app.example.com/hooks/messages")
 WORKDAYS, WEEKEND, EVERY_DAY = range(5), range(5, 7), range(7)
 # A journey's clock goes on while it acts in our own time, which is long on a busy machine.
 TOLERANCE = timedelta(minutes=5)
-PATIENCE_SECONDS = 30.0
+
 
 NEWSLETTER = """
 key: newsletter
@@ -145,7 +145,7 @@ class Walker:
 
     async def sees(self, text: str) -> None:
         """Wait until the timeline has this line."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        deadline = asyncio.get_running_loop().time() + PATIENCE
         while text not in (told := [line.text for line in await self.timeline()]):
             assert asyncio.get_running_loop().time() < deadline, f"{self.id} never saw “{text}”, but {told}"
             await asyncio.sleep(0.05)
@@ -177,7 +177,7 @@ class Walker:
             handle = await self._told(journey)
             try:
                 with _if_it_is_there():
-                    await asyncio.wait_for(handle.result(), PATIENCE_SECONDS)
+                    await asyncio.wait_for(handle.result(), PATIENCE)
             except TimeoutError:
                 told = [line.text for line in await self.timeline()]
                 raise AssertionError(f"{journey} goes on; there is {told}") from None

@@ -131,7 +131,7 @@ async def test_the_inbox_says_where_a_mail_comes_from(folder: Path) -> None:
             {"type": "identify", "userId": "u 1", "traits": {"email": "ada@example.com"}},
             {"type": "track", "userId": "u 1", "event": "Signed Up"},
         )
-        await stack.inbox.wait_for(1, timeout=60)
+        await stack.inbox.wait_for(1, timeout=PATIENCE)
         [journey] = (await http.get("/v1/journeys?user=u 1", headers=admin(stack))).json()["journeys"]
         page = (await http.get(f"{stack.inbox.url}/messages/1")).text
         [listed] = (await http.get(f"{stack.inbox.url}/api/messages")).json()

@@ -288,7 +288,7 @@ async def test_audiences_and_schedules_go_by_the_new_time(folder: Path, capsys: 
         dates = developer.dates()
         assert [at.strftime("%H:%M") for at in dates] == ["09:00"] * 3
         assert all(begins < at < ends for at in dates)
-        async for is_last in looks(60):
+        async for is_last in looks(PATIENCE):
             state = (await developer.admin("GET", "/v1/campaigns/news"))["state"]
             if state == "ended":
                 break

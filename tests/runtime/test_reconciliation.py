@@ -118,7 +118,7 @@ async def test_a_journey_without_a_workflow_is_started_again(harness: Harness) -
     await eventually(lambda: status(handle), "RUNNING")
     await harness.skip(handle, minutes=30)
     assert await asyncio.wait_for(handle.result(), 20) == "completed"
-    assert len(await harness.inbox.wait_for(1, timeout=20)) == 1
+    assert len(await harness.inbox.wait_for(1, timeout=PATIENCE)) == 1
     assert found(await reconciled(harness)) == NOTHING
 
 

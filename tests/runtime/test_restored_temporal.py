@@ -10,7 +10,7 @@ import pytest
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
 from tests.engine.campaigns import CART
-from tests.harness import Harness, open_harness
+from tests.harness import PATIENCE, Harness, open_harness
 from tests.runtime.test_reconciliation import eventually, found, indexed, reconciled, status
 from tests.servers import TemporalServer
 
@@ -54,7 +54,7 @@ async def test_temporal_restored_from_an_old_backup(
         for user in ("buys", "comes-and-buys"):
             await harness.track(user, "Order Completed", {"cart_id": "c1"})
             await asyncio.wait_for((await harness.journey(user)).result(), 20)
-        assert len(await harness.inbox.wait_for(2, timeout=20)) == 2
+        assert len(await harness.inbox.wait_for(2, timeout=PATIENCE)) == 2
     await server.stop()
     shutil.rmtree(folder)
     shutil.copytree(backup, folder)
@@ -83,7 +83,7 @@ async def test_temporal_restored_from_an_old_backup(
         for user in ("stays", "comes"):
             await harness.skip(handles[user], minutes=30)
             assert await asyncio.wait_for(handles[user].result(), 20) == "completed"
-        assert len(await harness.inbox.wait_for(2, timeout=20)) == 2
+        assert len(await harness.inbox.wait_for(2, timeout=PATIENCE)) == 2
         sent = await harness.query(
             """
             SELECT user_id, count(*) AS sent, sum(attempts) AS attempts FROM messages

@@ -23,6 +23,7 @@ from store import activity, documents
 from store.activity import Learned
 from store.database import Database
 from tests.engine.ingesting import statements
+from tests.harness import PATIENCE
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
 PHONE: dict[str, Any] = {
@@ -64,7 +65,7 @@ async def ingest(database: Database, *events: Event) -> None:
 
 async def consume(database: Database, count: int) -> None:
     """Consume until there were so many rows; transactions of other tests may still be open."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while count > 0:
             consumed = await consume_page(database, ActivityConsumer(Catalogue()))
             assert consumed is not None

@@ -24,6 +24,7 @@ from store.outbox import OutboxMessage
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 from tests.api.live import open_live
 from tests.engine.ingesting import statements
+from tests.harness import PATIENCE, looks
 from tests.proofs import rounds
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -181,14 +182,13 @@ async def test_an_api_whose_own_clock_is_wrong_stamps_arrivals_rightly(
 
 
 async def _until_up(api: httpx.AsyncClient) -> None:
-    for _ in range(600):
+    async for is_last in looks(PATIENCE):
         try:
             if (await api.get("/readyz")).is_success:
                 return
         except httpx.TransportError:
             pass
-        await asyncio.sleep(0.1)
-    raise AssertionError("the API never answered")
+        assert not is_last, "the API never answered"
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from domain.document.yaml_source import read
 from domain.tracking.event import Event
 from store import documents, seen, violations
 from store.database import Database
+from tests.harness import PATIENCE
 
 NOW = datetime.now(UTC)
 
@@ -49,7 +50,7 @@ async def ingest(database: Database, events: list[Event]) -> None:
 
 async def consume(database: Database, count: int, consumer: DataPlanConsumer | None = None) -> None:
     """Consume until there were so many rows; transactions of other tests may still be open."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while count > 0:
             consumed = await consume_page(database, consumer or DataPlanConsumer())
             assert consumed is not None

@@ -16,6 +16,7 @@ from store import stream
 from store.database import Connection, Database
 from store.migrate import upgrade
 from store.stream import StreamedEvent, StreamedMessage, StreamedProfile, StreamRow
+from tests.harness import PATIENCE
 
 EVENTS: tuple[StreamKind, ...] = ("event",)
 MESSAGES: tuple[StreamKind, ...] = ("message",)
@@ -50,7 +51,7 @@ async def read_until(database: Database, count: int, limit: int = 100) -> list[s
     """The rows of several pages. Other databases of the server have transactions, which the horizon waits for."""
     names: list[str] = []
     position = BEGINNING
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while len(names) < count:
             found, position = await read(database, position, limit)
             names += found
@@ -67,7 +68,7 @@ async def test_a_transaction_that_commits_late_is_not_skipped(database: Database
         names, position = await read(database)
         assert names == []
     names = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while len(names) < 2:
             found, position = await read(database, position)
             names += found
@@ -130,7 +131,7 @@ async def test_racing_workers_that_die_consume_each_event_exactly_once(database:
                     return
             await asyncio.sleep(0.001)
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(write(writer) for writer in range(3)), *(work() for _ in range(2)))
     async with database.transaction() as connection:
         cursor = await connection.execute("SELECT name FROM collected ORDER BY place")
@@ -176,7 +177,7 @@ async def test_every_state_of_a_message_is_a_row(database: Database) -> None:
         await connection.execute("UPDATE messages SET opened_at = now()")
     states: list[StreamedMessage] = []
     position = BEGINNING
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while len(states) < 3:
             async with database.transaction() as connection:
                 horizon = await stream.read_horizon(connection)
@@ -207,7 +208,7 @@ async def test_a_database_of_another_cluster_goes_on_after_what_it_brought(datab
     assert await read_until(database, 2) == ["brought", "new"]
     names: list[str] = []
     position = end_of(far + 5)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not names:
             names, position = await read(database, position)
     assert names == ["new"]
@@ -243,7 +244,7 @@ async def test_merges_their_undoing_and_erasures_are_rows(database: Database) ->
             for statement, values in step:
                 await connection.execute(statement, values)
     found: list[StreamedProfile] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         position = BEGINNING
         while len(found) < 3:
             async with database.transaction() as connection:

@@ -11,6 +11,7 @@ from application.stream import Stream
 from domain.errors import OutdatedCursorError
 from domain.stream import STREAM_KINDS, StreamCursor, decode_cursor
 from store.database import Database
+from tests.harness import PATIENCE
 from tests.store.test_stream import insert_event
 
 
@@ -22,7 +23,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 async def read(database: Database, after: StreamCursor | None, count: int) -> StreamCursor:
     """Read until there were so many rows; the cursor behind them."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while count > 0:
             found = await Stream(database).read(after, STREAM_KINDS, 1, wait=8)
             count -= len(found.rows)

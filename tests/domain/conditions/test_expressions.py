@@ -262,9 +262,9 @@ def test_a_key_must_be_text_or_whole_number(text: str) -> None:
 )
 def test_no_event_makes_a_condition_hang(text: str) -> None:
     condition = compile_condition(text, ExpressionScope.ENTRY_WHERE)
-    start = time.perf_counter()
+    start = time.process_time()
     condition.evaluate(NOW, event=event(big=list(range(1_000)), text="ab" * 8_000))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 _json = st.recursive(
