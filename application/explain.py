@@ -27,15 +27,17 @@ from store.timeline import Recorded
 
 NO_REFUSALS: Mapping[str, Sequence[Recorded]] = {}
 NO_DATA: Mapping[str, Any] = {}
+# The undo of a merge may give back that nothing was said.
+_CONSENTS = {True: "yes", False: "no", None: "not said"}
 
 
 @dataclass(frozen=True, slots=True)
 class PersonChange:
     """A change in one part of a profile, in words and as data.
 
-    `part` is traits, consent, suppressed, addresses, context (zone and language of the device), stage or identity;
-    `source` is an event, a link, an operator, a step or a merge. `changes` has the values before and after by name, or
-    what was linked or merged.
+    `part` is traits, consent, suppressed, addresses, accounts, context (zone and language of the device), stage,
+    identity, or claims (what a browser said without a user token); `source` is an event, a link, an operator, a step or
+    a merge. `changes` has the values before and after by name, or what was linked or merged.
     """
 
     part: str
@@ -274,10 +276,10 @@ def change_text(part: str, changes: Mapping[str, Any]) -> str:
             merged = ["another profile was merged into this one" for _ in changes.get("merged", ())]
             separated = ["a merged profile was separated again" for _ in changes.get("separated", ())]
             return f"identity: {', '.join([*linked, *merged, *separated])}"
-        case "traits":
-            return f"traits: {', '.join(changes)}"
+        case "traits" | "claims":
+            return f"{part}: {', '.join(changes)}"
         case "consent":
-            said = [f"{channel} {'yes' if one['after'] else 'no'}" for channel, one in changes.items()]
+            said = [f"{channel} {_CONSENTS[one['after']]}" for channel, one in changes.items()]
             return f"consent: {', '.join(said)}"
         case "suppressed":
             said = [f"{channel} {_suppression_text(one['after'])}" for channel, one in changes.items()]
@@ -289,8 +291,17 @@ def change_text(part: str, changes: Mapping[str, Any]) -> str:
                 for kind, why in one["after"].items()
             ]
             return f"address: {', '.join(said)}"
+        case "accounts":
+            return f"accounts: {', '.join(_member_text(account, one['after']) for account, one in changes.items())}"
         case _:
-            return f"{part}: {', '.join(str(one['after']) for one in changes.values())}"
+            said = ["none" if one["after"] is None else str(one["after"]) for one in changes.values()]
+            return f"{part}: {', '.join(said)}"
+
+
+def _member_text(account: str, place: Mapping[str, Any] | None) -> str:
+    if place is None:
+        return f"left {account}"
+    return account if place["role"] is None else f"{account} as {place['role']}"
 
 
 def _suppression_text(why: str | None) -> str:
