@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, LiteralString
 
 from msgspec import Struct
 
@@ -18,6 +18,13 @@ class Wake(Struct, frozen=True):
     user: str
     campaign: str
     step: str | None
+
+
+class DuePerson(Struct, frozen=True):
+    """The person who is due next, and when."""
+
+    at: datetime
+    user: str
 
 
 async def clock_ahead(connection: Connection) -> timedelta:
@@ -59,6 +66,54 @@ async def next_wake(connection: Connection, after: datetime) -> Wake | None:
     cursor = await connection.execute(_NEXT_WAKE, (after,))
     row = await cursor.fetchone()
     return Wake(**row) if row else None
+
+
+_NEXT_LOOK: Final = """
+SELECT next_at AS at, COALESCE(user_id, '(anonymous)') AS user
+FROM profile_states JOIN profiles ON profiles.id = profile_id
+WHERE next_at > %s
+ORDER BY next_at LIMIT 1
+"""
+_NEXT_SESSION_END: Final = """
+SELECT ends_at AS at, COALESCE(user_id, '(anonymous)') AS user
+FROM profile_activity JOIN profiles ON profiles.id = profile_id
+WHERE ends_at > %s
+ORDER BY ends_at LIMIT 1
+"""
+
+
+async def next_look(connection: Connection, after: datetime) -> DuePerson | None:
+    """Return the first person whose computed traits may change after an instant."""
+    return await _next_person(connection, _NEXT_LOOK, after)
+
+
+async def next_session_end(connection: Connection, after: datetime) -> DuePerson | None:
+    """Return the first person whose session ends after an instant."""
+    return await _next_person(connection, _NEXT_SESSION_END, after)
+
+
+async def _next_person(connection: Connection, query: LiteralString, after: datetime) -> DuePerson | None:
+    cursor = await connection.execute(query, (after,))
+    row = await cursor.fetchone()
+    return DuePerson(**row) if row else None
+
+
+_HAS_DUE_PEOPLE: Final = """
+SELECT EXISTS (SELECT FROM profile_states WHERE next_at <= statement_timestamp() + clock_ahead())
+    OR EXISTS (SELECT FROM profile_activity WHERE ends_at <= statement_timestamp() + clock_ahead())
+    OR EXISTS (SELECT FROM session_reports)
+    -- Sessions are known once their events were learned from.
+    OR EXISTS (SELECT FROM events
+               WHERE recorded_xid > COALESCE((SELECT xid FROM stream_consumers WHERE name = 'activity'), 0))
+    AS is_due
+"""
+
+
+async def has_due_people(connection: Connection) -> bool:
+    """Return whether sweepers have people to look at, or will once profiles learned."""
+    cursor = await connection.execute(_HAS_DUE_PEOPLE)
+    row = await cursor.fetchone()
+    return row is not None and bool(row["is_due"])
 
 
 async def has_due_rows(connection: Connection) -> bool:

@@ -17,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from domain.journey.records import campaign_workflow_id
+from domain.people.session_events import SESSION_ENDED
 from runtime.embedded.audience_clock import AudienceClock, DueRun
 from store import campaigns, clock, forward
 from store.database import Database
@@ -91,10 +92,15 @@ class Forwarder:
         return _first([*await self._find_due(now), *map(_due_run, runs)])
 
     async def _find_due(self, now: datetime) -> list[Due]:
-        """Return the first journey to wake, and the starts and ends of campaigns."""
+        """Return what is due first of journeys, people and campaigns."""
         async with self._database.transaction() as connection:
             wake = await forward.next_wake(connection, now)
             found = [Due(wake.at, f"{wake.user}  {wake.campaign}  {wake.step or ''}".rstrip())] if wake else []
+            people = {
+                "a computed trait may change": await forward.next_look(connection, now),
+                SESSION_ENDED: await forward.next_session_end(connection, now),
+            }
+            found += [Due(due.at, f"{due.user}  {summary}") for summary, due in people.items() if due is not None]
             for key in await forward.live_campaigns(connection):
                 if (facts := await campaigns.campaign_facts(connection, key)) is not None:
                     instants = {"starts": facts.starts_at, "ends": facts.ends_at}
@@ -120,14 +126,14 @@ class Forwarder:
         give_up_at = loop.time() + SETTLE_SECONDS
         while True:
             async with self._database.transaction() as connection:
-                is_relaying = await forward.has_due_rows(connection)
+                is_at_work = await forward.has_due_rows(connection) or await forward.has_due_people(connection)
                 unsettled: Sequence[str] = [
                     *map(campaign_workflow_id, await forward.live_campaigns(connection)),
                     *await forward.open_journeys(connection),
                 ]
             # A workflow may signal or start another: the work is done when all are found at rest at once.
             unsettled = await self._find_unsettled(unsettled)
-            if not unsettled and not is_relaying:
+            if not unsettled and not is_at_work:
                 return []
             while unsettled and loop.time() < give_up_at:
                 await asyncio.sleep(LOOK_SECONDS)

@@ -91,6 +91,22 @@ steps:
 """
 HOUR = timedelta(hours=1)
 ONE_A_DAY = "rules:\n  - {name: daily, limit: 1, per: 1d}\n"
+# The end of a session is due before the message that follows from it, and that before the silence of a day.
+LEFT = """
+key: left
+name: Left
+entry: {event: Session Ended}
+steps:
+  - {id: rest, delay: 10m}
+  - {id: note, send: {channel: email, template: note}}
+"""
+SILENT = """
+key: silent
+name: Silent
+entry: {changed: profile.computed.active_1d, where: event.properties.after == false}
+steps:
+  - {id: note, send: {channel: email, template: note}}
+"""
 
 
 class Developer:
@@ -268,6 +284,23 @@ async def test_waits_windows_and_expiries_go_by_the_new_time(
         assert timedelta(0) <= sent - opens < timedelta(minutes=5)
         assert "calls  call: webhook note cancelled: expired" in told.out
         assert "Still at work" not in told.err
+
+
+@pytest.mark.takes_long
+async def test_people_change_by_time_at_their_instants(folder: Path, capsys: Output) -> None:
+    async with developing(folder) as developer:
+        document = {"file": "computed.yaml", "source": 'computed: {active_1d: {any: "*", within: 1d}}'}
+        await developer.admin("PUT", "/v1/computed", document)
+        await developer.run_campaign(LEFT)
+        await developer.run_campaign(SILENT)
+        began = datetime.now(UTC)
+        await developer.sign_up("ada")
+        assert await developer.forward("10m") == 0
+        assert capsys.readouterr().out.endswith("  ada  Session Ended\n")
+        assert await developer.forward("2d") == 0
+        after_session, after_silence = developer.dates()
+        assert timedelta(minutes=40, seconds=-2) < after_session - began < timedelta(minutes=45)
+        assert timedelta(days=1, seconds=-2) < after_silence - began < timedelta(days=1, minutes=5)
 
 
 @pytest.mark.takes_long
