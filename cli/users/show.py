@@ -7,14 +7,24 @@ import typer
 
 from cli.client import connect
 from cli.options import AsJson
-from cli.output import as_text, local_second, print_facts, print_json, print_table
+from cli.output import as_text, list_text, local_second, print_facts, print_json, print_table
 from cli.users.options import KindOption, PersonArgument
 
+_LEARNED = (
+    "sessions",
+    "app_version",
+    "country",
+    "region",
+    "first_referrer",
+    "last_referrer",
+    "first_campaign",
+    "last_campaign",
+)
 _COMPUTED = {"at": None, "source": None, "by": None, "is_verified": True}
 
 
 def show(context: typer.Context, user: PersonArgument, kind: KindOption = None, as_json: AsJson = False) -> None:
-    """Show a person: traits with their sources, ids, consent and journeys."""
+    """Show a person: traits with their sources, ids, activity, consent and journeys."""
     with connect(context) as api:
         person = api.get("users", user, kind=kind)
     if as_json:
@@ -33,6 +43,7 @@ def print_person(person: dict[str, Any]) -> None:
             "profile": person["id"],
             "stage": as_text(person["stage"] and person["stage"]["value"]),
             "known since": local_second(person["created_at"]),
+            **_activity_facts(person["activity"]),
         }
     )
     computed = person["computed"]
@@ -46,6 +57,9 @@ def print_person(person: dict[str, Any]) -> None:
     if values:
         typer.echo()
         print_table(["TRAIT", "VALUE", "STATED AT", "BY"], values, folded={"VALUE"})
+    if devices := person["activity"]["devices"]:
+        typer.echo()
+        print_table(["DEVICE", "PLATFORM", "APP", "OS", "PUSH", "LAST SEEN"], list(map(_device_row, devices)))
     typer.echo()
     print_table(
         ["CHANNEL", "ADDRESS", "MARKETING", "WHY", "STATED AT", "BY"],
@@ -59,6 +73,40 @@ def print_person(person: dict[str, Any]) -> None:
     if journeys := _journeys(person):
         typer.echo()
         print_table(["CAMPAIGN", "STATE", "STEP", "ENTERED AT", "JOURNEY"], journeys)
+
+
+def _activity_facts(activity: dict[str, Any]) -> dict[str, str]:
+    """Return what the profile has learned, by the names that conditions use."""
+    if activity["last_seen"] is None:
+        return {}
+    names = {
+        part: ", ".join(f"{each['name']} {each['count']}" for each in activity[part]) for part in ("pages", "features")
+    }
+    return {
+        "first seen": local_second(activity["first_seen"]),
+        "last seen": local_second(activity["last_seen"]),
+        **{name.replace("_", " "): _learned_text(activity[name]) for name in _LEARNED},
+        **names,
+    }
+
+
+def _learned_text(value: Any) -> str:
+    return list_text(value) if isinstance(value, dict) else as_text(value)
+
+
+def _device_row(device: dict[str, Any]) -> list[str]:
+    return [
+        device["id"],
+        as_text(device["platform"]),
+        _join(device["app"], device["app_version"]),
+        _join(device["os"], device["os_version"]),
+        "yes" if device["push_token"] else "no",
+        local_second(device["last_seen"]),
+    ]
+
+
+def _join(*texts: str | None) -> str:
+    return " ".join(filter(None, texts))
 
 
 def stated_cells(stated: dict[str, Any]) -> list[str]:

@@ -5,7 +5,10 @@ import json
 import httpx
 import pytest
 
+from api.dependencies import EXAMPLE
+from api.user_profiles import User
 from cli.main import run
+from cli.users.show import print_person
 from tests.cli.conftest import Output
 from tests.harness import WRITE_KEY
 
@@ -39,3 +42,19 @@ def test_a_person_is_shown_found_and_changed(api_url: str, capsys: Output) -> No
         assert run(["users", *wrong]) == 2
     assert run(["users", "set", "u 1/a", "timezone=GMT+2"]) == 1
     assert "must be an IANA name" in capsys.readouterr().err
+
+
+def test_what_a_profile_has_learned_is_shown(capsys: Output) -> None:
+    print_person(json.loads(User.model_json_schema()[EXAMPLE]))
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    for line in (
+        "sessions 12",
+        "country DE",
+        "first referrer https://search.example/",
+        "first campaign source newsletter, name may",
+        "pages Cart 7",
+        "features Product Added 9",
+    ):
+        assert line in shown
+    [device] = [line for line in shown if line.startswith("7e6bd0a1")]
+    assert "ios Shop 4.2.0 iOS 19.1 no" in device
