@@ -50,6 +50,9 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
         else:
             rules = number_of(len(document["rules"]), "rule")
             typer.echo(f"{kind.title}: version {document['version']}, {rules}")
+            if building := sum("ready_at" in rule and rule["ready_at"] is None for rule in document["rules"]):
+                are_counted = f"past events are counted for {number_of(building, 'rule')}, without a value until then"
+                typer.echo(f"{are_counted}: `sojourn operations`")
 
     return app
 

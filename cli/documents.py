@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from domain.deployment_documents import DEPLOYMENT_DOCUMENTS
 from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError, InvalidRequestError
 
@@ -72,9 +73,16 @@ def _key_in(file: Path, source: str, templates: dict[str, str]) -> str:
     key = document.get("key") if isinstance(document, dict) else None
     if isinstance(key, str) and _KEY.fullmatch(key):
         return key
-    # Without a key there is no address to send it to, so its problems are found here. The import takes half a second.
+    # Without a key there is no address to send it to, so its problems are found here. The imports take half a second.
     from domain.campaign.publication import check
+    from domain.document_schemas import find_document_kind
 
+    kind = DEPLOYMENT_DOCUMENTS.get(find_document_kind(document))
+    if kind is not None:
+        raise InvalidRequestError(
+            f"{file} holds {kind.title}, not a campaign. Apply it by `sojourn {kind.command} apply {file}`, and "
+            "keep it outside the folder of the campaigns"
+        )
     return check(source, str(file), templates).definition.key
 
 

@@ -7,7 +7,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AfterOption, AsJson, LimitOption
-from cli.output import as_text, local_second, print_json, print_next, print_table
+from cli.output import as_text, local_second, print_json, print_next, print_table, printable
 
 _DAYS = 7
 
@@ -40,6 +40,8 @@ def list_seen(
             ["SOURCE", "TYPE", "NAME", "COUNT", "IN 7 DAYS", "LAST"], [_event_row(one) for one in page["events"]]
         )
         print_next(page)
+    elif after is None and not page["events"]:
+        typer.echo(printable(f"No {name} was counted so far: `sojourn events seen` lists what was"), err=True)
     else:
         rows = [_property_row(one, each) for one in page["events"] for each in one["properties"]]
         print_table(["SOURCE", "TYPE", "PROPERTY", "COUNT", "TYPES", "EXAMPLE", "LAST"], rows)

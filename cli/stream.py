@@ -51,17 +51,21 @@ def stream(
             while reader.read(wait=follow) or follow:
                 pass
         finally:
-            if reader.after is not None:
+            if reader.has_read and reader.after is not None:
                 typer.echo(printable(f"Go on with --after {reader.after}"), err=True)
 
 
 class _Reader:
-    """Prints pages. `after` is the cursor behind what is printed."""
+    """Prints pages. `after` is the cursor behind what is printed.
+
+    Before the first answer it is the given one, which may be refused.
+    """
 
     def __init__(self, api: ApiClient, types: list[str], after: str | None) -> None:
         self._api = api
         self._types = types
         self.after = after
+        self.has_read = False
 
     def read(self, *, wait: bool) -> bool:
         """Print a page; return whether there are more now.
@@ -89,5 +93,5 @@ class _Reader:
             typer.echo(json.dumps(item, ensure_ascii=False, separators=(",", ":")))
             self.after = item["cursor"]
         sys.stdout.flush()
-        self.after = page["next"]
+        self.after, self.has_read = page["next"], True
         return bool(page["has_more"])

@@ -5,11 +5,12 @@ import json
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cli.main import run
 from tests.cli.conftest import Output, a_campaign
-from tests.harness import Harness
+from tests.harness import WRITE_KEY, Harness
 
 FIRST = """\
 key: cart
@@ -59,6 +60,29 @@ def test_a_campaign_that_is_not_there_yet(folder: Path, capsys: Output) -> None:
     assert capsys.readouterr().out == applied
     assert run(["plan", file, "--exit-code"]) == 0
     assert capsys.readouterr().out.startswith("abandoned-cart: nothing changes, version 1 is the same\n")
+
+
+def test_documents_of_the_deployment_are_no_campaigns(folder: Path, deployment: str, capsys: Output) -> None:
+    a_campaign(folder)
+    computed = folder / "computed.yaml"
+    computed.write_text("computed:\n  orders: {count: Order Completed}\n", encoding="utf-8")
+    for command in ("plan", "apply"):
+        assert run([command, str(folder)]) == 1
+        [refusal, *_] = capsys.readouterr().err.splitlines()
+        assert f"holds computed traits, not a campaign. Apply it by `sojourn computed apply {computed}`" in refusal
+    # Someone has a past that may count.
+    call = {"userId": "ada", "event": "Order Completed"}
+    assert httpx.post(f"{deployment}/v1/track", json=call, auth=(WRITE_KEY, ""), trust_env=False).is_success
+    assert run(["computed", "apply", str(computed)]) == 0
+    applied, hint = capsys.readouterr().out.splitlines()
+    assert applied == "computed traits: version 1, 1 rule"
+    assert hint == "past events are counted for 1 rule, without a value until then: `sojourn operations`"
+
+
+@pytest.mark.usefixtures("deployment")
+def test_an_event_that_was_never_reported_is_said_so(capsys: Output) -> None:
+    assert run(["events", "seen", "Order Complete"]) == 0
+    assert capsys.readouterr() == ("", "No Order Complete was counted so far: `sojourn events seen` lists what was\n")
 
 
 async def test_the_difference_and_the_users_in_flight(in_flight: Harness, folder: Path, capsys: Output) -> None:
