@@ -186,7 +186,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
         "enrol": EnrolHandler(engine.catalogue),
         "erase": EraseHandler(
             JourneyWorkflows(client, task_queue),
-            # Who follows the moves of profiles has copies of their rows.
+            # Consumers that follow moved profiles hold copies of their rows.
             [consumer.name for consumer in engine.consumers if "profile" in consumer.kinds],
         ),
         "exit": ExitHandler(JourneyBatches(client, task_queue)),

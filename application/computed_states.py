@@ -33,8 +33,8 @@ async def recount(
     """Replace the state of these traits by that of the people's whole history.
 
     The caller has locked the registry and the people, so that each of their events is either committed and counted
-    here, or counted after this transaction. Repeating it changes nothing. If the definitions are all that lack events
-    of before, the state is no longer partial. `look_at` is when the sweeper looks at the people at the latest.
+    here, or counted after this transaction. Repeating it changes nothing. With `are_all`, no other definition lacks
+    earlier events, and the state is no longer partial. The sweeper looks at the people at `look_at` at the latest.
     """
     counts = {id: HistoryCount(definitions) for id in profile_ids}
     async for page in pages_of_history(connection, profile_ids, list_event_names(definitions)):

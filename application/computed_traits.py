@@ -31,9 +31,9 @@ class BackfillParameters(Struct, frozen=True):
 async def apply_traits(connection: Connection, traits: Sequence[NamedTrait], by: Actor) -> None:
     """Put definitions in force; the caller holds the registry's exclusive lock.
 
-    The same rule under the same key goes on. Events of before are counted by an operation, which is requested again for
-    definitions whose operation was cancelled. Raises ConflictError if a campaign reads a trait that would no longer be
-    there, or be of another type.
+    The same rule under the same key goes on. An operation counts earlier events; it is requested again for definitions
+    whose operation was cancelled. Raises ConflictError if a campaign reads a trait that would be removed, or have
+    another type.
     """
     stored = await computed_traits.load(connection)
     wanted = {trait.key: trait.rule for trait in traits}
@@ -72,7 +72,7 @@ async def _require_unread(
 
 
 async def describe_traits(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
-    """Return since when each trait counts events, and since when those of before."""
+    """Return when each trait began to count, and when earlier events were counted."""
     return {
         one.definition.key: {"active_from": one.active_from, "ready_at": one.ready_at}
         for one in await computed_traits.load(connection)
@@ -80,11 +80,10 @@ async def describe_traits(connection: Connection) -> Mapping[str, Mapping[str, A
 
 
 class BackfillHandler:
-    """Counts the events of before for new definitions, person by person.
+    """Counts earlier events for new definitions, person by person.
 
-    Each person's state is replaced by that of their whole history, so that a repeated page counts nothing twice. A
-    merge in the meantime marks its people, who are computed last, when no event can be routed for a moment: then the
-    traits are ready.
+    A page replaces each person's state by that of their whole history, so a repeated page counts nothing twice. People
+    merged meanwhile are marked, and counted last under the exclusive lock of the registry; then the traits are ready.
     """
 
     async def total(self, connection: Connection, operation: Operation) -> int:

@@ -1,10 +1,10 @@
 """Report the ends of sessions, and openings, through ingest.
 
-An open session has its time in an index. At that time its events are read: those of the last minutes may not be known
-yet, and then the session goes on. Sessions of which later events have shown the end, and openings, wait in a table.
+An index has the instant at which each open session is due. Its events are then read from the store, since the activity
+is some minutes coarse: if they show that the session goes on, its instant is moved. Openings, and sessions that a later
+event has shown to be over, are queued in a table.
 
-Repeating a page does no harm: an event's id depends on its session alone. So a crash between the event and the mark
-that it was reported neither loses nor doubles it.
+The id of a reported event depends on its session alone, so a page that is repeated after a crash reports each once.
 """
 
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ class SessionReporter:
             now = connection.clock.now()
         if not has_waiting and (due_at is None or due_at > now):
             return Swept(0, 0.0, None if due_at is None else (due_at - now).total_seconds())
-        # In a transaction of its own: a publication that waits for this would keep the ingest below waiting.
+        # In a transaction of its own: a publication that waits for its lock would block the ingest below.
         is_heard = await self._is_heard()
         async with self.database.transaction() as connection:
             if not await session_reports.lock(connection):

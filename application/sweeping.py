@@ -40,10 +40,7 @@ class Swept(Struct, frozen=True):
 
 @dataclass(slots=True)
 class Sweeper:
-    """Looks at people when a watched trait of theirs may have changed.
-
-    Any number of them may run at once.
-    """
+    """Looks at people when watched traits may have changed; any number may run."""
 
     database: Database
     catalogue: Catalogue
@@ -124,9 +121,9 @@ def _list_changes(
 
 
 async def _arm(connection: Connection, listeners: Listeners, traits: DeployedTraits) -> None:
-    """Request a look at everybody if campaigns have begun to watch a trait.
+    """Request a look at all people if campaigns have begun to watch a trait.
 
-    People with events from now on do not wait for it.
+    An event of a person meanwhile finds the instant itself.
     """
     watched = [one.id for one in traits.definitions if one.key in listeners.watched_traits & traits.ready.types.keys()]
     if await computed_traits.mark_watched(connection, watched):
@@ -136,7 +133,7 @@ async def _arm(connection: Connection, listeners: Listeners, traits: DeployedTra
 class WatchHandler:
     """Finds for each person when a watched trait may change.
 
-    Campaigns have begun to watch one.
+    It is requested when campaigns begin to watch a trait.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:

@@ -70,7 +70,8 @@ class _Reader:
     def read(self, *, wait: bool) -> bool:
         """Print a page; return whether there are more now.
 
-        With `wait`, it waits for something new, and for an API that is away."""
+        With `wait`, it waits for something new, and for an API that is away.
+        """
         pause = FIRST_PAUSE
         while True:
             try:

@@ -62,7 +62,7 @@ class RuleReader(Struct, frozen=True):
 class RuleChange(Struct, frozen=True):
     """A rule that a document adds, removes or changes; as authors write it.
 
-    `read_by` are the versions of campaigns that name a rule of before.
+    `read_by` are the versions of campaigns that name the rule as it is now.
     """
 
     kind: Literal["added", "removed", "changed"]

@@ -71,7 +71,8 @@ class ClickHouseError(Exception):
 class ClickHouse:
     """One database of a server, by its URL.
 
-    `https://user:password@host:8443/database`; without a path, the database is `default`."""
+    `https://user:password@host:8443/database`; without a path, the database is `default`.
+    """
 
     def __init__(self, url: str) -> None:
         parsed = httpx.URL(url)

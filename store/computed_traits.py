@@ -23,7 +23,7 @@ FROM regexp_matches(concat_ws(' ', rules, plan, templates), 'profile\W{1,4}compu
 class StoredTrait(Struct, frozen=True):
     """A definition in force.
 
-    Events are counted since `active_from`, those of before since `ready_at`; None until then.
+    New events are counted since `active_from`. Earlier ones were counted at `ready_at`; None until then.
     """
 
     definition: TraitDefinition
@@ -68,7 +68,7 @@ async def retire(connection: Connection, ids: Sequence[int]) -> None:
 async def add(connection: Connection, rules: Mapping[str, TraitRule]) -> list[int]:
     """Add definitions; return those that wait for the history of known people.
 
-    The caller holds the registry's exclusive lock: every event of before is committed, and every later one is counted.
+    The caller holds the registry's exclusive lock: every earlier event is committed, and every later one is counted.
     """
     cursor = await connection.execute(
         """
@@ -130,7 +130,7 @@ async def mark_watched(connection: Connection, ids: Sequence[int]) -> bool:
 
 
 async def mark_ready(connection: Connection, ids: Sequence[int]) -> None:
-    """Record that all events of before are counted as well."""
+    """Record that all earlier events are counted as well."""
     await connection.execute(
         "UPDATE computed_traits SET ready_at = clock_timestamp() WHERE id = ANY(%s) AND ready_at IS NULL", (list(ids),)
     )

@@ -100,7 +100,7 @@ async def delete(connection: Connection, profile_ids: Collection[UUID]) -> None:
 
 
 async def find_partial(connection: Connection, limit: int) -> list[UUID]:
-    """Return people whose states lack events of before a trait."""
+    """Return people whose states may lack earlier events."""
     cursor = await connection.execute(
         "SELECT profile_id FROM profile_states WHERE is_partial ORDER BY profile_id LIMIT %s", (limit,)
     )

@@ -1,4 +1,4 @@
-"""Sessions to be reported: open ones at their time, and those that wait."""
+"""Sessions to be reported: open ones that are due, and queued reports."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -18,10 +18,7 @@ _LOCK = 0x53_45_53_53
 
 
 class OpenSession(Struct, frozen=True):
-    """An open session whose time has come.
-
-    Its last event may be later than `last_seen`.
-    """
+    """An open session that is due. Its last event may be later than `last_seen`."""
 
     profile_id: UUID
     started_at: datetime
@@ -30,7 +27,7 @@ class OpenSession(Struct, frozen=True):
 
 
 class NewReport(Struct, frozen=True):
-    """A session that is over, or, with a platform, the opening of it at `started_at`."""
+    """A session that is over; with a `platform`, its opening at `started_at`."""
 
     profile_id: UUID
     started_at: datetime
@@ -39,13 +36,13 @@ class NewReport(Struct, frozen=True):
 
 
 class SessionReport(NewReport, frozen=True, kw_only=True):
-    """A report that waits."""
+    """A queued report."""
 
     id: UUID
 
 
 async def add(connection: Connection, reports: Sequence[NewReport]) -> None:
-    """Let reports wait."""
+    """Queue reports."""
     await connection.execute(
         """
         INSERT INTO session_reports (profile_id, started_at, last_at, platform)
@@ -57,7 +54,7 @@ async def add(connection: Connection, reports: Sequence[NewReport]) -> None:
 
 
 async def next_due(connection: Connection) -> tuple[datetime | None, bool]:
-    """Return when the next open session is due, and whether reports wait."""
+    """Return when the next open session is due, and whether reports are queued."""
     cursor = await connection.execute(
         """
         SELECT (SELECT min(ends_at) FROM profile_activity WHERE ends_at IS NOT NULL) AS at,
@@ -76,7 +73,7 @@ async def lock(connection: Connection) -> bool:
 
 
 async def find_ending(connection: Connection, at: datetime, limit: int) -> list[OpenSession]:
-    """Return the open sessions whose time has come, the earliest first."""
+    """Return the open sessions that are due, the earliest first."""
     cursor = await connection.execute(
         """
         SELECT profile_id, session_started_at AS started_at, last_seen, ends_at FROM profile_activity
@@ -88,7 +85,7 @@ async def find_ending(connection: Connection, at: datetime, limit: int) -> list[
 
 
 async def find_waiting(connection: Connection, limit: int) -> list[SessionReport]:
-    """Return the reports that wait, in order."""
+    """Return queued reports, in order."""
     cursor = await connection.execute(
         "SELECT profile_id, started_at, last_at, platform, id FROM session_reports ORDER BY id LIMIT %s", (limit,)
     )
@@ -121,7 +118,7 @@ async def prolong(connection: Connection, ends: Mapping[OpenSession, datetime]) 
 
 
 async def delete(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Delete reports that were made."""
+    """Delete queued reports."""
     if ids:
         await connection.execute("DELETE FROM session_reports WHERE id = ANY(%s)", (list(ids),))
 

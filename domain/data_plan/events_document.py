@@ -77,7 +77,7 @@ EventNames = Annotated[dict[Text, DeclaredEvent], Field(max_length=MAX_DECLARED_
 
 
 class EventsDocument(DocumentModel):
-    """Events that are to be reported. Departures are accepted, and told."""
+    """The events that clients are to report. Departures are accepted and shown."""
 
     events: EventNames = Field({}, description="what `track` reports, by name")
     pages: EventNames = Field({}, description="what `page` reports, by name")
@@ -86,7 +86,7 @@ class EventsDocument(DocumentModel):
     group_traits: Annotated[DeclaredEvent | None, Given] = Field(None, description="the traits that `group` reports")
     closed: bool = Field(
         False,
-        description="whether other names are violations, of those of events, pages and screens that are declared here",
+        description="whether further names are violations, in each of events, pages and screens that is declared here",
     )
 
 

@@ -46,7 +46,7 @@ def is_plain_name(name: str) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _is_plain(name: str) -> bool:
-    """Return the same as before for a name that comes with each event."""
+    """Return whether a name is not data; cached, since names repeat."""
     return name.isprintable() and not may_be_personal(name)
 
 

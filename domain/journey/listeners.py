@@ -32,10 +32,10 @@ class Moves(Struct, frozen=True):
     subscriptions: tuple[tuple[str, EventRule], ...]
 
 
-class _Heard(Struct, frozen=True):
-    """All that may follow from events of one trigger.
+class _TriggerRules(Struct, frozen=True):
+    """The rules that events of one trigger may fulfil.
 
-    `moving` are the campaigns whose active journeys they may concern.
+    `moving` are the campaigns with active journeys that the events may concern.
     """
 
     entries: Sequence[CampaignVersion]
@@ -44,7 +44,7 @@ class _Heard(Struct, frozen=True):
     moves: Mapping[VersionRef, Moves]
 
 
-_NOTHING = _Heard((), frozenset(), {}, {})
+_NOTHING = _TriggerRules((), frozenset(), {}, {})
 
 
 class Listeners:
@@ -53,7 +53,7 @@ class Listeners:
     Running versions listen for entries; they and versions with active journeys, for everything that moves a journey.
     Versions that are `past` have no active journey, but goals that may still count. `hears_changes` is False if none
     listens for changes of profiles. `may_look_at_consent` and `may_look_at_accounts` are False if no condition of any
-    version reads those. `watched_traits` are the keys of the computed traits for whose changes any listens.
+    version reads those. `watched_traits` are the keys of computed traits with a listener for their changes.
     `of_accounts` are the campaigns with journeys of accounts.
     """
 
@@ -81,7 +81,7 @@ class Listeners:
         self.of_accounts = frozenset(key for (key, _), rules in self._rules.items() if rules.entry.account)
         self.may_look_at_accounts = any(may_read_account(text) for text in texts)
 
-    def _find(self, trigger: Trigger) -> _Heard:
+    def _find(self, trigger: Trigger) -> _TriggerRules:
         # Rules for any event of a kind are among those for each name that a rule mentions.
         found = self._heard.get(trigger)
         return found if found is not None else self._heard.get(Trigger(trigger.kind, ANY), _NOTHING)
@@ -156,7 +156,7 @@ class Listeners:
 
 def _group_by_trigger(
     running: Iterable[CampaignVersion], listening: Iterable[CampaignVersion], known: Mapping[VersionRef, Rules]
-) -> dict[Trigger, _Heard]:
+) -> dict[Trigger, _TriggerRules]:
     """Group what versions listen for by trigger."""
     entries: dict[Trigger, list[CampaignVersion]] = {}
     moving: dict[Trigger, set[str]] = {}
@@ -173,12 +173,12 @@ def _group_by_trigger(
             goals.setdefault(rules.goal.trigger, {})[place] = rules.goal
         for trigger, of_trigger in _moves(rules).items():
             moves.setdefault(trigger, {})[place] = of_trigger
-    heard: dict[Trigger, _Heard] = {}
+    heard: dict[Trigger, _TriggerRules] = {}
     # A past version moves no journey, so its `moves` alone are not heard.
     for trigger in entries.keys() | moving.keys() | goals.keys():
         every = Trigger(trigger.kind, ANY)
         covering = (every, trigger) if trigger != every else (every,)
-        heard[trigger] = _Heard(
+        heard[trigger] = _TriggerRules(
             entries=[version for one in covering for version in entries.get(one, ())],
             moving=frozenset().union(*(moving.get(one, ()) for one in covering)),
             goals={place: goal for one in covering for place, goal in goals.get(one, {}).items()},

@@ -72,12 +72,10 @@ NO_ACCOUNTS: Mapping[AccountKey, AccountView] = {}
 class Matcher:
     """Evaluates the expressions of a batch, as of the instant `at`.
 
-    An event by a fast clock is later than its arrival, and is judged as of itself. `timezone` is the campaign's, for
-    people without a zone of their own.
-
-    `as_of` are people as an event found them, by the event's id; others are as in `people`. So each key, and each
-    condition that does not read the journey's entry, is evaluated once per event, and each input is prepared once.
-    `evaluations` counts them. `accounts` are those that the events concern.
+    An event of a fast clock is later than its arrival, and is evaluated as of its own time. `as_of` is the person as an
+    event found them, by the event's id; other events find them as in `people`. So each key, and each condition that
+    does not read the journey's entry, is evaluated once per event, and each input is prepared once. `evaluations`
+    counts them. `accounts` are those that the events concern.
     """
 
     def __init__(

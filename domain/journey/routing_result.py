@@ -78,8 +78,8 @@ class RoutingContext(Struct, frozen=True):
 
     `active` are the active journeys concerned, `past` are over and may still reach their goal, `last_entries` is when
     each (campaign, owner, key) was last entered, `received` are stored exits and goals that may have happened after
-    an entry of this batch, including those of the batch itself. `as_of` are the people as each event found them, with
-    the event itself counted in their computed traits; where there is none, as in `people`. `accounts` are those of the
+    an entry of this batch, including those of the batch itself. `as_of` is the person as each event found them, with
+    the event itself counted in the computed traits; other events find them as in `people`. `accounts` are those of the
     events and of `received`, if any condition or journey needs them.
     """
 

@@ -108,10 +108,10 @@ class Last(First):
 class CountBy:
     """The number of events by value.
 
-    Exact for fewer than `kept` different values. Beyond them a value that returns counts as often as the rarest kept
-    one, so that a count is too high by at most the number of events divided by `kept` (Metwally et al., "Efficient
-    Computation of Frequent and Top-k Elements in Data Streams"; for merges Agarwal et al., "Mergeable Summaries"). Less
-    the count of the rarest it is too low by at most as much, and never too high: no first event is taken for a fifth.
+    Exact for fewer than `kept` different values. Beyond them, a dropped value that returns starts at the count of the
+    rarest kept one, so a count is too high by at most the number of events divided by `kept` (Metwally et al.,
+    "Efficient Computation of Frequent and Top-k Elements in Data Streams"; for merges Agarwal et al., "Mergeable
+    Summaries"). `value` subtracts the count of the rarest: its counts are never too high, and too low by at most that.
     """
 
     def __init__(self, kept: int) -> None:

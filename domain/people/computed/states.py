@@ -13,8 +13,8 @@ AHEAD = 3_600_000_000
 class TraitState(Protocol):
     """How a trait's state follows events. Instants are in microseconds.
 
-    A state is JSON and is never changed in place. `value` and `next_change` are for instants that are not before the
-    arrival of the newest event: a window's past is forgotten.
+    A state is JSON and is never changed in place. `value` and `next_change` take an instant at or after the arrival of
+    the newest event: a state forgets what has left the window.
     """
 
     def add(self, state: Any, event: CountedEvent) -> Any:
@@ -144,8 +144,8 @@ class Distinct:
 class Completion:
     """The last completion of a sequence, which the store finds in the history.
 
-    A late event may complete a sequence of the past, so that no state says it: events change nothing here, and a merge
-    keeps the later one until the history of both is read.
+    A late event may complete a sequence of the past, which no state can tell. So events change nothing here, and a
+    merge keeps the later completion until the history of both is read.
     """
 
     def add(self, state: int | None, event: CountedEvent) -> int | None:
