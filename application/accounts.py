@@ -34,7 +34,6 @@ from store.database import Connection, PendingResult
 from store.events import StoredEvent
 from store.profile_changes import ProfileChange
 from store.profiles import Profile
-from store.separation import CLOCKS_DIFFER
 
 # The changed profile, and the change.
 ChangeOfProfile = tuple[UUID, ValueChange]
@@ -204,8 +203,8 @@ async def merge_memberships(connection: Connection, merged: Mapping[UUID, UUID])
 async def restate_memberships(connection: Connection, profile_ids: Collection[UUID]) -> None:
     """Replace the memberships of locked people by what their own events state."""
     places: dict[MemberKey, Registers] = {}
-    since = (await profiles.first_created_at(connection, profile_ids) or connection.clock.now()) - CLOCKS_DIFFER
-    for one in await accounts.member_events(connection, profile_ids, since):
+    since = await profiles.find_first_arrival(connection, profile_ids)
+    for one in await accounts.member_events(connection, profile_ids, since) if since else ():
         if (said := _statement(one.event, one.profile_id, one.received_at)) is not None:
             key = (said.account_id, said.profile_id)
             places[key] = fold_member(places.get(key, Registers()), said.place, said.said)

@@ -1,7 +1,7 @@
 """The computed traits of people: counted from events, from histories, and merged."""
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -128,11 +128,9 @@ async def pages_of_history(
     connection: Connection, profile_ids: Collection[UUID], names: Sequence[str] | None
 ) -> AsyncIterator[list[StoredEvent]]:
     """Iterate over the events of people by person, with some names or all."""
-    created_at = await profiles.first_created_at(connection, profile_ids)
-    if created_at is None:
+    since = await profiles.find_first_arrival(connection, profile_ids)
+    if since is None:
         return
-    # A day for clocks that differ.
-    since = created_at - timedelta(days=1)
     after: events.HistoryPlace | None = None
     while True:
         page = await events.history_page(connection, profile_ids, names, since, after)

@@ -1,7 +1,7 @@
 """The activity of people, and their devices."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -117,8 +117,6 @@ async def delete(connection: Connection, profile_ids: Collection[UUID]) -> None:
 
 # Events of one session that are read.
 MAX_SESSION_EVENTS = 2_000
-# By how much clocks may differ: an event arrives after it happened, by its own clock.
-_CLOCKS_DIFFER = timedelta(days=1)
 
 
 class Span(Struct, frozen=True):
@@ -151,8 +149,8 @@ async def read_events(connection: Connection, spans: Sequence[Span]) -> list[lis
         """,
         {
             "spans": Jsonb([{"place": place, **asdict(span)} for place, span in enumerate(spans)]),
-            "differ": _CLOCKS_DIFFER,
-            "since": min(span.first for span in spans) - _CLOCKS_DIFFER,
+            "differ": events.CLOCKS_DIFFER,
+            "since": min(span.first for span in spans) - events.CLOCKS_DIFFER,
             "limit": MAX_SESSION_EVENTS,
         },
     )

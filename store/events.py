@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,9 @@ from domain.tracking.event import ANY, BROWSER_SOURCE, Event, EventType, Trigger
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
 
+# By its own clock, an event may arrive so long before it happened. Bounds of months are parameters: a computed bound
+# would have all partitions locked.
+CLOCKS_DIFFER = timedelta(days=1)
 # For one profile and name, the events searched for exits and goals that overtook an entry.
 MAX_SINCE = 100
 # For one person and name, the events in which a sequence is searched.
@@ -249,8 +252,7 @@ async def latest_by_name(
 ) -> PendingResult[list[StoredEvent]]:
     """Return the last MAX_STEPS events of each name and person, of some names or all.
 
-    An event after an instant also arrived after it, unless clocks were wrong: one day is allowed for that. Unverified
-    events do not count.
+    An event after an instant also arrived after it, except for CLOCKS_DIFFER. Unverified events do not count.
     """
     cursor = await connection.execute(
         """
@@ -262,8 +264,7 @@ async def latest_by_name(
           WHERE profile_id = ANY(%(profile_ids)s) AND (%(names)s::text[] IS NULL OR name = ANY(%(names)s))
             AND trust <> 'unverified'
             AND (%(since)s::timestamptz IS NULL
-                 OR timestamp >= %(since)s AND recorded_at > %(since)s - interval '1 day'
-                    AND received_at > %(since)s - interval '1 day')
+                 OR timestamp >= %(since)s AND recorded_at > %(arrived)s AND received_at > %(arrived)s)
             AND id <> ALL(%(but)s::uuid[])
         ) AS latest
         WHERE place <= %(each)s
@@ -272,6 +273,7 @@ async def latest_by_name(
             "profile_ids": list(profile_ids),
             "names": names,
             "since": since,
+            "arrived": since and since - CLOCKS_DIFFER,
             "but": list(but),
             "each": MAX_STEPS,
         },
@@ -290,10 +292,9 @@ async def happened_since(
 ) -> PendingResult[list[StoredEvent]]:
     """Return these profiles' events of some triggers after an instant.
 
-    An event after an instant also arrived after it, unless clocks were wrong: one day is allowed for that. Events with
-    an impossible clock are excluded, since their time is unknown, and unverified ones. For each profile and trigger the
-    last MAX_SINCE events are returned: for any later instant that is all of them, or this many. `limit` applies to the
-    total.
+    An event after an instant also arrived after it, except for CLOCKS_DIFFER. Events with an impossible clock are
+    excluded, since their time is unknown, and unverified ones. For each profile and trigger the last MAX_SINCE events
+    are returned: for any later instant that is all of them, or this many. `limit` applies to the total.
     """
     named = [one for one in triggers if one.name != ANY]
     cursor = await connection.execute(
@@ -308,9 +309,9 @@ async def happened_since(
             SELECT *, (type, heard_as) IN (SELECT * FROM unnest(%(kinds)s::text[], %(names)s::text[])) AS is_named,
                    type = ANY(%(any)s) AS is_any
             FROM (SELECT *, CASE WHEN type = 'group' THEN group_id ELSE name END AS heard_as FROM events) AS events
-            WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(since)s - interval '1 day'
+            WHERE profile_id = ANY(%(profile_ids)s) AND recorded_at > %(arrived)s
               AND reported_timestamp IS NULL AND trust <> 'unverified'
-              AND timestamp > %(since)s AND received_at > %(since)s - interval '1 day'
+              AND timestamp > %(since)s AND received_at > %(arrived)s
               AND id NOT IN (SELECT unnest(%(but)s::uuid[]))
           ) AS recent
           WHERE is_named OR is_any
@@ -326,6 +327,7 @@ async def happened_since(
             "names": [one.name for one in named],
             "any": [one.kind for one in triggers if one.name == ANY],
             "since": since,
+            "arrived": since - CLOCKS_DIFFER,
             "but": list(but),
             "each": MAX_SINCE,
             "limit": limit,

@@ -18,6 +18,7 @@ from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
 from store.arms import IS_ARM
 from store.database import Connection, PendingResult
+from store.events import CLOCKS_DIFFER
 
 
 class Profile(Struct, LearnedFields, frozen=True):
@@ -307,12 +308,15 @@ async def ids_after(connection: Connection, after: UUID | None, limit: int) -> l
     return [row["id"] async for row in cursor]
 
 
-async def first_created_at(connection: Connection, ids: Collection[UUID]) -> datetime | None:
-    """Return when the first of these profiles was created; none has an earlier event."""
+async def find_first_arrival(connection: Connection, ids: Collection[UUID]) -> datetime | None:
+    """Return an instant before which no event of these profiles arrived.
+
+    Their events are not older than their creation. None if there are no such profiles.
+    """
     cursor = await connection.execute("SELECT min(created_at) AS at FROM profiles WHERE id = ANY(%s)", (list(ids),))
     [row] = await cursor.fetchall()
     at: datetime | None = row["at"]
-    return at
+    return at and at - CLOCKS_DIFFER
 
 
 async def read(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:

@@ -1,7 +1,7 @@
 """Undo of a merge: rows go back to the profile whose ids they carry."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,11 +11,9 @@ from domain.people.identity import Identity
 from domain.tracking.event import Event, Trust
 from store.arms import IS_ARM
 from store.database import Connection
+from store.events import CLOCKS_DIFFER
 from store.merges import Merge
 from store.tables.people import profiles
-
-# Bounds of partitions are parameters: a computed one would have all partitions locked.
-CLOCKS_DIFFER = timedelta(days=1)
 
 _RESTORE = """
 UPDATE profiles SET ({columns}) = (
