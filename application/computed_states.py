@@ -1,6 +1,6 @@
 """The computed traits of people: counted from events, from histories, and merged."""
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +13,6 @@ from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.history import HistoryCount, list_event_names
 from domain.people.computed.traits import ComputedState
-from domain.people.derived_events import ValueChange, computed_trigger
-from domain.people.profile_state import Source
 from store import events, profile_states, profiles
 from store.database import Connection
 from store.events import StoredEvent
@@ -106,22 +104,11 @@ async def read_computed(
 async def read_values(
     connection: Connection, profile_ids: Collection[UUID], traits: DeployedTraits, keys: Collection[str], at: datetime
 ) -> dict[UUID, dict[str, Any]]:
-    """Return those of these computed traits that are ready, at an instant."""
-    wanted = traits.ready.types.keys() & keys
-    if not wanted:
+    """Return the values of some computed traits that are ready, at an instant."""
+    if traits.ready.types.keys().isdisjoint(keys):
         return {id: {} for id in profile_ids}
     known = await (await profile_states.read(connection, profile_ids)).get()
-    views = {id: traits.view(known.get(id, EMPTY).state, at) for id in profile_ids}
-    return {id: {key: view[key] for key in sorted(wanted)} for id, view in views.items()}
-
-
-def compare_values(
-    before: Mapping[str, Any], after: Mapping[str, Any], source: Source, traits: DeployedTraits
-) -> Iterator[ValueChange]:
-    """Iterate over the computed traits that differ."""
-    for key, was in before.items():
-        if after[key] != was:
-            yield ValueChange(computed_trigger(key), was, after[key], source, traits.is_unverified(key))
+    return {id: traits.read(known.get(id, EMPTY).state, at, keys) for id in profile_ids}
 
 
 async def pages_of_history(

@@ -12,12 +12,13 @@ from application import turns
 from domain.conditions.cel_costs import Spent
 from domain.journey.matching import UNITS_OF_AN_EVALUATION
 from domain.long_work import LongWork
+from domain.people.computed.changes import JUST_BEFORE, list_changes
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
 from domain.people.computed.sequences import find_last_completion
 from domain.people.computed.traits import ComputedState
-from domain.people.derived_events import ValueChange, computed_trigger
+from domain.people.derived_events import ValueChange
 from domain.people.statements import event_source
 from domain.tracking.event import Event
 from store import events, profile_states
@@ -28,10 +29,6 @@ from store.profiles import Profile
 
 # Work is counted in folded events and in events compared with a sequence; each expensive expression counts as several.
 MAX_WORK = 20_000
-
-
-# The shortest time, so that an instant is before another.
-SHORTLY = timedelta(microseconds=1)
 
 
 class TooMuchToFollow(Exception):
@@ -185,23 +182,15 @@ class _Batch:
         keys = self.traits.ready.keys(stored.event)
         at = self.at
         if id not in self.states and next_at is not None and next_at <= at:
-            keys, at = list(self.traits.ready.types), next_at - SHORTLY
+            keys, at = list(self.traits.ready.types), next_at - JUST_BEFORE
             self.states[id] = self.state(id)
-        values = self.traits.view(self.state(id), at)
-        return {key: values[key] for key in keys if key in self.watched}
+        return self.traits.read(self.state(id), at, [key for key in keys if key in self.watched])
 
     def compare(self, stored: StoredEvent, before: Mapping[str, Any]) -> None:
         """Record the watched values that an event has changed."""
-        values = self.traits.view(self.state(stored.profile_id), self.at)
-        source = event_source(stored.event)
-        self.changes += [
-            (
-                stored.profile_id,
-                ValueChange(computed_trigger(key), was, values[key], source, self.traits.is_unverified(key)),
-            )
-            for key, was in before.items()
-            if values[key] != was
-        ]
+        after = self.traits.read(self.state(stored.profile_id), self.at, before)
+        changes = list_changes(before, after, event_source(stored.event), self.traits)
+        self.changes += [(stored.profile_id, change) for change in changes]
 
     def person(self, profile_id: UUID, at: datetime) -> Profile:
         """Return the person as of the events so far; the same object if nothing changed."""

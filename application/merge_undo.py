@@ -12,12 +12,13 @@ from application.account_journeys import hand_over_of_strangers, lock_accounts_o
 from application.accounts import restate_memberships
 from application.activity_states import load_server_sources, relearn
 from application.catalogue import Catalogue
-from application.computed_states import compare_values, read_values, recount
+from application.computed_states import read_values, recount
 from application.derived_events import report_changes
 from application.identity_locks import find_profile, lock_users
 from application.people import build_history, build_identity_change
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError
+from domain.people.computed.changes import list_changes
 from domain.people.derived_events import Cause, value_changes
 from domain.people.identity import Identity
 from domain.people.profile_state import Folded, Part, PartChange, ProfileState, Source, Statement
@@ -81,7 +82,7 @@ async def undo_merge(
     )
     reported = [
         *value_changes(person.consent_given, person.suppressed, changes),
-        *compare_values(before[target_id], after[target_id], source, traits),
+        *list_changes(before[target_id], after[target_id], source, traits),
     ]
     cause = Cause(uuid7(), person.user_id, None, now)
     await report_changes(connection, catalogue, cause, ((target_id, change) for change in reported))

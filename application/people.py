@@ -13,11 +13,12 @@ from uuid_utils.compat import uuid7
 from application import turns
 from application.accounts import merge_memberships
 from application.activity_states import merge_activity
-from application.computed_states import compare_values, merge_states, read_values, recount_sequences
+from application.computed_states import merge_states, read_values, recount_sequences
 from domain.channels.kinds import normalized_addresses
 from domain.errors import NotFoundError, UnavailableError
 from domain.long_work import LongWork
 from domain.people import profile_state
+from domain.people.computed.changes import list_changes
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.consent import OPT_OUT, AddressRefusal
 from domain.people.derived_events import ValueChange, value_changes
@@ -321,7 +322,7 @@ async def merge_people(
     await profiles.write(connection, states)
     after = await read_values(connection, targets, traits, watched, at)
     result.changes.extend(
-        (id, change) for id in targets for change in compare_values(before[id], after[id], targets[id], traits)
+        (id, change) for id in targets for change in list_changes(before[id], after[id], targets[id], traits)
     )
     return result
 

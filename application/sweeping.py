@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from application import routing
 from application.catalogue import Catalogue
 from application.derived_events import CausedChange, report_caused
-from application.following import SHORTLY
 from domain.journey.listeners import Listeners
+from domain.people.computed.changes import JUST_BEFORE, list_changes
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
-from domain.people.derived_events import Cause, ValueChange, computed_trigger
+from domain.people.derived_events import Cause
 from domain.people.profile_state import Source
 from store import audience, campaigns, computed_traits, operations, profile_states, profiles
 from store.database import Connection, Database
@@ -105,19 +105,11 @@ def _list_changes(
     """Return the changes since just before the person was due."""
     if row.next_at is None:
         return []
-    before, after = traits.view(row.state, row.next_at - SHORTLY), traits.view(row.state, now)
+    before, after = traits.read(row.state, row.next_at - JUST_BEFORE, watched), traits.read(row.state, now, watched)
     due = row.next_at.isoformat()
     cause = Cause(uuid5(person.id, due), person.user_id, anonymous_id, now)
     source = Source("event", str(cause.id), now)
-    return [
-        (
-            person.id,
-            ValueChange(computed_trigger(key), before[key], after[key], source, traits.is_unverified(key)),
-            cause,
-        )
-        for key in sorted(watched)
-        if key in after and before[key] != after[key]
-    ]
+    return [(person.id, change, cause) for change in list_changes(before, after, source, traits)]
 
 
 async def _arm(connection: Connection, listeners: Listeners, traits: DeployedTraits) -> None:

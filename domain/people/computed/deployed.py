@@ -29,6 +29,11 @@ class DeployedTraits:
         """Return the values at an instant, by key."""
         return self.ready.view(state, at)
 
+    def read(self, state: ComputedState, at: datetime, keys: Iterable[str]) -> dict[str, Any]:
+        """Return those of some values that are ready, at an instant, in order of keys."""
+        values = self.view(state, at)
+        return {key: values[key] for key in sorted(keys) if key in self.ready.types}
+
     def is_unverified(self, key: str) -> bool:
         """Return whether a trait holds values of events, which anyone may have reported."""
         return self.following.types.get(key) not in _NO_VALUES
