@@ -71,16 +71,36 @@ class Columns:
             )
         if twice := next((name for name in header if header.count(name) > 1), None):
             raise InvalidRequestError(f"the column `{twice}` stands twice in the header: rename one")
+        if "" in map(str.strip, header):
+            raise InvalidRequestError(
+                f"column {[name.strip() for name in header].index('') + 1} of the header has no name: give it one, or "
+                "remove the column"
+            )
+        self._require_apart(header)
         if not {self._target(name).path for name in header} & {"user_id", "anonymous_id"}:
             raise InvalidRequestError(
                 "no column is the user's id: name one `user_id`, or write --map 'COLUMN=user_id' with its name"
             )
 
+    def _require_apart(self, columns: Iterable[str]) -> None:
+        """Raise InvalidRequestError for two columns of one meaning."""
+        taken: dict[str, str] = {}
+        for column in columns:
+            path = self._target(column).path
+            if path != IGNORED and (other := taken.setdefault(path, column)) != column:
+                raise InvalidRequestError(
+                    f"`{other}` and `{column}` are both {path}: leave one out, as by --map '{column}={IGNORED}'"
+                )
+
     def call(self, row: Mapping[str, Any], *, message_id: str, said_at: str) -> tuple[dict[str, Any], list[str]]:
         """Build the identify of a row; return it with why parts are left out.
 
-        Raises RowError for an id or a time that is not of its type.
+        Raises RowError for an id or a time that is not of its type, and for two values of one meaning.
         """
+        try:
+            self._require_apart(row)
+        except InvalidRequestError as error:
+            raise RowError(str(error)) from error
         left_out: list[str] = []
         call: dict[str, Any] = {"type": "identify", "messageId": message_id, "timestamp": said_at}
         parts: dict[str, dict[str, Any]] = {"traits": {}, "consent": {}}
@@ -103,7 +123,11 @@ class Columns:
             parts[part][name] = value
         traits = parts["traits"]
         if parts["consent"]:
-            traits["consent"] = {**(traits.get("consent") or {}), **parts["consent"]}
+            whole = traits.get("consent") or {}
+            if not isinstance(whole, dict):
+                left_out.append("`consent` names no channel: write consent.email, as the other columns do")
+                whole = {}
+            traits["consent"] = {**whole, **parts["consent"]}
         return {**call, "traits": traits}, left_out
 
     def _target(self, column: str) -> ColumnTarget:

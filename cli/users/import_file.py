@@ -157,7 +157,7 @@ class _Import:
         call, left_out = self._columns.call(row.values, message_id=f"{row.line:010}", said_at=self._progress.said_at)
         try:
             text = json.dumps(call, ensure_ascii=False, allow_nan=False).encode()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RowError(f"it cannot be written as JSON in UTF-8: {error}") from error
         if len(text) > MAX_ROW_BYTES:
             raise RowError(f"it has {len(text):,} bytes as a call; at most {MAX_ROW_BYTES:,} are accepted")
@@ -199,7 +199,11 @@ class _Import:
     def _record(self, outcome: str, row: Row, error: str) -> None:
         self._progress.counts[outcome] += 1
         line = {"line": row.line, "outcome": outcome, "error": error, "row": row.values}
-        self._errors.write(json.dumps(line).encode() + b"\n")
+        try:
+            text = json.dumps(line)
+        except RecursionError:
+            text = json.dumps({**line, "row": {}})
+        self._errors.write(text.encode() + b"\n")
 
     def _keep(self, after: Place) -> None:
         """Record that all rows before a place have been answered."""

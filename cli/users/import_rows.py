@@ -2,8 +2,10 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO, Final, Literal
 
 from domain.errors import InvalidRequestError
@@ -11,6 +13,7 @@ from domain.errors import InvalidRequestError
 Format = Literal["csv", "ndjson"]
 # A row may have 32 KB as a call. A longer line is refused before it fills the memory.
 MAX_LINE_BYTES: Final = 1024 * 1024
+_UTF_16: Final = (BOM_UTF16_BE, BOM_UTF16_LE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,42 +34,62 @@ class Row:
     error: str | None = None
 
 
+class _LongLineError(Exception):
+    """A line that is too long for a row; the next one can be read."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it has more than {MAX_LINE_BYTES:,} bytes: a row is one line")
+
+
 class _Lines:
     """The lines of a file as text, with the place of the next."""
 
     def __init__(self, file: BinaryIO, place: Place) -> None:
-        file.seek(place.offset)
         self._file = file
+        self.go_to(place)
+
+    def go_to(self, place: Place) -> None:
+        """Read on from a place."""
+        self._file.seek(place.offset)
         self.place = place
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
+        """Return the next line. Raises _LongLineError, behind that line."""
         line = self._file.readline(MAX_LINE_BYTES + 1)
         if not line:
             raise StopIteration
-        if len(line) > MAX_LINE_BYTES:
-            raise InvalidRequestError(
-                f"line {self.place.line + 1} has more than {MAX_LINE_BYTES:,} bytes: a row is one line"
-            )
-        text = line.decode("utf-8-sig" if self.place.offset == 0 else "utf-8", errors="surrogateescape")
-        self.place = Place(self.place.offset + len(line), self.place.line + 1)
-        return text
+        start, size = self.place, len(line)
+        while not line.endswith(b"\n") and (rest := self._file.readline(MAX_LINE_BYTES)):
+            line, size = rest, size + len(rest)
+        self.place = Place(start.offset + size, start.line + 1)
+        if size > MAX_LINE_BYTES:
+            raise _LongLineError
+        return line.decode("utf-8-sig" if start.offset == 0 else "utf-8", errors="surrogateescape")
 
 
 class RowReader:
     """The rows of a file from a place on. `header` are the columns of a CSV file."""
 
     def __init__(self, file: BinaryIO, format: Format, *, delimiter: str, place: Place) -> None:
-        """Raises InvalidRequestError for a CSV file without a header."""
+        """Raises InvalidRequestError for UTF-16, and for a CSV file without a header."""
         self._format = format
         self._delimiter = delimiter
         self.header: list[str] = []
         start = Place()
+        if file.read(2) in _UTF_16:
+            raise InvalidRequestError("it is UTF-16: save the file in UTF-8")
         if format == "csv":
             lines = _Lines(file, start)
-            self.header = next(csv.reader(lines, delimiter=delimiter, strict=True), [])
+            try:
+                self.header = next(self._cells(lines), [])
+                "".join(self.header).encode()
+            except (csv.Error, _LongLineError) as error:
+                raise InvalidRequestError(f"the first line is not CSV with lines that end in LF: {error}") from error
+            except UnicodeEncodeError as error:
+                raise InvalidRequestError("the first line is not UTF-8: save the file in UTF-8") from error
             if not self.header:
                 raise InvalidRequestError("the first line has no names of columns")
             start = lines.place
@@ -75,17 +98,27 @@ class RowReader:
     def __iter__(self) -> Iterator[Row]:
         return self._csv_rows() if self._format == "csv" else self._json_rows()
 
+    def _cells(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        return csv.reader(lines, delimiter=self._delimiter, strict=True)
+
     def _csv_rows(self) -> Iterator[Row]:
         lines = self._lines
-        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
         while True:
             line = lines.place.line + 1
             try:
-                cells = next(reader)
+                first = next(lines)
             except StopIteration:
                 return
-            except csv.Error as error:
-                yield Row(line, lines.place, {}, f"it is not CSV: {error}")
+            except _LongLineError as error:
+                yield Row(line, lines.place, {}, str(error))
+                continue
+            behind = lines.place
+            try:
+                cells = next(self._cells(_within_row(first, lines)), [])
+            except (csv.Error, _LongLineError) as error:
+                # A quotation mark that nothing closes: the lines that it has swallowed are rows.
+                lines.go_to(behind)
+                yield Row(line, behind, {}, f"it is not CSV: {error}")
                 continue
             if not cells:
                 continue
@@ -98,7 +131,14 @@ class RowReader:
 
     def _json_rows(self) -> Iterator[Row]:
         lines = self._lines
-        for text in lines:
+        while True:
+            try:
+                text = next(lines)
+            except StopIteration:
+                return
+            except _LongLineError as error:
+                yield Row(lines.place.line, lines.place, {}, str(error))
+                continue
             if text.strip():
                 yield _check_text(self._json_row(text), text)
 
@@ -112,11 +152,22 @@ class RowReader:
             return Row(place.line, place, {}, 'it is not a JSON object, as {"user_id": "u-1", "plan": "pro"}')
         values: dict[str, Any] = {}
         for name, value in row.items():
-            if name in ("traits", "consent") and isinstance(value, dict):
-                values.update({f"{name}.{inner}": each for inner, each in value.items()})
-            else:
-                values[name] = value
+            is_part = name in ("traits", "consent") and isinstance(value, dict)
+            stated = {f"{name}.{inner}": each for inner, each in value.items()} if is_part else {name: value}
+            if twice := sorted(stated.keys() & values.keys()):
+                return Row(place.line, place, {}, f"`{twice[0]}` stands twice in it")
+            values |= stated
         return Row(place.line, place, values)
+
+
+def _within_row(first: str, lines: Iterator[str]) -> Iterator[str]:
+    """Return the lines of which a row may consist, as far as they are read."""
+    size = 0
+    for line in chain([first], lines):
+        size += len(line)
+        if size > MAX_LINE_BYTES:
+            raise _LongLineError
+        yield line
 
 
 def _refuse_constant(name: str) -> None:

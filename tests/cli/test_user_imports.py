@@ -147,10 +147,15 @@ def test_a_file_that_cannot_be_imported_is_refused_before_any_row(
         ("user_id\n", ("--map", "user_id"), "write COLUMN=TARGET"),
         ("user_id\n", ("--map", "user_id=user"), "a target is user_id"),
         ("user_id\n", ("--map", "user_id=traits.n:integer"), "there is no type integer"),
+        ("user_id,userId\n", (), "`user_id` and `userId` are both user_id"),
+        ("id,a,b\n", ("--map", "a=traits.b", "--map", "id=user_id"), "`a` and `b` are both traits.b: leave one out"),
+        ("user_id,plan,\n", (), "column 3 of the header has no name"),
+        ("user_id,plan\ru-1,pro\r", (), "not CSV with lines that end in LF"),
+        ("user_id,pl\udce4n\n", (), "not UTF-8"),
+        ("\udcff\udcfeu\0", (), "it is UTF-16"),
         ("", (), "the first line has no names"),
-        ("user_id\n" + "x" * (2**20 + 1), (), "line 2 has more than 1,048,576 bytes"),
     ):
-        file.write_text(text)
+        file.write_bytes(text.encode(errors="surrogateescape"))
         assert run(["users", "import", "people.csv", *arguments]) == 1, text[:80]
         assert why in capsys.readouterr().err
         progress_file(file).unlink(missing_ok=True)
@@ -184,6 +189,46 @@ def test_rows_are_the_same_from_any_place_on() -> None:
     ]
     for number, row in enumerate(rows, 1):
         assert read(lines, "ndjson", row.after) == rows[number:]
+
+
+def test_a_faulty_row_costs_no_other_row() -> None:
+    """A cell that nothing closes, and a line without end, are one line of the errors each."""
+    many = "".join(f"u-{number},a\n" for number in range(3))
+    for fault in ('x,"open\n', "x," + "y" * (2**20 + 1) + "\n", f'x,"{"y" * 2**18}"\n', "x,a\rb\n"):
+        rows = read(f"user_id,a\n{fault}{many}{fault}{many}".encode(), "csv")
+        assert [row.line for row in rows if row.error] == [2, 6], fault[:20]
+        assert [row.line for row in rows if not row.error] == [3, 4, 5, 7, 8, 9], fault[:20]
+        for number, row in enumerate(rows, 1):
+            assert read(f"user_id,a\n{fault}{many}{fault}{many}".encode(), "csv", row.after) == rows[number:]
+    rows = read(b'{"user_id": "u-1"}\n{"x": "' + b"y" * 2**20 + b'"}\n{"user_id": "u-2"}\n', "ndjson")
+    assert [(row.line, row.error is None) for row in rows] == [(1, True), (2, False), (3, True)]
+    [row] = read(b'{"user_id": "u-1", "consent": {"email": true}, "consent.email": false}', "ndjson")
+    assert row.error == "`consent.email` stands twice in it"
+
+
+def test_a_value_that_has_no_place_is_named() -> None:
+    """Nothing that a row says is replaced in silence by another value of it."""
+    columns = Columns([])
+    call, left_out = columns.call({"user_id": "u-1", "consent": "yes", "consent.sms": True}, message_id="1", said_at="")
+    assert (call["traits"], left_out) == (
+        {"consent": {"sms": True}},
+        ["`consent` names no channel: write consent.email, as the other columns do"],
+    )
+    call, left_out = columns.call(
+        {"user_id": "u-1", "consent": {"email": False}, "consent.sms": True}, message_id="1", said_at=""
+    )
+    assert (call["traits"], left_out) == ({"consent": {"email": False, "sms": True}}, [])
+    with pytest.raises(RowError, match="are both"):
+        columns.call({"user_id": "u-1", "plan": "free", "traits.plan": "pro"}, message_id="1", said_at="")
+
+
+@pytest.mark.usefixtures("deployment")
+def test_rows_nested_to_any_depth_are_refused_by_line(folder: Path) -> None:
+    file = folder / "people.ndjson"
+    depths = [*range(900, 1_000, 5), 5_000]
+    file.write_text("".join(f'{{"user_id": "u", "x": {"[" * depth}{"]" * depth}}}\n' for depth in depths))
+    assert run(["users", "import", "people.ndjson"]) == 1
+    assert len(errors(file)) == len(depths)
 
 
 def test_cells_are_read_by_the_type_of_their_column() -> None:
