@@ -21,7 +21,7 @@ A route that takes a key:
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import Depends, Path, Query, Request
@@ -69,12 +69,23 @@ UserId = Annotated[
         examples=["u-4711"],
     ),
 ]
+_ID_KIND: Final = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
+_KINDS: Final = (
+    "The kind of the id in the path: `user`, `anonymous`, the type of an external id, or `profile` for Sojourn's own."
+)
 IdKindQuery = Annotated[
     str | None,
     Query(
-        pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
-        description="The kind of the id in the path: `user`, `anonymous`, the type of an external id, or `profile` for "
-        "Sojourn's own. Without it: a user id, else an anonymous id.",
+        pattern=_ID_KIND,
+        description=f"{_KINDS} Without it: a user id, else an anonymous id.",
+        examples=["anonymous"],
+    ),
+]
+ChangedIdKindQuery = Annotated[
+    str,
+    Query(
+        pattern=_ID_KIND,
+        description=f"{_KINDS} Browsers make anonymous ids up, also such as a user's: a change must name the kind.",
         examples=["anonymous"],
     ),
 ]
@@ -84,8 +95,13 @@ async def _person(user_id: UserId, kind: IdKindQuery = None) -> PersonRef:
     return PersonRef(user_id, kind)
 
 
-# The person in the path of a route below /v1/users.
+async def _changed_person(user_id: UserId, kind: ChangedIdKindQuery = "user") -> PersonRef:
+    return PersonRef(user_id, kind)
+
+
+# The person in the path of a route below /v1/users, and of one that changes them.
 PersonPath = Annotated[PersonRef, Depends(_person)]
+ChangedPersonPath = Annotated[PersonRef, Depends(_changed_person)]
 ChannelPath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["email"])]
 FileName = Annotated[TextField, Field(min_length=1, max_length=1024, description="named in the problems found in it")]
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response, StreamingResponse
 
 from api.auth import Admin, allow
-from api.dependencies import PersonPath, Using
+from api.dependencies import ChangedPersonPath, PersonPath, Using
 from api.operations import Operation
 from api.problems import refusals
 from api.routes import Route
@@ -48,7 +48,7 @@ async def export(person: PersonPath, services: Using, by: Admin) -> StreamingRes
 
 
 @router.delete(WHOLE_PERSON, status_code=202, responses=refusals(NotFoundError))
-async def erase(person: PersonPath, services: Using, by: Admin) -> Operation:
+async def erase(person: ChangedPersonPath, services: Using, by: Admin) -> Operation:
     """Erase a user: journeys end at once, and the rest is an operation.
 
     Its counts say what was deleted. Later events of the same ids make a new user; those that happened before are

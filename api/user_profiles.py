@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import Operator, Reader, allow
-from api.dependencies import PersonPath, RequestModel, ResponseModel, TextField, Using, example
+from api.dependencies import ChangedPersonPath, PersonPath, RequestModel, ResponseModel, TextField, Using, example
 from api.entity_tags import IfMatch, Tag, Tagged
 from api.journeys import JOURNEY, Journey
 from api.pages import DEFAULT_LIMIT, After, Limit, cursor, position
@@ -294,7 +294,7 @@ async def get_user(person: PersonPath, services: Using, by: Reader, tag: Tagged)
 
 @router.patch(WHOLE_PERSON, responses=refusals(NotFoundError))
 async def change_user(
-    person: PersonPath, changes: UserChangeRequest, services: Using, by: Operator, if_match: IfMatch, tag: Tagged
+    person: ChangedPersonPath, changes: UserChangeRequest, services: Using, by: Operator, if_match: IfMatch, tag: Tagged
 ) -> User:
     """Change traits, consent and suppressions: all or nothing.
 

@@ -7,7 +7,16 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import Operator, Reader, allow
-from api.dependencies import ChannelPath, PersonPath, RequestModel, ResponseModel, TextField, Using, example
+from api.dependencies import (
+    ChangedPersonPath,
+    ChannelPath,
+    PersonPath,
+    RequestModel,
+    ResponseModel,
+    TextField,
+    Using,
+    example,
+)
 from api.pages import DEFAULT_LIMIT, Limit
 from api.problems import refusals
 from api.routes import Route
@@ -116,13 +125,13 @@ async def timeline(
 
 @router.put("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
 async def suppress(
-    person: PersonPath, channel: ChannelPath, request: SuppressionRequest, services: Using, by: Operator
+    person: ChangedPersonPath, channel: ChannelPath, request: SuppressionRequest, services: Using, by: Operator
 ) -> None:
     """Suppress a channel for this user, and for their present address on it."""
     await services.recipients.suppress(person, channel, request.reason, by=by)
 
 
 @router.delete("/{user_id:path}/suppressions/{channel}", status_code=204, responses=refusals(NotFoundError))
-async def lift(person: PersonPath, channel: ChannelPath, services: Using, by: Operator) -> None:
+async def lift(person: ChangedPersonPath, channel: ChannelPath, services: Using, by: Operator) -> None:
     """Lift the suppression of a channel and the address's refusals, but not `consent`."""
     await services.recipients.lift(person, channel, by=by)

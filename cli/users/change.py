@@ -8,7 +8,7 @@ import typer
 from cli.client import connect
 from cli.options import AsJson
 from cli.output import print_json
-from cli.users.options import KindOption, PersonArgument
+from cli.users.options import ChangedPersonArgument, KindOption
 from cli.users.show import print_person
 
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
@@ -16,7 +16,7 @@ _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
 def change(
     context: typer.Context,
-    user: PersonArgument,
+    user: ChangedPersonArgument,
     traits: Annotated[
         list[str] | None,
         typer.Argument(

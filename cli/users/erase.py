@@ -9,14 +9,14 @@ from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
 from cli.options import AsJson, Yes
 from cli.output import confirm, print_json
-from cli.users.options import KindOption, PersonArgument
+from cli.users.options import ChangedPersonArgument, KindOption
 
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until all is deleted.")]
 
 
 def erase(
     context: typer.Context,
-    user: PersonArgument,
+    user: ChangedPersonArgument,
     kind: KindOption = None,
     yes: Yes = False,
     wait: WaitOption = False,

@@ -114,7 +114,7 @@ class RowReader:
                 continue
             behind = lines.place
             try:
-                cells = next(self._cells(_within_row(first, lines)), [])
+                cells = next(self._cells(_limit_row(first, lines)), [])
             except (csv.Error, _LongLineError) as error:
                 # A quotation mark that nothing closes: the lines that it has swallowed are rows.
                 lines.go_to(behind)
@@ -160,7 +160,7 @@ class RowReader:
         return Row(place.line, place, values)
 
 
-def _within_row(first: str, lines: Iterator[str]) -> Iterator[str]:
+def _limit_row(first: str, lines: Iterator[str]) -> Iterator[str]:
     """Return the lines of which a row may consist, as far as they are read."""
     size = 0
     for line in chain([first], lines):

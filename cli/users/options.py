@@ -7,6 +7,9 @@ import typer
 PersonArgument = Annotated[
     str, typer.Argument(metavar="USER", help="A user id, else an anonymous id.", show_default=False)
 ]
+ChangedPersonArgument = Annotated[
+    str, typer.Argument(metavar="USER", help="A user id; another id with its --kind.", show_default=False)
+]
 KindOption = Annotated[
     str | None,
     typer.Option(

@@ -206,6 +206,26 @@ async def test_no_call_of_a_browser_key_reaches_another_person(shop: Shop) -> No
     assert secrets == []
 
 
+async def test_an_anonymous_id_takes_no_change_that_is_meant_for_a_user(shop: Shop) -> None:
+    """An address given to a user to come would get the messages of the visitor who took the id."""
+    taken = {"anonymousId": "u-new", "event": "Signed Up", "properties": {"contact": "evil@evil.example"}}
+    assert (await shop.report("track", taken)).is_success
+    before = await shop.query("SELECT id, traits, addresses, suppressed FROM profiles WHERE user_id IS NULL")
+    change = {"traits": {"email": "new@example.com"}, "suppressed": {"email": "asked"}}
+    suppression = {"reason": "asked"}
+    for method, path, body in (
+        ("PATCH", "/v1/users/u-new", change),
+        ("PUT", "/v1/users/u-new/suppressions/email", suppression),
+        ("DELETE", "/v1/users/u-new/suppressions/email", None),
+        ("DELETE", "/v1/users/u-new", None),
+    ):
+        answer = await shop.operator.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (method, path)
+    assert await shop.query("SELECT id, traits, addresses, suppressed FROM profiles WHERE user_id IS NULL") == before
+    named = {"kind": "anonymous"}
+    assert (await shop.operator.patch("/v1/users/u-new", params=named, json=change)).is_success
+
+
 async def test_no_route_but_those_that_report_opens_to_a_browser_key(shop: Shop) -> None:
     document = (await shop.operator.get("/openapi.json")).json()
     seen = 0

@@ -58,7 +58,8 @@ async def test_a_repeated_request_gets_the_same_erasure(
         assert (await api.post("/v1/identify", json=said, auth=(WRITE_KEY, ""))).status_code == 200
 
     async def erase(id: str = "u-1", **more: str) -> httpx.Response:
-        return await api.delete(f"/v1/users/{id}", headers={**headers, **more})
+        kind = "user" if id.startswith("u") else "anonymous"
+        return await api.delete(f"/v1/users/{id}", params={"kind": kind}, headers={**headers, **more})
 
     assert (await erase()).status_code == 404
     await identify()
