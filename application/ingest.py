@@ -37,7 +37,7 @@ from domain.journey.routing_result import RoutingResult
 from domain.people import identity
 from domain.people.accounts import MEMBER
 from domain.people.computed.deployed import DeployedTraits
-from domain.people.erasure import find_erased, reject_erased
+from domain.people.erasure import claimed_identities, drop_erased_claims, find_erased, reject_erased
 from domain.people.identity import Identity, Known, Resolution
 from domain.people.profile_state import Source, Statement
 from domain.people.statements import claims_of, event_source, statements_of, surroundings_of
@@ -187,11 +187,12 @@ class Ingest:
         found = None if exclusive else await profiles.find_identities(connection, wanted)
         limited = {event.anonymous_id for event in batch if event.trust is not Trust.VERIFIED and event.anonymous_id}
         claimed_ids = await profiles.find_claimed(connection, limited) if limited else None
-        erased_ids = await erasures.find_erased_ids(connection, wanted) if self._remembers_erased else None
+        erasable = wanted | claimed_identities(batch)
+        erased_ids = await erasures.find_erased_ids(connection, erasable) if self._remembers_erased else None
         state = await control.get()
         self._remembers_erased = state.remembers_erased
         if state.remembers_erased and erased_ids is None:
-            erased_ids = await erasures.find_erased_ids(connection, wanted)
+            erased_ids = await erasures.find_erased_ids(connection, erasable)
         listeners = await self._catalogue.listeners_at(connection, state.revision)
         traits = await self._catalogue.computed_at(connection, state.revision)
         claimed = await claims.get()
@@ -205,7 +206,7 @@ class Ingest:
         lost, more_lost = select_losses(taken, rejects, unrecorded, batch[0].source)
         if lost:
             await reject_log.insert(connection, lost, more_lost, received_at)
-        new = [event for event in batch if event.id in taken]
+        new = [drop_erased_claims(event, erased_at) for event in batch if event.id in taken]
         duplicates = [event.message_id for event in batch if event.id not in claimed]
         if not new:
             return IngestResult(0, duplicates, forgotten, more_forgotten.number)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from store.database import Connection
-from store.personal_data import PERSONAL_TABLES
+from store.personal_data import NAMED_EVENT, NAMED_PROPERTY, PERSONAL_TABLES
 
 _CONDITIONS = {table.name: table.where for table in PERSONAL_TABLES if table.fate == "rewrite"}
 
@@ -43,3 +43,20 @@ async def rewrite_reconciliations(connection: Connection, parameters: Mapping[st
         parameters,
     )
     return cursor.rowcount
+
+
+async def forget_names(connection: Connection, parameters: Mapping[str, Any]) -> None:
+    """Take names of events and properties away that are the person's ids.
+
+    The caller has locked the consumer that counts them.
+    """
+    await connection.execute(f"DELETE FROM seen_events WHERE {NAMED_EVENT}", parameters)  # noqa: S608
+    await connection.execute(
+        f"""
+        UPDATE seen_events SET properties = COALESCE((
+          SELECT jsonb_object_agg(path, seen) FROM jsonb_each(properties) AS property (path, seen)
+          WHERE NOT {NAMED_PROPERTY}), '{{}}')
+        WHERE {_CONDITIONS["seen_events"]}
+        """,  # noqa: S608
+        parameters,
+    )

@@ -24,7 +24,14 @@ _OF_EVENTS: Final = f"""
   WHERE own.profile_id = %(profile_id)s LIMIT %(limit)s)
 """  # noqa: S608 -- a constant of the store
 _OF_JOURNEYS: Final = "workflow_id IN (SELECT workflow_id FROM journeys WHERE profile_id = %(profile_id)s)"
-_NAMES: Final = "EXISTS (SELECT FROM unnest(%(texts)s::text[]) AS form WHERE strpos(lower({}), form) > 0)"
+_NAMES: Final = "EXISTS (SELECT FROM unnest(%(texts)s::text[]) AS form WHERE strpos(lower({}), lower(form)) > 0)"
+# A name of a property, such as `scores.u-1` or `scores[].u-1`, or of an event, with an id in it.
+_IN_NAME: Final = """
+EXISTS (SELECT FROM unnest(%(values)s::text[] || %(addresses)s::text[]) AS value
+        WHERE strpos('.' || lower(replace({}, '[]', '')) || '.', '.' || lower(value) || '.') > 0)
+"""
+NAMED_PROPERTY: Final = _IN_NAME.format("path")
+NAMED_EVENT: Final = _IN_NAME.format("name")
 _ANSWER: Final = "convert_from(body, 'UTF8')"
 _BY_ID: Final = "(user_id = ANY(%(values)s) OR anonymous_id = ANY(%(values)s))"
 
@@ -138,6 +145,19 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "id state requested_by report created_at started_at finished_at",
         "rewrite",
     ),
+    _table(
+        "seen_events",
+        f"({NAMED_EVENT} OR EXISTS (SELECT FROM jsonb_object_keys(properties) AS path WHERE {NAMED_PROPERTY}))",
+        "",
+        "source type is_rest name first_at last_at count days properties more_properties",
+        "rewrite",
+    ),
+    _table(
+        "violations",
+        f"({NAMED_EVENT} OR {NAMED_PROPERTY})",
+        "",
+        "source type name kind path detail count first_at last_at last_event_id",
+    ),
     _table("profile_states", _OWN, "state", "profile_id next_at is_partial"),
     _table(
         "profile_activity",
@@ -217,14 +237,7 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "ids alone: readers of the stream erase as well",
     ),
     "registry": _without("only_row revision", "of the deployment"),
-    "seen_events": _without(
-        "source type is_rest name first_at last_at count days properties more_properties",
-        "names of events and properties, with values that several people share",
-    ),
     "stream_consumers": _without("name xid kind id updated_at", "positions"),
     "stream_origin": _without("only_row system_identifier base", "of the database"),
-    "violations": _without(
-        "source type name kind path detail count first_at last_at last_event_id", "names of events and properties"
-    ),
     "worker_reports": _without("worker reported_at findings link_mark", "of workers"),
 }

@@ -24,6 +24,11 @@ async def lock_consumer(connection: Connection, name: str) -> StreamPosition | N
     return BEGINNING if row is None else StreamPosition(**row)
 
 
+async def wait_for_consumer(connection: Connection, name: str) -> None:
+    """Keep a consumer from its next page until the end of this transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (CONSUMER_LOCK, name))
+
+
 async def move_consumer(connection: Connection, name: str, position: StreamPosition) -> None:
     """Record the position of a locked consumer."""
     await connection.execute(

@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Protocol, assert_never
 
+from application.data_plan import DataPlanConsumer
 from domain.channels.kinds import normalized_addresses
 from domain.people.erasure import spell_in_texts
 from domain.people.identity import find_main_identity
-from store import addresses, erased_copies, erasures
+from store import addresses, erased_copies, erasures, stream_consumers
 from store.addresses import Address
 from store.database import Connection
 from store.erasures import Erasure
@@ -123,6 +124,8 @@ async def _delete_rows(connection: Connection, erasure: Erasure) -> tuple[dict[s
             return counts, False
     person = await erasures.hash_id(connection, find_main_identity(erasure.identities))
     counts["audit_log"] = await erased_copies.rewrite_audit_log(connection, parameters, person)
+    await stream_consumers.wait_for_consumer(connection, DataPlanConsumer.name)
+    await erased_copies.forget_names(connection, parameters)
     await erased_copies.rewrite_operations(connection, parameters)
     await erased_copies.rewrite_reconciliations(connection, parameters)
     await erasures.delete_person(connection, erasure)

@@ -20,7 +20,8 @@ from tests.servers import TemporalServer
 
 # In every id, address, trait and text of the person.
 MARK = "zq7x"
-USER, TWIN, OTHER = f"{MARK}-user", f"{MARK}-twin", f"{MARK}-other"
+# Letters that Python and PostgreSQL write differently in lower case.
+USER, TWIN, OTHER = f"{MARK}-user", f"{MARK}-İ-TWINΣ", f"{MARK}-other"
 
 
 def campaign(key: str, steps: str, more: str = "") -> str:
@@ -111,7 +112,7 @@ async def test_nothing_of_a_person_is_left(
             campaign("hooked", "{id: hook, send: {channel: webhook, template: hook, category: transactional}}"),
             {"hook.liquid": template},
         )
-        await live(harness)
+        site = await live(harness)
         await harness.run_campaign(campaign("reserved", SEND.replace("id: note", "id: again")))
         harness.inbox.greylist.add(f"{MARK}@example.com")
         await harness.track(USER, "Signed Up", {"code": MARK}, messageId=f"{MARK}-2")
@@ -131,6 +132,9 @@ async def test_nothing_of_a_person_is_left(
         late = {"messageId": f"{MARK}-late", "userId": USER, "anonymousId": TWIN, "event": "Signed Up"}
         told = (await harness.post("track", {**late, "timestamp": ago(hours=1)})).json()
         assert [one["error"].partition(":")[0] for one in told["rejected"]] == ["erased"]
+        visitor = {"anonymousId": "visitor-3", "userId": USER, "event": "Looked", "timestamp": ago(hours=1)}
+        told = (await harness.http.post("/v1/track", json=visitor, headers=site)).json()
+        assert told.keys() == {"success", "unverified"}
         # What is being handed over is waited for.
         assert await harness.messages.all(state="sending")
         slow.may.set()
@@ -144,7 +148,8 @@ async def test_nothing_of_a_person_is_left(
         assert MARK in str(copy.rows)
         copy.may_delete = True
         [done] = await harness.until("SELECT * FROM operations WHERE kind = 'erase' AND state = 'done'")
-        assert {"events", "messages", "profiles", "profile_merges", "rejects", "idempotency_keys"} <= {*done["counts"]}
+        deleted = {"events", "messages", "profiles", "profile_merges", "rejects", "idempotency_keys"}
+        assert deleted <= {*done["counts"]}
         counted = [done["counts"][name] for name in ("journeys", "workflows", "clickhouse")]
         assert counted == [number, number, 1]
         assert await rows_with(database_url, MARK) == []
@@ -160,8 +165,11 @@ async def test_nothing_of_a_person_is_left(
         await check_new_person(harness)
 
 
-async def live(harness: Harness) -> None:
-    """Everything that leaves traces: an anonymous twin, an address before, a refused call, journeys of all sorts."""
+async def live(harness: Harness) -> dict[str, str]:
+    """Everything that leaves traces: an anonymous twin, an address before, a refused call, journeys of all sorts.
+
+    Returns the headers of a browser.
+    """
     old = {"messageId": f"{MARK}-0", "anonymousId": TWIN, "event": "Looked", "properties": {"code": MARK}}
     await harness.post("track", old)
     await harness.identify(USER, email=f"{MARK}-old@example.com", street=f"{MARK} street")
@@ -169,6 +177,7 @@ async def live(harness: Harness) -> None:
     linking = {"messageId": f"{MARK}-1", "userId": USER, "anonymousId": TWIN, "traits": {}, "context": other_ids}
     await harness.post("identify", linking)
     await harness.identify(USER, email=f"{MARK}@Example.com")
+    visitors = await report_names(harness)
     refused = {"type": "track", "messageId": f"{MARK}-r", "userId": USER, "properties": {"code": MARK}}
     await harness.post("batch", {"batch": [refused, {**refused, "userId": {"is": USER}}]})
     await harness.track(USER, "Signed Up", {"code": MARK})
@@ -179,7 +188,28 @@ async def live(harness: Harness) -> None:
     await harness.post("track", {"messageId": f"{MARK}-3", "userId": OTHER, "event": "Looked", "context": external})
     await harness.track(OTHER, "Signed Up")
     await harness.until("SELECT FROM stream_consumers WHERE name = 'clickhouse'")
+    named = "SELECT FROM seen_events WHERE properties ? %s"
+    await harness.until(named, f"scores.{USER}")
+    await harness.until("SELECT FROM seen_events WHERE name = %s", USER)
     await harness.admin("POST", f"/v1/users/{USER}/merges", {"from": OTHER})
+    return visitors
+
+
+async def report_names(harness: Harness) -> dict[str, str]:
+    """A refused call of a browser about the person, and names of properties that are ids.
+
+    Returns the headers of their browsers.
+    """
+    made = await harness.admin(
+        "POST", "/v1/keys", {"name": "site", "kind": "browser", "origins": ["https://a.example"]}
+    )
+    visitors = {"X-Write-Key": made["token"]}
+    body = json.dumps({"batch": [{"type": "track", "userId": TWIN, "event": "Looked"}]}, ensure_ascii=False)
+    refused = await harness.http.post("/v1/batch", content=body.encode(), headers=visitors)
+    assert len(refused.json()["rejected"]) == 1
+    await harness.track(USER, "Voted", {"scores": {USER: 1}, "all": [{USER: 1}]})
+    await harness.track(USER, USER)
+    return visitors
 
 
 async def refuse(harness: Harness) -> None:
