@@ -142,6 +142,7 @@ def _workers(client: Client, settings: Settings, engine: Engine, operations: Ope
         workflows=WORKFLOWS,
         activities=[
             journeys.authorize_send,
+            journeys.authorize_members,
             journeys.evaluate_branch,
             journeys.look_up_delay,
             journeys.perform_step,

@@ -14,9 +14,9 @@ from domain.journey.migration import MigrationOutcome
 from domain.journey.position import NextPositions, Position
 from domain.journey.protocol import Unreadable
 from domain.journey.records import Ending
-from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest
+from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest, MembersRequest
 from domain.journey.state import COMPLETED
-from domain.sending.policy import Answer
+from domain.sending.policy import Answer, MembersAnswer
 from store import journeys
 from store.database import Database
 
@@ -61,6 +61,11 @@ class JourneyActivities:
     async def authorize_send(self, request: AuthorizeRequest) -> Answer:
         """Ask the shared gate whether this message may go now, under all caps."""
         return await self._step_decisions.authorize(request)
+
+    @activity.defn
+    async def authorize_members(self, request: MembersRequest) -> MembersAnswer:
+        """Ask the shared gate to which members of the next page a message may go."""
+        return await self._step_decisions.authorize_members(request)
 
     @activity.defn
     async def evaluate_branch(self, request: BranchRequest) -> int | None:

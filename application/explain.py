@@ -207,11 +207,12 @@ def _summary(entry: Recorded) -> str:
         case "entry", _:
             return f"not let into {entry.campaign}: {_because(entry.reason, data)}"
         case "send", "granted":
-            return f"{entry.step}: granted"
+            return f"{entry.step}: granted{_member(data)}"
         case "send", "deferred":
-            return f"{entry.step}: deferred to {_clock(data['until'], data)}: {_because(entry.reason, data)}"
+            until = _clock(data["until"], data)
+            return f"{entry.step}: deferred{_member(data)} to {until}: {_because(entry.reason, data)}"
         case "send", outcome:
-            return f"{entry.step}: {outcome}: {_because(entry.reason, data)}"
+            return f"{entry.step}: {outcome}{_member(data)}: {_because(entry.reason, data)}"
         case "branch" | "split" | "repeat", outcome:
             return f"{entry.step}: {outcome}" + (f", as {data['when']}" if "when" in data else "")
         case "delay", _:
@@ -232,11 +233,12 @@ def _summary(entry: Recorded) -> str:
         case "exit", _:
             return f"left {entry.campaign}: ended by {data.get('event', data.get('event_id'))}"
         case "message", "cancelled" if entry.reason == "send_window":
-            return f"{entry.step}: {data['channel']} {entry.name} postponed: quiet hours began before it had gone"
+            postponed = "postponed: quiet hours began before it had gone"
+            return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {postponed}"
         case "message", outcome:
             why = f": {entry.reason}" if entry.reason else ""
             why += f": {data['detail']}" if "detail" in data else ""
-            return f"{entry.step}: {data['channel']} {entry.name} {outcome}{why}"
+            return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {outcome}{why}"
         case "goal", _:
             after = f", after {entry.step}" if entry.step else ""
             arms = ", ".join(f"{step} {arm}" for step, arm in data["arms"].items())
@@ -247,6 +249,11 @@ def _summary(entry: Recorded) -> str:
             return f"{entry.step}: {_describe_action(data)}"
         case _:
             raise ValueError(f"a timeline has no {entry.kind}")
+
+
+def _member(data: dict[str, Any]) -> str:
+    """Name the member in a line of their account's journey."""
+    return f" for {data['member']}" if "member" in data else ""
 
 
 def _history(data: dict[str, Any]) -> str:
@@ -358,7 +365,7 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"held by a pause at {_clock(data['held_at'])}, and skipped on resuming"
         case "expired":
             return f"expired at {_clock(data['expires_at'])}"
-        case "unreachable" | "suppressed" | "no_consent":
+        case "left_account" | "unreachable" | "suppressed" | "no_consent":
             return f"{reason}: {data['detail']}"
         case "journey_ended" if data["ended_by"] == "campaign stopped":
             return "the campaign was stopped"

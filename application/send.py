@@ -27,6 +27,7 @@ from domain.sending import claim as sending
 from domain.sending.attempt_outcome import judge_attempt
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.claim import (
+    CANCELLED,
     POSTPONED,
     RESERVED,
     SENDING,
@@ -74,13 +75,23 @@ class SendOutcome(Struct, frozen=True):
 
 
 class _Then(Struct, frozen=True):
-    """The journey after the message's outcome: it ends, or goes to a next position."""
+    """The journey after the message's outcome: it ends, or goes to a next position.
+
+    Without a next position, it stays where it is: a message to one of many members moves nothing.
+    """
 
     at: datetime
     ends_with: str | None
     next_positions: NextPositions
 
+    @property
+    def moves_journey(self) -> bool:
+        """Whether the outcome is written to the journey's row as well."""
+        return self.ends_with is not None or bool(self.next_positions.positions)
 
+
+# A message whose recipient was erased while the journey of their account goes on.
+_GONE = SendOutcome(CANCELLED, journey_ended=False)
 # A claimed message, its version, and the addresses with a final outcome.
 _Taken = tuple[Claimed, LoadedVersion, dict[str, Delivery]]
 
@@ -159,7 +170,9 @@ class Sender:
     async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | _Taken:
         """Claim the message for this attempt, or return its outcome, or raise as `send`."""
         async with self._database.pipeline() as connection:
-            claimed = await _lock(connection, message_id)
+            claimed = await _lock(connection, message_id, writes_journey=then.moves_journey)
+            if claimed is None:
+                return _GONE
             provider = self._providers[claimed.channel]
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
             if claimed.state == SENDING and not version.templates.are_compiled:
@@ -211,7 +224,7 @@ class Sender:
         )
         return sending.claim(
             facts,
-            Recipient(claimed.traits, claimed.consent, claimed.suppressed, claimed.refused_addresses),
+            Recipient(claimed.traits, claimed.consent, claimed.suppressed, claimed.refused_addresses, claimed.has_left),
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
             at=at,
@@ -233,7 +246,10 @@ class Sender:
         while True:
             try:
                 async with self._database.pipeline() as connection:
-                    found = await _lock(connection, claimed.id)
+                    writes_journey = then.moves_journey or bool(_saved_reply(delivery).values)
+                    found = await _lock(connection, claimed.id, writes_journey=writes_journey)
+                    if found is None:
+                        return _GONE
                     settled = judge_attempt(
                         delivery,
                         journey_is_active=found.journey_state == "active",
@@ -311,11 +327,12 @@ def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Re
     return provider.repeats if template.is_repeatable(recipient_locale(claimed.traits, claimed.context)) else Never()
 
 
-async def _lock(connection: Connection, message_id: UUID) -> Claimed:
-    claimed = await messages.lock_for_claim(connection, message_id)
-    if claimed is None:
+async def _lock(connection: Connection, message_id: UUID, *, writes_journey: bool) -> Claimed | None:
+    """Lock a message; None if its recipient was erased, and it with them."""
+    claimed = await messages.lock_for_claim(connection, message_id, writes_journey=writes_journey)
+    if claimed == "moved":
         raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
-    return claimed
+    return None if claimed == "gone" else claimed
 
 
 async def _finish(connection: Connection, claimed: Claimed, state: AttemptState, then: _Then) -> SendOutcome:
@@ -323,7 +340,7 @@ async def _finish(connection: Connection, claimed: Claimed, state: AttemptState,
     if claimed.journey_state == "active" and state not in (RESERVED, SENDING, POSTPONED):
         if then.ends_with is not None:
             await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, then.ends_with, None, then.at)])
-        else:
+        elif then.moves_journey:
             [position] = then.next_positions.positions
             await journeys.place(connection, claimed.journey_id, position, then.next_positions.move, then.at)
     # This message completed the journey, in an attempt whose answer did not arrive.

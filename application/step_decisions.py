@@ -11,10 +11,18 @@ from application.accounts import read_account
 from application.catalogue import Catalogue, LoadedVersion
 from application.effects import carry_out
 from application.ingest import Ingest
+from application.member_gate import authorize_page
 from domain.errors import UnavailableError
 from domain.journey.protocol import Unreadable
 from domain.journey.records import Ending
-from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest, StepRequest
+from domain.journey.requests import (
+    ActionRequest,
+    AuthorizeRequest,
+    BranchRequest,
+    DelayRequest,
+    MembersRequest,
+    StepRequest,
+)
 from domain.journey.state import COMPLETED
 from domain.journey.step_decisions import (
     ActionAnswer,
@@ -28,7 +36,7 @@ from domain.journey.step_decisions import (
 )
 from domain.journey.step_facts import LockedFacts, StepFacts
 from domain.people.account_view import NO_ACCOUNT
-from domain.sending.policy import Answer
+from domain.sending.policy import Answer, MembersAnswer
 from domain.tracking.event import stored_event
 from store import decisions, journeys, messages, step_facts
 from store.database import Connection, Database
@@ -58,6 +66,11 @@ class StepDecisions:
             lambda connection: step_facts.read_gate_facts(connection, request),
             lambda facts, version: decide_send(request, version.plan, version.rules, facts, self._timezone),
         )
+
+    async def authorize_members(self, request: MembersRequest) -> MembersAnswer:
+        """Ask the gate about a page of members; the answer has the messages to send."""
+        async with self._database.pipeline() as connection:
+            return await authorize_page(connection, self._catalogue, request, self._timezone)
 
     async def choose(self, request: BranchRequest) -> int | None:
         """Return the index of the case or arm; None for otherwise."""
@@ -162,7 +175,7 @@ async def _record(connection: Connection, request: StepRequest, facts: LockedFac
     )
     await decisions.insert(connection, [recorded])
     if decision.reservation is not None:
-        await messages.reserve(connection, decision.reservation)
+        await messages.reserve(connection, [decision.reservation])
     if decision.ends_with is not None:
         ending = Ending(request.journey_id, COMPLETED, decision.ends_with, None, request.at)
         await journeys.end(connection, [ending])

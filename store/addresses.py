@@ -97,6 +97,11 @@ async def lock_of_journey(connection: Connection, journey_id: UUID) -> None:
     await connection.execute(_LOCK_OF_JOURNEY, (journey_id,))
 
 
+async def lock_of_profiles(connection: Connection, profile_ids: Collection[UUID]) -> None:
+    """Lock the refusals of locked profiles' addresses."""
+    await connection.execute(_LOCK_OF_PROFILES, (list(profile_ids),))
+
+
 async def lock_of_message(connection: Connection, message_id: UUID) -> None:
     """Lock the refusals of a message's recipient. Requires the locked profile."""
     await connection.execute(_LOCK_OF_MESSAGE, (message_id,))
@@ -179,12 +184,14 @@ SELECT FROM gone
 """  # noqa: S608 -- a constant of this module
 _LOCK_ADDRESSES = """
 SELECT FROM {source}
-JOIN profiles ON profiles.id = journeys.profile_id
 CROSS JOIN LATERAL jsonb_each_text(profiles.addresses) AS own
 JOIN addresses ON addresses.channel = own.key AND addresses.app = '' AND addresses.value = own.value
 WHERE {which} ORDER BY addresses.channel, addresses.app, addresses.value FOR SHARE OF addresses
 """
-_LOCK_OF_JOURNEY = _LOCK_ADDRESSES.format(source="journeys", which="journeys.id = %s")
-_LOCK_OF_MESSAGE = _LOCK_ADDRESSES.format(
-    source="messages JOIN journeys ON journeys.id = messages.journey_id", which="messages.id = %s"
+_LOCK_OF_JOURNEY = _LOCK_ADDRESSES.format(
+    source="journeys JOIN profiles ON profiles.id = journeys.profile_id", which="journeys.id = %s"
 )
+_LOCK_OF_MESSAGE = _LOCK_ADDRESSES.format(
+    source="messages JOIN profiles ON profiles.id = messages.profile_id", which="messages.id = %s"
+)
+_LOCK_OF_PROFILES = _LOCK_ADDRESSES.format(source="profiles", which="profiles.id = ANY(%s)")

@@ -31,7 +31,7 @@ async def find_origins(connection: Connection, message_ids: Collection[UUID]) ->
                template, user_id AS user, journey_id, workflow_id, at
         FROM messages
         JOIN journeys ON journeys.id = journey_id
-        LEFT JOIN profiles ON profiles.id = journeys.profile_id
+        LEFT JOIN profiles ON profiles.id = messages.profile_id
         WHERE messages.id = ANY(%s)
         """,
         (list(message_ids),),

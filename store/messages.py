@@ -1,12 +1,11 @@
 """The send ledger: every message, from its reservation to its outcome."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
 from domain.campaign.life import CampaignState
@@ -22,9 +21,15 @@ from store.database import Connection
 from store.profiles import LEARNED
 from store.transaction_metrics import Metric
 
+# Why a message cannot be claimed: its recipient was erased, or just merged into another one, which is worth a retry.
+Absence = Literal["gone", "moved"]
+
 
 class Claimed(Struct, frozen=True):
-    """A message with its journey and its recipient, read under the locks of all three."""
+    """A message with its journey and its recipient, read under the locks of all three.
+
+    `account_id` is that of an account's journey. `has_left` says that the recipient has left it.
+    """
 
     id: UUID
     state: MessageState
@@ -55,13 +60,14 @@ class Claimed(Struct, frozen=True):
     counted: dict[str, Any]
     learned: LearnedRow | None
     registry_revision: int
+    account_id: str | None
+    has_left: bool
     computed: Mapping[str, Any] = {}
-    account_id: str | None = None
     account: AccountView = NO_ACCOUNT
 
 
-async def reserve(connection: Connection, reservation: Reservation) -> None:
-    """Insert a granted message, or one returned for its send window.
+async def reserve(connection: Connection, reservations: Sequence[Reservation]) -> None:
+    """Insert granted messages, or some returned for their send window.
 
     A message in another state stays as it is, which the attempt to send it will find.
     """
@@ -69,8 +75,12 @@ async def reserve(connection: Connection, reservation: Reservation) -> None:
         """
         INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority,
                               template, at, expires_at)
-        VALUES (%(id)s, %(journey_id)s, %(profile_id)s, %(campaign_key)s, %(step)s, %(visit)s, %(channel)s,
-                %(category)s, %(priority)s, %(template)s, %(at)s, %(expires_at)s)
+        SELECT id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority, template, at,
+               expires_at
+        FROM jsonb_to_recordset(%s) AS item (
+          id uuid, journey_id uuid, profile_id uuid, campaign_key text, step text, visit int, channel text,
+          category text, priority text, template text, at timestamptz, expires_at timestamptz)
+        ORDER BY id
         ON CONFLICT (id) DO UPDATE
         SET profile_id = EXCLUDED.profile_id, channel = EXCLUDED.channel, category = EXCLUDED.category,
             priority = EXCLUDED.priority, template = EXCLUDED.template, at = EXCLUDED.at,
@@ -78,36 +88,46 @@ async def reserve(connection: Connection, reservation: Reservation) -> None:
             reserved_at = clock_timestamp(), claimed_at = NULL, settled_at = NULL
         WHERE messages.state = 'cancelled' AND messages.reason = 'send_window'
         """,
-        asdict(reservation),
+        (Jsonb(reservations),),
     )
 
 
-async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | None:
+async def find_open(connection: Connection, journey_id: UUID, step: str, visit: int) -> list[UUID]:
+    """Return the messages of a visit that are reserved or being sent."""
+    cursor = await connection.execute(
+        """
+        SELECT id FROM messages
+        WHERE journey_id = %s AND step = %s AND visit = %s AND state IN ('reserved', 'sending') ORDER BY id
+        """,
+        (journey_id, step, visit),
+    )
+    return [row["id"] async for row in cursor]
+
+
+_OF_MESSAGE = """
+SELECT journeys.id FROM journeys JOIN messages ON messages.journey_id = journeys.id WHERE messages.id = %s
+"""
+_LOCK_JOURNEY = f"{_OF_MESSAGE} FOR NO KEY UPDATE OF journeys"
+_SHARE_JOURNEY = f"{_OF_MESSAGE} FOR SHARE OF journeys"
+
+
+async def lock_for_claim(connection: Connection, message_id: UUID, *, writes_journey: bool) -> Claimed | Absence:
     """Lock campaigns, recipient, addresses, journey and message, in order; read them.
 
     Campaigns are locked shared. The locks settle the refusals of recipient and address: a change waits for this claim,
-    or is seen by it. None if the journey was just moved to another profile, or there is no such message; the first is
-    worth a retry.
+    or is seen by it. A claim that does not write the journey shares it with others, as for the members of an account;
+    its end waits for all of them.
     """
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     recipient = await connection.execute(
         """
-        SELECT profiles.id
-        FROM profiles
-        JOIN journeys ON journeys.profile_id = profiles.id
-        JOIN messages ON messages.journey_id = journeys.id
+        SELECT profiles.id FROM profiles JOIN messages ON messages.profile_id = profiles.id
         WHERE messages.id = %s FOR SHARE OF profiles
         """,
         (message_id,),
     )
     await addresses.lock_of_message(connection, message_id)
-    await connection.execute(
-        """
-        SELECT journeys.id FROM journeys JOIN messages ON messages.journey_id = journeys.id
-        WHERE messages.id = %s FOR NO KEY UPDATE OF journeys
-        """,
-        (message_id,),
-    )
+    await connection.execute(_LOCK_JOURNEY if writes_journey else _SHARE_JOURNEY, (message_id,))
     cursor = await connection.execute(
         f"""
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
@@ -121,10 +141,14 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
                suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
                {LEARNED} AS learned,
-               (SELECT revision FROM registry) AS registry_revision
+               (SELECT revision FROM registry) AS registry_revision,
+               journeys.account_id IS NOT NULL AND NOT EXISTS (
+                 SELECT FROM account_members AS member
+                 WHERE member.account_id = journeys.account_id AND member.profile_id = profiles.id AND is_member
+               ) AS has_left
         FROM messages
         JOIN journeys ON journeys.id = messages.journey_id
-        JOIN profiles ON profiles.id = journeys.profile_id
+        JOIN profiles ON profiles.id = messages.profile_id
         JOIN campaigns ON campaigns.key = journeys.campaign_key
         WHERE messages.id = %s FOR NO KEY UPDATE OF messages
         """,  # noqa: S608 -- a constant of the store
@@ -132,8 +156,10 @@ async def lock_for_claim(connection: Connection, message_id: UUID) -> Claimed | 
     )
     locked = await recipient.fetchone()
     row = await cursor.fetchone()
-    if locked is None or row is None or locked["id"] != row["profile_id"]:
-        return None
+    if row is None:
+        return "gone"
+    if locked is None or locked["id"] != row["profile_id"]:
+        return "moved"
     return Claimed(**row)
 
 

@@ -1,13 +1,13 @@
 """Facts for the decisions of steps, read under the locks of person and journey."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from msgspec import convert
+from msgspec import Struct, convert
 
-from domain.journey.requests import AuthorizeRequest
-from domain.journey.step_facts import GateFacts, StepFacts
+from domain.journey.requests import AuthorizeRequest, MembersRequest
+from domain.journey.step_facts import GateFacts, MemberFacts, PageFacts, StepFacts
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.arms import IS_ARM
@@ -19,38 +19,70 @@ _LOCK_PERSON = """
 SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
 WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
 """
-_GATE_FACTS = f"""
-SELECT journeys.profile_id, profiles.traits, profiles.context, profiles.consent, profiles.suppressed,
-       {REFUSED_OF_PROFILE} AS refused_addresses,
-       CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
-       CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
-       journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
-       (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
-       (SELECT at FROM decisions WHERE id = %(asked_before)s AND outcome = 'held') AS held_at,
-       (SELECT revision FROM registry) AS registry_revision,
-       COALESCE(caps.rules, '[]') AS rules,
-       COALESCE((
-         SELECT jsonb_agg(jsonb_build_object(
-           'at', CASE WHEN messages.state IN ('reserved', 'sending')
-                      THEN greatest(messages.at, least(messages.expires_at, %(at)s)) ELSE messages.at END,
-           'channel', channel, 'category', category, 'priority', priority))
-         FROM messages
-         WHERE messages.profile_id = journeys.profile_id
-           AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')
-           AND (messages.at > %(at)s - caps.longest
-                OR messages.state IN ('reserved', 'sending') AND messages.expires_at > %(at)s - caps.longest)
-         ), '[]') AS ledger
-FROM journeys
-JOIN profiles ON profiles.id = journeys.profile_id
-JOIN campaigns ON campaigns.key = journeys.campaign_key
-CROSS JOIN LATERAL (SELECT journeys.state = 'active' AND campaign_version = ANY(exiting) AS is_stopped) AS stopped
+_CAPS = """
 LEFT JOIN (
   SELECT rules, (SELECT max(greatest((rule ->> 'window')::float8, (rule ->> 'min_gap')::float8))
                  FROM jsonb_array_elements(rules) AS rule) * interval '1 second' AS longest
   FROM documents WHERE kind = 'frequency-caps' ORDER BY version DESC LIMIT 1
 ) AS caps ON true
-WHERE journeys.id = %(journey_id)s
+"""
+# The person as the gate sees them: an expression for statements that read `profiles` and `caps`.
+_RECIPIENT = f"""
+profiles.traits, profiles.context, profiles.consent, profiles.suppressed,
+{REFUSED_OF_PROFILE} AS refused_addresses,
+COALESCE((
+  SELECT jsonb_agg(jsonb_build_object(
+    'at', CASE WHEN messages.state IN ('reserved', 'sending')
+               THEN greatest(messages.at, least(messages.expires_at, %(at)s)) ELSE messages.at END,
+    'channel', channel, 'category', category, 'priority', priority))
+  FROM messages
+  WHERE messages.profile_id = profiles.id
+    AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')
+    AND (messages.at > %(at)s - caps.longest
+         OR messages.state IN ('reserved', 'sending') AND messages.expires_at > %(at)s - caps.longest)
+  ), '[]') AS ledger
 """  # noqa: S608 -- a constant of the store
+# The journey and its campaign as the gate sees them, with the answer to a repeated request.
+_JOURNEY = """
+journeys.profile_id,
+CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
+CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
+journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
+(SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
+(SELECT at FROM decisions WHERE id = %(asked_before)s AND outcome = 'held') AS held_at,
+COALESCE(caps.rules, '[]') AS rules
+"""
+_FROM_JOURNEY = """
+FROM journeys
+JOIN campaigns ON campaigns.key = journeys.campaign_key
+CROSS JOIN LATERAL (SELECT journeys.state = 'active' AND campaign_version = ANY(exiting) AS is_stopped) AS stopped
+"""
+_GATE_FACTS = f"""
+SELECT {_JOURNEY}, {_RECIPIENT}, (SELECT revision FROM registry) AS registry_revision
+{_FROM_JOURNEY}
+JOIN profiles ON profiles.id = journeys.profile_id
+{_CAPS}
+WHERE journeys.id = %(journey_id)s
+"""  # noqa: S608 -- constants of the store
+_PAGE_FACTS = f"""
+SELECT {_JOURNEY} {_FROM_JOURNEY} {_CAPS} WHERE journeys.id = %(journey_id)s
+"""
+# A member whose role changed or who left since the page was read is not among them any more.
+_MEMBER_FACTS = f"""
+SELECT profiles.id AS profile_id, {_RECIPIENT},
+       EXISTS (SELECT FROM decisions WHERE decisions.id = item.refusal_id)
+       OR EXISTS (SELECT FROM messages
+                  WHERE messages.journey_id = journeys.id AND messages.step = %(step)s AND messages.visit = %(visit)s
+                    AND messages.profile_id = profiles.id
+                    AND NOT (messages.state = 'cancelled' AND messages.reason = 'send_window')) AS is_decided
+FROM unnest(%(profile_ids)s::uuid[], %(refusal_ids)s::uuid[]) AS item (profile_id, refusal_id)
+JOIN profiles ON profiles.id = item.profile_id
+JOIN journeys ON journeys.id = %(journey_id)s
+JOIN account_members AS member
+  ON member.account_id = journeys.account_id AND member.profile_id = profiles.id AND is_member AND role = %(role)s
+{_CAPS}
+ORDER BY profiles.id
+"""  # noqa: S608 -- constants of the store
 _STEP_FACTS = f"""
 SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version, entry, entered_at, saved,
        CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
@@ -62,7 +94,9 @@ SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version,
         WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,
        COALESCE((SELECT jsonb_object_agg(step, CASE WHEN opened_at IS NOT NULL THEN 'opened'
                                                     WHEN messages.state = 'sent' THEN 'ignored'
-                                                    ELSE messages.state END ORDER BY visit)
+                                                    ELSE messages.state END
+                                            -- Of a message to many members, the one that went furthest.
+                                            ORDER BY visit, opened_at IS NOT NULL, messages.state = 'sent')
                  FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS messages,
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
                  WHERE decisions.journey_id = journeys.id AND {IS_ARM}), '{{}}') AS arms,
@@ -111,6 +145,77 @@ async def read_step_facts(
     parameters = {"decision_id": decision_id, "with_stamps": with_stamps}
     row = await _read_locked(connection, journey_id, _STEP_FACTS, parameters, locks_addresses=False)
     return None if row is None else StepFacts(**row)
+
+
+class JourneyRef(Struct, frozen=True):
+    """The version of a journey, which says to which members a step sends."""
+
+    campaign_key: str
+    campaign_version: int
+
+
+async def find_version(connection: Connection, journey_id: UUID) -> JourneyRef | None:
+    """Lock the campaigns, and return the version of a journey; None if there is none."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
+    cursor = await connection.execute(
+        "SELECT campaign_key, campaign_version FROM journeys WHERE id = %s", (journey_id,)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else JourneyRef(**row)
+
+
+async def page_of_members(
+    connection: Connection, journey_id: UUID, role: str, after: UUID | None, limit: int
+) -> list[UUID]:
+    """Return the next members of a journey's account with a role, ordered by id."""
+    cursor = await connection.execute(
+        """
+        SELECT member.profile_id FROM journeys JOIN account_members AS member USING (account_id)
+        WHERE journeys.id = %s AND is_member AND role = %s AND (%s::uuid IS NULL OR member.profile_id > %s)
+        ORDER BY member.profile_id LIMIT %s
+        """,
+        (journey_id, role, after, after, limit),
+    )
+    return [row["profile_id"] async for row in cursor]
+
+
+async def read_page_facts(
+    connection: Connection, request: MembersRequest, role: str, profile_ids: Sequence[UUID]
+) -> tuple[PageFacts, list[MemberFacts]] | None:
+    """Lock members, their addresses and the journey; read the gate's facts.
+
+    Requires the locked campaigns. In a pipeline this is one round trip. The journey's person is locked as well: a
+    decision about all members is theirs. Members who left since the page was read are missing. None if the
+    journey has just got another person, or does not exist; the first is worth a retry.
+    """
+    locked = await connection.execute(
+        """
+        SELECT id FROM profiles
+        WHERE id = ANY(%s) OR id = (SELECT profile_id FROM journeys WHERE id = %s)
+        ORDER BY id FOR NO KEY UPDATE
+        """,
+        (list(profile_ids), request.journey_id),
+    )
+    await addresses.lock_of_profiles(connection, profile_ids)
+    await connection.execute("SELECT id FROM journeys WHERE id = %s FOR NO KEY UPDATE", (request.journey_id,))
+    parameters = {
+        "journey_id": request.journey_id,
+        "decision_id": request.decision_id,
+        "asked_before": request.previous_decision_id,
+        "at": request.at,
+        "step": request.step,
+        "visit": request.visit,
+        "role": role,
+        "profile_ids": list(profile_ids),
+        "refusal_ids": [request.refusal_id(profile_id) for profile_id in profile_ids],
+    }
+    page = await connection.execute(_PAGE_FACTS, parameters)
+    members = await connection.execute(_MEMBER_FACTS, parameters)
+    ids = {row["id"] for row in await locked.fetchall()}
+    row = await page.fetchone()
+    if row is None or row["profile_id"] not in ids:
+        return None
+    return convert(row, PageFacts), convert(await members.fetchall(), list[MemberFacts])
 
 
 async def _read_locked(

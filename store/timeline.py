@@ -37,6 +37,17 @@ _TIMELINE = """
 WITH own_ids AS (
   SELECT kind, value FROM identities WHERE profile_id = %(profile_id)s
   UNION ALL SELECT unnest(ARRAY['user', 'anonymous']), %(called)s::text WHERE %(called)s::text IS NOT NULL
+),
+-- A journey of an account has decisions and messages about its other members as well; `member` names them.
+own_decisions AS (
+  SELECT decisions.*, CASE WHEN data ? 'role' AND profile_id <> %(profile_id)s THEN
+           (SELECT COALESCE(user_id, id::text) FROM profiles WHERE profiles.id = profile_id) END AS member
+  FROM decisions WHERE profile_id = ANY(%(profile_ids)s) OR journey_id = %(journey_id)s AND data ? 'role'
+),
+own_messages AS (
+  SELECT messages.*, CASE WHEN profile_id <> %(profile_id)s THEN
+           (SELECT COALESCE(user_id, id::text) FROM profiles WHERE profiles.id = profile_id) END AS member
+  FROM messages WHERE profile_id = ANY(%(profile_ids)s) OR journey_id = %(journey_id)s
 )
 SELECT shown.*, changed.changes
 FROM (
@@ -68,22 +79,23 @@ FROM (
   ) AS changes
   UNION ALL
   SELECT kind, recorded_at, id::text, at, NULL, outcome, reason, campaign_key, journey_id, step,
-         data || jsonb_strip_nulls(jsonb_build_object('event_id', event_id))
-  FROM decisions WHERE profile_id = ANY(%(profile_ids)s)
+         data || jsonb_strip_nulls(jsonb_build_object('event_id', event_id, 'member', member))
+  FROM own_decisions
   UNION ALL
   -- The journey's clock is ahead where the time of a `sojourn dev` was moved.
   SELECT 'message', settled_at, id::text, greatest(settled_at, at), template, state, reason, campaign_key, journey_id,
          step,
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts,
-           'provider_id', provider_id, 'detail', detail))
-  FROM messages WHERE profile_id = ANY(%(profile_ids)s) AND settled_at IS NOT NULL
+           'provider_id', provider_id, 'detail', detail, 'member', member))
+  FROM own_messages WHERE settled_at IS NOT NULL
   UNION ALL
   SELECT 'message', COALESCE(claimed_at, reserved_at), id::text, greatest(COALESCE(claimed_at, reserved_at), at),
          template, state, reason, campaign_key, journey_id, step,
          jsonb_strip_nulls(jsonb_build_object(
-           'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'detail', detail))
-  FROM messages WHERE profile_id = ANY(%(profile_ids)s) AND settled_at IS NULL
+           'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'detail', detail,
+           'member', member))
+  FROM own_messages WHERE settled_at IS NULL
   UNION ALL
   SELECT 'goal', conversions.recorded_at, conversions.journey_id::text, conversions.at,
          concat_ws(' ', NULLIF(rules #>> '{goal,kind}', 'track'), rules #>> '{goal,event}'),

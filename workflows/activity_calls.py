@@ -6,6 +6,7 @@ retried without blocking anything. So a request may run twice, and again if the 
 recognises by the decision, position or end that it has recorded that it ran before.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -22,9 +23,17 @@ with workflow.unsafe.imports_passed_through():
     from application.send import SendOutcome
     from domain.journey.migration import MigrationOutcome
     from domain.journey.position import NextPositions, Position
-    from domain.journey.protocol import Authorize, Dispatch, LookUp, Perform, Unreadable
-    from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest
-    from domain.sending.policy import Answer
+    from domain.journey.protocol import (
+        Authorize,
+        AuthorizeMembers,
+        Dispatch,
+        DispatchMembers,
+        LookUp,
+        Perform,
+        Unreadable,
+    )
+    from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest, MembersRequest
+    from domain.sending.policy import Answer, MembersAnswer
 
 
 T = TypeVar("T")
@@ -68,6 +77,33 @@ class ActivityCalls:
             priority=options.send_priority(self._campaign, command.category, command.priority),
             summary=f"send {step} by {command.channel}",
         )
+
+    async def authorize_members(self, command: AuthorizeMembers, next_positions: NextPositions) -> MembersAnswer:
+        """Ask the gate to which members of the next page a message may go.
+
+        On record before it runs: the page is larger than what a workflow task should wait for.
+        """
+        request = MembersRequest(
+            journey_id=self._journey_id,
+            step=command.step,
+            visit=command.visit,
+            attempt=command.attempt,
+            reached_at=command.reached_at,
+            at=workflow.now(),
+            after=None if command.after is None else UUID(command.after),
+            next_positions=next_positions,
+        )
+        return await _call_on_record(
+            JourneyActivities.authorize_members, request, f"to which members may {command.step} go?"
+        )
+
+    async def send_to_members(self, command: DispatchMembers, step: str | None) -> list[SendOutcome]:
+        """Send the messages of a page, each as an activity of its own.
+
+        A queue's rate limit counts activities, and each message is retried by itself. None of them moves the journey.
+        """
+        sends = (Dispatch(id, command.channel, command.category, command.priority, None) for id in command.message_ids)
+        return await asyncio.gather(*(self.send(one, step, NextPositions(0, ())) for one in sends))
 
     async def evaluate(self, step: str, visits: Mapping[str, int], next_positions: NextPositions) -> int | None:
         """Evaluate a branch, split or repetition."""

@@ -42,10 +42,12 @@ with workflow.unsafe.imports_passed_through():
     from domain.journey.protocol import (
         Answered,
         Authorize,
+        AuthorizeMembers,
         AwaitMatch,
         AwaitResume,
         Command,
         Dispatch,
+        DispatchMembers,
         Evaluate,
         Evaluated,
         Exited,
@@ -54,6 +56,8 @@ with workflow.unsafe.imports_passed_through():
         LookedUp,
         LookUp,
         Matched,
+        MembersAnswered,
+        MembersSettled,
         Perform,
         Performed,
         Resumed,
@@ -288,6 +292,13 @@ class JourneyWorkflow:
             case Dispatch():
                 outcome = await self._calls.send(command, self._state.step, self._next_positions(command))
                 return Settled(outcome.state, outcome.journey_ended)
+            case AuthorizeMembers():
+                next_positions = self._next_positions(command)
+                return MembersAnswered(await self._calls.authorize_members(command, next_positions))
+            case DispatchMembers():
+                outcomes = await self._calls.send_to_members(command, self._state.step)
+                ended = any(outcome.journey_ended for outcome in outcomes)
+                return MembersSettled(tuple(outcome.state for outcome in outcomes), ended)
             case Evaluate(step=step):
                 return Evaluated(await self._calls.evaluate(step, self._state.visits, self._next_positions(command)))
             case LookUp():

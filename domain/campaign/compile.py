@@ -22,6 +22,7 @@ from domain.campaign.plan import (
     Plan,
     Repeat,
     Send,
+    SendMembers,
     Split,
     Subscription,
     WaitFor,
@@ -163,8 +164,19 @@ def _delay(step: DelayStep, at: _Place) -> Node:
     return Delay(id=at.id, seconds=step.delay, next=at.next)
 
 
-def _send(step: SendStep, at: _Place) -> Send:
+def _send(step: SendStep, at: _Place) -> Send | SendMembers:
     spec = step.send
+    if spec.to is not None:
+        return SendMembers(
+            id=at.id,
+            channel=spec.channel,
+            template=spec.template,
+            category=spec.category,
+            priority=spec.priority,
+            expires=spec.expires,
+            role=spec.to.role,
+            next=at.next,
+        )
     return Send(
         id=at.id,
         channel=spec.channel,

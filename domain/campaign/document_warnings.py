@@ -11,7 +11,7 @@ from domain.campaign.cycles import find_cycles
 from domain.campaign.delays.kinds import form_of
 from domain.campaign.durations import format_duration
 from domain.campaign.event_names import event_name_warnings
-from domain.campaign.plan import Plan, Send
+from domain.campaign.plan import Message, Plan
 from domain.campaign.raw_steps import RawStep, StepList, iter_blocks, iter_steps
 from domain.campaign.rules import Rules
 from domain.campaign.steps.kinds import CONTROL_STEPS
@@ -86,7 +86,7 @@ def _check_expiries(source: YamlSource, plan: Plan, rules: Rules) -> Iterator[Pr
     for block in iter_blocks(source):
         for index, step in enumerate(block.steps):
             node = plan.nodes.get(str(step.get("id")))
-            if not isinstance(node, Send) or node.category == TRANSACTIONAL or node.expires > closed:
+            if not isinstance(node, Message) or node.category == TRANSACTIONAL or node.expires > closed:
                 continue
             if not _is_reached_when_open(block, index, rules, rules.send_window):
                 said = (

@@ -35,7 +35,7 @@ def check_forms(source: YamlSource) -> Iterator[Problem]:
         for path, said, remedy in kind.form_problems(placed.step)
     )
     for path, said, suggestion in chain(
-        _entry(source), _schedule(source), _send_window(source), of_steps, _rounds(steps)
+        _entry(source), _schedule(source), _send_window(source), of_steps, _rounds(steps), _members(source, steps)
     ):
         yield source.problem(path, said, suggestion)
 
@@ -87,6 +87,21 @@ def _send_window(source: YamlSource) -> Iterator[_Found]:
         yield ("send_window",), said, 'For the whole day, leave both out or write `from: "00:00"` and `to: "24:00"`'
     elif set(window) <= {"from", "to"}:
         yield ("send_window",), "this window is always open", "Leave it out, or write `from`, `to` or `days`"
+
+
+def _members(source: YamlSource, steps: list[RawStep]) -> Iterator[_Found]:
+    """Find messages to members that have no account, or a choice at a full cap."""
+    is_account = mapping_at(source.data, "entry").get("account") is True
+    for path, step in steps:
+        send = mapping_at(step, "send")
+        if "to" not in send:
+            continue
+        if not is_account:
+            said = "`to` names members of an account, and the journeys of this campaign are those of people"
+            yield (*path, "send", "to"), said, "Write `account: true` under `entry`, or leave `to` out"
+        if send.get("on_capped", "skip") != "skip":
+            said = "`on_capped` is for the one person of a journey; here, a cap that is full skips its member alone"
+            yield (*path, "send", "on_capped"), said, "Leave it out"
 
 
 def _rounds(steps: list[RawStep]) -> Iterator[_Found]:

@@ -38,8 +38,8 @@ class Until(Struct, frozen=True, tag="until", tag_field="kind", omit_defaults=Tr
     unreadable: str | None = None
 
 
-class Send(Struct, frozen=True, tag="send", tag_field="kind", omit_defaults=True):
-    """One message on one channel, through the gate.
+class Message(Struct, frozen=True, omit_defaults=True):
+    """A step that sends on one channel, through the gate.
 
     `expires` is in seconds from reaching the step.
     """
@@ -52,6 +52,16 @@ class Send(Struct, frozen=True, tag="send", tag_field="kind", omit_defaults=True
     on_capped: OnCapped = "skip"
     next: str | None = None
     priority: MessagePriority = "normal"
+
+
+class Send(Message, frozen=True, tag="send", tag_field="kind", omit_defaults=True):
+    """One message to the person of the journey."""
+
+
+class SendMembers(Message, frozen=True, kw_only=True, tag="send_members", tag_field="kind", omit_defaults=True):
+    """One message to each member of the journey's account with this role."""
+
+    role: str
 
 
 class Subscription(Struct, frozen=True, omit_defaults=True):
@@ -160,13 +170,13 @@ class Exit(Struct, frozen=True, tag="exit", tag_field="kind", omit_defaults=True
     outcome: str
 
 
-Node = Delay | Until | Send | WaitFor | Branch | Split | Repeat | Act | Exit
+Node = Delay | Until | Send | SendMembers | WaitFor | Branch | Split | Repeat | Act | Exit
 
 
 def followers(node: Node) -> Iterator[str | None]:
     """Iterate over the steps that may follow; None where the flow ends."""
     match node:
-        case Delay(next=next) | Send(next=next) | Act(next=next):
+        case Delay(next=next) | Send(next=next) | SendMembers(next=next) | Act(next=next):
             yield next
         case Until(next=next, past=past, unreadable=unreadable):
             yield from (next, past, unreadable)

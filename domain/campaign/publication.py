@@ -12,7 +12,7 @@ from domain.campaign.derive_rules import derive_rules
 from domain.campaign.document_checks import check_document
 from domain.campaign.document_warnings import document_warnings
 from domain.campaign.form_checks import find_stray_keys
-from domain.campaign.plan import Plan, Send
+from domain.campaign.plan import Message, Plan
 from domain.campaign.raw_steps import iter_steps
 from domain.campaign.reference_checks import check_saved_names, unknown_saved
 from domain.campaign.rules import Rules
@@ -119,7 +119,9 @@ def _render_trials(
     conditions = " ".join(filter(None, (entry.where, entry.key, entry.audience.where if entry.audience else None)))
     named = _NAMED.findall(conditions)
     known = frozenset(f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in named)
-    sends = {(node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Send)}
+    sends = {
+        (node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Message)
+    }
     return try_templates([(loaded[name], is_transactional) for name, is_transactional in sorted(sends)], known)
 
 

@@ -1,16 +1,17 @@
 """States after the answers of the gate, a send, a fork, a look-up and an action."""
 
+from collections import Counter
 from datetime import datetime
 from typing import assert_never
 
 from msgspec.structs import replace
 
-from domain.campaign.plan import Act, Fork, Plan, Send, Until
+from domain.campaign.plan import Act, Fork, Plan, Send, SendMembers, Until
 from domain.journey.moves import arrive, ask_again, ask_resumed, listen_from, note, outcome_of
-from domain.journey.protocol import Performed, Settled, Unreadable
-from domain.journey.state import CAPPED, EXITED, JourneyState
+from domain.journey.protocol import MembersSettled, Performed, Settled, Unreadable
+from domain.journey.state import CAPPED, EXITED, JourneyState, MembersRound
 from domain.sending.claim import POSTPONED
-from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
+from domain.sending.policy import SEND_WINDOW, Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
 
 
 def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
@@ -46,6 +47,67 @@ def after_send(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: d
     if fact.outcome == POSTPONED:
         return ask_again(noted, at)
     return _leave_recorded(plan, noted, node, at)
+
+
+def after_members_answer(
+    plan: Plan, state: JourneyState, node: SendMembers, answer: MembersAnswer, at: datetime
+) -> JourneyState:
+    """Return the state after the gate's answer about a page of members."""
+    match answer:
+        case MembersPage(message_ids=message_ids, after=after, until=until):
+            round = state.members or MembersRound()
+            known = replace(
+                round,
+                after=after,
+                is_last=after is None,
+                message_ids=message_ids,
+                until=min((end for end in (round.until, until) if end is not None), default=None),
+            )
+            paged = replace(state, members=known, reason=None)
+            if message_ids:
+                # A member may react before the messages have settled.
+                return listen_from(replace(paged, phase="granted"), at)
+            return _next_page(plan, paged, node, known, at)
+        case Held() if state.resumed:
+            # The resumption overtook the answer.
+            return ask_resumed(plan, state, at)
+        case Held(reason=reason):
+            return replace(note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
+        case Refused(reason=reason, journey_ended=True):
+            return replace(note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
+        case Refused(reason=reason):
+            return arrive(plan, listen_from(note(state, at, f"refused: {reason}"), at), node.next, at)
+        case _:
+            assert_never(answer)
+
+
+def after_members_sent(
+    plan: Plan, state: JourneyState, node: SendMembers, fact: MembersSettled, at: datetime
+) -> JourneyState:
+    """Return the state after the settlement of a page of messages."""
+    noted = note(state, at, count_outcomes(fact))
+    if fact.journey_ended:
+        return replace(noted, outcome=EXITED, recorded=True)
+    round = state.members or MembersRound()
+    known = replace(round, message_ids=(), is_postponed=round.is_postponed or POSTPONED in fact.outcomes)
+    return _next_page(plan, replace(noted, members=known), node, known, at)
+
+
+def count_outcomes(fact: MembersSettled) -> str:
+    """Say how many messages of a page have which outcome: `98 sent, 2 failed`."""
+    return ", ".join(f"{number} {outcome}" for outcome, number in sorted(Counter(fact.outcomes).items()))
+
+
+def _next_page(plan: Plan, state: JourneyState, node: SendMembers, round: MembersRound, at: datetime) -> JourneyState:
+    """Go on to the next page, else to the next round, else to the next step."""
+    if not round.is_last:
+        return replace(state, phase="deciding", resumed=False)
+    if round.is_postponed:
+        return replace(ask_again(state, at), members=None)
+    if round.until is not None:
+        noted = note(state, at, f"deferred to {round.until:%Y-%m-%dT%H:%M:%SZ}: {SEND_WINDOW}")
+        return replace(noted, phase="deferred", until=round.until, reason=SEND_WINDOW, members=None)
+    return arrive(plan, state, node.next, at)
 
 
 def after_evaluation(plan: Plan, state: JourneyState, node: Fork, case: int | None, at: datetime) -> JourneyState:

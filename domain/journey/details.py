@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.campaign.plan import Act, Delay, Exit, Fork, Plan, Repeat, Send, Until, WaitFor
+from domain.campaign.plan import Act, Delay, Exit, Fork, Message, Plan, Repeat, Send, SendMembers, Until, WaitFor
 from domain.journey.moves import rests_until
 from domain.journey.state import COMPLETED, JourneyState
 
@@ -32,14 +32,19 @@ def _now(plan: Plan, state: JourneyState) -> str:
             return f"**Waiting** at `{node.id}`{until}: for the next round"
         case WaitFor():
             return f"**Waiting** at `{node.id}`{until}: for an event"
-        case Send() if state.phase == "deferred":
+        case Message() if state.phase == "deferred":
             return f"**Deferred** at `{node.id}`{until}: {reason}"
-        case Send() if state.phase == "held":
+        case Message() if state.phase == "held":
             return f"**Held** at `{node.id}`{until}: {reason}"
         case Send() if state.phase == "granted":
             return f"**Sending** `{node.id}` by {node.channel}"
         case Send():
             return f"**Asking** whether `{node.id}` may go by {node.channel}"
+        case SendMembers() if state.phase == "granted" and state.members is not None:
+            number = len(state.members.message_ids)
+            return f"**Sending** `{node.id}` by {node.channel}: {number} messages"
+        case SendMembers():
+            return f"**Asking** to which members `{node.id}` may go by {node.channel}"
         case Exit(outcome=outcome):
             return f"**Over**: {outcome}"
         case Fork():

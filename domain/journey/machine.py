@@ -10,7 +10,20 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from domain.campaign.plan import Act, Delay, Exit, Fork, Plan, Repeat, Send, Subscription, Until, WaitFor
+from domain.campaign.plan import (
+    Act,
+    Delay,
+    Exit,
+    Fork,
+    Message,
+    Plan,
+    Repeat,
+    Send,
+    SendMembers,
+    Subscription,
+    Until,
+    WaitFor,
+)
 from domain.journey import answers
 from domain.journey.moves import (
     arrive,
@@ -28,10 +41,12 @@ from domain.journey.moves import (
 from domain.journey.protocol import (
     Answered,
     Authorize,
+    AuthorizeMembers,
     AwaitMatch,
     AwaitResume,
     Command,
     Dispatch,
+    DispatchMembers,
     Evaluate,
     Evaluated,
     Exited,
@@ -40,6 +55,8 @@ from domain.journey.protocol import (
     LookedUp,
     LookUp,
     Matched,
+    MembersAnswered,
+    MembersSettled,
     Perform,
     Performed,
     Resumed,
@@ -48,7 +65,7 @@ from domain.journey.protocol import (
     SleepUntil,
     Woke,
 )
-from domain.journey.state import COMPLETED, EXITED, JourneyState, JourneyStatus, Match
+from domain.journey.state import COMPLETED, EXITED, JourneyState, JourneyStatus, Match, MembersRound
 
 
 def begin(plan: Plan, at: datetime, seed: str = "") -> JourneyState:
@@ -81,6 +98,8 @@ def next_command(plan: Plan, state: JourneyState) -> Command:
             return Perform(node.id, state.visits[node.id], outcome_after(plan, state, node.next))
         case Send():
             return _send_command(plan, state, node)
+        case SendMembers():
+            return _members_command(plan, state, node)
         case Exit():
             return Finish(node.outcome, state.recorded)
         case _:
@@ -90,7 +109,7 @@ def next_command(plan: Plan, state: JourneyState) -> Command:
 def after(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
     """Return the state after a fact. One of another step changes nothing."""
     if state.outcome is not None:
-        return note(state, at, fact.outcome) if isinstance(fact, Settled) else state
+        return _note_settled(state, fact, at)
     known = _with_fact(plan, state, fact, at)
     if _is_under_way(plan, state, known):
         return known
@@ -120,12 +139,23 @@ def status(plan: Plan, state: JourneyState) -> tuple[str, JourneyStatus]:
     if state.step is None or state.outcome is not None:
         return "", "acting"
     match plan.node(state.step):
-        case Send() if state.phase in ("deferred", "held"):
+        case Message() if state.phase in ("deferred", "held"):
             return state.step, state.phase
         case Until():
             return state.step, "waiting"
         case _:
             return state.step, "waiting" if is_at_rest(plan, state) else "acting"
+
+
+def _note_settled(state: JourneyState, fact: Fact, at: datetime) -> JourneyState:
+    """Note the outcome of messages that were in flight when the journey ended."""
+    match fact:
+        case Settled(outcome=outcome):
+            return note(state, at, outcome)
+        case MembersSettled():
+            return note(state, at, answers.count_outcomes(fact))
+        case _:
+            return state
 
 
 def _is_under_way(plan: Plan, before: JourneyState, known: JourneyState) -> bool:
@@ -151,13 +181,17 @@ def _with_fact(plan: Plan, state: JourneyState, fact: Fact, at: datetime) -> Jou
             return answers.after_answer(plan, state, node, answer, at)
         case Settled() if isinstance(node, Send) and state.phase == "granted":
             return answers.after_send(plan, state, node, fact, at)
+        case MembersAnswered(answer=answer) if isinstance(node, SendMembers) and state.phase == "deciding":
+            return answers.after_members_answer(plan, state, node, answer, at)
+        case MembersSettled() if isinstance(node, SendMembers) and state.phase == "granted":
+            return answers.after_members_sent(plan, state, node, fact, at)
         case Evaluated(case=case) if isinstance(node, Fork) and state.phase == "deciding":
             return answers.after_evaluation(plan, state, node, case, at)
         case LookedUp(until=until) if isinstance(node, Until) and state.phase == "deciding":
             return answers.after_look_up(plan, state, node, until, at)
         case Performed() if isinstance(node, Act):
             return answers.after_action(plan, state, node, fact, at)
-        case Answered() | Settled() | Evaluated() | LookedUp() | Performed():
+        case Answered() | Settled() | MembersAnswered() | MembersSettled() | Evaluated() | LookedUp() | Performed():
             return state
         case _:
             assert_never(fact)
@@ -174,6 +208,19 @@ def _send_command(plan: Plan, state: JourneyState, node: Send) -> Command:
             return Dispatch(state.message_id, node.channel, node.category, node.priority, ends_with)
         case _:
             return Authorize(node.id, state.visits[node.id], state.attempt, state.since, ends_with)
+
+
+def _members_command(plan: Plan, state: JourneyState, node: SendMembers) -> Command:
+    round = state.members or MembersRound()
+    match state.phase:
+        case "deferred":
+            return SleepUntil(_deadline(plan, state), f"deferred {node.id}: {state.reason}")
+        case "held":
+            return AwaitResume(rests_until(plan, state))
+        case "granted":
+            return DispatchMembers(round.message_ids, node.channel, node.category, node.priority)
+        case _:
+            return AuthorizeMembers(node.id, state.visits[node.id], state.attempt, state.since, round.after)
 
 
 def _after_match(plan: Plan, state: JourneyState, fact: Matched, at: datetime) -> JourneyState:
@@ -208,7 +255,7 @@ def _after_wake(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
             return next_round(plan, rested, node, at)
         case WaitFor():
             return arrive(plan, note(rested, at, "timed out"), node.on_timeout, at)
-        case Send() if state.phase == "deferred":
+        case Message() if state.phase == "deferred":
             return ask_again(state, at)
         case _:
             return state

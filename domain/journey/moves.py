@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from domain.campaign.plan import Delay, Exit, Plan, Repeat, Send, Until, WaitFor
+from domain.campaign.plan import Delay, Exit, Message, Plan, Repeat, Until, WaitFor
 from domain.journey import bucketing
 from domain.journey.state import COMPLETED, HISTORY_LENGTH, SCHEDULE_ENDED, HistoryEntry, JourneyState, Round
 
@@ -24,6 +24,7 @@ def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> J
         visits=visits,
         loops=_loops_around(plan, state, step),
         resumed=False,
+        members=None,
     )
     if step is None:
         return arrived
@@ -79,7 +80,7 @@ def is_at_rest(plan: Plan, state: JourneyState) -> bool:
             return True
         case Until() | Repeat():
             return state.phase == "resting"
-        case Send():
+        case Message():
             return state.phase in ("deferred", "held")
         case _:
             return False

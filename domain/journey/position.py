@@ -18,6 +18,7 @@ from domain.journey.moves import is_at_rest, outcome_of, rests_until
 from domain.journey.protocol import (
     Answered,
     Authorize,
+    AuthorizeMembers,
     Command,
     Dispatch,
     Evaluate,
@@ -25,6 +26,8 @@ from domain.journey.protocol import (
     Fact,
     LookedUp,
     LookUp,
+    MembersAnswered,
+    MembersSettled,
     Perform,
     Performed,
     Settled,
@@ -33,7 +36,7 @@ from domain.journey.protocol import (
 from domain.journey.records import Journey, seed_of
 from domain.journey.state import JourneyState, JourneyStatus
 from domain.sending.claim import POSTPONED, SENT
-from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
+from domain.sending.policy import Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
 
 
 class Position(Struct, frozen=True, omit_defaults=True):
@@ -50,7 +53,8 @@ class Position(Struct, frozen=True, omit_defaults=True):
 class NextPositions(Struct, frozen=True, omit_defaults=True):
     """The position after each result of a request; None is the end.
 
-    `next_positions` gives their order. `move` is the number of the request among all that may move the journey.
+    `next_positions` gives their order. A request without positions moves no journey. `move` is the number of the
+    request among all that may move the journey.
     """
 
     move: int
@@ -78,14 +82,16 @@ def position(plan: Plan, state: JourneyState, at: datetime) -> Position | None:
 def next_positions(plan: Plan, state: JourneyState, command: Command, at: datetime, move: int) -> NextPositions:
     """Return the positions after each answer to a request at this instant.
 
-    The gate has one, for a refusal, and a send one, for any outcome. A fork has `otherwise`, then each case or arm. A
-    look-up has three: past, over by now, unreadable. An action has one.
+    The gate has one, for a refusal, of a message and of all members; a send has one, for any outcome. A fork has
+    `otherwise`, then each case or arm. A look-up has three: past, over by now, unreadable. An action has one.
     """
     facts: list[Fact | None]
     match command:
         case Authorize():
             # Any reason except a cap that ends the journey, which the gate decides by itself.
             facts = [Answered(Refused("expired"))]
+        case AuthorizeMembers():
+            facts = [MembersAnswered(Refused("expired"))]
         case Dispatch():
             facts = [Settled(SENT, journey_ended=False)]
         case Evaluate(step=step):
@@ -100,11 +106,11 @@ def next_positions(plan: Plan, state: JourneyState, command: Command, at: dateti
 
 
 def position_after_gate(
-    next_positions: NextPositions, step: str, answer: Answer, at: datetime, ends_at: datetime | None
+    next_positions: NextPositions, step: str, answer: Answer | MembersAnswer, at: datetime, ends_at: datetime | None
 ) -> Position | None:
     """Return the position after the gate's answer. `ends_at` is the plan's end."""
     match answer:
-        case Granted():
+        case Granted() | MembersPage():
             return Position(step, "acting")
         case Deferred(until=until):
             return Position(step, "deferred", _seconds(at, until if ends_at is None else min(until, ends_at)))
@@ -156,6 +162,12 @@ def stored_at_start(plan: Plan, begun: JourneyState) -> StoredPosition:
 
 def after_answer(plan: Plan, asked: JourneyState, fact: Fact, at: datetime, stored: StoredPosition) -> StoredPosition:
     """Return the row's content after the answer to a request of this state."""
+    if isinstance(fact, MembersSettled):
+        # The messages of members move no row.
+        return stored
+    if isinstance(fact, MembersAnswered) and isinstance(fact.answer, MembersPage) and asked.step is not None:
+        # The step goes on, or the next activity or rest records what follows.
+        return StoredPosition(asked.step, "acting", asked.visits.get(asked.step, 0), stored.move + 1)
     position, led = _follow(plan, asked, fact, at)
     if position is None or (isinstance(fact, Settled) and fact.outcome == POSTPONED):
         # A postponed message is requested again, and the row already says `acting`.

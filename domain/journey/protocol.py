@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from domain.campaign.plan import MessagePriority
 from domain.sending.claim import AttemptState
-from domain.sending.policy import Answer
+from domain.sending.policy import Answer, MembersAnswer
 
 # Commands: the next task of the workflow.
 
@@ -38,6 +38,25 @@ class Authorize(Struct, frozen=True):
     attempt: int
     reached_at: datetime
     ends_with: str | None
+
+
+class AuthorizeMembers(Struct, frozen=True):
+    """Ask the gate about the next page of members, after a profile."""
+
+    step: str
+    visit: int
+    attempt: int
+    reached_at: datetime
+    after: str | None
+
+
+class DispatchMembers(Struct, frozen=True):
+    """Send the messages of a page of members."""
+
+    message_ids: tuple[str, ...]
+    channel: str
+    category: str
+    priority: MessagePriority
 
 
 class Dispatch(Struct, frozen=True):
@@ -80,7 +99,19 @@ class Finish(Struct, frozen=True):
     recorded: bool
 
 
-Command = SleepUntil | AwaitMatch | AwaitResume | Authorize | Dispatch | Evaluate | LookUp | Perform | Finish
+Command = (
+    SleepUntil
+    | AwaitMatch
+    | AwaitResume
+    | Authorize
+    | Dispatch
+    | AuthorizeMembers
+    | DispatchMembers
+    | Evaluate
+    | LookUp
+    | Perform
+    | Finish
+)
 
 
 # Facts: what the workflow reports.
@@ -120,6 +151,22 @@ class Settled(Struct, frozen=True):
     journey_ended: bool
 
 
+class MembersAnswered(Struct, frozen=True):
+    """The gate has answered about a page of members."""
+
+    answer: MembersAnswer
+
+
+class MembersSettled(Struct, frozen=True):
+    """The messages of a page have their outcomes.
+
+    The gate is asked again for postponed ones.
+    """
+
+    outcomes: tuple[AttemptState, ...]
+    journey_ended: bool
+
+
 class Evaluated(Struct, frozen=True):
     """The index of the case that holds, or of the drawn arm; None if no case holds."""
 
@@ -148,4 +195,17 @@ class Exited(Struct, frozen=True):
     reason: str
 
 
-Fact = Woke | Matched | Resumed | Skipped | Answered | Settled | Evaluated | LookedUp | Performed | Exited
+Fact = (
+    Woke
+    | Matched
+    | Resumed
+    | Skipped
+    | Answered
+    | Settled
+    | MembersAnswered
+    | MembersSettled
+    | Evaluated
+    | LookedUp
+    | Performed
+    | Exited
+)

@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from domain.campaign.plan import Delay, Plan, Repeat, Send, WaitFor
+from domain.campaign.plan import Delay, Message, Plan, Repeat, WaitFor
 from domain.journey.moves import arrive
 from domain.journey.state import JourneyState, Round
 
@@ -52,6 +52,6 @@ def _rounds(plan: Plan, repetition: Repeat, visits: dict[str, int]) -> int:
     within = (
         visits.get(id, 0)
         for id, node in plan.nodes.items()
-        if isinstance(node, Send) and repetition in plan.repetitions(id)
+        if isinstance(node, Message) and repetition in plan.repetitions(id)
     )
     return max(within, default=0)

@@ -41,6 +41,47 @@ class AuthorizeRequest(Struct, frozen=True):
         return uuid5(self.journey_id, f"{self.step}/{self.visit}/{attempt}")
 
 
+class MembersRequest(Struct, frozen=True):
+    """Ask to which members of the next page a message may go.
+
+    The page begins after the profile `after`; None is the first page. A decision about all members at once has the id
+    `decision_id`. A member has one message a visit; a refusal of theirs is final for it.
+    """
+
+    journey_id: UUID
+    step: str
+    visit: int
+    attempt: int
+    reached_at: datetime
+    at: datetime
+    after: UUID | None
+    next_positions: NextPositions
+
+    @property
+    def decision_id(self) -> UUID:
+        return self._id_of(str(self.attempt))
+
+    @property
+    def previous_decision_id(self) -> UUID:
+        """The id of the decision on the attempt before this one."""
+        return self._id_of(str(self.attempt - 1))
+
+    def message_id(self, profile_id: UUID) -> UUID:
+        """Return the id of a member's message."""
+        return self._id_of(str(profile_id))
+
+    def refusal_id(self, profile_id: UUID) -> UUID:
+        """Return the id of the refusal of a member's message."""
+        return self._id_of(f"{profile_id}/refused")
+
+    def member_decision_id(self, profile_id: UUID) -> UUID:
+        """Return the id of another decision on a member's message, in this attempt."""
+        return self._id_of(f"{profile_id}/{self.attempt}")
+
+    def _id_of(self, name: str) -> UUID:
+        return uuid5(self.journey_id, f"{self.step}/{self.visit}/{name}")
+
+
 class BranchRequest(Struct, frozen=True):
     """Ask which way the journey goes. `visits` counts its visits of each step."""
 

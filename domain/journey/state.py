@@ -49,14 +49,30 @@ class Round(Struct, frozen=True, omit_defaults=True):
     consumed_event: str | None = None
 
 
+class MembersRound(Struct, frozen=True, omit_defaults=True):
+    """The progress of a step that sends to the members of an account.
+
+    `after` is the cursor of the next page; None before the first one, and after the last one with `is_last`.
+    `message_ids` are those of the page that is being sent. `until` is the earliest end of the deferrals so far, at
+    which the next round begins; one begins at once if a message `is_postponed`.
+    """
+
+    after: str | None = None
+    is_last: bool = False
+    message_ids: tuple[str, ...] = ()
+    until: datetime | None = None
+    is_postponed: bool = False
+
+
 class JourneyState(Struct, frozen=True, omit_defaults=True):
     """The state of a journey.
 
     `seed` makes draws stable for a user. `step` is None at the end of the flow. `until` is the end of the present rest.
     `phase` is the part of a step: "deciding", for a send then "deferred", "held" or "granted", for a repetition or a
     delay until a date "resting". `attempt` counts the requests of this visit. `loops` are the repetitions around the
-    step. `consumed_event` ended the last wait or repetition; it ends none that begins later. `outcome` is set once the
-    journey is over; with `recorded`, the database has it already.
+    step. `consumed_event` ended the last wait or repetition; it ends none that begins later. `members` is the progress
+    of a step that sends to members. `outcome` is set once the journey is over; with `recorded`, the database has it
+    already.
     """
 
     step: str | None
@@ -76,3 +92,4 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     resumed: bool = False
     outcome: str | None = None
     recorded: bool = False
+    members: MembersRound | None = None

@@ -26,7 +26,7 @@ from domain.journey.state import CAPPED
 from domain.journey.step_facts import GateFacts, StepFacts, journey_variables
 from domain.people.derived_events import Cause, ValueChange, derived_event
 from domain.sending import policy
-from domain.sending.policy import Answer, Deferred, Granted, Held, Recipient, Refused, Reservation
+from domain.sending.policy import Answer, Deferred, Granted, Held, JourneyFacts, Recipient, Refused, Reservation
 from domain.tracking.chain import count_chain
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trust, stored_event
 
@@ -35,6 +35,7 @@ A = TypeVar("A")
 _NO_DATE_REASONS: Final = {NoneType: "no_date", Unreadable: "unreadable_date"}
 
 
+GateOutcome = Literal["granted", "deferred", "held", "refused"]
 # Past: there is no date, or the step was reached after it. Unreadable: the value is not a date.
 DelayOutcome = Literal["past", "unreadable", "waiting", "over"]
 
@@ -95,12 +96,8 @@ def decide_send(
     asked = policy.Request(str(request.message_id), step, request.reached_at, request.at, plan.ends_at)
     decision = policy.decide(
         asked,
-        journey_state=facts.journey_state,
-        ended_by=facts.ended_by,
-        campaign_state=facts.campaign_state,
-        overdue=rules.on_resume.overdue,
-        held_at=facts.held_at,
-        recipient=Recipient(facts.traits, facts.consent, facts.suppressed, facts.refused_addresses),
+        JourneyFacts(facts.journey_state, facts.ended_by, facts.campaign_state, rules.on_resume.overdue, facts.held_at),
+        Recipient(facts.traits, facts.consent, facts.suppressed, facts.refused_addresses),
         window=rules.send_window,
         zone=facts.zone(rules.timezone, timezone),
         rules=facts.rules,
@@ -112,7 +109,7 @@ def decide_send(
     position = position_after_gate(request.next_positions, request.step, answer, request.at, plan.ends_at)
     return StepDecision(
         kind="send",
-        outcome=_gate_outcome(answer),
+        outcome=gate_outcome(answer),
         reason=None if isinstance(answer, Granted) else answer.reason,
         answer=answer,
         data=decision.data,
@@ -128,7 +125,8 @@ def _ends_with(request: AuthorizeRequest, step: Send, answer: Answer) -> str | N
     return CAPPED if answer.reason == CAPPED and step.on_capped == "exit" else request.ends_with
 
 
-def _gate_outcome(answer: Answer) -> Literal["granted", "deferred", "held", "refused"]:
+def gate_outcome(answer: Answer) -> GateOutcome:
+    """Return the outcome of the gate's decision."""
     match answer:
         case Granted():
             return "granted"

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from domain.campaign.life import CampaignState
-from domain.campaign.plan import Plan, Send, Split
+from domain.campaign.plan import Message, Plan, Split
 from domain.journey.state import StoredState
 from domain.local_time.zones import recipient_zone
 from domain.people.account_view import NO_ACCOUNT, AccountView
@@ -54,6 +54,43 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     held_at: datetime | None
     rules: list[CapRule]
     ledger: list[CountedMessage]
+
+
+class PageFacts(Struct, frozen=True, kw_only=True):
+    """The facts of the gate that all members of an account share.
+
+    `profile_id` is the journey's person, who stands for the account. `held_at` is the last request, if it was held.
+    """
+
+    profile_id: UUID
+    campaign_key: str
+    campaign_version: int
+    journey_state: StoredState
+    ended_by: str | None
+    campaign_state: CampaignState
+    held_at: datetime | None
+    rules: list[CapRule]
+    answered: Any = None
+
+
+class MemberFacts(Struct, frozen=True, kw_only=True):
+    """The facts of the gate about a member, read under their locks.
+
+    `is_decided` says that they have a message of this visit, or were refused one.
+    """
+
+    profile_id: UUID
+    traits: dict[str, Any]
+    context: dict[str, str]
+    consent: dict[str, bool]
+    suppressed: dict[str, str | None]
+    refused_addresses: dict[str, dict[str, str | None]]
+    ledger: list[CountedMessage]
+    is_decided: bool
+
+    def zone(self, *fallbacks: str | None) -> ZoneInfo:
+        """Return the person's time zone, else the device's, else the first fallback."""
+        return recipient_zone(self.traits, self.context.get("timezone"), *fallbacks)
 
 
 class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
@@ -116,7 +153,7 @@ def journey_variables(plan: Plan, visits: dict[str, int], facts: StepFacts) -> J
     """Return the variables with every step of the plan, also those not reached."""
     return JourneyVariables(
         steps={step: visits.get(step, 0) for step in plan.nodes},
-        messages={id: facts.messages.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Send)},
+        messages={id: facts.messages.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Message)},
         arms={id: facts.arms.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Split)},
         saved=facts.saved,
         entered_at=facts.entered_at,

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 
 from domain.campaign.life import CampaignState, Overdue
-from domain.campaign.plan import MessagePriority, Send
+from domain.campaign.plan import Message, MessagePriority
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
 from domain.journey.state import StoredState
@@ -31,6 +31,7 @@ RefusalReason = Literal[
     "schedule_ended",
     "paused",
     "expired",
+    "left_account",
     "unreachable",
     "suppressed",
     "no_consent",
@@ -71,6 +72,22 @@ class Refused(Struct, frozen=True, tag="refused", tag_field="answer"):
 Answer = Granted | Deferred | Held | Refused
 
 
+class MembersPage(Struct, frozen=True, tag="page", tag_field="answer", omit_defaults=True):
+    """A page of members, and the messages that are reserved and may be sent.
+
+    `after` is the cursor of the next page; None after the last one. At `until`, the earliest end of the deferrals of
+    the page, the gate is asked again about those members.
+    """
+
+    message_ids: tuple[str, ...] = ()
+    after: str | None = None
+    until: datetime | None = None
+
+
+# The answer about a page of members: a page, or an answer that concerns the journey and so all of them.
+MembersAnswer = MembersPage | Held | Refused
+
+
 class Reservation(Struct, frozen=True):
     """A message that the gate has granted."""
 
@@ -88,6 +105,20 @@ class Reservation(Struct, frozen=True):
     expires_at: datetime
 
 
+class JourneyFacts(Struct, frozen=True):
+    """The facts about the journey of a message and its campaign.
+
+    `held_at` is the last request for the message, if it was held; with `overdue` "skip" such a message is not sent
+    after the resumption.
+    """
+
+    state: StoredState
+    ended_by: str | None
+    campaign_state: CampaignState
+    overdue: Overdue
+    held_at: datetime | None
+
+
 class GateDecision(Struct, frozen=True):
     """The answer and the data that decided it.
 
@@ -103,22 +134,24 @@ class Recipient(Struct, frozen=True):
     """The facts about a person. `consent` maps a refused channel to False.
 
     `suppressed` maps a channel to the reason why nothing may be sent on it (a bounce, a complaint, a request),
-    `refused_addresses` to the refusals of the person's address there.
+    `refused_addresses` to the refusals of the person's address there. `has_left` says that they
+    have left the account of the journey.
     """
 
     traits: Mapping[str, Any]
     consent: Mapping[str, bool]
     suppressed: Mapping[str, str | None]
     refused_addresses: Mapping[str, Mapping[str, str | None]] = {}
+    has_left: bool = False
 
 
 class Objection(Struct, frozen=True):
     """The reason why a person may not be sent to, apart from window and caps.
 
-    `refused_by` says whether the profile or the address refuses; None for an unreachable user.
+    `refused_by` says whether the profile or the address refuses; None if neither does.
     """
 
-    reason: Literal["unreachable", "suppressed", "no_consent"]
+    reason: Literal["left_account", "unreachable", "suppressed", "no_consent"]
     detail: str
     refused_by: Literal["profile", "address"] | None = None
 
@@ -130,7 +163,7 @@ class Request(Struct, frozen=True):
     """
 
     message_id: str
-    step: Send
+    step: Message
     reached_at: datetime
     at: datetime
     ends_at: datetime | None = None
@@ -144,13 +177,9 @@ class Request(Struct, frozen=True):
 
 def decide(
     request: Request,
-    *,
-    journey_state: StoredState,
-    ended_by: str | None,
-    campaign_state: CampaignState,
-    overdue: Overdue,
-    held_at: datetime | None,
+    journey: JourneyFacts,
     recipient: Recipient,
+    *,
     window: LocalWindow | None,
     zone: ZoneInfo,
     rules: Sequence[CapRule],
@@ -159,22 +188,43 @@ def decide(
     """Decide whether a message may go.
 
     The checks are journey, campaign, schedule, expiry, reachability, suppression, consent, send window and caps, in
-    this order. `held_at` is the last request for this message, if it was held; with `overdue` "skip" such a message is
-    not sent after the resumption. `zone` is the recipient's, for the window and for calendar caps.
+    this order. `zone` is the recipient's, for the window and for calendar caps.
     """
-    step, at, expires_at = request.step, request.at, request.expires_at
-    if journey_state != "active":
-        return _refuse("journey_ended", journey_ended=True, state=journey_state, ended_by=ended_by)
-    if campaign_state == PAUSED:
+    refused = check_journey(request, journey)
+    if refused is not None:
+        return refused
+    return decide_recipient(request, recipient, window=window, zone=zone, rules=rules, ledger=ledger)
+
+
+def check_journey(request: Request, journey: JourneyFacts) -> GateDecision | None:
+    """Return the decision that does not depend on the recipient, if there is one."""
+    at, expires_at = request.at, request.expires_at
+    if journey.state != "active":
+        return _refuse("journey_ended", journey_ended=True, state=journey.state, ended_by=journey.ended_by)
+    if journey.campaign_state == PAUSED:
         return GateDecision(Held("campaign_paused"))
-    if campaign_state not in SENDING_STATES:
-        return _refuse("campaign_not_running", campaign_state=campaign_state)
+    if journey.campaign_state not in SENDING_STATES:
+        return _refuse("campaign_not_running", campaign_state=journey.campaign_state)
     if request.ends_at is not None and at >= request.ends_at:
         return _refuse("schedule_ended", ends_at=request.ends_at)
-    if overdue == "skip" and held_at is not None:
-        return _refuse("paused", held_at=held_at)
+    if journey.overdue == "skip" and journey.held_at is not None:
+        return _refuse("paused", held_at=journey.held_at)
     if at >= expires_at:
         return _refuse("expired", expires_at=expires_at, reached_at=request.reached_at)
+    return None
+
+
+def decide_recipient(
+    request: Request,
+    recipient: Recipient,
+    *,
+    window: LocalWindow | None,
+    zone: ZoneInfo,
+    rules: Sequence[CapRule],
+    ledger: Sequence[CountedMessage],
+) -> GateDecision:
+    """Decide whether a message of an active journey may go to this recipient."""
+    step, at, expires_at = request.step, request.at, request.expires_at
     if (found := find_objection(step.channel, step.category, recipient)) is not None:
         by: dict[str, Any] = {} if found.refused_by is None else {"refused_by": found.refused_by}
         return _refuse(found.reason, channel=step.channel, detail=found.detail, **by)
@@ -197,7 +247,9 @@ def find_opening(window: LocalWindow | None, category: str, at: datetime, zone: 
 
 
 def find_objection(channel: str, category: str, recipient: Recipient) -> Objection | None:
-    """Return what in the recipient's profile or address forbids such a message."""
+    """Return what forbids such a message: account, profile or address."""
+    if recipient.has_left:
+        return Objection("left_account", "the person is no longer a member of the account")
     addresses = CHANNELS[channel].addresses(recipient.traits)
     if isinstance(addresses, Unreachable):
         return Objection("unreachable", addresses.detail)

@@ -9,14 +9,14 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
     text,
 )
 
 from store.tables.columns import CLOCK, CURRENT_XID, INSTANT, metadata
 
-# The send ledger. The id is derived from journey, step and visit, so a retried message exists once.
+# The send ledger. The id is derived from journey, step and visit, and for members of an account from the profile, so a
+# retried message exists once.
 messages = Table(
     "messages",
     metadata,
@@ -48,7 +48,6 @@ messages = Table(
     Column("first_handed_over_at", INSTANT),
     Column("settled_at", INSTANT),
     Column("opened_at", INSTANT),
-    UniqueConstraint("journey_id", "step", "visit", name="messages_once_a_visit"),
     CheckConstraint(
         "state IN ('reserved', 'sending', 'sent', 'failed', 'cancelled', 'unknown')", name="messages_state"
     ),
@@ -62,6 +61,8 @@ messages = Table(
     Index("messages_profile_id", "profile_id", "reserved_at"),
     # For the funnel. A campaign's rows share one entry of the index, so it is small.
     Index("messages_campaign", "campaign_key"),
+    # The messages of a journey: one a visit of a step, or one for each member of its account.
+    Index("messages_journey", "journey_id", "step", "visit"),
     # For messages that an ended journey may have left behind.
     Index("messages_open", "journey_id", postgresql_where=text("state IN ('reserved', 'sending')")),
 )

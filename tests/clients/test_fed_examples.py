@@ -1,4 +1,4 @@
-"""Examples that count what people do, fed by a real client through several API processes at once."""
+"""Examples that count what people and accounts do, fed by a real client through several API processes at once."""
 
 import asyncio
 from collections import Counter
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from segment.analytics.client import Client
@@ -69,7 +70,7 @@ async def deployment(postgres: PostgresServer, migrated: str, temporal: Temporal
         stack.push_async_callback(receiver.stop)
         example = ExampleHarness(harness, receiver)
         await example.compute()
-        for name in ("topic-ebook", "pricing-visits"):
+        for name in ("topic-ebook", "pricing-visits", "no-invitation"):
             await example.publish(name)
         await harness.run_campaign(FIFTH)
         processes = await asyncio.gather(
@@ -137,9 +138,57 @@ async def visits_before_and_after_a_login_are_of_one_person(deployment: Deployme
     assert [row["user_id"] for row in await harness.journeys.all(campaign_key="pricing-visits")] == ["ada"]
 
 
+# By their zones, their offices open at different hours.
+ADMINS = {"grace": "Europe/Berlin", "alan": "America/Los_Angeles"}
+
+
+async def an_account_that_invited_nobody_in_a_week_is_shown_how(deployment: Deployment) -> None:
+    harness = deployment.harness
+
+    def founds(account: str, **members: str) -> Callable[[Client], None]:
+        def tell(client: Client) -> None:
+            for user, role in members.items():
+                traits = {"email": f"{user}@example.com", "timezone": ADMINS.get(user, "UTC")}
+                client.identify(user, traits, message_id=f"{user}-is")
+                client.group(user, account, {"name": account.title(), "role": role}, message_id=f"{user}-joins")
+            client.track(next(iter(members)), "Account Created", context={"groupId": account}, message_id=account)
+
+        return tell
+
+    def invites(client: Client) -> None:
+        client.track("kay", "Invite Sent", context={"groupId": "globex"}, message_id="invitation")
+
+    # Every process hears of both accounts; each has one journey.
+    quiet, busy = founds("acme", grace="admin", alan="admin", linus="viewer"), founds("globex", ken="admin", kay="user")
+    await deployment.report(*[quiet, busy] * PROCESSES)
+    started = await harness.journeys.all(campaign_key="no-invitation")
+    assert sorted(row["account_id"] for row in started) == ["acme", "globex"]
+    await deployment.report(invites)
+    assert await (await harness.journey("ken", "no-invitation")).result() == "invited"
+    handle = await harness.journey("grace", "no-invitation")
+    await harness.rests(handle, "invited")
+    await harness.skip(handle, days=7)
+    await harness.until("SELECT FROM decisions WHERE step = 'show-admins'")
+    # Over a weekend, and a night.
+    await harness.skip(handle, days=3, hours=15)
+    assert await handle.result() == "completed"
+    shown = await harness.query(
+        """
+        SELECT user_id, messages.state, messages.at AS at FROM messages JOIN profiles ON profiles.id = profile_id
+        WHERE step = 'show-admins' ORDER BY user_id
+        """
+    )
+    assert [(row["user_id"], row["state"]) for row in shown] == [("alan", "sent"), ("grace", "sent")]
+    for row in shown:
+        local = row["at"].astimezone(ZoneInfo(ADMINS[row["user_id"]]))
+        assert (local.weekday() < 5, 8 <= local.hour < 18) == (True, True)
+
+
 @pytest.mark.prove
 async def test_examples_count_what_a_real_client_reports(deployment: Deployment) -> None:
     print(f"seed {SEED}, {PROCESSES} processes")  # noqa: T201
     await asyncio.gather(
-        fifth_articles_count_once(deployment), visits_before_and_after_a_login_are_of_one_person(deployment)
+        fifth_articles_count_once(deployment),
+        visits_before_and_after_a_login_are_of_one_person(deployment),
+        an_account_that_invited_nobody_in_a_week_is_shown_how(deployment),
     )

@@ -16,9 +16,11 @@ from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
     Authorize,
+    AuthorizeMembers,
     AwaitMatch,
     AwaitResume,
     Dispatch,
+    DispatchMembers,
     Evaluate,
     Evaluated,
     Exited,
@@ -27,6 +29,8 @@ from domain.journey.protocol import (
     LookedUp,
     LookUp,
     Matched,
+    MembersAnswered,
+    MembersSettled,
     Perform,
     Performed,
     Resumed,
@@ -38,7 +42,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import JourneyState
 from domain.sending.claim import POSTPONED, AttemptState
-from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
+from domain.sending.policy import Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
 
 T = TypeVar("T")
 
@@ -114,8 +118,9 @@ class _Writer:
         kinds += ["wait_for", "wait_for", "wait_for", "branch", "split", *["repeat"] * 5] if depth else []
         match self._tape.choose(kinds):
             case "send":
-                on_capped = self._tape.choose(["skip", "wait", "exit"])
-                return {"id": id, "send": {"channel": "email", "template": "hello", "on_capped": on_capped}}
+                choices: list[dict[str, Any]] = [{"on_capped": choice} for choice in ("skip", "wait", "exit")]
+                how = self._tape.choose([*choices, {"to": {"role": "admin"}}])
+                return {"id": id, "send": {"channel": "email", "template": "hello", **how}}
             case "delay":
                 return {"id": id, "delay": self._delay()}
             case "act":
@@ -175,6 +180,26 @@ def answer(tape: Tape, at: datetime) -> Answer:
             return Granted("m")
 
 
+def members_answer(tape: Tape, at: datetime, after: str | None = None) -> MembersAnswer:
+    """Anything that the gate may answer about the members after one, a page more often than not."""
+    match tape.below(24):
+        case 0:
+            return Refused("journey_ended", journey_ended=True)
+        case 1 | 2:
+            return Refused("expired")
+        case 3 | 4 | 5:
+            return Held("campaign_paused")
+        case _:
+            ids = tuple(f"m{number}" for number in range(tape.below(3)))
+            page = f"{after or 'p'}+" if tape.below(2) else None
+            return MembersPage(ids, page, at + timedelta(minutes=tape.below(120)) if tape.below(4) == 3 else None)
+
+
+def members_settled(tape: Tape, *, journey_ended: bool = False) -> MembersSettled:
+    """Anything that may become of a page of messages."""
+    return MembersSettled(tuple(tape.choose(_OUTCOMES) for _ in range(1 + tape.below(2))), journey_ended)
+
+
 def moment(tape: Tape, at: datetime) -> datetime | Unreadable | None:
     """Anything that a look-up may find."""
     later: datetime | Unreadable | None = at + timedelta(minutes=tape.below(120))
@@ -224,7 +249,11 @@ def noise(tape: Tape, plan: Plan, step: str | None, at: datetime) -> Fact:
             return LookedUp(moment(tape, at))
         case 19 | 20:
             return Performed(journey_ended=tape.below(8) == 7)
-        case 21 | 22:
+        case 21:
+            return MembersAnswered(members_answer(tape, at))
+        case 22:
+            return members_settled(tape, journey_ended=tape.below(8) == 7)
+        case 23 | 24:
             return Skipped(tape.choose([step or "gone", step or "gone", *plan.nodes]))
         case _:
             return event(tape, plan)
@@ -242,6 +271,10 @@ def fitting(tape: Tape, plan: Plan, state: JourneyState, at: datetime) -> tuple[
             return Answered(answer(tape, at)), at
         case Dispatch():
             return Settled(tape.choose(_OUTCOMES), journey_ended=False), at
+        case AuthorizeMembers(after=after):
+            return MembersAnswered(members_answer(tape, at, after)), at
+        case DispatchMembers():
+            return members_settled(tape), at
         case Evaluate(step=step):
             return Evaluated(way(tape, plan.nodes[step])), at
         case LookUp():

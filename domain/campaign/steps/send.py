@@ -1,15 +1,17 @@
 """The step `send`: send one message."""
 
 import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.campaign.plan import MessagePriority, OnCapped
-from domain.campaign.schema import Slug, quote_value, refuse
+from domain.campaign.schema import DocumentModel, Given, Slug, quote_value, refuse
 from domain.campaign.steps.model import StepId, StepModel, StepSpec
 from domain.campaign.time_fields import Duration
 from domain.channels.kinds import CHANNELS
+from domain.tracking.traits import is_role
 
 # Type checkers cannot read the names of the registered channels.
 if TYPE_CHECKING:
@@ -34,6 +36,26 @@ TemplateName = Annotated[
 ]
 
 
+def _role(value: str) -> str:
+    if not is_role(value):
+        refuse(f"{quote_value(value)} is not a role", "Write a role as the calls state it: `admin`")
+    return value
+
+
+class SendTo(DocumentModel):
+    """The members of the journey's account who get the message."""
+
+    role: Annotated[str, Field(min_length=1), AfterValidator(_role)] = Field(
+        description="the role of the members, as their latest call states it: `admin`", examples=["admin"]
+    )
+
+
+def _to_form(value: Any) -> Any:
+    if not isinstance(value, Mapping | SendTo):
+        refuse(f"{quote_value(value)} is not a valid `to`", "Write `to: {role: admin}`")
+    return value
+
+
 class SendSpec(StepSpec):
     """One message, if the gate lets it go."""
 
@@ -54,6 +76,11 @@ class SendSpec(StepSpec):
     on_capped: OnCapped = Field(
         "skip",
         description="what to do when a cap is full: go on without it, wait for room, or end the journey",
+    )
+    to: Annotated[SendTo | None, BeforeValidator(_to_form), Given] = Field(
+        None,
+        description="the members of the journey's account who get it, one message each: `{role: admin}`; "
+        "left out, the journey's person gets it",
     )
 
 

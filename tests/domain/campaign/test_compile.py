@@ -18,6 +18,7 @@ from domain.campaign.plan import (
     Plan,
     Repeat,
     Send,
+    SendMembers,
     Split,
     Subscription,
     Until,
@@ -142,6 +143,14 @@ def test_lists_flow_on_where_their_step_flows_on() -> None:
 def test_a_wait_without_ways_goes_on_either_way() -> None:
     plan = compile_plan(campaign("  - {id: w, wait_for: {event: Seen, timeout: 1d}}\n  - {id: next, delay: 1h}\n"))
     assert plan.nodes["w"] == WaitFor("w", (Subscription("w/0", "next"),), 86_400, on_timeout="next")
+
+
+def test_a_message_to_members_is_a_node_of_its_own() -> None:
+    written = "  - {id: tell, send: {channel: email, template: hello, to: {role: admin}}}\n"
+    plan = compile_plan(
+        publish(f"key: a\nname: A\nentry: {{event: Made, account: true}}\nsteps:\n{written}").definition
+    )
+    assert plan.nodes == {"tell": SendMembers(id="tell", channel="email", template="hello", role="admin")}
 
 
 def test_an_exit_without_an_id_is_named_after_its_place() -> None:

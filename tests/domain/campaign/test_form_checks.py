@@ -106,6 +106,42 @@ def test_values_that_make_sense_together(line: str, where: str, message: str, su
     assert suggestion in found.suggestion
 
 
+ACCOUNTS = "key: invite\nname: Invite\nentry: {event: Account Created, account: true}\n"
+
+
+def members(to: str, *, head: str = ACCOUNTS) -> str:
+    return f"{head}steps:\n  - {{id: tell, send: {{channel: email, template: hello, {to}}}}}\n"
+
+
+def test_messages_to_members_are_those_of_an_accounts_journey() -> None:
+    assert problems(members("to: {role: admin}")) == []
+    found = problem(members("to: {role: admin}", head=HEAD))
+    assert (found.line, found.path) == (5, "steps[0].send.to")
+    assert "`account: true`" in found.suggestion
+
+
+@pytest.mark.parametrize("choice", ["wait", "exit"])
+def test_a_full_cap_skips_one_member_alone(choice: str) -> None:
+    found = problem(members(f"to: {{role: admin}}, on_capped: {choice}"))
+    assert (found.line, found.path) == (5, "steps[0].send.on_capped")
+    assert problems(members("to: {role: admin}, on_capped: skip")) == []
+
+
+@pytest.mark.parametrize(
+    ("to", "where", "said"),
+    [
+        ("to: admin", "steps[0].send.to", "`admin` is not a valid `to`"),
+        ("to: {role: ''}", "steps[0].send.to.role", "0 characters"),
+        ("to: {roles: admin}", "steps[0].send.to.roles", "the key `roles` is not known here"),
+        ("to: {}", "steps[0].send.to.role", "is missing"),
+    ],
+)
+def test_the_members_are_named_by_a_role(to: str, where: str, said: str) -> None:
+    found = problem(members(to))
+    assert found.path == where
+    assert said in found.message
+
+
 @pytest.mark.parametrize("window", ["{days: [mon]}", "{from: 09:00}", "{to: 21:00}", "{from: '21:00', to: 06:00}"])
 def test_windows_that_close(window: str) -> None:
     assert problems(f"{HEAD}send_window: {window}\nsteps: [{{id: a, delay: 1h}}]\n") == []

@@ -26,10 +26,12 @@ from domain.journey import bucketing
 from domain.journey.protocol import (
     Answered,
     Authorize,
+    AuthorizeMembers,
     AwaitMatch,
     AwaitResume,
     Command,
     Dispatch,
+    DispatchMembers,
     Evaluate,
     Evaluated,
     Exited,
@@ -38,6 +40,8 @@ from domain.journey.protocol import (
     LookedUp,
     LookUp,
     Matched,
+    MembersAnswered,
+    MembersSettled,
     Perform,
     Performed,
     Resumed,
@@ -47,7 +51,7 @@ from domain.journey.protocol import (
     Unreadable,
     Woke,
 )
-from domain.sending.policy import Deferred, Granted, Held, Refused
+from domain.sending.policy import Deferred, Granted, Held, MembersPage, Refused
 
 T = TypeVar("T")
 # Yields what it asks for, is sent what has happened and when, and returns what came of it.
@@ -204,6 +208,8 @@ class Interpreter:
                 raise _Over(outcome, recorded=self._is_recorded, reached=True)
             case DelayStep():
                 return (yield from self._delay(step))
+            case SendStep() if step.send.to is not None:
+                yield from self._send_to_members(step)
             case SendStep():
                 yield from self._send(step, after)
             case WaitStep():
@@ -320,6 +326,58 @@ class Interpreter:
                     return
             self._hears_from = self._at
             ask += 1
+
+    def _send_to_members(self, step: SendStep) -> Walk[None]:
+        visit, reached, ask = self._visits[step.id], self._at, 1
+        while True:
+            is_over, ask, reached = yield from self._round_of_members(step, visit, reached, ask)
+            if is_over:
+                self._is_recorded = False
+                return
+
+    def _round_of_members(
+        self, step: SendStep, visit: int, reached: datetime, ask: int
+    ) -> Walk[tuple[bool, int, datetime]]:
+        """Goes through all members once; whether none is left, else the next attempt, and when the step was reached."""
+        cursor: str | None = None
+        until, is_postponed = list[datetime](), False
+        while True:
+            self._is_resumed = False
+            command = AuthorizeMembers(step.id, visit, ask, reached, cursor)
+            answer = (yield from self._ask(command, MembersAnswered)).answer
+            match answer:
+                case MembersPage(message_ids=ids):
+                    cursor = answer.after
+                    until += [answer.until] if answer.until is not None else []
+                    if ids:
+                        self._hears_from = self._at
+                        self._end()
+                        spec = step.send
+                        dispatch = DispatchMembers(ids, spec.channel, spec.category, spec.priority)
+                        settled = yield from self._question(dispatch, MembersSettled)
+                        if settled.journey_ended:
+                            raise _Over("exited", recorded=True)
+                        is_postponed |= "postponed" in settled.outcomes
+                    if cursor is not None:
+                        continue
+                    if not is_postponed and not until:
+                        return True, ask, reached
+                    if not is_postponed:
+                        yield from self._sleep(min(until), f"deferred {step.id}: send_window")
+                    self._hears_from = self._at
+                    return False, ask + 1, reached
+                case Held():
+                    if not self._is_resumed:
+                        yield from self._rest(None, AwaitResume)
+                    if self._retimes:
+                        reached = self._at
+                    self._hears_from = self._at
+                    ask += 1
+                case Refused(journey_ended=is_ended):
+                    if is_ended:
+                        raise _Over("exited", recorded=True)
+                    self._hears_from = self._at
+                    return True, ask, reached
 
     def _dispatch(self, step: SendStep, message_id: str, ends: str | None) -> Walk[bool]:
         """Whether the message has its outcome."""

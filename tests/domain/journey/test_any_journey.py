@@ -22,6 +22,8 @@ from domain.journey.protocol import (
     Fact,
     Finish,
     LookedUp,
+    MembersAnswered,
+    MembersSettled,
     Perform,
     Performed,
     Settled,
@@ -29,7 +31,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import EXITED, HISTORY_LENGTH, JourneyState
 from domain.sending.claim import POSTPONED
-from domain.sending.policy import Granted, Refused
+from domain.sending.policy import Granted, MembersPage, Refused
 from tests.domain.journey.interpreter import Interpreter
 from tests.domain.journey.machine_driver import carried_over
 from tests.domain.strategies import NOON, Tape, campaign, event, fitting, noise, tapes
@@ -149,6 +151,10 @@ def test_a_journey_that_gets_answers_ends_or_rests_and_stays_small(tape: Tape) -
                 fact = Answered(Granted("m"))
             case Settled():
                 fact = Settled("sent", journey_ended=False)
+            case MembersAnswered():
+                fact = MembersAnswered(MembersPage(("m",)))
+            case MembersSettled():
+                fact = MembersSettled(("sent",), journey_ended=False)
         state = machine.after(plan, state, fact, at)
     assert len(state.history) <= HISTORY_LENGTH
     assert set(state.visits) <= set(plan.nodes)

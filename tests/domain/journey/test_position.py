@@ -15,6 +15,7 @@ from domain.journey.position import NextPositions, Position, StoredPosition
 from domain.journey.protocol import (
     Answered,
     Authorize,
+    AuthorizeMembers,
     Command,
     Dispatch,
     Evaluate,
@@ -24,6 +25,7 @@ from domain.journey.protocol import (
     LookedUp,
     LookUp,
     Matched,
+    MembersAnswered,
     Perform,
     Performed,
     Settled,
@@ -40,6 +42,7 @@ HOUR = timedelta(hours=1)
 AT_ONCE = timedelta(0)
 ANSWERS: list[tuple[type[Command], type[Fact]]] = [
     (Authorize, Answered),
+    (AuthorizeMembers, MembersAnswered),
     (Dispatch, Settled),
     (Evaluate, Evaluated),
     (LookUp, LookedUp),
@@ -92,6 +95,10 @@ class Row:
                 return None
             case Authorize(step=step), Answered(answer=answer):
                 return position.position_after_gate(next_positions, step, answer, at, ends_at)
+            case AuthorizeMembers(), MembersAnswered(answer=Refused(journey_ended=True)):
+                return None
+            case AuthorizeMembers(step=step), MembersAnswered(answer=members_answer):
+                return position.position_after_gate(next_positions, step, members_answer, at, ends_at)
             case (Dispatch(), Settled(journey_ended=True) | Settled(outcome="postponed")) | (_, Performed(True)):
                 return None
             case Evaluate(), Evaluated(case=case):

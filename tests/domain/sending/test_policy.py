@@ -17,6 +17,7 @@ from domain.sending.policy import (
     GateDecision,
     Granted,
     Held,
+    JourneyFacts,
     Objection,
     Recipient,
     RefusalReason,
@@ -56,8 +57,12 @@ def facts() -> Facts:
 
 
 def decide(known: Facts) -> GateDecision:
-    rest = {name: value for name, value in known.items() if name not in ("step", "at", "ends_at")}
-    return policy.decide(Request("m1", known["step"], NOON, known["at"], known["ends_at"]), **rest)
+    journey = JourneyFacts(
+        known["journey_state"], known["ended_by"], known["campaign_state"], known["overdue"], known["held_at"]
+    )
+    of_recipient = {name: known[name] for name in ("window", "zone", "rules", "ledger")}
+    request = Request("m1", known["step"], NOON, known["at"], known["ends_at"])
+    return policy.decide(request, journey, known["recipient"], **of_recipient)
 
 
 def journey_ended(known: Facts) -> None:
@@ -82,6 +87,10 @@ def paused(known: Facts) -> None:
 
 def expired(known: Facts) -> None:
     known.update(step=msgspec.structs.replace(known["step"], expires=1_800), at=NOON + HALF_AN_HOUR)
+
+
+def left_account(known: Facts) -> None:
+    known.update(recipient=msgspec.structs.replace(known["recipient"], has_left=True))
 
 
 def unreachable(known: Facts) -> None:
@@ -112,6 +121,7 @@ IN_ORDER: list[Obstacle] = [
     schedule_ended,
     paused,
     expired,
+    left_account,
     unreachable,
     suppressed,
     no_consent,
@@ -132,6 +142,7 @@ DATA: dict[Obstacle, dict[str, Any]] = {
     schedule_ended: {"ends_at": NOON},
     paused: {"held_at": NOON - HALF_AN_HOUR},
     expired: {"expires_at": NOON + HALF_AN_HOUR, "reached_at": NOON},
+    left_account: {"channel": "email", "detail": "the person is no longer a member of the account"},
     unreachable: {"channel": "email", "detail": "the profile has no trait email"},
     suppressed: {"channel": "email", "detail": "bounced", "refused_by": "profile"},
     no_consent: {"channel": "email", "detail": "the profile refuses email", "refused_by": "profile"},

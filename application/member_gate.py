@@ -1,0 +1,79 @@
+"""Ask the gate to which members of an account a message may go, page by page."""
+
+from typing import NoReturn
+
+from msgspec import convert
+
+from application.catalogue import Catalogue
+from domain.errors import UnavailableError
+from domain.journey.member_decisions import PageDecision, decide_page, members_step
+from domain.journey.requests import MembersRequest
+from domain.sending.policy import MembersAnswer, MembersPage
+from store import decisions, journeys, messages, step_facts
+from store.database import Connection
+from store.decisions import Decision
+
+# Each page locks its members for one transaction.
+PAGE = 100
+
+
+async def authorize_page(
+    connection: Connection, catalogue: Catalogue, request: MembersRequest, timezone: str
+) -> MembersAnswer:
+    """Answer in one transaction, with a fixed number of round trips.
+
+    A repeated request passes over the members who are decided about, and gets their messages as long as those are not
+    settled. The workflow settles a page before it asks for the next one, so the open messages of a visit are those of
+    its page. `timezone` is the deployment's.
+    """
+    named = await step_facts.find_version(connection, request.journey_id)
+    if named is None:
+        _raise_moved(request)
+    version = await catalogue.version(connection, named.campaign_key, named.campaign_version)
+    role = members_step(version.plan, request.step).role
+    page = await step_facts.page_of_members(connection, request.journey_id, role, request.after, PAGE)
+    found = await step_facts.read_page_facts(connection, request, role, page)
+    if found is None:
+        _raise_moved(request)
+    facts, members = found
+    if facts.answered is not None:
+        answer: MembersAnswer = convert(facts.answered, MembersAnswer)
+        return answer
+    decision = decide_page(request, version.plan, version.rules, facts, members, timezone)
+    await _record(connection, request, facts.campaign_key, decision)
+    if decision.answer is not None:
+        return decision.answer
+    open_messages = await messages.find_open(connection, request.journey_id, request.step, request.visit)
+    return MembersPage(
+        message_ids=tuple(str(id) for id in open_messages),
+        after=str(page[-1]) if len(page) == PAGE else None,
+        until=decision.until,
+    )
+
+
+async def _record(connection: Connection, request: MembersRequest, campaign_key: str, decision: PageDecision) -> None:
+    recorded = [
+        Decision(
+            id=one.id,
+            profile_id=one.profile_id,
+            campaign_key=campaign_key,
+            kind="send",
+            outcome=one.outcome,
+            reason=one.reason,
+            at=request.at,
+            journey_id=request.journey_id,
+            step=request.step,
+            answer=one.answer,
+            data=one.data,
+        )
+        for one in decision.records
+    ]
+    if recorded:
+        await decisions.insert(connection, recorded)
+    if decision.reservations:
+        await messages.reserve(connection, decision.reservations)
+    await journeys.place(connection, request.journey_id, decision.position, request.next_positions.move, request.at)
+
+
+def _raise_moved(request: MembersRequest) -> NoReturn:
+    raise UnavailableError(f"journey {request.journey_id} is being moved to another profile; ask again")

@@ -1,0 +1,158 @@
+"""Decide to which members of an account a message may go, page by page."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.campaign.plan import Plan, SendMembers
+from domain.campaign.rules import Rules
+from domain.errors import ConflictError
+from domain.journey.position import Position, position_after_gate
+from domain.journey.requests import MembersRequest
+from domain.journey.step_decisions import GateOutcome, gate_outcome
+from domain.journey.step_facts import MemberFacts, PageFacts
+from domain.sending import policy
+from domain.sending.policy import (
+    Deferred,
+    GateDecision,
+    Granted,
+    Held,
+    JourneyFacts,
+    MembersPage,
+    Recipient,
+    Refused,
+    Reservation,
+)
+
+
+class GateRecord(Struct, frozen=True, kw_only=True):
+    """A decision of the gate for the records: about one member, or about all at once.
+
+    `answer` is the one to a repeated request; None about a member: a repetition passes over them.
+    """
+
+    id: UUID
+    profile_id: UUID
+    outcome: GateOutcome
+    reason: str | None
+    data: dict[str, Any]
+    answer: Held | Refused | None = None
+
+
+class PageDecision(Struct, frozen=True, kw_only=True):
+    """The decisions about a page of members, and the position of the journey's row.
+
+    `answer` is about all members at once; if it is None, each has a decision of their own. `until` is the earliest end
+    of a deferral.
+    """
+
+    answer: Held | Refused | None = None
+    records: tuple[GateRecord, ...]
+    reservations: tuple[Reservation, ...] = ()
+    until: datetime | None = None
+    position: Position | None
+
+
+def members_step(plan: Plan, step: str) -> SendMembers:
+    """Return the step of a request. Raises ConflictError for a step of another kind."""
+    node = plan.node(step)
+    if not isinstance(node, SendMembers):
+        raise ConflictError(f"step {step} sends nothing to members")
+    return node
+
+
+def decide_page(
+    request: MembersRequest,
+    plan: Plan,
+    rules: Rules,
+    facts: PageFacts,
+    members: Sequence[MemberFacts],
+    timezone: str,
+) -> PageDecision:
+    """Decide about a page of members. `timezone` is the deployment's.
+
+    A pause, an expiry or the end of the journey concerns all members and is one decision, recorded with the journey's
+    person. Members are decided about once a visit: a deferred one again in the next round.
+    """
+    step = members_step(plan, request.step)
+    asked = policy.Request("", step, request.reached_at, request.at, plan.ends_at)
+    journey = JourneyFacts(
+        facts.journey_state, facts.ended_by, facts.campaign_state, rules.on_resume.overdue, facts.held_at
+    )
+    shared = policy.check_journey(asked, journey)
+    if shared is not None:
+        return _for_all(request, plan, facts, shared)
+    records, reservations, ends = [], [], []
+    for member in members:
+        if member.is_decided:
+            continue
+        decision = policy.decide_recipient(
+            asked,
+            Recipient(member.traits, member.consent, member.suppressed, member.refused_addresses),
+            window=rules.send_window,
+            zone=member.zone(rules.timezone, timezone),
+            rules=facts.rules,
+            ledger=member.ledger,
+        )
+        records.append(_record(request, step.role, member.profile_id, decision))
+        if isinstance(decision.answer, Granted):
+            reservations.append(_reservation(request, step, facts, member.profile_id, asked.expires_at))
+        if isinstance(decision.answer, Deferred):
+            ends.append(decision.answer.until)
+    return PageDecision(
+        records=tuple(records),
+        reservations=tuple(reservations),
+        until=min(ends, default=None),
+        position=position_after_gate(request.next_positions, step.id, MembersPage(), request.at, plan.ends_at),
+    )
+
+
+def _for_all(request: MembersRequest, plan: Plan, facts: PageFacts, decision: GateDecision) -> PageDecision:
+    answer = decision.answer
+    if not isinstance(answer, Held | Refused):
+        raise TypeError(f"{answer} concerns one member")
+    record = GateRecord(
+        id=request.decision_id,
+        profile_id=facts.profile_id,
+        outcome=gate_outcome(answer),
+        reason=answer.reason,
+        data=decision.data,
+        answer=answer,
+    )
+    is_over = isinstance(answer, Refused) and answer.journey_ended
+    position = position_after_gate(request.next_positions, request.step, answer, request.at, plan.ends_at)
+    return PageDecision(answer=answer, records=(record,), position=None if is_over else position)
+
+
+def _record(request: MembersRequest, role: str, profile_id: UUID, decision: GateDecision) -> GateRecord:
+    answer = decision.answer
+    is_final = isinstance(answer, Refused)
+    return GateRecord(
+        id=request.refusal_id(profile_id) if is_final else request.member_decision_id(profile_id),
+        profile_id=profile_id,
+        outcome=gate_outcome(answer),
+        reason=None if isinstance(answer, Granted) else answer.reason,
+        data={"role": role, **decision.data},
+    )
+
+
+def _reservation(
+    request: MembersRequest, step: SendMembers, facts: PageFacts, profile_id: UUID, expires_at: datetime
+) -> Reservation:
+    return Reservation(
+        id=request.message_id(profile_id),
+        journey_id=request.journey_id,
+        profile_id=profile_id,
+        campaign_key=facts.campaign_key,
+        step=request.step,
+        visit=request.visit,
+        channel=step.channel,
+        category=step.category,
+        priority=step.priority,
+        template=step.template,
+        at=request.at,
+        expires_at=expires_at,
+    )
