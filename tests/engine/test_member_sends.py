@@ -31,7 +31,7 @@ from tests.engine.ingesting import event
 from tests.engine.positions import UNRECORDED
 from tests.engine.test_send import Held as HeldAnswer
 from tests.engine.test_send import Provider
-from tests.harness import Harness, open_harness
+from tests.harness import PATIENCE, Harness, open_harness
 from tests.processes import worker_process
 from tests.servers import TemporalServer
 
@@ -136,7 +136,8 @@ async def test_a_worker_that_is_killed_among_the_pages_loses_and_repeats_no_memb
 
     async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        body = json.loads(await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0])))
+        length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+        body = json.loads(await reader.readexactly(length))["data"]
         got.append((body["user_id"], head.partition("idempotency-key: ")[2].partition("\r\n")[0]))
         assert (body["account"], body["role"]) == ("acme", "admin")
         if len(got) >= 120:
@@ -154,7 +155,7 @@ async def test_a_worker_that_is_killed_among_the_pages_loses_and_repeats_no_memb
         await join(ingest, *(member(f"u{number}") for number in range(250)))
         async with worker_process(harness.settings) as dies:
             await created(ingest, "u3")
-            await enough.wait()
+            await asyncio.wait_for(enough.wait(), PATIENCE)
             dies.kill()
         async with worker_process(harness.settings):
             await harness.until("SELECT FROM journeys WHERE step = 'rest'", seconds=300)
