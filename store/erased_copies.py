@@ -60,3 +60,39 @@ async def forget_names(connection: Connection, parameters: Mapping[str, Any]) ->
         """,  # noqa: S608
         parameters,
     )
+
+
+async def forget_claims(connection: Connection, parameters: Mapping[str, Any]) -> int:
+    """Take away what browsers claimed of the person; return from how many others.
+
+    All claims of such a profile go: what was claimed with the person's id is about the person.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT id FROM profiles WHERE id IN (
+          SELECT profile_id FROM profile_changes
+          WHERE part = 'claims' AND changed_values(changes) && ARRAY(
+            SELECT lower(value) FROM unnest(%(values)s::text[] || %(addresses)s::text[]) AS value))
+        ORDER BY id FOR UPDATE
+        """,
+        parameters,
+    )
+    ids = [row["id"] async for row in cursor]
+    if not ids:
+        return 0
+    await connection.execute("DELETE FROM profile_changes WHERE part = 'claims' AND profile_id = ANY(%s)", (ids,))
+    await connection.execute(
+        """UPDATE profiles SET claims = '{}', said = said || '{"claims": []}' WHERE id = ANY(%s)""", (ids,)
+    )
+    # The undo of a merge restores these.
+    for part in ("source", "target"):
+        await connection.execute(
+            """
+            UPDATE profile_merges
+            SET snapshot = jsonb_set(jsonb_set(snapshot, ARRAY[%(part)s, 'claims'], '{}'),
+                                     ARRAY[%(part)s, 'said', 'claims'], '[]')
+            WHERE profile_id = ANY(%(ids)s) AND snapshot IS NOT NULL
+            """,
+            {"part": part, "ids": ids},
+        )
+    return len(ids)

@@ -124,6 +124,8 @@ async def _delete_rows(connection: Connection, erasure: Erasure) -> tuple[dict[s
             return counts, False
     person = await erasures.hash_id(connection, find_main_identity(erasure.identities))
     counts["audit_log"] = await erased_copies.rewrite_audit_log(connection, parameters, person)
+    if claims := await erased_copies.forget_claims(connection, parameters):
+        counts["claims"] = claims
     await stream_consumers.wait_for_consumer(connection, DataPlanConsumer.name)
     await erased_copies.forget_names(connection, parameters)
     await erased_copies.rewrite_operations(connection, parameters)

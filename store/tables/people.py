@@ -61,6 +61,13 @@ profile_changes = Table(
         "recorded_at",
         postgresql_where=text("part IN ('consent', 'suppressed', 'addresses')"),
     ),
+    # Finds claims by their values, in lower case.
+    Index(
+        "profile_changes_claims",
+        text("changed_values(changes)"),
+        postgresql_using="gin",
+        postgresql_where=text("part = 'claims'"),
+    ),
 )
 
 identities = Table(

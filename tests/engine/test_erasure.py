@@ -148,7 +148,7 @@ async def test_nothing_of_a_person_is_left(
         assert MARK in str(copy.rows)
         copy.may_delete = True
         [done] = await harness.until("SELECT * FROM operations WHERE kind = 'erase' AND state = 'done'")
-        deleted = {"events", "messages", "profiles", "profile_merges", "rejects", "idempotency_keys"}
+        deleted = {"events", "messages", "profiles", "profile_merges", "rejects", "idempotency_keys", "claims"}
         assert deleted <= {*done["counts"]}
         counted = [done["counts"][name] for name in ("journeys", "workflows", "clickhouse")]
         assert counted == [number, number, 1]
@@ -177,7 +177,7 @@ async def live(harness: Harness) -> dict[str, str]:
     linking = {"messageId": f"{MARK}-1", "userId": USER, "anonymousId": TWIN, "traits": {}, "context": other_ids}
     await harness.post("identify", linking)
     await harness.identify(USER, email=f"{MARK}@Example.com")
-    visitors = await report_names(harness)
+    visitors = await claim(harness)
     refused = {"type": "track", "messageId": f"{MARK}-r", "userId": USER, "properties": {"code": MARK}}
     await harness.post("batch", {"batch": [refused, {**refused, "userId": {"is": USER}}]})
     await harness.track(USER, "Signed Up", {"code": MARK})
@@ -195,8 +195,8 @@ async def live(harness: Harness) -> dict[str, str]:
     return visitors
 
 
-async def report_names(harness: Harness) -> dict[str, str]:
-    """A refused call of a browser about the person, and names of properties that are ids.
+async def claim(harness: Harness) -> dict[str, str]:
+    """Visitors without a token who say that they are the person, and names of properties that are ids.
 
     Returns the headers of their browsers.
     """
@@ -204,6 +204,13 @@ async def report_names(harness: Harness) -> dict[str, str]:
         "POST", "/v1/keys", {"name": "site", "kind": "browser", "origins": ["https://a.example"]}
     )
     visitors = {"X-Write-Key": made["token"]}
+    address = f"{MARK}-OLD@example.com"
+    # The first claim is history after the second.
+    for user, traits in ((USER, {"email": address, "phone": MARK}), ("u", {"email": "b@example.com"})):
+        said = {"anonymousId": "visitor", "userId": user, "traits": traits}
+        assert (await harness.http.post("/v1/identify", json=said, headers=visitors)).is_success
+    said = {"anonymousId": "visitor-2", "event": "Looked", "properties": {"email": address}}
+    assert (await harness.http.post("/v1/track", json=said, headers=visitors)).is_success
     body = json.dumps({"batch": [{"type": "track", "userId": TWIN, "event": "Looked"}]}, ensure_ascii=False)
     refused = await harness.http.post("/v1/batch", content=body.encode(), headers=visitors)
     assert len(refused.json()["rejected"]) == 1
