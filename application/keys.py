@@ -12,7 +12,7 @@ from typing import Final
 import psycopg
 from msgspec.structs import replace
 
-from domain.access import Access, Actor, BrowserAccess, KeyKind, KeyTrust, Scope
+from domain.access import KEY_PREFIX, Access, Actor, BrowserAccess, KeyKind, KeyTrust, Scope
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.origins import MAX_ORIGINS, read_origin
 from domain.tracking.event import BROWSER_SOURCE, DEFAULT_SOURCE, SOJOURN_SOURCE
@@ -29,7 +29,6 @@ MAX_ID_CHARACTERS: Final = 64
 # The precision of `last_used_at`.
 TOUCHED_EVERY: Final = timedelta(minutes=1)
 
-PREFIX: Final = "sj"
 # Besides the newest: tokens signed before a rotation stay valid until the next one.
 KEPT_TOKEN_SECRETS: Final = 1
 
@@ -95,7 +94,7 @@ class Keys:
                 return key.access
         prefix, _, rest = given.decode("latin-1").partition("_")
         id, _, secret = rest.partition("_")
-        if prefix != PREFIX or not id.isalnum() or not id.isascii() or len(id) > MAX_ID_CHARACTERS:
+        if prefix != KEY_PREFIX or not id.isalnum() or not id.isascii() or len(id) > MAX_ID_CHARACTERS:
             return None
         stored = self._recall(id) or await self._look_up(id)
         if stored is None or not _is_good(stored, secret):
@@ -174,7 +173,7 @@ class Keys:
             )
             data = {"name": name, "scopes": key.scopes, "source": source, **told}
             await audit.record(connection, by, "key.create", id, data)
-        return NewKey(key, f"{PREFIX}_{id}_{secret}", token_secret if origins else None)
+        return NewKey(key, f"{KEY_PREFIX}_{id}_{secret}", token_secret if origins else None)
 
     async def rotate_token_secret(self, id: str, *, by: Actor) -> NewTokenSecret:
         """Make a new secret of user tokens; the one before stays valid until the next.

@@ -6,6 +6,9 @@ from typing import Final
 
 from msgspec import Struct
 
+# Every key that Sojourn makes begins with it: sj_ID_SECRET.
+KEY_PREFIX: Final = "sj"
+
 
 class Scope(StrEnum):
     """The scope of a key.

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.access import KEY_PREFIX
 from domain.tracking.event import Event, Reject
 from domain.tracking.identifiers import MAX_ID_CHARACTERS, Placeholders, read_identifier
 from domain.tracking.item_error import ItemError
@@ -25,6 +26,9 @@ MAX_BYTES: Final = 32 * 1024
 _USER_TOKEN: Final = re.compile(rb"eyJ[\w-]*\.eyJ[\w-]*\.[\w-]*")
 # Clients that set no header send their key in each call. Who reads rejects may not report.
 _WRITE_KEY: Final = re.compile(rb'("writeKey"\s*:\s*")[^"]+')
+# A key of ours in any place: its prefix, its id and its secret.
+_OUR_KEY: Final = re.compile(rf"{KEY_PREFIX}_[0-9A-Za-z]{{1,64}}_[0-9A-Za-z]+".encode())
+_KEY_START: Final = f"{KEY_PREFIX}_".encode()
 
 
 class Unrecorded(msgspec.Struct, frozen=True):
@@ -90,7 +94,7 @@ class RejectCollector:
                     message_id=_message_id(ids.message_id),
                     user_id=_identifier(ids.user_id, placeholders) if self._names_users else None,
                     anonymous_id=_identifier(ids.anonymous_id, placeholders),
-                    error=str(error),
+                    error=_blank_keys(str(error).encode(errors="replace")).decode(),
                     body=self._bounded_text(raw),
                 )
             )
@@ -109,7 +113,7 @@ class RejectCollector:
                     user_id=event.user_id,
                     anonymous_id=event.anonymous_id,
                     part=left_out.part,
-                    error=left_out.error,
+                    error=_blank_keys(left_out.error.encode(errors="replace")).decode(),
                     body=self._bounded_text(msgspec.json.encode(left_out.value)),
                 )
             )
@@ -141,11 +145,20 @@ class RejectCollector:
             raw = _USER_TOKEN.sub(b"(user token)", raw)
         if b"writeKey" in raw:
             raw = _WRITE_KEY.sub(rb"\1(write key)", raw)
+        raw = _blank_keys(raw)
         # A text column holds no NUL, and an invalid byte takes three once replaced: cut again afterwards.
         readable = raw[:limit].decode(errors="replace").replace("\0", "�")
         kept = readable.encode()[:limit].decode(errors="ignore")
         self._room -= len(kept.encode())
         return kept
+
+
+def _blank_keys(text: bytes) -> bytes:
+    return _OUR_KEY.sub(b"(key)", text) if _KEY_START in text else text
+
+
+def _has_key(id: str | float) -> bool:
+    return isinstance(id, str) and _OUR_KEY.search(id.encode(errors="replace")) is not None
 
 
 class _CallIds(msgspec.Struct, rename="camel"):
@@ -170,7 +183,7 @@ def _read_ids(raw: bytes) -> _CallIds:
 
 def _identifier(value: Any, placeholders: Placeholders) -> str | None:
     """Return the id if it may name a person."""
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or _has_key(value):
         return None
     try:
         return read_identifier("id", value, placeholders)
@@ -179,6 +192,6 @@ def _identifier(value: Any, placeholders: Placeholders) -> str | None:
 
 
 def _message_id(value: Any) -> str | None:
-    if not isinstance(value, str | int) or isinstance(value, bool):
+    if not isinstance(value, str | int) or isinstance(value, bool) or _has_key(value):
         return None
     return str(value).replace("\0", "�")[:MAX_ID_CHARACTERS] or None

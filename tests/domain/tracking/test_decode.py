@@ -191,6 +191,23 @@ def test_a_write_key_is_never_kept(call: bytes) -> None:
         assert "(write key)" in kept.body
 
 
+@pytest.mark.parametrize("field", ["userId", "anonymousId", "messageId", "type", "timestamp", "channel", "my key"])
+def test_a_key_in_another_field_is_never_kept(field: str) -> None:
+    key = "sj_9f86d081884c7d65_" + "ab12" * 16
+    call = {"type": "track", "userId": "u-1", field: f"Bearer {key}", "traits": {"a": [{"b": key}]}}
+    for item in (call, {**call, "event": "", field: key}):
+        [kept] = of_items(item).rejects
+        assert "ab12" not in repr(kept)
+        assert "(key)" in kept.body
+
+
+def test_a_key_in_a_part_that_is_left_out_is_not_kept() -> None:
+    key = "sj_9f86d081884c7d65_" + "ab12" * 16
+    [left_out] = of_items({"type": "identify", "userId": "u-1", "traits": {"timezone": key}}).rejects
+    assert left_out.part == "traits.timezone"
+    assert "ab12" not in repr(left_out)
+
+
 def test_a_missing_message_id_is_made() -> None:
     page = {"type": "page", "userId": "u"}
     result = of_items(page, page | {"messageId": None}, page | {"messageId": ""})
