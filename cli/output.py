@@ -2,8 +2,10 @@
 
 import json
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -18,6 +20,8 @@ from domain.errors import InvalidDocumentError, Problem, SojournError
 UNFOLDED_COLUMNS = 400
 # Between two columns of a table.
 GAP = 2
+# Campaigns named in one line.
+MAX_NAMED = 5
 
 
 def print_table(columns: list[str], rows: list[list[str]], *, folded: Collection[str] = ()) -> None:
@@ -75,10 +79,34 @@ def print_error(error: SojournError) -> None:
         typer.echo(f"sojourn: {printable(error.detail)}", err=True)
 
 
-def print_warnings(warnings: list[dict[str, Any]]) -> None:
+def say_once(found: Sequence[tuple[Path, Sequence[Problem]]]) -> list[list[Problem]]:
+    """Keep each problem for the first campaign that has it, and name all of these.
+
+    The fault of a template is one of every campaign that sends it.
+    """
+    files: dict[Problem, list[str]] = {}
+    for file, problems in found:
+        for problem in dict.fromkeys(problems):
+            files.setdefault(problem, []).append(file.name)
+    said: list[list[Problem]] = []
+    for _, problems in found:
+        firsts = [(problem, files.pop(problem)) for problem in dict.fromkeys(problems) if problem in files]
+        said.append([_name_campaigns(problem, names) for problem, names in firsts])
+    return said
+
+
+def _name_campaigns(problem: Problem, names: Sequence[str]) -> Problem:
+    if len(names) == 1:
+        return problem
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    named = f"{len(names)} campaigns: {', '.join(names[:MAX_NAMED])}{more}"
+    return replace(problem, message=f"{problem.message} ({named})")
+
+
+def print_warnings(warnings: Sequence[Problem]) -> None:
     """Print one line for each warning to standard error."""
     for warning in warnings:
-        typer.echo(printable(f"warning: {Problem(**warning)}"), err=True)
+        typer.echo(printable(f"warning: {warning}"), err=True)
 
 
 def is_asked() -> bool:

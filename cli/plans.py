@@ -23,8 +23,9 @@ from cli.output import (
     print_table,
     print_warnings,
     printable,
+    say_once,
 )
-from domain.errors import InvalidDocumentError, InvalidRequestError
+from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 
 MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "moved": (">", "cyan"), "changed": ("~", "yellow")}
 STAYS = "stays"
@@ -48,13 +49,16 @@ def plan(
     """
     documents = document_files(files)
     with connect(context) as api:
-        found = [plan for _, plan in _plan_files(api, documents, in_flight)]
+        planned = _plan_files(api, documents, in_flight)
+    found = [plan for _, plan in planned]
     if as_json:
         print_json(found[0] if documents == files and len(found) == 1 else {"plans": found})
-    for each in () if as_json else found:
-        _show(each)
-        typer.echo(printable(f"Plan {each['hash']}"))
-        print_warnings(each["warnings"])
+    else:
+        warned = say_once([(Path(document["file"]), _warnings(each)) for document, each in planned])
+        for each, warnings in zip(found, warned, strict=True):
+            _show(each)
+            typer.echo(printable(f"Plan {each['hash']}"))
+            print_warnings(warnings)
     raise typer.Exit(CHANGES if exit_code and any(map(_changes_anything, found)) else DONE)
 
 
@@ -89,12 +93,14 @@ def apply(
         applied = api.post("apply", body={"campaigns": body})["applied"]
         operations = [api.get("operations", each["operation"]) for each in applied if each["operation"]]
         if not as_json:
-            for each in applied:
+            # The warnings of an unchanged version were printed when it was published.
+            new = [_warnings(each["plan"]) if each["created"] else [] for each in applied]
+            warned = say_once([(Path(document["file"]), each) for (document, _), each in zip(hashed, new, strict=True)])
+            for each, warnings in zip(applied, warned, strict=True):
                 change = "published" if each["created"] else "unchanged"
                 hint = f"; `sojourn start {each['campaign']}` lets users in" if each["state"] == "draft" else ""
                 typer.echo(printable(f"{each['campaign']}: version {each['version']} {change}, {each['state']}{hint}"))
-                # The warnings of an unchanged version were printed when it was published.
-                print_warnings(each["plan"]["warnings"] if each["created"] else [])
+                print_warnings(warnings)
             for operation in operations:
                 if not watch:
                     tell_operation(operation)
@@ -113,14 +119,20 @@ def _plan_files(
     If any has problems, print them and exit; with several files, `besides` follows.
     """
     proved: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    invalid: list[tuple[Path, list[Problem]]] = []
     status = DONE
     for file in files:
         try:
             key, document = campaign_document(file)
             proved.append((document, _plan_one(api, key, document, in_flight)))
-        except (InvalidDocumentError, InvalidRequestError, RefusedError) as error:
+        except InvalidDocumentError as error:
+            invalid.append((file, error.problems))
+            status = status or status_of(error)
+        except (InvalidRequestError, RefusedError) as error:
             print_error(error)
             status = status or status_of(error)
+    for problems in say_once(invalid):
+        print_error(InvalidDocumentError(problems))
     if status:
         if besides and len(files) > 1:
             typer.echo(f"sojourn: {besides}", err=True)
@@ -138,6 +150,10 @@ def _confirm(api: ApiClient, plans: list[dict[str, Any]], *, is_quiet: bool, is_
             affected.append(f"{plan['campaign']} on {api.url}, in flight: {counts_text(counts)}")
     if affected and not is_confirmed:
         confirm(f"Apply {'; '.join(affected)}?")
+
+
+def _warnings(plan: dict[str, Any]) -> list[Problem]:
+    return [Problem(**warning) for warning in plan["warnings"]]
 
 
 def _plan_one(api: ApiClient, key: str, document: dict[str, Any], in_flight: InFlightChoice) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import typer
 from cli.documents import document_files, read_text, templates_beside
 from cli.exit_codes import DONE, REFUSED
 from cli.options import AsJson
-from cli.output import number_of, print_error, print_json, print_warnings, printable
+from cli.output import number_of, print_error, print_json, print_warnings, printable, say_once
 from cli.plans import FilesArgument
 from domain.deployment_documents import deployment_document
 from domain.document.yaml_source import read
@@ -50,12 +50,14 @@ def validate(files: FilesArgument, as_json: AsJson = False) -> None:
         documents = [_as_json(each) for each in checked]
         print_json({"is_valid": is_valid, "documents": documents, "not_checked": NOT_CHECKED})
         raise typer.Exit(DONE if is_valid else REFUSED)
-    for each in checked:
+    all_problems = say_once([(Path(each.file), each.problems) for each in checked])
+    all_warnings = say_once([(Path(each.file), each.warnings) for each in checked])
+    for each, problems, warnings in zip(checked, all_problems, all_warnings, strict=True):
         if each.problems:
-            print_error(InvalidDocumentError(each.problems))
+            print_error(InvalidDocumentError(problems))
         else:
             typer.echo(printable(f"{each.file}: {each.holds}"))
-        print_warnings([asdict(warning) for warning in each.warnings])
+        print_warnings(warnings)
     if is_valid and any(each.campaign for each in checked):
         typer.echo(NOT_CHECKED)
     raise typer.Exit(DONE if is_valid else REFUSED)

@@ -85,6 +85,27 @@ def test_an_event_that_was_never_reported_is_said_so(capsys: Output) -> None:
     assert capsys.readouterr() == ("", "No Order Complete was counted so far: `sojourn events seen` lists what was\n")
 
 
+@pytest.mark.usefixtures("deployment")
+def test_what_a_template_does_is_said_once_for_all_campaigns(folder: Path, capsys: Output) -> None:
+    templates = folder / "templates"
+    templates.mkdir(exist_ok=True)
+    wrong = "---\nchannel: email\nfrom: a@example.com\nsubject: Hi\ntext: Hi\n---\n{{ profil.traits.a }}\n"
+    sending = "entry: {event: E}\nsteps: [{id: mail, send: {channel: email, template: hi}}]\n"
+    files = [str(a_campaign(folder, key, f"key: {key}\nname: A\n{sending}")) for key in ("one", "two")]
+    named = "(2 campaigns: one.yaml, two.yaml). "
+    for command in ("plan", "apply"):
+        (templates / "hi.liquid").write_text(wrong)
+        assert run([command, *files]) == 1
+        first, *others = capsys.readouterr().err.splitlines()
+        assert named in first
+        assert others == ([] if command == "plan" else ["sojourn: nothing was published: all files are, or none"])
+        (templates / "hi.liquid").write_text(wrong.replace("profil.", "profile."))
+        assert run([command, *files]) == 0
+        warnings = [line for line in capsys.readouterr().err.splitlines() if "hi.liquid" in line]
+        assert len(warnings) == 1
+        assert named in warnings[0]
+
+
 async def test_the_difference_and_the_users_in_flight(in_flight: Harness, folder: Path, capsys: Output) -> None:
     file = str(a_campaign(folder, "cart", SECOND))
     assert await sojourn("plan", file, "--in-flight", "migrate") == 0

@@ -30,6 +30,12 @@ text: Hi
 ---
 Hi
 """
+SENDING = """\
+key: {key}
+name: Cart
+entry: {{event: Cart Abandoned}}
+steps: [{{id: mail, send: {{channel: email, template: nudge}}}}]
+"""
 CAPS = "rules: [{name: daily, limit: 2}]\n"
 
 
@@ -104,6 +110,33 @@ def test_the_json_has_problems_and_warnings_by_file(folder: Path, capsys: Output
     assert (fine["is_valid"], fine["problems"], wrong["is_valid"]) == (True, [], False)
     assert [warning["path"] for warning in fine["warnings"]] == ["steps[0].emit_event"]
     assert wrong["problems"][0].keys() == {"file", "line", "path", "message", "suggestion"}
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_is_wrong_with_a_template_is_said_once_for_all_campaigns(folder: Path, capsys: Output) -> None:
+    for key in ("a", "b", "c"):
+        a_file(folder, f"{key}.yaml", WRONG.replace("key: cart", f"key: {key}").replace("evnt", "event"))
+    a_file(folder, "templates/nudge.liquid", TEMPLATE)
+    assert run(["validate", "."]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        "a.yaml:5",
+        "templates/nudge.liquid:4",
+        "b.yaml:5",
+        "c.yaml:5",
+    ]
+    assert "(3 campaigns: a.yaml, b.yaml, c.yaml). " in lines[1]
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_warning_of_a_template_is_said_once_for_all_campaigns(folder: Path, capsys: Output) -> None:
+    for number in range(7):
+        a_file(folder, f"{number}.yaml", SENDING.format(key=f"k{number}"))
+    a_file(folder, "templates/nudge.liquid", TEMPLATE.replace("{{ profil.traits", "{{ profile.traits"))
+    assert run(["validate", "."]) == 0
+    [warning] = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: templates/nudge.liquid:4: ")
+    assert "(7 campaigns: 0.yaml, 1.yaml, 2.yaml, 3.yaml, 4.yaml and 2 more). " in warning
 
 
 @pytest.mark.usefixtures("nowhere")
