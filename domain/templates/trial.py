@@ -282,7 +282,10 @@ def _remedy(failed: _Failed) -> str:
         return "Test the value with an `if` before it is used, or repair it where the data comes from"
     if failed.failure.lacks_value:
         can_be_required = failed.path[0] != "journey" and all(str(part).isidentifier() for part in failed.path)
-        return "Give it a `default`" + (", or require it in the entry's `where`" if can_be_required else "")
+        remedy = "Give it a `default`" + (", or require it in the entry's `where`" if can_be_required else "")
+        if failed.path[:2] == ("profile", "computed"):
+            remedy += ". A `count`, a `sum` or an `any` lacks its value only while past events are counted"
+        return remedy
     return "Use it within an `if` only, or give it a `default` that fits"
 
 

@@ -294,6 +294,9 @@ def test_values_that_no_template_can_test_for_are_not_warned_of(body: str) -> No
          "Give it a `default`, or require it in the entry's `where`"),
         ("{% for i in entry.properties.items %}{{ i.name }}{% endfor %}", "without `entry.properties.items[].name`",
          "Give it a `default`"),
+        ("{{ profile.computed.orders }}", "without `profile.computed.orders`",
+         "Give it a `default`, or require it in the entry's `where`. A `count`, a `sum` or an `any` lacks its value "
+         "only while past events are counted"),
         ("{{ entry.properties.a | default: '' | plus: 1 }}", "without `entry.properties.a`",
          "Use it within an `if` only, or give it a `default` that fits"),
         ("{{ 9 | divided_by: entry.properties.n | default: '' }}", "with an odd value of `entry.properties.n`",
