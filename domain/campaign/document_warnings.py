@@ -10,18 +10,22 @@ from domain.campaign.calendars import shortest_distance
 from domain.campaign.cycles import find_cycles
 from domain.campaign.delays.kinds import form_of
 from domain.campaign.durations import format_duration
-from domain.campaign.event_names import event_name_warnings
+from domain.campaign.event_names import event_name_warnings, iter_names
 from domain.campaign.plan import Message, Plan
 from domain.campaign.raw_steps import RawStep, StepList, iter_blocks, iter_steps
 from domain.campaign.rules import Rules
 from domain.campaign.steps.kinds import CONTROL_STEPS
 from domain.campaign.trigger_fields import raw_triggers
+from domain.campaign.triggers.consent import CONSENT
+from domain.channels.kinds import CHANNELS
 from domain.document.raw_values import iter_texts
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.local_time.windows import LocalWindow, is_open, longest_closed
 from domain.sending.caps import TRANSACTIONAL
+from domain.suggestions import did_you_mean
 from domain.tracking.chain import MAX_CHAIN
+from domain.tracking.event import ANY
 
 _MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
 _HOLDS_CEL = ("where", "when", "cel", "date")
@@ -40,6 +44,7 @@ def document_warnings(source: YamlSource, plan: Plan, rules: Rules) -> list[Prob
         *_check_waits(steps, source, rules),
         *_check_texts(steps, source),
         *_check_dates(source),
+        *_check_consents(source),
         *event_name_warnings(source),
     ]
 
@@ -130,6 +135,13 @@ def _check_waits(steps: list[RawStep], source: YamlSource, rules: Rules) -> Iter
             if "where" not in awaited and any(exit.covers(trigger) for exit in exits):
                 said = f"`{trigger.label}` is never heard here: it is an exit, and ends the journey first"
                 yield source.problem((*path, key), said, "Keep one of the two, or tell them apart by `where`")
+
+
+def _check_consents(source: YamlSource) -> Iterator[Problem]:
+    """Warn about consents to a channel that does not exist."""
+    for path, name in iter_names(source.data, (CONSENT.key,)):
+        if name != ANY and name not in CHANNELS:
+            yield source.problem(path, f"there is no channel `{name}`", did_you_mean(name, CHANNELS, "Channels"))
 
 
 def _awaited_events(steps: list[RawStep]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from domain.campaign.triggers.kinds import TRIGGERS
@@ -19,7 +19,7 @@ _VALUES = ("properties", "update_profile")
 
 def check_event_names(source: YamlSource) -> Iterator[Problem]:
     """Find names in quotes in a campaign."""
-    return check_names(source, _iter_names(source.data))
+    return check_names(source, iter_names(source.data, _NAMED))
 
 
 def check_names(source: YamlSource, names: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
@@ -32,7 +32,7 @@ def check_names(source: YamlSource, names: Iterable[tuple[Path, str]]) -> Iterat
 
 def event_name_warnings(source: YamlSource) -> Iterator[Problem]:
     """Warn about curly quotes, long dashes and odd spaces, typical of word processors."""
-    for path, name in _iter_names(source.data):
+    for path, name in iter_names(source.data, _NAMED):
         if (likely := normalize_name(name)) != name and not _is_quoted(name):
             said = f"`{name}` is another name than `{likely}`, which looks like it"
             yield source.problem(path, said, f"Write `{likely}`, unless it is reported as it stands here")
@@ -48,15 +48,15 @@ def _is_quoted(name: str) -> bool:
     return bool(re.fullmatch(r"""(["']).+\1""", name.translate(_PLAIN)))
 
 
-def _iter_names(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Iterate over the names of events in a document."""
+def iter_names(value: Any, keys: Collection[str], path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Iterate over the names of events under these keys of a document."""
     match value:
-        case str() if path and path[-1] in _NAMED:
+        case str() if path and path[-1] in keys:
             yield path, value
         case dict():
             for key, item in value.items():
                 if key not in _VALUES:
-                    yield from _iter_names(item, (*path, key))
+                    yield from iter_names(item, keys, (*path, key))
         case list():
             for index, item in enumerate(value):
-                yield from _iter_names(item, (*path, index))
+                yield from iter_names(item, keys, (*path, index))

@@ -102,6 +102,22 @@ def test_texts_that_look_like_expressions(step: str, path: str | None) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("key: a\nname: A\nentry: {consent: phone}\nsteps: [{id: a, delay: 1d}]\n", "entry.consent"),
+        (steps("  - {id: a, wait_for: {consent: phone, timeout: 1d}}\n"), "wait_for.consent"),
+        (steps("  - {id: a, emit_event: {event: E, properties: {consent: phone}}}\n"), None),
+        ('key: a\nname: A\nentry: {consent: "*"}\nsteps: [{id: a, delay: 1d}]\n', None),
+        ("key: a\nname: A\nentry: {consent: email}\nsteps: [{id: a, delay: 1d}]\n", None),
+    ],
+)
+def test_a_consent_to_a_channel_that_does_not_exist(text: str, path: str | None) -> None:
+    found = publish(text).warnings
+    assert [one.message for one in found] == ([] if path is None else ["there is no channel `phone`"])
+    assert all(one.path.endswith(path or "") and one.suggestion == "Channels: email, webhook" for one in found)
+
+
 def test_a_cycle_is_said_at_the_step_that_leads_into_it() -> None:
     ping = publish(
         "key: ping\nname: Ping\nentry: {event: Ping}\nsteps:\n"
