@@ -137,6 +137,11 @@ def test_what_is_wrong_is_said_as_the_page_says() -> None:
     assert "\n".join(map(str, refused.value.problems)) + "\n" == said
 
 
+def test_the_readme_names_the_keys_that_are_allowed() -> None:
+    said = re.compile(r": (entry\.evnt: .*)")
+    assert said.findall((ROOT / "README.md").read_text()) == said.findall(PAGE)
+
+
 def test_warnings_are_those_of_the_page() -> None:
     [(warned, said)] = _with_what_is_said("yaml warned")
     found = published(warned)
