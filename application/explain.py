@@ -1,6 +1,7 @@
 """Explanations of a user's timeline."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,8 @@ from store.timeline import Recorded
 
 NO_REFUSALS: Mapping[str, Sequence[Recorded]] = {}
 NO_DATA: Mapping[str, Any] = {}
+# Characters of a value in a line of the timeline; its data has all of it.
+MAX_VALUE_CHARACTERS = 80
 # The undo of a merge may give back that nothing was said.
 _CONSENTS = {True: "yes", False: "no", None: "not said"}
 
@@ -276,17 +279,18 @@ def _violations(data: dict[str, Any]) -> str:
 
 
 def change_text(part: str, changes: Mapping[str, Any]) -> str:
-    """Describe a change in one part of a profile, without values of traits."""
+    """Describe a change in one part of a profile: the values before and after."""
     match part:
         case "identity":
             linked = [f"{one['kind']} id {one['value']}" for one in changes.get("linked", ())]
-            merged = ["another profile was merged into this one" for _ in changes.get("merged", ())]
-            separated = ["a merged profile was separated again" for _ in changes.get("separated", ())]
+            merged = [f"profile {id} was merged into this one" for id in changes.get("merged", ())]
+            separated = [f"profile {id} was separated again" for id in changes.get("separated", ())]
             return f"identity: {', '.join([*linked, *merged, *separated])}"
         case "traits" | "claims":
-            return f"{part}: {', '.join(changes)}"
+            said = [f"{name} {_before_and_after(one, _value_text)}" for name, one in changes.items()]
+            return f"{part}: {', '.join(said)}"
         case "consent":
-            said = [f"{channel} {_CONSENTS[one['after']]}" for channel, one in changes.items()]
+            said = [f"{channel} {_before_and_after(one, _CONSENTS.__getitem__)}" for channel, one in changes.items()]
             return f"consent: {', '.join(said)}"
         case "suppressed":
             said = [f"{channel} {_suppression_text(one['after'])}" for channel, one in changes.items()]
@@ -301,8 +305,21 @@ def change_text(part: str, changes: Mapping[str, Any]) -> str:
         case "accounts":
             return f"accounts: {', '.join(_member_text(account, one['after']) for account, one in changes.items())}"
         case _:
-            said = ["none" if one["after"] is None else str(one["after"]) for one in changes.values()]
-            return f"{part}: {', '.join(said)}"
+            return f"{part}: {', '.join(_before_and_after(one, _value_text) for one in changes.values())}"
+
+
+def _before_and_after(change: Mapping[str, Any], text: Callable[[Any], str]) -> str:
+    """Describe a value as `free → pro`; the first one as itself."""
+    after = text(change["after"])
+    return after if change["before"] is None else f"{text(change['before'])} → {after}"
+
+
+def _value_text(value: Any) -> str:
+    """Write a value in one line: a text as it is, others as JSON, a long one cut."""
+    if value is None:
+        return "none"
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= MAX_VALUE_CHARACTERS else f"{shown[:MAX_VALUE_CHARACTERS]}…"
 
 
 def _member_text(account: str, place: Mapping[str, Any] | None) -> str:

@@ -87,9 +87,9 @@ async def test_the_timeline_shows_what_each_event_step_and_operator_has_changed(
         (
             "event",
             "identify",
-            [("event", "identity: user id u1"), ("event", "traits: plan"), ("event", "consent: email yes")],
+            [("event", "identity: user id u1"), ("event", "traits: plan free"), ("event", "consent: email yes")],
         ),
-        ("update_profile", "remember: set plan", [("step", "traits: plan")]),
+        ("update_profile", "remember: set plan", [("step", "traits: plan free → pro")]),
         ("set_stage", "now: stage loyal", [("step", "stage: loyal")]),
         ("change", "by SOJOURN_ADMIN_KEY", [("operator", "suppression: webhook (asked us)")]),
     ]
