@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from application import turns
 from application.activity_states import ServerSources, load_server_sources
 from application.catalogue import Catalogue
-from application.people import ask_for_people, write_people
 from application.session_events import hears_ends
+from application.statements import ask_for_people, write_people
 from domain.errors import UnavailableError
 from domain.long_work import LongWork
 from domain.people import profile_state, sessions

@@ -3,7 +3,7 @@
 from typing import TypeVar, assert_never
 
 from application.catalogue import Catalogue
-from application.people import set_stage, set_traits
+from application.statements import set_stage, set_traits
 from domain.campaign.steps.action import EmitEvent, SetStage, SetTraits
 from domain.journey.requests import StepRequest
 from domain.journey.step_decisions import StepDecision, with_derived, without_refused

@@ -14,23 +14,14 @@ from application import routing, turns
 from application.account_journeys import hand_over, hand_over_of_strangers
 from application.accounts import ChangeOfAccount, account_statements, ask_for_accounts, possible_changes
 from application.accounts import lock_before_merge as lock_accounts
+from application.address_statements import AddressStatement, OptOut
 from application.catalogue import Catalogue
 from application.derived_events import plan_events, possible_profile_changes
 from application.following import Followed, TooMuchToFollow, ask_for_states
 from application.operations.announce import announce
-from application.people import (
-    AddressStatement,
-    OptOut,
-    PeopleMerged,
-    ask_for_people,
-    identity_changes,
-    identity_sources,
-    list_left_out,
-    lock_before_merge,
-    merge_people,
-    merge_sources,
-    write_people,
-)
+from application.profile_history import identity_changes
+from application.profile_merges import PeopleMerged, lock_before_merge, merge_people
+from application.statements import ask_for_people, write_people
 from domain.errors import UnavailableError
 from domain.journey.listeners import Listeners
 from domain.journey.routing_result import RoutingResult
@@ -39,6 +30,8 @@ from domain.people.accounts import MEMBER
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.erasure import claimed_identities, drop_erased_claims, find_erased, reject_erased
 from domain.people.identity import Identity, Known, Resolution
+from domain.people.identity_sources import identity_sources, merge_sources
+from domain.people.left_out import list_left_out
 from domain.people.profile_state import Source, Statement
 from domain.people.statements import claims_of, event_source, statements_of, surroundings_of
 from domain.tracking.event import Event, Reject, Trust

@@ -15,7 +15,7 @@ from application.catalogue import Catalogue
 from application.computed_states import read_values, recount
 from application.derived_events import report_changes
 from application.identity_locks import find_profile, lock_users
-from application.people import build_history, build_identity_change
+from application.profile_history import build_history, build_identity_change
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError
 from domain.people.computed.changes import list_changes

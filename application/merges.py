@@ -14,7 +14,9 @@ from application.catalogue import Catalogue
 from application.derived_events import report_changes
 from application.identity_locks import find_profile, lock_users, retry_moved
 from application.merge_undo import UndoResult, undo_merge
-from application.people import build_identity_change, merge_people, unknown_person
+from application.people import unknown_person
+from application.profile_history import build_identity_change
+from application.profile_merges import merge_people
 from domain.access import Actor
 from domain.errors import ConflictError
 from domain.people.derived_events import Cause

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from application.address_statements import AddressStatement, OptOut
 from application.catalogue import Catalogue
 from application.derived_events import report_changes
 from application.ingest import Ingest
-from application.people import AddressStatement, OptOut, ask_for_people, lock_person, write_people
+from application.people import lock_person
+from application.statements import ask_for_people, write_people
 from domain.access import Actor
 from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import NotFoundError

@@ -13,7 +13,7 @@ from application import routing
 from application.accounts import read_accounts, read_latest_accounts
 from application.catalogue import Catalogue
 from application.computed_states import read_computed, with_computed
-from application.people import ask_for_people, write_people
+from application.statements import ask_for_people, write_people
 from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AudienceRule
 from domain.conditions.expressions import EvaluationTime

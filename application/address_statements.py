@@ -1,0 +1,94 @@
+"""Apply statements about addresses, which people may share."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from application.profile_history import build_change
+from domain.channels.kinds import normalized_addresses
+from domain.people.consent import OPT_OUT, AddressRefusal
+from domain.people.profile_state import Source
+from domain.people.registers import Registers, Stamp, is_set, stamp
+from store import addresses
+from store.addresses import Address
+from store.database import Connection, PendingResult
+from store.profile_changes import ProfileChange
+from store.profiles import Profile
+
+
+class AddressStatement(Struct, frozen=True):
+    """Why an address refuses OPT_OUT or SUPPRESSION; `profile_id` has the history."""
+
+    profile_id: UUID
+    address: Address
+    kind: AddressRefusal
+    value: str | None
+    said: Stamp
+    source: Source
+
+
+class OptOut(Struct, frozen=True):
+    """The use of an unsubscribe link, which binds the address and the profile.
+
+    `address` is the message's, normalised; None on a channel without addresses.
+    """
+
+    channel: str
+    address: str | None
+
+    def statements(self, profile_id: UUID, source: Source) -> list[AddressStatement]:
+        """Return the statements of the link about the address."""
+        if self.address is None:
+            return []
+        said = stamp(source.at, source.id, source.label)
+        return [
+            AddressStatement(profile_id, (self.channel, self.address), OPT_OUT, "unsubscribed by link", said, source)
+        ]
+
+
+async def lock_addresses(
+    connection: Connection, named: Collection[Address], of_addresses: Sequence[AddressStatement]
+) -> PendingResult[dict[Address, Registers]] | None:
+    """Lock the addresses of statements; `named` are those that traits name.
+
+    The result holds what is known of the addresses of `of_addresses`; None without any.
+    """
+    refusing = {one.address for one in of_addresses}
+    if named or refusing:
+        await addresses.ensure(connection, refusing.union(named))
+    return await addresses.lock(connection, refusing) if refusing else None
+
+
+async def write_addresses(
+    connection: Connection,
+    known: Mapping[Address, Registers],
+    said: Iterable[AddressStatement],
+    refused: dict[Address, dict[str, str | None]],
+) -> list[ProfileChange]:
+    """Apply statements to locked addresses, update `refused` and return the history."""
+    history = []
+    for one in said:
+        registers = known[one.address]
+        before = registers.values.get(one.kind)
+        if not registers.yields_to(one.kind, one.value, one.said, is_set):
+            continue
+        registers.put(one.kind, one.value, one.said)
+        refused[one.address] = registers.values
+        if before != one.value:
+            _, value = one.address
+            changes = {value: {"before": {one.kind: before}, "after": {one.kind: one.value}}}
+            history.append(build_change(one.profile_id, "addresses", changes, one.source))
+    await addresses.write(connection, known)
+    return history
+
+
+def with_refused(person: Profile, refused: Mapping[Address, dict[str, str | None]]) -> Profile:
+    """Return the person with the refusals of their own addresses."""
+    own = {
+        channel: refused[channel, value]
+        for channel, value in normalized_addresses(person.traits).items()
+        if (channel, value) in refused
+    }
+    return replace(person, refused_addresses=own) if own else person

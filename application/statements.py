@@ -1,0 +1,135 @@
+"""Apply statements about people to locked profiles."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from application import turns
+from application.address_statements import AddressStatement, lock_addresses, with_refused, write_addresses
+from application.profile_history import build_history
+from domain.long_work import LongWork
+from domain.people import profile_state
+from domain.people.derived_events import ValueChange, value_changes
+from domain.people.profile_state import Folded, Refusal, Source, Statement
+from domain.people.registers import Registers, stamp, unverified_stamp
+from domain.people.statements import addresses_in, statements_of_traits
+from store import addresses, profile_changes, profiles
+from store.addresses import Address
+from store.database import Connection, PendingResult
+from store.profile_changes import ProfileChange
+from store.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleAsked:
+    """People whose locks are requested, with the statements about them."""
+
+    said: Mapping[UUID, Sequence[Statement]]
+    of_addresses: Sequence[AddressStatement]
+    people: PendingResult[dict[UUID, Profile]]
+    refused: PendingResult[dict[Address, dict[str, str | None]]] | None
+    locked: PendingResult[dict[Address, Registers]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleWritten:
+    """The people before and after the statements, with the changes and the refusals."""
+
+    before: Mapping[UUID, Profile]
+    people: dict[UUID, Profile]
+    folded: Mapping[UUID, Folded]
+    history: list[ProfileChange]
+    refusals: list[Refusal]
+
+    def changes(self) -> Iterator[tuple[UUID, ValueChange]]:
+        """Iterate over the changes of people as rules name them."""
+        for id, one in self.folded.items():
+            person = self.before[id]
+            for change in value_changes(person.consent_given, person.suppressed, one.changes):
+                yield id, change
+
+
+async def ask_for_people(
+    connection: Connection,
+    ids: Collection[UUID],
+    said: Mapping[UUID, Sequence[Statement]],
+    of_addresses: Sequence[AddressStatement] = (),
+    *,
+    with_consent: bool = True,
+) -> PeopleAsked:
+    """Lock people, then the addresses of statements; `with_consent` reads refusals."""
+    people = await profiles.lock(connection, ids, with_said=said.keys())
+    named = named_addresses(said)
+    locked = await lock_addresses(connection, named, of_addresses)
+    refused = await addresses.find_refused(connection, ids, named) if with_consent else None
+    return PeopleAsked(said, of_addresses, people, refused, locked)
+
+
+async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWritten:
+    """Apply statements, a person at a time. The caller records the history."""
+    people = await asked.people.get()
+    refused = await asked.refused.get() if asked.refused else {}
+    folded = await turns.run(_fold_statements(people, asked.said))
+    if changed := {id: one.state for id, one in folded.items() if one.is_changed}:
+        await profiles.write(connection, changed)
+    history = [change for id, one in folded.items() for change in build_history(id, one)]
+    if asked.locked is not None:
+        history += await write_addresses(connection, await asked.locked.get(), asked.of_addresses, refused)
+    known = {
+        id: with_refused(person.with_state(folded[id].state) if id in folded else person, refused)
+        for id, person in people.items()
+    }
+    refusals = [refusal for one in folded.values() for refusal in one.refusals]
+    return PeopleWritten(people, known, folded, history, refusals)
+
+
+def _fold_statements(
+    people: Mapping[UUID, Profile], said: Mapping[UUID, Sequence[Statement]]
+) -> LongWork[dict[UUID, Folded]]:
+    folded: dict[UUID, Folded] = {}
+    for id, statements in sorted(said.items()):
+        if id in people:
+            folded[id] = profile_state.fold(people[id].state(), statements)
+            yield
+    return folded
+
+
+async def set_traits(
+    connection: Connection,
+    profile_id: UUID,
+    traits: Mapping[str, Any],
+    source: Source,
+    unverified: Collection[str] = (),
+) -> PeopleWritten:
+    """Set traits of a locked profile, and record it.
+
+    A verified value stays against one of `unverified`.
+    """
+    said = stamp(source.at, source.id, source.label)
+    verified = {name: value for name, value in traits.items() if name not in unverified}
+    others = {name: value for name, value in traits.items() if name in unverified}
+    statements = statements_of_traits(verified, said, source)
+    return await _state(
+        connection, profile_id, statements + statements_of_traits(others, unverified_stamp(said), source)
+    )
+
+
+async def set_stage(connection: Connection, profile_id: UUID, stage: str, source: Source) -> PeopleWritten:
+    """Set the stage of a locked profile and record it, unless a later one was set."""
+    said = stamp(source.at, source.id, source.label)
+    return await _state(connection, profile_id, [Statement("stage", profile_state.STAGE, stage, said, source)])
+
+
+async def _state(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> PeopleWritten:
+    async with connection.pipeline():
+        asked = await ask_for_people(connection, [profile_id], {profile_id: statements}, with_consent=False)
+        written = await write_people(connection, asked)
+        if written.history:
+            await profile_changes.insert(connection, written.history)
+    return written
+
+
+def named_addresses(said: Mapping[UUID, Sequence[Statement]]) -> set[Address]:
+    """Return the addresses that statements about traits name."""
+    return {address for statements in said.values() for address in addresses_in(statements)}
