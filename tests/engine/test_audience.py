@@ -9,6 +9,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from psycopg import AsyncConnection
 from temporalio.client import Client
 
 from application.audience_sample import AudienceSample
@@ -31,6 +32,19 @@ from tests.processes import worker_process
 from tests.servers import TemporalServer
 
 TRIAL = {"plan": "trial"}
+# Whoever lets in more than `most` waits for the gate to open.
+GATE = """
+CREATE TABLE gate (most int);
+INSERT INTO gate VALUES (0);
+CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
+BEGIN
+  IF (SELECT count(*) FROM journeys) >= (SELECT most FROM gate) THEN
+    PERFORM pg_advisory_xact_lock_shared(1200);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER gate BEFORE INSERT ON journeys FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate();
+"""
 
 
 @pytest.fixture
@@ -419,17 +433,27 @@ async def test_a_schedule_has_the_audience_enter(harness: Harness) -> None:
 async def test_killed_workers_leave_nobody_out_and_nobody_in_twice(
     database_url: str, temporal: TemporalServer, ingest: Ingest
 ) -> None:
-    """Killed twice, as soon as it is seen that one has let somebody in: it is on its next page by then."""
+    """Killed twice, each while it lets in the people of its second page."""
     await people(ingest, many(120))
     async with open_harness(database_url, temporal, is_working=False) as harness:
         await harness.run_campaign(LASTING.replace("rate: 10000", "rate: 30"))
-        for _ in range(2):
-            before = len(await users(harness.database))
-            async with worker_process(harness.settings) as worker:
-                # What the killed one had in hand is taken up once it has been silent for long enough.
-                await harness.until("SELECT 1 FROM journeys HAVING count(*) > %s", before)
-                worker.kill()
-        assert len(await users(harness.database)) < 120
+        async with harness.database.transaction() as connection:
+            await connection.execute(GATE)
+        for most in (30, 60):
+            await harness.query("UPDATE gate SET most = %s RETURNING most", most)
+            async with await AsyncConnection.connect(database_url) as closed:
+                await closed.execute("SELECT pg_advisory_xact_lock(1200)")
+                async with worker_process(harness.settings) as worker:
+                    # The page of the killed one is taken up once that has been silent for long enough.
+                    await harness.until(
+                        """
+                        SELECT FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event = 'advisory'
+                        """
+                    )
+                    worker.kill()
+                assert len(await users(harness.database)) == most
+        await harness.query("UPDATE gate SET most = 120 RETURNING most")
         async with worker_process(harness.settings):
             [operation] = await harness.until("SELECT * FROM operations WHERE state = 'done'")
             assert (operation["done"], operation["counts"]) == (120, {"entered": 120})
