@@ -1,6 +1,7 @@
 """Real servers on loopback that answer, refuse, fall silent or hang up exactly where a test says."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -143,6 +144,9 @@ def scripted_smtp(**script: str) -> Talk:
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         usual = {"EHLO": "250-localhost\r\n250 AUTH PLAIN", "HELO": "250 localhost", "DATA": "354 go on"}
+        if "BODY" in script:
+            # What the kernel takes does not grow, so that a message of a megabyte waits for whoever reads it.
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         if not await say(writer, "CONNECT", "220 localhost"):
             return
         while line := await reader.readline():

@@ -1,5 +1,6 @@
 import asyncio
 import re
+import socket
 import ssl
 from dataclasses import replace
 from email import message_from_bytes, policy
@@ -206,9 +207,18 @@ async def test_a_line_lost_before_the_message_is_no_delivery(moment: str) -> Non
     assert isinstance(await scripted({moment: HANG_UP, "HELO": HANG_UP}), Unavailable)
 
 
-async def test_a_line_lost_while_the_message_goes_out_is_no_delivery() -> None:
+async def test_a_line_lost_while_the_message_goes_out_is_no_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
     # More than the kernel's buffers take, so that the dot is still here when the server hangs up.
-    assert isinstance(await scripted({"BODY": HANG_UP}, mail(text="x" * 20_000_000)), Unavailable)
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def connect_narrowly(*arguments: Any, **options: Any) -> Any:
+        transport, protocol = await connect(*arguments, **options)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        return transport, protocol
+
+    monkeypatch.setattr(loop, "create_connection", connect_narrowly)
+    assert isinstance(await scripted({"BODY": HANG_UP}, mail(text="x" * 1_000_000)), Unavailable)
 
 
 async def test_a_line_lost_after_the_dot_is_ambiguous() -> None:
