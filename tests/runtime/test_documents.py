@@ -1,6 +1,7 @@
 """Documents are checked in processes of their own: whatever a document makes these do, they end; the server goes on."""
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -200,12 +201,15 @@ async def test_an_api_goes_on_while_it_is_sent_hostile_documents(database_url: s
     """With one connection to the database, which no check holds, whatever key it is asked under."""
     dear = expensive(2).templates["t0.liquid"]
     async with api_process(database_url, database_pool_size=1) as api, api.client(ADMIN_KEY) as client:
-        hostile = [plan(api, templates) for templates in HOSTILE.values()]
-        slow = [plan(api, {"a.liquid": dear}, **{"Idempotency-Key": f"k{number}"}) for number in range(3)]
-        every = asyncio.gather(*hostile, *slow)
-        answered = 0
-        while not every.done():
-            assert (await client.get("/v1/campaigns", timeout=PATIENCE)).status_code == 200
-            answered += 1
-        assert every.result() == [422] * len(HOSTILE) + [200] * 3
-        assert answered > len(HOSTILE)
+        answered, rounds = 0, itertools.count()
+        while answered <= len(HOSTILE):
+            # However slowly this machine answers, it does so before the checks are over.
+            number = next(rounds)
+            assert number < 10, answered
+            hostile = [plan(api, templates) for templates in HOSTILE.values()]
+            slow = [plan(api, {"a.liquid": dear}, **{"Idempotency-Key": f"k{number}-{n}"}) for n in range(3)]
+            every = asyncio.gather(*hostile, *slow)
+            while not every.done():
+                assert (await client.get("/v1/campaigns", timeout=PATIENCE)).status_code == 200
+                answered += not every.done()
+            assert every.result() == [422] * len(HOSTILE) + [200] * 3
