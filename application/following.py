@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from application import turns
 from domain.conditions.cel_costs import Spent
 from domain.journey.matching import UNITS_OF_AN_EVALUATION
-from domain.long_work import LongWork
+from domain.long_work import LongWork, TooMuchWork
 from domain.people.computed.changes import JUST_BEFORE, list_changes
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
@@ -29,14 +29,6 @@ from store.profiles import Profile
 
 # Work is counted in folded events and in events compared with a sequence; each expensive expression counts as several.
 MAX_WORK = 20_000
-
-
-class TooMuchToFollow(Exception):
-    """The events of a batch from this one on exceed the work of one transaction."""
-
-    def __init__(self, event_id: UUID) -> None:
-        super().__init__(event_id)
-        self.event_id = event_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,7 @@ class PendingStates:
     async def follow(self, connection: Connection, people: Mapping[UUID, Profile], at: datetime) -> Followed:
         """Count the events of locked people, and write the states that they change.
 
-        Raises TooMuchToFollow beyond MAX_WORK, except for a single event.
+        Raises TooMuchWork beyond MAX_WORK, except for a single event.
         """
         states = await self.states.get()
         history = await self.history.get() if self.history else []
@@ -218,7 +210,7 @@ class _Batch:
 def _follow(batch: _Batch, arrived: Sequence[StoredEvent], routed: Collection[UUID]) -> LongWork[None]:
     for place, stored in enumerate(arrived):
         if place > 0 and batch.work + batch.spent.units / UNITS_OF_AN_EVALUATION > MAX_WORK:
-            raise TooMuchToFollow(stored.event.id)
+            raise TooMuchWork(stored.event.id)
         before = batch.last_values(stored)
         batch.count(stored)
         if stored.event.id in routed:

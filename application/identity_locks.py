@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class IdentityMovedError(Exception):
-    """The identities of a person changed while their locks were waited for."""
+    """The people of identities changed before their locks, or change and need other locks."""
 
 
 async def retry_moved(act: Callable[[], Awaitable[T]], detail: str) -> T:

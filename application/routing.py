@@ -16,7 +16,7 @@ from domain.journey.matching import ProfileEvent
 from domain.journey.position import Position, position_at_entry
 from domain.journey.records import Journey
 from domain.journey.routing_result import RoutingContext, RoutingResult, SubscriptionMatch
-from domain.long_work import LongWork
+from domain.long_work import LongWork, TooMuchWork
 from store import accounts, conversions, decisions, events, journeys, outbox
 from store.conversions import Conversion
 from store.database import Connection, PendingResult
@@ -82,14 +82,6 @@ class PendingContext:
 
 def _reported_ids(profile_events: Iterable[ProfileEvent]) -> list[UUID]:
     return list(dict.fromkeys(profile_event.reported_id for profile_event in profile_events))
-
-
-class TooMuchWork(Exception):
-    """The events of a batch from `reported_id` on exceed the work of one transaction."""
-
-    def __init__(self, reported_id: UUID) -> None:
-        super().__init__(reported_id)
-        self.reported_id = reported_id
 
 
 def route(

@@ -8,10 +8,10 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application import routing
 from application.catalogue import Catalogue
 from application.derived_events import CausedChange, report_caused
 from domain.journey.listeners import Listeners
+from domain.long_work import TooMuchWork
 from domain.people.computed.changes import JUST_BEFORE, list_changes
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
@@ -60,7 +60,7 @@ class Sweeper:
             try:
                 number = await self._page(now, limit)
                 break
-            except routing.TooMuchWork:
+            except TooMuchWork:
                 limit //= 2
         return Swept(number, 0.0 if due_at is None else max(0.0, (now - due_at).total_seconds()), 0.0)
 

@@ -5,9 +5,11 @@ Tapped`, and reports of other channels have such names as well: the last word de
 mail service; Sojourn's message id is in `message_id`.
 """
 
+from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
-from domain.tracking.event import Event
+from domain.tracking.event import Event, Trust
 
 _REACTIONS = frozenset({"Opened", "Clicked", "Tapped"})
 
@@ -26,3 +28,15 @@ def message_reacted_to(event: Event) -> UUID | None:
         return UUID(id) if isinstance(id, str) else None
     except ValueError:
         return None
+
+
+def first_reactions(events: Iterable[Event]) -> dict[UUID, datetime]:
+    """Return the first reaction to each message, by an id that may not exist."""
+    reactions: dict[UUID, datetime] = {}
+    for event in events:
+        # An id in what anyone may report could be that of another person's message.
+        if event.trust is not Trust.VERIFIED:
+            continue
+        if (message_id := message_reacted_to(event)) is not None:
+            reactions.setdefault(message_id, event.timestamp)
+    return reactions

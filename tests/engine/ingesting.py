@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from application.ingest import Ingest, IngestResult
+from application.ingest_claims import BatchPart
 from domain.tracking.event import CallType, Event
 
 Query = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -61,11 +62,11 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def sizes_of_parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many events each transaction was to take, from now on; all but those that were too many are committed."""
     sizes: list[int] = []
-    part = Ingest._part
+    ingest_part = Ingest._ingest_part
 
-    async def counted(self: Ingest, batch: list[Event], *rest: Any, **more: Any) -> IngestResult:
-        sizes.append(len(batch))
-        return await part(self, batch, *rest, **more)
+    async def counted(self: Ingest, part: BatchPart) -> IngestResult:
+        sizes.append(len(part.events))
+        return await ingest_part(self, part)
 
-    monkeypatch.setattr(Ingest, "_part", counted)
+    monkeypatch.setattr(Ingest, "_ingest_part", counted)
     return sizes

@@ -7,6 +7,7 @@ import pytest
 
 from application import routing
 from application.ingest import MAX_TRAITS_SAID, Ingest, IngestResult
+from application.ingest_claims import BatchPart
 from domain.people.profile_state import MAX_TRAITS
 from domain.tracking.event import Event
 from tests.engine.campaigns import CART
@@ -87,19 +88,19 @@ async def test_what_dies_between_two_parts_is_taken_up_by_the_repeat(
 ) -> None:
     await harness.run_campaign(CART)
     events = batch()
-    part = Ingest._part
+    ingest_part = Ingest._ingest_part
     committed = 0
 
-    async def dies(self: Ingest, batch: list[Event], *rest: Any, **more: Any) -> IngestResult:
+    async def dies(self: Ingest, part: BatchPart) -> IngestResult:
         nonlocal committed
         if committed:
             raise psycopg.OperationalError("the database is away")
-        result = await part(self, batch, *rest, **more)
-        committed = len(batch)
+        result = await ingest_part(self, part)
+        committed = len(part.events)
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(Ingest, "_part", dies)
+        patch.setattr(Ingest, "_ingest_part", dies)
         with pytest.raises(psycopg.OperationalError):
             await ingest(events, received_at=AT)
     assert 0 < committed < len(events)

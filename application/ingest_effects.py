@@ -1,0 +1,159 @@
+"""Effects of ingested events: changes of people and accounts, then of journeys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+
+from application import routing, turns
+from application.account_journeys import hand_over
+from application.accounts import AccountsWritten, PendingAccounts, ask_for_accounts, possible_changes
+from application.catalogue import Catalogue
+from application.derived_events import PlannedEvents, plan_events, possible_profile_changes
+from application.following import Followed, PendingStates, ask_for_states
+from application.ingest_claims import BatchPart
+from application.ingest_people import ResolvedEvents
+from application.ingest_statements import PartStatements
+from application.operations.announce import announce
+from application.profile_merges import PeopleMerged
+from application.routing import PendingContext
+from application.statements import PeopleAsked, ask_for_people, write_people
+from domain.journey.listeners import Listeners
+from domain.journey.routing_result import RoutingResult
+from domain.people.accounts import MEMBER
+from domain.people.computed.deployed import DeployedTraits
+from domain.people.left_out import list_left_out
+from domain.people.profile_state import Refusal
+from domain.tracking.event import Reject
+from domain.tracking.reactions import first_reactions
+from domain.tracking.rejects import Unrecorded
+from store import events, messages, profile_changes
+from store import rejects as reject_log
+from store.database import Connection
+from store.events import StoredEvent
+from store.profile_changes import ProfileChange
+
+NO_ACCOUNTS = AccountsWritten([], [], [], set())
+
+
+@dataclass(frozen=True, slots=True)
+class IngestEffects:
+    """Changes made by the events of a part, not yet recorded, and their refusals."""
+
+    planned: PlannedEvents
+    result: RoutingResult
+    history: list[ProfileChange]
+    refusals: list[Refusal]
+    accounts: AccountsWritten
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingEffects:
+    """Requested locks of people, accounts and journeys. None was not needed."""
+
+    people: PeopleAsked
+    states: PendingStates | None
+    accounts: PendingAccounts | None
+    context: PendingContext | None
+
+
+async def apply_effects(
+    connection: Connection,
+    effective: Sequence[StoredEvent],
+    statements: PartStatements,
+    linked: PeopleMerged,
+    listeners: Listeners,
+    traits: DeployedTraits,
+    received_at: datetime,
+) -> IngestEffects:
+    """Apply the statements of stored events, and route the events and the changes.
+
+    All locks take one round trip, and two if rules follow accounts. Raises TooMuchWork beyond one transaction.
+    """
+    said, of_accounts = statements.said, statements.of_accounts
+    possible = chain(possible_profile_changes(said), possible_changes(of_accounts))
+    planned = plan_events(effective, statements.heard, possible, linked.changes, listeners, traits)
+    if not (said or planned.profile_events or statements.counted or of_accounts):
+        return IngestEffects(planned, RoutingResult(), linked.history, linked.refusals, NO_ACCOUNTS)
+    pending = await _ask(connection, effective, statements, planned, listeners, traits, received_at)
+    written = await write_people(connection, pending.people)
+    accounts = await pending.accounts.write(connection) if pending.accounts else NO_ACCOUNTS
+    followed = (
+        await pending.states.follow(connection, written.people, received_at)
+        if pending.states
+        else Followed(written.people, {}, [])
+    )
+    of_accounts_changed = [(one.profile_id, one.change) for one in accounts.changes]
+    planned = planned.settle([*written.changes(), *of_accounts_changed, *followed.changes])
+    result = RoutingResult()
+    if pending.context is not None:
+        context = await pending.context.get(followed.people, followed.as_of)
+        result = await turns.run(routing.route(planned.profile_events, listeners, context, received_at))
+    return IngestEffects(
+        planned,
+        result,
+        [*linked.history, *written.history, *accounts.history],
+        [*linked.refusals, *written.refusals, *accounts.refusals],
+        accounts,
+    )
+
+
+async def _ask(
+    connection: Connection,
+    effective: Sequence[StoredEvent],
+    statements: PartStatements,
+    planned: PlannedEvents,
+    listeners: Listeners,
+    traits: DeployedTraits,
+    received_at: datetime,
+) -> _PendingEffects:
+    """Lock people, then accounts, then journeys."""
+    happened = planned.profile_events
+    people = await ask_for_people(
+        connection,
+        statements.touched | {one.profile_id for one in happened},
+        statements.said,
+        statements.of_addresses,
+        with_consent=bool(happened) and listeners.may_look_at_consent,
+    )
+    routed = {one.reported_id for one in happened}
+    states = await ask_for_states(connection, traits, effective, routed, listeners.watched_traits)
+    of_accounts = statements.of_accounts
+    # Those whose accounts have journeys that they may start, move or end.
+    concerned = happened if listeners.concern_accounts(one.event for one in happened) else []
+    accounts = await ask_for_accounts(connection, of_accounts, concerned) if of_accounts or concerned else None
+    leaving = bool(listeners.of_accounts) and any(not one.place[MEMBER] for one in of_accounts)
+    account_ids = accounts.ids if accounts and (concerned or leaving) else ()
+    context = (
+        await routing.load_context(connection, listeners, happened, received_at, account_ids, leaving=leaving)
+        if happened
+        else None
+    )
+    return _PendingEffects(people, states, accounts, context)
+
+
+async def record_effects(
+    connection: Connection,
+    catalogue: Catalogue,
+    listeners: Listeners,
+    part: BatchPart,
+    people: ResolvedEvents,
+    effects: IngestEffects,
+) -> tuple[list[Reject], Unrecorded]:
+    """Record the effects of events, and return the parts of events left out."""
+    planned, result, received_at = effects.planned, effects.result, part.received_at
+    if planned.derived:
+        await events.insert(connection, planned.derived, received_at)
+    if effects.history:
+        await profile_changes.insert(connection, effects.history)
+    left_out, more = list_left_out(effects.refusals, people.resolution.conflicts, part.events, part.places)
+    if left_out:
+        await reject_log.insert(connection, left_out, more, received_at)
+    if reactions := first_reactions(one.event for one in people.effective):
+        await messages.mark_opened(connection, reactions, ending=result.exits)
+    await routing.record(connection, catalogue, result, planned.profile_events, received_at)
+    if listeners.of_accounts:
+        await hand_over(connection, effects.accounts.left)
+    if effects.accounts.changes:
+        await announce(connection, listeners, (one.event for one in people.stored), effects.accounts.changes)
+    return left_out, more

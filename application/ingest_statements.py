@@ -1,0 +1,83 @@
+"""Statements in the events of a batch, and the people that they concern."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from application.accounts import account_statements
+from application.address_statements import AddressStatement, OptOut
+from domain.journey.listeners import Listeners
+from domain.people.accounts import AccountStatement
+from domain.people.computed.deployed import DeployedTraits
+from domain.people.profile_state import Source, Statement
+from domain.people.statements import claims_of, event_source, statements_of, surroundings_of
+from domain.tracking.event import Event
+from store.events import StoredEvent
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatements:
+    """Statements about people, by profile, about accounts and about addresses.
+
+    `heard` are the ids of events that rules hear. `counted` are the people whose computed traits follow an event, and
+    `touched` everyone with a heard or counted event or a statement.
+    """
+
+    heard: Collection[UUID]
+    counted: Collection[UUID]
+    touched: frozenset[UUID]
+    said: Mapping[UUID, Sequence[Statement]]
+    of_accounts: Sequence[AccountStatement]
+    of_addresses: Sequence[AddressStatement]
+
+
+def read_statements(
+    effective: Sequence[StoredEvent],
+    listeners: Listeners,
+    traits: DeployedTraits,
+    received_at: datetime,
+    opt_out: OptOut | None,
+) -> PartStatements:
+    """Read the statements of events in order. `opt_out` is what the first reports."""
+    heard = {entry.event.id for entry in effective if listeners.hears(entry.event)}
+    said = _statements(effective, heard, received_at, opt_out)
+    counted = {entry.profile_id for entry in effective if traits.following.hears(entry.event)}
+    of_accounts = account_statements(effective, received_at)
+    touched = {entry.profile_id for entry in effective if heard and entry.event.id in heard} | said.keys() | counted
+    touched |= {statement.profile_id for statement in of_accounts}
+    of_addresses = _opt_out_statements(effective[0], opt_out) if opt_out else ()
+    return PartStatements(heard, counted, frozenset(touched), said, of_accounts, of_addresses)
+
+
+def _statements(
+    effective: Sequence[StoredEvent], heard: Collection[UUID], received_at: datetime, opt_out: OptOut | None
+) -> dict[UUID, list[Statement]]:
+    """Return the statements of a batch by profile, in order; `heard` have listeners.
+
+    The context of an event counts only if its profile is locked anyway: an event without listeners costs no lock.
+    """
+    said: dict[UUID, list[Statement]] = {}
+    for one in effective:
+        event = one.event
+        is_folded = event.type == "identify" or (heard and event.id in heard)
+        if not (is_folded or event.claims):
+            continue
+        source = _source(event, opt_out)
+        statements = claims_of(event, source, received_at)
+        if is_folded:
+            statements += statements_of(event, source, received_at) + surroundings_of(event, source, received_at)
+        if statements:
+            said.setdefault(one.profile_id, []).extend(statements)
+    return said
+
+
+def _opt_out_statements(reported: StoredEvent, opt_out: OptOut) -> list[AddressStatement]:
+    return opt_out.statements(reported.profile_id, _source(reported.event, opt_out))
+
+
+def _source(event: Event, opt_out: OptOut | None) -> Source:
+    source = event_source(event)
+    return source if opt_out is None else replace(source, kind="link", name="")
