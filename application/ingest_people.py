@@ -63,7 +63,7 @@ async def link_people(
 ) -> PeopleMerged:
     """Create people, and link and merge their ids; return the changes.
 
-    A merge first locks all people that the transaction touches. Raises IdentityMovedError if another batch has linked one
+    A merge first locks all people that it touches. Raises IdentityMovedError if another batch has linked one
     of the ids meanwhile.
     """
     resolution = found.resolution

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -70,7 +71,7 @@ async def deployment(postgres: PostgresServer, migrated: str, temporal: Temporal
         stack.push_async_callback(receiver.stop)
         example = ExampleHarness(harness, receiver)
         await example.compute()
-        for name in ("topic-ebook", "pricing-visits", "no-invitation"):
+        for name in ("topic-ebook", "pricing-visits", "no-invitation", "left-with-a-cart"):
             await example.publish(name)
         await harness.run_campaign(FIFTH)
         processes = await asyncio.gather(
@@ -184,6 +185,30 @@ async def an_account_that_invited_nobody_in_a_week_is_shown_how(deployment: Depl
         assert (local.weekday() < 5, 8 <= local.hour < 18) == (True, True)
 
 
+async def visits_end_with_a_cart(deployment: Deployment) -> None:
+    """Every process hears of the same visits, which are over when they are reported."""
+    harness = deployment.harness
+    at = datetime.now(UTC) - timedelta(hours=1)
+
+    def tell(client: Client) -> None:
+        client.track("leaver", "Product Added", timestamp=at, message_id="leaver-adds")
+        # The order is told first: a session may end before the rest of it arrives.
+        client.track("buyer", "Order Completed", timestamp=at, message_id="buyer-orders")
+        client.track("buyer", "Product Added", timestamp=at - timedelta(minutes=1), message_id="buyer-adds")
+
+    await deployment.report(*[tell] * PROCESSES)
+    handle = await harness.journey("leaver", "left-with-a-cart")
+    await harness.rests(handle, "comes-back")
+    await harness.skip(handle, hours=2)
+    # The mail finds no address.
+    assert (await harness.ended("leaver"))["campaign_key"] == "left-with-a-cart"
+    # Each session ends once, the buyer's as well.
+    await harness.until("SELECT 1 FROM events WHERE name = 'Session Ended' AND user_id = 'buyer'")
+    ends = await harness.query("SELECT user_id FROM events WHERE name = 'Session Ended' ORDER BY user_id")
+    assert [row["user_id"] for row in ends] == ["buyer", "leaver"]
+    assert [row["user_id"] for row in await harness.journeys.all(campaign_key="left-with-a-cart")] == ["leaver"]
+
+
 @pytest.mark.prove
 async def test_examples_count_what_a_real_client_reports(deployment: Deployment) -> None:
     print(f"seed {SEED}, {PROCESSES} processes")  # noqa: T201
@@ -191,4 +216,5 @@ async def test_examples_count_what_a_real_client_reports(deployment: Deployment)
         fifth_articles_count_once(deployment),
         visits_before_and_after_a_login_are_of_one_person(deployment),
         an_account_that_invited_nobody_in_a_week_is_shown_how(deployment),
+        visits_end_with_a_cart(deployment),
     )

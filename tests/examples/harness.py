@@ -113,6 +113,23 @@ class Walker:
         with ahead(self.ahead):
             await self.harness.track(self.id, event, properties)
 
+    async def has_visited(self, *events: str, ended: timedelta, **traits: Any) -> None:
+        """Have a visit reported that ended so long ago: all at once, as a phone does that was away.
+
+        Its session is over when it arrives, so that what comes later would belong to no session.
+        """
+        traits = {"email": f"{self.id}@example.com", "first_name": "Ada", "timezone": self.timezone} | traits
+        items: list[dict[str, Any]] = [{"type": "identify", "traits": traits}]
+        items += [{"type": "track", "event": event} for event in events]
+        at = datetime.now(UTC) + self.ahead - ended
+        since = [timedelta(seconds=number + 1 - len(items)) for number in range(len(items))]
+        batch = [
+            {"userId": self.id, "timestamp": (at + before).isoformat()} | item
+            for item, before in zip(items, since, strict=True)
+        ]
+        with ahead(self.ahead):
+            await self.harness.post("batch", {"batch": batch})
+
     async def gets_two_mails(self, at: datetime | None = None) -> list[Line]:
         """Two mails of another campaign, now or then, after which the daily cap is reached; their lines."""
         lines: list[Line] = []
