@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class IdentityMovedError(Exception):
-    """The people of identities changed before their locks, or change and need other locks."""
+    """Another transaction, or this one, changes the people of these identities."""
 
 
 async def retry_moved(act: Callable[[], Awaitable[T]], detail: str) -> T:

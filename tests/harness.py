@@ -318,6 +318,18 @@ async def looks(seconds: float) -> AsyncIterator[bool]:
     yield True
 
 
+async def until_blocked(holder: psycopg.AsyncConnection[Any], sessions: int = 1) -> None:
+    """Wait until so many other sessions wait for locks of this one."""
+    blocked = """
+        SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
+        HAVING count(DISTINCT pid) >= %s
+    """
+    async for is_last in looks(PATIENCE):
+        if await (await holder.execute(blocked, (sessions,))).fetchone() is not None:
+            return
+        assert not is_last, "nobody ever waited"
+
+
 async def is_begun(handle: WorkflowHandle[Any, Any]) -> bool:
     """Whether Temporal has this workflow."""
     return await _is_known(handle)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import psycopg
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -16,7 +15,7 @@ from api.app import create_app
 from runtime.embedded.ports import free_port
 from tests.api.fakes import SETTINGS
 from tests.forks import Fork, fork
-from tests.harness import PATIENCE, looks
+from tests.harness import PATIENCE
 
 DOCUMENT: dict[str, Any] = {
     "file": "hello.yaml",
@@ -85,15 +84,6 @@ async def _until_up(api: ApiProcess) -> None:
                 pass
             await asyncio.sleep(0.1)
     raise AssertionError(f"the API is not ready: {last}")
-
-
-async def until_blocked(holder: psycopg.AsyncConnection[Any]) -> None:
-    """Wait until another connection waits for a lock of this one."""
-    blocked = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-    async for is_last in looks(PATIENCE):
-        if await (await holder.execute(blocked)).fetchone() is not None:
-            return
-        assert not is_last, "nobody ever waited"
 
 
 def client_of(app: FastAPI, key: str) -> httpx.AsyncClient:

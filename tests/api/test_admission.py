@@ -21,8 +21,9 @@ from api.admission import (
 from domain.access import Access, Actor
 from domain.access import Scope as AccessScope
 from tests.api.fakes import WRITE_KEY, FakeServices
-from tests.api.live import api_process, until_blocked
+from tests.api.live import api_process
 from tests.api.wire import resident
+from tests.harness import until_blocked
 
 POOL = 2
 BOUND = POOL * REQUESTS_A_CONNECTION

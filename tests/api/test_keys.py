@@ -16,7 +16,8 @@ from application.keys import REMEMBERED_SECONDS, Keys
 from domain.access import SOJOURN, Scope
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY
-from tests.api.live import client_of, open_live, until_blocked
+from tests.api.live import client_of, open_live
+from tests.harness import until_blocked
 
 CALL = {"userId": "u-1", "event": "Signed Up"}
 

@@ -14,8 +14,9 @@ import pytest
 from api.server import STOP_SECONDS
 from runtime.embedded.ports import free_port
 from tests.api.fakes import WRITE_KEY
-from tests.api.live import api_process, until_blocked
+from tests.api.live import api_process
 from tests.api.wire import Wire, request
+from tests.harness import until_blocked
 
 CALL = b'{"userId": "u-1", "event": "Visited"}'
 # What a busy machine may add. Seconds.

@@ -16,7 +16,7 @@ from store.database import Database
 from store.events import MAX_SINCE
 from tests.engine.campaigns import CART
 from tests.engine.ingesting import AT, event, sizes_of_parts, statements
-from tests.harness import MAIL, Harness
+from tests.harness import MAIL, Harness, until_blocked
 
 SEED = 20_261_121
 
@@ -113,9 +113,7 @@ async def test_a_merge_waits_for_all_people_of_its_batch_before_it_holds_a_journ
     async with harness.database.transaction() as connection:
         await connection.execute("SELECT 1 FROM profiles WHERE user_id = 'first' FOR NO KEY UPDATE")
         running = asyncio.create_task(ingest(batch, received_at=AT))
-        await harness.until(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
+        await until_blocked(connection)
         assert len(await harness.query("SELECT 1 FROM journeys FOR UPDATE NOWAIT")) == 3
         others = "SELECT 1 FROM profiles WHERE user_id IS DISTINCT FROM 'first' FOR NO KEY UPDATE NOWAIT"
         assert len(await harness.query(others)) == 2

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowFailureError
 from domain.journey.records import Ending
 from store import journeys
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
-from tests.harness import MAIL, PATIENCE, Harness, actions, ago, looks, now
+from tests.harness import MAIL, PATIENCE, Harness, actions, ago, looks, now, until_blocked
 
 
 async def abandon(harness: Harness, user: str, cart: str = "c1", value: float = 120) -> None:
@@ -451,5 +451,5 @@ async def test_a_journey_that_is_ended_while_it_ends_has_one_outcome(harness: Ha
     async with harness.database.transaction() as connection:
         await journeys.end(connection, [Ending(row["id"], "exited", "exited", "e1", now())])
         await handle.signal("matched", args=[subscription, "e2", 1])
-        await harness.until("SELECT 1 FROM pg_locks WHERE NOT granted")
+        await until_blocked(connection)
     assert await handle.result() == "exited"

@@ -14,7 +14,8 @@ from temporalio.exceptions import ApplicationError
 
 from application.catalogue import Catalogue
 from domain.journey.migration import Migration, find_shared_subscriptions
-from tests.harness import Harness
+from store.database import Connection
+from tests.harness import Harness, until_blocked
 from tests.servers import EVENTS_PER_RUN
 from workflows.journey import JourneyWorkflow
 
@@ -92,17 +93,11 @@ async def updates(handle: Journey) -> int:
 
 
 @asynccontextmanager
-async def row_locked(harness: Harness) -> AsyncIterator[None]:
+async def row_locked(harness: Harness) -> AsyncIterator[Connection]:
     """Nobody gets at the journey's row: a move that is under way stays so."""
     async with harness.database.transaction() as connection:
         await connection.execute("SELECT id FROM journeys FOR UPDATE")
-        yield
-
-
-async def is_being_moved(harness: Harness) -> None:
-    await harness.until(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
+        yield connection
 
 
 async def test_a_journey_goes_on_at_its_step_under_the_new_version(harness: Harness) -> None:
@@ -206,11 +201,11 @@ async def test_what_is_heard_while_it_is_moved_is_taken_up_under_the_new_version
     await harness.rests(handle, "looked")
     asked = await migration(harness)
     assert asked.shared_subscriptions == ()
-    async with row_locked(harness):
+    async with row_locked(harness) as holder:
         started = await handle.start_update(
             JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
-        await is_being_moved(harness)
+        await until_blocked(holder)
         await handle.signal("matched", args=["looked/0", "e1", 1])
         await handle.signal("matched", args=["looked/1", "e2", 2])
     assert await started.result() == "moved"
@@ -231,11 +226,11 @@ async def test_an_event_of_the_old_version_that_means_something_else_now_is_not_
 async def test_an_exit_while_it_is_moved_is_honoured(harness: Harness) -> None:
     handle = await offered(harness)
     asked = await migration(harness)
-    async with row_locked(harness):
+    async with row_locked(harness) as holder:
         started = await handle.start_update(
             JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
-        await is_being_moved(harness)
+        await until_blocked(holder)
         await handle.signal("exit", "e1")
     assert await started.result() == "moved"
     assert await handle.result() == "exited"
@@ -244,11 +239,11 @@ async def test_an_exit_while_it_is_moved_is_honoured(harness: Harness) -> None:
 async def test_an_exit_while_it_is_moved_is_the_end_for_whoever_waits_to_move_it_on(harness: Harness) -> None:
     handle = await offered(harness)
     await harness.run_campaign(SECOND.replace("7d", "8d"))
-    async with row_locked(harness):
+    async with row_locked(harness) as holder:
         first = await handle.start_update(
             JourneyWorkflow.migrate, await migration(harness, 1, 3), wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
-        await is_being_moved(harness)
+        await until_blocked(holder)
         second = await handle.start_update(
             JourneyWorkflow.migrate, await migration(harness, 3, 2), wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
@@ -385,12 +380,12 @@ async def test_an_end_of_the_version_before_is_none_of_a_journey_that_has_moved(
 
 async def test_an_end_that_comes_while_a_journey_moves_is_none_of_it(harness: Harness) -> None:
     handle = await offered(harness)
-    async with row_locked(harness):
+    async with row_locked(harness) as holder:
         asked = await migration(harness)
         started = await handle.start_update(
             JourneyWorkflow.migrate, asked, id="one", wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
-        await is_being_moved(harness)
+        await until_blocked(holder)
         await handle.signal(JourneyWorkflow.exit, args=["the campaign was stopped", (1,)])
     assert await started.result() == "moved"
     await harness.rests(handle, "cool-off")

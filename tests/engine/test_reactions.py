@@ -13,7 +13,7 @@ from application.ingest import Ingest, IngestResult
 from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.ingesting import AT, event, statements
-from tests.harness import Harness
+from tests.harness import Harness, until_blocked
 
 LETTER = """
 key: letter
@@ -146,12 +146,7 @@ async def test_an_exit_and_a_reaction_to_what_it_cancels_do_not_wait_for_each_ot
             await connection.execute("LOCK TABLE decisions IN SHARE MODE")
             batches = [[closed(0), opened(second)], [closed(1), opened(first)]]
             running = [asyncio.create_task(ingest(batch, received_at=AT)) for batch in batches]
-            await harness.until(
-                """
-                SELECT 1 FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock' HAVING count(*) = 2
-                """
-            )
+            await until_blocked(connection, 2)
         await asyncio.gather(*running)
     assert ingest.attempts == 2
     assert await harness.query("SELECT DISTINCT state, opened_at FROM messages") == [
