@@ -1,5 +1,6 @@
 """Imports of people, a batch of rows at a time."""
 
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -43,13 +44,23 @@ ImportId = Annotated[
 class ImportedBatch(ResponseModel):
     """The rows are stored."""
 
-    model_config = example({"accepted": 499, "duplicates": 0, "rejected": [], "left_out": [], "unnamed": 0})
+    model_config = example(
+        {
+            "accepted": 499,
+            "duplicates": 0,
+            "rejected": [],
+            "left_out": [],
+            "unnamed": 0,
+            "received_at": "2026-11-01T10:00:00Z",
+        }
+    )
 
     accepted: int
     duplicates: int = Field(description="rows that an earlier batch of this import had")
     rejected: list[RejectedItem]
     left_out: list[LeftOutPart] = Field(description="parts of accepted rows")
     unnamed: int = Field(description="how many more were refused or left out; at most 100 are named")
+    received_at: datetime = Field(description="the arrival, by the deployment's clock")
 
 
 @router.post(
@@ -101,4 +112,5 @@ async def import_rows(import_id: ImportId, request: Request, services: Using, by
         rejected=[RejectedItem(**named) for part, named in losses if part is None],
         left_out=[LeftOutPart(**named, part=part) for part, named in losses if part is not None],
         unnamed=batch.unrecorded.number + result.unnamed,
+        received_at=received_at,
     )

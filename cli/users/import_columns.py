@@ -1,6 +1,7 @@
 """Columns of an import: the meaning and the type of each."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -129,6 +130,15 @@ class Columns:
                 whole = {}
             traits["consent"] = {**whole, **parts["consent"]}
         return {**call, "traits": traits}, left_out
+
+    def name_columns(self, error: str, columns: Iterable[str]) -> str:
+        """Write an error of the API with the names of columns instead of fields."""
+        named = {field: name for name, field in IDS.items()}
+        for column in columns:
+            path = self._target(column).path
+            named[IDS.get(path) or (f"traits.{path}" if path.startswith("consent.") else path)] = column
+        fields = "|".join(map(re.escape, sorted(named, key=len, reverse=True)))
+        return re.sub(rf"(?<![\w.])`?\b({fields})\b`?(?!\w|\.\w)", lambda found: f"`{named[found[1]]}`", error)
 
     def _target(self, column: str) -> ColumnTarget:
         if (target := self._targets.get(column)) is None:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -70,7 +70,10 @@ def import_file(
     delimiter: Annotated[str, typer.Option(help="Between the cells of a CSV file.")] = ",",
     said_at: Annotated[
         str | None,
-        typer.Option(help="When the rows were true, as 2026-11-01T10:00:00Z. By default now.", show_default=False),
+        typer.Option(
+            help="When the rows were true, as 2026-11-01T10:00:00Z. By default the deployment's now.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Import people from a file.
@@ -115,14 +118,18 @@ class _Import:
         self._progress = progress
         self._columns = columns
         self._errors = errors
+        self._found: list[tuple[str, Row, str]] = []
 
     def run(self, reader: RowReader) -> None:
         shown_at = 0.0
         with show_progress(f"import {self._file.name}", _describe, quiet=False) as show:
+            if not self._progress.said_at:
+                # The deployment's clock may be ahead of this machine's.
+                self._progress.said_at = self._answer(b'{"batch":[]}')["received_at"]
             for batch, faulty, after in self._batches(reader):
                 self._send(batch)
-                for row in faulty:
-                    self._record("rejected", row, row.error or "")
+                self._found += [("rejected", row, row.error or "") for row in faulty]
+                self._record_found()
                 self._keep(after)
                 if time.monotonic() - shown_at > SHOW_SECONDS:
                     shown_at = time.monotonic()
@@ -138,7 +145,7 @@ class _Import:
             try:
                 sent = self._call(row)
             except RowError as error:
-                faulty.append(Row(row.line, row.after, row.values, str(error)))
+                faulty.append(replace(row, error=str(error)))
             else:
                 batch.append(sent)
                 size += len(sent.text)
@@ -173,13 +180,13 @@ class _Import:
                 self._send(batch[first : first + MAX_NAMED])
             return
         for one in answer["rejected"]:
-            self._record("rejected", batch[one["index"]].row, one["error"])
+            self._find("rejected", batch[one["index"]].row, one["error"])
         refused = {one["index"] for one in answer["rejected"]}
         for index, sent in enumerate(batch):
             for error in () if index in refused else sent.left_out:
-                self._record("left_out", sent.row, error)
+                self._found.append(("left_out", sent.row, error))
         for one in answer["left_out"]:
-            self._record("left_out", batch[one["index"]].row, one["error"])
+            self._find("left_out", batch[one["index"]].row, one["error"])
         self._progress.counts["imported"] += len(batch) - len(answer["rejected"])
         if answer["unnamed"]:
             self._progress.counts["unnamed"] += answer["unnamed"]
@@ -196,14 +203,21 @@ class _Import:
                     raise
                 time.sleep(pause)
 
-    def _record(self, outcome: str, row: Row, error: str) -> None:
-        self._progress.counts[outcome] += 1
-        line = {"line": row.line, "outcome": outcome, "error": error, "row": row.values}
-        try:
-            text = json.dumps(line)
-        except RecursionError:
-            text = json.dumps({**line, "row": {}})
-        self._errors.write(text.encode() + b"\n")
+    def _find(self, outcome: str, row: Row, error: str) -> None:
+        """Note an error of the API, in the words of the file."""
+        self._found.append((outcome, row, self._columns.name_columns(error, row.values)))
+
+    def _record_found(self) -> None:
+        """Write the errors of a batch, in the order of the lines."""
+        for outcome, row, error in sorted(self._found, key=lambda found: found[1].line):
+            self._progress.counts[outcome] += 1
+            line = {"line": row.line, "outcome": outcome, "error": error, "row": row.values or row.text}
+            try:
+                text = json.dumps(line)
+            except RecursionError:
+                text = json.dumps({**line, "row": row.text})
+            self._errors.write(text.encode() + b"\n")
+        self._found.clear()
 
     def _keep(self, after: Place) -> None:
         """Record that all rows before a place have been answered."""

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -16,8 +16,8 @@ from domain.errors import InvalidRequestError
 class Progress:
     """An import that has begun. All rows before `place` have been answered.
 
-    `said_at` is the time of rows without one, and the same after an interruption. `errors_bytes` is the length of the
-    file of errors at that place.
+    `said_at` is the time of rows without one, and the same after an interruption; empty before the first answer.
+    `errors_bytes` is the length of the file of errors at that place.
     """
 
     id: str
@@ -36,7 +36,7 @@ class Progress:
         Raises InvalidRequestError if the file or the options are not those of the import that has begun.
         """
         state = file.stat()
-        at = (said_at or datetime.now(UTC)).isoformat()
+        at = said_at.isoformat() if said_at else ""
         new = cls(f"{uuid4()}", at, how, state.st_size, state.st_mtime_ns)
         path = progress_file(file)
         if not path.exists():

@@ -13,6 +13,8 @@ from domain.errors import InvalidRequestError
 Format = Literal["csv", "ndjson"]
 # A row may have 32 KB as a call. A longer line is refused before it fills the memory.
 MAX_LINE_BYTES: Final = 1024 * 1024
+# As many as a row may have.
+MAX_SHOWN_CHARACTERS: Final = 32 * 1024
 _UTF_16: Final = (BOM_UTF16_BE, BOM_UTF16_LE)
 
 
@@ -26,12 +28,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row, or why it is none. `line` is its first, `after` the place behind it."""
+    """A row, or why it is none. `line` is its first, `after` the place behind it.
+
+    `text` is the beginning of a line that holds no values.
+    """
 
     line: int
     after: Place
     values: dict[str, Any]
     error: str | None = None
+    text: str = ""
 
 
 class _LongLineError(Exception):
@@ -118,7 +124,7 @@ class RowReader:
             except (csv.Error, _LongLineError) as error:
                 # A quotation mark that nothing closes: the lines that it has swallowed are rows.
                 lines.go_to(behind)
-                yield Row(line, behind, {}, f"it is not CSV: {error}")
+                yield Row(line, behind, {}, f"it is not CSV: {error}", _cut(first))
                 continue
             if not cells:
                 continue
@@ -147,15 +153,16 @@ class RowReader:
         try:
             row = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            return Row(place.line, place, {}, f"it is not JSON: {error}")
+            return Row(place.line, place, {}, f"it is not JSON: {error}", _cut(text))
         if not isinstance(row, dict):
-            return Row(place.line, place, {}, 'it is not a JSON object, as {"user_id": "u-1", "plan": "pro"}')
+            said = 'it is not a JSON object, as {"user_id": "u-1", "plan": "pro"}'
+            return Row(place.line, place, {}, said, _cut(text))
         values: dict[str, Any] = {}
         for name, value in row.items():
             is_part = name in ("traits", "consent") and isinstance(value, dict)
             stated = {f"{name}.{inner}": each for inner, each in value.items()} if is_part else {name: value}
             if twice := sorted(stated.keys() & values.keys()):
-                return Row(place.line, place, {}, f"`{twice[0]}` stands twice in it")
+                return Row(place.line, place, {}, f"`{twice[0]}` stands twice in it", _cut(text))
             values |= stated
         return Row(place.line, place, values)
 
@@ -170,6 +177,12 @@ def _limit_row(first: str, lines: Iterator[str]) -> Iterator[str]:
         yield line
 
 
+def _cut(text: str) -> str:
+    """Return the beginning of a line, as the errors show it."""
+    shown = text.rstrip("\r\n")[:MAX_SHOWN_CHARACTERS]
+    return shown.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number of JSON")
 
@@ -179,5 +192,5 @@ def _check_text(row: Row, text: str) -> Row:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return Row(row.line, row.after, {}, "it is not UTF-8: save the file in UTF-8")
+        return Row(row.line, row.after, {}, "it is not UTF-8: save the file in UTF-8", _cut(text))
     return row

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from cli.users.import_columns import Columns, RowError
 from cli.users.import_progress import errors_file, progress_file
 from cli.users.import_rows import Format, Place, Row, RowReader
 from domain.errors import InvalidRequestError
+from store.clock import DeploymentClock
 from tests.cli.conftest import Output
 from tests.forks import fork
-from tests.harness import ADMIN_KEY, PATIENCE, looks
+from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, looks
 
 CSV = """\
 \ufeffCustomer;E-mail;Age;VIP;Newsletter;Note;zip
@@ -63,14 +65,14 @@ def test_a_csv_file_is_mapped_and_its_errors_are_listed_by_line(api_url: str, fo
     assert traits(api_url, "u-1") == {"email": "Ada@Example.com", "age": 37, "vip": True, "zip": "01234"}
     first = person(api_url, "u-1")
     assert (first["traits"]["email"]["source"], first["consent"]["email"]["given"]["value"]) == ("import", False)
-    assert [line for line, _, _ in sorted(errors(file))] == [4, 5, 6, 7]
+    assert [line for line, _, _ in errors(file)] == [4, 5, 6, 7]
     found = {line: (outcome, error) for line, outcome, error in errors(file)}
     assert (traits(api_url, "u-2"), found[4]) == (
         {"email": "bob@example.com", "vip": False},
         ("left_out", "`Age` is not of the type number: 'x'"),
     )
     assert found[5][0] == "left_out"
-    assert "traits.consent.email must be true or false" in found[5][1]
+    assert "`Newsletter` must be true or false" in found[5][1]
     assert found[6][0] == "rejected"
     assert '"undefined" stands for no id' in found[6][1]
     assert found[7] == ("rejected", "it has 3 cells, and the header 7")
@@ -96,6 +98,45 @@ def test_a_batch_of_faulty_rows_names_them_all(api_url: str, folder: Path) -> No
     assert run(["users", "import", "people.ndjson"]) == 1
     assert [line for line, _, _ in errors(file)] == list(range(2, 301, 2))
     assert (traits(api_url, "u-0"), traits(api_url, "u-2")) == ({"n": 0}, {})
+
+
+@pytest.mark.usefixtures("deployment")
+def test_errors_are_in_the_order_and_the_words_of_the_file(folder: Path) -> None:
+    file = folder / "people.ndjson"
+    lines = (
+        '{"user_id": "u-1", "consent": {"email": "perhaps"}}',
+        "{not JSON",
+        '{"user_id": "u-2", "said_at": "yesterday"}',
+        '{"plan": "pro"}',
+        '["u-3"]',
+        '{"user_id": "undefined", "zone": "GMT+2"}',
+        '{"user_id": "u-4", "zone": "GMT+2"}',
+    )
+    file.write_text("\n".join(lines))
+    assert run(["users", "import", "people.ndjson", "--map", "zone=traits.timezone"]) == 1
+    assert [line for line, _, _ in errors(file)] == [1, 2, 3, 4, 5, 6, 7]
+    said = {line: error for line, _, error in errors(file)}
+    assert said[1].startswith("`consent.email` must be")
+    assert said[3].startswith("`said_at` ")
+    assert said[4].startswith("`user_id` or `anonymous_id` is needed")
+    assert said[6].startswith("`user_id` ")
+    assert said[7].startswith("`zone` must be")
+    rows = [json.loads(line)["row"] for line in errors_file(file).read_text().splitlines()]
+    assert (rows[1], rows[3], rows[4]) == ("{not JSON", {"plan": "pro"}, '["u-3"]')
+
+
+@pytest.mark.usefixtures("deployment")
+def test_rows_without_a_time_are_of_the_deployments_now(
+    api_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clock may be ahead: what was said there a moment ago is older than the file."""
+    now = DeploymentClock.now
+    monkeypatch.setattr(DeploymentClock, "now", lambda clock: now(clock) + timedelta(hours=2))
+    call = {"userId": "u-1", "traits": {"plan": "free"}}
+    assert httpx.post(f"{api_url}/v1/identify", json=call, auth=(WRITE_KEY, ""), trust_env=False).is_success
+    (folder / "people.csv").write_text("user_id,plan\nu-1,pro\n")
+    assert run(["users", "import", "people.csv"]) == 0
+    assert traits(api_url, "u-1") == {"plan": "pro"}
 
 
 async def test_a_killed_import_goes_on_where_it_was_and_no_row_counts_twice(
