@@ -14,8 +14,8 @@ from domain.access import SOJOURN
 from domain.campaign.plan import MessagePriority
 from domain.deployment_documents import FREQUENCY_CAPS
 from domain.tracking.event import CallType, Event
-from runtime.documents import DocumentProcesses
 from store.database import Database
+from tests.engine.computed_harness import CHECKS
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Spec:
 SPECS = {
     "promotion": Spec(),
     "news": Spec(category="news", on_capped="wait", opens=time(9), closes=time(21), timezone="Asia/Kolkata"),
-    "hook": Spec(channel="webhook", on_capped="wait", expires="12h", opens=time(6), closes=time(23)),
+    "hook": Spec(channel="webhook", on_capped="wait", expires="12h", opens=time(9), closes=time(18)),
     "receipt": Spec(channel="webhook", category="transactional"),
     "urgent": Spec(priority="high", opens=time(7), closes=time(22), expires="20h"),
 }
@@ -84,11 +84,11 @@ JOURNEYS_EACH = 3
 
 async def prepare(database: Database, users: int) -> None:
     """The campaigns, the caps, the users, and some journeys of each of them in each campaign."""
-    campaigns = Campaigns(database, DocumentProcesses())
+    campaigns = Campaigns(database, CHECKS)
     for key, spec in SPECS.items():
         await campaigns.publish(spec.source(key), "campaign.yaml", {"note.liquid": TEMPLATES[spec.channel]}, by=SOJOURN)
         await campaigns.start(key, by=SOJOURN)
-    await DeploymentDocuments(database, DocumentProcesses()).put(FREQUENCY_CAPS, RULES, "caps.yaml", by=SOJOURN)
+    await DeploymentDocuments(database, CHECKS).put(FREQUENCY_CAPS, RULES, "caps.yaml", by=SOJOURN)
     ingest = Ingest(database, Catalogue())
     for user in (f"u{number}" for number in range(users)):
         batch = [identify(user, {"email": f"{user}@example.com"})]

@@ -46,7 +46,7 @@ from tests.engine.positions import UNRECORDED
 # Clocks turn in New York, a month ends and a week ends in the days that follow.
 BEGINNING = datetime(2026, 10, 30, 12, tzinfo=UTC)
 # So much virtual time passes with each step, and so often there is another question that all ask.
-TIME_PER_STEP, TIME_PER_QUESTION = timedelta(minutes=5), timedelta(hours=2)
+TIME_PER_STEP, TIME_PER_QUESTION = timedelta(minutes=30), timedelta(hours=6)
 
 
 @dataclass
@@ -186,8 +186,8 @@ class Load:
         match answer:
             case Granted(message_id=message_id):
                 walk.message_id = UUID(message_id)
-                if self.rolls.random() < 0.3:
-                    self._later(walk, hours=self.rolls.uniform(0, 18))
+                if self.rolls.random() < 0.5:
+                    self._later(walk, hours=self.rolls.uniform(0, 24))
                 else:
                     await self._send(walk)
             case Deferred(until=until):

@@ -17,7 +17,7 @@ from tests.engine.ledger_audit import keep_audit, kinds_seen, recount_all
 from tests.harness import PATIENCE, looks
 from tests.proofs import rounds
 
-PROCESSES, USERS = 20, 50
+PROCESSES, USERS = 20, 10
 SECONDS = rounds(4, 30)
 # Every kind of answer is given, and every way of a message gone, before the contest ends.
 KINDS = {
