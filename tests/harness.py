@@ -318,14 +318,11 @@ async def looks(seconds: float) -> AsyncIterator[bool]:
     yield True
 
 
-async def until_blocked(holder: psycopg.AsyncConnection[Any], sessions: int = 1) -> None:
-    """Wait until so many other sessions wait for locks of this one."""
-    blocked = """
-        SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
-        HAVING count(DISTINCT pid) >= %s
-    """
+async def until_blocked(holder: psycopg.AsyncConnection[Any]) -> None:
+    """Wait until another session waits for a lock of this one."""
+    blocked = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
     async for is_last in looks(PATIENCE):
-        if await (await holder.execute(blocked, (sessions,))).fetchone() is not None:
+        if await (await holder.execute(blocked)).fetchone() is not None:
             return
         assert not is_last, "nobody ever waited"
 

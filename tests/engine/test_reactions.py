@@ -13,7 +13,7 @@ from application.ingest import Ingest, IngestResult
 from domain.tracking.event import Event
 from store.database import Database
 from tests.engine.ingesting import AT, event, statements
-from tests.harness import Harness, until_blocked
+from tests.harness import Harness
 
 LETTER = """
 key: letter
@@ -130,7 +130,7 @@ async def test_an_exit_and_a_reaction_to_what_it_cancels_do_not_wait_for_each_ot
 ) -> None:
     """Two batches, each of which ends the journey whose message the other is about."""
     await harness.run_campaign(UNKEYED)
-    async with Database(database_url, pool_size=4) as database:
+    async with Database(database_url, pool_size=2) as database:
         ingest = CountingIngest(database, Catalogue())
         await ingest([opened(uuid4())], received_at=AT)
         await prepared(harness, ingest, 2, ["reserved"])
@@ -141,12 +141,16 @@ async def test_an_exit_and_a_reaction_to_what_it_cancels_do_not_wait_for_each_ot
         # The worker has refused their own messages and leaves them alone.
         await harness.decisions.until(2, kind="send")
         ingest.attempts = 0
+        async with database.transaction() as one, database.transaction() as other:
+            sessions = [connection.info.backend_pid for connection in (one, other)]
         async with harness.database.transaction() as connection:
             # Nobody gets past the writing of decisions until both have come as far as they can.
             await connection.execute("LOCK TABLE decisions IN SHARE MODE")
             batches = [[closed(0), opened(second)], [closed(1), opened(first)]]
             running = [asyncio.create_task(ingest(batch, received_at=AT)) for batch in batches]
-            await until_blocked(connection, 2)
+            await harness.until(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND pid = ANY(%s) HAVING count(DISTINCT pid) = 2", sessions
+            )
         await asyncio.gather(*running)
     assert ingest.attempts == 2
     assert await harness.query("SELECT DISTINCT state, opened_at FROM messages") == [
