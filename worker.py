@@ -27,7 +27,7 @@ from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
 from application.session_events import SessionReporter
-from application.sweeping import Sweeper, WatchHandler
+from application.trait_sweeper import Sweeper, WatchHandler
 from domain.operations import OperationKind
 from runtime.batches import JourneyBatches
 from runtime.consumers import run_consumers

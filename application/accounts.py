@@ -149,17 +149,17 @@ def _fold(
     for one in statements:
         if one.traits:
             state = ProfileState(traits=changed.get(one.account_id, traits[one.account_id]))
-            folded = profile_state.fold(state, one.traits, owner="an account")
-            written.refusals.extend(folded.refusals)
-            if folded.is_changed:
-                changed[one.account_id] = folded.state.traits
+            update = profile_state.fold(state, one.traits, owner="an account")
+            written.refusals.extend(update.refusals)
+            if update.is_changed:
+                changed[one.account_id] = update.state.traits
             written.changes.extend(
                 ChangeOfAccount(
                     one.account_id,
                     one.profile_id,
                     ValueChange(trait_trigger(change.name), change.before, change.after, change.source),
                 )
-                for change in folded.changes
+                for change in update.changes
             )
         key = (one.account_id, one.profile_id)
         before = places.get(key, members.get(key, Registers()))

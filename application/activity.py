@@ -155,6 +155,6 @@ def _teach(
                 reports.append(NewReport(id, at, at, step.opened))
             said += surroundings_of(event, event_source(event), row.received_at)
             yield
-        folded = profile_state.fold(ProfileState(context=before.context), said)
-        lessons[id] = _Lesson(before, after, said if folded.is_changed else (), reports)
+        update = profile_state.fold(ProfileState(context=before.context), said)
+        lessons[id] = _Lesson(before, after, said if update.is_changed else (), reports)
     return lessons

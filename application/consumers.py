@@ -38,7 +38,7 @@ class Consumer(Protocol):
         ...
 
 
-class Consumed(Struct, frozen=True):
+class ConsumedPage(Struct, frozen=True):
     """The number of rows processed, and the age of the last one in seconds."""
 
     number: int
@@ -46,7 +46,7 @@ class Consumed(Struct, frozen=True):
     has_more: bool
 
 
-async def consume_page(database: Database, consumer: Consumer, limit: int = PAGE) -> Consumed | None:
+async def consume_page(database: Database, consumer: Consumer, limit: int = PAGE) -> ConsumedPage | None:
     """Give a consumer its next page, in one transaction.
 
     None if another worker has the consumer. Nothing is written without rows: the next look begins at the same position,
@@ -59,10 +59,10 @@ async def consume_page(database: Database, consumer: Consumer, limit: int = PAGE
         horizon = await stream.read_horizon(connection)
         page = await stream.read_page(connection, horizon, position, consumer.kinds, limit)
         if not page.rows:
-            return Consumed(0, 0.0, has_more=False)
+            return ConsumedPage(0, 0.0, has_more=False)
         await consumer.consume(connection, page.rows)
         await stream_consumers.move_consumer(connection, consumer.name, page.end)
-        return Consumed(len(page.rows), _seconds(page.rows[-1].recorded_at, horizon.at), page.has_more)
+        return ConsumedPage(len(page.rows), _seconds(page.rows[-1].recorded_at, horizon.at), page.has_more)
 
 
 def _seconds(since: datetime, until: datetime) -> float:

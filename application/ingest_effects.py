@@ -15,9 +15,9 @@ from application.ingest_claims import BatchPart
 from application.ingest_people import ResolvedEvents
 from application.ingest_statements import PartStatements
 from application.operations.announce import announce
-from application.profile_merges import PeopleMerged
+from application.profile_merges import PeopleMerge
 from application.routing import PendingContext
-from application.statements import PeopleAsked, ask_for_people, write_people
+from application.statements import PendingStatements, ask_for_people, write_people
 from domain.journey.listeners import Listeners
 from domain.journey.routing_result import RoutingResult
 from domain.people.accounts import MEMBER
@@ -51,7 +51,7 @@ class IngestEffects:
 class _PendingEffects:
     """Requested locks of people, accounts and journeys. None was not needed."""
 
-    people: PeopleAsked
+    people: PendingStatements
     states: PendingStates | None
     accounts: PendingAccounts | None
     context: PendingContext | None
@@ -61,7 +61,7 @@ async def apply_effects(
     connection: Connection,
     effective: Sequence[StoredEvent],
     statements: PartStatements,
-    linked: PeopleMerged,
+    linked: PeopleMerge,
     listeners: Listeners,
     traits: DeployedTraits,
     received_at: datetime,

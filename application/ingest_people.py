@@ -13,7 +13,7 @@ from application.accounts import lock_before_merge as lock_accounts
 from application.identity_locks import IdentityMovedError
 from application.ingest_statements import PartStatements
 from application.profile_history import identity_changes
-from application.profile_merges import PeopleMerged, lock_before_merge, merge_people
+from application.profile_merges import PeopleMerge, lock_before_merge, merge_people
 from domain.journey.listeners import Listeners
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.identity import Identity, Known, Resolution, resolve
@@ -60,7 +60,7 @@ async def link_people(
     listeners: Listeners,
     traits: DeployedTraits,
     received_at: datetime,
-) -> PeopleMerged:
+) -> PeopleMerge:
     """Create people, and link and merge their ids; return the changes.
 
     A merge first locks all people that it touches. Raises IdentityMovedError if another batch has linked one
@@ -68,12 +68,12 @@ async def link_people(
     """
     resolution = found.resolution
     if not resolution.linked and not resolution.merged:
-        return PeopleMerged([], [], [])
+        return PeopleMerge([], [], [])
     if resolution.linked and not await profiles.create(connection, resolution.created, resolution.linked, received_at):
         raise IdentityMovedError
     sources = identity_sources(one.event for one in found.stored)
     merges = merge_sources(resolution, known, sources)
-    linked = PeopleMerged(identity_changes(resolution, sources, merges), [], [])
+    linked = PeopleMerge(identity_changes(resolution, sources, merges), [], [])
     if merged := resolution.merged:
         locked = await lock_before_merge(
             connection, merged, statements.touched, statements.said, statements.of_addresses
@@ -90,7 +90,7 @@ async def link_people(
         merge = await merge_people(connection, merged, people, merges, traits, watched, received_at)
         if listeners.of_accounts:
             await hand_over_of_strangers(connection, merged.values())
-        linked = PeopleMerged(linked.history + merge.history, merge.refusals, merge.changes)
+        linked = PeopleMerge(linked.history + merge.history, merge.refusals, merge.changes)
     if resolution.claimed:
         await profiles.claim(connection, resolution.claimed)
     return linked

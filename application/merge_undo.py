@@ -21,7 +21,7 @@ from domain.errors import ConflictError, NotFoundError
 from domain.people.computed.changes import list_changes
 from domain.people.derived_events import Cause, value_changes
 from domain.people.identity import Identity
-from domain.people.profile_state import Folded, Part, PartChange, ProfileState, Source, Statement
+from domain.people.profile_state import Part, PartChange, ProfileState, Source, Statement, StateUpdate
 from domain.people.separation import sayings, separate
 from domain.people.statements import event_source, statements_of
 from domain.tracking.event import Trust
@@ -76,7 +76,7 @@ async def undo_merge(
     changes = await _separate_values(
         connection, merge, merge.snapshot, person, others, source, is_untouched=is_untouched
     )
-    separated = build_history(target_id, Folded(person.state(), True, changes, []))
+    separated = build_history(target_id, StateUpdate(person.state(), True, changes, []))
     await profile_changes.insert(
         connection, [build_identity_change(target_id, "separated", merge.source_id, source), *separated]
     )

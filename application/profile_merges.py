@@ -25,7 +25,7 @@ from store.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
-class PeopleMerged:
+class PeopleMerge:
     """The changes of people by merges, as history and as rules name them."""
 
     history: list[ProfileChange]
@@ -61,7 +61,7 @@ async def merge_people(
     at: datetime,
     *,
     is_reversible: bool = False,
-) -> PeopleMerged:
+) -> PeopleMerge:
     """Merge locked profiles into others; return the changes, and traits without room.
 
     `watched` are the computed traits whose changes are returned, as of the instant `at`. A reversible merge keeps both
@@ -87,16 +87,16 @@ async def merge_people(
 
 def _merge_states(
     merged: Mapping[UUID, UUID], people: Mapping[UUID, Profile], sources: Mapping[UUID, Source]
-) -> LongWork[tuple[dict[UUID, ProfileState], PeopleMerged]]:
+) -> LongWork[tuple[dict[UUID, ProfileState], PeopleMerge]]:
     states: dict[UUID, ProfileState] = {}
-    result = PeopleMerged([], [], [])
+    result = PeopleMerge([], [], [])
     for id, target in sorted(merged.items()):
         state = states[target] if target in states else people[target].state()
-        folded = profile_state.merge(state, people[id].state(), sources[id])
-        states[target] = folded.state
-        result.history.extend(build_history(target, folded))
-        result.refusals.extend(folded.refusals)
-        changes = value_changes(state.consent.values, state.suppressed.values, folded.changes)
+        update = profile_state.merge(state, people[id].state(), sources[id])
+        states[target] = update.state
+        result.history.extend(build_history(target, update))
+        result.refusals.extend(update.refusals)
+        changes = value_changes(state.consent.values, state.suppressed.values, update.changes)
         result.changes.extend((target, change) for change in changes)
         yield
     return states, result

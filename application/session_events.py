@@ -15,7 +15,7 @@ from uuid import UUID
 from application.activity_states import load_server_sources
 from application.catalogue import Catalogue
 from application.ingest import Ingest
-from application.sweeping import Swept
+from application.trait_sweeper import SweepResult
 from domain.journey.listeners import Listeners
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.session_events import (
@@ -63,20 +63,20 @@ class SessionReporter:
     ingest: Ingest
     name: str = "sessions"
 
-    async def sweep(self) -> Swept:
+    async def sweep(self) -> SweepResult:
         """Report what is due, one page of it."""
         async with self.database.transaction() as connection:
             due_at, has_waiting = await session_reports.next_due(connection)
             now = connection.clock.now()
         if not has_waiting and (due_at is None or due_at > now):
-            return Swept(0, 0.0, None if due_at is None else (due_at - now).total_seconds())
+            return SweepResult(0, 0.0, None if due_at is None else (due_at - now).total_seconds())
         # In a transaction of its own: a publication that waits for its lock would block the ingest below.
         is_heard = await self._is_heard()
         async with self.database.transaction() as connection:
             if not await session_reports.lock(connection):
-                return Swept(0, 0.0, 0.0)
+                return SweepResult(0, 0.0, 0.0)
             number = await self._report(connection, now, is_heard=is_heard)
-        return Swept(number, 0.0, 0.0)
+        return SweepResult(number, 0.0, 0.0)
 
     async def _is_heard(self) -> bool:
         async with self.database.transaction() as connection:

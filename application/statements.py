@@ -11,7 +11,7 @@ from application.profile_history import build_history
 from domain.long_work import LongWork
 from domain.people import profile_state
 from domain.people.derived_events import ValueChange, value_changes
-from domain.people.profile_state import Folded, Refusal, Source, Statement
+from domain.people.profile_state import Refusal, Source, Statement, StateUpdate
 from domain.people.registers import Registers, stamp, unverified_stamp
 from domain.people.statements import addresses_in, statements_of_traits
 from store import addresses, profile_changes, profiles
@@ -22,7 +22,7 @@ from store.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
-class PeopleAsked:
+class PendingStatements:
     """People whose locks are requested, with the statements about them."""
 
     said: Mapping[UUID, Sequence[Statement]]
@@ -33,18 +33,18 @@ class PeopleAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class PeopleWritten:
+class PeopleUpdate:
     """The people before and after the statements, with the changes and the refusals."""
 
     before: Mapping[UUID, Profile]
     people: dict[UUID, Profile]
-    folded: Mapping[UUID, Folded]
+    updates: Mapping[UUID, StateUpdate]
     history: list[ProfileChange]
     refusals: list[Refusal]
 
     def changes(self) -> Iterator[tuple[UUID, ValueChange]]:
         """Iterate over the changes of people as rules name them."""
-        for id, one in self.folded.items():
+        for id, one in self.updates.items():
             person = self.before[id]
             for change in value_changes(person.consent_given, person.suppressed, one.changes):
                 yield id, change
@@ -57,42 +57,42 @@ async def ask_for_people(
     of_addresses: Sequence[AddressStatement] = (),
     *,
     with_consent: bool = True,
-) -> PeopleAsked:
+) -> PendingStatements:
     """Lock people, then the addresses of statements; `with_consent` reads refusals."""
     people = await profiles.lock(connection, ids, with_said=said.keys())
     named = named_addresses(said)
     locked = await lock_addresses(connection, named, of_addresses)
     refused = await addresses.find_refused(connection, ids, named) if with_consent else None
-    return PeopleAsked(said, of_addresses, people, refused, locked)
+    return PendingStatements(said, of_addresses, people, refused, locked)
 
 
-async def write_people(connection: Connection, asked: PeopleAsked) -> PeopleWritten:
+async def write_people(connection: Connection, pending: PendingStatements) -> PeopleUpdate:
     """Apply statements, a person at a time. The caller records the history."""
-    people = await asked.people.get()
-    refused = await asked.refused.get() if asked.refused else {}
-    folded = await turns.run(_fold_statements(people, asked.said))
-    if changed := {id: one.state for id, one in folded.items() if one.is_changed}:
+    people = await pending.people.get()
+    refused = await pending.refused.get() if pending.refused else {}
+    updates = await turns.run(_fold_statements(people, pending.said))
+    if changed := {id: one.state for id, one in updates.items() if one.is_changed}:
         await profiles.write(connection, changed)
-    history = [change for id, one in folded.items() for change in build_history(id, one)]
-    if asked.locked is not None:
-        history += await write_addresses(connection, await asked.locked.get(), asked.of_addresses, refused)
+    history = [change for id, one in updates.items() for change in build_history(id, one)]
+    if pending.locked is not None:
+        history += await write_addresses(connection, await pending.locked.get(), pending.of_addresses, refused)
     known = {
-        id: with_refused(person.with_state(folded[id].state) if id in folded else person, refused)
+        id: with_refused(person.with_state(updates[id].state) if id in updates else person, refused)
         for id, person in people.items()
     }
-    refusals = [refusal for one in folded.values() for refusal in one.refusals]
-    return PeopleWritten(people, known, folded, history, refusals)
+    refusals = [refusal for one in updates.values() for refusal in one.refusals]
+    return PeopleUpdate(people, known, updates, history, refusals)
 
 
 def _fold_statements(
     people: Mapping[UUID, Profile], said: Mapping[UUID, Sequence[Statement]]
-) -> LongWork[dict[UUID, Folded]]:
-    folded: dict[UUID, Folded] = {}
+) -> LongWork[dict[UUID, StateUpdate]]:
+    updates: dict[UUID, StateUpdate] = {}
     for id, statements in sorted(said.items()):
         if id in people:
-            folded[id] = profile_state.fold(people[id].state(), statements)
+            updates[id] = profile_state.fold(people[id].state(), statements)
             yield
-    return folded
+    return updates
 
 
 async def set_traits(
@@ -101,7 +101,7 @@ async def set_traits(
     traits: Mapping[str, Any],
     source: Source,
     unverified: Collection[str] = (),
-) -> PeopleWritten:
+) -> PeopleUpdate:
     """Set traits of a locked profile, and record it.
 
     A verified value stays against one of `unverified`.
@@ -115,16 +115,16 @@ async def set_traits(
     )
 
 
-async def set_stage(connection: Connection, profile_id: UUID, stage: str, source: Source) -> PeopleWritten:
+async def set_stage(connection: Connection, profile_id: UUID, stage: str, source: Source) -> PeopleUpdate:
     """Set the stage of a locked profile and record it, unless a later one was set."""
     said = stamp(source.at, source.id, source.label)
     return await _state(connection, profile_id, [Statement("stage", profile_state.STAGE, stage, said, source)])
 
 
-async def _state(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> PeopleWritten:
+async def _state(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> PeopleUpdate:
     async with connection.pipeline():
-        asked = await ask_for_people(connection, [profile_id], {profile_id: statements}, with_consent=False)
-        written = await write_people(connection, asked)
+        pending = await ask_for_people(connection, [profile_id], {profile_id: statements}, with_consent=False)
+        written = await write_people(connection, pending)
         if written.history:
             await profile_changes.insert(connection, written.history)
     return written

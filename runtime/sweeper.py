@@ -6,7 +6,7 @@ from typing import Protocol
 import psycopg
 import structlog
 
-from application.sweeping import Swept
+from application.trait_sweeper import SweepResult
 from runtime.metrics import SWEEPER_LATE
 from store.database import describe_error
 
@@ -19,7 +19,7 @@ MAX_PAUSE = 30.0
 BUSY_PAUSE = 0.05
 
 
-class Sweeping(Protocol):
+class SweepTask(Protocol):
     """Something that is due at instants, and says when next."""
 
     @property
@@ -27,17 +27,17 @@ class Sweeping(Protocol):
         """Return its name, for the log and the metric."""
         ...
 
-    async def sweep(self) -> Swept:
+    async def sweep(self) -> SweepResult:
         """Do what is due."""
         ...
 
 
-async def run_sweeper(sweeper: Sweeping, stop: asyncio.Event) -> None:
+async def run_sweeper(sweeper: SweepTask, stop: asyncio.Event) -> None:
     """Do what is due until stopped; sleep until the next instant."""
     pause = LOOK_INTERVAL
     while not stop.is_set():
         try:
-            swept = await sweeper.sweep()
+            result = await sweeper.sweep()
         except Exception as error:  # noqa: BLE001 -- the next look begins with the same people
             text = describe_error(error) if isinstance(error, psycopg.Error) else type(error).__name__
             log.warning("failed to sweep people", sweeper=sweeper.name, error=text, seconds=pause)
@@ -45,10 +45,10 @@ async def run_sweeper(sweeper: Sweeping, stop: asyncio.Event) -> None:
             pause = min(MAX_PAUSE, pause * 2)
             continue
         pause = LOOK_INTERVAL
-        SWEEPER_LATE.labels(sweeper.name).set(swept.late)
-        if swept.seconds is None or swept.seconds > 0:
-            await _rest(min(LOOK_INTERVAL, swept.seconds or LOOK_INTERVAL), stop)
-        elif swept.number == 0:
+        SWEEPER_LATE.labels(sweeper.name).set(result.late)
+        if result.seconds is None or result.seconds > 0:
+            await _rest(min(LOOK_INTERVAL, result.seconds or LOOK_INTERVAL), stop)
+        elif result.number == 0:
             await _rest(BUSY_PAUSE, stop)
 
 

@@ -96,7 +96,7 @@ class ProfileState(Struct):
         return ProfileState(*(self.part(part).copy() for part in get_args(Part)))
 
 
-class Folded(Struct, frozen=True):
+class StateUpdate(Struct, frozen=True):
     """A state after statements. `is_changed` is also set if only a stamp is later."""
 
     state: ProfileState
@@ -105,7 +105,7 @@ class Folded(Struct, frozen=True):
     refusals: list[Refusal]
 
 
-def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a profile") -> Folded:
+def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a profile") -> StateUpdate:
     """Apply statements in any order; the latest of each name wins.
 
     A trait beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, as is a claim beyond MAX_CLAIMS; the rest is kept. Deleted
@@ -147,10 +147,10 @@ def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a p
         changes = [change for change in changes if change.part != "consent" or change.name not in dropped] + [
             PartChange("consent", name, known[name], None, one.source) for name, one in dropped.items() if name in known
         ]
-    return Folded(new, is_changed, changes, refusals)
+    return StateUpdate(new, is_changed, changes, refusals)
 
 
-def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
+def merge(target: ProfileState, other: ProfileState, source: Source) -> StateUpdate:
     """Merge a profile into another; the latest statement of each name wins.
 
     If the traits or claims are too many for one profile, the latest are kept and the other traits refused. Refused
@@ -174,7 +174,7 @@ def merge(target: ProfileState, other: ProfileState, source: Source) -> Folded:
     room = _Room(new.traits)
     room.count()
     room.free()
-    return Folded(new, True, find_changes(target, new, source), refusals)
+    return StateUpdate(new, True, find_changes(target, new, source), refusals)
 
 
 def find_changes(old: ProfileState, new: ProfileState, source: Source) -> list[PartChange]:

@@ -17,7 +17,7 @@ from domain.people.registers import Stamp
 Saying = tuple[Part, str, Stamp]
 
 
-class Separated(Struct, frozen=True):
+class Separation(Struct, frozen=True):
     """Both profiles after the undo, and the changes of the one that stays."""
 
     source: ProfileState
@@ -39,7 +39,7 @@ def separate(
     target_since: Iterable[Statement],
     others: Iterable[ProfileState],
     undo: Source,
-) -> Separated:
+) -> Separation:
     """Undo a merge.
 
     `now` is the merged state; `source` and `target` are those before the merge, the statements those since, each in any
@@ -51,7 +51,7 @@ def separate(
     for other in (target, *others):
         kept = profile_state.merge(kept, other, undo).state
     kept = profile_state.fold(kept, target_since).state
-    return Separated(left, kept, profile_state.find_changes(now, kept, undo))
+    return Separation(left, kept, profile_state.find_changes(now, kept, undo))
 
 
 def _without(state: ProfileState, foreign: Collection[Saying]) -> ProfileState:

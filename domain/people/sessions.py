@@ -68,7 +68,7 @@ class Activity(Struct, frozen=True):
         return None if found is None else found[1]
 
 
-class Observed(Struct, frozen=True):
+class ActivityUpdate(Struct, frozen=True):
     """The activity after an event, the session it shows to be over, what it opens."""
 
     activity: Activity
@@ -76,7 +76,7 @@ class Observed(Struct, frozen=True):
     opened: Platform | None = None
 
 
-def observe(known: Activity | None, event: Event, at: datetime, *, awaits_end: bool) -> Observed:
+def observe(known: Activity | None, event: Event, at: datetime, *, awaits_end: bool) -> ActivityUpdate:
     """Return a person's activity with one more event.
 
     `awaits_end` says that a rule hears the ends of sessions. History counts, and its sessions are not reported.
@@ -87,7 +87,7 @@ def observe(known: Activity | None, event: Event, at: datetime, *, awaits_end: b
     if known is None:
         marks = add_marks({}, event, at)
         started = Activity(at, at, 1, at, at, None, at + SILENCE if awaits_end else None, opened, marks)
-        return Observed(started, opened=platform)
+        return ActivityUpdate(started, opened=platform)
     marks = add_marks(known.marks, event, at)
     first_seen = min(known.first_seen, at)
     over_at = known.ended_at if known.is_over and known.ended_at else known.active_until + SILENCE
@@ -95,7 +95,7 @@ def observe(known: Activity | None, event: Event, at: datetime, *, awaits_end: b
         ended = None if known.ends_at is None else Session(known.session_started_at, known.active_until)
         ends_at = at + SILENCE if awaits_end else None
         number = known.sessions + 1
-        return Observed(
+        return ActivityUpdate(
             Activity(first_seen, at, number, at, max(at, known.active_until), over_at, ends_at, opened, marks),
             None if known.is_over else ended,
             platform,
@@ -104,16 +104,16 @@ def observe(known: Activity | None, event: Event, at: datetime, *, awaits_end: b
     active_until = max(known.active_until, at)
     after = replace(known, first_seen=first_seen, last_seen=last_seen, active_until=active_until, marks=marks)
     if known.is_over:
-        return Observed(after)
+        return ActivityUpdate(after)
     if _is_just_before(known, at):
         after = replace(after, session_started_at=at)
     elif at < known.session_started_at:
-        return Observed(after)
+        return ActivityUpdate(after)
     if awaits_end and (known.ends_at is None or last_seen != known.last_seen):
         after = replace(after, ends_at=last_seen + SILENCE)
     if platform is None or platform in known.opened:
-        return Observed(after)
-    return Observed(replace(after, opened=(*known.opened, platform)), opened=platform)
+        return ActivityUpdate(after)
+    return ActivityUpdate(replace(after, opened=(*known.opened, platform)), opened=platform)
 
 
 def end(known: Activity, last_at: datetime) -> Activity:

@@ -8,7 +8,7 @@ import pytest
 
 from application.merges import Merges
 from application.operations.runner import OperationRunner
-from application.sweeping import Sweeper, WatchHandler
+from application.trait_sweeper import Sweeper, WatchHandler
 from domain.access import SOJOURN
 from store import profile_states
 from store.clock import Sample
@@ -130,7 +130,7 @@ async def test_time_starts_a_journey_and_an_event_ends_it(database_url: str) -> 
 async def test_a_change_that_is_due_is_reported_once_by_the_event_or_by_one_of_several_sweepers(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("application.sweeping.PAGE", 7)
+    monkeypatch.setattr("application.trait_sweeper.PAGE", 7)
     async with computed_harness(database_url) as harness:
         await harness.apply(ACTIVE)
         await harness.run_campaign(WIN_BACK)

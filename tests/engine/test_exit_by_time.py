@@ -13,7 +13,7 @@ import pytest
 from application.campaigns import Campaigns
 from application.send import Sender
 from application.step_decisions import StepDecisions
-from application.sweeping import Sweeper
+from application.trait_sweeper import Sweeper
 from domain.access import SOJOURN
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound
@@ -127,7 +127,7 @@ async def enter(harness: ComputedHarness) -> list[UUID]:
 async def test_nothing_is_claimed_after_an_exit_by_time(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     print(f"seed {SEED}")  # noqa: T201
     rolls = random.Random(SEED)
-    monkeypatch.setattr("application.sweeping.PAGE", 5)
+    monkeypatch.setattr("application.trait_sweeper.PAGE", 5)
     async with computed_harness(database_url, pool_size=SWEEPERS + CALLERS) as harness:
         await harness.apply(ACTIVE)
         campaigns = Campaigns(harness.database, DocumentProcesses())

@@ -14,11 +14,11 @@ from domain.people.profile_state import (
     MAX_CONSENTS,
     MAX_TRAITS,
     MAX_TRAITS_BYTES,
-    Folded,
     Part,
     ProfileState,
     Source,
     Statement,
+    StateUpdate,
     fold,
     merge,
 )
@@ -112,7 +112,7 @@ def test_a_value_of_a_release_without_stamps_yields_to_every_word() -> None:
     assert fold(state, [said("plan", "free", -10_000_000)]).state.traits.values == {"plan": "free"}
 
 
-def full(number: int = MAX_TRAITS) -> Folded:
+def full(number: int = MAX_TRAITS) -> StateUpdate:
     return fold(ProfileState(), [said(f"t{index}", index) for index in range(number)])
 
 

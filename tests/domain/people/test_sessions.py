@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.people.sessions import SILENCE, Activity, Observed, Session, end, merge, observe
+from domain.people.sessions import SILENCE, Activity, ActivityUpdate, Session, end, merge, observe
 from domain.tracking.event import CallType, Event
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -38,7 +38,7 @@ def event(type: CallType = "track", *, is_history: bool = False, **context: Any)
     )
 
 
-def after(minutes: Iterable[float], known: Activity | None = None, *, is_history: bool = False) -> list[Observed]:
+def after(minutes: Iterable[float], known: Activity | None = None, *, is_history: bool = False) -> list[ActivityUpdate]:
     observed = []
     for each in minutes:
         step = observe(known, event(is_history=is_history), at(each), awaits_end=True)

@@ -27,7 +27,7 @@ from store.profiles import Profile
 PAGE = 500
 
 
-class Swept(Struct, frozen=True):
+class SweepResult(Struct, frozen=True):
     """The number of people looked at, and the seconds by which the first was late.
 
     `seconds` is how soon the next is due, None if there is none; 0 if others may be due.
@@ -48,13 +48,13 @@ class Sweeper:
     armed: int = -1
     name: str = "computed traits"
 
-    async def sweep(self) -> Swept:
+    async def sweep(self) -> SweepResult:
         """Look at the people who are due, one page of them in one transaction."""
         async with self.database.transaction() as connection:
             revision, due_at = await profile_states.next_due(connection)
         now = self.database.clock.now()
         if self.armed == revision and (due_at is None or due_at > now):
-            return Swept(0, 0.0, None if due_at is None else (due_at - now).total_seconds())
+            return SweepResult(0, 0.0, None if due_at is None else (due_at - now).total_seconds())
         limit = PAGE
         while True:
             try:
@@ -62,7 +62,7 @@ class Sweeper:
                 break
             except TooMuchWork:
                 limit //= 2
-        return Swept(number, 0.0 if due_at is None else max(0.0, (now - due_at).total_seconds()), 0.0)
+        return SweepResult(number, 0.0 if due_at is None else max(0.0, (now - due_at).total_seconds()), 0.0)
 
     async def _page(self, now: datetime, limit: int) -> int:
         async with self.database.transaction() as connection:
