@@ -10,7 +10,6 @@ from application.account_journeys import hand_over
 from application.accounts import AccountsWritten, PendingAccounts, ask_for_accounts, possible_changes
 from application.catalogue import Catalogue
 from application.derived_events import PlannedEvents, plan_events, possible_profile_changes
-from application.following import Followed, PendingStates, ask_for_states
 from application.ingest_claims import BatchPart
 from application.ingest_people import ResolvedEvents
 from application.ingest_statements import PartStatements
@@ -18,6 +17,7 @@ from application.operations.announce import announce
 from application.profile_merges import PeopleMerge
 from application.routing import PendingContext
 from application.statements import PendingStatements, ask_for_people, write_people
+from application.trait_updates import PendingStates, TraitUpdate, ask_for_states
 from domain.journey.listeners import Listeners
 from domain.journey.routing_result import RoutingResult
 from domain.people.accounts import MEMBER
@@ -78,16 +78,16 @@ async def apply_effects(
     pending = await _ask(connection, effective, statements, planned, listeners, traits, received_at)
     written = await write_people(connection, pending.people)
     accounts = await pending.accounts.write(connection) if pending.accounts else NO_ACCOUNTS
-    followed = (
-        await pending.states.follow(connection, written.people, received_at)
+    computed = (
+        await pending.states.count(connection, written.people, received_at)
         if pending.states
-        else Followed(written.people, {}, [])
+        else TraitUpdate(written.people, {}, [])
     )
     of_accounts_changed = [(one.profile_id, one.change) for one in accounts.changes]
-    planned = planned.settle([*written.changes(), *of_accounts_changed, *followed.changes])
+    planned = planned.settle([*written.changes(), *of_accounts_changed, *computed.changes])
     result = RoutingResult()
     if pending.context is not None:
-        context = await pending.context.get(followed.people, followed.as_of)
+        context = await pending.context.get(computed.people, computed.as_of)
         result = await turns.run(routing.route(planned.profile_events, listeners, context, received_at))
     return IngestEffects(
         planned,

@@ -16,6 +16,8 @@ from domain.conditions.cel_syntax import CheckedTree, SyntaxNode, children
 
 # About 50 ms: the longest time that one evaluation may block a process.
 MAX_UNITS = 100_000
+# The units of work that count as one more evaluation: at most 25 us.
+UNITS_OF_AN_EVALUATION = 50
 # Up to here a bound from sizes is enough. Beyond it the data itself is examined, which may take as long.
 MAX_ROUGH_UNITS = 5_000
 # Values examined, some 0.3 us each. Beyond these, a part counts as large as the whole.

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.campaign.rules import EventRule, GoalRule, Rules
-from domain.conditions.cel_costs import Spent
+from domain.conditions.cel_costs import UNITS_OF_AN_EVALUATION, Spent
 from domain.conditions.expressions import (
     ConditionOutcome,
     EvaluationTime,
@@ -24,8 +24,6 @@ from domain.journey.records import Journey
 from domain.people.account_view import NO_ACCOUNT, AccountKey, AccountView, account_of
 from domain.tracking.event import AUDIENCE, Event
 
-# The units of work in an expression that count as one more evaluation: at most 25 us.
-UNITS_OF_AN_EVALUATION = 50
 # Fields that differ between any two events: no later event has a key made of these.
 _NEVER_FOUND_AGAIN = frozenset({"event.message_id", "event.type", "event.name", "event.timestamp"})
 
