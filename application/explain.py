@@ -401,6 +401,8 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return "it is marked as history, which starts nothing"
         case "chain_too_long":
             return f"{data['limit']} journeys, one after the other, led to it"
+        case "no_account" if "trust" in data:
+            return "it is for accounts, and a browser reported the event without a user token"
         case "no_account":
             return "it is for accounts, and the event has none"
         case "no_key":

@@ -22,7 +22,7 @@ from domain.conditions.expressions import (
 from domain.journey.active import ByKey
 from domain.journey.records import Journey
 from domain.people.account_view import NO_ACCOUNT, AccountKey, AccountView, account_of
-from domain.tracking.event import AUDIENCE, Event
+from domain.tracking.event import AUDIENCE, Event, Trust
 
 # Fields that differ between any two events: no later event has a key made of these.
 _NEVER_FOUND_AGAIN = frozenset({"event.message_id", "event.type", "event.name", "event.timestamp"})
@@ -48,6 +48,14 @@ class ProfileEvent(Struct, frozen=True):
     event: Event
     cause_id: UUID | None = None
     is_echo: bool = False
+
+    @property
+    def may_concern_account(self) -> bool:
+        """Whether it may start, move or end journeys of its account.
+
+        A call that anyone may have made concerns its anonymous person alone, even if they are a member.
+        """
+        return not self.is_echo and self.event.trust is Trust.VERIFIED
 
     @property
     def reported_id(self) -> UUID:

@@ -28,7 +28,7 @@ from domain.journey.routing_result import (
 from domain.journey.state import EXITED
 from domain.people.account_view import NO_ACCOUNT, account_of
 from domain.tracking.chain import MAX_CHAIN, count_chain
-from domain.tracking.event import ANY, AUDIENCE, Event, Trigger
+from domain.tracking.event import ANY, AUDIENCE, Event, Trigger, Trust
 
 # Active journeys of one person or account in one campaign, under all entry keys. Each event is compared with each of
 # them: without a bound, one batch of some thousand carts and orders kept a process busy for 40 s.
@@ -139,7 +139,7 @@ class Router:
 
     def _account_id(self, profile_event: ProfileEvent) -> str | None:
         """Return the account whose journeys an event concerns, as conditions see it."""
-        if not self._accounts or profile_event.is_echo:
+        if not self._accounts or not profile_event.may_concern_account:
             return None
         return self._accounts.get((profile_event.profile_id, account_of(profile_event.event)), NO_ACCOUNT).id
 
@@ -258,7 +258,7 @@ class Router:
         if self._received_at - event.timestamp > timedelta(seconds=entry.max_age):
             return "", "too_old", {"timestamp": event.timestamp, "max_age_seconds": entry.max_age}
         if self._owner(profile_event, entry) is None:
-            return "", "no_account", {}
+            return "", "no_account", {} if event.trust is Trust.VERIFIED else {"trust": event.trust}
         key = ""
         if entry.key is not None:
             found = self._matcher.key(entry.key, profile_event, version.rules.timezone)

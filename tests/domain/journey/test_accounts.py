@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from msgspec.structs import replace
 
 from domain.campaign.rules import EntryRule, EventRule, GoalRule
 from domain.journey.matching import ProfileEvent
 from domain.journey.routing_result import RoutingResult
 from domain.people.account_view import AccountKey, AccountView, account_of
+from domain.tracking.event import Trust
 from tests.domain.journey.routing_harness import ADA, BOB, HOUR, NOON, RoutingHarness, campaign, reasons, track
 
 OF_ACCOUNT = EntryRule("Signed Up", account=True)
@@ -109,6 +111,30 @@ def test_an_echo_concerns_the_journeys_of_people_alone() -> None:
     assert (entered.campaign_key, entered.profile_id) == ("people", BOB)
     assert list(harness.take(replace(track("Left", BOB), is_echo=True)).exits) == [entered.id]
     assert {journey.campaign_key for journey in harness.active.values()} == {"acc", "people"}
+
+
+@pytest.mark.parametrize("trust", [Trust.ANONYMOUS, Trust.UNVERIFIED])
+def test_what_anyone_may_report_concerns_no_journey_of_an_account(trust: Trust) -> None:
+    version = campaign(
+        "acc",
+        entry=OF_ACCOUNT,
+        exits=[EventRule("Left")],
+        hears={"w/0": EventRule("Invited")},
+        goal=GoalRule("Paid", 3_600),
+    )
+    harness = AccountsHarness(version)
+
+    def reported(name: str, **more: object) -> ProfileEvent:
+        one = track(name, BOB, **more)  # type: ignore[arg-type]
+        return replace(one, event=replace(one.event, trust=trust))
+
+    assert reasons(harness.take(reported("Signed Up"))) == ["no_account"]
+    # Nor does it prevent an entry that it overtook.
+    harness.take(reported("Left", at=NOON + HOUR))
+    [journey] = harness.take(track("Signed Up", ADA)).entered
+    routed = harness.take(reported("Invited"), reported("Paid"), reported("Left"))
+    assert (routed.matches, routed.conversions, routed.exits) == ([], [], {})
+    assert list(harness.active) == [journey.id]
 
 
 def test_an_event_without_an_account_starts_none() -> None:
