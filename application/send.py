@@ -15,6 +15,7 @@ from msgspec.structs import asdict, replace
 from application.accounts import read_account
 from application.catalogue import Catalogue, LoadedVersion
 from application.rendering import RENDER_SECONDS, Templates, run_in_thread
+from domain.campaign.plan import SendMembers
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
@@ -224,7 +225,13 @@ class Sender:
         )
         return sending.claim(
             facts,
-            Recipient(claimed.traits, claimed.consent, claimed.suppressed, claimed.refused_addresses, claimed.has_left),
+            Recipient(
+                claimed.traits,
+                claimed.consent,
+                claimed.suppressed,
+                claimed.refused_addresses,
+                _find_departure(claimed, version),
+            ),
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
             at=at,
@@ -325,6 +332,18 @@ def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Re
     """Return the effect of repetition: the provider's, unless the template forbids it."""
     template = version.templates.get(claimed.template)
     return provider.repeats if template.is_repeatable(recipient_locale(claimed.traits, claimed.context)) else Never()
+
+
+def _find_departure(claimed: Claimed, version: LoadedVersion) -> str | None:
+    """Say what the recipient has left since the grant: the account, or the role."""
+    if claimed.account_id is None:
+        return None
+    if not claimed.is_member:
+        return "the person is no longer a member of the account"
+    node = version.plan.nodes.get(claimed.step)
+    if isinstance(node, SendMembers) and claimed.role != node.role:
+        return f"the person no longer has the role {node.role} in the account"
+    return None
 
 
 async def _lock(connection: Connection, message_id: UUID, *, writes_journey: bool) -> Claimed | None:

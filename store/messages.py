@@ -28,7 +28,7 @@ Absence = Literal["gone", "moved"]
 class Claimed(Struct, frozen=True):
     """A message with its journey and its recipient, read under the locks of all three.
 
-    `account_id` is that of an account's journey. `has_left` says that the recipient has left it.
+    `account_id` is that of an account's journey, of which the recipient may be a member with a role.
     """
 
     id: UUID
@@ -60,8 +60,10 @@ class Claimed(Struct, frozen=True):
     counted: dict[str, Any]
     learned: LearnedRow | None
     registry_revision: int
+    step: str
     account_id: str | None
-    has_left: bool
+    is_member: bool
+    role: str | None
     computed: Mapping[str, Any] = {}
     account: AccountView = NO_ACCOUNT
 
@@ -142,14 +144,13 @@ async def lock_for_claim(connection: Connection, message_id: UUID, *, writes_jou
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
                {LEARNED} AS learned,
                (SELECT revision FROM registry) AS registry_revision,
-               journeys.account_id IS NOT NULL AND NOT EXISTS (
-                 SELECT FROM account_members AS member
-                 WHERE member.account_id = journeys.account_id AND member.profile_id = profiles.id AND is_member
-               ) AS has_left
+               messages.step, COALESCE(is_member, false) AS is_member, role
         FROM messages
         JOIN journeys ON journeys.id = messages.journey_id
         JOIN profiles ON profiles.id = messages.profile_id
         JOIN campaigns ON campaigns.key = journeys.campaign_key
+        LEFT JOIN account_members AS member
+          ON member.account_id = journeys.account_id AND member.profile_id = profiles.id AND is_member
         WHERE messages.id = %s FOR NO KEY UPDATE OF messages
         """,  # noqa: S608 -- a constant of the store
         (message_id,),

@@ -134,15 +134,15 @@ class Recipient(Struct, frozen=True):
     """The facts about a person. `consent` maps a refused channel to False.
 
     `suppressed` maps a channel to the reason why nothing may be sent on it (a bounce, a complaint, a request),
-    `refused_addresses` to the refusals of the person's address there. `has_left` says that they
-    have left the account of the journey.
+    `refused_addresses` to the refusals of the person's address there. `left` says how they have left the account of
+    the journey, or their role in it; None if they have not.
     """
 
     traits: Mapping[str, Any]
     consent: Mapping[str, bool]
     suppressed: Mapping[str, str | None]
     refused_addresses: Mapping[str, Mapping[str, str | None]] = {}
-    has_left: bool = False
+    left: str | None = None
 
 
 class Objection(Struct, frozen=True):
@@ -248,8 +248,8 @@ def find_opening(window: LocalWindow | None, category: str, at: datetime, zone: 
 
 def find_objection(channel: str, category: str, recipient: Recipient) -> Objection | None:
     """Return what forbids such a message: account, profile or address."""
-    if recipient.has_left:
-        return Objection("left_account", "the person is no longer a member of the account")
+    if recipient.left is not None:
+        return Objection("left_account", recipient.left)
     addresses = CHANNELS[channel].addresses(recipient.traits)
     if isinstance(addresses, Unreachable):
         return Objection("unreachable", addresses.detail)

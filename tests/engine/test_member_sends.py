@@ -258,6 +258,23 @@ async def test_a_member_who_has_left_gets_nothing(members: MembersHarness) -> No
     assert members.provider.addresses.count("u1@example.com") == 0
 
 
+async def test_a_member_whose_role_has_changed_gets_nothing(members: MembersHarness) -> None:
+    page = await members.page()
+    [_, lower] = member("u1", role="viewer")
+    [_, none] = member("u2")
+    none = replace(none, properties={"role": None})
+    await members.ingest([lower, none], received_at=now())
+    for message_id in page.message_ids:
+        await members.send(message_id)
+    assert await members.states() == {
+        "u0": ("sent", None),
+        "u1": ("cancelled", "left_account"),
+        "u2": ("cancelled", "left_account"),
+    }
+    details = await members.harness.query("SELECT DISTINCT detail FROM messages WHERE state = 'cancelled'")
+    assert details == [{"detail": "the person no longer has the role admin in the account"}]
+
+
 async def test_an_erased_member_gets_nothing_and_holds_no_other_up(members: MembersHarness) -> None:
     page = await members.page()
     erasure = await members.harness.admin("DELETE", "/v1/users/u1")

@@ -90,7 +90,9 @@ def expired(known: Facts) -> None:
 
 
 def left_account(known: Facts) -> None:
-    known.update(recipient=msgspec.structs.replace(known["recipient"], has_left=True))
+    known.update(
+        recipient=msgspec.structs.replace(known["recipient"], left="the person is no longer a member of the account")
+    )
 
 
 def unreachable(known: Facts) -> None:
