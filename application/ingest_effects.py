@@ -120,7 +120,8 @@ async def _ask(
     states = await ask_for_states(connection, traits, effective, routed, listeners.watched_traits)
     of_accounts = statements.of_accounts
     # Those whose accounts have journeys that they may start, move or end.
-    concerned = happened if listeners.concern_accounts(one.event for one in happened) else []
+    concerned = [one for one in happened if one.may_concern_account]
+    concerned = concerned if listeners.concern_accounts(one.event for one in concerned) else []
     accounts = await ask_for_accounts(connection, of_accounts, concerned) if of_accounts or concerned else None
     leaving = bool(listeners.of_accounts) and any(not one.place[MEMBER] for one in of_accounts)
     account_ids = accounts.ids if accounts and (concerned or leaving) else ()
@@ -155,5 +156,6 @@ async def record_effects(
     if listeners.of_accounts:
         await hand_over(connection, effects.accounts.left)
     if effects.accounts.changes:
-        await announce(connection, listeners, (one.event for one in people.stored), effects.accounts.changes)
+        reported = (one.event for one in people.stored)
+        await announce(connection, listeners, reported, effects.accounts.changes, part.received_at)
     return left_out, more

@@ -202,6 +202,19 @@ class HistoryPage(Struct, frozen=True):
     next: HistoryPlace | None
 
 
+async def find_people(connection: Connection, events: Collection[tuple[datetime, UUID]]) -> dict[UUID, UUID]:
+    """Return the profile of each stored event, by its id, for arrivals and ids."""
+    cursor = await connection.execute(
+        """
+        SELECT events.id, profile_id
+        FROM events JOIN unnest(%s::timestamptz[], %s::uuid[]) AS item (received_at, id) USING (received_at, id)
+        WHERE events.received_at >= %s
+        """,
+        ([at for at, _ in events], [id for _, id in events], min(at for at, _ in events)),
+    )
+    return {row["id"]: row["profile_id"] async for row in cursor}
+
+
 async def history_page(
     connection: Connection,
     profile_ids: Collection[UUID],

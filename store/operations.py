@@ -279,3 +279,46 @@ async def cancel(connection: Connection, id: UUID) -> bool:
         (id,),
     )
     return cursor.rowcount == 1
+
+
+async def announce(
+    connection: Connection, changes: Mapping[str, Sequence[Any]], most: int, *, requested_by: str
+) -> None:
+    """Request the announcement of changes by account, in two statements.
+
+    Those of an account are added to its latest request, unless that has begun or has `most` changes: the list of
+    operations is as long as the work, however often an account changes. A request that a page has locked is passed
+    over: the page locks people next, and the caller has locked some.
+    """
+    items = [{"id": uuid7(), "account_id": id, "changes": list(found)} for id, found in sorted(changes.items())]
+    await connection.execute(
+        """
+        WITH item AS MATERIALIZED (
+          SELECT * FROM jsonb_to_recordset(%(items)s) AS item (id uuid, account_id text, changes jsonb)
+        ), pending AS MATERIALIZED (
+          SELECT operations.id, item.changes, item.account_id
+          FROM item CROSS JOIN LATERAL (
+            SELECT id FROM operations
+            WHERE kind = 'announce' AND finished_at IS NULL AND parameters ->> 'account_id' = item.account_id
+            ORDER BY id DESC LIMIT 1
+          ) AS latest
+          JOIN operations ON operations.id = latest.id
+          WHERE started_at IS NULL AND jsonb_array_length(parameters -> 'changes') < %(most)s
+          FOR UPDATE OF operations SKIP LOCKED
+        ), added AS (
+          UPDATE operations
+          SET parameters = jsonb_set(parameters, '{changes}', parameters -> 'changes' || pending.changes)
+          FROM pending WHERE operations.id = pending.id
+        )
+        INSERT INTO operations (id, kind, parameters, requested_by)
+        SELECT id, 'announce', jsonb_build_object('account_id', account_id, 'changes', changes), %(by)s
+        FROM item WHERE account_id NOT IN (SELECT account_id FROM pending)
+        """,
+        {"items": Jsonb(items), "most": most, "by": requested_by},
+    )
+    await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+
+
+async def delete(connection: Connection, id: UUID) -> None:
+    """Delete an operation after its last page, so that no list shows it."""
+    await connection.execute("DELETE FROM operations WHERE id = %s", (id,))

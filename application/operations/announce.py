@@ -1,6 +1,6 @@
 """Report changed traits of an account to its other members, page by page."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,23 +14,28 @@ from domain.journey.listeners import Listeners
 from domain.people.derived_events import Cause, ValueChange, cause_of
 from domain.people.profile_state import Source
 from domain.tracking.event import SOJOURN_SOURCE, Event, Trigger, Trust
-from store import accounts, audience, campaigns, operations, profiles
+from store import accounts, audience, campaigns, events, operations, profiles
 from store.database import Connection
 from store.operations import Operation, Page
 from store.profiles import Profile
 
 # Members of one transaction: their events wait meanwhile.
 MEMBERS = 100
+# Changes of one operation: each is an event of every member of the page.
+CHANGES = 20
 
 
 class AnnouncedChange(Struct, frozen=True):
-    """A changed trait, and the event of the member who heard of it at once."""
+    """A changed trait, and the event whose person heard of it at once.
+
+    It names no person: it may outlive one who is erased.
+    """
 
     name: str
     before: Any
     after: Any
     event_id: UUID
-    member: UUID
+    received_at: datetime
     timestamp: datetime
     reported_timestamp: datetime | None
     is_history: bool
@@ -46,30 +51,35 @@ class AnnounceParameters(Struct, frozen=True):
 
 
 async def announce(
-    connection: Connection, listeners: Listeners, events: Iterable[Event], changes: Sequence[ChangeOfAccount]
+    connection: Connection,
+    listeners: Listeners,
+    reported: Iterable[Event],
+    changes: Sequence[ChangeOfAccount],
+    received_at: datetime,
 ) -> None:
     """Request the report of changes to other members, if journeys of people listen."""
     heard = [one for one in changes if listeners.concern_people(one.change.trigger)]
     if not heard:
         return
-    by_id = {str(event.id): event for event in events}
+    by_id = {str(event.id): event for event in reported}
     of_account: dict[str, list[ChangeOfAccount]] = {}
     for one in heard:
         of_account.setdefault(one.account_id, []).append(one)
-    for account_id in sorted(await accounts.find_shared(connection, of_account)):
-        found = [_describe(one, by_id[one.change.source.id]) for one in of_account[account_id]]
-        parameters: dict[str, Any] = to_builtins(AnnounceParameters(account_id, found))
-        await operations.insert_for_deployment(connection, "announce", parameters, requested_by=SOJOURN_SOURCE)
+    shared = await accounts.find_shared(connection, of_account)
+    found = {id: [_describe(one, by_id[one.change.source.id], received_at) for one in of_account[id]] for id in shared}
+    if found:
+        requested: dict[str, list[Any]] = to_builtins(found)
+        await operations.announce(connection, requested, CHANGES, requested_by=SOJOURN_SOURCE)
 
 
-def _describe(one: ChangeOfAccount, event: Event) -> AnnouncedChange:
+def _describe(one: ChangeOfAccount, event: Event, received_at: datetime) -> AnnouncedChange:
     cause = cause_of(event)
     return AnnouncedChange(
         name=str(one.change.trigger.name),
         before=one.change.before,
         after=one.change.after,
         event_id=event.id,
-        member=one.profile_id,
+        received_at=received_at,
         timestamp=cause.timestamp,
         reported_timestamp=cause.reported_timestamp,
         is_history=cause.is_history,
@@ -99,25 +109,36 @@ class AnnounceHandler:
         # Who has left, or was merged, since the page was read hears of the account no more.
         still = people.keys() & await accounts.filter_members(connection, parameters.account_id, people)
         names = await audience.anonymous_ids(connection, still)
-        changes = list(_list_changes(parameters, [people[id] for id in sorted(still)], names))
+        heard = {(one.received_at, one.event_id) for one in parameters.changes}
+        changes = list(
+            _list_changes(
+                parameters, [people[id] for id in sorted(still)], names, await events.find_people(connection, heard)
+            )
+        )
         await report_caused(connection, self._catalogue, changes, is_echo=True)
+        is_last = len(members) < MEMBERS
+        if is_last:
+            await operations.delete(connection, operation.id)
         return Page(
             cursor=ids[-1] if ids else operation.cursor,
             done=len(still),
             counts={"members": len(still)},
-            is_last=len(members) < MEMBERS,
+            is_last=is_last,
         )
 
 
 def _list_changes(
-    parameters: AnnounceParameters, people: Collection[Profile], names: dict[UUID, str]
+    parameters: AnnounceParameters,
+    people: Collection[Profile],
+    names: Mapping[UUID, str],
+    heard_by: Mapping[UUID, UUID],
 ) -> Iterable[CausedChange]:
     for one in parameters.changes:
         trigger = Trigger("changed", one.name)
         source = Source("event", str(one.event_id), one.timestamp)
         change = ValueChange(trigger, one.before, one.after, source)
         for person in people:
-            if person.id == one.member:
+            if person.id == heard_by.get(one.event_id):
                 continue
             cause = Cause(
                 one.event_id,

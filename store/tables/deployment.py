@@ -80,6 +80,13 @@ operations = Table(
     UniqueConstraint("campaign_key", "kind", "audience_run", name="operations_once_a_run"),
     Index("operations_campaign", "campaign_key", "id"),
     Index("operations_open", "campaign_key", "id", postgresql_where=text("finished_at IS NULL")),
+    # The announcement of an account to which its next change is added.
+    Index(
+        "operations_announce",
+        text("(parameters ->> 'account_id')"),
+        "id",
+        postgresql_where=text("kind = 'announce' AND finished_at IS NULL"),
+    ),
 )
 
 # Comparisons of PostgreSQL with Temporal. `report` has the differences and their repairs.

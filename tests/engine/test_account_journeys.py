@@ -9,16 +9,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.erasure import Erasures
 from application.ingest import Ingest
 from application.merges import Merges
-from domain.access import Actor
+from application.operations.announce import CHANGES, AnnounceHandler
+from application.operations.runner import OperationRunner
+from domain.access import SOJOURN, Actor
 from domain.people.accounts import REMOVED_USER
 from domain.people.identity import PersonRef
 from domain.tracking.event import Event
+from runtime.documents import DocumentProcesses
 from store.database import Database
-from tests.engine.ingesting import event
+from tests.engine.ingesting import Query, event
 from tests.harness import Harness
 
 AT = datetime.now(UTC)
@@ -34,6 +38,13 @@ key: acc
 name: Accounts
 entry: {group: "*", account: true, where: event.properties.plan == "trial"}
 exit: [{event: Invited}]
+steps: [{id: rest, delay: 30d}]
+"""
+
+HEARS_USE = """
+key: use
+name: Use
+entry: {changed: account.traits.used}
 steps: [{id: rest, delay: 30d}]
 """
 
@@ -190,8 +201,8 @@ async def test_each_member_hears_of_a_changed_account_once_and_the_account_once(
     await many([group("u1", "acme", plan="team")], received_at=AT)
     heard = "SELECT count(*) FROM journeys WHERE campaign_key = 'people' HAVING count(*) = 251"
     await harness.until(heard)
-    [operation] = await harness.until("SELECT * FROM operations WHERE kind = 'announce' AND state = 'done'")
-    assert operation["counts"] == {"members": 251}
+    # A finished announcement is no part of the list of operations.
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT FROM operations)")
     [account] = await harness.journeys.all(campaign_key="acc")
     assert account["account_id"] == "acme"
     refused = await harness.query(
@@ -202,9 +213,53 @@ async def test_each_member_hears_of_a_changed_account_once_and_the_account_once(
         "SELECT count(*), count(DISTINCT profile_id) AS people FROM events WHERE type = 'changed' AND group_id = 'acme'"
     )
     assert counted == {"count": 251, "people": 251}
+
+
+async def test_an_account_that_changes_often_has_few_announcements_and_loses_no_change(
+    query: Query, many: Ingest, database_url: str
+) -> None:
+    async with Database(database_url, pool_size=2) as database:
+        campaigns = Campaigns(database, DocumentProcesses())
+        await campaigns.publish(HEARS_USE, "campaign.yaml", {}, by=SOJOURN)
+        await campaigns.start("use", by=SOJOURN)
+    members = [group(f"u{number}", account) for number in range(3) for account in ("acme", "beta")]
+    await many(members, received_at=AT)
+    counts = [*range(CHANGES + 5)]
+    for count in counts:
+        calls = [group(f"u{count % 3}", account, count + 1, used=count) for account in ("acme", "beta")]
+        await many(calls, received_at=AT + timedelta(hours=1))
     # The same value again is no change, and a change of an account with one member is announced to nobody.
-    await many([group("u2", "acme", 1, plan="team"), group("u3", "alone", 1, plan="team")], received_at=AT)
-    assert len(await harness.query("SELECT 1 FROM operations WHERE kind = 'announce'")) == 1
+    same = [group("u2", "acme", 90, used=counts[-1]), group("u3", "alone", 90, used=1)]
+    await many(same, received_at=AT + timedelta(hours=2))
+    requested = "SELECT parameters ->> 'account_id' AS account, jsonb_array_length(parameters -> 'changes') AS changes"
+    assert await query(f"{requested} FROM operations ORDER BY 1, id") == [
+        {"account": account, "changes": number} for account in ("acme", "beta") for number in (CHANGES, 5)
+    ]
+    async with Database(database_url, pool_size=2) as database:
+        # While a page has the latest, a change is added to another one, and waits for nothing.
+        async with database.transaction() as connection:
+            await connection.execute("SELECT FROM operations FOR UPDATE")
+            await many([group("u0", "acme", 91, used=-1)], received_at=AT + timedelta(hours=2))
+        catalogue = Catalogue()
+        runner = OperationRunner(database, {"announce": AnnounceHandler(catalogue)})
+        # The request of an erased person's change names them nowhere.
+        await Erasures(database).request(PersonRef("u1"), by=BY)
+        [erased] = await query("SELECT profile_id FROM erasures")
+        assert not await query(
+            "SELECT FROM operations WHERE kind = 'announce' AND parameters::text ~ %s", str(erased["profile_id"])
+        )
+        await runner.work_on_deployment()
+    assert await query("SELECT kind FROM operations") == [{"kind": "erase"}]
+    heard = await query(
+        "SELECT user_id, group_id, array_agg(used ORDER BY used) AS used "
+        "FROM events CROSS JOIN LATERAL (SELECT (properties -> 'after')::int AS used) AS change "
+        "WHERE type = 'changed' AND user_id IN ('u0', 'u2') GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    assert heard == [
+        {"user_id": user, "group_id": account, "used": [-1, *counts] if account == "acme" else counts}
+        for user in ("u0", "u2")
+        for account in ("acme", "beta")
+    ]
 
 
 async def test_nothing_is_claimed_after_another_member_has_ended_the_journey(harness: Harness) -> None:
