@@ -128,6 +128,7 @@ def event_of_item(
             raise ItemError(
                 f"a group needs groupId, a non-empty string; it lacks {missing_error('groupId', call.group_id)}"
             )
+    context, unnamed = _read_account(context, placeholders)
     external_ids, unread = read_external_ids(context, placeholders)
     occurrence = _occurrence(call, sent_at, received_at)
     id = new_id()
@@ -149,7 +150,30 @@ def event_of_item(
         integrations=integrations,
         is_history=context.get("backfill") is True or integrations.get(INTEGRATION) is False,
     )
-    return Item(event, left_out + unread, user_token)
+    return Item(event, left_out + unnamed + unread, user_token)
+
+
+def _read_account(context: dict[str, Any], placeholders: Placeholders) -> tuple[dict[str, Any], list[LeftOut]]:
+    """Return a context whose `groupId` names an account, or is absent.
+
+    Else all people of a faulty client would be members of one account, `undefined`.
+    """
+    value = context.get("groupId")
+    if value is None:
+        return context, []
+    others = {name: value for name, value in context.items() if name != "groupId"}
+    try:
+        if not isinstance(value, str | int | float | bool):
+            raise ItemError(f"context.groupId must be a string or a whole number; it is {quote_value(value)}")
+        text = read_identifier("context.groupId", value, placeholders)
+    except ItemError as error:
+        return others, [LeftOut("context.groupId", str(error), value)]
+    if text is not None:
+        return {**others, "groupId": text}, []
+    if value == "":
+        return others, []
+    said = f"context.groupId must name an account; {quote_value(value)} stands for no id: leave it out"
+    return others, [LeftOut("context.groupId", said, value)]
 
 
 def shared_context(text: bytes) -> dict[str, Any]:
