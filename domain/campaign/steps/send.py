@@ -39,6 +39,9 @@ TemplateName = Annotated[
 def _role(value: str) -> str:
     if not is_role(value):
         refuse(f"{quote_value(value)} is not a role", "Write a role as the calls state it: `admin`")
+    if value == "*":
+        said = "`*` is not a role, and no message goes to members of all roles"
+        refuse(said, "Write one role as the calls state it, such as `admin`, and one step for each role")
     return value
 
 

@@ -132,6 +132,8 @@ def test_a_full_cap_skips_one_member_alone(choice: str) -> None:
     [
         ("to: admin", "steps[0].send.to", "`admin` is not a valid `to`"),
         ("to: {role: ''}", "steps[0].send.to.role", "0 characters"),
+        ("to: {role: '*'}", "steps[0].send.to.role", "no message goes to members of all roles"),
+        ("to: everyone", "steps[0].send.to", "`everyone` is not a valid `to`"),
         ("to: {roles: admin}", "steps[0].send.to.roles", "the key `roles` is not known here"),
         ("to: {}", "steps[0].send.to.role", "is missing"),
     ],
