@@ -25,27 +25,28 @@ async def lock_accounts_of(connection: Connection, profile_ids: Collection[UUID]
     return ids
 
 
-async def hand_over(connection: Connection, left: Collection[MemberKey]) -> None:
+async def hand_over(connection: Connection, left: Collection[MemberKey]) -> list[UUID]:
     """Hand over the journeys of people who have left their accounts.
 
-    The member longest known to Sojourn has them next. The journey of an account without members ends.
+    The member longest known to Sojourn has them next. The journey of an account without members ends; returns those.
     """
     if not left:
-        return
+        return []
     found = await account_journeys.hand_over(connection, left)
     at = connection.clock.now()
     empty = [one for one in found if one.heir is None]
     if empty:
         await journeys.end(connection, [Ending(one.id, EXITED, ACCOUNT_EMPTY, None, at) for one in empty])
         await outbox.append(connection, [exit_message(one.workflow_id, ACCOUNT_EMPTY) for one in empty])
+    return [one.id for one in empty]
 
 
-async def hand_over_of_strangers(connection: Connection, profile_ids: Collection[UUID]) -> None:
+async def hand_over_of_strangers(connection: Connection, profile_ids: Collection[UUID]) -> list[UUID]:
     """Hand over the journeys of people in accounts without their membership.
 
-    A merge, or its undo, may have ended their membership.
+    A merge, or its undo, may have ended their membership. Returns the journeys that ended.
     """
-    await hand_over(connection, await account_journeys.find_strangers(connection, profile_ids))
+    return await hand_over(connection, await account_journeys.find_strangers(connection, profile_ids))
 
 
 async def hand_over_of_erased(

@@ -25,7 +25,7 @@ from domain.people.profile_state import Part, PartChange, ProfileState, Source, 
 from domain.people.separation import sayings, separate
 from domain.people.statements import event_source, statements_of
 from domain.tracking.event import Trust
-from store import audit, computed_traits, merges, profile_changes, profiles, separation
+from store import account_journeys, audit, computed_traits, merges, profile_changes, profiles, separation
 from store.database import Connection
 from store.merges import Merge, Snapshot
 from store.profiles import Profile
@@ -88,8 +88,9 @@ async def undo_merge(
     await report_changes(connection, catalogue, cause, ((target_id, change) for change in reported))
     target_user_id = person.user_id or user_id
     await audit.record(connection, by, "user.unmerge", target_user_id, {"from": source_user_id})
-    not_resumed = await merges.find_ended(connection, merge.source_id, merge.at)
-    return UndoResult(source_user_id, target_user_id, not_resumed)
+    ended = await merges.find_ended(connection, merge.source_id, merge.at)
+    emptied = await account_journeys.find_emptied(connection, [merge.source_id, target_id], merge.at)
+    return UndoResult(source_user_id, target_user_id, sorted([*ended, *emptied]))
 
 
 async def _separate_values(

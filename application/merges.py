@@ -130,7 +130,7 @@ async def _merge(
     result = await merge_people(
         connection, merged, people, {source_id: source}, traits, watched, source.at, is_reversible=True
     )
-    await hand_over_of_strangers(connection, [target_id])
+    emptied = await hand_over_of_strangers(connection, [target_id])
     identity_change = build_identity_change(target_id, "merged", source_id, source)
     await profile_changes.insert(connection, [identity_change, *result.history])
     cause = Cause(uuid7(), people[target_id].user_id, None, source.at)
@@ -143,7 +143,7 @@ async def _merge(
     return MergeResult(
         target_user_id,
         _view(row),
-        await merges.find_ended(connection, target_id, row.at),
+        sorted([*await merges.find_ended(connection, target_id, row.at), *emptied]),
         await merges.find_contaminated(connection, target_id),
         [_describe_left_out(refusal) for refusal in result.refusals],
     )

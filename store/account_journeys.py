@@ -1,6 +1,7 @@
 """Journeys of accounts, handed over from members who leave to others."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -67,6 +68,18 @@ async def find_strangers(connection: Connection, profile_ids: Collection[UUID]) 
         (list(profile_ids),),
     )
     return {(row["account_id"], row["profile_id"]) async for row in cursor}
+
+
+async def find_emptied(connection: Connection, profile_ids: Collection[UUID], since: datetime) -> list[UUID]:
+    """Return the journeys that ended without members, if their person is one again."""
+    cursor = await connection.execute(
+        """
+        SELECT journeys.id FROM journeys JOIN account_members USING (account_id, profile_id)
+        WHERE profile_id = ANY(%s) AND outcome = 'account_empty' AND ended_recorded_at >= %s AND is_member
+        """,
+        (list(profile_ids), since),
+    )
+    return [row["id"] async for row in cursor]
 
 
 async def find_accounts(connection: Connection, profile_ids: Collection[UUID]) -> set[str]:

@@ -134,6 +134,26 @@ async def test_merges_move_journeys_of_accounts_and_their_undo_returns_them(
     assert after[1:] == before[1:]
 
 
+@pytest.mark.parametrize(("source", "target"), [("a", "b"), ("b", "a")])
+async def test_a_merge_that_empties_an_account_and_its_undo_name_the_journey_that_ended(
+    harness: Harness, many: Ingest, database_url: str, source: str, target: str
+) -> None:
+    await harness.run_campaign(CAMPAIGN)
+    await many([group("a", "acme", plan="trial"), group("b", "beta")], received_at=AT)
+    await many([removed("b", "acme")], received_at=AT + timedelta(minutes=2))
+    journey = await harness.journeys.one()
+    async with Database(database_url, pool_size=2) as database:
+        merges = Merges(database, Catalogue())
+        merged = await merges.merge(target, source, by=BY)
+        assert await owners(harness) == {"acme": (target, "account_empty")}
+        undone = await merges.undo(target, source, by=BY)
+    assert (merged.ended_journeys, undone.not_resumed) == ([journey["id"]], [journey["id"]])
+    # It is that of its person again, and a member starts another one.
+    assert await owners(harness) == {"acme": ("a", "account_empty")}
+    await many([group("a", "acme", 3, plan="trial")], received_at=AT + timedelta(minutes=4))
+    assert sorted(row["state"] for row in await harness.journeys.all()) == ["active", "exited"]
+
+
 async def test_erased_people_leave_their_journeys_of_accounts_to_others(
     harness: Harness, many: Ingest, database_url: str
 ) -> None:
