@@ -217,16 +217,22 @@ async def test_a_journey_without_a_workflow_is_reported(idle: Harness) -> None:
     assert (await finished(idle))["counts"] == {"stayed": 1, "stayed/looked/no_workflow": 1}
 
 
-async def test_nobody_moves_to_a_version_that_finds_journeys_by_another_key(idle: Harness) -> None:
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [("key: event.properties.shop", "entry_key_changed"), ("account: true", "entry_account_changed")],
+)
+async def test_nobody_moves_to_a_version_that_finds_journeys_by_another_key(
+    idle: Harness, entry: str, reason: str
+) -> None:
     """Its exits would not find them."""
     await idle.run_campaign(FIRST)
     await idle.track("u1", "Signed Up")
-    keyed = SECOND.replace("{event: Signed Up}", "{event: Signed Up, key: event.properties.shop}")
+    keyed = SECOND.replace("{event: Signed Up}", f"{{event: Signed Up, {entry}}}")
     plan = await idle.admin("POST", "/v1/campaigns/offer/plan", body(keyed, in_flight="migrate"))
     assert plan["totals"]["stays"] == 1
     await start(idle, keyed)
     await work(idle)
-    assert (await finished(idle))["counts"] == {"stayed": 1, "stayed/looked/entry_key_changed": 1}
+    assert (await finished(idle))["counts"] == {"stayed": 1, f"stayed/looked/{reason}": 1}
 
 
 async def test_while_temporal_is_away_nobody_is_moved_or_counted(

@@ -16,8 +16,8 @@ OLD_PLAN = plan_of(
 NEW_PLAN = plan_of(Delay("rest", 30, "mail"), Send(id="mail", channel="email", template="note"), Delay("seen", 60))
 
 
-def compiled(plan: Plan, key: str | None = None) -> Compiled:
-    return Compiled(plan, Rules(name="c", entry=EntryRule("Started", key=key)))
+def compiled(plan: Plan, key: str | None = None, *, account: bool = False) -> Compiled:
+    return Compiled(plan, Rules(name="c", entry=EntryRule("Started", key=key, account=account)))
 
 
 OLD, NEW = compiled(OLD_PLAN), compiled(NEW_PLAN)
@@ -76,3 +76,11 @@ def test_nobody_migrates_to_a_version_that_finds_journeys_by_another_key() -> No
     groups = [group("rest"), group(None, is_started=False), group("mail", "acting")]
     found = forecast(groups, {1: OLD}, compiled(NEW_PLAN, "event.properties.cart"), "migrate")
     assert {(one.fate, one.reason) for one in found} == {("stays", "entry_key_changed")}
+
+
+@pytest.mark.parametrize("is_account", [True, False])
+def test_no_journey_migrates_between_people_and_accounts(*, is_account: bool) -> None:
+    groups = [group("rest"), group(None, is_started=False), group("mail", "acting")]
+    old, new = compiled(OLD_PLAN, account=not is_account), compiled(NEW_PLAN, account=is_account)
+    found = forecast(groups, {1: old}, new, "migrate")
+    assert {(one.fate, one.reason) for one in found} == {("stays", "entry_account_changed")}
