@@ -12,8 +12,9 @@ from tests.harness import PATIENCE
 
 @pytest.fixture(autouse=True)
 def patient_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many connections that are opened at once take longer than 2 s on a busy machine."""
+    """On a busy machine, many connections take longer to open, and transactions wait longer for each other."""
     monkeypatch.setattr("store.database.CONNECTION_TIMEOUT", PATIENCE)
+    monkeypatch.setattr("store.database.LOCK_TIMEOUT", f"{PATIENCE:.0f}s")
 
 
 @pytest.fixture
