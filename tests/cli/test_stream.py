@@ -58,7 +58,7 @@ def test_the_stream_goes_on_from_a_cursor(api_url: str, capsys: Output, monkeypa
 
     assert run(["stream", "--after", "mine"]) == 1
     told = capsys.readouterr().err
-    assert "no cursor of the stream" in told
+    assert "not a cursor of the stream" in told
     assert "Go on with" not in told
     for scope, status in (("read", 1), ("operate", 1), ("stream", 0)):
         monkeypatch.setenv("SOJOURN_API_KEY", ADMIN_KEY)

@@ -36,7 +36,7 @@ ARMS = "split: {arms: {discount: 1, holdout: 1}}"
         (f"{ARMS}, discount: [], holdout: [], exit: a", "exit", "`exit` is not an arm", "make it two steps"),
         (
             "split: {arms: {a: 1, otherwise: 1}}, a: [], otherwise: []",
-            *("split.arms.otherwise", "an arm cannot be called `otherwise`", "no key of a step"),
+            *("split.arms.otherwise", "an arm cannot be called `otherwise`", "not a key of a step"),
         ),
         (f"repeat: {{every: 1m}}, {ONE}", "repeat.every", "every 1m without end is too often", "`every: 1h` or longer"),
         (
