@@ -121,6 +121,7 @@ class Clients:
 
 
 @pytest.mark.prove
+@pytest.mark.usefixtures("patient_locks")
 async def test_every_trait_equals_sql_over_all_history(database_url: str) -> None:
     print(f"seed {SEED}, {STEPS} steps")  # noqa: T201
     draw = Random(SEED)

@@ -294,6 +294,7 @@ async def test_a_goal_reported_many_times_at_once_counts_once(harness: Harness, 
     assert await harness.query("SELECT count(*) FROM decisions WHERE kind = 'exit'") == [{"count": 1}]
 
 
+@pytest.mark.usefixtures("patient_locks")
 async def test_goals_reactions_and_merges_of_the_same_people_at_once(harness: Harness, database_url: str) -> None:
     """Whatever comes first, a conversion and its journey belong to the same person, and nothing is refused."""
     print(f"seed {SEED}")  # noqa: T201
