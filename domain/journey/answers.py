@@ -23,11 +23,8 @@ def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at
         case Deferred(until=until, reason=reason):
             noted = note(state, at, f"deferred to {until:%Y-%m-%dT%H:%M:%SZ}: {reason}")
             return replace(noted, phase="deferred", until=until, reason=reason)
-        case Held() if state.resumed:
-            # The resumption overtook the answer.
-            return ask_resumed(plan, state, at)
         case Held(reason=reason):
-            return replace(note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
+            return _hold(plan, state, reason, at)
         case Refused(reason=reason, journey_ended=True):
             return replace(note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
         case Refused(reason="capped") if node.on_capped == "exit":
@@ -68,11 +65,8 @@ def after_members_answer(
                 # A member may react before the messages have settled.
                 return listen_from(replace(paged, phase="granted"), at)
             return _next_page(plan, paged, node, known, at)
-        case Held() if state.resumed:
-            # The resumption overtook the answer.
-            return ask_resumed(plan, state, at)
         case Held(reason=reason):
-            return replace(note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
+            return _hold(plan, state, reason, at)
         case Refused(reason=reason, journey_ended=True):
             return replace(note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
         case Refused(reason=reason):
@@ -138,6 +132,13 @@ def after_action(plan: Plan, state: JourneyState, node: Act, fact: Performed, at
     if fact.journey_ended:
         return replace(note(state, at, "not done: the journey was ended"), outcome=EXITED, recorded=True)
     return _leave_recorded(plan, note(state, at, "done"), node, at)
+
+
+def _hold(plan: Plan, state: JourneyState, reason: str, at: datetime) -> JourneyState:
+    """Wait for a resumption of the campaign, unless it has overtaken the answer."""
+    if state.resumed:
+        return ask_resumed(plan, state, at)
+    return replace(note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
 
 
 def _leave_recorded(plan: Plan, state: JourneyState, node: Send | Act, at: datetime) -> JourneyState:
