@@ -64,6 +64,8 @@ def after_members_answer(
             if message_ids:
                 # A member may react before the messages have settled.
                 return listen_from(replace(paged, phase="granted"), at)
+            if state.members is None and known.is_last and known.until is None:
+                paged = note(paged, at, "sent to no member")
             return _next_page(plan, paged, node, known, at)
         case Held(reason=reason):
             return _hold(plan, state, reason, at)

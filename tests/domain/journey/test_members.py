@@ -71,6 +71,11 @@ def test_a_page_without_messages_leads_on_at_once(begin: Begin) -> None:
     assert driver.tell(page()).state.step == "rest"
 
 
+def test_a_step_without_any_message_says_so(begin: Begin) -> None:
+    driver = begin(PLAN).tell(page())
+    assert (driver.state.step, driver.history) == ("rest", [("mail", "sent to no member")])
+
+
 def test_the_deferred_are_asked_about_again_at_the_earliest_opening_after_all_pages(begin: Begin) -> None:
     driver = begin(PLAN).tell(page("m1", after="p2", until=NOON + 3 * HOUR)).tell(settled("sent"))
     driver.tell(page(after="p3", until=NOON + 2 * HOUR)).tell(page(until=NOON + 5 * HOUR))
