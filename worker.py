@@ -26,6 +26,7 @@ from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
+from application.segments import JudgeHandler
 from application.session_events import SessionReporter
 from application.trait_sweeper import Sweeper, WatchHandler
 from domain.operations import OperationKind
@@ -191,6 +192,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
             [consumer.name for consumer in engine.consumers if "profile" in consumer.kinds],
         ),
         "exit": ExitHandler(JourneyBatches(client, task_queue)),
+        "judge": JudgeHandler(engine.catalogue),
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),
         "resume": ResumeHandler(),
         "skip": SkipHandler(),

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from application import turns
 from application.accounts import read_latest_accounts
+from application.catalogue import load_segments
 from application.computed_states import with_computed
 from application.routing import MAX_WORK
 from domain.campaign.rules import AudienceRule
@@ -51,7 +52,8 @@ async def sample_audience(database: Database, rule: AudienceRule, timezone: str 
             now = connection.clock.now()
             matcher = matcher or Matcher({}, now)
             traits = await computed_traits.load_deployed(connection)
-            found = [with_computed(one, traits, now) for one in await audience.page(connection, last, now, PAGE)]
+            segments = await load_segments(connection, traits, timezone)
+            found = [with_computed(one, segments, now) for one in await audience.page(connection, last, now, PAGE)]
             accounts = await read_latest_accounts(connection, rule.where, found)
         outcomes += await turns.run(_judge(matcher, rule.where, found, accounts, timezone))
         if len(found) < PAGE or len(outcomes) >= SAMPLE or matcher.work >= MAX_WORK:

@@ -13,7 +13,8 @@ from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.people.account_view import may_read_account
 from domain.people.computed.deployed import DeployedTraits
-from store import campaigns, computed_traits
+from domain.people.segments.deployed import DeployedSegments
+from store import campaigns, computed_traits, segments
 from store.database import Connection
 
 VERSIONS_KEPT = 500
@@ -46,6 +47,7 @@ class Catalogue:
         self._listeners: Listeners | None = None
         self._revision = -1
         self._computed: tuple[int, DeployedTraits] | None = None
+        self._segments: tuple[int, DeployedSegments] | None = None
 
     async def listeners(self, connection: Connection) -> Listeners:
         """Return the campaigns that listen, as this transaction holds them.
@@ -75,6 +77,17 @@ class Catalogue:
         if self._computed is None or revision != self._computed[0]:
             self._computed = revision, await computed_traits.load_deployed(connection)
         return self._computed[1]
+
+    async def segments_at(self, connection: Connection, revision: int) -> DeployedSegments:
+        """Return the segments, of a revision that this transaction holds."""
+        if self._segments is None or revision != self._segments[0]:
+            traits = await self.computed_at(connection, revision)
+            self._segments = revision, await load_segments(connection, traits, self._timezone)
+        return self._segments[1]
+
+    async def load_segments(self, connection: Connection) -> DeployedSegments:
+        """Return the segments, as this transaction holds them."""
+        return await self.segments_at(connection, await campaigns.lock_registry_shared(connection))
 
     async def load_computed(self, connection: Connection) -> DeployedTraits:
         """Return the computed traits, as this transaction holds them."""
@@ -106,3 +119,10 @@ class Catalogue:
         if known is not None:
             self._versions.move_to_end((key, number))
         return known
+
+
+async def load_segments(connection: Connection, traits: DeployedTraits, timezone: str | None) -> DeployedSegments:
+    """Return the segments in force, uncached. `timezone` is the deployment's."""
+    stored = await segments.load(connection)
+    ready = {one.definition.id for one in stored if one.ready_at is not None}
+    return DeployedSegments((one.definition for one in stored), ready, traits, timezone)

@@ -12,8 +12,9 @@ from domain.long_work import LongWork
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.history import HistoryCount, list_event_names
-from domain.people.computed.traits import ComputedState
-from store import events, profile_states, profiles
+from domain.people.segments.definition import Memberships
+from domain.people.segments.deployed import DeployedSegments
+from store import events, profile_states, profiles, segments
 from store.database import Connection
 from store.events import StoredEvent
 from store.profile_states import EMPTY, StateRow
@@ -44,8 +45,8 @@ async def recount(
         before = known.get(id, EMPTY)
         kept = {trait: one for trait, one in before.state.items() if trait not in replaced}
         state = {**kept, **count.finish()}
-        next_at = _earliest(before.next_at, look_at) if state else None
-        after = StateRow(state, next_at, before.is_partial and not are_all)
+        next_at = _earliest(before.next_at, look_at) if state or before.segments else None
+        after = replace(before, state=state, next_at=next_at, is_partial=before.is_partial and not are_all)
         if after != before:
             changed[id] = after
     if emptied := [id for id, row in changed.items() if row == EMPTY]:
@@ -61,19 +62,29 @@ async def merge_states(connection: Connection, merged: Mapping[UUID, UUID], trai
     person is computed anew.
     """
     known = await (await profile_states.read(connection, {*merged, *merged.values()})).get()
-    states: dict[UUID, ComputedState] = {}
-    looks: dict[UUID, datetime | None] = {}
+    rows: dict[UUID, StateRow] = {}
     for source, target in sorted(merged.items()):
-        before = states.get(target, known.get(target, EMPTY).state)
-        states[target] = traits.following.merge(before, known.get(source, EMPTY).state)
-        # Nothing of the merged person changes by time before something of one of the two.
-        look_at = looks.get(target, known.get(target, EMPTY).next_at)
-        looks[target] = _earliest(look_at, known.get(source, EMPTY).next_at)
+        mine, theirs = known.get(source, EMPTY), rows.get(target, known.get(target, EMPTY))
+        # Nothing of the merged person changes by time before something of one of the two. They are in the segments of
+        # both, until they are judged.
+        rows[target] = StateRow(
+            traits.following.merge(theirs.state, mine.state),
+            _earliest(theirs.next_at, mine.next_at),
+            bool(traits.building),
+            _join_memberships(theirs.segments, mine.segments),
+            theirs.judged,
+        )
     await profile_states.delete(connection, merged.keys())
-    is_partial = bool(traits.building)
-    rows = {id: StateRow(state, looks[id], is_partial) for id, state in states.items() if state or is_partial}
-    if rows:
-        await profile_states.write(connection, rows)
+    if filled := {id: row for id, row in rows.items() if row != StateRow(judged=row.judged)}:
+        await profile_states.write(connection, filled)
+    if any(row.segments for row in rows.values()):
+        await segments.restate_members(connection, {*merged, *rows})
+
+
+def _join_memberships(one: Memberships, other: Memberships) -> Memberships:
+    return {id: min(one.get(id, since), since) for id, since in other.items()} | {
+        id: since for id, since in one.items() if id not in other
+    }
 
 
 def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -86,19 +97,24 @@ async def recount_sequences(connection: Connection, profile_ids: Collection[UUID
         await recount(connection, profile_ids, sequences)
 
 
-def with_computed(person: Profile, traits: DeployedTraits, at: datetime) -> Profile:
-    """Return a person with the values of their state at an instant."""
-    return replace(person, computed=traits.view(person.counted, at))
+def with_computed(person: Profile, deployed: DeployedSegments, at: datetime) -> Profile:
+    """Return a person with their segments, and their computed traits at an instant."""
+    computed = deployed.traits.view(person.counted, at)
+    return replace(person, computed=computed, segments=deployed.keys_of(person.memberships))
 
 
 async def read_computed(
-    connection: Connection, people: Mapping[UUID, Profile], traits: DeployedTraits, at: datetime
+    connection: Connection, deployed: DeployedSegments, people: Mapping[UUID, Profile], at: datetime
 ) -> dict[UUID, Profile]:
-    """Return locked people with the values of their computed traits at an instant."""
-    if not traits.definitions:
+    """Return locked people with their segments, and computed traits at an instant."""
+    if not (deployed.traits.definitions or deployed):
         return dict(people)
     known = await (await profile_states.read(connection, people.keys())).get()
-    return {id: replace(person, computed=traits.view(known.get(id, EMPTY).state, at)) for id, person in people.items()}
+    rows = {id: known.get(id, EMPTY) for id in people}
+    return {
+        id: with_computed(replace(person, counted=rows[id].state, memberships=rows[id].segments), deployed, at)
+        for id, person in people.items()
+    }
 
 
 async def read_values(

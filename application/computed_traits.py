@@ -7,11 +7,13 @@ from uuid import UUID
 from msgspec import Struct, convert, to_builtins
 
 from application.computed_states import recount
+from application.segments import request_judgement
 from domain.access import Actor
 from domain.errors import ConflictError
 from domain.people.computed.definition import TraitDefinition, TraitRule
 from domain.people.computed_document import NamedTrait
-from store import campaigns, computed_traits, operations, profile_states, profiles
+from domain.tracking.event import SOJOURN_SOURCE
+from store import campaigns, computed_traits, operations, profile_states, profiles, segments
 from store.computed_traits import StoredTrait
 from store.database import Connection
 from store.operations import Operation, Page
@@ -82,6 +84,8 @@ async def describe_traits(connection: Connection) -> Mapping[str, Mapping[str, A
 class BackfillHandler:
     """Counts earlier events for new definitions, person by person.
 
+    Segments that read the traits are judged afterwards.
+
     A page replaces each person's state by that of their whole history, so a repeated page counts nothing twice. People
     merged meanwhile are marked, and counted last under the exclusive lock of the registry; then the traits are ready.
     """
@@ -118,6 +122,8 @@ async def _finish(
     if len(partial) == PAGE:
         return Page(_EVERYONE)
     await computed_traits.mark_ready(connection, [definition.id for definition in definitions])
+    await segments.renew_unready(connection)
+    await request_judgement(connection, SOJOURN_SOURCE)
     return Page(_EVERYONE, is_last=True)
 
 

@@ -11,11 +11,13 @@ from application.accounts import ChangeOfProfile, ask_for_accounts
 from application.catalogue import Catalogue
 from application.computed_states import read_computed
 from application.people import read_people
+from application.segment_judge import open_judge
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.derived_events import (
     Cause,
+    CausedChange,
     ValueChange,
     cause_of,
     computed_trigger,
@@ -23,15 +25,15 @@ from domain.people.derived_events import (
     trigger_of_part,
     trust_of_change,
 )
-from domain.people.profile_state import Statement
+from domain.people.profile_state import Source, Statement
+from domain.people.segments.causes import membership_trigger
+from domain.people.segments.deployed import DeployedSegments
+from domain.people.segments.inputs import inputs_of_changes
 from domain.people.statements import event_source
 from domain.tracking.event import Event
-from store import events
+from store import events, profiles
 from store.database import Connection
 from store.events import StoredEvent
-
-# With its cause.
-CausedChange = tuple[UUID, ValueChange, Cause]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,24 @@ def possible_profile_changes(said: Mapping[UUID, Sequence[Statement]]) -> Iterat
                 yield profile_id, ValueChange(trigger, None, None, one.source)
 
 
+def possible_memberships(
+    effective: Iterable[StoredEvent],
+    affected: Mapping[UUID, Collection[int]],
+    listeners: Listeners,
+    segments: DeployedSegments,
+) -> Iterator[ChangeOfProfile]:
+    """Iterate over the segments that events may make people join or leave."""
+    if not (affected and listeners.hears_changes):
+        return
+    for one in effective:
+        for id in sorted(affected.get(one.event.id, ())):
+            key = segments.definitions[id].key
+            for has_joined in (True, False):
+                trigger = membership_trigger(key, has_joined=has_joined)
+                if listeners.listens_for(trigger):
+                    yield one.profile_id, ValueChange(trigger, not has_joined, has_joined, event_source(one.event))
+
+
 def _possible_traits(event: Event, listeners: Listeners, traits: DeployedTraits) -> Iterable[ValueChange]:
     # An event that is counted also reports the changes that are due by time alone.
     if listeners.watched_traits and traits.following.hears(event):
@@ -145,8 +165,8 @@ async def report_caused(
         return
     now = connection.clock.now()
     changed = {one.profile_id for one in profile_events}
-    traits = await catalogue.load_computed(connection)
-    people = await read_computed(connection, await read_people(connection, changed), traits, now)
+    segments = await catalogue.load_segments(connection)
+    people = await read_computed(connection, segments, await read_people(connection, changed), now)
     await events.insert(connection, [StoredEvent(one.profile_id, one.event) for one in profile_events], now)
     account_ids: Collection[str] = ()
     if not is_echo and listeners.concern_accounts(one.event for one in profile_events):
@@ -158,7 +178,48 @@ async def report_caused(
 
 
 async def report_changes(
-    connection: Connection, catalogue: Catalogue, cause: Cause, changes: Iterable[ChangeOfProfile]
+    connection: Connection,
+    catalogue: Catalogue,
+    cause: Cause,
+    source: Source,
+    changes: Iterable[ChangeOfProfile],
+    judged: Iterable[UUID] = (),
 ) -> None:
-    """Store and route the events of changes that have one cause, as `report_caused`."""
-    await report_caused(connection, catalogue, [(profile_id, change, cause) for profile_id, change in changes])
+    """Store and route the events of changes that have one cause, as `report_caused`.
+
+    People are judged by the segments that their changes affect, and those `judged` by all.
+    """
+    caused = [(profile_id, change, cause) for profile_id, change in changes]
+    segments = await catalogue.load_segments(connection)
+    if segments:
+        inputs: dict[UUID, list[ValueChange]] = {}
+        for profile_id, change, _ in caused:
+            inputs.setdefault(profile_id, []).append(change)
+        affected = {id: segments.find_affected(inputs_of_changes(of_person)) for id, of_person in inputs.items()}
+        affected |= dict.fromkeys(judged, segments.all)
+        caused += await judge_people(connection, catalogue, affected, cause, source)
+    await report_caused(connection, catalogue, caused)
+
+
+async def judge_people(
+    connection: Connection,
+    catalogue: Catalogue,
+    affected: Mapping[UUID, Collection[int]],
+    cause: Cause | None,
+    source: Source,
+) -> list[CausedChange]:
+    """Judge locked people by some segments, as they are now; return what rules hear.
+
+    Without a cause, nothing but time is heard of. The caller has locked the registry before the people.
+    """
+    wanted = {id: ids for id, ids in sorted(affected.items()) if ids}
+    if not wanted:
+        return []
+    people = await profiles.read(connection, wanted)
+    traits, segments = await catalogue.load_computed(connection), await catalogue.load_segments(connection)
+    watched = (await catalogue.listeners(connection)).watched_traits
+    judge = await open_judge(connection, traits, segments, watched, people, connection.clock.now())
+    for id in people:
+        judge.follow(id, wanted[id], cause, source)
+    await judge.write(connection)
+    return judge.changes

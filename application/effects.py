@@ -3,6 +3,7 @@
 from typing import TypeVar, assert_never
 
 from application.catalogue import Catalogue
+from application.derived_events import judge_people
 from application.statements import set_stage, set_traits
 from domain.campaign.steps.action import EmitEvent, SetStage, SetTraits
 from domain.journey.requests import StepRequest
@@ -10,6 +11,7 @@ from domain.journey.step_decisions import StepDecision, with_derived, without_re
 from domain.journey.step_facts import LockedFacts
 from domain.people.derived_events import ValueChange
 from domain.people.profile_state import Source
+from domain.people.segments.inputs import inputs_of_changes
 from store.database import Connection
 
 A = TypeVar("A")
@@ -45,8 +47,12 @@ async def carry_out(
                 continue
             case _:
                 assert_never(effect)
-    if not changes:
+    if not changes or decision.cause is None:
         return decision
     # The facts were read under the registry's lock.
     listeners = await catalogue.listeners_at(connection, facts.registry_revision)
-    return with_derived(decision, [change for change in changes if listeners.listens_for(change.trigger)])
+    segments = await catalogue.segments_at(connection, facts.registry_revision)
+    affected = {facts.profile_id: segments.find_affected(inputs_of_changes(changes))}
+    judged = await judge_people(connection, catalogue, affected, decision.cause, source)
+    caused = [(change, decision.cause) for change in changes] + [(change, cause) for _, change, cause in judged]
+    return with_derived(decision, [one for one in caused if listeners.listens_for(one[0].trigger)])

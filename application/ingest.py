@@ -13,6 +13,8 @@ from application.ingest_claims import BatchPart, claim_part, screen_part
 from application.ingest_effects import apply_effects, record_effects
 from application.ingest_people import link_people, resolve_people
 from application.ingest_statements import read_statements
+from application.people_due import report_due
+from application.trait_updates import PeopleDueError
 from domain.errors import UnavailableError
 from domain.long_work import TooMuchWork
 from domain.tracking.event import Event, Reject
@@ -105,12 +107,14 @@ class Ingest:
                     return await self._ingest(connection, part, exclusive=exclusive)
             except IdentityMovedError:
                 exclusive = True
+            except PeopleDueError as due:
+                await report_due(self._database, self._catalogue, due.ids, part.received_at)
             except (DeadlockDetected, UniqueViolation):
                 # Two concurrent merges of the same people: the second finds the work of the first.
                 exclusive = True
                 if attempt == ATTEMPTS - 1:
                     raise
-        raise UnavailableError("the identities of this batch keep changing; send it again", retry_after=1)
+        raise UnavailableError("the people of this batch keep changing; send it again", retry_after=1)
 
     async def _ingest(self, connection: Connection, part: BatchPart, *, exclusive: bool) -> IngestResult:
         """Do one transaction. Each phase hands its result to the next.
@@ -127,15 +131,17 @@ class Ingest:
             connection, self._catalogue, part, exclusive=exclusive, looks_up_erased=self._remembers_erased
         )
         self._remembers_erased = claim.remembers_erased
-        listeners, traits = claim.listeners, claim.traits
+        listeners, traits, segments = claim.listeners, claim.traits, claim.segments
         screened = await screen_part(connection, part, claim)
         if not screened.new:
             return IngestResult(0, screened.duplicates, screened.forgotten, screened.more_forgotten)
         people = resolve_people(screened.new, claim.identities, exclusive=exclusive)
-        statements = read_statements(people.effective, listeners, traits, received_at, part.opt_out)
+        statements = read_statements(
+            people.effective, people.resolution, listeners, traits, segments, received_at, part.opt_out
+        )
         linked = await link_people(connection, people, claim.identities, statements, listeners, traits, received_at)
         await events.insert(connection, people.stored, received_at)
-        effects = await apply_effects(connection, people.effective, statements, linked, listeners, traits, received_at)
+        effects = await apply_effects(connection, people, statements, linked, claim, received_at)
         left_out, more = await record_effects(connection, self._catalogue, listeners, part, people, effects)
         return IngestResult(
             len(people.stored),

@@ -14,6 +14,7 @@ from domain.journey.listeners import Listeners
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.erasure import claimed_identities, drop_erased_claims, find_erased, reject_erased
 from domain.people.identity import Identity, Known, identities_of
+from domain.people.segments.deployed import DeployedSegments
 from domain.tracking.event import Event, Reject, Trust
 from domain.tracking.rejects import Unrecorded, select_losses
 from store import campaigns, erasures, events, profiles
@@ -50,6 +51,7 @@ class PartClaim:
 
     listeners: Listeners
     traits: DeployedTraits
+    segments: DeployedSegments
     event_ids: Collection[UUID]
     identities: Mapping[Identity, Known]
     erased_at: Mapping[Identity, datetime]
@@ -94,11 +96,12 @@ async def claim_part(
         erased_ids = await erasures.find_erased_ids(connection, erasable)
     listeners = await catalogue.listeners_at(connection, state.revision)
     traits = await catalogue.computed_at(connection, state.revision)
+    segments = await catalogue.segments_at(connection, state.revision)
     identities = await found.get() if found else locked or {}
     if claimed_ids is not None:
         identities = {**identities, **_as_known(identities, await claimed_ids.get())}
     erased_at = await erased_ids.get() if erased_ids else {}
-    return PartClaim(listeners, traits, await claims.get(), identities, erased_at, state.remembers_erased)
+    return PartClaim(listeners, traits, segments, await claims.get(), identities, erased_at, state.remembers_erased)
 
 
 def _as_known(identities: Mapping[Identity, Known], anonymous_ids: Collection[str]) -> dict[Identity, Known]:

@@ -1,6 +1,5 @@
 """Effects of ingested events: changes of people and accounts, then of journeys."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -9,8 +8,8 @@ from application import routing, turns
 from application.account_journeys import hand_over
 from application.accounts import AccountsWritten, PendingAccounts, ask_for_accounts, possible_changes
 from application.catalogue import Catalogue
-from application.derived_events import PlannedEvents, plan_events, possible_profile_changes
-from application.ingest_claims import BatchPart
+from application.derived_events import PlannedEvents, plan_events, possible_memberships, possible_profile_changes
+from application.ingest_claims import BatchPart, PartClaim
 from application.ingest_people import ResolvedEvents
 from application.ingest_statements import PartStatements
 from application.operations.announce import announce
@@ -21,7 +20,6 @@ from application.trait_updates import PendingStates, TraitUpdate, ask_for_states
 from domain.journey.listeners import Listeners
 from domain.journey.routing_result import RoutingResult
 from domain.people.accounts import MEMBER
-from domain.people.computed.deployed import DeployedTraits
 from domain.people.left_out import list_left_out
 from domain.people.profile_state import Refusal
 from domain.tracking.event import Reject
@@ -30,7 +28,6 @@ from domain.tracking.rejects import Unrecorded
 from store import events, messages, profile_changes
 from store import rejects as reject_log
 from store.database import Connection
-from store.events import StoredEvent
 from store.profile_changes import ProfileChange
 
 NO_ACCOUNTS = AccountsWritten([], [], [], set())
@@ -59,23 +56,26 @@ class _PendingEffects:
 
 async def apply_effects(
     connection: Connection,
-    effective: Sequence[StoredEvent],
+    people: ResolvedEvents,
     statements: PartStatements,
     linked: PeopleMerge,
-    listeners: Listeners,
-    traits: DeployedTraits,
+    claim: PartClaim,
     received_at: datetime,
 ) -> IngestEffects:
     """Apply the statements of stored events, and route the events and the changes.
 
     All locks take one round trip, and two if rules follow accounts. Raises TooMuchWork beyond one transaction.
     """
-    said, of_accounts = statements.said, statements.of_accounts
-    possible = chain(possible_profile_changes(said), possible_changes(of_accounts))
-    planned = plan_events(effective, statements.heard, possible, linked.changes, listeners, traits)
-    if not (said or planned.profile_events or statements.counted or of_accounts):
+    said, of_accounts, listeners = statements.said, statements.of_accounts, claim.listeners
+    possible = chain(
+        possible_profile_changes(said),
+        possible_changes(of_accounts),
+        possible_memberships(people.effective, statements.affected, listeners, claim.segments),
+    )
+    planned = plan_events(people.effective, statements.heard, possible, linked.changes, listeners, claim.traits)
+    if not (said or planned.profile_events or statements.counted or of_accounts or statements.affected):
         return IngestEffects(planned, RoutingResult(), linked.history, linked.refusals, NO_ACCOUNTS)
-    pending = await _ask(connection, effective, statements, planned, listeners, traits, received_at)
+    pending = await _ask(connection, people, statements, planned, claim, received_at)
     written = await write_people(connection, pending.people)
     accounts = await pending.accounts.write(connection) if pending.accounts else NO_ACCOUNTS
     computed = (
@@ -100,24 +100,31 @@ async def apply_effects(
 
 async def _ask(
     connection: Connection,
-    effective: Sequence[StoredEvent],
+    people: ResolvedEvents,
     statements: PartStatements,
     planned: PlannedEvents,
-    listeners: Listeners,
-    traits: DeployedTraits,
+    claim: PartClaim,
     received_at: datetime,
 ) -> _PendingEffects:
     """Lock people, then accounts, then journeys."""
-    happened = planned.profile_events
-    people = await ask_for_people(
+    happened, listeners = planned.profile_events, claim.listeners
+    locked = await ask_for_people(
         connection,
         statements.touched | {one.profile_id for one in happened},
         statements.said,
         statements.of_addresses,
-        with_consent=bool(happened) and listeners.may_look_at_consent,
+        with_consent=bool((happened and listeners.may_look_at_consent) or statements.affected),
     )
-    routed = {one.reported_id for one in happened}
-    states = await ask_for_states(connection, traits, effective, routed, listeners.watched_traits)
+    states = await ask_for_states(
+        connection,
+        claim.traits,
+        claim.segments,
+        people.effective,
+        {one.reported_id for one in happened},
+        listeners.watched_traits,
+        statements.affected,
+        people.resolution,
+    )
     of_accounts = statements.of_accounts
     # Those whose accounts have journeys that they may start, move or end.
     concerned = [one for one in happened if one.may_concern_account]
@@ -130,7 +137,7 @@ async def _ask(
         if happened
         else None
     )
-    return _PendingEffects(people, states, accounts, context)
+    return _PendingEffects(locked, states, accounts, context)
 
 
 async def record_effects(

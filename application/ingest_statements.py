@@ -12,7 +12,10 @@ from application.address_statements import AddressStatement, OptOut
 from domain.journey.listeners import Listeners
 from domain.people.accounts import AccountStatement
 from domain.people.computed.deployed import DeployedTraits
+from domain.people.identity import Resolution
 from domain.people.profile_state import Source, Statement
+from domain.people.segments.affected import find_affected
+from domain.people.segments.deployed import DeployedSegments
 from domain.people.statements import claims_of, event_source, statements_of, surroundings_of
 from domain.tracking.event import Event
 from store.events import StoredEvent
@@ -23,7 +26,8 @@ class PartStatements:
     """Statements about people, by profile, about accounts and about addresses.
 
     `heard` are the ids of events that rules hear. `counted` are the people whose computed traits follow an event, and
-    `touched` everyone with a heard or counted event or a statement.
+    `touched` everyone with a heard or counted event, a statement, or an event that may change a segment. `affected` are
+    those segments, by the id of the event.
     """
 
     heard: Collection[UUID]
@@ -32,12 +36,15 @@ class PartStatements:
     said: Mapping[UUID, Sequence[Statement]]
     of_accounts: Sequence[AccountStatement]
     of_addresses: Sequence[AddressStatement]
+    affected: Mapping[UUID, frozenset[int]]
 
 
 def read_statements(
     effective: Sequence[StoredEvent],
+    resolution: Resolution,
     listeners: Listeners,
     traits: DeployedTraits,
+    segments: DeployedSegments,
     received_at: datetime,
     opt_out: OptOut | None,
 ) -> PartStatements:
@@ -49,7 +56,11 @@ def read_statements(
     touched = {entry.profile_id for entry in effective if heard and entry.event.id in heard} | said.keys() | counted
     touched |= {statement.profile_id for statement in of_accounts}
     of_addresses = _opt_out_statements(effective[0], opt_out) if opt_out else ()
-    return PartStatements(heard, counted, frozenset(touched), said, of_accounts, of_addresses)
+    pairs = ((entry.profile_id, entry.event) for entry in effective)
+    affected = find_affected(pairs, segments, traits.following, said, resolution)
+    if affected:
+        touched |= {entry.profile_id for entry in effective if entry.event.id in affected}
+    return PartStatements(heard, counted, frozenset(touched), said, of_accounts, of_addresses, affected)
 
 
 def _statements(

@@ -134,7 +134,7 @@ async def _merge(
     identity_change = build_identity_change(target_id, "merged", source_id, source)
     await profile_changes.insert(connection, [identity_change, *result.history])
     cause = Cause(uuid7(), people[target_id].user_id, None, source.at)
-    await report_changes(connection, catalogue, cause, result.changes)
+    await report_changes(connection, catalogue, cause, source, result.changes, judged=[target_id])
     row = await merges.by_source(connection, source_id)
     if row is None:
         raise ValueError("the merge was recorded in this transaction")

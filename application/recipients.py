@@ -86,7 +86,7 @@ async def set_suppressions(
         if written.history:
             await profile_changes.insert(connection, written.history)
     cause = Cause(uuid7(), person.user_id, None if person.user_id else anonymous_id, source.at)
-    await report_changes(connection, catalogue, cause, written.changes())
+    await report_changes(connection, catalogue, cause, source, written.changes())
 
 
 # The refusals of an address that a suppression sets, and those that are lifted.

@@ -121,15 +121,16 @@ class StepDecisions:
             )
             if facts is None or facts.answered is not None:
                 return facts
-            traits = await self._catalogue.computed_at(connection, facts.registry_revision)
+            segments = await self._catalogue.segments_at(connection, facts.registry_revision)
             version = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
             account = NO_ACCOUNT
             if version.reads_account:
                 account = await read_account(connection, facts.profile_id, stored_event(facts.entry), facts.account_id)
             return replace(
                 facts,
-                computed=traits.view(facts.counted, request.at),
-                unverified_computed=traits.list_unverified(),
+                computed=segments.traits.view(facts.counted, request.at),
+                segments=segments.keys_of(facts.memberships),
+                unverified_computed=segments.traits.list_unverified(),
                 account=account,
             )
 

@@ -1,27 +1,22 @@
-"""Report the changes of computed traits that time alone makes."""
+"""Report what time alone changes: computed traits, and who is in a segment."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from application.catalogue import Catalogue
-from application.derived_events import CausedChange, report_caused
+from application.people_due import report_time
 from domain.journey.listeners import Listeners
 from domain.long_work import TooMuchWork
-from domain.people.computed.changes import JUST_BEFORE, list_changes
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
-from domain.people.derived_events import Cause
-from domain.people.profile_state import Source
-from store import audience, campaigns, computed_traits, operations, profile_states, profiles
+from store import campaigns, computed_traits, operations, profile_states, profiles
 from store.database import Connection, Database
 from store.operations import Operation, Page
 from store.profile_states import StateRow
-from store.profiles import Profile
 
 # People of one transaction: their events wait meanwhile, for some 60 ms.
 PAGE = 500
@@ -40,13 +35,13 @@ class SweepResult(Struct, frozen=True):
 
 @dataclass(slots=True)
 class Sweeper:
-    """Looks at people when watched traits may have changed; any number may run."""
+    """Looks at people when time may have changed them; any number may run."""
 
     database: Database
     catalogue: Catalogue
     # The revision of the registry whose watched traits are known to be armed.
     armed: int = -1
-    name: str = "computed traits"
+    name: str = "people"
 
     async def sweep(self) -> SweepResult:
         """Look at the people who are due, one page of them in one transaction."""
@@ -61,55 +56,20 @@ class Sweeper:
                 number = await self._page(now, limit)
                 break
             except TooMuchWork:
-                limit //= 2
+                limit = max(1, limit // 2)
         return SweepResult(number, 0.0 if due_at is None else max(0.0, (now - due_at).total_seconds()), 0.0)
 
     async def _page(self, now: datetime, limit: int) -> int:
         async with self.database.transaction() as connection:
             revision = await campaigns.lock_registry_shared(connection)
             listeners = await self.catalogue.listeners_at(connection, revision)
-            traits = await self.catalogue.computed_at(connection, revision)
-            await _arm(connection, listeners, traits)
-            number = await self._report(connection, listeners, traits, now, limit)
+            await _arm(connection, listeners, await self.catalogue.computed_at(connection, revision))
+            candidates = await profile_states.find_due(connection, now, limit)
+            # Those that another transaction locks are taken in the next round.
+            people = await profiles.lock_free(connection, candidates)
+            await report_time(connection, self.catalogue, revision, people, now)
         self.armed = revision
-        return number
-
-    async def _report(
-        self, connection: Connection, listeners: Listeners, traits: DeployedTraits, now: datetime, limit: int
-    ) -> int:
-        """Report the changes of due people; skip those that another transaction locks."""
-        candidates = await profile_states.find_due(connection, now, limit)
-        people = await profiles.lock_free(connection, candidates)
-        found = await (await profile_states.read(connection, people.keys())).get()
-        due = {id: row for id, row in found.items() if row.next_at is not None and row.next_at <= now}
-        names = await audience.anonymous_ids(connection, [id for id in due if people[id].user_id is None])
-        changes: list[CausedChange] = []
-        rows: dict[UUID, StateRow] = {}
-        for id, row in due.items():
-            changes += _list_changes(people[id], names.get(id), row, listeners.watched_traits, traits, now)
-            rows[id] = replace(row, next_at=find_next_look(traits, row.state, None, listeners.watched_traits, now))
-        if rows:
-            await profile_states.write(connection, rows)
-        await report_caused(connection, self.catalogue, changes)
         return len(candidates)
-
-
-def _list_changes(
-    person: Profile,
-    anonymous_id: str | None,
-    row: StateRow,
-    watched: Collection[str],
-    traits: DeployedTraits,
-    now: datetime,
-) -> list[CausedChange]:
-    """Return the changes since just before the person was due."""
-    if row.next_at is None:
-        return []
-    before, after = traits.read(row.state, row.next_at - JUST_BEFORE, watched), traits.read(row.state, now, watched)
-    due = row.next_at.isoformat()
-    cause = Cause(uuid5(person.id, due), person.user_id, anonymous_id, now)
-    source = Source("event", str(cause.id), now)
-    return [(person.id, change, cause) for change in list_changes(before, after, source, traits)]
 
 
 async def _arm(connection: Connection, listeners: Listeners, traits: DeployedTraits) -> None:

@@ -1,4 +1,4 @@
-"""Update the computed traits of people by the events of a batch."""
+"""Update the computed traits and the segments of people by the events of a batch."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,24 +8,32 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application import turns
+from application.accounts import read_accounts_of
 from domain.people.computed.counter import EventCounter
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.traits import ComputedState
 from domain.people.derived_events import ValueChange
+from domain.people.identity import Resolution
+from domain.people.segments.causes import event_cause, value_change
+from domain.people.segments.definition import Memberships
+from domain.people.segments.deployed import DeployedSegments
+from domain.people.segments.tracker import SegmentTracker
+from domain.people.statements import event_source
 from domain.tracking.event import Event
-from store import events, profile_states
+from store import events, profile_states, segments
 from store.database import Connection, PendingResult
 from store.events import StoredEvent
 from store.profile_states import EMPTY, StateRow
 from store.profiles import Profile
+from store.segments import RecordedChange
 
 
 @dataclass(frozen=True, slots=True)
 class TraitUpdate:
     """The people after the batch, and as each routed event finds them, itself counted.
 
-    `changes` are those of the watched traits.
+    `changes` are those of the watched traits and of segments.
     """
 
     people: dict[UUID, Profile]
@@ -33,11 +41,25 @@ class TraitUpdate:
     changes: list[tuple[UUID, ValueChange]]
 
 
+class PeopleDueError(Exception):
+    """Time has changed people since the last look at them: that is reported first."""
+
+    def __init__(self, ids: Collection[UUID]) -> None:
+        super().__init__(f"{len(ids)} people are due")
+        self.ids = ids
+
+
 @dataclass(frozen=True, slots=True)
 class PendingStates:
-    """The requested states of the people of events; `arrived` is in order of arrival."""
+    """The requested states of the people of events; `arrived` is in order of arrival.
+
+    `affected` are the segments that each event may change. `resolution` tells which people are new, and merged.
+    """
 
     traits: DeployedTraits
+    segments: DeployedSegments
+    affected: Mapping[UUID, frozenset[int]]
+    resolution: Resolution
     arrived: Sequence[StoredEvent]
     routed: Collection[UUID]
     watched: Collection[str]
@@ -47,52 +69,94 @@ class PendingStates:
     async def count(self, connection: Connection, people: Mapping[UUID, Profile], at: datetime) -> TraitUpdate:
         """Count the events of locked people, and write the states that they change.
 
-        Raises TooMuchWork beyond one transaction.
+        Raises TooMuchWork beyond one transaction, and PeopleDueError if time has changed people before.
         """
         rows = await self.states.get()
         history = await self.history.get() if self.history else []
+        if due := self._find_due(rows, people, at):
+            raise PeopleDueError(due)
+        accounts = await read_accounts_of(connection, self.segments, [one.profile_id for one in self.arrived])
 
-        def build(profile_id: UUID, state: ComputedState, at: datetime) -> Profile:
-            return replace(people[profile_id], computed=self.traits.view(state, at), counted=state)
+        def build(profile_id: UUID, state: ComputedState, segments: Memberships, at: datetime) -> Profile:
+            return replace(
+                people[profile_id],
+                computed=self.traits.view(state, at),
+                counted=state,
+                segments=self.segments.keys_of(segments),
+            )
 
+        tracker = SegmentTracker(
+            self.segments, {id: row.segments for id, row in rows.items()}, accounts, self.affected, at
+        )
         counter = EventCounter(
             self.traits,
             self.watched,
             {id: row.state for id, row in rows.items()},
             {id: row.next_at for id, row in rows.items()},
             at,
+            tracker,
             build,
         )
         await turns.run(counter.count(_pairs(history), _pairs(self.arrived), self.routed))
         if changed := counter.changed():
             written = {
-                id: StateRow(state, next_at, rows.get(id, EMPTY).is_partial) for id, (state, next_at) in changed.items()
+                id: replace(
+                    rows.get(id, EMPTY),
+                    state=one.state,
+                    next_at=one.next_at,
+                    segments=one.segments,
+                    judged=self.segments.revision,
+                )
+                for id, one in changed.items()
             }
             await profile_states.write(connection, written)
-        return TraitUpdate({**people, **counter.people()}, counter.as_of, counter.changes)
+        if tracker.changes:
+            await segments.write_changes(
+                connection, [RecordedChange(id, one, event_cause(event)) for id, one, event in tracker.changes]
+            )
+        changes = [(id, value_change(one, event_source(event))) for id, one, event in tracker.changes]
+        return TraitUpdate({**people, **counter.people()}, counter.as_of, counter.changes + changes)
+
+    def _find_due(
+        self, rows: Mapping[UUID, StateRow], people: Mapping[UUID, Profile], at: datetime
+    ) -> Collection[UUID]:
+        """Return people that time may have changed, or that newer segments must judge."""
+        due = {id for id, row in rows.items() if row.next_at is not None and row.next_at <= at}
+        if self.segments.building:
+            due |= {
+                id
+                for id in {one.profile_id for one in self.arrived} - self.resolution.created.keys()
+                if not self.segments.has_judged(rows.get(id, EMPTY).judged, people[id].created_at)
+            }
+        # Those merged in this transaction are due on their own outside of it.
+        return due | {source for source, target in self.resolution.merged.items() if target in due}
 
 
 async def ask_for_states(
     connection: Connection,
     traits: DeployedTraits,
+    segments: DeployedSegments,
     fresh: Iterable[StoredEvent],
     routed: Collection[UUID],
     watched: Collection[str],
+    affected: Mapping[UUID, frozenset[int]],
+    resolution: Resolution,
 ) -> PendingStates | None:
     """Request the states of people whose events are counted, or judged by conditions.
 
     Their profiles are locked in an earlier statement. None if there is nothing to do.
     """
-    if not traits.definitions:
+    if not (traits.definitions or segments):
         return None
-    arrived = [one for one in fresh if one.event.id in routed or traits.following.hears(one.event)]
+    arrived = [
+        one for one in fresh if one.event.id in routed or one.event.id in affected or traits.following.hears(one.event)
+    ]
     if not arrived:
         return None
     states = await profile_states.read(connection, {one.profile_id for one in arrived})
     steps = [(one, definition) for one in arrived for definition in traits.following.sequences(one.event)]
-    return PendingStates(
-        traits, arrived, routed, watched, states, await _ask_for_steps(connection, steps) if steps else None
-    )
+    history = await _ask_for_steps(connection, steps) if steps else None
+    return PendingStates(traits, segments, affected, resolution, arrived, routed, watched, states, history)
 
 
 async def _ask_for_steps(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from store.addresses import REFUSED_OF_PROFILE
 from store.database import Connection
+from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED, Profile
 
 
@@ -28,7 +29,8 @@ async def page(connection: Connection, after: UUID | None, known_at: datetime, l
         f"""
         SELECT id, user_id, traits, consent AS consent_given, suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
                stage, created_at, context, {LEARNED} AS learned,
-               COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted
+               COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
+               {MEMBERSHIPS} AS memberships
         FROM profiles
         WHERE id > %s AND created_at < %s + clock_ahead() ORDER BY id LIMIT %s
         """,  # noqa: S608 -- a constant of the store

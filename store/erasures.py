@@ -108,6 +108,7 @@ async def insert(connection: Connection, erasure: Erasure) -> None:
         WITH cut AS (DELETE FROM identities WHERE profile_id = %(profile_id)s RETURNING kind, value),
         left_accounts AS (DELETE FROM account_members WHERE profile_id = %(profile_id)s),
         computed AS (DELETE FROM profile_states WHERE profile_id = %(profile_id)s),
+        left_segments AS (DELETE FROM segment_members WHERE profile_id = %(profile_id)s),
         remembered AS (
           INSERT INTO erased_ids (hash, erased_at, operation_id)
           SELECT keyed_hash(kind, value), %(erased_at)s, %(operation_id)s FROM cut ORDER BY 1

@@ -18,7 +18,8 @@ class Snapshot(Struct, frozen=True):
 
     `source` and `target` are rows of `profiles`. `identities` are the source's: kind, value, and whether it was a
     former user id. `changes` are its history, and `decisions` those of no journey. The journeys of accounts that it
-    has are `journeys`; `decisions` and `messages` have those about it of such journeys.
+    has are `journeys`; `decisions` and `messages` have those about it of such journeys. `memberships` are its
+    changes of segments.
     """
 
     source: dict[str, Any]
@@ -28,6 +29,7 @@ class Snapshot(Struct, frozen=True):
     decisions: list[UUID]
     journeys: list[UUID] = []
     messages: list[UUID] = []
+    memberships: list[int] = []
 
     @property
     def first_event_at(self) -> datetime:
@@ -98,7 +100,9 @@ SELECT merging.id, staying.id, staying.id, merging.user_id, item.by, CASE WHEN i
     'journeys', (SELECT COALESCE(jsonb_agg(id), '[]') FROM journeys
                  WHERE journeys.profile_id = merging.id AND account_id IS NOT NULL),
     'messages', (SELECT COALESCE(jsonb_agg(messages.id), '[]') FROM messages JOIN journeys ON journeys.id = journey_id
-                 WHERE messages.profile_id = merging.id AND account_id IS NOT NULL)) END
+                 WHERE messages.profile_id = merging.id AND account_id IS NOT NULL),
+    'memberships', (SELECT COALESCE(jsonb_agg(id), '[]') FROM segment_changes
+                    WHERE segment_changes.profile_id = merging.id)) END
 FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid, by text, reversible boolean)
 JOIN profiles AS merging ON merging.id = item.source
 JOIN profiles AS staying ON staying.id = item.target

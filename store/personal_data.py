@@ -158,7 +158,9 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "",
         "source type name kind path detail count first_at last_at last_event_id",
     ),
-    _table("profile_states", _OWN, "state", "profile_id next_at is_partial"),
+    _table("profile_states", _OWN, "state segments", "profile_id next_at is_partial judged"),
+    _table("segment_members", _OWN, "segment_id since", "profile_id"),
+    _table("segment_changes", _OWN, "segment_id has_joined at cause", "id profile_id recorded_at"),
     _table(
         "profile_activity",
         _OWN,
@@ -235,6 +237,9 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     "moved_profiles": _without(
         "source_id id outcome target_id recorded_at recorded_xid",
         "ids alone: readers of the stream erase as well",
+    ),
+    "segments": _without(
+        "id key name version source rule revision applied_by active_from ready_at retired_at", "written by authors"
     ),
     "registry": _without("only_row revision", "of the deployment"),
     "stream_consumers": _without("name xid kind id updated_at", "positions"),

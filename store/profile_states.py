@@ -6,24 +6,31 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
+from domain.people.segments.definition import Memberships
 from store.database import Connection, PendingResult
 
 
 class StateRow(Struct, frozen=True):
     """The state of a person, by trait id.
 
-    `next_at` is when a watched trait may change by time alone. A merge during a backfill sets `is_partial`: only one of
-    the two histories may have been counted, so the backfill counts both anew.
+    `next_at` is when a watched trait or a segment may change by time alone. A merge during a backfill sets
+    `is_partial`: only one of the two histories may have been counted, so the backfill counts both anew. `segments` are
+    the memberships, by definitions up to the revision `judged`.
     """
 
-    state: Mapping[str, Any]
+    state: Mapping[str, Any] = {}
     next_at: datetime | None = None
     is_partial: bool = False
+    segments: Memberships = {}
+    judged: int = 0
 
 
-EMPTY = StateRow({})
+EMPTY = StateRow()
+# The memberships of a person, for statements that read `profiles`.
+MEMBERSHIPS = "COALESCE((SELECT segments FROM profile_states WHERE profile_id = profiles.id), '{}')"
 
 
 async def read(connection: Connection, profile_ids: Collection[UUID]) -> PendingResult[dict[UUID, StateRow]]:
@@ -32,28 +39,26 @@ async def read(connection: Connection, profile_ids: Collection[UUID]) -> Pending
     To write them, the caller locks the profiles first, in an earlier statement.
     """
     cursor = await connection.execute(
-        "SELECT profile_id, state, next_at, is_partial FROM profile_states WHERE profile_id = ANY(%s)",
+        """
+        SELECT profile_id, state, next_at, is_partial, segments, judged FROM profile_states WHERE profile_id = ANY(%s)
+        """,
         (list(profile_ids),),
     )
-    return PendingResult(
-        cursor,
-        lambda rows: {row["profile_id"]: StateRow(row["state"], row["next_at"], row["is_partial"]) for row in rows},
-    )
+    return PendingResult(cursor, lambda rows: {row.pop("profile_id"): StateRow(**row) for row in rows})
 
 
 async def write(connection: Connection, states: Mapping[UUID, StateRow]) -> None:
     """Write the states of locked people."""
-    items = [
-        {"profile_id": id, "state": row.state, "next_at": row.next_at, "is_partial": row.is_partial}
-        for id, row in sorted(states.items())
-    ]
+    items = [{"profile_id": id, **asdict(row)} for id, row in sorted(states.items())]
     await connection.execute(
         """
-        INSERT INTO profile_states (profile_id, state, next_at, is_partial)
-        SELECT profile_id, state, next_at, is_partial
-        FROM jsonb_to_recordset(%s) AS item (profile_id uuid, state jsonb, next_at timestamptz, is_partial boolean)
+        INSERT INTO profile_states (profile_id, state, next_at, is_partial, segments, judged)
+        SELECT profile_id, state, next_at, is_partial, segments, judged
+        FROM jsonb_to_recordset(%s) AS item (
+          profile_id uuid, state jsonb, next_at timestamptz, is_partial boolean, segments jsonb, judged bigint)
         ON CONFLICT (profile_id) DO UPDATE
-        SET state = excluded.state, next_at = excluded.next_at, is_partial = excluded.is_partial
+        SET state = excluded.state, next_at = excluded.next_at, is_partial = excluded.is_partial,
+            segments = excluded.segments, judged = excluded.judged
         """,
         (Jsonb(items),),
     )

@@ -16,6 +16,7 @@ from domain.people.identity import IDENTITY_KINDS, Identity, Known, PersonRef, i
 from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
+from domain.people.segments.definition import Memberships
 from store.arms import IS_ARM
 from store.database import Connection, PendingResult
 from store.events import CLOCKS_DIFFER
@@ -26,7 +27,8 @@ class Profile(Struct, LearnedFields, frozen=True):
 
     `said` holds the stamps of the values and `claims` the unverified values, if requested. `refused_addresses` are the
     refusals of the person's addresses, by channel. `computed` are the values of computed traits where conditions may
-    read them, and `counted` the state that they are read from, if requested; `learned` is the activity.
+    read them, and `segments` the keys of segments; `counted` and `memberships` are what they are read from, if
+    requested; `learned` is the activity.
     """
 
     id: UUID
@@ -42,7 +44,9 @@ class Profile(Struct, LearnedFields, frozen=True):
     claims: dict[str, Any] = {}
     computed: Mapping[str, Any] = {}
     counted: Mapping[str, Any] = {}
+    memberships: Memberships = {}
     learned: LearnedRow | None = None
+    segments: list[str] = []
 
     @property
     def consent(self) -> dict[str, bool]:

@@ -133,6 +133,9 @@ WHERE profile_id = %(target)s AND (id = ANY(%(changes)s) OR recorded_at >= %(at)
   SELECT id::text FROM events WHERE events.profile_id = %(source)s AND received_at >= %(since)s
   UNION ALL SELECT id::text FROM decisions WHERE decisions.profile_id = %(source)s AND decisions.recorded_at >= %(at)s))
 """
+_RETURN_MEMBERSHIPS = """
+UPDATE segment_changes SET profile_id = %(source)s WHERE profile_id = %(target)s AND id = ANY(%(memberships)s)
+"""
 _RETURN_MERGES = """
 WITH RECURSIVE mine AS (
   SELECT source_id FROM profile_merges WHERE target_id = %(source)s
@@ -184,6 +187,7 @@ async def return_rows(connection: Connection, merge: Merge, returning: Collectio
         "journeys": snapshot.journeys,
         "messages": snapshot.messages,
         "changes": snapshot.changes,
+        "memberships": snapshot.memberships,
     }
     statements = [
         _RETURN_EVENTS,
@@ -193,6 +197,7 @@ async def return_rows(connection: Connection, merge: Merge, returning: Collectio
         *(_RETURN_OF_ACCOUNTS.format(table=table) for table in ("messages", "decisions")),
         _RETURN_DECISIONS,
         _RETURN_CHANGES,
+        _RETURN_MEMBERSHIPS,
         _RETURN_MERGES,
         "DELETE FROM profile_merges WHERE source_id = %(source)s",
     ]

@@ -13,6 +13,7 @@ from store.addresses import REFUSED_OF_PROFILE
 from store.arms import IS_ARM
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
+from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
 
 _LOCK_PERSON = """
@@ -102,7 +103,7 @@ SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version,
                  WHERE decisions.journey_id = journeys.id AND {IS_ARM}), '{{}}') AS arms,
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
        COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
-       {LEARNED} AS learned,
+       {MEMBERSHIPS} AS memberships, {LEARNED} AS learned,
        (SELECT revision FROM registry) AS registry_revision,
        CASE WHEN %(with_stamps)s THEN said -> 'traits' END AS said_traits
 FROM journeys

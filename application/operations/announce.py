@@ -9,9 +9,9 @@ from msgspec import Struct, convert, to_builtins
 
 from application.accounts import ChangeOfAccount
 from application.catalogue import Catalogue
-from application.derived_events import CausedChange, report_caused
+from application.derived_events import report_caused
 from domain.journey.listeners import Listeners
-from domain.people.derived_events import Cause, ValueChange, cause_of
+from domain.people.derived_events import Cause, CausedChange, ValueChange, cause_of
 from domain.people.profile_state import Source
 from domain.tracking.event import SOJOURN_SOURCE, Event, Trigger, Trust
 from store import accounts, audience, campaigns, events, operations, profiles

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from application import routing
 from application.accounts import read_accounts, read_latest_accounts
-from application.catalogue import Catalogue
+from application.catalogue import Catalogue, load_segments
 from application.computed_states import read_computed, with_computed
 from application.statements import ask_for_people, write_people
 from domain.campaign.life import PAUSED, RUNNING
@@ -72,8 +72,9 @@ class EnrolHandler:
         if await outbox.count_bulk(connection, MAX_WAITING) == MAX_WAITING:
             return Page(operation.cursor, pause=REST)
         traits, now = await computed_traits.load_deployed(connection), connection.clock.now()
+        segments = await load_segments(connection, traits, version.rules.timezone)
         page = await audience.page(connection, operation.cursor, operation.created_at, PAGE)
-        found = [with_computed(profile, traits, now) for profile in page]
+        found = [with_computed(profile, segments, now) for profile in page]
         accounts = await read_latest_accounts(connection, rule.where, found)
         counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found, accounts, time)
         if members:
@@ -135,7 +136,8 @@ async def _let_in(
     locked = (await write_people(connection, await ask_for_people(connection, members, {}))).people
     # One who was erased meanwhile is no longer known since then.
     people = {id: person for id, person in locked.items() if person.created_at < operation.created_at}
-    people = await read_computed(connection, people, await catalogue.load_computed(connection), connection.clock.now())
+    segments = await catalogue.load_segments(connection)
+    people = await read_computed(connection, segments, people, connection.clock.now())
     anonymous = await audience.anonymous_ids(connection, people)
     profile_events = [
         ProfileEvent(profile.id, _entry(operation, parameters, profile, anonymous.get(profile.id)))

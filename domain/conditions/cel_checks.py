@@ -1,10 +1,10 @@
 """Checks beyond CEL's: expressions that can never hold, or that may be expensive."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from domain.conditions.cel_patterns import PatternError, compile_pattern
-from domain.conditions.cel_roots import JSON
+from domain.conditions.cel_roots import JSON, SEGMENTS
 from domain.conditions.cel_syntax import DURATION, CheckedTree, SyntaxNode, walk
 from domain.conditions.cel_times import KNOWN_FOR, WITHIN, explain_span
 from domain.suggestions import did_you_mean
@@ -27,13 +27,33 @@ class ExpressionFault(NamedTuple):
 
 def find_faults(tree: CheckedTree) -> Iterator[ExpressionFault]:
     """Find the faults of a tree, in no order. Decimals are restored before."""
-    for node in walk(tree.root):
+    nodes = list(walk(tree.root))
+    for node in nodes:
         match node.WhichOneof("kind"):
             case "struct_expr":
                 for entry in node.struct_expr.entries:
                     yield from _check_key(entry.map_key, tree)
             case "call_expr":
                 yield from _check_call(node, tree)
+    yield from _check_segments(nodes, tree)
+
+
+def find_segments(nodes: Iterable[SyntaxNode], tree: CheckedTree) -> Iterator[tuple[SyntaxNode, str]]:
+    """Find the segments that an expression asks for, each with the node of the list."""
+    for node in nodes:
+        if node.WhichOneof("kind") == "call_expr" and node.call_expr.function == "@in":
+            key, holder = node.call_expr.args
+            if tree.path(holder) == (SEGMENTS,) and (text := literal_text(key)) is not None:
+                yield holder, text
+
+
+def _check_segments(nodes: Sequence[SyntaxNode], tree: CheckedTree) -> Iterator[ExpressionFault]:
+    """Refuse other uses of the list, which would not say what segments are read."""
+    asked = {holder.id for holder, _ in find_segments(nodes, tree)}
+    for node in nodes:
+        if tree.path(node) == (SEGMENTS,) and node.id not in asked:
+            said = f"`{SEGMENTS}` can be asked only for a segment by its key"
+            yield ExpressionFault(tree.offset(node), said, f'Write `"vip" in {SEGMENTS}`')
 
 
 def _check_call(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from msgspec import Struct
 
 from domain.conditions import cel_numbers, cel_patterns, cel_times
-from domain.conditions.cel_checks import find_faults
+from domain.conditions.cel_checks import find_faults, find_segments
 from domain.conditions.cel_costs import Cost
 from domain.conditions.cel_errors import explain, position
 from domain.conditions.cel_numbers import Unified, unify
@@ -37,8 +37,8 @@ class Checked(Struct, frozen=True):
 
     `kind` is the type of its value, where any number counts as an integer. `paths` are the places in the data that it
     names: a variable and the keys below it. `values` are those of which it uses the whole value, not only a key. `keys`
-    are all keys in it. `computed` are the computed traits that it reads. If it `reads_time`, its value may change by
-    itself. `untimed` is the expression over data without times among those.
+    are all keys in it. `computed` are the computed traits that it reads, and `segments` the keys of segments. If it
+    `reads_time`, its value may change by itself. `untimed` is the expression over data without times among those.
     """
 
     tree: bytes
@@ -49,6 +49,7 @@ class Checked(Struct, frozen=True):
     values: tuple[tuple[str, ...], ...]
     keys: frozenset[str]
     computed: frozenset[str]
+    segments: frozenset[str]
     reads_time: bool
     cost: Cost
 
@@ -109,6 +110,7 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapp
         keys=frozenset(node.select_expr.field for node in nodes if node.WhichOneof("kind") == "select_expr")
         | {key for path in paths for key in path[1:]},
         computed=frozenset(variable for variable in variables if variable.startswith(f"{COMPUTED}.")),
+        segments=frozenset(key for _, key in find_segments(nodes, tree)),
         reads_time=not functions.isdisjoint(cel_times.FUNCTIONS),
         cost=Cost(tree, variables),
     )

@@ -42,6 +42,7 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "last_referrer": NULLABLE_TEXT,
         "first_campaign": _Data,
         "last_campaign": _Data,
+        "segments": cel.Type.List(cel.Type.STRING),
     },
     # The account that the event names, else the person's latest.
     "account": {"id": NULLABLE_TEXT, "role": NULLABLE_TEXT, "traits": _Data},
@@ -68,6 +69,8 @@ COMPUTED_TYPES: dict[TraitType, cel.Type] = {
     "counts": cel.Type.Map(cel.Type.STRING, cel.Type.INT),
     "dyn": cel.Type.DYN,
 }
+# The keys of the segments that a person belongs to.
+SEGMENTS = "profile.segments"
 # Data of unknown shape, as JSON has it.
 JSON = frozenset(variable for variable, kind in VARIABLES.items() if kind == _Data)
 
@@ -84,6 +87,7 @@ class ExpressionScope(StrEnum):
     DELAY_DATE = "delay.date"
     VALUE = "cel"
     COMPUTED = "computed"
+    SEGMENT_WHERE = "segment.where"
 
 
 VISIBLE: dict[ExpressionScope, tuple[str, ...]] = {
@@ -97,4 +101,5 @@ VISIBLE: dict[ExpressionScope, tuple[str, ...]] = {
     ExpressionScope.VALUE: ("profile", "account", "entry", "journey"),
     # A computed trait sees the event alone, so that it does not depend on when the event is counted.
     ExpressionScope.COMPUTED: ("event",),
+    ExpressionScope.SEGMENT_WHERE: ("profile", "account"),
 }

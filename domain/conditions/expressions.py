@@ -114,6 +114,10 @@ class Prepared:
             spent.units += _PREPARED_UNITS * known[1].nodes
         return known
 
+    def forget(self, name: str) -> None:
+        """Read a field anew next time, since the root has another value."""
+        self._fields.pop(name, None)
+
     def get(self, name: str) -> Any:
         """Return a field as it is; None if it is absent."""
         holder = self._holder
@@ -148,6 +152,11 @@ class _Compiled:
     def values(self) -> tuple[tuple[str, ...], ...]:
         """The values that the expression uses: a variable, and the keys below it."""
         return self.checked.values
+
+    @property
+    def segments(self) -> frozenset[str]:
+        """The keys of the segments that the expression asks for."""
+        return self.checked.segments
 
     @property
     def computed(self) -> frozenset[str]:

@@ -292,12 +292,12 @@ def without_refused(decision: StepDecision[A], refused: Mapping[str, str]) -> St
     return replace(decision, data={**decision.data, "traits": sorted(set(traits) - refused.keys()), "errors": errors})
 
 
-def with_derived(decision: StepDecision[A], changes: Sequence[ValueChange]) -> StepDecision[A]:
+def with_derived(decision: StepDecision[A], changes: Sequence[tuple[ValueChange, Cause]]) -> StepDecision[A]:
     """Add the events of changes to those that an action reports."""
-    answer, cause = decision.answer, decision.cause
-    if not changes or cause is None or not isinstance(answer, ActionAnswer):
+    answer = decision.answer
+    if not changes or not isinstance(answer, ActionAnswer):
         return decision
-    derived = (derived_event(change, cause) for change in changes)
+    derived = (derived_event(change, cause) for change, cause in changes)
     return replace(decision, answer=replace(answer, events=(*answer.events, *derived)))
 
 

@@ -1,6 +1,6 @@
 """Facts for the decisions of steps: person, entry event, journey and ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.registers import unpack
+from domain.people.segments.definition import Memberships
 from domain.sending.caps import CapRule, CountedMessage
 
 # The outcome of a message that was never granted, and the arm of a split that the journey has not reached.
@@ -99,9 +100,9 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
     own state. `arms` are those of the splits that the journey has reached. `bucket` stays the person's in merges.
     `saved` are values of webhooks' replies. `computed` are the values of computed traits, read from the state `counted`
-    with the definitions of the registry's revision; `unverified_computed` hold values of events. `account_id` is that
-    of an account's journey, and `account` is read if an expression of the version may read it. `said_traits` are the
-    packed stamps of the traits, for actions.
+    with the definitions of the registry's revision, and `segments` the keys of the `memberships`; `unverified_computed`
+    hold values of events. `account_id` is that of an account's journey, and `account` is read if an expression of the
+    version may read it. `said_traits` are the packed stamps of the traits, for actions.
     """
 
     entry: dict[str, Any]
@@ -116,8 +117,10 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     arms: dict[str, str]
     saved: dict[str, Any]
     counted: dict[str, Any]
+    memberships: Memberships
     learned: LearnedRow | None = None
     computed: Mapping[str, Any] = {}
+    segments: Sequence[str] = ()
     account_id: str | None = None
     unverified_computed: frozenset[str] = frozenset()
     account: AccountView = NO_ACCOUNT

@@ -63,6 +63,10 @@ class Cause(Struct, frozen=True):
     listener: UUID | None = None
 
 
+# A change of a profile, with its cause.
+CausedChange = tuple[UUID, ValueChange, Cause]
+
+
 def trigger_of_part(part: Part, name: str) -> Trigger | None:
     """Return the trigger of a change in a part of a profile; None if no rule names it."""
     match part:

@@ -1,6 +1,6 @@
 """People: profiles, their identities and addresses, and their history."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.columns import CLOCK, EMPTY_ARRAY, EMPTY_OBJECT, INSTANT, metadata
@@ -123,9 +123,56 @@ profile_states = Table(
     Column("state", JSONB, nullable=False),
     Column("next_at", INSTANT),
     Column("is_partial", Boolean, nullable=False, server_default=text("false")),
+    # The segments that the person is in, by id, and the revision of the definitions that judged them last.
+    Column("segments", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    Column("judged", BigInteger, nullable=False, server_default=text("0")),
     Index("profile_states_next_at", "next_at", postgresql_where=text("next_at IS NOT NULL")),
     Index("profile_states_partial", "profile_id", postgresql_where=text("is_partial")),
     postgresql_with={"fillfactor": 80},
+)
+
+# The segments. `revision` is that of the registry at which the definition came into force; until `ready_at`, a pass
+# judges everyone by it.
+segments = Table(
+    "segments",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("rule", JSONB, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("applied_by", Text, nullable=False),
+    Column("active_from", INSTANT, nullable=False, server_default=text("(clock_timestamp() + clock_ahead())")),
+    Column("ready_at", INSTANT),
+    Column("retired_at", INSTANT),
+    Index("segments_key", "key", unique=True, postgresql_where=text("retired_at IS NULL")),
+)
+
+# The members by segment: what the states of people hold by person.
+segment_members = Table(
+    "segment_members",
+    metadata,
+    Column("segment_id", Integer, ForeignKey("segments.id"), primary_key=True, autoincrement=False),
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), primary_key=True),
+    Column("since", INSTANT, nullable=False),
+    Index("segment_members_profile_id", "profile_id"),
+)
+
+# Who joined and left, when and why. Append-only; rows of a merged profile move to the one that stays.
+segment_changes = Table(
+    "segment_changes",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("segment_id", Integer, ForeignKey("segments.id"), nullable=False),
+    Column("profile_id", Uuid, nullable=False),
+    Column("has_joined", Boolean, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Column("cause", JSONB, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("segment_changes_profile_id", "profile_id", "at"),
+    Index("segment_changes_segment_id", "segment_id", "at"),
 )
 
 # When a person was there (domain/people/sessions.py), and what their clients said, with its time, by name.

@@ -5,11 +5,12 @@ from domain.campaign.triggers.consent import CONSENT
 from domain.campaign.triggers.event import EVENT
 from domain.campaign.triggers.group import GROUP
 from domain.campaign.triggers.kind import TriggerKind
+from domain.campaign.triggers.membership import JOINS, LEAVES
 from domain.campaign.triggers.opened import OPENED
 from domain.campaign.triggers.page import PAGE
 from domain.campaign.triggers.screen import SCREEN
 
-TRIGGERS: tuple[TriggerKind, ...] = (EVENT, PAGE, SCREEN, GROUP, CHANGED, CONSENT, OPENED)
+TRIGGERS: tuple[TriggerKind, ...] = (EVENT, PAGE, SCREEN, GROUP, CHANGED, CONSENT, OPENED, JOINS, LEAVES)
 
 
 def examples() -> str:

@@ -3,18 +3,21 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from domain.conditions.cel_costs import UNITS_OF_AN_EVALUATION, Spent
 from domain.long_work import LongWork, TooMuchWork
-from domain.people.computed.changes import JUST_BEFORE, list_changes
+from domain.people.computed.changes import list_changes
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
 from domain.people.computed.sequences import find_last_completion
 from domain.people.computed.traits import ComputedState
 from domain.people.derived_events import ValueChange
+from domain.people.segments.definition import Memberships
+from domain.people.segments.deployed import SegmentPerson
+from domain.people.segments.tracker import SegmentTracker
 from domain.people.statements import event_source
 from domain.tracking.event import Event
 
@@ -24,18 +27,26 @@ MAX_WORK: Final = 20_000
 # One object, so that the state of a person without events stays the same.
 _NO_STATE: Final[ComputedState] = {}
 
-P = TypeVar("P")
+P = TypeVar("P", bound=SegmentPerson)
 # An event, with the profile that it belongs to.
 PersonEvent = tuple[UUID, Event]
+
+
+class ChangedState(NamedTuple):
+    """A state to be written, the next look at it, and the memberships."""
+
+    state: ComputedState
+    next_at: datetime | None
+    segments: Memberships
 
 
 @dataclass(slots=True)
 class EventCounter(Generic[P]):
     """The states of people while their events are counted.
 
-    `known` are the states before the batch and `looks` when time alone may change them; `at` is the batch's arrival.
-    `build` makes a person of a profile's state at an instant. `as_of` are the people as each routed event finds them,
-    itself counted, by the event's id.
+    `known` are the states before the batch and `looks` when time alone may change them, none of them due; `at` is the
+    batch's arrival. `tracker` follows the segments. `build` makes a person of a state and memberships at an instant.
+    `as_of` are the people as each routed event finds them, itself counted, by the event's id.
     """
 
     traits: DeployedTraits
@@ -43,11 +54,12 @@ class EventCounter(Generic[P]):
     known: Mapping[UUID, ComputedState]
     looks: Mapping[UUID, datetime | None]
     at: datetime
-    build: Callable[[UUID, ComputedState, datetime], P]
+    tracker: SegmentTracker
+    build: Callable[[UUID, ComputedState, Memberships, datetime], P]
     as_of: dict[UUID, P] = field(default_factory=dict)
     changes: list[tuple[UUID, ValueChange]] = field(default_factory=list)
     _states: dict[UUID, ComputedState] = field(default_factory=dict)
-    _people: dict[UUID, tuple[ComputedState, P]] = field(default_factory=dict)
+    _people: dict[UUID, tuple[ComputedState, Memberships, P]] = field(default_factory=dict)
     _steps: dict[tuple[UUID, int], list[Event]] = field(default_factory=dict)
     _due: dict[UUID, set[TraitDefinition]] = field(default_factory=dict)
     _work: int = 0
@@ -67,6 +79,11 @@ class EventCounter(Generic[P]):
                 raise TooMuchWork(event.id)
             before = self._last_values(profile_id, event)
             self._fold(profile_id, event)
+            if affected := self.tracker.affected.get(event.id):
+                self._complete(profile_id)
+                self._work += len(affected)
+                person = self._person(profile_id, self.at)
+                self.tracker.follow(profile_id, person, self._state(profile_id), event, self._spent)
             if event.id in routed:
                 self._complete(profile_id)
                 self._compare(profile_id, event, before)
@@ -80,17 +97,17 @@ class EventCounter(Generic[P]):
 
     def people(self) -> dict[UUID, P]:
         """Return the people after the batch."""
-        return {id: person for id, (_, person) in self._people.items()}
+        return {id: person for id, (_, _, person) in self._people.items()}
 
-    def changed(self) -> dict[UUID, tuple[ComputedState, datetime | None]]:
-        """Return the states to be written, with the next look at each."""
-        changed: dict[UUID, tuple[ComputedState, datetime | None]] = {}
-        for id, state in self._states.items():
-            look_at = self.looks.get(id)
-            is_due = look_at is not None and look_at <= self.at
-            if is_due or state != self.known.get(id, _NO_STATE):
-                next_at = find_next_look(self.traits, state, look_at, self.watched, self.at)
-                changed[id] = self.traits.drop_retired(state), next_at
+    def changed(self) -> dict[UUID, ChangedState]:
+        """Return the states to be written."""
+        changed: dict[UUID, ChangedState] = {}
+        for id in self._states.keys() | self.tracker.judged:
+            state, look_at = self._state(id), self.looks.get(id)
+            next_at = find_next_look(self.traits, state, look_at, self.watched, self.at, self.tracker.next_at.get(id))
+            is_changed = self.tracker.has_changed(id) or state != self.known.get(id, _NO_STATE)
+            if is_changed or next_at != look_at:
+                changed[id] = ChangedState(self.traits.drop_retired(state), next_at, self.tracker.members(id))
         return changed
 
     def _state(self, profile_id: UUID) -> ComputedState:
@@ -125,19 +142,11 @@ class EventCounter(Generic[P]):
                 self._states[profile_id] = self.traits.following.put_completion(state, definition, found)
 
     def _last_values(self, profile_id: UUID, event: Event) -> dict[str, Any]:
-        """Return the watched values before an event, as they were last reported.
-
-        Time alone may have changed them since: what is due for the sweeper is reported with the event.
-        """
+        """Return the watched values before an event."""
         if not self.watched:
             return {}
-        look_at = self.looks.get(profile_id)
-        keys = self.traits.ready.keys(event)
-        at = self.at
-        if profile_id not in self._states and look_at is not None and look_at <= at:
-            keys, at = list(self.traits.ready.types), look_at - JUST_BEFORE
-            self._states[profile_id] = self._state(profile_id)
-        return self.traits.read(self._state(profile_id), at, [key for key in keys if key in self.watched])
+        keys = [key for key in self.traits.ready.keys(event) if key in self.watched]
+        return self.traits.read(self._state(profile_id), self.at, keys)
 
     def _compare(self, profile_id: UUID, event: Event, before: Mapping[str, Any]) -> None:
         """Record the watched values that an event has changed."""
@@ -147,11 +156,11 @@ class EventCounter(Generic[P]):
 
     def _person(self, profile_id: UUID, at: datetime) -> P:
         """Return the person as of the events so far; the same object if nothing changed."""
-        state = self._state(profile_id)
+        state, members = self._state(profile_id), self.tracker.members(profile_id)
         known = self._people.get(profile_id)
-        if known is not None and known[0] is state and at == self.at:
-            return known[1]
-        person = self.build(profile_id, state, at)
+        if known is not None and known[0] is state and known[1] is members and at == self.at:
+            return known[2]
+        person = self.build(profile_id, state, members, at)
         if at == self.at:
-            self._people[profile_id] = state, person
+            self._people[profile_id] = state, members, person
         return person

@@ -19,6 +19,8 @@ VALUES = {
     "changed": ("\"profile.traits['last plan']\"", "profile.traits.last plan"),
     "consent": ("email", "email"),
     "opened": ("app", "app"),
+    "joins": ("lapsing-buyers", "lapsing-buyers"),
+    "leaves": ("rfm.champions", "rfm.champions"),
 }
 FORMS = [
     *((kind.key, *VALUES[kind.key], kind.kind) for kind in TRIGGERS),

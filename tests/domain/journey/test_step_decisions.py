@@ -107,6 +107,7 @@ def step_facts(**known: Any) -> StepFacts:
         "created_at": AT,
         "bucket": PERSON,
         "counted": {},
+        "memberships": {},
         "messages": {},
         "arms": {},
         "saved": {},

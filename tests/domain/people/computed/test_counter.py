@@ -1,6 +1,7 @@
 """The events of a batch are counted one by one, and each routed event finds itself counted."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,9 @@ from domain.people.computed import counter
 from domain.people.computed.counter import EventCounter
 from domain.people.computed.definition import EventSelector
 from domain.people.computed.deployed import DeployedTraits
+from domain.people.segments.definition import Memberships
+from domain.people.segments.deployed import NO_SEGMENTS
+from domain.people.segments.tracker import SegmentTracker
 from tests.domain.people.computed.histories import START, definitions, event, rule
 
 ANN, BOB = UUID(int=1), UUID(int=2)
@@ -21,21 +25,32 @@ PATH = rule("sequence", events=(EventSelector("track", "Seen"), EventSelector("t
 SEEN, FIRST, SECOND = event(START, "Seen"), event(START + MINUTE), event(START + 2 * MINUTE)
 
 
-def make_counter() -> EventCounter[Mapping[str, Any]]:
+@dataclass(frozen=True)
+class Counted:
+    """A person with the values of computed traits."""
+
+    values: Mapping[str, Any]
+    traits: Mapping[str, Any] = field(default_factory=dict)
+
+
+def make_counter() -> EventCounter[Counted]:
     known = definitions(orders=rule("count"), path=PATH)
     traits = DeployedTraits(known, [one.id for one in known])
 
-    def build(_: UUID, state: Mapping[str, Any], at: datetime) -> Mapping[str, Any]:
-        return dict(traits.view(state, at))
+    def build(_: UUID, state: Mapping[str, Any], __: Memberships, at: datetime) -> Counted:
+        return Counted(dict(traits.view(state, at)))
 
-    return EventCounter(traits, {"orders"}, {}, {}, NOW, build)
+    return EventCounter(traits, {"orders"}, {}, {}, NOW, SegmentTracker(NO_SEGMENTS, {}, {}, {}, NOW), build)
 
 
 def test_each_routed_event_finds_itself_counted_and_no_later_one() -> None:
     batch = make_counter()
     finish(batch.count([(ANN, SEEN)], [(ANN, FIRST), (BOB, SECOND), (ANN, SECOND)], {FIRST.id}))
-    assert batch.as_of == {FIRST.id: {"orders": 1, "path": FIRST.timestamp}}
-    assert batch.people() == {ANN: {"orders": 2, "path": SECOND.timestamp}, BOB: {"orders": 1, "path": None}}
+    assert batch.as_of == {FIRST.id: Counted({"orders": 1, "path": FIRST.timestamp})}
+    assert batch.people() == {
+        ANN: Counted({"orders": 2, "path": SECOND.timestamp}),
+        BOB: Counted({"orders": 1, "path": None}),
+    }
     assert [(id, change.trigger.name, change.before, change.after) for id, change in batch.changes] == [
         (ANN, "profile.computed.orders", 0, 1)
     ]

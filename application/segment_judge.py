@@ -1,0 +1,162 @@
+"""Judge locked people by segments and watched traits, outside of ingest."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from msgspec.structs import replace
+
+from application.accounts import read_accounts_of
+from application.address_statements import with_refused
+from domain.conditions.cel_costs import Spent
+from domain.people.account_view import NO_ACCOUNT, AccountView
+from domain.people.computed.changes import JUST_BEFORE, list_changes
+from domain.people.computed.deployed import DeployedTraits
+from domain.people.computed.due import find_next_look
+from domain.people.derived_events import Cause, CausedChange
+from domain.people.profile_state import Source
+from domain.people.segments.causes import definition_cause, source_cause, time_cause, value_change
+from domain.people.segments.deployed import DeployedSegments
+from store import addresses, audience, profile_states, segments
+from store.database import Connection
+from store.profile_states import EMPTY, StateRow
+from store.profiles import Profile
+from store.segments import RecordedChange
+
+
+@dataclass(slots=True)
+class SegmentJudge:
+    """Locked people while they are judged. `changes` are those that rules may hear of.
+
+    Each method changes `rows`; `write` stores them, with the members and the causes.
+    """
+
+    traits: DeployedTraits
+    deployed: DeployedSegments
+    watched: Collection[str]
+    now: datetime
+    people: Mapping[UUID, Profile]
+    rows: Mapping[UUID, StateRow]
+    accounts: Mapping[UUID, AccountView]
+    names: Mapping[UUID, str]
+    changes: list[CausedChange] = field(default_factory=list)
+    _changed: dict[UUID, StateRow] = field(default_factory=dict)
+    _recorded: list[RecordedChange] = field(default_factory=list)
+    _spent: Spent = field(default_factory=Spent)
+
+    def is_due(self, profile_id: UUID) -> bool:
+        """Whether time or a newer definition may have changed a person."""
+        next_at = self._row(profile_id).next_at
+        return (next_at is not None and next_at <= self.now) or self._is_unjudged(profile_id)
+
+    def pass_time(self, profile_id: UUID) -> None:
+        """Judge a person as of the next instant that is due, and by newer definitions.
+
+        The instants are taken one by one, so that each change has its own, however late this is.
+        """
+        row = self._row(profile_id)
+        due_at = row.next_at if row.next_at is not None and row.next_at <= self.now else None
+        if self._is_unjudged(profile_id):
+            self.follow_definitions(profile_id, due_at or self.now)
+        if due_at is None:
+            return
+        person = self.people[profile_id]
+        cause = Cause(uuid5(person.id, due_at.isoformat()), person.user_id, self.names.get(profile_id), due_at)
+        before = self.traits.read(row.state, due_at - JUST_BEFORE, self.watched)
+        after = self.traits.read(row.state, due_at, self.watched)
+        source = Source("event", str(cause.id), due_at)
+        self.changes += [(profile_id, change, cause) for change in list_changes(before, after, source, self.traits)]
+        self._judge(profile_id, self.deployed.timed, due_at, cause, time_cause(due_at), is_due=True)
+
+    def follow_definitions(self, profile_id: UUID, at: datetime) -> None:
+        """Judge a person by definitions that are newer than their last judgement."""
+        row = self._row(profile_id)
+        for one in self.deployed.list_newer(row.judged):
+            cause = self._own_cause(profile_id, f"{one.key} {one.revision}", at)
+            heard = cause if one.rule.on_change == "trigger" else None
+            self._judge(profile_id, self.deployed.with_dependents(one.id), at, heard, definition_cause(one))
+        self._put(profile_id, replace(self._row(profile_id), judged=self.deployed.revision))
+
+    def follow(self, profile_id: UUID, candidates: Collection[int], cause: Cause | None, source: Source) -> None:
+        """Judge a person after a change by a source.
+
+        Without a cause, no rule hears of it."""
+        while self.is_due(profile_id):
+            self.pass_time(profile_id)
+        self._judge(profile_id, candidates, self.now, cause, source_cause(source))
+
+    def count_changes(self) -> tuple[int, int]:
+        """Return how many have joined and left a segment."""
+        joined = sum(one.change.has_joined for one in self._recorded)
+        return joined, len(self._recorded) - joined
+
+    async def write(self, connection: Connection, *, marks_judged: bool = True) -> None:
+        """Store the states, the members and the causes of the changes.
+
+        A pass over all people does not mark unchanged ones: judging them again changes nothing.
+        """
+        changed = self._changed
+        if not marks_judged:
+            before = {id: self.rows.get(id, EMPTY) for id in changed}
+            changed = {id: row for id, row in changed.items() if replace(row, judged=before[id].judged) != before[id]}
+        if changed:
+            await profile_states.write(connection, changed)
+        if self._recorded:
+            await segments.write_changes(connection, self._recorded)
+
+    def _judge(
+        self,
+        profile_id: UUID,
+        candidates: Collection[int],
+        at: datetime,
+        cause: Cause | None,
+        recorded: Mapping[str, Any],
+        *,
+        is_due: bool = False,
+    ) -> None:
+        row, person = self._row(profile_id), self.people[profile_id]
+        account = self.accounts.get(profile_id, NO_ACCOUNT)
+        judgement = self.deployed.judge(person, account, row.state, row.segments, at, candidates, self._spent)
+        self._recorded += [RecordedChange(profile_id, change, recorded) for change in judgement.changes]
+        if cause is not None:
+            source = Source("event", str(cause.id), at)
+            self.changes += [(profile_id, value_change(change, source), cause) for change in judgement.changes]
+        known = None if is_due else row.next_at
+        next_at = find_next_look(self.traits, row.state, known, self.watched, at, judgement.next_at)
+        self._put(
+            profile_id,
+            replace(row, segments=self.deployed.drop_retired(judgement.members), next_at=next_at),
+        )
+
+    def _is_unjudged(self, profile_id: UUID) -> bool:
+        return not self.deployed.has_judged(self._row(profile_id).judged, self.people[profile_id].created_at)
+
+    def _own_cause(self, profile_id: UUID, name: str, at: datetime) -> Cause:
+        return Cause(uuid5(profile_id, name), self.people[profile_id].user_id, self.names.get(profile_id), at)
+
+    def _row(self, profile_id: UUID) -> StateRow:
+        return self._changed.get(profile_id) or self.rows.get(profile_id, EMPTY)
+
+    def _put(self, profile_id: UUID, row: StateRow) -> None:
+        if row != self._row(profile_id):
+            self._changed[profile_id] = row
+
+
+async def open_judge(
+    connection: Connection,
+    traits: DeployedTraits,
+    deployed: DeployedSegments,
+    watched: Collection[str],
+    people: Mapping[UUID, Profile],
+    now: datetime,
+) -> SegmentJudge:
+    """Read what is judged of locked people."""
+    rows = await (await profile_states.read(connection, people.keys())).get()
+    if deployed:
+        refused = await (await addresses.find_refused(connection, people, ())).get()
+        people = {id: with_refused(person, refused) for id, person in people.items()}
+    accounts = await read_accounts_of(connection, deployed, people)
+    names = await audience.anonymous_ids(connection, [id for id, person in people.items() if person.user_id is None])
+    return SegmentJudge(traits, deployed, watched, now, people, rows, accounts, names)

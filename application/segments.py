@@ -1,0 +1,107 @@
+"""Segments of the deployment: put in force, and judged over all people."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct, convert
+
+from application.catalogue import Catalogue, load_segments
+from application.derived_events import report_caused
+from application.segment_judge import open_judge
+from domain.access import Actor
+from domain.people.segments.definition import SegmentRule
+from store import campaigns, computed_traits, operations, profiles, segments
+from store.database import Connection
+from store.operations import Operation, Page
+
+# People of one transaction. Their events wait meanwhile.
+PAGE: Final = 200
+# The cursor after the last person.
+_EVERYONE: Final = UUID(int=2**128 - 1)
+
+
+class JudgeParameters(Struct, frozen=True):
+    """The segments by which everyone is judged, and the registry's revision."""
+
+    segments: list[int]
+    revision: int
+
+
+class SegmentText(Struct, frozen=True):
+    """A checked segment as its author wrote it."""
+
+    key: str
+    name: str
+    source: str
+    rule: SegmentRule
+
+
+async def apply_segments(connection: Connection, texts: Sequence[SegmentText], by: Actor) -> None:
+    """Put definitions in force; the caller holds the registry's exclusive lock.
+
+    Everyone is judged by those with another rule, in an operation.
+    """
+    rules = {one.definition.key: one.definition.rule for one in await segments.load(connection)}
+    for text in texts:
+        if rules.get(text.key) == text.rule:
+            await segments.rename(connection, text.key, text.name, text.source, by.name)
+        else:
+            await segments.put(connection, text.key, text.name, text.source, text.rule, by.name)
+    await request_judgement(connection, by.name)
+
+
+async def request_judgement(connection: Connection, requested_by: str) -> None:
+    """Request a pass over all people by the segments that have not judged everyone.
+
+    Those whose computed traits are being counted wait for these. The caller holds the registry's exclusive lock.
+    """
+    # Not that of a catalogue: this transaction has changed the definitions, and may be rolled back.
+    deployed = await load_segments(connection, await computed_traits.load_deployed(connection), None)
+    if deployed.building:
+        parameters = {"segments": [one.id for one in deployed.building], "revision": deployed.revision}
+        await operations.insert_for_deployment(connection, "judge", parameters, requested_by=requested_by)
+
+
+class JudgeHandler:
+    """Judges everyone by new definitions, page by page.
+
+    An event of a person who was not reached yet judges them before it is counted. A repeated page changes nothing.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def total(self, connection: Connection, operation: Operation) -> int:
+        """Count the people known by now."""
+        return await profiles.count(connection)
+
+    async def page(self, connection: Connection, operation: Operation) -> Page:
+        """Judge the next people."""
+        if operation.cursor == _EVERYONE:
+            parameters = convert(operation.parameters, JudgeParameters)
+            await campaigns.lock_registry_exclusive(connection)
+            await segments.mark_ready(connection, parameters.revision, parameters.segments)
+            return Page(_EVERYONE, is_last=True)
+        revision = await campaigns.lock_registry_shared(connection)
+        ids = await profiles.ids_after(connection, operation.cursor, PAGE)
+        joined, left = await _judge_page(connection, self._catalogue, revision, ids)
+        counts = {"joined": joined, "left": left}
+        return Page(ids[-1] if len(ids) == PAGE else _EVERYONE, done=len(ids), counts=counts)
+
+
+async def _judge_page(
+    connection: Connection, catalogue: Catalogue, revision: int, ids: Sequence[UUID]
+) -> tuple[int, int]:
+    """Judge people by newer definitions; return how many joined and left segments."""
+    listeners = await catalogue.listeners_at(connection, revision)
+    traits = await catalogue.computed_at(connection, revision)
+    deployed = await catalogue.segments_at(connection, revision)
+    people = await (await profiles.lock(connection, ids)).get()
+    judge = await open_judge(connection, traits, deployed, listeners.watched_traits, people, connection.clock.now())
+    for id in people:
+        while judge.is_due(id):
+            judge.pass_time(id)
+    await judge.write(connection, marks_judged=False)
+    await report_caused(connection, catalogue, judge.changes)
+    return judge.count_changes()

@@ -1,0 +1,1 @@
+"""Segments: groups that people join and leave by conditions over their profiles."""

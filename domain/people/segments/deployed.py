@@ -1,0 +1,293 @@
+"""The segments of a deployment: who belongs, and when that may change by time."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final, NamedTuple, Protocol
+
+from msgspec import Struct
+
+from domain.conditions.cel_costs import Spent
+from domain.conditions.expressions import Condition, EvaluationTime, ExpressionScope, Prepared, compile_condition
+from domain.epoch import to_microseconds
+from domain.people.account_view import NO_ACCOUNT, AccountView
+from domain.people.computed.deployed import NO_TRAITS, DeployedTraits
+from domain.people.computed.traits import ComputedState
+from domain.people.consent import ConsentFacts, consent_by_channel
+from domain.people.learned import LearnedFields
+from domain.people.segments.definition import MembershipChange, Memberships, SegmentDefinition
+from domain.people.segments.inputs import ACCOUNT, CREATED, list_inputs
+
+NO_SEGMENTS_YET: Final[Memberships] = {}
+_SEGMENTS_FIELD: Final = "segments"
+_SOME_DAY: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class SegmentPerson(Protocol):
+    """The part of a profile that is judged."""
+
+    @property
+    def traits(self) -> Mapping[str, Any]: ...
+
+
+class Judgement(Struct, frozen=True):
+    """The segments of a person, what has changed, and when time may change it.
+
+    `next_at` is that of the segments that were judged.
+    """
+
+    members: Memberships
+    changes: Sequence[MembershipChange]
+    next_at: datetime | None
+
+
+class DeployedSegments:
+    """The definitions in force, in an order in which each follows those that it reads.
+
+    A segment is judged once its computed traits have values. `building` are those that a pass over all people has not
+    reached everywhere. `timezone` is the deployment's, for people without one.
+    """
+
+    def __init__(
+        self,
+        definitions: Iterable[SegmentDefinition] = (),
+        ready: Collection[int] = (),
+        traits: DeployedTraits = NO_TRAITS,
+        timezone: str | None = None,
+    ) -> None:
+        known = sorted(definitions, key=lambda one: one.id)
+        self.definitions = {one.id: one for one in known}
+        self.traits = traits
+        self._timezone = timezone
+        self._ids = {one.key: one.id for one in known}
+        windowed = frozenset(
+            one.key for one in traits.definitions if one.rule.within is not None and one.rule.function != "sequence"
+        )
+        self._units = _order([_Unit([_Part(one, self._ids) for one in group], windowed) for group in _group(known)])
+        self._unit_of = {part.definition.id: unit for unit in self._units for part in unit.parts}
+        waiting = {unit for unit in self._units if not unit.computed <= traits.ready.types.keys()}
+        for unit in self._units:
+            if any(self._unit_of[id] in waiting for id in unit.reads):
+                waiting.add(unit)
+        self._judged = tuple(unit for unit in self._units if unit not in waiting)
+        self.building = tuple(one for one in known if one.id not in ready and self._unit_of[one.id] not in waiting)
+        self.revision = max((one.revision for one in known), default=0)
+        self._readers: dict[str, set[_Unit]] = {}
+        for unit in self._judged:
+            for name in (*unit.inputs, *((CREATED,) if self._takes_strangers(unit) else ())):
+                self._readers.setdefault(name, set()).add(unit)
+        self._dependents: dict[_Unit, set[_Unit]] = {unit: {unit} for unit in self._judged}
+        for unit in reversed(self._judged):
+            for id in unit.reads:
+                self._dependents[self._unit_of[id]] |= self._dependents[unit]
+
+    def __bool__(self) -> bool:
+        return bool(self._judged)
+
+    def has_judged(self, revision: int, created_at: datetime) -> bool:
+        """Whether a person, judged last at a revision, needs no look by newer definitions."""
+        return all(one.revision <= revision or one.active_from <= created_at for one in self.building)
+
+    def _takes_strangers(self, unit: "_Unit") -> bool:
+        """Whether a person without any known value may be in a segment, now or later."""
+        stranger = _JudgedPerson(_Stranger(), self.traits.view({}, _SOME_DAY), [])
+        time = EvaluationTime(_SOME_DAY, self._timezone)
+        holding, next_at = unit.evaluate(_Roots(Prepared(stranger), Prepared(NO_ACCOUNT), time, None))
+        return bool(holding) or next_at is not None
+
+    @cached_property
+    def all(self) -> frozenset[int]:
+        """The ids of the segments that are judged."""
+        return _ids_of(self._judged)
+
+    @cached_property
+    def timed(self) -> frozenset[int]:
+        """The ids of the segments that time alone may change."""
+        return self._close(unit for unit in self._judged if unit.is_timed)
+
+    @cached_property
+    def reads_accounts(self) -> bool:
+        """Whether any condition reads the account."""
+        return any(ACCOUNT in unit.inputs for unit in self._judged)
+
+    def find_affected(self, inputs: Iterable[str]) -> frozenset[int]:
+        """Return the segments that changed parts of a profile may change."""
+        readers = self._readers
+        units = {unit for name in inputs for unit in readers.get(name, ())}
+        return self._close(units) if units else frozenset()
+
+    def _close(self, units: Iterable["_Unit"]) -> frozenset[int]:
+        return _ids_of({dependent for unit in units for dependent in self._dependents[unit]})
+
+    def with_dependents(self, id: int) -> frozenset[int]:
+        """Return a segment with those that read it; none if it is not judged yet."""
+        unit = self._unit_of[id]
+        return self._close([unit]) if unit in self._dependents else frozenset()
+
+    def list_newer(self, revision: int) -> list[SegmentDefinition]:
+        """Return the definitions newer than a judgement that a pass goes over."""
+        return [one for one in self.building if one.revision > revision]
+
+    def id_of(self, key: str) -> int | None:
+        """Return the id of a segment; None if there is none."""
+        return self._ids.get(key)
+
+    def keys_of(self, members: Memberships) -> list[str]:
+        """Return the keys of a person's segments, ordered."""
+        return sorted(known.key for id in members if (known := self.definitions.get(int(id))) is not None)
+
+    def drop_retired(self, members: Memberships) -> Memberships:
+        """Return the memberships without those of retired segments."""
+        kept = {id: since for id, since in members.items() if int(id) in self.definitions}
+        return members if len(kept) == len(members) else kept
+
+    def judge(
+        self,
+        person: SegmentPerson,
+        account: AccountView,
+        state: ComputedState,
+        members: Memberships,
+        at: datetime,
+        candidates: Collection[int],
+        spent: Spent | None = None,
+    ) -> Judgement:
+        """Judge a person by some of the segments, as of an instant.
+
+        A segment that reads one whose membership changes must be among the candidates, as `find_affected` returns them.
+        """
+        now = dict(members)
+        changes: list[MembershipChange] = []
+        next_at: datetime | None = None
+        judged = _JudgedPerson(person, self.traits.view(state, at), self.keys_of(members))
+        roots = _Roots(Prepared(judged), Prepared(account), EvaluationTime(at, self._timezone), spent)
+        units = [unit for unit in self._judged if not unit.ids.isdisjoint(candidates)]
+        for unit in units:
+            holding, unit_next_at = unit.evaluate(roots)
+            next_at = _earliest(next_at, unit_next_at)
+            next_at = _earliest(next_at, self.traits.ready.next_change(state, at, unit.computed))
+            has_changed = False
+            for part in unit.parts:
+                id, key = str(part.definition.id), part.definition.key
+                belongs = part.definition.id in holding
+                if belongs == (id in now):
+                    continue
+                has_changed = True
+                changes.append(MembershipChange(part.definition.id, key, belongs, at))
+                if belongs:
+                    now[id] = to_microseconds(at)
+                else:
+                    del now[id]
+            if has_changed:
+                judged.segments = self.keys_of(now)
+                roots.profile.forget(_SEGMENTS_FIELD)
+        return Judgement(now if changes else members, changes, next_at)
+
+
+class _JudgedPerson:
+    """A person as conditions of segments see them, while their segments change."""
+
+    def __init__(self, person: SegmentPerson, computed: Mapping[str, Any], segments: list[str]) -> None:
+        self._person = person
+        self.computed = computed
+        self.segments = segments
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._person, name)
+
+
+class _Stranger(LearnedFields):
+    """A person without any known value."""
+
+    user_id: None = None
+    stage: None = None
+    learned: None = None
+    traits: dict[str, Any] = {}  # noqa: RUF012 -- nothing writes it
+    context: dict[str, str] = {}  # noqa: RUF012
+    consent_given: dict[str, bool] = {}  # noqa: RUF012
+    consent = consent_by_channel(ConsentFacts({}, {}, {}))
+    created_at = _SOME_DAY
+
+
+class _Roots(NamedTuple):
+    """The data of one evaluation."""
+
+    profile: Prepared
+    account: Prepared
+    time: EvaluationTime
+    spent: Spent | None
+
+
+class _Part:
+    """A definition with its condition, and the ids of the segments that it reads."""
+
+    def __init__(self, definition: SegmentDefinition, ids: Mapping[str, int]) -> None:
+        self.definition = definition
+        self.condition: Condition = compile_condition(definition.rule.where, ExpressionScope.SEGMENT_WHERE)
+        self.reads = frozenset(ids[key] for key in self.condition.segments if key in ids)
+
+
+class _Unit:
+    """A segment, or an exclusive group: what is judged together."""
+
+    def __init__(self, parts: Sequence[_Part], windowed: Collection[str]) -> None:
+        self.parts = parts
+        self.ids = frozenset(part.definition.id for part in parts)
+        self.is_exclusive = parts[0].definition.rule.exclusive is not None
+        self.reads = frozenset(id for part in parts for id in part.reads) - self.ids
+        self.computed = frozenset(key for part in parts for key in part.condition.computed)
+        self.inputs = frozenset(name for part in parts for name in list_inputs(part.condition.checked))
+        reads_time = any(part.condition.checked.reads_time for part in parts)
+        self.is_timed = reads_time or not self.computed.isdisjoint(windowed)
+
+    def evaluate(self, roots: _Roots) -> tuple[set[int], datetime | None]:
+        """Return the ids of the segments that hold, and when that may change."""
+        holding: set[int] = set()
+        next_at: datetime | None = None
+        for part in self.parts:
+            outcome = part.condition.evaluate(roots.time, roots.spent, profile=roots.profile, account=roots.account)
+            next_at = _earliest(next_at, outcome.changes_at)
+            if outcome.holds:
+                # The last one that holds is that of an exclusive group.
+                holding = {part.definition.id} if self.is_exclusive else holding | {part.definition.id}
+        return holding, next_at
+
+
+def _group(definitions: Iterable[SegmentDefinition]) -> Iterator[list[SegmentDefinition]]:
+    groups: dict[str, list[SegmentDefinition]] = {}
+    for one in definitions:
+        if one.rule.exclusive is None:
+            yield [one]
+        else:
+            groups.setdefault(one.rule.exclusive, []).append(one)
+    for group in groups.values():
+        yield sorted(group, key=lambda one: one.rule.position)
+
+
+def _order(units: Sequence[_Unit]) -> list[_Unit]:
+    """Return units so that each follows those that it reads; there are no circles."""
+    unit_of = {id: unit for unit in units for id in unit.ids}
+    ordered: dict[_Unit, None] = {}
+
+    def place(unit: _Unit) -> None:
+        if unit in ordered:
+            return
+        for id in sorted(unit.reads):
+            place(unit_of[id])
+        ordered[unit] = None
+
+    for unit in units:
+        place(unit)
+    return list(ordered)
+
+
+def _ids_of(units: Iterable[_Unit]) -> frozenset[int]:
+    return frozenset(id for unit in units for id in unit.ids)
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return min(one, other)
+
+
+NO_SEGMENTS: Final = DeployedSegments()

@@ -1,0 +1,88 @@
+"""The parts of a profile that conditions of segments read, as names.
+
+A change of a part affects the segments that read one of its names, and no others.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from domain.conditions.cel_compile import Checked
+from domain.people.derived_events import ValueChange
+from domain.people.profile_state import Statement
+
+ACCOUNT: Final = "account"
+STAGE: Final = "profile.stage"
+USER_ID: Final = "profile.user_id"
+# Read by segments that people may be in without any known value.
+CREATED: Final = "new profile"
+# The local time of the person, which functions of time read without naming it.
+ZONE: Final = "zone"
+_TRAITS: Final = "profile.traits"
+# Fields that are read from traits as well.
+_OF_TRAITS: Final = {"timezone": ("profile.timezone", ZONE), "locale": ("profile.locale",)}
+_CONSENT: Final = ("profile.consent", "profile.consent_given")
+# Fields that the context of a call states.
+_OF_CONTEXT: Final = {"timezone": ("profile.timezone", ZONE), "locale": ("profile.locale",)}
+# Fields that a person's activity states.
+LEARNED: Final = frozenset(
+    {
+        *("profile.first_seen", "profile.last_seen", "profile.sessions", "profile.locale", "profile.timezone", ZONE),
+        *("profile.app_version", "profile.country", "profile.region", "profile.first_referrer"),
+        *("profile.last_referrer", "profile.first_campaign", "profile.last_campaign"),
+    }
+)
+
+
+def list_inputs(checked: Checked) -> Iterator[str]:
+    """Iterate over the names of what an expression reads, other segments aside."""
+    for variable, *keys in checked.values:
+        if variable.startswith(f"{ACCOUNT}."):
+            yield ACCOUNT
+        elif variable == _TRAITS and keys:
+            yield f"{_TRAITS}.{keys[0]}"
+        else:
+            yield variable
+    if checked.reads_time:
+        yield ZONE
+
+
+def computed_input(key: str) -> str:
+    """Return the name of a computed trait."""
+    return f"profile.computed.{key}"
+
+
+def trait_inputs(name: str) -> Iterator[str]:
+    """Iterate over the names of a trait."""
+    yield from (_TRAITS, f"{_TRAITS}.{name}", *_OF_TRAITS.get(name, ()))
+
+
+def inputs_of_statement(said: Statement) -> Iterable[str]:
+    """Return the names of what a statement may change."""
+    match said.part:
+        case "traits":
+            return trait_inputs(said.name)
+        case "consent" | "suppressed":
+            return _CONSENT
+        case "stage":
+            return (STAGE,)
+        case "context":
+            return _OF_CONTEXT.get(said.name, ())
+        case "claims":
+            return ()
+
+
+def inputs_of_changes(changes: Iterable[ValueChange]) -> set[str]:
+    """Return the names of what has changed."""
+    names: set[str] = set()
+    for change in changes:
+        kind, name = change.trigger
+        match kind:
+            case "consent":
+                names.update(_CONSENT)
+            case "changed" if name is not None and name.startswith(f"{_TRAITS}."):
+                names.update(trait_inputs(name.removeprefix(f"{_TRAITS}.")))
+            case "changed" if name is not None and name.startswith(f"{ACCOUNT}."):
+                names.add(ACCOUNT)
+            case "changed" if name is not None:
+                names.add(name)
+    return names

@@ -1,0 +1,176 @@
+"""The segments of the deployment, their members, and who joined and left."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct, convert
+from psycopg.types.json import Jsonb
+
+from domain.people.segments.definition import MembershipChange, SegmentDefinition, SegmentRule
+from store.database import Connection
+
+
+class StoredSegment(Struct, frozen=True):
+    """A segment in force.
+
+    Everyone was judged by its definition at `ready_at`; None until then.
+    """
+
+    definition: SegmentDefinition
+    name: str
+    version: int
+    source: str
+    applied_by: str
+    ready_at: datetime | None
+
+
+class RecordedChange(Struct, frozen=True):
+    """A person joins or leaves a segment; `cause` is that of `segments.causes`."""
+
+    profile_id: UUID
+    change: MembershipChange
+    cause: Mapping[str, Any]
+
+
+_SEGMENT = "SELECT id, key, name, version, source, rule, revision, applied_by, active_from, ready_at FROM segments"
+
+
+async def load(connection: Connection) -> list[StoredSegment]:
+    """Return the segments in force."""
+    cursor = await connection.execute(f"{_SEGMENT} WHERE retired_at IS NULL ORDER BY key")
+    return [_as_stored(row) async for row in cursor]
+
+
+async def put(connection: Connection, key: str, name: str, source: str, rule: SegmentRule, by: str) -> StoredSegment:
+    """Put a definition in force, under the registry's new revision.
+
+    The caller holds the registry's exclusive lock, and has changed its revision. In a deployment without people it is
+    ready at once.
+    """
+    cursor = await connection.execute(
+        """
+        INSERT INTO segments (key, name, version, source, rule, revision, applied_by, ready_at)
+        SELECT %(key)s, %(name)s, 1, %(source)s, %(rule)s, revision, %(by)s,
+               CASE WHEN NOT EXISTS (SELECT FROM profiles) THEN clock_timestamp() + clock_ahead() END
+        FROM registry
+        ON CONFLICT (key) WHERE retired_at IS NULL DO UPDATE
+        SET name = excluded.name, source = excluded.source, applied_by = excluded.applied_by,
+            version = segments.version + 1, rule = excluded.rule, revision = excluded.revision,
+            active_from = clock_timestamp() + clock_ahead(), ready_at = excluded.ready_at
+        RETURNING id, key, name, version, source, rule, revision, applied_by, active_from, ready_at
+        """,
+        {"key": key, "name": name, "source": source, "rule": Jsonb(rule), "by": by},
+    )
+    [row] = await cursor.fetchall()
+    return _as_stored(row)
+
+
+async def rename(connection: Connection, key: str, name: str, source: str, by: str) -> None:
+    """Replace the text of a segment whose rule stays."""
+    await connection.execute(
+        """
+        UPDATE segments SET name = %s, source = %s, applied_by = %s, version = version + 1
+        WHERE key = %s AND retired_at IS NULL
+        """,
+        (name, source, by, key),
+    )
+
+
+async def renew_unready(connection: Connection) -> None:
+    """Begin anew with definitions that have not judged everyone.
+
+    They may have waited for their computed traits meanwhile, and not have judged anyone.
+    """
+    await connection.execute(
+        """
+        UPDATE segments SET revision = registry.revision, active_from = clock_timestamp() + clock_ahead()
+        FROM registry WHERE ready_at IS NULL AND retired_at IS NULL
+        """
+    )
+
+
+async def retire(connection: Connection, ids: Sequence[int]) -> None:
+    """End segments, and forget their members.
+
+    The states of people drop them when they next change."""
+    await connection.execute(
+        "UPDATE segments SET retired_at = clock_timestamp() + clock_ahead() WHERE id = ANY(%s)", (list(ids),)
+    )
+    await connection.execute("DELETE FROM segment_members WHERE segment_id = ANY(%s)", (list(ids),))
+
+
+async def mark_ready(connection: Connection, revision: int, ids: Sequence[int]) -> None:
+    """Record that everyone was judged by these definitions, unless newer ones came."""
+    await connection.execute(
+        """
+        UPDATE segments SET ready_at = clock_timestamp() + clock_ahead()
+        WHERE id = ANY(%s) AND revision <= %s AND ready_at IS NULL
+        """,
+        (list(ids), revision),
+    )
+
+
+async def write_changes(connection: Connection, changes: Sequence[RecordedChange]) -> None:
+    """Write who joined and left. The caller locks the people, and writes their states."""
+    items = [
+        {
+            "segment_id": one.change.segment_id,
+            "profile_id": one.profile_id,
+            "has_joined": one.change.has_joined,
+            "at": one.change.at,
+            "cause": one.cause,
+        }
+        for one in changes
+    ]
+    # The last change of each member holds; the others are history.
+    last = {(item["profile_id"], item["segment_id"]): item for item in items}
+    await connection.execute(
+        """
+        DELETE FROM segment_members
+        USING jsonb_to_recordset(%s) AS item (segment_id int, profile_id uuid, has_joined boolean)
+        WHERE segment_members.segment_id = item.segment_id AND segment_members.profile_id = item.profile_id
+          AND NOT item.has_joined
+        """,
+        (Jsonb(list(last.values())),),
+    )
+    await connection.execute(
+        """
+        INSERT INTO segment_members (segment_id, profile_id, since)
+        SELECT segment_id, profile_id, at
+        FROM jsonb_to_recordset(%s) AS item (segment_id int, profile_id uuid, has_joined boolean, at timestamptz)
+        WHERE has_joined ORDER BY segment_id, profile_id
+        ON CONFLICT (segment_id, profile_id) DO UPDATE SET since = excluded.since
+        """,
+        (Jsonb(list(last.values())),),
+    )
+    await connection.execute(
+        """
+        INSERT INTO segment_changes (segment_id, profile_id, has_joined, at, cause)
+        SELECT segment_id, profile_id, has_joined, at, cause
+        FROM jsonb_to_recordset(%s)
+          AS item (segment_id int, profile_id uuid, has_joined boolean, at timestamptz, cause jsonb)
+        """,
+        (Jsonb(items),),
+    )
+
+
+async def restate_members(connection: Connection, profile_ids: Collection[UUID]) -> None:
+    """Make the members of these people what their states hold."""
+    await connection.execute("DELETE FROM segment_members WHERE profile_id = ANY(%s)", (list(profile_ids),))
+    await connection.execute(
+        """
+        INSERT INTO segment_members (segment_id, profile_id, since)
+        SELECT segment.key::int, profile_id, 'epoch'::timestamptz + segment.value::bigint * interval '1 microsecond'
+        FROM profile_states CROSS JOIN LATERAL jsonb_each_text(segments) AS segment
+        WHERE profile_id = ANY(%s) AND segment.key::int IN (SELECT id FROM segments WHERE retired_at IS NULL)
+        """,
+        (list(profile_ids),),
+    )
+
+
+def _as_stored(row: dict[str, Any]) -> StoredSegment:
+    rule = convert(row["rule"], SegmentRule)
+    definition = SegmentDefinition(row["id"], row["key"], rule, row["revision"], row["active_from"])
+    return StoredSegment(definition, row["name"], row["version"], row["source"], row["applied_by"], row["ready_at"])

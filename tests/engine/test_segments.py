@@ -1,0 +1,152 @@
+"""People join segments by events, and leave them in time; journeys follow."""
+
+from datetime import UTC, datetime, timedelta
+
+from application.merges import Merges
+from domain.access import SOJOURN
+from domain.tracking.event import Event
+from tests.engine.computed_harness import event
+from tests.engine.segment_harness import segment_harness
+
+TRAITS = """
+computed:
+  orders: {count: Order Completed}
+  active: {any: '*', within: 1h}
+"""
+BUYERS = "profile.computed.orders >= 1"
+LAPSING = f"{BUYERS} && !profile.computed.active"
+WIN_BACK = """
+key: win-back
+name: Win back
+entry: {joins: lapsing, reentry: always}
+exit: [{leaves: lapsing}]
+steps: [{id: rest, delay: 30d}]
+"""
+
+
+def said(user: str, plan: str) -> Event:
+    """A call that states the plan of a user."""
+    return event(None, user, type="identify", plan=plan)
+
+
+async def test_an_event_joins_and_time_leaves_and_a_journey_follows(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.apply(TRAITS)
+        loyal = '"buyers" in profile.segments && profile.computed.orders > 1'
+        await harness.put(buyers=BUYERS, lapsing=LAPSING, loyal=loyal)
+        await harness.run_campaign(WIN_BACK)
+        await harness.ingest(event("Viewed"), event("Order Completed"), event("Viewed", "u2"))
+        assert await harness.members() == {"buyers": ["u1"]}
+        assert await harness.entered() == []
+        harness.let_pass(timedelta(hours=2))
+        await harness.sweep()
+        assert await harness.members() == {"buyers": ["u1"], "lapsing": ["u1"]}
+        assert await harness.journeys() == {"u1": "active"}
+        later = harness.database.clock.now()
+        await harness.ingest(event("Order Completed", at=later), at=later)
+        assert await harness.members() == {"buyers": ["u1"], "loyal": ["u1"]}
+        assert await harness.journeys() == {"u1": "exited"}
+        assert await harness.changes() == [
+            ("u1", "buyers", True, "event"),
+            ("u1", "lapsing", True, "time"),
+            ("u1", "lapsing", False, "event"),
+            ("u1", "loyal", True, "event"),
+        ]
+
+
+async def test_an_event_finds_what_time_has_changed_before(database_url: str) -> None:
+    """No sweeper runs: the event of a person who is due is judged after what time has done."""
+    async with segment_harness(database_url) as harness:
+        await harness.apply(TRAITS)
+        await harness.put(buyers=BUYERS, lapsing=LAPSING)
+        await harness.run_campaign(WIN_BACK)
+        await harness.ingest(event("Order Completed"))
+        harness.let_pass(timedelta(hours=2))
+        later = harness.database.clock.now()
+        await harness.ingest(event("Viewed", at=later), at=later)
+        assert [one[1:] for one in await harness.changes()] == [
+            ("buyers", True, "event"),
+            ("lapsing", True, "time"),
+            ("lapsing", False, "event"),
+        ]
+        assert await harness.journeys() == {"u1": "exited"}
+
+
+async def test_instants_that_nobody_looked_at_are_taken_one_by_one(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.apply("computed:\n  last: {last: Viewed}\n")
+        began = datetime.now(UTC)
+        await harness.put(between='within(profile.computed.last, "2h") && !within(profile.computed.last, "1h")')
+        await harness.ingest(event("Viewed", at=began), at=began)
+        harness.let_pass(timedelta(hours=5))
+        await harness.sweep()
+        assert await harness.members() == {}
+        async with harness.database.transaction() as connection:
+            cursor = await connection.execute("SELECT has_joined, at FROM segment_changes ORDER BY id")
+            changes = [(row["has_joined"], row["at"] - began) async for row in cursor]
+        assert changes == [(True, timedelta(hours=1)), (False, timedelta(hours=2))]
+
+
+async def test_a_new_definition_judges_everyone_silently_or_with_triggers(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.apply(TRAITS)
+        await harness.put(lapsing=BUYERS)
+        await harness.run_campaign(WIN_BACK)
+        await harness.ingest(said("u1", "pro"), said("u2", "free"))
+        await harness.put(lapsing='profile.traits.plan == "pro"')
+        # An event judges its person at once, before it counts.
+        await harness.ingest(said("u2", "pro"))
+        assert await harness.members() == {"lapsing": ["u2"]}
+        assert await harness.entered() == ["u2"]
+        await harness.operate()
+        assert await harness.members() == {"lapsing": ["u1", "u2"]}
+        assert await harness.entered() == ["u2"]
+        await harness.put("trigger", lapsing='profile.traits.plan == "free"')
+        await harness.operate()
+        assert await harness.members() == {}
+        assert await harness.journeys() == {"u2": "exited"}
+        await harness.ingest(said("u3", "free"))
+        await harness.put("trigger", lapsing='profile.traits.plan in ["free", "pro"]')
+        await harness.operate()
+        assert await harness.members() == {"lapsing": ["u1", "u2", "u3"]}
+        assert await harness.journeys() == {"u1": "active", "u2": "active", "u3": "active"}
+
+
+async def test_a_segment_waits_for_the_history_of_its_traits(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.ingest(event("Order Completed"))
+        await harness.apply(TRAITS)
+        await harness.put(buyers=BUYERS)
+        await harness.ingest(event("Order Completed", "u2"))
+        assert await harness.members() == {}
+        await harness.operate()
+        assert await harness.members() == {"buyers": ["u1", "u2"]}
+
+
+async def test_merged_people_are_judged_as_one_and_apart_again(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.apply(TRAITS)
+        await harness.put(twice="profile.computed.orders == 2", once="profile.computed.orders == 1")
+        await harness.ingest(event("Order Completed"), event("Order Completed", "u2"))
+        assert await harness.members() == {"once": ["u1", "u2"]}
+        merges = Merges(harness.database, harness.catalogue)
+        await merges.merge("u1", "u2", by=SOJOURN)
+        assert await harness.members() == {"twice": ["u1"]}
+        await merges.undo("u1", "u2", by=SOJOURN)
+        assert await harness.members() == {"once": ["u1", "u2"]}
+        await harness.ingest(event("Order Completed", None, anonymous="a1"))
+        await harness.ingest(event(None, "u1", type="identify", anonymous="a1"))
+        assert await harness.members() == {"once": ["u2"], "twice": ["u1"]}
+
+
+async def test_new_people_are_judged_with_their_first_event(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.put(everybody="true", known="profile.user_id != null", young='!known_for("1h")')
+        await harness.ingest(event("Viewed"), event("Viewed", None, anonymous="a1"))
+        assert await harness.members() == {"everybody": ["u1", None], "known": ["u1"], "young": ["u1", None]}
+        harness.let_pass(timedelta(hours=2))
+        await harness.sweep()
+        assert await harness.members() == {"everybody": ["u1", None], "known": ["u1"]}
+        later = harness.database.clock.now()
+        await harness.ingest(event(None, "u2", type="identify", anonymous="a1", at=later), at=later)
+        assert await harness.members() == {"everybody": ["u1", "u2"], "known": ["u1", "u2"]}
