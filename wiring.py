@@ -22,6 +22,7 @@ from application.erasure import Erasures
 from application.explain import Explain
 from application.exports import Exports
 from application.funnel import Funnels
+from application.holds import Holds
 from application.idempotency import Idempotency
 from application.ingest import Ingest
 from application.journeys import Journeys
@@ -78,6 +79,7 @@ class Services:
     change_user: UserChanges
     import_users: UserImports
     recipients: Recipients
+    holds: Holds
     merges: Merges
     unsubscribe: Unsubscribe
     explain: Explain
@@ -123,6 +125,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             change_user=UserChanges(database, ingest, catalogue, journey_url(settings)),
             import_users=UserImports(database, ingest),
             recipients=Recipients(database, catalogue),
+            holds=Holds(database),
             merges=Merges(database, catalogue),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),

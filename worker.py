@@ -22,6 +22,7 @@ from application.operations.enrol import EnrolHandler
 from application.operations.erase import EraseHandler
 from application.operations.exit import ExitHandler
 from application.operations.migrate import MigrateHandler
+from application.operations.release import ReleaseHandler
 from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
@@ -194,6 +195,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
         "exit": ExitHandler(JourneyBatches(client, task_queue)),
         "judge": JudgeHandler(engine.catalogue),
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),
+        "release": ReleaseHandler(),
         "resume": ResumeHandler(),
         "skip": SkipHandler(),
         "watch": WatchHandler(engine.catalogue),

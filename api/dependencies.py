@@ -69,14 +69,14 @@ UserId = Annotated[
         examples=["u-4711"],
     ),
 ]
-_ID_KIND: Final = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
+ID_KIND: Final = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
 _KINDS: Final = (
     "The kind of the id in the path: `user`, `anonymous`, the type of an external id, or `profile` for Sojourn's own."
 )
 IdKindQuery = Annotated[
     str | None,
     Query(
-        pattern=_ID_KIND,
+        pattern=ID_KIND,
         description=f"{_KINDS} Without it: a user id, else an anonymous id.",
         examples=["anonymous"],
     ),
@@ -84,7 +84,7 @@ IdKindQuery = Annotated[
 ChangedIdKindQuery = Annotated[
     str,
     Query(
-        pattern=_ID_KIND,
+        pattern=ID_KIND,
         description=f"{_KINDS} Browsers make anonymous ids up, also such as a user's: a change must name the kind.",
         examples=["anonymous"],
     ),

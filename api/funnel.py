@@ -68,7 +68,7 @@ class SendFunnel(ResponseModel):
     capped: int = Field(examples=[40], description="refused by a frequency cap")
     refused: NumberByName = Field(examples=[{"no_consent": 25}], description="refused for each other reason")
     deferred: NumberByName = Field(examples=[{"send_window": 210}], description="journeys that were put off, by reason")
-    held: int = Field(description="journeys that came here while the campaign was paused")
+    held: int = Field(description="journeys that came here while the campaign was paused or the person on hold")
 
 
 class StepFunnel(ResponseModel):

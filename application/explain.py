@@ -31,6 +31,8 @@ NO_DATA: Mapping[str, Any] = {}
 # Characters of a value in a line of the timeline; its data has all of it.
 MAX_VALUE_CHARACTERS = 80
 # The undo of a merge may give back that nothing was said.
+# The event that gave a granted message back, by the reason.
+_POSTPONED = {"send_window": "quiet hours began", "on_hold": "a hold began"}
 _CONSENTS = {True: "yes", False: "no", None: "not said"}
 
 
@@ -235,8 +237,8 @@ def _summary(entry: Recorded) -> str:
             return f"left {entry.campaign}: {data['event']} is its goal"
         case "exit", _:
             return f"left {entry.campaign}: ended by {data.get('event', data.get('event_id'))}"
-        case "message", "cancelled" if entry.reason == "send_window":
-            postponed = "postponed: quiet hours began before it had gone"
+        case "message", "cancelled" if entry.reason in _POSTPONED:
+            postponed = f"postponed: {_POSTPONED[entry.reason]} before it had gone"
             return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {postponed}"
         case "message", outcome:
             why = f": {entry.reason}" if entry.reason else ""
@@ -376,6 +378,8 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"quiet hours: they end at {ends}, and it expires at {expires}"
         case "send_window":
             return "quiet hours"
+        case "on_hold":
+            return f"on hold until {_clock(data['until'], data)} ({data['subject']}): {data['why']}"
         case "schedule_ended":
             return f"the schedule ended at {_clock(data['ends_at'])}"
         case "paused":

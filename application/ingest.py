@@ -8,6 +8,7 @@ from psycopg.errors import DeadlockDetected, UniqueViolation
 
 from application.address_statements import OptOut
 from application.catalogue import Catalogue
+from application.holds import end_holds_by_events
 from application.identity_locks import IdentityMovedError
 from application.ingest_claims import BatchPart, claim_part, screen_part
 from application.ingest_effects import apply_effects, record_effects
@@ -143,6 +144,8 @@ class Ingest:
         await events.insert(connection, people.stored, received_at)
         effects = await apply_effects(connection, people, statements, linked, claim, received_at)
         left_out, more = await record_effects(connection, self._catalogue, listeners, part, people, effects)
+        if claim.may_end_holds:
+            await end_holds_by_events(connection, people.effective)
         return IngestResult(
             len(people.stored),
             screened.duplicates,

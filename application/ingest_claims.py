@@ -46,7 +46,7 @@ class PartClaim:
     """Rules, event ids and identities that a transaction holds until it commits.
 
     `event_ids` are those never seen before. `erased_at` are the ids of people erased lately; `remembers_erased` tells
-    whether there are any.
+    whether there are any, `may_end_holds` whether there are holds that an event could end.
     """
 
     listeners: Listeners
@@ -56,6 +56,7 @@ class PartClaim:
     identities: Mapping[Identity, Known]
     erased_at: Mapping[Identity, datetime]
     remembers_erased: bool
+    may_end_holds: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,10 @@ async def claim_part(
     if claimed_ids is not None:
         identities = {**identities, **_as_known(identities, await claimed_ids.get())}
     erased_at = await erased_ids.get() if erased_ids else {}
-    return PartClaim(listeners, traits, segments, await claims.get(), identities, erased_at, state.remembers_erased)
+    may_end_holds = state.holds_until is not None and state.holds_until > part.received_at
+    return PartClaim(
+        listeners, traits, segments, await claims.get(), identities, erased_at, state.remembers_erased, may_end_holds
+    )
 
 
 def _as_known(identities: Mapping[Identity, Known], anonymous_ids: Collection[str]) -> dict[Identity, Known]:

@@ -48,6 +48,7 @@ async def authorize_page(
         message_ids=tuple(str(id) for id in open_messages),
         after=str(page[-1]) if len(page) == PAGE else None,
         until=decision.until,
+        is_held=decision.is_held,
     )
 
 

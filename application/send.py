@@ -30,6 +30,7 @@ from domain.sending.caps import TRANSACTIONAL
 from domain.sending.claim import (
     CANCELLED,
     POSTPONED,
+    POSTPONING_REASONS,
     RESERVED,
     SENDING,
     AttemptState,
@@ -51,7 +52,7 @@ from domain.sending.delivery import (
     Unavailable,
     combine,
 )
-from domain.sending.policy import SEND_WINDOW, Recipient
+from domain.sending.policy import Recipient
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
@@ -68,7 +69,8 @@ SETTLE_PAUSE = 0.5
 class SendOutcome(Struct, frozen=True):
     """The state of a message after an attempt, and whether its journey has ended.
 
-    It may be postponed: its send window has closed since the grant, and the gate is asked again.
+    It may be postponed: since the grant its send window has closed, or the person is on hold, and the gate is asked
+    again.
     """
 
     state: AttemptState
@@ -171,7 +173,7 @@ class Sender:
     async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | _Taken:
         """Claim the message for this attempt, or return its outcome, or raise as `send`."""
         async with self._database.pipeline() as connection:
-            claimed = await _lock(connection, message_id, writes_journey=then.moves_journey)
+            claimed = await _lock(connection, message_id, at, writes_journey=then.moves_journey)
             if claimed is None:
                 return _GONE
             provider = self._providers[claimed.channel]
@@ -185,7 +187,7 @@ class Sender:
                     settlement = await messages.settle(
                         connection, message_id, state, attempt=claimed.attempts, reason=reason, detail=detail
                     )
-                    state = POSTPONED if reason == SEND_WINDOW else settlement.state
+                    state = POSTPONED if reason in POSTPONING_REASONS else settlement.state
                     return await _finish(connection, claimed, state, then)
                 case Wait(why=why, until=until):
                     retry_after = None if until is None else (until - at).total_seconds()
@@ -231,6 +233,7 @@ class Sender:
                 claimed.suppressed,
                 claimed.refused_addresses,
                 _find_departure(claimed, version),
+                claimed.holds,
             ),
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
@@ -254,7 +257,7 @@ class Sender:
             try:
                 async with self._database.pipeline() as connection:
                     writes_journey = then.moves_journey or bool(_saved_reply(delivery).values)
-                    found = await _lock(connection, claimed.id, writes_journey=writes_journey)
+                    found = await _lock(connection, claimed.id, then.at, writes_journey=writes_journey)
                     if found is None:
                         return _GONE
                     settled = judge_attempt(
@@ -346,9 +349,9 @@ def _find_departure(claimed: Claimed, version: LoadedVersion) -> str | None:
     return None
 
 
-async def _lock(connection: Connection, message_id: UUID, *, writes_journey: bool) -> Claimed | None:
+async def _lock(connection: Connection, message_id: UUID, at: datetime, *, writes_journey: bool) -> Claimed | None:
     """Lock a message; None if its recipient was erased, and it with them."""
-    claimed = await messages.lock_for_claim(connection, message_id, writes_journey=writes_journey)
+    claimed = await messages.lock_for_claim(connection, message_id, at, writes_journey=writes_journey)
     if claimed == "moved":
         raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
     return None if claimed == "gone" else claimed

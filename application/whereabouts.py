@@ -95,7 +95,7 @@ def summary(
     if step is None or status is None:
         return "is about to begin"
     if status == "held":
-        return f"is held at {step} until the campaign is resumed"
+        return f"is held at {step} until the campaign is resumed or the hold ends"
     if status == "acting":
         return f"is at {step}"
     does = "is deferred" if status == "deferred" else "waits"

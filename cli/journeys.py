@@ -11,7 +11,7 @@ from cli.exit_codes import REFUSED
 from cli.explain import print_timeline
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
-from cli.options import AfterOption, AsJson, CampaignOption, LimitOption, WatchOption, Yes
+from cli.options import INSTANTS, AfterOption, AsJson, CampaignOption, LimitOption, WatchOption, Yes
 from cli.output import (
     as_text,
     confirm,
@@ -28,8 +28,6 @@ from cli.output import (
 )
 
 app = typer.Typer(invoke_without_command=True, help="List journeys, look at one, end them or their waits.")
-
-INSTANTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 # The past form of each action.
 DONE = {"exit": "exited", "skip": "goes on"}

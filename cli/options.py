@@ -11,6 +11,9 @@ from cli.documents import key_of
 from cli.target import DEV, find_deployment
 from domain.errors import SojournError
 
+# The forms of an instant. One without an offset is by this machine's clock.
+INSTANTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
 # Completion must be fast.
 COMPLETION_SECONDS = 1.0
 

@@ -4,7 +4,9 @@ from datetime import timedelta
 from typing import Final, Literal
 
 # Those of a campaign are worked on by its workflow, those of the deployment by every worker.
-OperationKind = Literal["exit", "skip", "migrate", "enrol", "resume", "backfill", "watch", "erase", "announce", "judge"]
+OperationKind = Literal[
+    "exit", "skip", "migrate", "enrol", "resume", "backfill", "watch", "erase", "announce", "judge", "release"
+]
 OperationState = Literal["pending", "running", "done", "cancelled"]
 
 # The pause before a failed page of the deployment is tried again: it doubles with each failure.

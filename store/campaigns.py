@@ -63,10 +63,14 @@ async def lock_registry_shared(connection: Connection) -> int:
 
 
 class RegistryState(Struct, frozen=True):
-    """The registry's revision, and whether ids of erased people are remembered."""
+    """The registry's revision, and what an ingest needs to look for.
+
+    These are the ids of erased people, if any are remembered, and open holds, of which the last ends at `holds_until`.
+    """
 
     revision: int
     remembers_erased: bool
+    holds_until: datetime | None
 
 
 async def begin_lock_registry_shared(connection: Connection) -> PendingResult[RegistryState]:
@@ -74,7 +78,7 @@ async def begin_lock_registry_shared(connection: Connection) -> PendingResult[Re
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     # A separate statement, whose snapshot is taken after the lock.
     cursor = await connection.execute(
-        "SELECT revision, EXISTS (SELECT FROM erased_ids) AS remembers_erased FROM registry"
+        "SELECT revision, EXISTS (SELECT FROM erased_ids) AS remembers_erased, holds_until FROM registry"
     )
     return PendingResult(cursor, lambda rows: RegistryState(**rows[0]))
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
 from domain.campaign.life import CampaignState
@@ -13,11 +13,13 @@ from domain.journey.state import StoredState
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.learned import LearnedRow
 from domain.sending.claim import MessageState
+from domain.sending.holds import Hold
 from domain.sending.policy import Reservation
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
+from store.holds import HOLDS
 from store.profiles import LEARNED
 from store.transaction_metrics import Metric
 
@@ -64,12 +66,13 @@ class Claimed(Struct, frozen=True):
     account_id: str | None
     is_member: bool
     role: str | None
+    holds: list[Hold]
     computed: Mapping[str, Any] = {}
     account: AccountView = NO_ACCOUNT
 
 
 async def reserve(connection: Connection, reservations: Sequence[Reservation]) -> None:
-    """Insert granted messages, or some returned for their send window.
+    """Insert granted messages, or some that were postponed.
 
     A message in another state stays as it is, which the attempt to send it will find.
     """
@@ -88,7 +91,7 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
             priority = EXCLUDED.priority, template = EXCLUDED.template, at = EXCLUDED.at,
             expires_at = EXCLUDED.expires_at, state = 'reserved', reason = NULL, detail = NULL,
             reserved_at = clock_timestamp(), claimed_at = NULL, settled_at = NULL
-        WHERE messages.state = 'cancelled' AND messages.reason = 'send_window'
+        WHERE messages.state = 'cancelled' AND messages.reason IN ('send_window', 'on_hold')
         """,
         (Jsonb(reservations),),
     )
@@ -113,12 +116,14 @@ _LOCK_JOURNEY = f"{_OF_MESSAGE} FOR NO KEY UPDATE OF journeys"
 _SHARE_JOURNEY = f"{_OF_MESSAGE} FOR SHARE OF journeys"
 
 
-async def lock_for_claim(connection: Connection, message_id: UUID, *, writes_journey: bool) -> Claimed | Absence:
+async def lock_for_claim(
+    connection: Connection, message_id: UUID, at: datetime, *, writes_journey: bool
+) -> Claimed | Absence:
     """Lock campaigns, recipient, addresses, journey and message, in order; read them.
 
-    Campaigns are locked shared. The locks settle the refusals of recipient and address: a change waits for this claim,
-    or is seen by it. A claim that does not write the journey shares it with others, as for the members of an account;
-    its end waits for all of them.
+    Campaigns are locked shared. The locks settle the refusals of recipient and address, and the holds at `at`: a change
+    waits for this claim, or is seen by it. A claim that does not write the journey shares it with others, as for the
+    members of an account; its end waits for all of them.
     """
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     recipient = await connection.execute(
@@ -144,16 +149,16 @@ async def lock_for_claim(connection: Connection, message_id: UUID, *, writes_jou
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
                {LEARNED} AS learned,
                (SELECT revision FROM registry) AS registry_revision,
-               messages.step, COALESCE(is_member, false) AS is_member, role
+               messages.step, COALESCE(is_member, false) AS is_member, role, {HOLDS} AS holds
         FROM messages
         JOIN journeys ON journeys.id = messages.journey_id
         JOIN profiles ON profiles.id = messages.profile_id
         JOIN campaigns ON campaigns.key = journeys.campaign_key
         LEFT JOIN account_members AS member
           ON member.account_id = journeys.account_id AND member.profile_id = profiles.id AND is_member
-        WHERE messages.id = %s FOR NO KEY UPDATE OF messages
+        WHERE messages.id = %(id)s FOR NO KEY UPDATE OF messages
         """,  # noqa: S608 -- a constant of the store
-        (message_id,),
+        {"id": message_id, "at": at},
     )
     locked = await recipient.fetchone()
     row = await cursor.fetchone()
@@ -161,7 +166,7 @@ async def lock_for_claim(connection: Connection, message_id: UUID, *, writes_jou
         return "gone"
     if locked is None or locked["id"] != row["profile_id"]:
         return "moved"
-    return Claimed(**row)
+    return Claimed(**{**row, "holds": convert(row["holds"], list[Hold])})
 
 
 async def mark_sending(

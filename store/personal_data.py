@@ -83,6 +83,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         first_handed_over_at
         """,
     ),
+    _table("holds", _OWN, "id id_kind id_value until event reason placed_at ended_at", "profile_id placed_by ended_by"),
     _table("message_ids", _OF_EVENTS, "", "source message_id event_id received_at"),
     _table(
         "events",
@@ -241,7 +242,7 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     "segments": _without(
         "id key name version source rule revision applied_by active_from ready_at retired_at", "written by authors"
     ),
-    "registry": _without("only_row revision", "of the deployment"),
+    "registry": _without("only_row revision holds_until", "of the deployment"),
     "stream_consumers": _without("name xid kind id updated_at", "positions"),
     "stream_origin": _without("only_row system_identifier base", "of the database"),
     "worker_reports": _without("worker reported_at findings link_mark", "of workers"),

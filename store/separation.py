@@ -136,6 +136,13 @@ WHERE profile_id = %(target)s AND (id = ANY(%(changes)s) OR recorded_at >= %(at)
 _RETURN_MEMBERSHIPS = """
 UPDATE segment_changes SET profile_id = %(source)s WHERE profile_id = %(target)s AND id = ANY(%(memberships)s)
 """
+_RETURN_HOLDS = """
+UPDATE holds SET profile_id = %(source)s
+WHERE profile_id = %(target)s
+  AND (id_kind = 'profile' AND id_value = %(source)s::text
+       OR EXISTS (SELECT FROM identities
+                  WHERE identities.profile_id = %(source)s AND kind = id_kind AND value = id_value))
+"""
 _RETURN_MERGES = """
 WITH RECURSIVE mine AS (
   SELECT source_id FROM profile_merges WHERE target_id = %(source)s
@@ -199,6 +206,7 @@ async def return_rows(connection: Connection, merge: Merge, returning: Collectio
         _RETURN_CHANGES,
         _RETURN_MEMBERSHIPS,
         _RETURN_MERGES,
+        _RETURN_HOLDS,
         "DELETE FROM profile_merges WHERE source_id = %(source)s",
     ]
     for statement in statements:

@@ -13,6 +13,7 @@ from store.addresses import REFUSED_OF_PROFILE
 from store.arms import IS_ARM
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
+from store.holds import HOLDS
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
 
@@ -30,7 +31,7 @@ LEFT JOIN (
 # The person as the gate sees them: an expression for statements that read `profiles` and `caps`.
 _RECIPIENT = f"""
 profiles.traits, profiles.context, profiles.consent, profiles.suppressed,
-{REFUSED_OF_PROFILE} AS refused_addresses,
+{REFUSED_OF_PROFILE} AS refused_addresses, {HOLDS} AS holds,
 COALESCE((
   SELECT jsonb_agg(jsonb_build_object(
     'at', CASE WHEN messages.state IN ('reserved', 'sending')
@@ -50,7 +51,7 @@ CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
 CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
 journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
 (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
-(SELECT at FROM decisions WHERE id = %(asked_before)s AND outcome = 'held') AS held_at,
+(SELECT at FROM decisions WHERE id = %(asked_before)s AND reason = 'campaign_paused') AS held_at,
 COALESCE(caps.rules, '[]') AS rules
 """
 _FROM_JOURNEY = """
@@ -75,7 +76,8 @@ SELECT profiles.id AS profile_id, {_RECIPIENT},
        OR EXISTS (SELECT FROM messages
                   WHERE messages.journey_id = journeys.id AND messages.step = %(step)s AND messages.visit = %(visit)s
                     AND messages.profile_id = profiles.id
-                    AND NOT (messages.state = 'cancelled' AND messages.reason = 'send_window')) AS is_decided
+                    AND NOT (messages.state = 'cancelled' AND messages.reason IN ('send_window', 'on_hold'))
+                 ) AS is_decided
 FROM unnest(%(profile_ids)s::uuid[], %(refusal_ids)s::uuid[]) AS item (profile_id, refusal_id)
 JOIN profiles ON profiles.id = item.profile_id
 JOIN journeys ON journeys.id = %(journey_id)s

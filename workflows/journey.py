@@ -176,7 +176,7 @@ class JourneyWorkflow:
 
     @workflow.signal
     def resume(self) -> None:
-        """Handle the resumption of the campaign."""
+        """Handle the resumption of the campaign, or the release of a hold."""
         self._hear(lambda: self._tell(Resumed()))
 
     @workflow.update
@@ -286,7 +286,7 @@ class JourneyWorkflow:
             case AwaitMatch(until=until):
                 return await self._rest(command, f"event for {self._state.step}", until, self._has_matched)
             case AwaitResume(until=until):
-                return await self._rest(command, f"held {self._state.step}: campaign paused", until)
+                return await self._rest(command, f"held {self._state.step}: {self._state.reason}", until)
             case Authorize():
                 return Answered(await self._calls.authorize(command, self._next_positions(command)))
             case Dispatch():

@@ -11,7 +11,17 @@ from domain.journey.moves import arrive, ask_again, ask_resumed, listen_from, no
 from domain.journey.protocol import MembersSettled, Performed, Settled, Unreadable
 from domain.journey.state import CAPPED, EXITED, JourneyState, MembersRound
 from domain.sending.claim import POSTPONED
-from domain.sending.policy import SEND_WINDOW, Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
+from domain.sending.policy import (
+    ON_HOLD,
+    SEND_WINDOW,
+    Answer,
+    Deferred,
+    Granted,
+    Held,
+    MembersAnswer,
+    MembersPage,
+    Refused,
+)
 
 
 def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
@@ -23,8 +33,8 @@ def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at
         case Deferred(until=until, reason=reason):
             noted = note(state, at, f"deferred to {until:%Y-%m-%dT%H:%M:%SZ}: {reason}")
             return replace(noted, phase="deferred", until=until, reason=reason)
-        case Held(reason=reason):
-            return _hold(plan, state, reason, at)
+        case Held():
+            return _hold(plan, state, answer, at)
         case Refused(reason=reason, journey_ended=True):
             return replace(note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
         case Refused(reason="capped") if node.on_capped == "exit":
@@ -51,7 +61,7 @@ def after_members_answer(
 ) -> JourneyState:
     """Return the state after the gate's answer about a page of members."""
     match answer:
-        case MembersPage(message_ids=message_ids, after=after, until=until):
+        case MembersPage(message_ids=message_ids, after=after, until=until, is_held=is_held):
             round = state.members or MembersRound()
             known = replace(
                 round,
@@ -59,6 +69,7 @@ def after_members_answer(
                 is_last=after is None,
                 message_ids=message_ids,
                 until=min((end for end in (round.until, until) if end is not None), default=None),
+                is_held=round.is_held or is_held,
             )
             paged = replace(state, members=known, reason=None)
             if message_ids:
@@ -67,8 +78,8 @@ def after_members_answer(
             if state.members is None and known.is_last and known.until is None:
                 paged = note(paged, at, "sent to no member")
             return _next_page(plan, paged, node, known, at)
-        case Held(reason=reason):
-            return _hold(plan, state, reason, at)
+        case Held():
+            return _hold(plan, state, answer, at)
         case Refused(reason=reason, journey_ended=True):
             return replace(note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
         case Refused(reason=reason):
@@ -95,11 +106,19 @@ def count_outcomes(fact: MembersSettled) -> str:
 
 
 def _next_page(plan: Plan, state: JourneyState, node: SendMembers, round: MembersRound, at: datetime) -> JourneyState:
-    """Go on to the next page, else to the next round, else to the next step."""
+    """Go on to the next page, else to the next round, else to the next step.
+
+    A release that overtook the answers may concern members of any page so far, so the next round follows at once.
+    """
+    if state.resumed and round.is_held:
+        round = replace(round, is_held=False, is_postponed=True)
+        state = replace(state, members=round)
     if not round.is_last:
         return replace(state, phase="deciding", resumed=False)
     if round.is_postponed:
         return replace(ask_again(state, at), members=None)
+    if round.until is not None and round.is_held:
+        return replace(_hold(plan, state, Held(ON_HOLD, round.until), at), members=None)
     if round.until is not None:
         noted = note(state, at, f"deferred to {round.until:%Y-%m-%dT%H:%M:%SZ}: {SEND_WINDOW}")
         return replace(noted, phase="deferred", until=round.until, reason=SEND_WINDOW, members=None)
@@ -136,11 +155,13 @@ def after_action(plan: Plan, state: JourneyState, node: Act, fact: Performed, at
     return _leave_recorded(plan, note(state, at, "done"), node, at)
 
 
-def _hold(plan: Plan, state: JourneyState, reason: str, at: datetime) -> JourneyState:
-    """Wait for a resumption of the campaign, unless it has overtaken the answer."""
+def _hold(plan: Plan, state: JourneyState, answer: Held, at: datetime) -> JourneyState:
+    """Wait for a resumption or a release, unless it has overtaken the answer."""
+    held = replace(state, phase="held", until=answer.until, reason=answer.reason)
     if state.resumed:
-        return ask_resumed(plan, state, at)
-    return replace(note(state, at, f"held: {reason}"), phase="held", until=None, reason=reason)
+        return ask_resumed(plan, held, at)
+    until = "" if answer.until is None else f" until {answer.until:%Y-%m-%dT%H:%M:%SZ}"
+    return note(held, at, f"held{until}: {answer.reason}")
 
 
 def _leave_recorded(plan: Plan, state: JourneyState, node: Send | Act, at: datetime) -> JourneyState:

@@ -255,7 +255,7 @@ def _after_wake(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
             return next_round(plan, rested, node, at)
         case WaitFor():
             return arrive(plan, note(rested, at, "timed out"), node.on_timeout, at)
-        case Message() if state.phase == "deferred":
+        case Message() if state.phase in ("deferred", "held") and state.until is not None:
             return ask_again(state, at)
         case _:
             return state

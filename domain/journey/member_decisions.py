@@ -46,13 +46,14 @@ class PageDecision(Struct, frozen=True, kw_only=True):
     """The decisions about a page of members, and the position of the journey's row.
 
     `answer` is about all members at once; if it is None, each has a decision of their own. `until` is the earliest end
-    of a deferral.
+    of a deferral or a hold; with `is_held`, some are on hold.
     """
 
     answer: Held | Refused | None = None
     records: tuple[GateRecord, ...]
     reservations: tuple[Reservation, ...] = ()
     until: datetime | None = None
+    is_held: bool = False
     position: Position | None
 
 
@@ -85,13 +86,13 @@ def decide_page(
     shared = policy.check_journey(asked, journey)
     if shared is not None:
         return _for_all(request, plan, facts, shared)
-    records, reservations, ends = [], [], []
+    records, reservations, ends, is_held = [], [], [], False
     for member in members:
         if member.is_decided:
             continue
         decision = policy.decide_recipient(
             asked,
-            Recipient(member.traits, member.consent, member.suppressed, member.refused_addresses),
+            Recipient(member.traits, member.consent, member.suppressed, member.refused_addresses, holds=member.holds),
             window=rules.send_window,
             zone=member.zone(rules.timezone, timezone),
             rules=facts.rules,
@@ -100,12 +101,14 @@ def decide_page(
         records.append(_record(request, step.role, member.profile_id, decision))
         if isinstance(decision.answer, Granted):
             reservations.append(_reservation(request, step, facts, member.profile_id, asked.expires_at))
-        if isinstance(decision.answer, Deferred):
+        if isinstance(decision.answer, Deferred | Held) and decision.answer.until is not None:
             ends.append(decision.answer.until)
+        is_held |= isinstance(decision.answer, Held)
     return PageDecision(
         records=tuple(records),
         reservations=tuple(reservations),
         until=min(ends, default=None),
+        is_held=is_held,
         position=position_after_gate(request.next_positions, step.id, MembersPage(), request.at, plan.ends_at),
     )
 

@@ -114,8 +114,9 @@ def position_after_gate(
             return Position(step, "acting")
         case Deferred(until=until):
             return Position(step, "deferred", _seconds(at, until if ends_at is None else min(until, ends_at)))
-        case Held():
-            return Position(step, "held", _seconds(at, ends_at))
+        case Held(until=until):
+            ends = [end for end in (until, ends_at) if end is not None]
+            return Position(step, "held", _seconds(at, min(ends, default=None)))
         case Refused():
             [refused] = next_positions.positions
             return refused

@@ -25,7 +25,7 @@ class AwaitMatch(Struct, frozen=True):
 
 
 class AwaitResume(Struct, frozen=True):
-    """Rest until the campaign is resumed, at most until the instant, if there is one."""
+    """Rest until a resumption or a release, at most until the instant if given."""
 
     until: datetime | None = None
 
@@ -129,7 +129,7 @@ class Matched(Struct, frozen=True):
 
 
 class Resumed(Struct, frozen=True):
-    """The campaign runs again."""
+    """The campaign runs again, or a hold of the person was released."""
 
 
 class Skipped(Struct, frozen=True):

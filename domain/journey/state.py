@@ -53,8 +53,9 @@ class MembersRound(Struct, frozen=True, omit_defaults=True):
     """The progress of a step that sends to the members of an account.
 
     `after` is the cursor of the next page; None before the first one, and after the last one with `is_last`.
-    `message_ids` are those of the page that is being sent. `until` is the earliest end of the deferrals so far, at
-    which the next round begins; one begins at once if a message `is_postponed`.
+    `message_ids` are those of the page that is being sent. `until` is the earliest end of the deferrals and holds so
+    far, at which the next round begins; one begins at once if a message `is_postponed`. With `is_held`, a member is on
+    hold, whose release begins it as well.
     """
 
     after: str | None = None
@@ -62,6 +63,7 @@ class MembersRound(Struct, frozen=True, omit_defaults=True):
     message_ids: tuple[str, ...] = ()
     until: datetime | None = None
     is_postponed: bool = False
+    is_held: bool = False
 
 
 class JourneyState(Struct, frozen=True, omit_defaults=True):

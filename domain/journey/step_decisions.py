@@ -97,7 +97,7 @@ def decide_send(
     decision = policy.decide(
         asked,
         JourneyFacts(facts.journey_state, facts.ended_by, facts.campaign_state, rules.on_resume.overdue, facts.held_at),
-        Recipient(facts.traits, facts.consent, facts.suppressed, facts.refused_addresses),
+        Recipient(facts.traits, facts.consent, facts.suppressed, facts.refused_addresses, holds=facts.holds),
         window=rules.send_window,
         zone=facts.zone(rules.timezone, timezone),
         rules=facts.rules,

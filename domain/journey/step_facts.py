@@ -18,6 +18,7 @@ from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.registers import unpack
 from domain.people.segments.definition import Memberships
 from domain.sending.caps import CapRule, CountedMessage
+from domain.sending.holds import Hold
 
 # The outcome of a message that was never granted, and the arm of a split that the journey has not reached.
 NONE = "none"
@@ -47,7 +48,7 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
 
 
 class GateFacts(LockedFacts, frozen=True, kw_only=True):
-    """The facts of the gate. `held_at` is the last request, if it was held."""
+    """The facts of the gate. `held_at` is the last request, if a pause held it."""
 
     consent: dict[str, bool]
     ended_by: str | None
@@ -55,12 +56,13 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     held_at: datetime | None
     rules: list[CapRule]
     ledger: list[CountedMessage]
+    holds: list[Hold] = []
 
 
 class PageFacts(Struct, frozen=True, kw_only=True):
     """The facts of the gate that all members of an account share.
 
-    `profile_id` is the journey's person, who stands for the account. `held_at` is the last request, if it was held.
+    `profile_id` is the journey's person, who stands for the account. `held_at` is the last request, if a pause held it.
     """
 
     profile_id: UUID
@@ -88,6 +90,7 @@ class MemberFacts(Struct, frozen=True, kw_only=True):
     refused_addresses: dict[str, dict[str, str | None]]
     ledger: list[CountedMessage]
     is_decided: bool
+    holds: list[Hold] = []
 
     def zone(self, *fallbacks: str | None) -> ZoneInfo:
         """Return the person's time zone, else the device's, else the first fallback."""

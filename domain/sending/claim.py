@@ -11,7 +11,8 @@ from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
-from domain.sending.policy import SEND_WINDOW, Recipient, find_objection, find_opening
+from domain.sending.holds import find_hold
+from domain.sending.policy import ON_HOLD, SEND_WINDOW, Recipient, find_objection, find_opening
 
 # The states of a message in the ledger.
 MessageState = Literal["reserved", "sending", "sent", "failed", "cancelled", "unknown"]
@@ -21,8 +22,10 @@ SENT: Final = "sent"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 UNKNOWN: Final = "unknown"
-# A state of attempts, not of the ledger: the window has closed since the grant, and the gate is asked again.
+# A state of attempts, not of the ledger: since the grant, the window has closed or a hold has begun, and the gate is
+# asked again.
 POSTPONED: Final = "postponed"
+POSTPONING_REASONS: Final = (SEND_WINDOW, ON_HOLD)
 AttemptState = Literal[MessageState, "postponed"]
 
 
@@ -75,19 +78,21 @@ def claim(
 ) -> Proceed | Wait | Close | Done:
     """Decide what one attempt may do. `at` is on the journey's clock.
 
-    A message whose window has closed since the grant is cancelled: the gate is asked again, and may grant it anew.
+    A message whose window has closed since the grant, or whose recipient is on hold since, is cancelled: the gate is
+    asked again, and may grant it anew.
 
     A message in `sending` was left by an attempt that died, perhaps after the provider had accepted. It is handed over
     again only if that cannot reach a person twice, or twice is better than never, and only while its journey is active
-    and the person allows it: after an acknowledged exit or refusal, nothing is handed over. In quiet hours it is not
-    cancelled, since it may have gone out: it waits for their end and continues to count, under the key by which the
-    provider knows it.
+    and the person allows it: after an acknowledged exit or refusal, nothing is handed over. In quiet hours and on hold
+    it is not cancelled, since it may have gone out: it waits for their end and continues to count, under the key by
+    which the provider knows it.
     """
-    if message.state == CANCELLED and message.reason == SEND_WINDOW:
+    if message.state == CANCELLED and message.reason in POSTPONING_REASONS:
         return Done(POSTPONED)
     if message.state not in (RESERVED, SENDING):
         return Done(message.state)
     refusal = find_objection(message.channel, message.category, recipient)
+    hold = find_hold(recipient.holds, message.category, at)
     opens = find_opening(window, message.category, at, zone)
     paused = message.campaign_state == "paused"
     if message.state == SENDING:
@@ -95,6 +100,8 @@ def claim(
         due = message.journey_state == "active" and opens < message.expires_at and refusal is None
         if not repeatable or not due:
             return Close(UNKNOWN, "attempt_died")
+        if hold is not None:
+            return Wait("the person is on hold")
         if opens > at:
             return Wait("quiet hours", opens)
         return Wait("the campaign is paused") if paused else Proceed()
@@ -104,6 +111,8 @@ def claim(
         return Close(CANCELLED, "expired")
     if refusal is not None:
         return Close(CANCELLED, refusal.reason, refusal.detail)
+    if hold is not None:
+        return Close(CANCELLED, ON_HOLD)
     if opens > at:
         return Close(CANCELLED, SEND_WINDOW)
     return Wait("the campaign is paused") if paused else Proceed()

@@ -21,8 +21,10 @@ from domain.local_time.windows import LocalWindow, next_open
 from domain.people.consent import ConsentFacts, find_refusal
 from domain.sending import caps
 from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
+from domain.sending.holds import Hold, find_hold
 
 SEND_WINDOW: Final = "send_window"
+ON_HOLD: Final = "on_hold"
 PAUSED: Final = "paused"
 # The reasons that this build gives. Answers take any: after a roll-back, journeys meet those of a later build.
 RefusalReason = Literal[
@@ -56,10 +58,14 @@ class Deferred(Struct, frozen=True, tag="deferred", tag_field="answer"):
     reason: str
 
 
-class Held(Struct, frozen=True, tag="held", tag_field="answer"):
-    """The campaign is paused: the gate is asked again when it is resumed."""
+class Held(Struct, frozen=True, tag="held", tag_field="answer", omit_defaults=True):
+    """The campaign is paused, or the person is on hold.
+
+    The gate is asked again when it is resumed or the hold released, and at `until` if there is one.
+    """
 
     reason: str
+    until: datetime | None = None
 
 
 class Refused(Struct, frozen=True, tag="refused", tag_field="answer"):
@@ -75,13 +81,14 @@ Answer = Granted | Deferred | Held | Refused
 class MembersPage(Struct, frozen=True, tag="page", tag_field="answer", omit_defaults=True):
     """A page of members, and the messages that are reserved and may be sent.
 
-    `after` is the cursor of the next page; None after the last one. At `until`, the earliest end of the deferrals of
-    the page, the gate is asked again about those members.
+    `after` is the cursor of the next page; None after the last one. At `until`, the earliest end of the deferrals and
+    holds of the page, the gate is asked again about those members. With `is_held`, some of them are on hold.
     """
 
     message_ids: tuple[str, ...] = ()
     after: str | None = None
     until: datetime | None = None
+    is_held: bool = False
 
 
 # The answer about a page of members: a page, or an answer that concerns the journey and so all of them.
@@ -108,7 +115,7 @@ class Reservation(Struct, frozen=True):
 class JourneyFacts(Struct, frozen=True):
     """The facts about the journey of a message and its campaign.
 
-    `held_at` is the last request for the message, if it was held; with `overdue` "skip" such a message is not sent
+    `held_at` is the last request for the message, if a pause held it; with `overdue` "skip" such a message is not sent
     after the resumption.
     """
 
@@ -135,7 +142,7 @@ class Recipient(Struct, frozen=True):
 
     `suppressed` maps a channel to the reason why nothing may be sent on it (a bounce, a complaint, a request),
     `refused_addresses` to the refusals of the person's address there. `left` says how they have left the account of
-    the journey, or their role in it; None if they have not.
+    the journey, or their role in it; None if they have not. `holds` are the open ones that concern them.
     """
 
     traits: Mapping[str, Any]
@@ -143,6 +150,7 @@ class Recipient(Struct, frozen=True):
     suppressed: Mapping[str, str | None]
     refused_addresses: Mapping[str, Mapping[str, str | None]] = {}
     left: str | None = None
+    holds: Sequence[Hold] = ()
 
 
 class Objection(Struct, frozen=True):
@@ -187,8 +195,8 @@ def decide(
 ) -> GateDecision:
     """Decide whether a message may go.
 
-    The checks are journey, campaign, schedule, expiry, reachability, suppression, consent, send window and caps, in
-    this order. `zone` is the recipient's, for the window and for calendar caps.
+    The checks are journey, campaign, schedule, expiry, reachability, suppression, consent, hold, send window and caps,
+    in this order. `zone` is the recipient's, for the window and for calendar caps.
     """
     refused = check_journey(request, journey)
     if refused is not None:
@@ -228,6 +236,8 @@ def decide_recipient(
     if (found := find_objection(step.channel, step.category, recipient)) is not None:
         by: dict[str, Any] = {} if found.refused_by is None else {"refused_by": found.refused_by}
         return _refuse(found.reason, channel=step.channel, detail=found.detail, **by)
+    if (hold := find_hold(recipient.holds, step.category, at)) is not None:
+        return _hold(hold, expires_at, zone)
     if (opens := find_opening(window, step.category, at, zone)) > at:
         return _check_window(opens, expires_at, zone)
     capped = caps.check(
@@ -256,6 +266,18 @@ def find_objection(channel: str, category: str, recipient: Recipient) -> Objecti
     facts = ConsentFacts(recipient.consent, recipient.suppressed, recipient.refused_addresses)
     found = find_refusal(channel, facts, is_transactional=category == TRANSACTIONAL)
     return None if found is None else Objection(found.reason, found.detail, found.refused_by)
+
+
+def _hold(hold: Hold, expires_at: datetime, zone: ZoneInfo) -> GateDecision:
+    """Hold a message, at most until it expires: the hold may be released before."""
+    data = {
+        "hold": str(hold.id),
+        "subject": hold.subject,
+        "why": hold.why,
+        "until": hold.until.astimezone(zone),
+        "timezone": zone.key,
+    }
+    return GateDecision(Held(ON_HOLD, min(hold.until, expires_at)), data)
 
 
 def _check_window(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:

@@ -28,6 +28,8 @@ registry = Table(
     metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),
     Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    # The end of the hold that ends last; the gate looks for holds until then.
+    Column("holds_until", INSTANT),
     CheckConstraint("only_row", name="registry_has_one_row"),
 )
 

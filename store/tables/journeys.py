@@ -109,6 +109,8 @@ decisions = Table(
     Index("decisions_campaign", "campaign_key"),
     # Held journeys, for the resumption of their campaign.
     Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
+    # Messages on hold, for its release.
+    Index("decisions_on_hold", text("(data ->> 'hold')"), "journey_id", postgresql_where=text("reason = 'on_hold'")),
     # Decisions about the members of an account, for the timeline of its journey.
     Index("decisions_members", "journey_id", "recorded_at", postgresql_where=text("data ? 'role'")),
     # The arms of splits that a journey took.

@@ -1,4 +1,4 @@
-"""The send ledger."""
+"""The send ledger, and the holds of it."""
 
 from sqlalchemy import (
     BigInteger,
@@ -92,4 +92,24 @@ message_changes = Table(
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("recorded_xid", BigInteger, nullable=False, server_default=CURRENT_XID),
     Index("message_changes_recorded_xid", "recorded_xid"),
+)
+
+# Holds of all marketing to a person, over once released, at the event, or at `until`. The person was named by the id.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    Column("id_kind", Text, nullable=False),
+    Column("id_value", Text, nullable=False),
+    Column("until", INSTANT, nullable=False),
+    Column("event", Text),
+    Column("reason", Text, nullable=False),
+    Column("placed_by", Text, nullable=False),
+    Column("placed_at", INSTANT, nullable=False),
+    Column("ended_at", INSTANT),
+    Column("ended_by", Text),
+    Index("holds_profile_id", "profile_id"),
+    # For the gate, and for the events that end holds.
+    Index("holds_open", "profile_id", "until", postgresql_where=text("ended_at IS NULL")),
 )

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shlex
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,10 @@ async def _known(harness: Harness, words: list[str], capsys: Output) -> dict[str
         case ["journeys", _, "ID"]:
             # As long as there is one, it is one that rests at the first step.
             query = "SELECT id::text FROM journeys WHERE status = 'waiting' AND step = 'cool-off' LIMIT 1"
+        case ["hold", "--user", *_]:
+            return {"INSTANT": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"}
+        case ["hold", "release", "ID"]:
+            query = "SELECT id::text FROM holds"
         case ["operations", "ID", *_]:
             query = "SELECT id::text FROM operations LIMIT 1"
         case ["keys", "revoke", "ID"]:

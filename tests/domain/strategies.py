@@ -172,8 +172,10 @@ def answer(tape: Tape, at: datetime) -> Answer:
             return Refused("capped")
         case 2 | 3:
             return Refused("expired")
-        case 4 | 5 | 6:
+        case 4 | 5:
             return Held("campaign_paused")
+        case 6:
+            return Held("on_hold", at + timedelta(minutes=tape.below(120)))
         case 7 | 8 | 9:
             return Deferred(at + timedelta(minutes=tape.below(120)), "capped")
         case _:
@@ -192,7 +194,8 @@ def members_answer(tape: Tape, at: datetime, after: str | None = None) -> Member
         case _:
             ids = tuple(f"m{number}" for number in range(tape.below(3)))
             page = f"{after or 'p'}+" if tape.below(2) else None
-            return MembersPage(ids, page, at + timedelta(minutes=tape.below(120)) if tape.below(4) == 3 else None)
+            until = at + timedelta(minutes=tape.below(120)) if tape.below(4) == 3 else None
+            return MembersPage(ids, page, until, until is not None and tape.below(2) == 1)
 
 
 def members_settled(tape: Tape, *, journey_ended: bool = False) -> MembersSettled:

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
         ("cool-off", "waiting", datetime(2026, 12, 1, 8, 0, tzinfo=UTC), "waits at cool-off until 2026-12-01 09:00"),
         ("reacted", "waiting", None, "waits at reacted"),
         ("nudge", "deferred", datetime(2026, 11, 30, 8, 0, tzinfo=UTC), "is deferred at nudge until 09:00"),
-        ("nudge", "held", None, "is held at nudge until the campaign is resumed"),
+        ("nudge", "held", None, "is held at nudge until the campaign is resumed or the hold ends"),
         ("nudge", "acting", None, "is at nudge"),
         (None, None, None, "is about to begin"),
     ],

@@ -148,7 +148,7 @@ class Interpreter:
                 raise
             is_awake = isinstance(fact, Woke) and (is_over() or (until is not None and at >= until))
             is_skipped = isinstance(fact, Skipped) and fact.step == skipped_as and not is_over()
-            if is_awake or is_skipped or (until is None and isinstance(fact, Resumed)):
+            if is_awake or is_skipped or (command is AwaitResume and isinstance(fact, Resumed)):
                 self._hears_from = at
                 return is_skipped
             self._end()
@@ -311,10 +311,10 @@ class Interpreter:
                         return
                 case Deferred(until=until, reason=reason):
                     yield from self._sleep(until, f"deferred {step.id}: {reason}")
-                case Held():
+                case Held(reason=reason, until=until):
                     if not self._is_resumed:
-                        yield from self._rest(None, AwaitResume)
-                    if self._retimes:
+                        yield from self._rest(until, AwaitResume)
+                    if self._retimes and reason == "campaign_paused":
                         reached = self._at
                 case Refused(reason=reason, journey_ended=is_ended):
                     if is_ended:
@@ -340,7 +340,7 @@ class Interpreter:
     ) -> Walk[tuple[bool, int, datetime]]:
         """Goes through all members once; whether none is left, else the next attempt, and when the step was reached."""
         cursor: str | None = None
-        until, is_postponed = list[datetime](), False
+        until, is_postponed, is_held = list[datetime](), False, False
         while True:
             self._is_resumed = False
             command = AuthorizeMembers(step.id, visit, ask, reached, cursor)
@@ -349,6 +349,7 @@ class Interpreter:
                 case MembersPage(message_ids=ids):
                     cursor = answer.after
                     until += [answer.until] if answer.until is not None else []
+                    is_held |= answer.is_held
                     if ids:
                         self._hears_from = self._at
                         self._end()
@@ -358,11 +359,15 @@ class Interpreter:
                         if settled.journey_ended:
                             raise _Over("exited", recorded=True)
                         is_postponed |= "postponed" in settled.outcomes
+                    if is_held and self._is_resumed:
+                        is_held, is_postponed = False, True
                     if cursor is not None:
                         continue
                     if not is_postponed and not until:
                         return True, ask, reached
-                    if not is_postponed:
+                    if not is_postponed and is_held:
+                        yield from self._rest(min(until), AwaitResume)
+                    elif not is_postponed:
                         yield from self._sleep(min(until), f"deferred {step.id}: send_window")
                     self._hears_from = self._at
                     return False, ask + 1, reached

@@ -1,9 +1,11 @@
 from datetime import UTC, datetime, time, timedelta
 from itertools import product
 from typing import get_args
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from domain.campaign.life import CampaignState
 from domain.journey.state import StoredState
@@ -27,6 +29,7 @@ from domain.sending.claim import (
     may_repeat,
 )
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
+from domain.sending.holds import Hold
 from domain.sending.policy import Recipient
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -35,6 +38,7 @@ REFUSING = Recipient({"email": "ada@example.com"}, {"email": False}, {})
 SUPPRESSED = Recipient({"email": "ada@example.com"}, {}, {"email": "complained"})
 UNREACHABLE = Recipient({}, {}, {})
 REFUSED_BY_ADDRESS = Recipient({"email": "ada@example.com"}, {}, {}, {"email": {"opt_out": "unsubscribed by link"}})
+HELD = replace(REACHABLE, holds=[Hold(UUID(int=1), "user", NOON + timedelta(days=1), "complaint")])
 DETAILS = {
     "no_consent": "the profile refuses email",
     "suppressed": "complained",
@@ -130,6 +134,19 @@ def test_what_was_given_back_is_postponed_however_often_it_is_asked(journey: Sto
     for window in (MORNING, QUIET_HOUR):
         assert attempt(CANCELLED, reason="send_window", window=window, journey=journey) == Done(POSTPONED)
     assert attempt(CANCELLED, reason="expired", window=QUIET_HOUR, journey=journey) == Done(CANCELLED)
+
+
+def test_a_reservation_is_given_back_on_hold() -> None:
+    assert attempt(RESERVED, recipient=HELD) == Close(CANCELLED, "on_hold")
+    assert attempt(RESERVED, recipient=HELD, category=TRANSACTIONAL) == Proceed()
+    assert attempt(RESERVED, recipient=HELD, journey="exited") == Close(CANCELLED, "journey_ended")
+    assert attempt(CANCELLED, recipient=HELD, reason="on_hold") == Done(POSTPONED)
+
+
+def test_what_a_dead_attempt_left_waits_for_the_end_of_a_hold() -> None:
+    assert attempt(SENDING, recipient=HELD, honours=True) == Wait("the person is on hold")
+    assert attempt(SENDING, recipient=HELD) == Close(UNKNOWN, "attempt_died")
+    assert attempt(SENDING, recipient=HELD, category=TRANSACTIONAL) == Proceed()
 
 
 def test_what_a_dead_attempt_left_waits_for_the_end_of_quiet_hours_and_is_not_given_back() -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from itertools import combinations
 from typing import Any, get_args
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -11,6 +12,7 @@ from domain.campaign.plan import MessagePriority, OnCapped, Send
 from domain.local_time.windows import LocalWindow
 from domain.sending import policy
 from domain.sending.caps import MAX_PERIOD_SECONDS, CapRule, CountedMessage
+from domain.sending.holds import Hold
 from domain.sending.policy import (
     Answer,
     Deferred,
@@ -33,6 +35,8 @@ REACHABLE = Recipient({"email": "ada@example.com"}, {}, {})
 ONE_A_MINUTE = CapRule("minutely", limit=1, window=60)
 HALF_AN_HOUR = timedelta(minutes=30)
 LONDON, TOKYO = ZoneInfo("Europe/London"), ZoneInfo("Asia/Tokyo")
+
+HOLD = Hold(UUID(int=1), "user", NOON + timedelta(hours=5), "complaint")
 
 Facts = dict[str, Any]
 
@@ -107,6 +111,10 @@ def no_consent(known: Facts) -> None:
     known.update(recipient=msgspec.structs.replace(known["recipient"], consent={"email": False}))
 
 
+def on_hold(known: Facts) -> None:
+    known.update(recipient=msgspec.structs.replace(known["recipient"], holds=[HOLD]))
+
+
 def send_window(known: Facts) -> None:
     known.update(window=LocalWindow(time(9), time(12)))
 
@@ -127,6 +135,7 @@ IN_ORDER: list[Obstacle] = [
     unreachable,
     suppressed,
     no_consent,
+    on_hold,
     send_window,
     capped,
 ]
@@ -135,7 +144,8 @@ REASONS: list[RefusalReason] = [reason for reason in get_args(RefusalReason) if 
 ANSWERS: dict[Obstacle, Answer] = {
     journey_ended: Refused("journey_ended", journey_ended=True),
     campaign_paused: Held("campaign_paused"),
-    **dict(zip(IN_ORDER[2:], map(Refused, REASONS), strict=True)),
+    on_hold: Held("on_hold", NOON + timedelta(hours=1)),
+    **dict(zip((one for one in IN_ORDER[2:] if one is not on_hold), map(Refused, REASONS), strict=True)),
 }
 DATA: dict[Obstacle, dict[str, Any]] = {
     journey_ended: {"state": "exited", "ended_by": "e1"},
@@ -148,6 +158,13 @@ DATA: dict[Obstacle, dict[str, Any]] = {
     unreachable: {"channel": "email", "detail": "the profile has no trait email"},
     suppressed: {"channel": "email", "detail": "bounced", "refused_by": "profile"},
     no_consent: {"channel": "email", "detail": "the profile refuses email", "refused_by": "profile"},
+    on_hold: {
+        "hold": str(HOLD.id),
+        "subject": "user",
+        "why": "complaint",
+        "until": HOLD.until,
+        "timezone": "Europe/London",
+    },
     send_window: {
         "opens_at": datetime(2026, 11, 2, 9, tzinfo=UTC),
         "expires_at": NOON + timedelta(hours=1),
@@ -455,3 +472,23 @@ def test_an_answer_survives_its_way(answer: Answer) -> None:
 def test_an_answer_of_a_later_build_is_read_after_a_roll_back(stored: dict[str, Any]) -> None:
     answer = msgspec.convert(stored, Answer)
     assert msgspec.to_builtins(answer) == stored
+
+
+# Holds
+
+
+def test_a_hold_concerns_marketing_until_it_is_over() -> None:
+    on = msgspec.structs.replace(REACHABLE, holds=[HOLD])
+    urgent = msgspec.structs.replace(STEP, category="transactional")
+    assert decide({**facts(), "recipient": on, "step": urgent}).answer == Granted("m1")
+    over = {**facts(), "recipient": on, "at": HOLD.until, "step": msgspec.structs.replace(STEP, expires=86_400)}
+    assert decide(over).answer == Granted("m1")
+
+
+def test_a_hold_that_ends_before_the_message_expires_lasts_as_long() -> None:
+    long = msgspec.structs.replace(STEP, expires=86_400)
+    sooner = msgspec.structs.replace(HOLD, id=UUID(int=2), until=NOON + timedelta(hours=2))
+    on = msgspec.structs.replace(REACHABLE, holds=[sooner, HOLD])
+    decision = decide({**facts(), "recipient": on, "step": long})
+    assert decision.answer == Held("on_hold", HOLD.until)
+    assert decision.data["hold"] == str(HOLD.id)

@@ -1,0 +1,141 @@
+"""Holds: place, list and release them, and end those that wait for an event."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from application.people import lock_person, unknown_person
+from domain.access import Actor
+from domain.errors import ConflictError, NotFoundError
+from domain.people.identity import PersonRef
+from domain.sending.holds import HoldState, check_end, state_of
+from domain.tracking.event import SOJOURN_SOURCE, Trust
+from store import audit, campaigns, holds, operations, profiles
+from store.database import Connection, Database
+from store.events import StoredEvent
+from store.holds import HoldRow
+
+# Open holds of one person: the gate reads them all.
+MAX_OPEN: Final = 20
+
+
+class HoldView(Struct, frozen=True):
+    """A hold and its state. `user` is the id by which the person was named, of a kind."""
+
+    id: UUID
+    user: str
+    kind: str
+    until: datetime
+    event: str | None
+    reason: str
+    state: HoldState
+    placed_by: str
+    placed_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+
+
+class HoldRequest(Struct, frozen=True):
+    """A hold of a person until an instant, or an event of theirs before it."""
+
+    person: PersonRef
+    until: datetime
+    reason: str
+    event: str | None = None
+
+
+class Holds:
+    """Holds all marketing to people, and releases it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def place(self, request: HoldRequest, *, by: Actor) -> HoldView:
+        """Place a hold.
+
+        Once this returns, no marketing message is handed over to the person any more. Raises NotFoundError,
+        ConflictError beyond MAX_OPEN, and InvalidRequestError for an end that is past or too far.
+        """
+        async with self._database.transaction() as connection:
+            now = connection.clock.now()
+            check_end(request.until, now)
+            await campaigns.lock_registry_shared(connection)
+            person = await lock_person(connection, request.person)
+            if await holds.count_open(connection, person.id) >= MAX_OPEN:
+                raise ConflictError(f"{request.person} has {MAX_OPEN} open holds: release one first")
+            hold = await holds.place(
+                connection,
+                person.id,
+                id_kind=request.person.kind or "user",
+                id_value=request.person.id,
+                until=request.until,
+                event=request.event,
+                reason=request.reason,
+                placed_by=by.name,
+            )
+            await audit.record(connection, by, "hold.place", request.person.id, {"hold": str(hold.id)})
+            return _view(hold, now)
+
+    async def page(
+        self, *, person: PersonRef | None, only_open: bool, before: UUID | None, limit: int
+    ) -> list[HoldView]:
+        """Return holds, the newest first. Raises NotFoundError for a person never named."""
+        async with self._database.transaction() as connection:
+            profile_id = None if person is None else await profiles.find(connection, person)
+            if person is not None and profile_id is None:
+                raise unknown_person(person)
+            found = await holds.page(connection, profile_id=profile_id, only_open=only_open, before=before, limit=limit)
+            return [_view(hold, connection.clock.now()) for hold in found]
+
+    async def release(self, id: UUID, *, by: Actor) -> HoldView:
+        """Release a hold; its messages go on. One that is over stays as it is.
+
+        Raises NotFoundError.
+        """
+        async with self._database.transaction() as connection:
+            if await holds.end(connection, id, by.name):
+                await request_release(connection, [id], by.name)
+                await audit.record(connection, by, "hold.release", str(id))
+            hold = await holds.find(connection, id)
+            if hold is None:
+                raise NotFoundError(f"there is no hold {id}", hold=str(id))
+            return _view(hold, connection.clock.now())
+
+
+async def request_release(connection: Connection, ids: Sequence[UUID], requested_by: str) -> None:
+    """Let the journeys ask again that ended holds have held."""
+    for id in ids:
+        await operations.insert_for_deployment(connection, "release", {"hold": str(id)}, requested_by=requested_by)
+
+
+async def end_holds_by_events(connection: Connection, stored: Sequence[StoredEvent]) -> None:
+    """End the open holds that wait for one of these events.
+
+    Neither history nor what a browser reports without a user token ends one.
+    """
+    ending = [
+        {"profile_id": one.profile_id, "name": one.event.name, "id": str(one.event.id)}
+        for one in stored
+        if one.event.type == "track" and one.event.trust is Trust.VERIFIED and not one.event.is_history
+    ]
+    if ending and (ended := await holds.end_by_events(connection, ending)):
+        await request_release(connection, ended, SOJOURN_SOURCE)
+
+
+def _view(hold: HoldRow, now: datetime) -> HoldView:
+    return HoldView(
+        id=hold.id,
+        user=hold.id_value,
+        kind=hold.id_kind,
+        until=hold.until,
+        event=hold.event,
+        reason=hold.reason,
+        state=state_of(hold.until, hold.ended_at, now),
+        placed_by=hold.placed_by,
+        placed_at=hold.placed_at,
+        ended_at=hold.ended_at,
+        ended_by=hold.ended_by,
+    )
