@@ -46,9 +46,10 @@ class Document(ResponseModel):
 
 
 class RuleReader(ResponseModel):
-    model_config = example({"campaign": "win-back", "version": 2})
+    model_config = example({"kind": "campaign", "key": "win-back", "version": 2})
 
-    campaign: str
+    kind: Literal["campaign", "segment"]
+    key: str
     version: int
 
 
@@ -60,7 +61,8 @@ class DocumentRuleChange(ResponseModel):
     before: dict[str, Any] | None = Field(description="as the document in force has it")
     after: dict[str, Any] | None = Field(description="as the given document has it")
     read_by: list[RuleReader] = Field(
-        description="versions that users enter, or that journeys are on, and that name it: then it cannot be removed"
+        description="what names it, so that it cannot be removed: versions of campaigns that users enter, or that "
+        "journeys are on, and segments"
     )
 
 

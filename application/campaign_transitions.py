@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from application.audience_schedule import enter_at_start
+from application.references import require_names
 from domain.access import SOJOURN, Actor
 from domain.campaign import life
 from domain.campaign.life import (
@@ -25,7 +26,7 @@ from domain.errors import ConflictError, NotFoundError
 from domain.journey.forecast import InFlightPolicy
 from domain.operations import OperationKind
 from domain.revisions import UNCONDITIONAL, Precondition
-from store import audit, campaigns, computed_traits, operations, outbox
+from store import audit, campaigns, operations, outbox
 from store.campaigns import Campaign, Version
 from store.database import Connection
 from store.operations import Operation
@@ -99,12 +100,7 @@ async def activate_version(
     Returns the operation on journeys of other versions; None if they go on unchanged. A paused campaign stays paused.
     """
     rules = await _startable(connection, campaign, version)
-    if missing := await computed_traits.find_missing(connection, campaign.key, version):
-        raise ConflictError(
-            f"version {version} of {campaign.key} reads computed traits that are no longer there: "
-            f"{', '.join(missing)}. Apply them to the document of computed traits first",
-            campaign=campaign.key,
-        )
+    await require_names(connection, campaign.key, version)
     others = [one for one in await campaigns.versions_in_use(connection, campaign.key) if one != version]
     # All of its former journeys have ended, else it could not be started.
     exiting = [one for one in campaign.exiting if one != version]

@@ -9,13 +9,14 @@ from uuid import UUID
 from application import campaign_transitions as transitions
 from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
+from application.references import load_names
 from domain.access import Actor
 from domain.campaign.document_warnings import cycle_warnings
 from domain.campaign.life import ARCHIVED, PAUSED, CampaignState, StopMode
 from domain.errors import Problem
 from domain.journey.forecast import InFlightPolicy
 from domain.revisions import UNCONDITIONAL, Precondition
-from store import audit, campaigns, computed_traits, operations
+from store import audit, campaigns, operations
 from store.campaigns import Campaign
 from store.database import Connection, Database
 
@@ -72,8 +73,8 @@ class Campaigns:
     ) -> PublishedVersion:
         """Publish a document as a version, unless the latest is the same, or refuse it."""
         async with self._database.own_transaction() as connection:
-            computed = await computed_traits.load_types(connection)
-        checked = await self._documents.campaign(CampaignText(source, file, templates, computed))
+            names = await load_names(connection)
+        checked = await self._documents.campaign(CampaignText(source, file, templates, names))
         async with self._database.transaction() as connection:
             await campaigns.lock_registry_exclusive(connection)
             version, created = await transitions.insert_version(

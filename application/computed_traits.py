@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct, convert, to_builtins
 
 from application.computed_states import recount
+from application.references import describe_readers, find_trait_readers
 from application.segments import request_judgement
 from domain.access import Actor
 from domain.errors import ConflictError
@@ -34,8 +35,8 @@ async def apply_traits(connection: Connection, traits: Sequence[NamedTrait], by:
     """Put definitions in force; the caller holds the registry's exclusive lock.
 
     The same rule under the same key goes on. An operation counts earlier events; it is requested again for definitions
-    whose operation was cancelled. Raises ConflictError if a campaign reads a trait that would be removed, or have
-    another type.
+    whose operation was cancelled. Raises ConflictError if a campaign or a segment reads a trait that would be removed,
+    or have another type.
     """
     stored = await computed_traits.load(connection)
     wanted = {trait.key: trait.rule for trait in traits}
@@ -59,18 +60,13 @@ async def _require_unread(
         for one in stored
         if (rule := wanted.get(one.definition.key)) is None or rule.type != one.definition.rule.type
     ]
-    readers = await computed_traits.find_readers(connection, broken) if broken else {}
-    if not readers:
-        return
-    told = "; ".join(
-        f"`{key}` is read by {', '.join(f'{one.campaign} (version {one.version})' for one in known)}"
-        for key, known in readers.items()
-    )
-    raise ConflictError(
-        f"{told}: keep it, with the same type. To remove it, first apply versions that do not read it and end the "
-        "journeys of the others, or stop the campaign; for another type, take another key",
-        read_by={key: to_builtins(known) for key, known in readers.items()},
-    )
+    readers = await find_trait_readers(connection, broken) if broken else {}
+    if readers:
+        raise ConflictError(
+            f"{describe_readers(readers)}: keep it, with the same type. To remove it, first apply versions that do "
+            "not read it and end the journeys of the others, or stop the campaign; for another type, take another key",
+            read_by=to_builtins(readers),
+        )
 
 
 async def describe_traits(connection: Connection) -> Mapping[str, Mapping[str, Any]]:

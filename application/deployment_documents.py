@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from application.computed_traits import apply_traits, describe_traits
 from application.documents import Documents
+from application.references import find_trait_readers
 from domain.access import Actor
 from domain.deployment_documents import COMPUTED, DocumentKind, RuleChange, RuleReader, compare_rules
 from domain.revisions import UNCONDITIONAL, Precondition
-from store import audit, computed_traits, documents
+from store import audit, documents
 from store.database import Connection, Database
 from store.documents import StoredDocument
 
@@ -23,9 +24,9 @@ _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaita
 _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {
     COMPUTED.name: describe_traits
 }
-# The versions of campaigns that name rules, by these.
+# The campaigns and segments that name rules, by these.
 _READERS: Final[Mapping[str, Callable[[Connection, Sequence[str]], Awaitable[Mapping[str, Sequence[RuleReader]]]]]] = {
-    COMPUTED.name: computed_traits.find_readers
+    COMPUTED.name: find_trait_readers
 }
 
 
@@ -82,7 +83,7 @@ class DeploymentDocuments:
     ) -> DocumentView:
         """Replace the rules for every decision from now on, or refuse the document.
 
-        Raises ConflictError if a campaign reads a rule that it removes.
+        Raises ConflictError if a campaign or a segment reads a rule that it removes.
         """
         rules = await self._checks.rules(kind, source, file)
         async with self._database.transaction() as connection:

@@ -1,26 +1,28 @@
 """Checks of authors' documents, isolated from the rest of the process."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from domain.campaign.difference import Change
 from domain.campaign.publication import Published
+from domain.deployed_names import DeployedNames
 from domain.deployment_documents import DocumentKind, Rule
-from domain.people.computed.definition import TraitType
+from domain.people.segment_document import CheckedSegment, SegmentSource
+from domain.people.segments.definition import SegmentRule
 
 
 class CampaignText(Struct, frozen=True):
     """A campaign document as its author wrote it, with its templates by file name.
 
-    `computed` are the types of the deployment's computed traits, by which it is checked.
+    `names` are the deployment's, by which it is checked.
     """
 
     source: str
     file: str
     templates: Mapping[str, str]
-    computed: Mapping[str, TraitType] | None = None
+    names: DeployedNames | None = None
 
 
 class Documents(Protocol):
@@ -36,6 +38,12 @@ class Documents(Protocol):
 
     async def rules(self, kind: DocumentKind[Rule], source: str, file: str) -> list[Rule]:
         """Return the rules of a document of the deployment."""
+        ...
+
+    async def segments(
+        self, texts: Sequence[SegmentSource], names: DeployedNames, deployed: Mapping[str, SegmentRule]
+    ) -> list[CheckedSegment]:
+        """Check segments together, by the names and the segments of the deployment."""
         ...
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:

@@ -13,6 +13,7 @@ from application import campaign_transitions as transitions
 from application.audience_sample import AudienceSample, sample_audience
 from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
+from application.references import load_names
 from domain.access import Actor
 from domain.campaign.difference import Change
 from domain.campaign.document_warnings import cycle_warnings
@@ -21,7 +22,7 @@ from domain.campaign.publication import Published, find_shared_keys
 from domain.campaign.rules import Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, InFlightPolicy, forecast
-from store import audit, campaigns, computed_traits, journey_versions
+from store import audit, campaigns, journey_versions
 from store.campaigns import Campaign, Version
 from store.database import Connection, Database
 
@@ -135,10 +136,8 @@ class Plans:
 
     async def _check(self, document: Document) -> Published:
         async with self._database.own_transaction() as connection:
-            computed = await computed_traits.load_types(connection)
-        return await self._documents.campaign(
-            CampaignText(document.source, document.file, document.templates, computed)
-        )
+            names = await load_names(connection)
+        return await self._documents.campaign(CampaignText(document.source, document.file, document.templates, names))
 
     async def _check_all(self, key: str, document: Document) -> Published:
         checked = await self._check(document)

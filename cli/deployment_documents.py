@@ -71,7 +71,7 @@ def _print_plan(kind: DocumentKind[Any], planned: dict[str, Any]) -> None:
             if before.get(field) != after.get(field) and change["kind"] == "changed":
                 typer.echo(printable(f"      {field}: {_value(before, field)} -> {_value(after, field)}"))
         for reader in change["read_by"]:
-            typer.echo(printable(f"      read by {reader['campaign']}, version {reader['version']}"))
+            typer.echo(printable(f"      read by {reader['kind']} {reader['key']}, version {reader['version']}"))
 
 
 def _value(rule: dict[str, Any], field: str) -> str:

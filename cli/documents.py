@@ -77,11 +77,13 @@ def _key_in(file: Path, source: str, templates: dict[str, str]) -> str:
     from domain.campaign.publication import check
     from domain.document_schemas import find_document_kind
 
-    kind = DEPLOYMENT_DOCUMENTS.get(find_document_kind(document))
-    if kind is not None:
+    found = find_document_kind(document)
+    kind = DEPLOYMENT_DOCUMENTS.get(found)
+    if found == "segment" or kind is not None:
+        title, command = ("a segment", "segments") if kind is None else (kind.title, kind.command)
         raise InvalidRequestError(
-            f"{file} holds {kind.title}, not a campaign. Apply it by `sojourn {kind.command} apply {file}`, and "
-            "keep it outside the folder of the campaigns"
+            f"{file} holds {title}, not a campaign. Apply it by `sojourn {command} apply {file}`, and keep it outside "
+            "the folder of the campaigns"
         )
     return check(source, str(file), templates).definition.key
 

@@ -18,6 +18,7 @@ from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 
 if TYPE_CHECKING:
     from domain.campaign.publication import Published
+    from domain.people.segment_document import CheckedSegment
 
 NOT_CHECKED: Final = (
     "Only a deployment knows whether a campaign takes a new version, what becomes of its users in flight, whether it "
@@ -27,7 +28,7 @@ NOT_CHECKED: Final = (
 
 @dataclass(slots=True)
 class _Checked:
-    """A file's content, problems and warnings; `campaign` is None for other documents."""
+    """A file's content, problems and warnings; the document itself if it is valid."""
 
     file: str
     kind: str = "campaign"
@@ -35,6 +36,7 @@ class _Checked:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     campaign: "Published | None" = None
+    segment: "CheckedSegment | None" = None
 
 
 def validate(files: FilesArgument, as_json: AsJson = False) -> None:
@@ -73,6 +75,8 @@ def _check(file: Path) -> _Checked:
         checked.kind = find_document_kind(read(text, checked.file).data)
         if checked.kind == "campaign":
             _check_campaign(checked, text, templates_beside(file))
+        elif checked.kind == "segment":
+            _check_segment(checked, text)
         else:
             _check_rules(checked, text)
     except InvalidDocumentError as error:
@@ -91,6 +95,14 @@ def _check_campaign(checked: _Checked, text: str, templates: dict[str, str]) -> 
     checked.holds = f"campaign {published.definition.key}, with {names}"
 
 
+def _check_segment(checked: _Checked, text: str) -> None:
+    from domain.people.segment_document import parse_segment
+
+    segment = checked.segment = parse_segment(text, checked.file)
+    checked.warnings = list(segment.warnings)
+    checked.holds = f"segment {segment.key}"
+
+
 def _check_rules(checked: _Checked, text: str) -> None:
     kind = deployment_document(checked.kind)
     checked.holds = f"{kind.title}, {number_of(len(kind.parse(text, checked.file)), 'rule')}"
@@ -100,14 +112,16 @@ def _check_together(checked: Sequence[_Checked]) -> None:
     """Check for shared keys, and for cycles among the given campaigns."""
     from domain.campaign.document_warnings import cycle_warnings
     from domain.campaign.publication import find_shared_keys
+    from domain.people.segment_document import find_shared_segment_keys
 
-    campaigns = {each.file: each for each in checked if each.campaign is not None}
+    files = {each.file: each for each in checked}
     published = [each.campaign for each in checked if each.campaign is not None]
-    for problem in find_shared_keys(published):
-        campaigns[problem.file].problems.append(problem)
+    segments = [each.segment for each in checked if each.segment is not None]
+    for problem in (*find_shared_keys(published), *find_shared_segment_keys(segments)):
+        files[problem.file].problems.append(problem)
     rules = {each.definition.key: each.rules for each in published}
     for one in published:
-        campaigns[one.source.file].warnings += cycle_warnings(one.source, one.definition.key, rules)
+        files[one.source.file].warnings += cycle_warnings(one.source, one.definition.key, rules)
 
 
 def _as_json(checked: _Checked) -> dict[str, Any]:

@@ -53,16 +53,23 @@ class DocumentKind(Struct, Generic[Rule], frozen=True):
 
 
 class RuleReader(Struct, frozen=True):
-    """A version of a campaign that users enter, or that journeys are on."""
+    """A version in use that names a rule: of a campaign or of a segment.
 
-    campaign: str
+    Users enter the version of the campaign, or journeys are on it; that of the segment is in force.
+    """
+
+    kind: Literal["campaign", "segment"]
+    key: str
     version: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key} (version {self.version})"
 
 
 class RuleChange(Struct, frozen=True):
     """A rule that a document adds, removes or changes; as authors write it.
 
-    `read_by` are the versions of campaigns that name the rule as it is now.
+    `read_by` are the campaigns and segments that name the rule as it is now.
     """
 
     kind: Literal["added", "removed", "changed"]

@@ -8,9 +8,11 @@ from domain.campaign.json_schema import json_schema
 from domain.campaign.schema import DocumentModel
 from domain.deployment_documents import DEPLOYMENT_DOCUMENTS
 from domain.errors import NotFoundError
+from domain.people.segment_document import SegmentDocument
 
 _DOCUMENTS: dict[str, tuple[type[DocumentModel], str]] = {
     "campaign": (CampaignDocument, "Sojourn campaign"),
+    "segment": (SegmentDocument, "Sojourn segment"),
     **{name: (kind.model, f"Sojourn {kind.title}") for name, kind in DEPLOYMENT_DOCUMENTS.items()},
 }
 NAMES = tuple(_DOCUMENTS)

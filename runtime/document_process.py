@@ -25,6 +25,7 @@ from domain.campaign.difference import Change, compare_versions
 from domain.deployment_documents import deployment_document
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError
+from domain.people.segment_document import check_segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ _WARM_UP = CampaignText(
 
 
 def _check_campaign(text: CampaignText) -> publication.Published:
-    return publication.check(text.source, text.file, text.templates, text.computed)
+    return publication.check(text.source, text.file, text.templates, text.names)
 
 
 def _compare(before: CampaignText | None, after: CampaignText) -> list[Change]:
@@ -70,6 +71,7 @@ def _check_rules(kind: str, source: str, file: str) -> list[Any]:
 JOBS: Final[Mapping[str, Callable[..., Any]]] = {
     "campaign": _check_campaign,
     "rules": _check_rules,
+    "segments": check_segments,
     "changes": _compare,
 }
 

@@ -8,14 +8,18 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from application.documents import CampaignText
 from domain.campaign.difference import Change
 from domain.campaign.publication import Published
+from domain.deployed_names import DeployedNames
 from domain.deployment_documents import DocumentKind, Rule
 from domain.errors import InvalidDocumentError, OverloadedError, Problem
+from domain.people.segment_document import CheckedSegment, SegmentSource
+from domain.people.segments.definition import SegmentRule
 from runtime.document_process import PID_BYTES, Limits
 
 MAX_AT_ONCE: Final = 2
@@ -68,6 +72,13 @@ class DocumentProcesses:
     async def rules(self, kind: DocumentKind[Rule], source: str, file: str) -> list[Rule]:
         rules: list[Rule] = await self._check("rules", file, kind.name, source, file)
         return rules
+
+    async def segments(
+        self, texts: Sequence[SegmentSource], names: DeployedNames, deployed: Mapping[str, SegmentRule]
+    ) -> list[CheckedSegment]:
+        file = texts[0].file if texts else "segments"
+        checked: list[CheckedSegment] = await self._check("segments", file, texts, names, deployed)
+        return checked
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:
         changes: list[Change] = await self._check("changes", after.file, before, after)

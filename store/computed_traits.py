@@ -1,23 +1,14 @@
 """The computed traits of the deployment, each definition under an id of its own."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
-from domain.deployment_documents import RuleReader
 from domain.people.computed.definition import TraitDefinition, TraitRule, TraitType
 from domain.people.computed.deployed import DeployedTraits
-from store import campaigns
 from store.database import Connection
-
-# The traits that the expressions, triggers and templates of a version name, within JSON.
-_NAMED: Final = r"""
-SELECT DISTINCT found[1] AS key
-FROM regexp_matches(concat_ws(' ', rules, plan, templates), 'profile\W{1,4}computed\W{1,6}(\w+)', 'g') AS found
-"""
 
 
 class StoredTrait(Struct, frozen=True):
@@ -80,41 +71,6 @@ async def add(connection: Connection, rules: Mapping[str, TraitRule]) -> list[in
         (Jsonb(rules),),
     )
     return [row["id"] for row in await cursor.fetchall() if row["ready_at"] is None]
-
-
-async def find_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
-    """Return the versions in use that name these traits, by key.
-
-    Users enter them, or journeys are on them.
-    """
-    used = [one for one in await campaigns.listening_versions(connection) if one.lets_in or one.has_journeys]
-    cursor = await connection.execute(
-        f"""
-        SELECT key, campaign_key AS campaign, version
-        FROM unnest(%s::text[], %s::int[]) AS used (campaign_key, version)
-        JOIN campaign_versions USING (campaign_key, version)
-        CROSS JOIN LATERAL ({_NAMED}) AS named
-        WHERE key = ANY(%s) ORDER BY key, campaign, version
-        """,  # noqa: S608 -- a constant of this module
-        ([one.campaign_key for one in used], [one.version for one in used], list(keys)),
-    )
-    found: dict[str, list[RuleReader]] = {}
-    async for row in cursor:
-        found.setdefault(row["key"], []).append(RuleReader(row["campaign"], row["version"]))
-    return found
-
-
-async def find_missing(connection: Connection, campaign: str, version: int) -> list[str]:
-    """Return the traits that a version names, and that are not in force."""
-    cursor = await connection.execute(
-        f"""
-        SELECT key FROM campaign_versions CROSS JOIN LATERAL ({_NAMED}) AS named
-        WHERE campaign_key = %s AND version = %s
-          AND key NOT IN (SELECT key FROM computed_traits WHERE retired_at IS NULL) ORDER BY key
-        """,  # noqa: S608 -- a constant of this module
-        (campaign, version),
-    )
-    return [row["key"] async for row in cursor]
 
 
 async def mark_watched(connection: Connection, ids: Sequence[int]) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from domain.campaign.compile import compile_plan
-from domain.campaign.computed_checks import check_expressions, check_templates
 from domain.campaign.definition import CampaignDocument
+from domain.campaign.deployment_checks import check_expressions, check_templates
 from domain.campaign.derive_rules import derive_rules
 from domain.campaign.document_checks import check_document
 from domain.campaign.document_warnings import document_warnings
@@ -19,9 +19,9 @@ from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.steps.send import TEMPLATE_NAME
 from domain.channels.kinds import CHANNELS
+from domain.deployed_names import DeployedNames
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
-from domain.people.computed.definition import TraitType
 from domain.sending.caps import TRANSACTIONAL
 from domain.suggestions import did_you_mean
 from domain.templates.template_sets import TemplateSet, load
@@ -48,13 +48,11 @@ class Published:
     warnings: list[Problem]
 
 
-def check(
-    source: str, file: str, templates: Mapping[str, str], computed: Mapping[str, TraitType] | None = None
-) -> Published:
+def check(source: str, file: str, templates: Mapping[str, str], names: DeployedNames | None = None) -> Published:
     """Check and compile a document. `templates` are texts by file name.
 
-    `computed` are the types of the deployment's computed traits; None if they are not known, and not checked. Raises
-    InvalidDocumentError with every problem of the document and of the templates that it uses.
+    `names` are the deployment's; None if they are not known, and not checked. Raises InvalidDocumentError with every
+    problem of the document and of the templates that it uses.
     """
     read_source = read(source, file)
     definition, problems = validate(CampaignDocument, read_source, find_stray_keys(read_source))
@@ -67,9 +65,9 @@ def check(
     template_problems += _check_channels(uses, loaded)
     if (saved := _find_saved_names(uses, loaded)) is not None:
         template_problems += _check_saved_names(read_source, loaded, saved)
-    if computed is not None:
-        problems += check_expressions(read_source, computed)
-        template_problems += check_templates(loaded, computed)
+    if names is not None:
+        problems += check_expressions(read_source, names)
+        template_problems += check_templates(loaded, names.computed)
     if definition is None or problems:
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))
     plan, rules = compile_plan(definition), derive_rules(definition)

@@ -8,7 +8,7 @@ CEL-C++ bounds an evaluation to 10,000 iterations and an expression to 32 levels
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,7 +25,8 @@ from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
 from domain.conditions.cel_errors import explain_failure
 from domain.conditions.cel_roots import COMPUTED, NULLABLE, NULLABLE_TEXT, ExpressionScope
 from domain.conditions.cel_times import KNOWN_SINCE, EvaluationTime, TimeReading, evaluate_at
-from domain.people.computed.definition import TraitType
+from domain.deployed_names import DeployedNames
+from domain.suggestions import did_you_mean
 
 __all__ = [
     "Condition",
@@ -38,10 +39,11 @@ __all__ = [
     "Prepared",
     "ValueExpression",
     "ValueOutcome",
-    "check_traits",
+    "check_names",
     "compile_condition",
     "compile_key",
     "compile_value",
+    "unknown_segment",
 ]
 
 MAX_KEY_LENGTH = 255
@@ -53,7 +55,7 @@ _MAX_SAID = MAX_LENGTH + 100
 # The units of work for each value that is converted for CEL.
 _PREPARED_UNITS = 2
 _COMPUTED_FIELD = "computed."
-_NAMES_COMPUTED = re.compile(r"\bprofile\s*\.\s*computed\b")
+_HAS_NAMES = re.compile(r"\bprofile\s*\.\s*(computed|segments)\b")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
@@ -292,17 +294,28 @@ def _changes_at(reading: TimeReading | None) -> datetime | None:
     return None if reading is None else reading.changes_at
 
 
-def check_traits(text: str, place: ExpressionScope, traits: Mapping[str, TraitType]) -> None:
-    """Check an expression by the types of computed traits. Raises ConditionError."""
-    if not _NAMES_COMPUTED.search(text):
+def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None:
+    """Check the types of computed traits, and that segments exist.
+
+    Raises ConditionError.
+    """
+    if not _HAS_NAMES.search(text):
         return
-    kind = compile_checked(text, place, traits).kind
+    checked = compile_checked(text, place, names.computed)
     if place is ExpressionScope.ENTRY_KEY:
-        _require_key(kind)
+        _require_key(checked.kind)
     elif place in (ExpressionScope.DELAY_DATE, ExpressionScope.VALUE):
-        _require_value(kind, place)
+        _require_value(checked.kind, place)
     else:
-        _require_condition(kind)
+        _require_condition(checked.kind)
+    for key in sorted(checked.segments.difference(names.segments)):
+        raise ConditionError(*unknown_segment(key, names.segments))
+
+
+def unknown_segment(key: str, segments: Collection[str]) -> tuple[str, str]:
+    """Return the message and the remedy for a segment that does not exist."""
+    remedy = "Apply it first: `sojourn segments apply`"
+    return f"there is no segment `{key}`", f"{did_you_mean(key, segments, 'Applied')}. {remedy}"
 
 
 @lru_cache(maxsize=4_096)

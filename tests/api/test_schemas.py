@@ -15,4 +15,6 @@ async def test_schemas_are_served_without_a_key(anyone: httpx.AsyncClient, name:
 async def test_there_are_no_others(anyone: httpx.AsyncClient) -> None:
     answer = await anyone.get("/v1/schemas/template.json")
     assert answer.status_code == 404
-    assert answer.json()["detail"].endswith("; there are campaign, frequency-caps, events, computed, retention")
+    assert answer.json()["detail"].endswith(
+        "; there are campaign, segment, frequency-caps, events, computed, retention"
+    )

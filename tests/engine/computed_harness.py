@@ -1,6 +1,6 @@
 """People whose events computed traits count: documents, batches of events, the backfill, and their states."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,8 +16,11 @@ from application.ingest import Ingest
 from application.operations.runner import OperationRunner
 from domain.access import SOJOURN
 from domain.campaign.publication import Published, check
+from domain.deployed_names import DeployedNames
 from domain.deployment_documents import COMPUTED, DocumentKind, Rule
 from domain.people.computed.deployed import DeployedTraits
+from domain.people.segment_document import CheckedSegment, SegmentSource, check_segments
+from domain.people.segments.definition import SegmentRule
 from domain.tracking.event import CallType, Event
 from runtime.documents import DocumentProcesses
 from store import campaigns, profile_states
@@ -55,8 +58,13 @@ class _Checks(DocumentProcesses):
     async def rules(self, kind: DocumentKind[Rule], source: str, file: str) -> list[Rule]:
         return list(kind.parse(source, file))
 
+    async def segments(
+        self, texts: Sequence[SegmentSource], names: DeployedNames, deployed: Mapping[str, SegmentRule]
+    ) -> list[CheckedSegment]:
+        return check_segments(texts, names, deployed)
+
     async def campaign(self, text: CampaignText) -> Published:
-        return check(text.source, text.file, text.templates, text.computed)
+        return check(text.source, text.file, text.templates, text.names)
 
 
 CHECKS = _Checks()

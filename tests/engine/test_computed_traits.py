@@ -47,11 +47,11 @@ async def test_a_trait_that_a_campaign_reads_is_neither_removed_nor_of_another_t
             "steps: [{id: rest, delay: 30d}]\n"
         )
         for broken in ("computed: {}\n", ORDERS.replace("count", "any")):
-            with pytest.raises(ConflictError, match=r"`orders` is read by third \(version 1\): keep it"):
+            with pytest.raises(ConflictError, match=r"`orders` is read by campaign third \(version 1\): keep it"):
                 await harness.apply(broken)
             [orders, spent] = (await harness.plan(broken)).changes
             assert {orders.name: list(orders.read_by), spent.name: list(spent.read_by)} == {
-                "orders": [RuleReader("third", 1)],
+                "orders": [RuleReader("campaign", "third", 1)],
                 "spent": [],
             }
         await harness.apply(ORDERS.replace("}", ", within: 30d}"))

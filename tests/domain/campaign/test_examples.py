@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from domain.campaign.publication import check
+from domain.deployed_names import DeployedNames
 from domain.people.computed_document import parse_computed
+from domain.people.segment_document import SegmentSource, check_segments
 from domain.sending.caps_document import parse_caps
 
 ROOT = Path(__file__).parents[3]
@@ -15,20 +17,33 @@ CAPS = sorted((EXAMPLES / "caps").glob("*.yaml"))
 COMPUTED = EXAMPLES / "computed" / "computed.yaml"
 # Those of the one document that all examples share.
 TYPES = {trait.key: trait.rule.type for trait in parse_computed(COMPUTED.read_text(), COMPUTED.name)}
+SEGMENTS = sorted((EXAMPLES / "segments").glob("*.yaml"))
+NAMES = DeployedNames(TYPES, [path.stem for path in SEGMENTS])
 TEMPLATES = {path.name: path.read_text() for path in (EXAMPLES / "templates").glob("*.liquid")}
 
 
 @pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: path.stem)
 def test_a_campaign_can_be_published(path: Path) -> None:
-    published = check(path.read_text(), path.name, TEMPLATES, TYPES)
+    published = check(path.read_text(), path.name, TEMPLATES, NAMES)
     assert published.definition.key == path.stem
     assert published.definition.stage is not None
     assert published.warnings == []
 
 
+def test_the_segments_can_be_applied_together() -> None:
+    texts = [SegmentSource(path.read_text(), path.name) for path in SEGMENTS]
+    checked = check_segments(texts, NAMES, {})
+    assert [f"{one.key}.yaml" for one in checked] == [path.name for path in SEGMENTS]
+    assert [list(one.warnings) for one in checked] == [[]] * len(SEGMENTS)
+
+
 @pytest.mark.parametrize(
     ("path", "schema"),
-    [*((path, "campaign") for path in CAMPAIGNS), *((path, "frequency-caps") for path in CAPS)],
+    [
+        *((path, "campaign") for path in CAMPAIGNS),
+        *((path, "frequency-caps") for path in CAPS),
+        *((path, "segment") for path in SEGMENTS),
+    ],
     ids=lambda value: value.stem if isinstance(value, Path) else value,
 )
 def test_the_first_lines_say_the_schema_and_what_it_does(path: Path, schema: str) -> None:

@@ -9,10 +9,11 @@ from domain.conditions.expressions import (
     ConditionError,
     ConditionOutcome,
     ExpressionScope,
-    check_traits,
+    check_names,
     compile_condition,
     compile_value,
 )
+from domain.deployed_names import DeployedNames
 from domain.people.computed.definition import TraitType
 from tests.domain.conditions.times import NOW
 
@@ -56,7 +57,7 @@ def evaluate(text: str, computed: dict[str, Any] | None = None) -> ConditionOutc
     ],
 )
 def test_a_computed_trait_has_its_own_type(text: str) -> None:
-    check_traits(text, ExpressionScope.BRANCH_WHEN, TYPES)
+    check_names(text, ExpressionScope.BRANCH_WHEN, DeployedNames(TYPES, ()))
     assert evaluate(text)[:2] == (True, None)
 
 
@@ -81,7 +82,7 @@ def test_a_computed_trait_has_its_own_type(text: str) -> None:
 )
 def test_a_mistake_is_refused_where_the_types_are_known(text: str, message: str, suggestion: str) -> None:
     with pytest.raises(ConditionError) as caught:
-        check_traits(text, ExpressionScope.BRANCH_WHEN, TYPES)
+        check_names(text, ExpressionScope.BRANCH_WHEN, DeployedNames(TYPES, ()))
     assert message in caught.value.message
     assert suggestion in caught.value.suggestion
 

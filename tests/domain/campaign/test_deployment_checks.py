@@ -1,10 +1,11 @@
-"""A campaign is checked by the computed traits of the deployment."""
+"""A campaign is checked by the computed traits and segments of the deployment."""
 
 from collections.abc import Mapping
 
 import pytest
 
 from domain.campaign.publication import check
+from domain.deployed_names import DeployedNames
 from domain.errors import InvalidDocumentError, Problem
 from domain.people.computed.definition import TraitType
 from tests.domain.campaign.documents import EMAIL
@@ -26,9 +27,10 @@ steps:
 
 
 def find_problems(old: str = "", new: str = "", traits: Mapping[str, TraitType] | None = TRAITS) -> list[Problem]:
+    names = None if traits is None else DeployedNames(traits, ["vip", "stage.loyalty"])
     template = EMAIL.replace("<p>", "<p>{{ profile.computed.orders | default: 0 }} ", 1)
     try:
-        check(DOCUMENT.replace(old, new), "again.yaml", {"hello.liquid": template}, traits)
+        check(DOCUMENT.replace(old, new), "again.yaml", {"hello.liquid": template}, names)
     except InvalidDocumentError as error:
         return error.problems
     return []
@@ -69,6 +71,40 @@ def test_templates_are_checked_as_well() -> None:
     assert {problem.message for problem in problems if problem.file == "templates/hello.liquid"} == {
         "there is no computed trait `orders`"
     }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("{event: Order Completed, where: profile.computed.orders == 3", "{joins: KEY", "entry.joins"),
+        ("steps:", "  - {leaves: KEY}\nsteps:", "exit[1].leaves"),
+        (
+            "  - id: active",
+            "  - {id: rest, wait_for: {joins: KEY, timeout: 1d}}\n  - id: active",
+            "steps[2].wait_for.joins",
+        ),
+        ("orders > 3", "orders > 3 && 'KEY' in profile.segments", "exit[0].where"),
+        ("&& within", "&& !('KEY' in profile.segments) && within", "steps[2].branch[0].when"),
+        (
+            "Completed, where: profile.computed.orders == 3",
+            "Completed, audience: {where: \"'KEY' in profile.segments\"}, where: profile.computed.orders == 3",
+            "entry.audience.where",
+        ),
+    ],
+)
+def test_a_segment_that_is_not_applied_is_refused_at_its_place(old: str, new: str, path: str) -> None:
+    for known in ("vip", "stage.loyalty"):
+        assert find_problems(old, new.replace("KEY", known)) == []
+    [problem] = find_problems(old, new.replace("KEY", "vips"))
+    assert (problem.path, problem.message) == (path, "there is no segment `vips`")
+    assert problem.suggestion == (
+        "Did you mean `vip`? Applied: vip, stage.loyalty. Apply it first: `sojourn segments apply`"
+    )
+
+
+def test_the_name_of_a_property_is_not_a_segment() -> None:
+    step = "  - {id: told, emit_event: {event: Told, properties: {joins: club}}}\n  - id: active"
+    assert find_problems("  - id: active", step) == []
 
 
 def test_nothing_is_refused_where_the_traits_are_not_known() -> None:

@@ -1,12 +1,15 @@
-"""Checks of the computed traits that a campaign reads, by those of the deployment."""
+"""Checks of the computed traits and segments of a campaign, by the deployment's."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
-from domain.conditions.expressions import ConditionError, ExpressionScope, check_traits
+from domain.conditions.expressions import ConditionError, ExpressionScope, check_names, unknown_segment
+from domain.deployed_names import DeployedNames
 from domain.document.raw_values import iter_texts
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.people.computed.definition import TraitType
+from domain.people.segments.causes import JOINS, LEAVES
 from domain.suggestions import did_you_mean
 from domain.templates.template_sets import TemplateSet
 
@@ -19,19 +22,28 @@ _SCOPES = {
     "date": ExpressionScope.DELAY_DATE,
     "cel": ExpressionScope.VALUE,
 }
+# Under these keys, `joins` and `leaves` are ordinary names.
+_VALUES: Final = frozenset({"properties", "update_profile"})
 
 
-def check_expressions(source: YamlSource, traits: Mapping[str, TraitType]) -> Iterator[Problem]:
-    """Find expressions with traits that do not exist, or that are of another type."""
+def check_expressions(source: YamlSource, names: DeployedNames) -> Iterator[Problem]:
+    """Find expressions and triggers whose traits or segments do not exist.
+
+    A trait may also be of another type than an expression takes it for.
+    """
     for path, text in iter_texts(source.data):
         if path and path[-1] == "changed" and text.startswith(_VARIABLE):
-            if (key := text.removeprefix(_VARIABLE)) not in traits:
-                yield source.problem(path, f"there is no computed trait `{key}`", _remedy(key, traits))
+            if (key := text.removeprefix(_VARIABLE)) not in names.computed:
+                yield source.problem(path, f"there is no computed trait `{key}`", _remedy(key, names.computed))
+            continue
+        if path and path[-1] in (JOINS, LEAVES) and _VALUES.isdisjoint(path):
+            if text not in names.segments:
+                yield source.problem(path, *unknown_segment(text, names.segments))
             continue
         if (place := _find_scope(path)) is None:
             continue
         try:
-            check_traits(text, place, traits)
+            check_names(text, place, names)
         except ConditionError as error:
             yield source.problem(path, error.message, error.suggestion)
 

@@ -1,0 +1,71 @@
+"""The segments and computed traits that conditions of segments read."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from domain.conditions.expressions import Condition, ExpressionScope, compile_condition
+from domain.people.segments.definition import SegmentRule
+
+
+class SegmentReads(NamedTuple):
+    """The keys of what a condition reads."""
+
+    segments: frozenset[str]
+    computed: frozenset[str]
+
+
+def compile_rule(rule: SegmentRule) -> Condition:
+    """Compile the condition of a segment. Raises ConditionError."""
+    return compile_condition(rule.where, ExpressionScope.SEGMENT_WHERE)
+
+
+def list_reads(rule: SegmentRule) -> SegmentReads:
+    """Return the keys that a valid rule reads."""
+    condition = compile_rule(rule)
+    return SegmentReads(condition.segments, condition.computed)
+
+
+def find_circle(key: str, rules: Mapping[str, SegmentRule]) -> list[str] | None:
+    """Return the shortest way by which a segment reads itself; None if there is none.
+
+    The segments of an exclusive group are judged together, and may read one another.
+    """
+    start = _unit(key, rules)
+    paths = [[one] for one in _members(key, rules)]
+    seen: set[str] = set()
+    while paths:
+        path = paths.pop(0)
+        for read in sorted(list_reads(rules[path[-1]]).segments & rules.keys()):
+            unit = _unit(read, rules)
+            if unit == start and (len(path) > 1 or rules[key].exclusive is None):
+                return [*path, read]
+            if unit != start and unit not in seen:
+                seen.add(unit)
+                paths += [[*path, other] for other in _members(read, rules)]
+    return None
+
+
+def order_by_references(rules: Mapping[str, SegmentRule]) -> list[str]:
+    """Return the keys so that each follows those that it reads; there are no circles."""
+    ordered: dict[str, None] = {}
+
+    def place(key: str) -> None:
+        if key not in ordered:
+            for read in sorted(list_reads(rules[key]).segments & rules.keys()):
+                place(read)
+            ordered[key] = None
+
+    for key in rules:
+        place(key)
+    return list(ordered)
+
+
+def _unit(key: str, rules: Mapping[str, SegmentRule]) -> str:
+    """Return the name of what is judged together. No key has a space."""
+    group = rules[key].exclusive
+    return key if group is None else f"group {group}"
+
+
+def _members(key: str, rules: Mapping[str, SegmentRule]) -> list[str]:
+    unit = _unit(key, rules)
+    return [other for other in rules if _unit(other, rules) == unit]

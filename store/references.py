@@ -1,0 +1,68 @@
+"""The computed traits and segments that published campaigns name."""
+
+from collections.abc import Collection
+from typing import Final, Literal
+
+from domain.deployment_documents import RuleReader
+from store import campaigns
+from store.database import Connection
+
+Referenced = Literal["computed traits", "segments"]
+
+# The keys that the expressions, triggers and templates of a version name, within JSON, which escapes line breaks.
+_NAMED: Final[dict[Referenced, str]] = {
+    "computed traits": r"""
+        SELECT DISTINCT found[1] AS key
+        FROM regexp_matches(concat_ws(' ', rules, plan, templates), 'profile\W{1,4}computed\W{1,6}(\w+)', 'g') AS found
+    """,
+    "segments": r"""
+        SELECT found[2] AS key
+        FROM regexp_matches(
+          concat_ws(' ', rules, plan),
+          '(["''])([a-z][a-z0-9.-]*)\\?\1(?:\W|\\[nrt])*in(?:\W|\\[nrt])+profile(?:\W|\\[nrt])+segments', 'g'
+        ) AS found
+        UNION
+        SELECT named #>> '{}'
+        FROM jsonb_path_query(rules, '$.** ? (@.kind == "joins" || @.kind == "leaves").event') AS named
+    """,
+}
+_IN_FORCE: Final[dict[Referenced, str]] = {
+    "computed traits": "SELECT key FROM computed_traits WHERE retired_at IS NULL",
+    "segments": "SELECT key FROM segments WHERE retired_at IS NULL",
+}
+
+
+async def find_campaigns(
+    connection: Connection, kind: Referenced, keys: Collection[str]
+) -> dict[str, list[RuleReader]]:
+    """Return the versions in use that name these, by key.
+
+    Users enter them, or journeys are on them.
+    """
+    used = [one for one in await campaigns.listening_versions(connection) if one.lets_in or one.has_journeys]
+    cursor = await connection.execute(
+        f"""
+        SELECT key, campaign_key AS campaign, version
+        FROM unnest(%s::text[], %s::int[]) AS used (campaign_key, version)
+        JOIN campaign_versions USING (campaign_key, version)
+        CROSS JOIN LATERAL ({_NAMED[kind]}) AS named
+        WHERE key = ANY(%s) ORDER BY key, campaign, version
+        """,  # noqa: S608 -- a constant of this module
+        ([one.campaign_key for one in used], [one.version for one in used], list(keys)),
+    )
+    found: dict[str, list[RuleReader]] = {}
+    async for row in cursor:
+        found.setdefault(row["key"], []).append(RuleReader("campaign", row["campaign"], row["version"]))
+    return found
+
+
+async def find_missing(connection: Connection, kind: Referenced, campaign: str, version: int) -> list[str]:
+    """Return the keys that a version names, and that are not in force."""
+    cursor = await connection.execute(
+        f"""
+        SELECT key FROM campaign_versions CROSS JOIN LATERAL ({_NAMED[kind]}) AS named
+        WHERE campaign_key = %s AND version = %s AND key NOT IN ({_IN_FORCE[kind]}) ORDER BY key
+        """,  # noqa: S608 -- a constant of this module
+        (campaign, version),
+    )
+    return [row["key"] async for row in cursor]
