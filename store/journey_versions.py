@@ -158,8 +158,14 @@ async def candidates(connection: Connection, sought: Sought, after: UUID | None,
 
 
 async def find_ended(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
-    """Return which of these journeys have ended."""
-    cursor = await connection.execute("SELECT id FROM journeys WHERE id = ANY(%s) AND state <> 'active'", (list(ids),))
+    """Return which of these journeys have ended, or count as ended."""
+    cursor = await connection.execute(
+        """
+        SELECT id FROM journeys JOIN campaigns ON campaigns.key = campaign_key
+        WHERE id = ANY(%s) AND (journeys.state <> 'active' OR campaign_version = ANY(exiting))
+        """,
+        (list(ids),),
+    )
     return {row["id"] async for row in cursor}
 
 

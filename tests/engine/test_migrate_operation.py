@@ -2,15 +2,19 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from application.catalogue import Catalogue
-from application.operations.migrate import MigrateHandler
-from application.operations.runner import OperationRunner
+from application.operations.exit import ExitHandler
+from application.operations.migrate import MigrateHandler, MigrationAnswer, Migrator
+from application.operations.runner import OperationHandler, OperationRunner
+from domain.journey.migration import Migration
+from domain.operations import OperationKind
+from runtime.batches import JourneyBatches
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.migration_client import JourneyMigrator
 from tests.engine.test_plans import body
@@ -135,10 +139,13 @@ async def test_a_journey_that_ends_meanwhile_is_counted_as_ended(idle: Harness) 
     assert (done["total"], done["counts"]) == (2, {"ended": 1, "moved": 1})
 
 
-async def work(harness: Harness) -> None:
+async def work(harness: Harness, migrator: Migrator | None = None) -> None:
     """Do what there is to do, in this process."""
-    handler = MigrateHandler(Catalogue(), JourneyMigrator(harness.temporal))
-    await OperationRunner(harness.database, {"migrate": handler}).work("offer", goes_on=lambda: True)
+    handlers: dict[OperationKind, OperationHandler] = {
+        "migrate": MigrateHandler(Catalogue(), migrator or JourneyMigrator(harness.temporal)),
+        "exit": ExitHandler(JourneyBatches(harness.temporal, harness.settings.task_queue)),
+    }
+    await OperationRunner(harness.database, handlers).work("offer", goes_on=lambda: True)
 
 
 async def test_a_journey_that_has_not_begun_begins_under_the_new_version(idle: Harness) -> None:
@@ -215,6 +222,23 @@ async def test_a_journey_without_a_workflow_is_reported(idle: Harness) -> None:
     await start(idle)
     await work(idle)
     assert (await finished(idle))["counts"] == {"stayed": 1, "stayed/looked/no_workflow": 1}
+
+
+async def test_a_journey_of_a_version_that_is_stopped_meanwhile_is_counted_as_ended(idle: Harness) -> None:
+    """Its workflow ends as soon as the gate refuses it, and its row only in the page of the stop."""
+    await idle.run_campaign(FIRST)
+    await idle.track("u1", "Signed Up")
+    await idle.query("DELETE FROM outbox WHERE kind = 'start' RETURNING 1")
+    await start(idle)
+
+    class StoppedFirst(JourneyMigrator):
+        async def move(self, migrations: Mapping[str, Migration], update: str) -> dict[str, MigrationAnswer]:
+            await idle.admin("POST", "/v1/campaigns/offer/stop", {"mode": "exit"})
+            return await super().move(migrations, update)
+
+    await work(idle, StoppedFirst(idle.temporal))
+    assert (await finished(idle))["counts"] == {"ended": 1}
+    assert await idle.journeys.one(state="exited")
 
 
 @pytest.mark.parametrize(
