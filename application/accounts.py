@@ -25,7 +25,6 @@ from domain.people.accounts import (
 from domain.people.derived_events import ValueChange
 from domain.people.profile_state import ProfileState, Refusal
 from domain.people.registers import Registers
-from domain.people.segments.deployed import DeployedSegments
 from domain.people.statements import event_source, stamp_of
 from domain.tracking.event import Event
 from domain.tracking.traits import ROLE
@@ -226,16 +225,6 @@ async def read_latest_accounts(
     if not may_read_account(where):
         return {}
     found = await accounts.views(connection, [(person.id, None) for person in people])
-    return {profile_id: account for (profile_id, _), account in found.items()}
-
-
-async def read_accounts_of(
-    connection: Connection, segments: DeployedSegments, profile_ids: Iterable[UUID]
-) -> dict[UUID, AccountView]:
-    """Return the latest account of each person, if a segment reads accounts."""
-    if not segments.reads_accounts:
-        return {}
-    found = await accounts.views(connection, [(id, None) for id in dict.fromkeys(profile_ids)])
     return {profile_id: account for (profile_id, _), account in found.items()}
 
 

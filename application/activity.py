@@ -6,7 +6,7 @@ statements, and writes only the people that it changes: a burst of events within
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,17 +14,21 @@ from msgspec.structs import replace
 from application import turns
 from application.activity_states import ServerSources, load_server_sources
 from application.catalogue import Catalogue
+from application.derived_events import JudgeRequest, judge_people, report_caused
 from application.session_events import hears_ends
 from application.statements import ask_for_people, write_people
 from domain.errors import UnavailableError
 from domain.long_work import LongWork
 from domain.people import profile_state, sessions
+from domain.people.derived_events import cause_of
 from domain.people.devices import observe_device
 from domain.people.profile_state import ProfileState, Statement
+from domain.people.segments.inputs import LEARNED
 from domain.people.session_events import opened_trigger
 from domain.people.sessions import LAST_SEEN_STEP, SILENCE, Activity
 from domain.people.statements import event_source, surroundings_of
 from domain.stream import StreamKind
+from domain.tracking.event import Event
 from store import activity, campaigns, profile_changes, session_reports
 from store.activity import Learned, Span
 from store.database import Connection
@@ -70,23 +74,38 @@ class ActivityConsumer:
             listeners = await self._catalogue.listeners_at(connection, revision)
             traits = await self._catalogue.computed_at(connection, revision)
             awaits_end = hears_ends(listeners, traits)
-            news = await _learn(connection, done, self._sources, awaits_end=awaits_end)
+            news, learned = await _learn(connection, done, self._sources, awaits_end=awaits_end)
+            await self._judge(connection, revision, learned)
             reports = [
                 one for one in news if one.platform is None or listeners.listens_for(opened_trigger(one.platform))
             ]
             if reports:
                 await session_reports.add(connection, reports)
 
+    async def _judge(self, connection: Connection, revision: int, last: Mapping[UUID, Event]) -> None:
+        """Judge people by the segments that read their activity, after their last events."""
+        segments = await self._catalogue.segments_at(connection, revision)
+        if affected := segments.find_affected(LEARNED):
+            # Ingest has judged them by the same events.
+            requests = {
+                id: JudgeRequest(affected, replace(cause_of(event), id=uuid5(event.id, self.name)), event_source(event))
+                for id, event in last.items()
+            }
+            await report_caused(connection, self._catalogue, await judge_people(connection, self._catalogue, requests))
+
 
 async def _learn(
     connection: Connection, rows: Sequence[StreamedEvent], sources: ServerSources, *, awaits_end: bool
-) -> list[NewReport]:
-    """Write what is new; return the sessions that have ended or opened a platform."""
+) -> tuple[list[NewReport], dict[UUID, Event]]:
+    """Write what is new; return ended and opened sessions, and changed people.
+
+    Each of these comes with their last event.
+    """
     people = _group(rows, await activity.follow_merges(connection, {row.profile_id for row in rows}))
     lessons = await turns.run(_teach(await _read(connection, people, sources), people, awaits_end=awaits_end))
     changed = {id: lesson.said for id, lesson in lessons.items() if lesson.is_news}
     if not changed:
-        return []
+        return [], {}
     said = {id: statements for id, statements in changed.items() if statements}
     written = await write_people(connection, await ask_for_people(connection, changed, said, with_consent=False))
     if written.history:
@@ -103,7 +122,8 @@ async def _learn(
         {id: one.devices for id, one in known.items()},
         {id: one.devices for id, one in learned.items()},
     )
-    return [report for lesson in lessons.values() for report in lesson.reports]
+    last = {id: people[id][-1].event for id in learned}
+    return [report for lesson in lessons.values() for report in lesson.reports], last
 
 
 def _group(rows: Iterable[StreamedEvent], merged: Mapping[UUID, UUID]) -> dict[UUID, list[StreamedEvent]]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from application import routing, turns
@@ -34,6 +35,17 @@ from domain.tracking.event import Event
 from store import events, profiles
 from store.database import Connection
 from store.events import StoredEvent
+
+
+class JudgeRequest(Struct, frozen=True):
+    """The segments that a change of a person may affect, with its source.
+
+    Without a cause, rules hear of nothing but the changes that were due by time.
+    """
+
+    segments: Collection[int]
+    cause: Cause | None
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,22 +209,19 @@ async def report_changes(
             inputs.setdefault(profile_id, []).append(change)
         affected = {id: segments.find_affected(inputs_of_changes(of_person)) for id, of_person in inputs.items()}
         affected |= dict.fromkeys(judged, segments.all)
-        caused += await judge_people(connection, catalogue, affected, cause, source)
+        requests = {id: JudgeRequest(ids, cause, source) for id, ids in affected.items()}
+        caused += await judge_people(connection, catalogue, requests)
     await report_caused(connection, catalogue, caused)
 
 
 async def judge_people(
-    connection: Connection,
-    catalogue: Catalogue,
-    affected: Mapping[UUID, Collection[int]],
-    cause: Cause | None,
-    source: Source,
+    connection: Connection, catalogue: Catalogue, requests: Mapping[UUID, JudgeRequest]
 ) -> list[CausedChange]:
     """Judge locked people by some segments, as they are now; return what rules hear.
 
-    Without a cause, nothing but time is heard of. The caller has locked the registry before the people.
+    The caller has locked the registry before the people.
     """
-    wanted = {id: ids for id, ids in sorted(affected.items()) if ids}
+    wanted = {id: request for id, request in sorted(requests.items()) if request.segments}
     if not wanted:
         return []
     people = await profiles.read(connection, wanted)
@@ -220,6 +229,6 @@ async def judge_people(
     watched = (await catalogue.listeners(connection)).watched_traits
     judge = await open_judge(connection, traits, segments, watched, people, connection.clock.now())
     for id in people:
-        judge.follow(id, wanted[id], cause, source)
+        judge.follow(id, wanted[id].segments, wanted[id].cause, wanted[id].source)
     await judge.write(connection)
     return judge.changes

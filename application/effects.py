@@ -3,7 +3,7 @@
 from typing import TypeVar, assert_never
 
 from application.catalogue import Catalogue
-from application.derived_events import judge_people
+from application.derived_events import JudgeRequest, judge_people
 from application.statements import set_stage, set_traits
 from domain.campaign.steps.action import EmitEvent, SetStage, SetTraits
 from domain.journey.requests import StepRequest
@@ -52,7 +52,7 @@ async def carry_out(
     # The facts were read under the registry's lock.
     listeners = await catalogue.listeners_at(connection, facts.registry_revision)
     segments = await catalogue.segments_at(connection, facts.registry_revision)
-    affected = {facts.profile_id: segments.find_affected(inputs_of_changes(changes))}
-    judged = await judge_people(connection, catalogue, affected, decision.cause, source)
+    affected = JudgeRequest(segments.find_affected(inputs_of_changes(changes)), decision.cause, source)
+    judged = await judge_people(connection, catalogue, {facts.profile_id: affected})
     caused = [(change, decision.cause) for change in changes] + [(change, cause) for _, change, cause in judged]
     return with_derived(decision, [one for one in caused if listeners.listens_for(one[0].trigger)])

@@ -143,7 +143,7 @@ class Ingest:
         linked = await link_people(connection, people, claim.identities, statements, listeners, traits, received_at)
         await events.insert(connection, people.stored, received_at)
         effects = await apply_effects(connection, people, statements, linked, claim, received_at)
-        left_out, more = await record_effects(connection, self._catalogue, listeners, part, people, effects)
+        left_out, more = await record_effects(connection, self._catalogue, claim, part, people, effects)
         if claim.may_end_holds:
             await end_holds_by_events(connection, people.effective)
         return IngestResult(

@@ -17,7 +17,6 @@ from application.profile_merges import PeopleMerge
 from application.routing import PendingContext
 from application.statements import PendingStatements, ask_for_people, write_people
 from application.trait_updates import PendingStates, TraitUpdate, ask_for_states
-from domain.journey.listeners import Listeners
 from domain.journey.routing_result import RoutingResult
 from domain.people.accounts import MEMBER
 from domain.people.left_out import list_left_out
@@ -143,7 +142,7 @@ async def _ask(
 async def record_effects(
     connection: Connection,
     catalogue: Catalogue,
-    listeners: Listeners,
+    claim: PartClaim,
     part: BatchPart,
     people: ResolvedEvents,
     effects: IngestEffects,
@@ -160,9 +159,9 @@ async def record_effects(
     if reactions := first_reactions(one.event for one in people.effective):
         await messages.mark_opened(connection, reactions, ending=result.exits)
     await routing.record(connection, catalogue, result, planned.profile_events, received_at)
-    if listeners.of_accounts:
+    if claim.listeners.of_accounts:
         await hand_over(connection, effects.accounts.left)
     if effects.accounts.changes:
         reported = (one.event for one in people.stored)
-        await announce(connection, listeners, reported, effects.accounts.changes, part.received_at)
+        await announce(connection, claim.listeners, claim.segments, reported, effects.accounts.changes, received_at)
     return left_out, more

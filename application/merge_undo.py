@@ -13,7 +13,7 @@ from application.accounts import restate_memberships
 from application.activity_states import load_server_sources, relearn
 from application.catalogue import Catalogue
 from application.computed_states import read_values, recount
-from application.derived_events import judge_people, report_changes
+from application.derived_events import JudgeRequest, judge_people, report_changes
 from application.identity_locks import find_profile, lock_users
 from application.profile_history import build_history, build_identity_change
 from domain.access import Actor
@@ -86,7 +86,7 @@ async def undo_merge(
     ]
     cause = Cause(uuid7(), person.user_id, None, now)
     segments = await catalogue.load_segments(connection)
-    await judge_people(connection, catalogue, {merge.source_id: segments.all}, None, source)
+    await judge_people(connection, catalogue, {merge.source_id: JudgeRequest(segments.all, None, source)})
     changed = ((target_id, change) for change in reported)
     await report_changes(connection, catalogue, cause, source, changed, judged=[target_id])
     target_user_id = person.user_id or user_id

@@ -8,17 +8,16 @@ from uuid import UUID, uuid5
 
 from msgspec.structs import replace
 
-from application.accounts import read_accounts_of
 from application.address_statements import with_refused
+from application.segment_facts import read_segment_facts
 from domain.conditions.cel_costs import Spent
-from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.computed.changes import JUST_BEFORE, list_changes
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
 from domain.people.derived_events import Cause, CausedChange
 from domain.people.profile_state import Source
 from domain.people.segments.causes import definition_cause, source_cause, time_cause, value_change
-from domain.people.segments.deployed import DeployedSegments
+from domain.people.segments.deployed import NO_FACTS, DeployedSegments, SegmentFacts
 from store import addresses, audience, profile_states, segments
 from store.database import Connection
 from store.profile_states import EMPTY, StateRow
@@ -39,7 +38,7 @@ class SegmentJudge:
     now: datetime
     people: Mapping[UUID, Profile]
     rows: Mapping[UUID, StateRow]
-    accounts: Mapping[UUID, AccountView]
+    facts: Mapping[UUID, SegmentFacts]
     names: Mapping[UUID, str]
     changes: list[CausedChange] = field(default_factory=list)
     _changed: dict[UUID, StateRow] = field(default_factory=dict)
@@ -117,8 +116,8 @@ class SegmentJudge:
         is_due: bool = False,
     ) -> None:
         row, person = self._row(profile_id), self.people[profile_id]
-        account = self.accounts.get(profile_id, NO_ACCOUNT)
-        judgement = self.deployed.judge(person, account, row.state, row.segments, at, candidates, self._spent)
+        facts = self.facts.get(profile_id, NO_FACTS)
+        judgement = self.deployed.judge(person, facts, row.state, row.segments, at, candidates, self._spent)
         self._recorded += [RecordedChange(profile_id, change, recorded) for change in judgement.changes]
         if cause is not None:
             source = Source("event", str(cause.id), at)
@@ -157,6 +156,6 @@ async def open_judge(
     if deployed:
         refused = await (await addresses.find_refused(connection, people, ())).get()
         people = {id: with_refused(person, refused) for id, person in people.items()}
-    accounts = await read_accounts_of(connection, deployed, people)
+    facts = await read_segment_facts(connection, deployed, people)
     names = await audience.anonymous_ids(connection, [id for id, person in people.items() if person.user_id is None])
-    return SegmentJudge(traits, deployed, watched, now, people, rows, accounts, names)
+    return SegmentJudge(traits, deployed, watched, now, people, rows, facts, names)

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application import turns
-from application.accounts import read_accounts_of
+from application.segment_facts import read_segment_facts
 from domain.people.computed.counter import EventCounter
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
@@ -75,7 +75,7 @@ class PendingStates:
         history = await self.history.get() if self.history else []
         if due := self._find_due(rows, people, at):
             raise PeopleDueError(due)
-        accounts = await read_accounts_of(connection, self.segments, [one.profile_id for one in self.arrived])
+        facts = await read_segment_facts(connection, self.segments, {one.profile_id for one in self.arrived})
 
         def build(profile_id: UUID, state: ComputedState, segments: Memberships, at: datetime) -> Profile:
             return replace(
@@ -86,7 +86,7 @@ class PendingStates:
             )
 
         tracker = SegmentTracker(
-            self.segments, {id: row.segments for id, row in rows.items()}, accounts, self.affected, at
+            self.segments, {id: row.segments for id, row in rows.items()}, facts, self.affected, at
         )
         counter = EventCounter(
             self.traits,

@@ -50,6 +50,18 @@ async def read(connection: Connection, profile_ids: Collection[UUID]) -> Pending
     return PendingResult(cursor, lambda rows: {row["id"]: _as_learned(row) for row in rows})
 
 
+async def read_devices(connection: Connection, profile_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """Return the devices of people as JSON, without the names and tokens of devices."""
+    cursor = await connection.execute(
+        """
+        SELECT profile_id, jsonb_agg(to_jsonb(devices) - '{profile_id,id,push_token}'::text[] ORDER BY id) AS devices
+        FROM devices WHERE profile_id = ANY(%s) GROUP BY profile_id
+        """,
+        (list(profile_ids),),
+    )
+    return {row["profile_id"]: row["devices"] async for row in cursor}
+
+
 async def follow_merges(connection: Connection, profile_ids: Collection[UUID]) -> dict[UUID, UUID]:
     """Return the profiles into which these were merged."""
     cursor = await connection.execute(

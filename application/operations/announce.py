@@ -6,13 +6,16 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, convert, to_builtins
+from msgspec.structs import replace
 
 from application.accounts import ChangeOfAccount
 from application.catalogue import Catalogue
-from application.derived_events import report_caused
+from application.derived_events import JudgeRequest, judge_people, report_caused
 from domain.journey.listeners import Listeners
 from domain.people.derived_events import Cause, CausedChange, ValueChange, cause_of
 from domain.people.profile_state import Source
+from domain.people.segments.deployed import DeployedSegments
+from domain.people.segments.inputs import ACCOUNT
 from domain.tracking.event import SOJOURN_SOURCE, Event, Trigger, Trust
 from store import accounts, audience, campaigns, events, operations, profiles
 from store.database import Connection
@@ -53,12 +56,13 @@ class AnnounceParameters(Struct, frozen=True):
 async def announce(
     connection: Connection,
     listeners: Listeners,
+    segments: DeployedSegments,
     reported: Iterable[Event],
     changes: Sequence[ChangeOfAccount],
     received_at: datetime,
 ) -> None:
-    """Request the report of changes to other members, if journeys of people listen."""
-    heard = [one for one in changes if listeners.concern_people(one.change.trigger)]
+    """Request the report of changes to other members, if journeys or segments listen."""
+    heard = [one for one in changes if segments.reads_accounts or listeners.concern_people(one.change.trigger)]
     if not heard:
         return
     by_id = {str(event.id): event for event in reported}
@@ -116,6 +120,7 @@ class AnnounceHandler:
             )
         )
         await report_caused(connection, self._catalogue, changes, is_echo=True)
+        await report_caused(connection, self._catalogue, await self._judge(connection, changes))
         is_last = len(members) < MEMBERS
         if is_last:
             await operations.delete(connection, operation.id)
@@ -125,6 +130,16 @@ class AnnounceHandler:
             counts={"members": len(still)},
             is_last=is_last,
         )
+
+    async def _judge(self, connection: Connection, changes: Sequence[CausedChange]) -> list[CausedChange]:
+        """Judge the members by the segments that read accounts."""
+        affected = (await self._catalogue.load_segments(connection)).find_affected([ACCOUNT])
+        last = {id: (change, cause) for id, change, cause in changes}
+        requests = {
+            id: JudgeRequest(affected, replace(cause, listener=id), change.source)
+            for id, (change, cause) in last.items()
+        }
+        return await judge_people(connection, self._catalogue, requests)
 
 
 def _list_changes(

@@ -14,7 +14,16 @@ from domain.conditions.cel_checks import find_faults, find_segments
 from domain.conditions.cel_costs import Cost
 from domain.conditions.cel_errors import explain, position
 from domain.conditions.cel_numbers import Unified, unify
-from domain.conditions.cel_roots import COMPUTED, COMPUTED_TYPES, NULLABLE, ROOTS, VARIABLES, VISIBLE, ExpressionScope
+from domain.conditions.cel_roots import (
+    COMPUTED,
+    COMPUTED_TYPES,
+    DEVICES,
+    NULLABLE,
+    ROOTS,
+    VARIABLES,
+    VISIBLE,
+    ExpressionScope,
+)
 from domain.conditions.cel_syntax import CheckedTree, SyntaxNode, walk
 from domain.people.computed.definition import TraitType
 
@@ -69,7 +78,7 @@ def compile_checked(text: str, place: ExpressionScope, traits: Mapping[str, Trai
     named = dict.fromkeys(_COMPUTED.findall(text)) if "profile" in visible else ()
     known = {name: "dyn" if traits is None else traits[name] for name in named if traits is None or name in traits}
     try:
-        return _compile(text, unified, visible, known)
+        checked = _compile(text, unified, visible, known)
     except ConditionError:
         raise
     except (RuntimeError, ValueError, DecodeError) as error:
@@ -77,6 +86,9 @@ def compile_checked(text: str, place: ExpressionScope, traits: Mapping[str, Trai
         raise ConditionError(
             *explain(cel_numbers.original_text(str(error)), text, visible, ROOTS, None if traits is None else [*traits])
         ) from error
+    if DEVICES in checked.variables and place is not ExpressionScope.SEGMENT_WHERE:
+        raise ConditionError(f"`{DEVICES}` is read by segments alone", "Make a segment, and ask for that by its key")
+    return checked
 
 
 def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapping[str, TraitType]) -> Checked:

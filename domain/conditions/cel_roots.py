@@ -43,6 +43,7 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "first_campaign": _Data,
         "last_campaign": _Data,
         "segments": cel.Type.List(cel.Type.STRING),
+        "devices": cel.Type.List(_Data),
     },
     # The account that the event names, else the person's latest.
     "account": {"id": NULLABLE_TEXT, "role": NULLABLE_TEXT, "traits": _Data},
@@ -71,6 +72,8 @@ COMPUTED_TYPES: dict[TraitType, cel.Type] = {
 }
 # The keys of the segments that a person belongs to.
 SEGMENTS = "profile.segments"
+# The devices of a person, which only the conditions of segments are given.
+DEVICES = "profile.devices"
 # Data of unknown shape, as JSON has it.
 JSON = frozenset(variable for variable, kind in VARIABLES.items() if kind == _Data)
 

@@ -1,5 +1,6 @@
 """People whose events computed traits count: documents, batches of events, the backfill, and their states."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from application.activity import ActivityConsumer
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.computed_traits import BackfillHandler
+from application.consumers import consume_page
 from application.deployment_documents import DeploymentDocuments, DocumentPlan, DocumentView
 from application.documents import CampaignText
 from application.ingest import Ingest
@@ -26,6 +29,7 @@ from runtime.documents import DocumentProcesses
 from store import campaigns, profile_states
 from store.database import Database
 from store.profile_states import EMPTY
+from tests.harness import PATIENCE
 
 
 def event(
@@ -99,6 +103,19 @@ class ComputedHarness:
 
     async def backfill(self) -> None:
         assert await OperationRunner(self.database, {"backfill": BackfillHandler()}).work_on_deployment() is None
+
+    async def learn(self) -> None:
+        """Follow the activity of people; transactions of other tests may still be open."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.count("events WHERE recorded_xid > (SELECT COALESCE(max(xid), 0) FROM stream_consumers)"):
+                assert await consume_page(self.database, ActivityConsumer(self.catalogue)) is not None
+                await asyncio.sleep(0.02)
+
+    async def count(self, rows: str) -> int:
+        """Count rows."""
+        async with self.database.transaction() as connection:
+            [row] = await (await connection.execute(f"SELECT count(*) AS count FROM {rows}")).fetchall()  # noqa: S608
+            return int(row["count"])
 
     async def traits(self) -> DeployedTraits:
         async with self.database.transaction() as connection:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from application.computed_traits import BackfillHandler
+from application.operations.announce import AnnounceHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.segments import JudgeHandler, SegmentText, apply_segments
 from application.trait_sweeper import Sweeper
@@ -62,8 +63,9 @@ class SegmentHarness(ComputedHarness):
     async def operate(self) -> None:
         """Do what operations have to do."""
         handlers: dict[OperationKind, OperationHandler] = {
-            "judge": JudgeHandler(self.catalogue),
+            "announce": AnnounceHandler(self.catalogue),
             "backfill": BackfillHandler(),
+            "judge": JudgeHandler(self.catalogue),
         }
         await OperationRunner(self.database, handlers).work_on_deployment()
 

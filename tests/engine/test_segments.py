@@ -2,10 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from application.merges import Merges
+from application.step_decisions import StepDecisions
 from domain.access import SOJOURN
+from domain.journey.requests import ActionRequest
 from domain.tracking.event import Event
 from tests.engine.computed_harness import event
+from tests.engine.positions import UNRECORDED
 from tests.engine.segment_harness import segment_harness
 
 TRAITS = """
@@ -24,9 +29,24 @@ steps: [{id: rest, delay: 30d}]
 """
 
 
+def grouped(user: str, role: str, **traits: str) -> Event:
+    """A call that states the role of a user in the account `acme`, and traits of that."""
+    call = event(None, user, type="group", role=role)
+    return replace(call, group_id="acme", properties={**call.properties, **traits})
+
+
 def said(user: str, plan: str) -> Event:
     """A call that states the plan of a user."""
     return event(None, user, type="identify", plan=plan)
+
+
+PHONE = {"device": {"id": "d1", "type": "ios"}, "app": {"version": "4.2"}}
+MARKS = """
+key: marks
+name: Marks
+entry: {event: Viewed}
+steps: [{id: mark, update_profile: {marked: true}}]
+"""
 
 
 async def test_an_event_joins_and_time_leaves_and_a_journey_follows(database_url: str) -> None:
@@ -150,3 +170,46 @@ async def test_new_people_are_judged_with_their_first_event(database_url: str) -
         later = harness.database.clock.now()
         await harness.ingest(event(None, "u2", type="identify", anonymous="a1", at=later), at=later)
         assert await harness.members() == {"everybody": ["u1", "u2"], "known": ["u1", "u2"]}
+
+
+async def test_devices_and_activity_are_followed(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        phones = 'profile.devices.exists(one, one.platform == "ios" && one.app_version == "4.2")'
+        await harness.put(phones=phones, seen="profile.sessions >= 1")
+        await harness.ingest(replace(event("Viewed"), context=PHONE), event("Viewed", "u2"))
+        assert await harness.members() == {}
+        await harness.learn()
+        assert await harness.members() == {"phones": ["u1"], "seen": ["u1", "u2"]}
+        assert {one[3] for one in await harness.changes()} == {"event"}
+
+
+async def test_all_members_of_an_account_are_judged_when_it_changes(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.put(business='account.traits.plan == "business" && account.role == "admin"')
+        await harness.run_campaign(WIN_BACK.replace("lapsing", "business"))
+        await harness.ingest(grouped("u1", "admin"), grouped("u2", "admin"), grouped("u3", "member"))
+        assert await harness.members() == {}
+        await harness.ingest(grouped("u3", "member", plan="business"))
+        await harness.operate()
+        assert await harness.members() == {"business": ["u1", "u2"]}
+        await harness.ingest(grouped("u3", "admin"), grouped("u1", "member"))
+        assert await harness.members() == {"business": ["u2", "u3"]}
+        assert await harness.journeys() == {"u1": "exited", "u2": "active", "u3": "active"}
+
+
+async def test_a_step_that_sets_a_trait_judges_its_person(database_url: str) -> None:
+    """The step's own transaction writes the membership; the events follow."""
+    async with segment_harness(database_url) as harness:
+        await harness.put(marked="profile.traits.marked == true")
+        await harness.run_campaign(MARKS)
+        await harness.run_campaign(WIN_BACK.replace("lapsing", "marked"))
+        await harness.ingest(event("Viewed"))
+        async with harness.database.transaction() as connection:
+            cursor = await connection.execute("SELECT id FROM journeys")
+            [row] = await cursor.fetchall()
+        now = harness.database.clock.now()
+        request = ActionRequest(row["id"], "mark", 1, now, None, {"mark": 1}, UNRECORDED)
+        assert not await StepDecisions(harness.database, harness.catalogue, "UTC").perform(request)
+        assert await harness.members() == {"marked": ["u1"]}
+        assert [one[3] for one in await harness.changes()] == ["step"]
+        assert await harness.entered() == ["u1", "u1"]

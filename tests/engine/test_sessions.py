@@ -8,8 +8,6 @@ from uuid import uuid4
 
 import pytest
 
-from application.activity import ActivityConsumer
-from application.consumers import consume_page
 from application.ingest import Ingest
 from application.merges import Merges
 from application.session_events import SessionReporter
@@ -17,7 +15,6 @@ from domain.access import SOJOURN
 from domain.tracking.event import CallType, Event
 from store.database import Database
 from tests.engine.computed_harness import ComputedHarness
-from tests.harness import PATIENCE
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
 PHONE: dict[str, Any] = {"device": {"id": "d1", "type": "ios"}, "app": {"version": "4.2"}}
@@ -63,17 +60,6 @@ class Harness(ComputedHarness):
         """Ingest and learn; transactions of other tests may still be open."""
         await Ingest(self.database, self.catalogue)(events, received_at=datetime.now(UTC))
         await self.learn()
-
-    async def learn(self) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while await self.count("events WHERE recorded_xid > (SELECT COALESCE(max(xid), 0) FROM stream_consumers)"):
-                assert await consume_page(self.database, ActivityConsumer(self.catalogue)) is not None
-                await asyncio.sleep(0.02)
-
-    async def count(self, rows: str) -> int:
-        async with self.database.transaction() as connection:
-            [row] = await (await connection.execute(f"SELECT count(*) AS count FROM {rows}")).fetchall()  # noqa: S608
-            return int(row["count"])
 
     async def sweep(self) -> None:
         while (await self.reporter.sweep()).number:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from msgspec import Struct
 
 from domain.conditions.cel_costs import Spent
+from domain.conditions.cel_roots import DEVICES
 from domain.conditions.expressions import Condition, EvaluationTime, ExpressionScope, Prepared, compile_condition
 from domain.epoch import to_microseconds
 from domain.people.account_view import NO_ACCOUNT, AccountView
@@ -21,6 +22,16 @@ from domain.people.segments.inputs import ACCOUNT, CREATED, list_inputs
 NO_SEGMENTS_YET: Final[Memberships] = {}
 _SEGMENTS_FIELD: Final = "segments"
 _SOME_DAY: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class SegmentFacts(Struct, frozen=True):
+    """The latest account of a person, and their devices, if a condition reads them."""
+
+    account: AccountView = NO_ACCOUNT
+    devices: Sequence[Mapping[str, Any]] = ()
+
+
+NO_FACTS: Final = SegmentFacts()
 
 
 class SegmentPerson(Protocol):
@@ -108,7 +119,12 @@ class DeployedSegments:
     @cached_property
     def reads_accounts(self) -> bool:
         """Whether any condition reads the account."""
-        return any(ACCOUNT in unit.inputs for unit in self._judged)
+        return ACCOUNT in self._readers
+
+    @cached_property
+    def reads_devices(self) -> bool:
+        """Whether any condition reads the devices."""
+        return DEVICES in self._readers
 
     def find_affected(self, inputs: Iterable[str]) -> frozenset[int]:
         """Return the segments that changed parts of a profile may change."""
@@ -144,7 +160,7 @@ class DeployedSegments:
     def judge(
         self,
         person: SegmentPerson,
-        account: AccountView,
+        facts: SegmentFacts,
         state: ComputedState,
         members: Memberships,
         at: datetime,
@@ -158,8 +174,8 @@ class DeployedSegments:
         now = dict(members)
         changes: list[MembershipChange] = []
         next_at: datetime | None = None
-        judged = _JudgedPerson(person, self.traits.view(state, at), self.keys_of(members))
-        roots = _Roots(Prepared(judged), Prepared(account), EvaluationTime(at, self._timezone), spent)
+        judged = _JudgedPerson(person, self.traits.view(state, at), self.keys_of(members), facts.devices)
+        roots = _Roots(Prepared(judged), Prepared(facts.account), EvaluationTime(at, self._timezone), spent)
         units = [unit for unit in self._judged if not unit.ids.isdisjoint(candidates)]
         for unit in units:
             holding, unit_next_at = unit.evaluate(roots)
@@ -186,10 +202,17 @@ class DeployedSegments:
 class _JudgedPerson:
     """A person as conditions of segments see them, while their segments change."""
 
-    def __init__(self, person: SegmentPerson, computed: Mapping[str, Any], segments: list[str]) -> None:
+    def __init__(
+        self,
+        person: SegmentPerson,
+        computed: Mapping[str, Any],
+        segments: list[str],
+        devices: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self._person = person
         self.computed = computed
         self.segments = segments
+        self.devices = devices
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._person, name)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from domain.conditions.cel_compile import Checked
+from domain.conditions.cel_roots import DEVICES
 from domain.people.derived_events import ValueChange
 from domain.people.profile_state import Statement
 
@@ -28,7 +29,7 @@ LEARNED: Final = frozenset(
     {
         *("profile.first_seen", "profile.last_seen", "profile.sessions", "profile.locale", "profile.timezone", ZONE),
         *("profile.app_version", "profile.country", "profile.region", "profile.first_referrer"),
-        *("profile.last_referrer", "profile.first_campaign", "profile.last_campaign"),
+        *("profile.last_referrer", "profile.first_campaign", "profile.last_campaign", DEVICES),
     }
 )
 

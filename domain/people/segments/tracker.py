@@ -6,10 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.conditions.cel_costs import Spent
-from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.computed.traits import ComputedState
 from domain.people.segments.definition import MembershipChange, Memberships
-from domain.people.segments.deployed import NO_SEGMENTS_YET, DeployedSegments, SegmentPerson
+from domain.people.segments.deployed import NO_FACTS, NO_SEGMENTS_YET, DeployedSegments, SegmentFacts, SegmentPerson
 from domain.tracking.event import Event
 
 
@@ -23,7 +22,7 @@ class SegmentTracker:
 
     segments: DeployedSegments
     known: Mapping[UUID, Memberships]
-    accounts: Mapping[UUID, AccountView]
+    facts: Mapping[UUID, SegmentFacts]
     affected: Mapping[UUID, frozenset[int]]
     at: datetime
     changes: list[tuple[UUID, MembershipChange, Event]] = field(default_factory=list)
@@ -42,9 +41,9 @@ class SegmentTracker:
 
     def follow(self, profile_id: UUID, person: SegmentPerson, state: ComputedState, event: Event, spent: Spent) -> None:
         """Judge a person by the segments that an event may have changed."""
-        account = self.accounts.get(profile_id, NO_ACCOUNT)
+        facts = self.facts.get(profile_id, NO_FACTS)
         before = self.members(profile_id)
-        judgement = self.segments.judge(person, account, state, before, self.at, self.affected[event.id], spent)
+        judgement = self.segments.judge(person, facts, state, before, self.at, self.affected[event.id], spent)
         self.judged.add(profile_id)
         if judgement.changes:
             self._members[profile_id] = self.segments.drop_retired(judgement.members)
