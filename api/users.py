@@ -42,7 +42,9 @@ class PersonChange(ResponseModel):
 
 class TimelineItem(ResponseModel):
     at: datetime
-    kind: str = Field(examples=["send"], description="event, change, entry, send, branch, message, goal, exit, end, …")
+    kind: str = Field(
+        examples=["send"], description="event, change, entry, send, branch, message, goal, segment, exit, end, …"
+    )
     summary: str = Field(examples=["nudge: refused: capped: 3 of 3 in 604800 s (weekly)"], description="for people")
     outcome: str | None = Field(examples=["refused"], description="what came of it; null for an event")
     campaign: str | None

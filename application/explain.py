@@ -21,6 +21,7 @@ from domain.campaign.durations import format_duration
 from domain.data_plan.declared import DeclaredEvents
 from domain.errors import InvalidCursorError
 from domain.people.identity import PersonRef
+from domain.people.segments.causes import describe_cause
 from domain.tracking.event import AUDIENCE, EventType
 from store import audit, profiles, timeline
 from store.database import Database
@@ -56,9 +57,9 @@ class TimelineItem:
     """One line of a timeline. `url` leads to the journey in the Temporal UI.
 
     `outcome` is entered, granted, deferred, held, refused, left_out, sent, failed, cancelled, unknown, exited,
-    converted, skipped, moved, stayed, the outcome of a journey, the case of a branch, the arm of a split, or the result
-    of an action or a delay; None for an event. A goal's `step` is that of the last message before it. `changes` are
-    those of the person.
+    converted, skipped, moved, stayed, joined, left, the outcome of a journey, the case of a branch, the arm of a split,
+    or the result of an action or a delay; None for an event. A goal's `step` is that of the last message before it.
+    `changes` are those of the person.
     """
 
     at: datetime
@@ -248,6 +249,8 @@ def _summary(entry: Recorded) -> str:
             after = f", after {entry.step}" if entry.step else ""
             arms = ", ".join(f"{step} {arm}" for step, arm in data["arms"].items())
             return f"reached the goal of {entry.campaign}: {entry.name}{after}" + (f" ({arms})" if arms else "")
+        case "segment", outcome:
+            return f"{outcome} {entry.name}: {describe_cause(data)}"
         case "end", outcome:
             return f"{entry.campaign} is over: {outcome}"
         case _ if entry.step is not None:

@@ -67,7 +67,7 @@ class SegmentJudge:
         after = self.traits.read(row.state, due_at, self.watched)
         source = Source("event", str(cause.id), due_at)
         self.changes += [(profile_id, change, cause) for change in list_changes(before, after, source, self.traits)]
-        self._judge(profile_id, self.deployed.timed, due_at, cause, time_cause(due_at), is_due=True)
+        self._judge(profile_id, self.deployed.timed, due_at, cause, None, is_due=True)
 
     def follow_definitions(self, profile_id: UUID, at: datetime) -> None:
         """Judge a person by definitions that are newer than their last judgement."""
@@ -111,14 +111,19 @@ class SegmentJudge:
         candidates: Collection[int],
         at: datetime,
         cause: Cause | None,
-        recorded: Mapping[str, Any],
+        recorded: Mapping[str, Any] | None,
         *,
         is_due: bool = False,
     ) -> None:
+        """Judge a person, and record changes with their cause; without one, it is time."""
         row, person = self._row(profile_id), self.people[profile_id]
         facts = self.facts.get(profile_id, NO_FACTS)
         judgement = self.deployed.judge(person, facts, row.state, row.segments, at, candidates, self._spent)
-        self._recorded += [RecordedChange(profile_id, change, recorded) for change in judgement.changes]
+        for change in judgement.changes:
+            why = recorded or time_cause(
+                at, self.deployed.find_flipped(change, person, facts, row.state, row.segments, judgement.members)
+            )
+            self._recorded.append(RecordedChange(profile_id, change, why))
         if cause is not None:
             source = Source("event", str(cause.id), at)
             self.changes += [(profile_id, value_change(change, source), cause) for change in judgement.changes]

@@ -20,10 +20,14 @@ class StoredSegment(Struct, frozen=True):
 
     definition: SegmentDefinition
     name: str
-    version: int
     source: str
     applied_by: str
     ready_at: datetime | None
+
+    @property
+    def version(self) -> int:
+        """The version of its document."""
+        return self.definition.version
 
 
 class RecordedChange(Struct, frozen=True):
@@ -172,5 +176,5 @@ async def restate_members(connection: Connection, profile_ids: Collection[UUID])
 
 def _as_stored(row: dict[str, Any]) -> StoredSegment:
     rule = convert(row["rule"], SegmentRule)
-    definition = SegmentDefinition(row["id"], row["key"], rule, row["revision"], row["active_from"])
-    return StoredSegment(definition, row["name"], row["version"], row["source"], row["applied_by"], row["ready_at"])
+    definition = SegmentDefinition(row["id"], row["key"], row["version"], rule, row["revision"], row["active_from"])
+    return StoredSegment(definition, row["name"], row["source"], row["applied_by"], row["ready_at"])

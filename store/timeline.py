@@ -11,7 +11,7 @@ from store.database import Connection
 
 
 class Recorded(Struct, frozen=True):
-    """A record: event, reject, operator's change, decision, message, goal or end.
+    """A record: event, reject, change, decision, message, goal, membership or end.
 
     `at` is when it happened, by the reporting client's clock; `recorded_at` is the order of recording. `detail` depends
     on the kind. `changes` are the changes of the profile.
@@ -121,6 +121,16 @@ FROM (
       AND (%(before)s::timestamptz IS NULL OR (recorded_at, id::text) < (%(before)s, %(before_key)s))
     ORDER BY recorded_at DESC, id::text DESC LIMIT %(limit)s
   ) AS rejects
+  UNION ALL
+  SELECT 'segment', recorded_at, segment_changes.id::text, at, segments.key,
+         CASE WHEN has_joined THEN 'joined' ELSE 'left' END, NULL, NULL, NULL, NULL, cause
+  FROM (
+    SELECT * FROM segment_changes
+    WHERE profile_id = %(profile_id)s AND %(journey_id)s::uuid IS NULL
+      AND (%(before)s::timestamptz IS NULL OR (recorded_at, id::text) < (%(before)s, %(before_key)s))
+    ORDER BY recorded_at DESC, id::text DESC LIMIT %(limit)s
+  ) AS segment_changes
+  JOIN segments ON segments.id = segment_id
   UNION ALL
   SELECT 'end', ended_recorded_at, id::text, ended_at, NULL, outcome, NULL, campaign_key, id, NULL, '{}'
   FROM journeys

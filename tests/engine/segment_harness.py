@@ -55,9 +55,17 @@ class StandingClock(DeploymentClock):
 class SegmentHarness(ComputedHarness):
     async def put(self, on_change: OnChange = "silent", /, **segments: str) -> None:
         """Put segments in force, and judge everyone."""
+        await self._apply({key: SegmentRule(where, on_change) for key, where in segments.items()})
+
+    async def put_group(self, **segments: str) -> None:
+        """Put segments in force of which a person is in one at most, the last that holds."""
+        rules = [SegmentRule(where, "silent", "group", place) for place, where in enumerate(segments.values())]
+        await self._apply(dict(zip(segments, rules, strict=True)))
+
+    async def _apply(self, rules: Mapping[str, SegmentRule]) -> None:
         async with self.database.transaction() as connection:
             await campaigns.lock_registry_exclusive(connection)
-            texts = [SegmentText(key, key, where, SegmentRule(where, on_change)) for key, where in segments.items()]
+            texts = [SegmentText(key, key, rule.where, rule) for key, rule in rules.items()]
             await apply_segments(connection, texts, SOJOURN)
 
     async def operate(self) -> None:

@@ -25,10 +25,14 @@ class SegmentRule(Struct, frozen=True, omit_defaults=True):
 
 
 class SegmentDefinition(Struct, frozen=True):
-    """A rule under its key, in force since an instant and a revision of the registry."""
+    """A rule under its key, in force since an instant and a revision of the registry.
+
+    `version` is that of its document.
+    """
 
     id: int
     key: str
+    version: int
     rule: SegmentRule
     revision: int
     active_from: datetime

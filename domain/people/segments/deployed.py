@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any, Final, NamedTuple, Protocol
+from functools import cached_property, partial
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -12,11 +12,13 @@ from domain.conditions.cel_roots import DEVICES
 from domain.conditions.expressions import Condition, EvaluationTime, ExpressionScope, Prepared, compile_condition
 from domain.epoch import to_microseconds
 from domain.people.account_view import NO_ACCOUNT, AccountView
+from domain.people.computed.changes import JUST_BEFORE
 from domain.people.computed.deployed import NO_TRAITS, DeployedTraits
 from domain.people.computed.traits import ComputedState
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.learned import LearnedFields
 from domain.people.segments.definition import MembershipChange, Memberships, SegmentDefinition
+from domain.people.segments.explanation import ExplainedPart, FlippedPart, Roots, explain_condition, find_flipped
 from domain.people.segments.inputs import ACCOUNT, CREATED, list_inputs
 
 NO_SEGMENTS_YET: Final[Memberships] = {}
@@ -101,9 +103,8 @@ class DeployedSegments:
 
     def _takes_strangers(self, unit: "_Unit") -> bool:
         """Whether a person without any known value may be in a segment, now or later."""
-        stranger = _JudgedPerson(_Stranger(), self.traits.view({}, _SOME_DAY), [])
-        time = EvaluationTime(_SOME_DAY, self._timezone)
-        holding, next_at = unit.evaluate(_Roots(Prepared(stranger), Prepared(NO_ACCOUNT), time, None))
+        stranger = self._view(_Stranger(), NO_FACTS, {}, NO_SEGMENTS_YET, _SOME_DAY)
+        holding, next_at = unit.evaluate(self._roots(stranger, NO_FACTS, _SOME_DAY))
         return bool(holding) or next_at is not None
 
     @cached_property
@@ -174,8 +175,8 @@ class DeployedSegments:
         now = dict(members)
         changes: list[MembershipChange] = []
         next_at: datetime | None = None
-        judged = _JudgedPerson(person, self.traits.view(state, at), self.keys_of(members), facts.devices)
-        roots = _Roots(Prepared(judged), Prepared(facts.account), EvaluationTime(at, self._timezone), spent)
+        judged = self._view(person, facts, state, members, at)
+        roots = self._roots(judged, facts, at, spent)
         units = [unit for unit in self._judged if not unit.ids.isdisjoint(candidates)]
         for unit in units:
             holding, unit_next_at = unit.evaluate(roots)
@@ -198,6 +199,57 @@ class DeployedSegments:
                 roots.profile.forget(_SEGMENTS_FIELD)
         return Judgement(now if changes else members, changes, next_at)
 
+    def explain(
+        self,
+        id: int,
+        person: SegmentPerson,
+        facts: SegmentFacts,
+        state: ComputedState,
+        members: Memberships,
+        at: datetime,
+    ) -> ExplainedPart:
+        """Evaluate each part of a segment's condition for a person, as of an instant."""
+        roots = self._roots(self._view(person, facts, state, members, at), facts, at)
+        where = self.definitions[id].rule.where
+        return explain_condition(where, roots, partial(self.traits.ready.next_change, state, at))
+
+    def find_rival(self, id: int, members: Memberships) -> str | None:
+        """Return the key of the segment of its group that a person is in instead."""
+        rivals = self._unit_of[id].ids - {id}
+        return next((self.definitions[int(one)].key for one in members if int(one) in rivals), None)
+
+    def find_flipped(
+        self,
+        change: MembershipChange,
+        person: SegmentPerson,
+        facts: SegmentFacts,
+        state: ComputedState,
+        before: Memberships,
+        after: Memberships,
+    ) -> list[FlippedPart]:
+        """Return the parts by which time has changed a membership.
+
+        Those of an exclusive group count together. The memberships are those before and after the instant.
+        """
+        earlier = change.at - JUST_BEFORE
+        old = self._roots(self._view(person, facts, state, before, earlier), facts, earlier)
+        new = self._roots(self._view(person, facts, state, after, change.at), facts, change.at)
+        conditions = [part.definition.rule.where for part in self._unit_of[change.segment_id].parts]
+        found = [
+            flipped
+            for where in conditions
+            for flipped in find_flipped(explain_condition(where, old), explain_condition(where, new))
+        ]
+        return list(dict.fromkeys(found))
+
+    def _view(
+        self, person: SegmentPerson, facts: SegmentFacts, state: ComputedState, members: Memberships, at: datetime
+    ) -> "_JudgedPerson":
+        return _JudgedPerson(person, self.traits.view(state, at), self.keys_of(members), facts.devices)
+
+    def _roots(self, person: "_JudgedPerson", facts: SegmentFacts, at: datetime, spent: Spent | None = None) -> Roots:
+        return Roots(Prepared(person), Prepared(facts.account), EvaluationTime(at, self._timezone), spent)
+
 
 class _JudgedPerson:
     """A person as conditions of segments see them, while their segments change."""
@@ -207,7 +259,7 @@ class _JudgedPerson:
         person: SegmentPerson,
         computed: Mapping[str, Any],
         segments: list[str],
-        devices: Sequence[Mapping[str, Any]] = (),
+        devices: Sequence[Mapping[str, Any]],
     ) -> None:
         self._person = person
         self.computed = computed
@@ -229,15 +281,6 @@ class _Stranger(LearnedFields):
     consent_given: dict[str, bool] = {}  # noqa: RUF012
     consent = consent_by_channel(ConsentFacts({}, {}, {}))
     created_at = _SOME_DAY
-
-
-class _Roots(NamedTuple):
-    """The data of one evaluation."""
-
-    profile: Prepared
-    account: Prepared
-    time: EvaluationTime
-    spent: Spent | None
 
 
 class _Part:
@@ -262,7 +305,7 @@ class _Unit:
         reads_time = any(part.condition.checked.reads_time for part in parts)
         self.is_timed = reads_time or not self.computed.isdisjoint(windowed)
 
-    def evaluate(self, roots: _Roots) -> tuple[set[int], datetime | None]:
+    def evaluate(self, roots: Roots) -> tuple[set[int], datetime | None]:
         """Return the ids of the segments that hold, and when that may change."""
         holding: set[int] = set()
         next_at: datetime | None = None
