@@ -34,6 +34,7 @@ from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
+from application.segment_explanations import SegmentExplanations
 from application.send import Sender
 from application.step_decisions import StepDecisions
 from application.stream import Stream
@@ -83,6 +84,7 @@ class Services:
     merges: Merges
     unsubscribe: Unsubscribe
     explain: Explain
+    explain_segment: SegmentExplanations
     journeys: Journeys
     funnel: Funnels
     reconciliations: Reconciliations
@@ -129,6 +131,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             merges=Merges(database, catalogue),
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
+            explain_segment=SegmentExplanations(database, catalogue),
             journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),

@@ -39,6 +39,7 @@ from api import (
     unsubscribe,
     user_merges,
     user_profiles,
+    user_segments,
     users,
     versions,
 )
@@ -68,6 +69,7 @@ _MODULES = (
     journeys,
     funnel,
     users,
+    user_segments,
     user_merges,
     erasures,
     user_profiles,

@@ -21,7 +21,7 @@ from domain.campaign.durations import format_duration
 from domain.data_plan.declared import DeclaredEvents
 from domain.errors import InvalidCursorError
 from domain.people.identity import PersonRef
-from domain.people.segments.causes import describe_cause
+from domain.people.segments.causes import describe_change
 from domain.tracking.event import AUDIENCE, EventType
 from store import audit, profiles, timeline
 from store.database import Database
@@ -250,7 +250,7 @@ def _summary(entry: Recorded) -> str:
             arms = ", ".join(f"{step} {arm}" for step, arm in data["arms"].items())
             return f"reached the goal of {entry.campaign}: {entry.name}{after}" + (f" ({arms})" if arms else "")
         case "segment", outcome:
-            return f"{outcome} {entry.name}: {describe_cause(data)}"
+            return describe_change(str(entry.name), outcome == "joined", data)
         case "end", outcome:
             return f"{entry.campaign} is over: {outcome}"
         case _ if entry.step is not None:

@@ -160,6 +160,22 @@ async def write_changes(connection: Connection, changes: Sequence[RecordedChange
     )
 
 
+async def find_latest_change(connection: Connection, profile_id: UUID, segment_id: int) -> RecordedChange | None:
+    """Return the latest change of a person in a segment; None if there is none."""
+    cursor = await connection.execute(
+        """
+        SELECT key, has_joined, at, cause FROM segment_changes JOIN segments ON segments.id = segment_id
+        WHERE profile_id = %s AND segment_id = %s ORDER BY at DESC, segment_changes.id DESC LIMIT 1
+        """,
+        (profile_id, segment_id),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    change = MembershipChange(segment_id, row["key"], row["has_joined"], row["at"])
+    return RecordedChange(profile_id, change, row["cause"])
+
+
 async def restate_members(connection: Connection, profile_ids: Collection[UUID]) -> None:
     """Make the members of these people what their states hold."""
     await connection.execute("DELETE FROM segment_members WHERE profile_id = ANY(%s)", (list(profile_ids),))

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from application.explain import Explain
+from application.segment_explanations import SegmentExplanations
 from domain.access import SOJOURN
 from domain.people.identity import PersonRef
 from tests.engine.computed_harness import event
@@ -62,3 +63,37 @@ async def test_the_segments_of_an_exclusive_group_change_by_the_same_part(databa
             f"left active: {flipped}",
             f"joined lapsed: {flipped}",
         ]
+
+
+async def test_a_membership_with_its_last_change_and_what_it_was_instead(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.apply(TRAITS)
+        await harness.put_group(active="profile.computed.orders >= 1", lapsed=LAPSING)
+        began = datetime.now(UTC)
+        await harness.ingest(event("Order Completed", at=began), at=began)
+        explanations = SegmentExplanations(harness.database, harness.catalogue)
+        before = await explanations.explain(PersonRef("u1"), "lapsed", by=SOJOURN)
+        assert (before.is_member, before.since, before.instead, before.last_change) == (False, None, "active", None)
+        assert before.condition.changes_at == began + timedelta(hours=1)
+        harness.let_pass(timedelta(hours=2))
+        await harness.sweep()
+        after = await explanations.explain(PersonRef("u1"), "lapsed", by=SOJOURN)
+        assert (after.is_member, after.since, after.instead) == (True, began + timedelta(hours=1), None)
+        assert after.condition.value is True
+        assert after.last_change is not None
+        assert after.last_change.has_joined
+        assert after.last_change.summary.startswith("joined lapsed: `profile.computed.active` was no longer true")
+        rival = await explanations.explain(PersonRef("u1"), "active", by=SOJOURN)
+        assert (rival.is_member, rival.condition.value, rival.instead) == (False, True, "lapsed")
+
+
+async def test_a_segment_is_not_ready_until_everyone_was_judged(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.ingest(event("Viewed"))
+        await harness.put(known="profile.user_id != null")
+        explanations = SegmentExplanations(harness.database, harness.catalogue)
+        before = await explanations.explain(PersonRef("u1"), "known", by=SOJOURN)
+        assert (before.is_member, before.condition.value, before.is_ready) == (False, True, False)
+        await harness.operate()
+        after = await explanations.explain(PersonRef("u1"), "known", by=SOJOURN)
+        assert (after.is_member, after.is_ready) == (True, True)

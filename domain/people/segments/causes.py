@@ -56,6 +56,11 @@ def source_cause(source: Source) -> dict[str, Any]:
     return {"kind": source.kind, "id": source.id} | ({"by": source.name} if source.name else {})
 
 
+def describe_change(key: str, has_joined: bool, cause: Mapping[str, Any]) -> str:
+    """Say that a person joined or left a segment, and why."""
+    return f"{'joined' if has_joined else 'left'} {key}: {describe_cause(cause)}"
+
+
 def describe_cause(cause: Mapping[str, Any]) -> str:
     """Say why a person joined or left a segment."""
     match cause:

@@ -57,8 +57,9 @@ class Judgement(Struct, frozen=True):
 class DeployedSegments:
     """The definitions in force, in an order in which each follows those that it reads.
 
-    A segment is judged once its computed traits have values. `building` are those that a pass over all people has not
-    reached everywhere. `timezone` is the deployment's, for people without one.
+    A segment is judged once its computed traits have values. Everyone was judged by the definitions that are `ready`;
+    `building` are those that a pass over all people has not reached everywhere. `timezone` is the deployment's, for
+    people without one.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class DeployedSegments:
     ) -> None:
         known = sorted(definitions, key=lambda one: one.id)
         self.definitions = {one.id: one for one in known}
+        self.ready = frozenset(ready)
         self.traits = traits
         self._timezone = timezone
         self._ids = {one.key: one.id for one in known}
