@@ -34,7 +34,9 @@ from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
+from application.segment_documents import SegmentDocuments
 from application.segment_explanations import SegmentExplanations
+from application.segment_members import SegmentMembers
 from application.send import Sender
 from application.step_decisions import StepDecisions
 from application.stream import Stream
@@ -75,6 +77,8 @@ class Services:
     exports: Exports
     plans: Plans
     documents: DeploymentDocuments
+    segments: SegmentDocuments
+    segment_members: SegmentMembers
     users: Users
     accounts: Accounts
     change_user: UserChanges
@@ -122,6 +126,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             exports=Exports(database),
             plans=Plans(database, checks, settings.timezone),
             documents=DeploymentDocuments(database, checks),
+            segments=SegmentDocuments(database, checks, settings.timezone),
+            segment_members=SegmentMembers(database),
             accounts=Accounts(database),
             users=Users(database, catalogue, journey_url(settings)),
             change_user=UserChanges(database, ingest, catalogue, journey_url(settings)),
