@@ -37,6 +37,7 @@ from application.rejects import RejectLog
 from application.segment_documents import SegmentDocuments
 from application.segment_explanations import SegmentExplanations
 from application.segment_members import SegmentMembers
+from application.segment_previews import SegmentPreviews
 from application.send import Sender
 from application.step_decisions import StepDecisions
 from application.stream import Stream
@@ -89,6 +90,7 @@ class Services:
     unsubscribe: Unsubscribe
     explain: Explain
     explain_segment: SegmentExplanations
+    segment_previews: SegmentPreviews
     journeys: Journeys
     funnel: Funnels
     reconciliations: Reconciliations
@@ -138,6 +140,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),
+            segment_previews=SegmentPreviews(database, catalogue, checks),
             journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),
