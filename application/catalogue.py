@@ -9,12 +9,14 @@ from msgspec.structs import replace
 from application.rendering import Templates
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
+from domain.deployment_documents import PLACES
 from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.people.account_view import may_read_account
 from domain.people.computed.deployed import DeployedTraits
+from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.deployed import DeployedSegments
-from store import campaigns, computed_traits, segments
+from store import campaigns, computed_traits, documents, segments
 from store.database import Connection
 
 VERSIONS_KEPT = 500
@@ -125,4 +127,5 @@ async def load_segments(connection: Connection, traits: DeployedTraits, timezone
     """Return the segments in force, uncached. `timezone` is the deployment's."""
     stored = await segments.load(connection)
     ready = {one.definition.id for one in stored if one.ready_at is not None}
-    return DeployedSegments((one.definition for one in stored), ready, traits, timezone)
+    places = DeployedPlaces((await documents.latest(connection, PLACES)).rules)
+    return DeployedSegments((one.definition for one in stored), ready, traits, timezone, places)

@@ -98,16 +98,20 @@ async def recount_sequences(connection: Connection, profile_ids: Collection[UUID
 
 
 def with_computed(person: Profile, deployed: DeployedSegments, at: datetime) -> Profile:
-    """Return a person with their segments, and their computed traits at an instant."""
-    computed = deployed.traits.view(person.counted, at)
-    return replace(person, computed=computed, segments=deployed.keys_of(person.memberships))
+    """Return a person with their segments and areas, and their computed traits."""
+    return replace(
+        person,
+        computed=deployed.traits.view(person.counted, at),
+        segments=deployed.keys_of(person.memberships),
+        areas=deployed.places.find_areas(person.context),
+    )
 
 
 async def read_computed(
     connection: Connection, deployed: DeployedSegments, people: Mapping[UUID, Profile], at: datetime
 ) -> dict[UUID, Profile]:
-    """Return locked people with their segments, and computed traits at an instant."""
-    if not (deployed.traits.definitions or deployed):
+    """Return locked people with their segments and areas, and their computed traits."""
+    if not (deployed.traits.definitions or deployed or deployed.places.areas):
         return dict(people)
     known = await (await profile_states.read(connection, people.keys())).get()
     rows = {id: known.get(id, EMPTY) for id in people}

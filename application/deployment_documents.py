@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from application.computed_traits import apply_traits, describe_traits
 from application.documents import Documents
-from application.references import find_trait_readers
+from application.places import apply_places
+from application.references import find_place_readers, find_trait_readers
 from domain.access import Actor
-from domain.deployment_documents import COMPUTED, DocumentKind, RuleChange, RuleReader, compare_rules
+from domain.deployment_documents import COMPUTED, PLACES, DocumentKind, RuleChange, RuleReader, compare_rules
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, documents
 from store.database import Connection, Database
@@ -18,7 +19,8 @@ from store.documents import StoredDocument
 
 # Further effects of an apply, in its transaction and under the lock of the kind.
 _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaitable[None]]]] = {
-    COMPUTED.name: apply_traits
+    COMPUTED.name: apply_traits,
+    PLACES.name: apply_places,
 }
 # Facts of the deployment about rules, by their names.
 _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {
@@ -26,7 +28,8 @@ _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Map
 }
 # The campaigns and segments that name rules, by these.
 _READERS: Final[Mapping[str, Callable[[Connection, Sequence[str]], Awaitable[Mapping[str, Sequence[RuleReader]]]]]] = {
-    COMPUTED.name: find_trait_readers
+    COMPUTED.name: find_trait_readers,
+    PLACES.name: find_place_readers,
 }
 
 

@@ -23,9 +23,11 @@ from domain.people.derived_events import (
     cause_of,
     computed_trigger,
     derived_event,
+    properties_of,
     trigger_of_part,
     trust_of_change,
 )
+from domain.people.places.deployed import DeployedPlaces
 from domain.people.profile_state import Source, Statement
 from domain.people.segments.causes import membership_trigger
 from domain.people.segments.deployed import DeployedSegments
@@ -74,7 +76,7 @@ class PlannedEvents:
             if change is not None:
                 event = replace(
                     one.event,
-                    properties={"before": change.before, "after": change.after},
+                    properties=properties_of(change),
                     trust=trust_of_change(change, one.event.trust),
                 )
                 settled.append(replace(one, event=event))
@@ -121,6 +123,14 @@ def possible_profile_changes(said: Mapping[UUID, Sequence[Statement]]) -> Iterat
         for one in statements:
             if (trigger := trigger_of_part(one.part, one.name)) is not None:
                 yield profile_id, ValueChange(trigger, None, None, one.source)
+
+
+def possible_arrivals(said: Mapping[UUID, Sequence[Statement]], places: DeployedPlaces) -> Iterator[ChangeOfProfile]:
+    """Iterate over the places at which the locations of events may arrive."""
+    if places.places:
+        for profile_id, statements in said.items():
+            for change in places.find_possible(statements):
+                yield profile_id, change
 
 
 def possible_memberships(

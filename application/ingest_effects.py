@@ -8,7 +8,13 @@ from application import routing, turns
 from application.account_journeys import hand_over
 from application.accounts import AccountsWritten, PendingAccounts, ask_for_accounts, possible_changes
 from application.catalogue import Catalogue
-from application.derived_events import PlannedEvents, plan_events, possible_memberships, possible_profile_changes
+from application.derived_events import (
+    PlannedEvents,
+    plan_events,
+    possible_arrivals,
+    possible_memberships,
+    possible_profile_changes,
+)
 from application.ingest_claims import BatchPart, PartClaim
 from application.ingest_people import ResolvedEvents
 from application.ingest_statements import PartStatements
@@ -69,6 +75,7 @@ async def apply_effects(
     possible = chain(
         possible_profile_changes(said),
         possible_changes(of_accounts),
+        possible_arrivals(said, claim.segments.places),
         possible_memberships(people.effective, statements.affected, listeners, claim.segments),
     )
     planned = plan_events(people.effective, statements.heard, possible, linked.changes, listeners, claim.traits)
@@ -113,6 +120,7 @@ async def _ask(
         statements.said,
         statements.of_addresses,
         with_consent=bool((happened and listeners.may_look_at_consent) or statements.affected),
+        places=claim.segments.places,
     )
     states = await ask_for_states(
         connection,

@@ -16,7 +16,7 @@ from domain.people.identity import Resolution
 from domain.people.profile_state import Source, Statement
 from domain.people.segments.affected import find_affected
 from domain.people.segments.deployed import DeployedSegments
-from domain.people.statements import claims_of, event_source, statements_of, surroundings_of
+from domain.people.statements import claims_of, event_source, location_of, statements_of, surroundings_of
 from domain.tracking.event import Event
 from store.events import StoredEvent
 
@@ -68,16 +68,18 @@ def _statements(
 ) -> dict[UUID, list[Statement]]:
     """Return the statements of a batch by profile, in order; `heard` have listeners.
 
-    The context of an event counts only if its profile is locked anyway: an event without listeners costs no lock.
+    The context of an event counts only if its profile is locked anyway: an event without listeners costs no lock. A
+    location counts always.
     """
     said: dict[UUID, list[Statement]] = {}
     for one in effective:
         event = one.event
         is_folded = event.type == "identify" or (heard and event.id in heard)
-        if not (is_folded or event.claims):
-            continue
         source = _source(event, opt_out)
-        statements = claims_of(event, source, received_at)
+        statements = location_of(event, source, received_at)
+        if not (is_folded or event.claims or statements):
+            continue
+        statements += claims_of(event, source, received_at)
         if is_folded:
             statements += statements_of(event, source, received_at) + surroundings_of(event, source, received_at)
         if statements:

@@ -7,14 +7,20 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from domain.people.identity import Identity, Resolution
+from domain.people.places.location import LOCATION
 from domain.people.profile_state import PartChange, Source, StateUpdate
 from store.profile_changes import ProfileChange
 
 
 def build_history(profile_id: UUID, update: StateUpdate) -> list[ProfileChange]:
-    """Build the history, with a row for each part and source."""
+    """Build the history, with a row for each part and source.
+
+    Locations leave no trace: only the last one is kept.
+    """
     grouped: dict[tuple[str, Source], dict[str, Any]] = {}
     for change in update.changes:
+        if change.part == "context" and change.name == LOCATION:
+            continue
         grouped.setdefault((change.part, change.source), {})[change.name] = _before_and_after(change)
     return [build_change(profile_id, part, changes, source) for (part, source), changes in grouped.items()]
 

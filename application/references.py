@@ -4,23 +4,32 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from domain.deployed_names import DeployedNames
-from domain.deployment_documents import RuleReader
+from domain.deployment_documents import PLACES, RuleReader
 from domain.errors import ConflictError
+from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.references import list_reads
-from store import computed_traits, references, segments
+from store import computed_traits, documents, references, segments
 from store.database import Connection
 from store.references import Referenced
 
 _REMEDIES: Final[Mapping[Referenced, str]] = {
     "computed traits": "Apply them to the document of computed traits first",
     "segments": "Apply them first: `sojourn segments apply`",
+    "areas": "Apply them first: `sojourn places apply`",
+    "places": "Apply them first: `sojourn places apply`",
 }
 
 
 async def load_names(connection: Connection) -> DeployedNames:
     """Return the names that conditions may use."""
     stored = await segments.load(connection)
-    return DeployedNames(await computed_traits.load_types(connection), [one.definition.key for one in stored])
+    places = DeployedPlaces((await documents.latest(connection, PLACES)).rules)
+    return DeployedNames(
+        await computed_traits.load_types(connection),
+        [one.definition.key for one in stored],
+        list(places.areas),
+        sorted({name for place in places.places.values() for name in place.names}),
+    )
 
 
 async def find_trait_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
@@ -41,13 +50,24 @@ async def find_segment_readers(connection: Connection, keys: Collection[str]) ->
     return found
 
 
+async def find_place_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
+    """Return the campaigns and segments that name areas, places or tags, by key."""
+    found = await references.find_campaigns(connection, "areas", keys)
+    for key, readers in (await references.find_campaigns(connection, "places", keys)).items():
+        found.setdefault(key, []).extend(readers)
+    for one in await segments.load(connection):
+        for key in sorted(list_reads(one.definition.rule).areas.intersection(keys)):
+            found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
+    return found
+
+
 def describe_readers(readers: Mapping[str, Sequence[RuleReader]]) -> str:
     """Say who reads what, for a refusal."""
     return "; ".join(f"`{key}` is read by {', '.join(map(str, known))}" for key, known in readers.items())
 
 
 async def require_names(connection: Connection, campaign: str, version: int) -> None:
-    """Raise ConflictError if a version names traits or segments that are not in force."""
+    """Raise ConflictError if a version names what is not in force."""
     for kind, remedy in _REMEDIES.items():
         if missing := await references.find_missing(connection, kind, campaign, version):
             raise ConflictError(

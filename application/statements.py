@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from application import turns
 from application.address_statements import AddressStatement, lock_addresses, with_refused, write_addresses
 from application.profile_history import build_history
 from domain.long_work import LongWork
 from domain.people import profile_state
 from domain.people.derived_events import ValueChange, value_changes
+from domain.people.places.deployed import NO_PLACES, DeployedPlaces
 from domain.people.profile_state import Refusal, Source, Statement, StateUpdate
 from domain.people.registers import Registers, stamp, unverified_stamp
 from domain.people.statements import addresses_in, statements_of_traits
@@ -23,13 +26,17 @@ from store.profiles import Profile
 
 @dataclass(frozen=True, slots=True)
 class PendingStatements:
-    """People whose locks are requested, with the statements about them."""
+    """People whose locks are requested, with the statements about them.
+
+    `places` are those at which a new location may arrive.
+    """
 
     said: Mapping[UUID, Sequence[Statement]]
     of_addresses: Sequence[AddressStatement]
     people: PendingResult[dict[UUID, Profile]]
     refused: PendingResult[dict[Address, dict[str, str | None]]] | None
     locked: PendingResult[dict[Address, Registers]] | None
+    places: DeployedPlaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +48,14 @@ class PeopleUpdate:
     updates: Mapping[UUID, StateUpdate]
     history: list[ProfileChange]
     refusals: list[Refusal]
+    places: DeployedPlaces
 
     def changes(self) -> Iterator[tuple[UUID, ValueChange]]:
         """Iterate over the changes of people as rules name them."""
         for id, one in self.updates.items():
             person = self.before[id]
+            for arrival in self.places.find_arrivals(one.changes):
+                yield id, arrival
             for change in value_changes(person.consent_given, person.suppressed, one.changes):
                 yield id, change
 
@@ -57,40 +67,50 @@ async def ask_for_people(
     of_addresses: Sequence[AddressStatement] = (),
     *,
     with_consent: bool = True,
+    places: DeployedPlaces = NO_PLACES,
 ) -> PendingStatements:
     """Lock people, then the addresses of statements; `with_consent` reads refusals."""
     people = await profiles.lock(connection, ids, with_said=said.keys())
     named = named_addresses(said)
     locked = await lock_addresses(connection, named, of_addresses)
     refused = await addresses.find_refused(connection, ids, named) if with_consent else None
-    return PendingStatements(said, of_addresses, people, refused, locked)
+    return PendingStatements(said, of_addresses, people, refused, locked, places)
 
 
 async def write_people(connection: Connection, pending: PendingStatements) -> PeopleUpdate:
     """Apply statements, a person at a time. The caller records the history."""
     people = await pending.people.get()
     refused = await pending.refused.get() if pending.refused else {}
-    updates = await turns.run(_fold_statements(people, pending.said))
+    updates = await turns.run(_fold_statements(people, pending.said, pending.places))
     if changed := {id: one.state for id, one in updates.items() if one.is_changed}:
         await profiles.write(connection, changed)
     history = [change for id, one in updates.items() for change in build_history(id, one)]
     if pending.locked is not None:
         history += await write_addresses(connection, await pending.locked.get(), pending.of_addresses, refused)
     known = {
-        id: with_refused(person.with_state(updates[id].state) if id in updates else person, refused)
+        id: with_areas(
+            with_refused(person.with_state(updates[id].state) if id in updates else person, refused), pending.places
+        )
         for id, person in people.items()
     }
     refusals = [refusal for one in updates.values() for refusal in one.refusals]
-    return PeopleUpdate(people, known, updates, history, refusals)
+    return PeopleUpdate(people, known, updates, history, refusals, pending.places)
+
+
+def with_areas(person: Profile, places: DeployedPlaces) -> Profile:
+    """Return a person with the areas that their location is in."""
+    areas = places.find_areas(person.context)
+    return replace(person, areas=areas) if areas else person
 
 
 def _fold_statements(
-    people: Mapping[UUID, Profile], said: Mapping[UUID, Sequence[Statement]]
+    people: Mapping[UUID, Profile], said: Mapping[UUID, Sequence[Statement]], places: DeployedPlaces
 ) -> LongWork[dict[UUID, StateUpdate]]:
     updates: dict[UUID, StateUpdate] = {}
     for id, statements in sorted(said.items()):
         if id in people:
-            updates[id] = profile_state.fold(people[id].state(), statements)
+            state = people[id].state()
+            updates[id] = profile_state.fold(state, places.locate(state, statements))
             yield
     return updates
 

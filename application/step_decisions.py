@@ -130,6 +130,7 @@ class StepDecisions:
                 facts,
                 computed=segments.traits.view(facts.counted, request.at),
                 segments=segments.keys_of(facts.memberships),
+                areas=segments.places.find_areas(facts.context),
                 unverified_computed=segments.traits.list_unverified(),
                 account=account,
             )

@@ -8,7 +8,12 @@ from domain.people.computed.definition import TraitType
 
 
 class DeployedNames(Struct, frozen=True):
-    """The types of the computed traits by key, and the keys of the segments."""
+    """The types of the computed traits by key, and the keys of the others.
+
+    `places` are also the tags of places.
+    """
 
     computed: Mapping[str, TraitType]
     segments: Collection[str]
+    areas: Collection[str] = ()
+    places: Collection[str] = ()

@@ -21,6 +21,9 @@ from domain.people.computed_document import (
     parse_computed,
     to_trait_document,
 )
+from domain.people.places.deployed import PlaceRule
+from domain.people.places_document import INITIAL_PLACES, PlacesDocument, parse_places
+from domain.people.places_document import to_document as place_to_document
 from domain.retention_document import INITIAL_RETENTION, RetentionDocument, RetentionRule, parse_retention
 from domain.retention_document import to_document as retention_to_document
 from domain.sending.caps import CapRule
@@ -141,8 +144,22 @@ RETENTION: Final = DocumentKind(
     routes_events=False,
 )
 
+PLACES: Final = DocumentKind(
+    name="places",
+    command="places",
+    title="places and areas",
+    model=PlacesDocument,
+    rule=PlaceRule,
+    initial=INITIAL_PLACES,
+    example="places:\n  - {key: harbour-shop, point: [53.5438, 9.9666], radius: 150, tags: [shop]}\n",
+    parse=parse_places,
+    name_of=lambda rule: rule.key,
+    to_document=place_to_document,
+    routes_events=True,
+)
+
 DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
-    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, RETENTION)
+    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, RETENTION, PLACES)
 }
 
 

@@ -30,6 +30,15 @@ async def latest(connection: Connection, kind: DocumentKind[Rule]) -> StoredDocu
     return StoredDocument(row["version"], row["source"], [convert(rule, kind.rule) for rule in row["rules"]])
 
 
+async def before_latest(connection: Connection, kind: DocumentKind[Rule]) -> list[Rule]:
+    """Return the rules that were in force before the present ones."""
+    cursor = await connection.execute(
+        "SELECT rules FROM documents WHERE kind = %s ORDER BY version DESC OFFSET 1 LIMIT 1", (kind.name,)
+    )
+    row = await cursor.fetchone()
+    return [] if row is None else [convert(rule, kind.rule) for rule in row["rules"]]
+
+
 async def latest_version(connection: Connection, kind: DocumentKind[Any]) -> int:
     """Return the version in force; 0 is the initial one."""
     cursor = await connection.execute("SELECT max(version) AS version FROM documents WHERE kind = %s", (kind.name,))

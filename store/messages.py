@@ -54,7 +54,7 @@ class Claimed(Struct, frozen=True):
     profile_id: UUID
     user_id: str | None
     traits: dict[str, Any]
-    context: dict[str, str]
+    context: dict[str, Any]
     addresses: dict[str, str]
     consent: dict[str, bool]
     suppressed: dict[str, str | None]

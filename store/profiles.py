@@ -27,7 +27,7 @@ class Profile(Struct, LearnedFields, frozen=True):
 
     `said` holds the stamps of the values and `claims` the unverified values, if requested. `refused_addresses` are the
     refusals of the person's addresses, by channel. `computed` are the values of computed traits where conditions may
-    read them, and `segments` the keys of segments; `counted` and `memberships` are what they are read from, if
+    read them, `segments` and `areas` the keys of those; `counted` and `memberships` are what they are read from, if
     requested; `learned` is the activity.
     """
 
@@ -38,7 +38,7 @@ class Profile(Struct, LearnedFields, frozen=True):
     suppressed: dict[str, str | None]
     stage: str | None
     created_at: datetime
-    context: dict[str, str] = {}
+    context: dict[str, Any] = {}
     said: dict[str, list[list[Any]]] | None = None
     refused_addresses: dict[str, dict[str, str | None]] = {}
     claims: dict[str, Any] = {}
@@ -47,6 +47,7 @@ class Profile(Struct, LearnedFields, frozen=True):
     memberships: Memberships = {}
     learned: LearnedRow | None = None
     segments: list[str] = []
+    areas: list[str] = []
 
     @property
     def consent(self) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""The computed traits and segments that published campaigns name."""
+"""The computed traits, segments and places that published campaigns name."""
 
 from collections.abc import Collection
 from typing import Final, Literal
@@ -7,7 +7,7 @@ from domain.deployment_documents import RuleReader
 from store import campaigns
 from store.database import Connection
 
-Referenced = Literal["computed traits", "segments"]
+Referenced = Literal["computed traits", "segments", "areas", "places"]
 
 # The keys that the expressions, triggers and templates of a version name, within JSON, which escapes line breaks.
 _NAMED: Final[dict[Referenced, str]] = {
@@ -25,10 +25,29 @@ _NAMED: Final[dict[Referenced, str]] = {
         SELECT named #>> '{}'
         FROM jsonb_path_query(rules, '$.** ? (@.kind == "joins" || @.kind == "leaves").event') AS named
     """,
+    "areas": r"""
+        SELECT DISTINCT found[1] AS key
+        FROM regexp_matches(
+          concat_ws(' ', rules, plan), 'in_area(?:\W|\\[nrt])+profile(?:\W|\\[nrt])+([a-z][a-z0-9-]*)', 'g'
+        ) AS found
+    """,
+    "places": """
+        SELECT DISTINCT named #>> '{}' AS key
+        FROM jsonb_path_query(rules, '$.** ? (@.kind == "arrives").event') AS named
+    """,
 }
+_PLACES: Final = """
+FROM (SELECT rules FROM documents WHERE kind = 'places' ORDER BY version DESC LIMIT 1) AS latest
+CROSS JOIN LATERAL jsonb_array_elements(rules) AS rule
+"""
 _IN_FORCE: Final[dict[Referenced, str]] = {
     "computed traits": "SELECT key FROM computed_traits WHERE retired_at IS NULL",
     "segments": "SELECT key FROM segments WHERE retired_at IS NULL",
+    "areas": f"SELECT rule ->> 'key' {_PLACES} WHERE rule ->> 'kind' = 'area'",
+    "places": f"""
+        SELECT rule ->> 'key' {_PLACES} WHERE rule ->> 'kind' = 'place'
+        UNION SELECT jsonb_array_elements_text(rule -> 'tags') {_PLACES}
+    """,
 }
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from domain.conditions.expressions import ConditionError, ExpressionScope, check_names, unknown_segment
+from domain.conditions.expressions import ConditionError, ExpressionScope, check_names, unknown_place, unknown_segment
 from domain.deployed_names import DeployedNames
 from domain.document.raw_values import iter_texts
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.people.computed.definition import TraitType
+from domain.people.places.deployed import ARRIVES
 from domain.people.segments.causes import JOINS, LEAVES
 from domain.suggestions import did_you_mean
 from domain.templates.template_sets import TemplateSet
@@ -27,7 +28,7 @@ _VALUES: Final = frozenset({"properties", "update_profile"})
 
 
 def check_expressions(source: YamlSource, names: DeployedNames) -> Iterator[Problem]:
-    """Find expressions and triggers whose traits or segments do not exist.
+    """Find names of traits, segments, areas and places that do not exist.
 
     A trait may also be of another type than an expression takes it for.
     """
@@ -39,6 +40,10 @@ def check_expressions(source: YamlSource, names: DeployedNames) -> Iterator[Prob
         if path and path[-1] in (JOINS, LEAVES) and _VALUES.isdisjoint(path):
             if text not in names.segments:
                 yield source.problem(path, *unknown_segment(text, names.segments))
+            continue
+        if path and ARRIVES in (path[-1], *path[-2:-1]) and _VALUES.isdisjoint(path):
+            if text not in names.places:
+                yield source.problem(path, *unknown_place("place", text, names.places))
             continue
         if (place := _find_scope(path)) is None:
             continue

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from domain.conditions.cel_areas import IN_AREA
 from domain.conditions.cel_patterns import PatternError, compile_pattern
 from domain.conditions.cel_roots import JSON, SEGMENTS
 from domain.conditions.cel_syntax import DURATION, CheckedTree, SyntaxNode, walk
@@ -63,6 +64,9 @@ def _check_call(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault
         yield from _pattern(node, tree)
     elif function in (WITHIN, KNOWN_FOR):
         yield from _check_span(node, tree)
+    elif function == IN_AREA and literal_text(operands[1]) is None:
+        said = f"the area of `{IN_AREA}` is not a text in quotes"
+        yield ExpressionFault(tree.offset(operands[1]), said, f"Write it out: `{IN_AREA}(profile, 'storm-12')`")
     elif function == "timestamp":
         yield from _refuse_decimal("a timestamp", operands[0], tree)
     elif function == "duration" and _number_kind(operands[0]) is not None:

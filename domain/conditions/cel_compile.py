@@ -9,7 +9,8 @@ from cel_expr_python import cel
 from google.protobuf.message import DecodeError
 from msgspec import Struct
 
-from domain.conditions import cel_numbers, cel_patterns, cel_times
+from domain.conditions import cel_areas, cel_numbers, cel_patterns, cel_times
+from domain.conditions.cel_areas import PERSON, name_person, replace_calls
 from domain.conditions.cel_checks import find_faults, find_segments
 from domain.conditions.cel_costs import Cost
 from domain.conditions.cel_errors import explain, position
@@ -18,7 +19,6 @@ from domain.conditions.cel_roots import (
     COMPUTED,
     COMPUTED_TYPES,
     DEVICES,
-    JSON,
     NULLABLE,
     ROOTS,
     VARIABLES,
@@ -47,9 +47,8 @@ class Checked(Struct, frozen=True):
 
     `kind` is the type of its value, where any number counts as an integer. `paths` are the places in the data that it
     names: a variable and the keys below it. `values` are those of which it uses the whole value, not only a key. `keys`
-    are all keys in it. `computed` are the computed traits that it reads, and `segments` the keys of segments. If it
-    `reads_time`, its value may change by itself. `path` is the place in JSON that it is, and nothing else.
-    `untimed` is the expression over data without times among those.
+    are all keys in it. `computed` are the computed traits that it reads, `segments` and `areas` the keys of those. If
+    it `reads_time`, its value may change by itself. `untimed` is the expression over data without times among those.
     """
 
     tree: bytes
@@ -61,8 +60,8 @@ class Checked(Struct, frozen=True):
     keys: frozenset[str]
     computed: frozenset[str]
     segments: frozenset[str]
+    areas: frozenset[str]
     reads_time: bool
-    path: tuple[str, ...] | None
     cost: Cost
 
     def expression(self, times: frozenset[str]) -> cel.Expression:
@@ -96,12 +95,16 @@ def compile_checked(text: str, place: ExpressionScope, traits: Mapping[str, Trai
 
 def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapping[str, TraitType]) -> Checked:
     """Compile; raise ConditionError, or an error of CEL or protobuf."""
-    checked = _checker(visible, tuple(traits.items())).compile(unified.text)
+    named_text = name_person(unified.text) if "profile" in visible else unified.text
+    checked = _checker(visible, tuple(traits.items())).compile(named_text)
     tree = CheckedTree(checked.serialize())
     nodes = list(walk(tree.root))
     _restore_numbers(nodes, tree, unified)
     if (fault := min(find_faults(tree), default=None)) is not None:
         raise ConditionError(fault.message + position(text, fault.offset), fault.suggestion)
+    areas = replace_calls(nodes, tree)
+    if PERSON in tree.variables.values():
+        raise ConditionError(f"`{PERSON}` is not known here", f"Known here: {', '.join(visible)}")
     # The deepest first: copying a call's target then takes the changed one along.
     for node in reversed(nodes):
         if node.WhichOneof("kind") == "call_expr" and node.call_expr.function == "matches":
@@ -126,16 +129,10 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapp
         | {key for path in paths for key in path[1:]},
         computed=frozenset(variable for variable in variables if variable.startswith(f"{COMPUTED}.")),
         segments=frozenset(key for _, key in find_segments(nodes, tree)),
+        areas=areas,
         reads_time=not functions.isdisjoint(cel_times.FUNCTIONS),
-        path=_find_path(tree),
         cost=Cost(tree, variables),
     )
-
-
-def _find_path(tree: CheckedTree) -> tuple[str, ...] | None:
-    """Return the place that an expression names, if it does nothing else with JSON."""
-    path = tree.path(tree.root)
-    return path if path is not None and len(path) > 1 and path[0] in JSON else None
 
 
 def _check_text(text: str, unified: Unified) -> None:
@@ -187,7 +184,8 @@ def _checker(visible: tuple[str, ...], traits: tuple[tuple[str, TraitType], ...]
     variables |= {f"{COMPUTED}.{name}": COMPUTED_TYPES[kind] for name, kind in traits}
     functions = cel_numbers.declarations()
     if "profile" in visible:
-        functions += cel_times.checked_functions()
+        functions += cel_times.checked_functions() + cel_areas.checked_functions()
+        variables |= cel_areas.checked_variables()
     return cel.NewEnv(variables=variables, functions=functions)
 
 

@@ -38,7 +38,7 @@ _HYPHENATED = re.compile(r"\bjourney\.(steps|messages|arms)\.([a-z0-9_]+-[a-z0-9
 _FUNCTIONS = (
     *("all", "bool", "contains", "double", "duration", "endsWith", "exists", "exists_one", "filter", "getDate"),
     *("getDayOfWeek", "getFullYear", "getHours", "getMinutes", "getMonth", "has", "int", "map", "matches", "size"),
-    *("startsWith", "string", "timestamp", "type", "within", "known_for", "anniversary"),
+    *("startsWith", "string", "timestamp", "type", "within", "known_for", "anniversary", "in_area"),
 )
 # The fields with data from clients.
 _DATA = {

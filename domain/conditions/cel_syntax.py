@@ -116,6 +116,14 @@ class CheckedTree:
         """Return the position of a node in the text; for an operator, that of its sign."""
         return self._positions.get(node.id, 0)
 
+    def rename(self, node: SyntaxNode, variable: str) -> None:
+        """Let a variable's node name another one."""
+        node.ident_expr.name = variable
+        self.variables[node.id] = variable
+        for entry in self._checked.references:
+            if entry.key == node.id:
+                entry.value.name = variable
+
     def path(self, node: SyntaxNode) -> tuple[str, ...] | None:
         """Return the variable and the keys of a path, as `event.properties`, `items`."""
         keys: list[str] = []

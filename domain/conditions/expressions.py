@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from math import isfinite
-from typing import Any, Final, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from cel_expr_python import cel
@@ -43,6 +43,7 @@ __all__ = [
     "compile_condition",
     "compile_key",
     "compile_value",
+    "unknown_place",
     "unknown_segment",
 ]
 
@@ -55,7 +56,7 @@ _MAX_SAID = MAX_LENGTH + 100
 # The units of work for each value that is converted for CEL.
 _PREPARED_UNITS = 2
 _COMPUTED_FIELD = "computed."
-_HAS_NAMES = re.compile(r"\bprofile\s*\.\s*(computed|segments)\b")
+_HAS_NAMES = re.compile(r"\bprofile\s*\.\s*(computed|segments)\b|\bin_area\b")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
@@ -274,10 +275,7 @@ class ValueExpression(_Compiled):
 
     def evaluate(self, time: EvaluationTime, spent: Spent | None = None, /, **roots: Any) -> ValueOutcome:
         """Return the value as JSON, an instant as a datetime, or an error. Never raises."""
-        value = self._look_up(roots, spent or Spent())
-        failure = None
-        if value is _ELSEWHERE:
-            value, failure, _ = self._result(time, roots, spent or Spent())
+        value, failure, _ = self._result(time, roots, spent or Spent())
         if failure is not None:
             return ValueOutcome(None, failure.error, failure.missing)
         try:
@@ -287,28 +285,6 @@ class ValueExpression(_Compiled):
         if (size := len(msgspec.json.encode(plain))) > MAX_VALUE_BYTES:
             return ValueOutcome(None, f"a value of {size:,} bytes cannot be kept: {MAX_VALUE_BYTES:,} can")
         return ValueOutcome(plain)
-
-    def _look_up(self, roots: Mapping[str, Any], spent: Spent) -> Any:
-        """Return the value at the expression's place, without CEL; else _ELSEWHERE.
-
-        An absent place is left to CEL, which explains it.
-        """
-        if (path := self.checked.path) is None:
-            return _ELSEWHERE
-        root, _, field = path[0].partition(".")
-        try:
-            value, _ = _prepare(roots.get(root)).field(field, spent)
-        except Unusable:
-            return _ELSEWHERE
-        for key in path[1:]:
-            if not isinstance(value, Mapping) or key not in value:
-                return _ELSEWHERE
-            value = value[key]
-        return value
-
-
-# A value that CEL has to find.
-_ELSEWHERE: Final = object()
 
 
 def _prepare(holder: object) -> Prepared:
@@ -320,7 +296,7 @@ def _changes_at(reading: TimeReading | None) -> datetime | None:
 
 
 def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None:
-    """Check the types of computed traits, and that segments exist.
+    """Check the types of computed traits, and that segments and areas exist.
 
     Raises ConditionError.
     """
@@ -335,12 +311,20 @@ def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None
         _require_condition(checked.kind)
     for key in sorted(checked.segments.difference(names.segments)):
         raise ConditionError(*unknown_segment(key, names.segments))
+    for key in sorted(checked.areas.difference(names.areas)):
+        raise ConditionError(*unknown_place("area", key, names.areas))
 
 
 def unknown_segment(key: str, segments: Collection[str]) -> tuple[str, str]:
     """Return the message and the remedy for a segment that does not exist."""
     remedy = "Apply it first: `sojourn segments apply`"
     return f"there is no segment `{key}`", f"{did_you_mean(key, segments, 'Applied')}. {remedy}"
+
+
+def unknown_place(kind: Literal["area", "place"], key: str, known: Collection[str]) -> tuple[str, str]:
+    """Return the message and the remedy for an area or a place that does not exist."""
+    remedy = "Apply it first: `sojourn places apply`"
+    return f"there is no {kind} `{key}`", f"{did_you_mean(key, known, 'Applied')}. {remedy}"
 
 
 @lru_cache(maxsize=4_096)

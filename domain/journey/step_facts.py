@@ -36,7 +36,7 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
     campaign_version: int
     journey_state: StoredState
     traits: dict[str, Any]
-    context: dict[str, str]
+    context: dict[str, Any]
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
     registry_revision: int
@@ -84,7 +84,7 @@ class MemberFacts(Struct, frozen=True, kw_only=True):
 
     profile_id: UUID
     traits: dict[str, Any]
-    context: dict[str, str]
+    context: dict[str, Any]
     consent: dict[str, bool]
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
@@ -124,6 +124,7 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     learned: LearnedRow | None = None
     computed: Mapping[str, Any] = {}
     segments: Sequence[str] = ()
+    areas: Sequence[str] = ()
     account_id: str | None = None
     unverified_computed: frozenset[str] = frozenset()
     account: AccountView = NO_ACCOUNT

@@ -127,12 +127,21 @@ def derived_event(change: ValueChange, cause: Cause) -> Event:
         user_id=cause.user_id,
         anonymous_id=cause.anonymous_id,
         group_id=cause.group_id,
-        properties={"before": change.before, "after": change.after},
+        properties=properties_of(change),
         context={OUR_CONTEXT: {**cause.context, "caused_by": str(cause.id)}},
         timestamp=cause.timestamp,
         reported_timestamp=cause.reported_timestamp,
         is_history=cause.is_history,
         trust=trust_of_change(change, cause.trust),
+    )
+
+
+def properties_of(change: ValueChange) -> dict[str, Any]:
+    """Return the properties of a change's event; an arrival has those of its place."""
+    return (
+        dict(change.after or {})
+        if change.trigger.kind == "arrives"
+        else {"before": change.before, "after": change.after}
     )
 
 

@@ -20,8 +20,6 @@ from domain.people.segments.references import compile_rule, find_circle
 
 # Each is judged for the people that it may concern, and everyone is by a new one.
 MAX_SEGMENTS: Final = 500
-# The name of a condition without a file, in problems.
-CONDITION: Final = "condition"
 
 
 class SegmentDocument(DocumentModel):
@@ -92,7 +90,7 @@ def check_segments(
             problems += error.problems
     problems += find_shared_segment_keys(checked)
     rules = {**deployed, **{one.key: one.rule for one in checked}}
-    known = DeployedNames(names.computed, rules.keys())
+    known = DeployedNames(names.computed, rules.keys(), names.areas)
     for number, one in enumerate(checked, 1):
         problems += _find_unknown(one, known)
         if one.key not in deployed and len(deployed.keys() | {each.key for each in checked[:number]}) > MAX_SEGMENTS:
@@ -105,21 +103,6 @@ def check_segments(
     if problems:
         raise InvalidDocumentError(problems)
     return checked
-
-
-def check_segment_condition(where: str, names: DeployedNames) -> list[Problem]:
-    """Check a condition by the names of a deployment; return warnings.
-
-    Raises InvalidDocumentError.
-    """
-    source = YamlSource(CONDITION, data={})
-    rule = SegmentRule(where)
-    try:
-        compile_rule(rule)
-        check_names(where, ExpressionScope.SEGMENT_WHERE, names)
-    except ConditionError as error:
-        raise InvalidDocumentError([source.problem(("where",), error.message, error.suggestion)]) from error
-    return list(_warn_of_negations(source, rule))
 
 
 def find_shared_segment_keys(checked: Sequence[CheckedSegment]) -> Iterator[Problem]:

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import asdict
+
 from domain.channels.kinds import normalized_addresses
+from domain.people.places.location import LOCATION, read_point
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import Stamp, stamp, unverified_stamp
 from domain.people.surroundings import read_surroundings
@@ -68,6 +71,13 @@ def surroundings_of(event: Event, source: Source, received_at: datetime) -> list
         return []
     said = stamp_of(event, source, received_at)
     return [Statement("context", name, value, said, source) for name, value in found.items()]
+
+
+def location_of(event: Event, source: Source, received_at: datetime) -> list[Statement]:
+    """Return the statement of the location that an event reports."""
+    if (point := read_point(event)) is None:
+        return []
+    return [Statement("context", LOCATION, asdict(point), stamp_of(event, source, received_at), source)]
 
 
 def claims_of(event: Event, source: Source, received_at: datetime) -> list[Statement]:

@@ -22,7 +22,7 @@ CallType = Literal["track", "identify", "page", "screen", "group", "alias"]
 NAMED_CALLS: Final[tuple[CallType, ...]] = ("track", "page", "screen")
 # Events that Sojourn derives from a change of a profile or from a session, if a campaign listens for it. No client can
 # report them.
-DerivedType = Literal["changed", "consent", "opened", "joins", "leaves"]
+DerivedType = Literal["changed", "consent", "opened", "joins", "leaves", "arrives"]
 EventType = Literal[CallType, DerivedType, "audience"]
 DERIVED: Final[tuple[DerivedType, ...]] = get_args(DerivedType)
 

@@ -1,5 +1,6 @@
 """The registry of triggers. A new kind is a module beside this and a line here."""
 
+from domain.campaign.triggers.arrives import ARRIVES_AT
 from domain.campaign.triggers.changed import CHANGED
 from domain.campaign.triggers.consent import CONSENT
 from domain.campaign.triggers.event import EVENT
@@ -10,7 +11,7 @@ from domain.campaign.triggers.opened import OPENED
 from domain.campaign.triggers.page import PAGE
 from domain.campaign.triggers.screen import SCREEN
 
-TRIGGERS: tuple[TriggerKind, ...] = (EVENT, PAGE, SCREEN, GROUP, CHANGED, CONSENT, OPENED, JOINS, LEAVES)
+TRIGGERS: tuple[TriggerKind, ...] = (EVENT, PAGE, SCREEN, GROUP, CHANGED, CONSENT, OPENED, JOINS, LEAVES, ARRIVES_AT)
 
 
 def examples() -> str:

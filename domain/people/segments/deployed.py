@@ -9,14 +9,7 @@ from msgspec import Struct
 
 from domain.conditions.cel_costs import Spent
 from domain.conditions.cel_roots import DEVICES
-from domain.conditions.expressions import (
-    Condition,
-    ConditionOutcome,
-    EvaluationTime,
-    ExpressionScope,
-    Prepared,
-    compile_condition,
-)
+from domain.conditions.expressions import Condition, EvaluationTime, ExpressionScope, Prepared, compile_condition
 from domain.epoch import to_microseconds
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.computed.changes import JUST_BEFORE
@@ -24,6 +17,7 @@ from domain.people.computed.deployed import NO_TRAITS, DeployedTraits
 from domain.people.computed.traits import ComputedState
 from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.learned import LearnedFields
+from domain.people.places.deployed import NO_PLACES, DeployedPlaces
 from domain.people.segments.definition import MembershipChange, Memberships, SegmentDefinition
 from domain.people.segments.explanation import ExplainedPart, FlippedPart, Roots, explain_condition, find_flipped
 from domain.people.segments.inputs import ACCOUNT, CREATED, list_inputs
@@ -49,15 +43,8 @@ class SegmentPerson(Protocol):
     @property
     def traits(self) -> Mapping[str, Any]: ...
 
-
-class JudgedMember(SegmentPerson, Protocol):
-    """A person with the state of their computed traits, and their segments."""
-
     @property
-    def counted(self) -> ComputedState: ...
-
-    @property
-    def memberships(self) -> Memberships: ...
+    def context(self) -> Mapping[str, Any]: ...
 
 
 class Judgement(Struct, frozen=True):
@@ -85,11 +72,13 @@ class DeployedSegments:
         ready: Collection[int] = (),
         traits: DeployedTraits = NO_TRAITS,
         timezone: str | None = None,
+        places: DeployedPlaces = NO_PLACES,
     ) -> None:
         known = sorted(definitions, key=lambda one: one.id)
         self.definitions = {one.id: one for one in known}
         self.ready = frozenset(ready)
         self.traits = traits
+        self.places = places
         self._timezone = timezone
         self._ids = {one.key: one.id for one in known}
         windowed = frozenset(
@@ -218,13 +207,6 @@ class DeployedSegments:
                 roots.profile.forget(_SEGMENTS_FIELD)
         return Judgement(now if changes else members, changes, next_at)
 
-    def evaluate(
-        self, condition: Condition, person: JudgedMember, facts: SegmentFacts, at: datetime, spent: Spent
-    ) -> ConditionOutcome:
-        """Evaluate the condition of a segment that is not in force, as of an instant."""
-        roots = self._roots(self._view(person, facts, person.counted, person.memberships, at), facts, at, spent)
-        return condition.evaluate(roots.time, roots.spent, profile=roots.profile, account=roots.account)
-
     def explain(
         self,
         id: int,
@@ -271,7 +253,7 @@ class DeployedSegments:
     def _view(
         self, person: SegmentPerson, facts: SegmentFacts, state: ComputedState, members: Memberships, at: datetime
     ) -> "_JudgedPerson":
-        return _JudgedPerson(person, self.traits.view(state, at), self.keys_of(members), facts.devices)
+        return _JudgedPerson(person, self.traits.view(state, at), self.keys_of(members), self.places, facts.devices)
 
     def _roots(self, person: "_JudgedPerson", facts: SegmentFacts, at: datetime, spent: Spent | None = None) -> Roots:
         return Roots(Prepared(person), Prepared(facts.account), EvaluationTime(at, self._timezone), spent)
@@ -285,12 +267,19 @@ class _JudgedPerson:
         person: SegmentPerson,
         computed: Mapping[str, Any],
         segments: list[str],
+        places: DeployedPlaces,
         devices: Sequence[Mapping[str, Any]],
     ) -> None:
         self._person = person
         self.computed = computed
         self.segments = segments
         self.devices = devices
+        self._places = places
+
+    @property
+    def areas(self) -> list[str]:
+        """The areas that their location is in."""
+        return self._places.find_areas(self._person.context)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._person, name)

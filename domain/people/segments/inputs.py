@@ -6,9 +6,11 @@ A change of a part affects the segments that read one of its names, and no other
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from domain.conditions.cel_areas import AREAS
 from domain.conditions.cel_compile import Checked
 from domain.conditions.cel_roots import DEVICES
 from domain.people.derived_events import ValueChange
+from domain.people.places.location import LOCATION
 from domain.people.profile_state import Statement
 
 ACCOUNT: Final = "account"
@@ -23,7 +25,7 @@ _TRAITS: Final = "profile.traits"
 _OF_TRAITS: Final = {"timezone": ("profile.timezone", ZONE), "locale": ("profile.locale",)}
 _CONSENT: Final = ("profile.consent", "profile.consent_given")
 # Fields that the context of a call states.
-_OF_CONTEXT: Final = {"timezone": ("profile.timezone", ZONE), "locale": ("profile.locale",)}
+_OF_CONTEXT: Final = {"timezone": ("profile.timezone", ZONE), "locale": ("profile.locale",), LOCATION: (AREAS,)}
 # Fields that a person's activity states.
 LEARNED: Final = frozenset(
     {

@@ -1,12 +1,10 @@
-"""The segments and computed traits that conditions of segments read."""
+"""The segments, computed traits and areas that conditions of segments read."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from domain.conditions.expressions import Condition, ExpressionScope, compile_condition
 from domain.people.segments.definition import SegmentRule
-
-_TRAITS: Final = "profile.traits"
 
 
 class SegmentReads(NamedTuple):
@@ -14,6 +12,7 @@ class SegmentReads(NamedTuple):
 
     segments: frozenset[str]
     computed: frozenset[str]
+    areas: frozenset[str]
 
 
 def compile_rule(rule: SegmentRule) -> Condition:
@@ -24,13 +23,7 @@ def compile_rule(rule: SegmentRule) -> Condition:
 def list_reads(rule: SegmentRule) -> SegmentReads:
     """Return the keys that a valid rule reads."""
     condition = compile_rule(rule)
-    return SegmentReads(condition.segments, condition.computed)
-
-
-def list_traits(rule: SegmentRule) -> list[str]:
-    """Return the traits that a valid rule names."""
-    paths = compile_rule(rule).checked.paths
-    return [path[1] for path in paths if path[0] == _TRAITS and len(path) > 1]
+    return SegmentReads(condition.segments, condition.computed, condition.checked.areas)
 
 
 def find_circle(key: str, rules: Mapping[str, SegmentRule]) -> list[str] | None:

@@ -20,6 +20,7 @@ VALUES = {
     "consent": ("email", "email"),
     "opened": ("app", "app"),
     "joins": ("lapsing-buyers", "lapsing-buyers"),
+    "arrives": ("{place: harbour-shop}", "harbour-shop"),
     "leaves": ("rfm.champions", "rfm.champions"),
 }
 FORMS = [

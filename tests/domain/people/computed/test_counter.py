@@ -31,6 +31,7 @@ class Counted:
 
     values: Mapping[str, Any]
     traits: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 def make_counter() -> EventCounter[Counted]:

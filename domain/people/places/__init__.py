@@ -1,0 +1,1 @@
+"""Places and areas of a deployment, and where people are."""
