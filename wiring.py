@@ -34,7 +34,10 @@ from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
+from application.segment_documents import SegmentDocuments
 from application.segment_explanations import SegmentExplanations
+from application.segment_members import SegmentMembers
+from application.segment_previews import SegmentPreviews
 from application.send import Sender
 from application.step_decisions import StepDecisions
 from application.stream import Stream
@@ -75,6 +78,8 @@ class Services:
     exports: Exports
     plans: Plans
     documents: DeploymentDocuments
+    segments: SegmentDocuments
+    segment_members: SegmentMembers
     users: Users
     accounts: Accounts
     change_user: UserChanges
@@ -85,6 +90,7 @@ class Services:
     unsubscribe: Unsubscribe
     explain: Explain
     explain_segment: SegmentExplanations
+    segment_previews: SegmentPreviews
     journeys: Journeys
     funnel: Funnels
     reconciliations: Reconciliations
@@ -122,6 +128,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             exports=Exports(database),
             plans=Plans(database, checks, settings.timezone),
             documents=DeploymentDocuments(database, checks),
+            segments=SegmentDocuments(database, checks, settings.timezone),
+            segment_members=SegmentMembers(database),
             accounts=Accounts(database),
             users=Users(database, catalogue, journey_url(settings)),
             change_user=UserChanges(database, ingest, catalogue, journey_url(settings)),
@@ -132,6 +140,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),
+            segment_previews=SegmentPreviews(database, catalogue, checks),
             journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),

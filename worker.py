@@ -27,6 +27,7 @@ from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
+from application.segment_previews import CountHandler
 from application.segments import JudgeHandler
 from application.session_events import SessionReporter
 from application.trait_sweeper import Sweeper, WatchHandler
@@ -186,6 +187,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
     handlers: dict[OperationKind, OperationHandler] = {
         "announce": AnnounceHandler(engine.catalogue),
         "backfill": BackfillHandler(),
+        "count": CountHandler(engine.catalogue),
         "enrol": EnrolHandler(engine.catalogue),
         "erase": EraseHandler(
             JourneyWorkflows(client, task_queue),

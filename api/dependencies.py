@@ -60,6 +60,7 @@ Using = Annotated[Services, Depends(_services)]
 
 TextField = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 CampaignKey = Annotated[TextField, Path(min_length=1, max_length=255, examples=["abandoned-cart"])]
+SegmentKey = Annotated[TextField, Path(min_length=1, max_length=255, examples=["lapsing-buyers"])]
 UserId = Annotated[
     TextField,
     Path(

@@ -91,6 +91,20 @@ _USER: dict[str, Any] = {
     "consent": {"email": _CONSENT},
     "consent_log": [_CONSENT_CHANGE],
     "accounts": [{"id": "acme", "role": "admin", "stated_at": _AT}],
+    "segments": [
+        {
+            "key": "lapsing-buyers",
+            "name": "Lapsing buyers",
+            "since": _AT,
+            "cause": {
+                "kind": "event",
+                "id": "019a4d6c-2b7a-7c31-9b0e-5f1f6f0c9a11",
+                "name": "Order Completed",
+                "at": _AT,
+            },
+            "summary": "by Order Completed of 2026-11-22 08:00:00 UTC",
+        }
+    ],
     "active_journeys": [JOURNEY],
     "latest_journeys": [JOURNEY],
 }
@@ -185,6 +199,16 @@ class UserAccount(ResponseModel):
     stated_at: datetime | None = Field(description="when the membership was last stated; null if unknown")
 
 
+class UserSegment(ResponseModel):
+    key: str
+    name: str
+    since: datetime
+    cause: dict[str, Any] | None = Field(
+        description="why the person joined: its `kind` is time, definition, or the source of a change"
+    )
+    summary: str | None = Field(description="the cause for people")
+
+
 class User(ResponseModel):
     model_config = example(_USER)
 
@@ -208,6 +232,7 @@ class User(ResponseModel):
     accounts: list[UserAccount] = Field(
         description="the last 100 of which the person was said to be a member, newest first"
     )
+    segments: list[UserSegment] = Field(description="by key")
     active_journeys: list[Journey] = Field(description="the newest 100")
     latest_journeys: list[Journey] = Field(description="the newest 20, active or over")
 
@@ -259,13 +284,14 @@ async def find_users(
         SearchText | None, Query(description="the trait's value: `5` finds the number and the text", examples=["pro"])
     ] = None,
     stage: Annotated[SearchText | None, Query(examples=["conversion"])] = None,
+    segment: Annotated[SearchText | None, Query(description="the key of a segment", examples=["vip"])] = None,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> UserList:
     """Users that match all that is given, newest first.
 
-    Ids and addresses are looked up. Traits and stages have no index: a page examines 10,000 people and may have no
-    match, so follow `next` until it is null.
+    Ids, addresses and segments are looked up. Traits and stages have no index: a page examines 10,000 people and may
+    have no match, so follow `next` until it is null.
     """
     found = await services.users.find(
         id=id,
@@ -273,6 +299,7 @@ async def find_users(
         trait=trait,
         value=value,
         stage=stage,
+        segment=segment,
         limit=limit,
         after=position(after, UUID),
         by=by,

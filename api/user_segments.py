@@ -1,21 +1,19 @@
 """A person's membership in a segment, explained."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from api.auth import Reader, allow
-from api.dependencies import PersonPath, ResponseModel, TextField, Using, example
+from api.dependencies import PersonPath, ResponseModel, SegmentKey, Using, example
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
 from domain.errors import NotFoundError
 
 router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
-
-SegmentKey = Annotated[TextField, Path(min_length=1, max_length=255, examples=["lapsing-buyers"])]
 
 _ORDERS: dict[str, Any] = {
     "kind": "value",

@@ -8,13 +8,16 @@ from msgspec.structs import replace
 
 from domain.campaign.rules import Rules
 from domain.data_plan.declared import DeclaredEvents, Violation
-from domain.data_plan.never_seen import ReportedName, never_seen_warnings
+from domain.data_plan.never_seen import ReportedName, never_seen_traits, never_seen_warnings
 from domain.data_plan.seen import MAX_NAMES, SeenEvent, SeenKey, add_event, key_of, rest_of
 from domain.deployment_documents import DECLARED_EVENTS
 from domain.document.yaml_source import YamlSource
 from domain.errors import Problem
+from domain.people.derived_events import TRAIT_PREFIX
+from domain.people.segment_document import CheckedSegment
+from domain.people.segments.references import list_traits
 from domain.stream import StreamKind
-from store import documents, seen, violations
+from store import campaigns, documents, seen, violations
 from store.database import Connection, Database
 from store.seen import StoredSeen
 from store.stream import StreamedEvent, StreamRow
@@ -86,10 +89,10 @@ async def read_declared(connection: Connection) -> DeclaredEvents:
     return DeclaredEvents((await documents.latest(connection, DECLARED_EVENTS)).rules)
 
 
-async def find_never_seen(connection: Connection, source: YamlSource, campaigns: Iterable[Rules]) -> list[Problem]:
+async def find_never_seen(connection: Connection, source: YamlSource, together: Iterable[Rules]) -> list[Problem]:
     """Warn about names in a campaign that were never reported.
 
-    Steps of `campaigns` report names as well.
+    Steps of the campaigns in `together` report names as well.
     """
     since = connection.clock.now() - timedelta(days=RECENT_DAYS - 1)
     reported = await seen.count_recent(connection, since)
@@ -99,13 +102,30 @@ async def find_never_seen(connection: Connection, source: YamlSource, campaigns:
     known: set[ReportedName] = {(rule.type, rule.event) for rule in declared if rule.event is not None}
     known |= {
         (event.kind, event.name)
-        for rules in campaigns
+        for rules in together
         for action in rules.actions.values()
         for event in action.causes
         if event.name is not None
     }
     crowded = await seen.find_crowded(connection)
     return never_seen_warnings(source, reported, known, crowded, RECENT_DAYS)
+
+
+async def find_unknown_traits(connection: Connection, checked: Sequence[CheckedSegment]) -> list[Problem]:
+    """Warn about traits in segments that no call or step states."""
+    identified = await seen.list_type(connection, "identify")
+    if any(one.seen.more_properties for one in identified) or any(one.key.is_rest for one in identified):
+        return []
+    known = {name for one in identified for name in one.seen.properties}
+    if known:
+        rules = (await campaigns.latest_rules(connection)).values()
+        causes = (event for one in rules for action in one.actions.values() for event in action.causes)
+        known |= {event.name.removeprefix(TRAIT_PREFIX) for event in causes if event.name}
+    return [
+        warning
+        for one in checked
+        for warning in never_seen_traits(one.source, ("where",), list_traits(one.rule), known)
+    ]
 
 
 async def _count(connection: Connection, reported: Sequence[StreamedEvent]) -> None:

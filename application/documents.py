@@ -9,6 +9,7 @@ from domain.campaign.difference import Change
 from domain.campaign.publication import Published
 from domain.deployed_names import DeployedNames
 from domain.deployment_documents import DocumentKind, Rule
+from domain.errors import Problem
 from domain.people.segment_document import CheckedSegment, SegmentSource
 from domain.people.segments.definition import SegmentRule
 
@@ -44,6 +45,10 @@ class Documents(Protocol):
         self, texts: Sequence[SegmentSource], names: DeployedNames, deployed: Mapping[str, SegmentRule]
     ) -> list[CheckedSegment]:
         """Check segments together, by the names and the segments of the deployment."""
+        ...
+
+    async def condition(self, where: str, names: DeployedNames) -> Sequence[Problem]:
+        """Check a segment's condition by the names of the deployment; return warnings."""
         ...
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:

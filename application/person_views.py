@@ -20,9 +20,11 @@ from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.identity import Identity, PersonRef
 from domain.people.profile_state import STAGE
 from domain.people.registers import Registers, unpack
-from store import accounts, journey_lists, people, profile_states, profiles
+from domain.people.segments.causes import describe_cause
+from store import accounts, journey_lists, people, profile_states, profiles, segments
 from store.database import Connection
 from store.people import ConsentChange, StoredPerson
+from store.segments import Membership
 
 # Journeys that are shown: active ones, and the latest of all.
 MAX_ACTIVE: Final = 100
@@ -67,6 +69,17 @@ class MembershipView:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinedSegment:
+    """A segment of a person; `cause` and `summary` say why they joined, if known."""
+
+    key: str
+    name: str
+    since: datetime
+    cause: Mapping[str, Any] | None
+    summary: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PersonView:
     """All that is known of a person. `revision` is that of the profile's values."""
 
@@ -84,6 +97,7 @@ class PersonView:
     consent: dict[str, ChannelConsent]
     consent_log: list[ConsentChange]
     accounts: list[MembershipView]
+    segments: list[JoinedSegment]
     active_journeys: list[JourneyView]
     latest_journeys: list[JourneyView]
 
@@ -110,6 +124,7 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
         consent_log = await people.begin_consent_log(connection, profile_id)
         states = await profile_states.read(connection, [profile_id])
         memberships = await accounts.begin_of_profile(connection, profile_id, MAX_ACCOUNTS)
+        joined = await segments.begin_of_profile(connection, profile_id)
         activity = await ask_for_activity(connection, profile_id, sources)
         if (person := await found.get()) is None:
             raise unknown_person(ref)
@@ -131,11 +146,17 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
             consent=_list_consents(person, list_stated(state.consent), list_stated(state.suppressed)),
             consent_log=await consent_log.get(),
             accounts=[MembershipView(one.account_id, one.role, one.stated_at) for one in await memberships.get()],
+            segments=list(map(_describe_joined, await joined.get())),
             active_journeys=await _list_journeys(connection, active, MAX_ACTIVE, journey_url),
             latest_journeys=await _list_journeys(
                 connection, JourneyFilter(profile_id=profile_id), MAX_LATEST, journey_url
             ),
         )
+
+
+def _describe_joined(found: Membership) -> JoinedSegment:
+    summary = None if found.cause is None else describe_cause(found.cause)
+    return JoinedSegment(found.key, found.name, found.since, found.cause, summary)
 
 
 def _compute(deployed: DeployedTraits, counted: ComputedState, at: datetime) -> ComputedValues:

@@ -49,6 +49,7 @@ class Users:
         trait: str | None = None,
         value: str | None = None,
         stage: str | None = None,
+        segment: str | None = None,
         limit: int,
         after: UUID | None,
         by: Actor,
@@ -61,6 +62,7 @@ class Users:
             addresses=None if address is None else normalize_address(address),
             trait=None if trait is None or value is None else (trait, readings(value)),
             stage=stage,
+            segment=segment,
         )
         async with self._database.transaction() as connection:
             found = await people.page(connection, which, limit=limit, after=after)

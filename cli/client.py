@@ -1,7 +1,7 @@
 """The API as commands call it: problem documents become the original errors."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -95,6 +95,22 @@ class ApiClient:
             self._answer(response)
         return response.content
 
+    def stream(self, *path: str, **params: str | None) -> Iterator[bytes]:
+        """Read what is not JSON piece by piece. A lost connection is an UnavailableError."""
+        given = {name: value for name, value in params.items() if value is not None}
+        request = self._http.build_request("GET", _path_of(path), params=given)
+        try:
+            response = self._http.send(request, stream=True)
+            try:
+                if not response.is_success:
+                    response.read()
+                    self._answer(response)
+                yield from response.iter_bytes()
+            finally:
+                response.close()
+        except httpx.TransportError as error:
+            raise _LostError(self._describe_failure(error)) from error
+
     def _act(
         self, method: str, path: tuple[str, ...], body: Mapping[str, Any] | None, params: Mapping[str, Any] = _NO_PARAMS
     ) -> dict[str, Any]:
@@ -121,7 +137,7 @@ class ApiClient:
 
     def _request(self, method: str, path: tuple[str, ...], **request: Any) -> httpx.Response:
         try:
-            return self._http.request(method, "/".join(("/v1", *(quote(part, safe="") for part in path))), **request)
+            return self._http.request(method, _path_of(path), **request)
         except UnicodeEncodeError as error:
             raise InvalidRequestError("an argument is not text in UTF-8") from error
         except httpx.UnsupportedProtocol as error:
@@ -149,6 +165,10 @@ class ApiClient:
         is_quoting = isinstance(error, httpx.ProtocolError)
         reason = "the connection was closed, or does not speak HTTP" if is_quoting else str(error)
         return f"no answer from {self.url}: {reason or type(error).__name__}"
+
+
+def _path_of(parts: tuple[str, ...]) -> str:
+    return "/".join(("/v1", *(quote(part, safe="") for part in parts)))
 
 
 class _LostError(UnavailableError):

@@ -25,7 +25,7 @@ from domain.campaign.difference import Change, compare_versions
 from domain.deployment_documents import deployment_document
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError
-from domain.people.segment_document import check_segments
+from domain.people.segment_document import check_segment_condition, check_segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ JOBS: Final[Mapping[str, Callable[..., Any]]] = {
     "campaign": _check_campaign,
     "rules": _check_rules,
     "segments": check_segments,
+    "condition": check_segment_condition,
     "changes": _compare,
 }
 

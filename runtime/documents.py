@@ -18,7 +18,7 @@ from domain.campaign.publication import Published
 from domain.deployed_names import DeployedNames
 from domain.deployment_documents import DocumentKind, Rule
 from domain.errors import InvalidDocumentError, OverloadedError, Problem
-from domain.people.segment_document import CheckedSegment, SegmentSource
+from domain.people.segment_document import CONDITION, CheckedSegment, SegmentSource
 from domain.people.segments.definition import SegmentRule
 from runtime.document_process import PID_BYTES, Limits
 
@@ -79,6 +79,10 @@ class DocumentProcesses:
         file = texts[0].file if texts else "segments"
         checked: list[CheckedSegment] = await self._check("segments", file, texts, names, deployed)
         return checked
+
+    async def condition(self, where: str, names: DeployedNames) -> Sequence[Problem]:
+        warnings: Sequence[Problem] = await self._check("condition", CONDITION, where, names)
+        return warnings
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:
         changes: list[Change] = await self._check("changes", after.file, before, after)

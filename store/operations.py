@@ -118,6 +118,17 @@ async def is_open(connection: Connection, kind: OperationKind) -> bool:
     return await cursor.fetchone() is not None
 
 
+async def list_open(connection: Connection, kind: OperationKind) -> list[Operation]:
+    """Return the deployment's unfinished operations of a kind, oldest first."""
+    cursor = await connection.execute(
+        f"""
+        SELECT {_COLUMNS} FROM operations WHERE campaign_key IS NULL AND kind = %s AND finished_at IS NULL ORDER BY id
+        """,  # noqa: S608
+        (kind,),
+    )
+    return [Operation(**row) async for row in cursor]
+
+
 async def find(connection: Connection, id: UUID) -> Operation | None:
     """Return one operation."""
     cursor = await connection.execute(f"SELECT {_COLUMNS} FROM operations WHERE id = %s", (id,))  # noqa: S608

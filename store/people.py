@@ -30,6 +30,13 @@ SELECT kind FROM kinds WHERE kind IS NOT NULL
 """
 
 
+# The members of a segment; their index has the order of the profiles' ids.
+_MEMBERS: Final = """
+SELECT profile_id FROM segment_members
+WHERE segment_id = (SELECT segments.id FROM segments WHERE key = %(segment)s AND retired_at IS NULL)
+"""
+
+
 class StoredPerson(Struct, frozen=True):
     """A profile with its addresses by channel, and their refusals with stamps."""
 
@@ -74,6 +81,7 @@ class PersonFilter(Struct, frozen=True):
     addresses: Mapping[str, str] | None = None
     trait: tuple[str, Sequence[Any]] | None = None
     stage: str | None = None
+    segment: str | None = None
 
 
 class PeoplePage(Struct, frozen=True):
@@ -160,6 +168,7 @@ async def page(connection: Connection, which: PersonFilter, *, limit: int, after
             "trait": name,
             "values": [Jsonb(value) for value in values],
             "stage": which.stage,
+            "segment": which.segment,
             "after": after,
             "limit": limit,
             "examined": examined,
@@ -172,7 +181,7 @@ async def page(connection: Connection, which: PersonFilter, *, limit: int, after
 
 
 def _source(which: PersonFilter) -> str:
-    """Return the table, or the few profiles that an index finds.
+    """Return the table, the members of a segment, or what an index finds.
 
     OFFSET prevents a walk back through all profiles by their ids, in the hope of meeting a match soon.
     """
@@ -184,6 +193,10 @@ def _source(which: PersonFilter) -> str:
     if which.addresses is not None:
         # One index condition each: an array of values has no use for the index.
         lookups.append(f"({' OR '.join(f'addresses @> %(on_{each})s' for each in which.addresses) or 'false'})")
+    if which.segment is not None:
+        if not lookups:
+            return f"(SELECT profiles.* FROM ({_MEMBERS}) AS members JOIN profiles ON id = profile_id) AS found"  # noqa: S608
+        lookups.append(f"id IN ({_MEMBERS})")
     return f"(SELECT * FROM profiles WHERE {' AND '.join(lookups)} OFFSET 0) AS found" if lookups else "profiles"  # noqa: S608
 
 

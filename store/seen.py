@@ -91,6 +91,12 @@ async def page(
     return [_as_stored(row) async for row in cursor]
 
 
+async def list_type(connection: Connection, type: EventType) -> list[StoredSeen]:
+    """Return all kinds of a type."""
+    cursor = await connection.execute(f"SELECT {_COLUMNS} FROM seen_events WHERE type = %s", (type,))  # noqa: S608
+    return [_as_stored(row) async for row in cursor]
+
+
 async def count_recent(connection: Connection, since: datetime) -> dict[tuple[EventType, str], int]:
     """Return how often each type and name was reported since a day began."""
     cursor = await connection.execute(

@@ -9,7 +9,7 @@ from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
 from domain.people.segments.definition import MembershipChange, SegmentDefinition, SegmentRule
-from store.database import Connection
+from store.database import Connection, PendingResult
 
 
 class StoredSegment(Struct, frozen=True):
@@ -38,6 +38,24 @@ class RecordedChange(Struct, frozen=True):
     cause: Mapping[str, Any]
 
 
+class Member(Struct, frozen=True):
+    """A member. `anonymous_id` is the first, of a person without a user id."""
+
+    id: UUID
+    user_id: str | None
+    anonymous_id: str | None
+    since: datetime
+
+
+class Membership(Struct, frozen=True):
+    """A segment of a person; the cause is that of `segments.causes`."""
+
+    key: str
+    name: str
+    since: datetime
+    cause: dict[str, Any] | None
+
+
 _SEGMENT = "SELECT id, key, name, version, source, rule, revision, applied_by, active_from, ready_at FROM segments"
 
 
@@ -45,6 +63,44 @@ async def load(connection: Connection) -> list[StoredSegment]:
     """Return the segments in force."""
     cursor = await connection.execute(f"{_SEGMENT} WHERE retired_at IS NULL ORDER BY key")
     return [_as_stored(row) async for row in cursor]
+
+
+async def count_members(connection: Connection) -> dict[int, int]:
+    """Return the number of members by segment; none for those without."""
+    cursor = await connection.execute("SELECT segment_id, count(*) AS count FROM segment_members GROUP BY segment_id")
+    return {row["segment_id"]: row["count"] async for row in cursor}
+
+
+async def page_members(connection: Connection, segment_id: int, after: UUID | None, limit: int) -> list[Member]:
+    """Return members behind a profile's id, by these ids."""
+    cursor = await connection.execute(
+        """
+        SELECT profiles.id, user_id, since,
+               CASE WHEN user_id IS NULL
+                    THEN (SELECT min(value) FROM identities WHERE profile_id = profiles.id AND kind = 'anonymous') END
+                 AS anonymous_id
+        FROM segment_members JOIN profiles ON profiles.id = profile_id
+        WHERE segment_id = %s AND profile_id > %s ORDER BY profile_id LIMIT %s
+        """,
+        (segment_id, after or UUID(int=0), limit),
+    )
+    return [Member(**row) async for row in cursor]
+
+
+async def begin_of_profile(connection: Connection, profile_id: UUID) -> PendingResult[list[Membership]]:
+    """Read the segments of a person in a pipeline, by key."""
+    cursor = await connection.execute(
+        """
+        SELECT key, name, since,
+               (SELECT cause FROM segment_changes
+                WHERE profile_id = members.profile_id AND segment_id = members.segment_id AND has_joined
+                ORDER BY at DESC, id DESC LIMIT 1) AS cause
+        FROM segment_members AS members JOIN segments ON segments.id = segment_id
+        WHERE profile_id = %s AND retired_at IS NULL ORDER BY key
+        """,
+        (profile_id,),
+    )
+    return PendingResult(cursor, lambda rows: [Membership(**row) for row in rows])
 
 
 async def put(connection: Connection, key: str, name: str, source: str, rule: SegmentRule, by: str) -> StoredSegment:

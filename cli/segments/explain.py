@@ -1,16 +1,16 @@
 """sojourn segments explain: why a person is in a segment or not."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import typer
 
 from cli.client import connect
 from cli.options import AsJson
 from cli.output import list_text, local_second, print_facts, print_json, print_table
+from cli.segments.options import SegmentArgument
 from cli.users.options import KindOption, PersonArgument
 
-SegmentArgument = Annotated[str, typer.Argument(metavar="SEGMENT", help="The segment's key.", show_default=False)]
 _GROUPS: Final = {"all": "all of", "any": "any of", "not": "not"}
 _VALUES: Final = {True: "yes", False: "no", None: "?"}
 _INDENT: Final = "  "

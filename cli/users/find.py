@@ -1,4 +1,4 @@
-"""sojourn users find: people by id, address, trait or stage."""
+"""sojourn users find: people by id, address, trait, stage or segment."""
 
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ def find(
     ] = None,
     trait: Annotated[str | None, typer.Option(metavar="NAME=VALUE", help="A trait.", show_default=False)] = None,
     stage: Annotated[str | None, typer.Option(help="The lifecycle stage.", show_default=False)] = None,
+    segment: Annotated[str | None, typer.Option(help="The key of a segment.", show_default=False)] = None,
     limit: LimitOption = 50,
     after: AfterOption = None,
     as_json: AsJson = False,
@@ -36,6 +37,7 @@ def find(
                 trait=name,
                 value=value,
                 stage=stage,
+                segment=segment,
                 limit=limit - len(users),
                 after=after,
             )

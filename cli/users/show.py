@@ -70,6 +70,11 @@ def print_person(person: dict[str, Any]) -> None:
         typer.echo()
         rows = [[each["id"], as_text(each["role"]), local_second(each["stated_at"])] for each in person["accounts"]]
         print_table(["ACCOUNT", "ROLE", "STATED AT"], rows)
+    if person["segments"]:
+        typer.echo()
+        print_table(
+            ["SEGMENT", "NAME", "SINCE", "WHY"], [_segment_row(each) for each in person["segments"]], folded={"WHY"}
+        )
     if journeys := _journeys(person):
         typer.echo()
         print_table(["CAMPAIGN", "STATE", "STEP", "ENTERED AT", "JOURNEY"], journeys)
@@ -131,6 +136,10 @@ def _consent_row(channel: str, consent: dict[str, Any]) -> list[str]:
         local_second(stated["at"]) if stated else "",
         _source(stated) if stated else "",
     ]
+
+
+def _segment_row(segment: dict[str, Any]) -> list[str]:
+    return [segment["key"], segment["name"], local_second(segment["since"]), as_text(segment["summary"])]
 
 
 def _journeys(person: dict[str, Any]) -> list[list[str]]:

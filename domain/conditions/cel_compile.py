@@ -19,6 +19,7 @@ from domain.conditions.cel_roots import (
     COMPUTED,
     COMPUTED_TYPES,
     DEVICES,
+    JSON,
     NULLABLE,
     ROOTS,
     VARIABLES,
@@ -48,7 +49,8 @@ class Checked(Struct, frozen=True):
     `kind` is the type of its value, where any number counts as an integer. `paths` are the places in the data that it
     names: a variable and the keys below it. `values` are those of which it uses the whole value, not only a key. `keys`
     are all keys in it. `computed` are the computed traits that it reads, `segments` and `areas` the keys of those. If
-    it `reads_time`, its value may change by itself. `untimed` is the expression over data without times among those.
+    it `reads_time`, its value may change by itself. `path` is the place in JSON that it is, and nothing else.
+    `untimed` is the expression over data without times among those.
     """
 
     tree: bytes
@@ -62,6 +64,7 @@ class Checked(Struct, frozen=True):
     segments: frozenset[str]
     areas: frozenset[str]
     reads_time: bool
+    path: tuple[str, ...] | None
     cost: Cost
 
     def expression(self, times: frozenset[str]) -> cel.Expression:
@@ -131,8 +134,15 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapp
         segments=frozenset(key for _, key in find_segments(nodes, tree)),
         areas=areas,
         reads_time=not functions.isdisjoint(cel_times.FUNCTIONS),
+        path=_find_path(tree),
         cost=Cost(tree, variables),
     )
+
+
+def _find_path(tree: CheckedTree) -> tuple[str, ...] | None:
+    """Return the place that an expression names, if it does nothing else with JSON."""
+    path = tree.path(tree.root)
+    return path if path is not None and len(path) > 1 and path[0] in JSON else None
 
 
 def _check_text(text: str, unified: Unified) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from math import isfinite
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from cel_expr_python import cel
@@ -275,7 +275,10 @@ class ValueExpression(_Compiled):
 
     def evaluate(self, time: EvaluationTime, spent: Spent | None = None, /, **roots: Any) -> ValueOutcome:
         """Return the value as JSON, an instant as a datetime, or an error. Never raises."""
-        value, failure, _ = self._result(time, roots, spent or Spent())
+        value = self._look_up(roots, spent or Spent())
+        failure = None
+        if value is _ELSEWHERE:
+            value, failure, _ = self._result(time, roots, spent or Spent())
         if failure is not None:
             return ValueOutcome(None, failure.error, failure.missing)
         try:
@@ -285,6 +288,28 @@ class ValueExpression(_Compiled):
         if (size := len(msgspec.json.encode(plain))) > MAX_VALUE_BYTES:
             return ValueOutcome(None, f"a value of {size:,} bytes cannot be kept: {MAX_VALUE_BYTES:,} can")
         return ValueOutcome(plain)
+
+    def _look_up(self, roots: Mapping[str, Any], spent: Spent) -> Any:
+        """Return the value at the expression's place, without CEL; else _ELSEWHERE.
+
+        An absent place is left to CEL, which explains it.
+        """
+        if (path := self.checked.path) is None:
+            return _ELSEWHERE
+        root, _, field = path[0].partition(".")
+        try:
+            value, _ = _prepare(roots.get(root)).field(field, spent)
+        except Unusable:
+            return _ELSEWHERE
+        for key in path[1:]:
+            if not isinstance(value, Mapping) or key not in value:
+                return _ELSEWHERE
+            value = value[key]
+        return value
+
+
+# A value that CEL has to find.
+_ELSEWHERE: Final = object()
 
 
 def _prepare(holder: object) -> Prepared:

@@ -1,6 +1,6 @@
-"""Warnings about names in a campaign that were never reported."""
+"""Warnings about names in campaigns and segments that were never reported."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from domain.campaign.triggers.kinds import TRIGGERS
@@ -38,6 +38,20 @@ def never_seen_warnings(
         _describe_name(source, path, name, reported, days)
         for path, name in _iter_named(source.data)
         if name not in reported and name not in known and name[0] not in crowded and not is_reaction(name[1])
+    ]
+
+
+def never_seen_traits(source: YamlSource, path: Path, named: Iterable[str], known: Collection[str]) -> list[Problem]:
+    """Warn about traits of an expression that nothing states, if any is known."""
+    remedy = "It is unknown until a call states it; `sojourn events seen --type identify` shows those that are"
+    return [
+        source.problem(
+            path,
+            f"the trait `{name}` was never reported",
+            remedy if (close := find_closest(name, known)) is None else f"Did you mean `{close}`?",
+        )
+        for name in dict.fromkeys(named)
+        if known and name not in known
     ]
 
 

@@ -20,6 +20,8 @@ from domain.people.segments.references import compile_rule, find_circle
 
 # Each is judged for the people that it may concern, and everyone is by a new one.
 MAX_SEGMENTS: Final = 500
+# The name of a condition without a file, in problems.
+CONDITION: Final = "condition"
 
 
 class SegmentDocument(DocumentModel):
@@ -103,6 +105,21 @@ def check_segments(
     if problems:
         raise InvalidDocumentError(problems)
     return checked
+
+
+def check_segment_condition(where: str, names: DeployedNames) -> list[Problem]:
+    """Check a condition by the names of a deployment; return warnings.
+
+    Raises InvalidDocumentError.
+    """
+    source = YamlSource(CONDITION, data={})
+    rule = SegmentRule(where)
+    try:
+        compile_rule(rule)
+        check_names(where, ExpressionScope.SEGMENT_WHERE, names)
+    except ConditionError as error:
+        raise InvalidDocumentError([source.problem(("where",), error.message, error.suggestion)]) from error
+    return list(_warn_of_negations(source, rule))
 
 
 def find_shared_segment_keys(checked: Sequence[CheckedSegment]) -> Iterator[Problem]:

@@ -25,6 +25,8 @@ profiles = Table(
     Column("bucket", Uuid),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("updated_at", INSTANT, nullable=False, server_default=text("now()")),
+    # An order at random, from which samples are drawn.
+    Index("profiles_sample", text("uuid_hash(id)")),
     Index("profiles_addresses", "addresses", postgresql_using="gin", postgresql_ops={"addresses": "jsonb_path_ops"}),
 )
 

@@ -22,7 +22,7 @@ PUBLIC = ("/v1/projects/", "/unsubscribe/", "/v1/schemas/", "/problems", "/healt
 # The campaign, or the import, need not be there yet.
 OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")
 # Questions that do not fit into an address.
-ASKED_BY_POST = ("/plan",)
+ASKED_BY_POST = ("/plan", "/preview")
 CODES = {error.code: error for error in every_error()}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from runtime.process import exit_now
-from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay, stops, sweeper, traits
+from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay, segments, stops, sweeper, traits
 from tests.bench.measure import Result
 from tests.bench.rows import ROWS
 from tests.bench.stack import open_stack
@@ -17,6 +17,7 @@ from tests.bench.stack import open_stack
 FAMILIES = {
     "ingest": ingest.measure,
     "traits": traits.measure,
+    "segments": segments.measure,
     "sweeper": sweeper.measure,
     "journeys": journeys.measure,
     "cost": cost.measure,

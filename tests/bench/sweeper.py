@@ -7,11 +7,13 @@ from typing import Any
 
 import psycopg
 
+from store.database import Database
 from tests.bench.deployed import PATIENCE
 from tests.bench.http import Connection
 from tests.bench.ingest import keep_house
 from tests.bench.measure import Result, percentile, single
 from tests.bench.people import batches, run_campaign, settle_in, track
+from tests.bench.segments import apply
 from tests.bench.stack import Stack
 from tests.bench.traits import apply_computed
 
@@ -25,26 +27,37 @@ WATCHING = """
 key: watching
 name: Watching
 entry: {event: Cart Abandoned}
-exit: [{changed: profile.computed.active}]
+EXIT
 steps: [{id: rest, delay: 30d}]
 """
 WRITTEN = """
 SELECT changed.user_id, extract(epoch FROM changed.recorded_at - viewed.timestamp - %s)::float8 * 1000 AS late
 FROM events AS changed JOIN events AS viewed USING (profile_id)
-WHERE changed.type = 'changed' AND changed.properties @> '{"after": false}' AND viewed.name = 'Product Viewed'
+WHERE changed.type IN ('changed', 'leaves') AND changed.properties @> '{"after": false}'
+  AND viewed.name = 'Product Viewed'
 """
 
 
 async def measure(stack: Stack) -> list[Result]:
-    """Measure one worker: a time with few changes, then one with many."""
+    """Measure one worker: changes of a trait, then people who leave a segment."""
+    return [
+        await _measure(stack, "sweeper_p99", "exit: [{changed: profile.computed.active}]"),
+        await _measure(stack, "leaves_p99", "exit: [{leaves: active}]"),
+    ]
+
+
+async def _measure(stack: Stack, key: str, exit: str) -> Result:
+    """Measure a time with few changes, then one with many."""
     seconds = SECONDS if stack.effort == 1 else 1
     number_of_few, number = seconds * FEW, seconds * stack.count(MANY)
     url = await stack.database()
     await settle_in(url, number_of_few + number)
     await apply_computed(url, DOCUMENT)
+    async with Database(url, pool_size=1) as database:
+        await apply(database, {"active": "profile.computed.active"})
     settings = stack.settings(url)
     async with stack.api(settings) as api, stack.run(settings, "worker"):
-        await run_campaign(api, WATCHING)
+        await run_campaign(api, WATCHING.replace("EXIT", exit))
         first = datetime.now(UTC) + timedelta(seconds=LEAD if stack.effort == 1 else 1)
         spread = [first + timedelta(seconds=each / FEW) for each in range(number_of_few)]
         then = first + timedelta(seconds=seconds + 1)
@@ -61,7 +74,7 @@ async def measure(stack: Stack) -> list[Result]:
     few = [late[f"user-{place}"] for place in range(number_of_few)]
     many = [late[f"user-{place}"] for place in range(number_of_few, len(spread))]
     note = f"{seconds} s of each, one worker; at most {max(many):,.0f} ms"
-    return [single("sweeper_p99", percentile(many, 99), percentile(few, 99), note)]
+    return single(key, percentile(many, 99), percentile(few, 99), note)
 
 
 async def _written(url: str, number: int, seconds: float) -> dict[str, float]:

@@ -8,6 +8,7 @@ from cli.main import run
 from tests.cli.conftest import Output
 from tests.engine.computed_harness import event
 from tests.engine.segment_harness import segment_harness
+from tests.harness import Harness
 
 TRAITS = """
 computed:
@@ -15,6 +16,26 @@ computed:
   active_14d: {any: '*', within: 14d}
 """
 LAPSING = "profile.computed.orders >= 1 && !(profile.computed.active_14d || profile.traits.plan == 'pro')"
+
+
+async def test_a_condition_is_previewed_and_counted(harness: Harness, deployment: str, capsys: Output) -> None:
+    for user, plan in (("ada", "pro"), ("bob", "pro"), ("cyd", "free")):
+        await harness.identify(user, plan=plan)
+    await harness.track("dan", "Viewed")
+    assert await asyncio.to_thread(run, ["segments", "preview", "profile.traits.plan == 'pro'"]) == 0
+    shown = capsys.readouterr()
+    first, examples = shown.out.splitlines()
+    assert first == "2 of 4 people"
+    assert examples in ("for example ada, bob", "for example bob, ada")
+    assert shown.err == ("warning: it cannot be evaluated for 1 of 4 people: there is no profile.traits.plan (1)\n")
+    assert await asyncio.to_thread(run, ["segments", "preview", "profile.traits.plan == 'pro'", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["estimate"], answer["low"], answer["high"], answer["of"], answer["sampled"]) == (2, 2, 2, 4, 4)
+    assert await asyncio.to_thread(run, ["segments", "preview", "profile.computed.orders > 1"]) == 1
+    assert capsys.readouterr().err.startswith("condition:1: where: ")
+    assert await asyncio.to_thread(run, ["segments", "count", "profile.traits.plan == 'pro'", "--wait", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)
+    assert (counted["state"], counted["counts"]) == ("done", {"members": 2, "not_evaluated": 1})
 
 
 async def test_a_membership_is_explained_part_by_part(database_url: str, deployment: str, capsys: Output) -> None:

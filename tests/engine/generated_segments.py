@@ -17,10 +17,11 @@ computed:
   last_order: {last: Order Completed}
   read_then_bought: {sequence: [Article Read, Order Completed], within: 1d}
 """
-# A row of these for each person; `at` is the instant.
+# A row of these for each person; `at` is the instant. The plan is the profile's: what a merge and its undo leave of it
+# is not of segments.
 REFERENCE = """
 WITH one AS (
-  SELECT profile_id, type, name, timestamp, received_at, message_id, properties ->> 'plan' AS plan,
+  SELECT profile_id, name, timestamp,
          CASE WHEN jsonb_typeof(properties -> 'value') = 'number' THEN (properties ->> 'value')::numeric END AS value
   FROM events
 ), orders AS (
@@ -33,15 +34,13 @@ WITH one AS (
              AND earlier.timestamp < one.timestamp AND earlier.timestamp >= one.timestamp - interval '1 day'
          )) AS read_then_bought
   FROM one WHERE name = 'Order Completed' GROUP BY profile_id
-), said AS (
-  SELECT profile_id, (array_agg(plan ORDER BY least(timestamp, received_at) DESC, message_id DESC))[1] AS plan
-  FROM one WHERE type = 'identify' AND plan IS NOT NULL GROUP BY profile_id
 ), person AS (
-  SELECT profiles.id, profiles.user_id, profiles.created_at, said.plan, COALESCE(orders, 0) AS orders,
+  SELECT profiles.id, profiles.user_id, profiles.created_at, profiles.traits ->> 'plan' AS plan,
+         COALESCE(orders, 0) AS orders,
          COALESCE(big_10d, 0) AS big_10d, COALESCE(spent_7d, 0) AS spent_7d, last_order, read_then_bought,
          EXISTS (SELECT FROM one WHERE one.profile_id = profiles.id
                                    AND timestamp > %(at)s - interval '3 days') AS active_3d
-  FROM profiles LEFT JOIN orders ON orders.profile_id = profiles.id LEFT JOIN said ON said.profile_id = profiles.id
+  FROM profiles LEFT JOIN orders ON orders.profile_id = profiles.id
 )
 """
 

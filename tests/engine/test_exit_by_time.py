@@ -19,9 +19,10 @@ from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound
 from domain.sending.policy import Granted
 from runtime.documents import DocumentProcesses
-from tests.engine.computed_harness import ComputedHarness, computed_harness, event
+from tests.engine.computed_harness import event
 from tests.engine.late_claims import AUDIT, TOO_LATE
 from tests.engine.positions import UNRECORDED
+from tests.engine.segment_harness import SegmentHarness, segment_harness
 from tests.proofs import rounds
 
 PEOPLE, SWEEPERS, CALLERS = rounds(200, 10_000), 3, 12
@@ -33,11 +34,16 @@ MAX_LATE = 5
 SEED = 20_261_130
 
 ACTIVE = 'computed:\n  active_14d: {any: "*", within: 1h}\n'
+# The exit by time: of a computed trait that changes, and of a segment that the person leaves.
+EXITS = {
+    "changed": '{changed: profile.computed.active_14d, where: "!event.properties.after"}',
+    "leaves": "{leaves: active}",
+}
 CAMPAIGN = """
 key: keep-going
 name: Keep going
 entry: {event: Cart Abandoned}
-exit: [{changed: profile.computed.active_14d, where: "!event.properties.after"}]
+exit: [EXIT]
 steps: [{id: note, send: {channel: webhook, template: note, category: transactional}}]
 """
 NOTE = "---\nchannel: webhook\nurl: https://crm.example.com/hook\n---\nuser: '{{ profile.user_id }}'\n"
@@ -63,7 +69,7 @@ class Provider:
 class Race:
     """Journeys in the order of their exits, and how many of those are committed."""
 
-    harness: ComputedHarness
+    harness: SegmentHarness
     journeys: list[UUID]
     provider: Provider = field(default_factory=Provider)
     exits: int = 0
@@ -105,7 +111,7 @@ class Race:
                 self.has_moved.notify_all()
 
 
-async def enter(harness: ComputedHarness) -> list[UUID]:
+async def enter(harness: SegmentHarness) -> list[UUID]:
     """Have people enter two hours ago: the time to end has come, and the sweeper has not."""
     began = datetime.now(UTC) - timedelta(hours=2)
     users = [f"u{number:05}" for number in range(PEOPLE)]
@@ -124,14 +130,19 @@ async def enter(harness: ComputedHarness) -> list[UUID]:
 
 @pytest.mark.prove
 @pytest.mark.takes_long
-async def test_nothing_is_claimed_after_an_exit_by_time(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("exit", EXITS)
+async def test_nothing_is_claimed_after_an_exit_by_time(
+    exit: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     print(f"seed {SEED}")  # noqa: T201
     rolls = random.Random(SEED)
     monkeypatch.setattr("application.trait_sweeper.PAGE", 5)
-    async with computed_harness(database_url, pool_size=SWEEPERS + CALLERS) as harness:
+    async with segment_harness(database_url, pool_size=SWEEPERS + CALLERS) as harness:
         await harness.apply(ACTIVE)
+        await harness.put(active="profile.computed.active_14d")
         campaigns = Campaigns(harness.database, DocumentProcesses())
-        published = await campaigns.publish(CAMPAIGN, "campaign.yaml", {"note.liquid": NOTE}, by=SOJOURN)
+        source = CAMPAIGN.replace("EXIT", EXITS[exit])
+        published = await campaigns.publish(source, "campaign.yaml", {"note.liquid": NOTE}, by=SOJOURN)
         await campaigns.start(published.key, by=SOJOURN)
         async with harness.database.transaction() as connection:
             await connection.execute(AUDIT)

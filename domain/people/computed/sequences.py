@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from domain.conditions.expressions import Prepared
-from domain.people.computed.conditions import is_counted
+from domain.people.computed.conditions import EventReading
 from domain.people.computed.definition import TraitRule, is_selected
 from domain.tracking.event import Event
 
@@ -25,7 +24,7 @@ def find_last_completion(rule: TraitRule, events: Iterable[Event]) -> datetime |
             for index, selector in enumerate(rule.events)
             if is_selected(event, selector, rule.server_sources) and (index == 0 or begun[index - 1] is not None)
         ]
-        if not steps or not is_counted(rule, Prepared(event), event.timestamp):
+        if not steps or not EventReading(event).is_counted(rule):
             continue
         # The last step first: an event that fits two steps is not both.
         for index in reversed(steps):

@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from domain.conditions.cel_costs import Spent
-from domain.conditions.expressions import Prepared
 from domain.epoch import from_microseconds, to_microseconds
 from domain.people.computed.aggregates import Aggregate, Count, CountBy, CountedEvent, Extreme, First, Last, Sum, Top
-from domain.people.computed.conditions import NOT_COUNTED, is_counted, read_value
+from domain.people.computed.conditions import NOT_COUNTED, EventReading
 from domain.people.computed.definition import TraitDefinition, TraitRule, TraitType, is_selected
 from domain.people.computed.states import Completion, Distinct, Ever, LastWithin, Lately, Total, TraitState
 from domain.people.computed.window_log import CELLS, MAX_ENTRIES, MAX_EXACT_ENTRIES, WindowLog
@@ -58,12 +57,12 @@ class ComputedTraits:
 
     def fold(self, state: ComputedState, event: Event, spent: Spent | None = None) -> ComputedState:
         """Return the state with one more event; the same object if nothing changed."""
-        prepared: Prepared | None = None
+        reading: EventReading | None = None
         changed: dict[str, Any] = {}
         for trait in self._list_concerned(event):
-            prepared = prepared or Prepared(event)
+            reading = reading or EventReading(event, spent)
             before = state.get(trait.id)
-            after = trait.add(before, event, prepared, spent)
+            after = trait.add(before, reading)
             if after != before:
                 changed[trait.id] = after
         return {**state, **changed} if changed else state
@@ -157,14 +156,13 @@ class _Trait:
     def is_selected(self, event: Event) -> bool:
         return any(is_selected(event, selector, self.rule.server_sources) for selector in self.rule.events)
 
-    def add(self, state: Any, event: Event, prepared: Prepared, spent: Spent | None) -> Any:
-        at = event.timestamp
-        if self.rule.function == "sequence" or not is_counted(self.rule, prepared, at, spent):
+    def add(self, state: Any, reading: EventReading) -> Any:
+        if self.rule.function == "sequence" or not reading.is_counted(self.rule):
             return state
-        value = read_value(self.rule, prepared, at, spent)
+        value = reading.value(self.rule)
         if value is NOT_COUNTED:
             return state
-        return self.kind.add(state, CountedEvent(to_microseconds(at), str(event.id), value))
+        return self.kind.add(state, CountedEvent(reading.at, reading.id, value))
 
     def value(self, state: ComputedState, at: int) -> Any:
         value = self.kind.value(state.get(self.id), at)

@@ -9,7 +9,14 @@ from msgspec import Struct
 
 from domain.conditions.cel_costs import Spent
 from domain.conditions.cel_roots import DEVICES
-from domain.conditions.expressions import Condition, EvaluationTime, ExpressionScope, Prepared, compile_condition
+from domain.conditions.expressions import (
+    Condition,
+    ConditionOutcome,
+    EvaluationTime,
+    ExpressionScope,
+    Prepared,
+    compile_condition,
+)
 from domain.epoch import to_microseconds
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.computed.changes import JUST_BEFORE
@@ -45,6 +52,16 @@ class SegmentPerson(Protocol):
 
     @property
     def context(self) -> Mapping[str, Any]: ...
+
+
+class JudgedMember(SegmentPerson, Protocol):
+    """A person with the state of their computed traits, and their segments."""
+
+    @property
+    def counted(self) -> ComputedState: ...
+
+    @property
+    def memberships(self) -> Memberships: ...
 
 
 class Judgement(Struct, frozen=True):
@@ -206,6 +223,13 @@ class DeployedSegments:
                 judged.segments = self.keys_of(now)
                 roots.profile.forget(_SEGMENTS_FIELD)
         return Judgement(now if changes else members, changes, next_at)
+
+    def evaluate(
+        self, condition: Condition, person: JudgedMember, facts: SegmentFacts, at: datetime, spent: Spent
+    ) -> ConditionOutcome:
+        """Evaluate the condition of a segment that is not in force, as of an instant."""
+        roots = self._roots(self._view(person, facts, person.counted, person.memberships, at), facts, at, spent)
+        return condition.evaluate(roots.time, roots.spent, profile=roots.profile, account=roots.account)
 
     def explain(
         self,

@@ -20,12 +20,17 @@ def check_segment_key(key: str) -> str:
     return key
 
 
+def is_authored(key: str) -> bool:
+    """Whether an author may give a segment this key."""
+    return _AUTHORED.fullmatch(key) is not None
+
+
 def check_authored_key(key: str) -> str:
     """Return a key that an author may give; refuse any other."""
-    if not _AUTHORED.fullmatch(key):
+    if not is_authored(key):
         proposal = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:63]
         refuse(
             f"{quote_value(key)} is not a segment's key",
-            f"Did you mean `{proposal}`? {_RULE}" if _AUTHORED.fullmatch(proposal) else _RULE,
+            f"Did you mean `{proposal}`? {_RULE}" if is_authored(proposal) else _RULE,
         )
     return key

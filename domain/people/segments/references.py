@@ -1,10 +1,12 @@
 """The segments, computed traits and areas that conditions of segments read."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from domain.conditions.expressions import Condition, ExpressionScope, compile_condition
 from domain.people.segments.definition import SegmentRule
+
+_TRAITS: Final = "profile.traits"
 
 
 class SegmentReads(NamedTuple):
@@ -24,6 +26,12 @@ def list_reads(rule: SegmentRule) -> SegmentReads:
     """Return the keys that a valid rule reads."""
     condition = compile_rule(rule)
     return SegmentReads(condition.segments, condition.computed, condition.checked.areas)
+
+
+def list_traits(rule: SegmentRule) -> list[str]:
+    """Return the traits that a valid rule names."""
+    paths = compile_rule(rule).checked.paths
+    return [path[1] for path in paths if path[0] == _TRAITS and len(path) > 1]
 
 
 def find_circle(key: str, rules: Mapping[str, SegmentRule]) -> list[str] | None:

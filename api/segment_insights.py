@@ -1,0 +1,101 @@
+"""Previews and counts of conditions, and the numbers of segments."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from api.auth import Operator, Reader, allow
+from api.dependencies import WHOLE, RequestModel, ResponseModel, TextField, Using, example
+from api.operations import Operation
+from api.problems import refusals
+from api.routes import Route
+from domain.access import Scope
+from domain.errors import InvalidDocumentError, OverloadedError
+
+router = APIRouter(
+    prefix="/v1/segments", tags=["Segments"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
+)
+
+_WHERE = "profile.computed.orders >= 1 && !profile.computed.active_14d"
+_PREVIEW: dict[str, Any] = {
+    "estimate": 9300,
+    "low": 8060,
+    "high": 10728,
+    "of": 1000000,
+    "sampled": 20000,
+    "summary": "about 9,300 of 1,000,000 people (8,060 to 10,728)",
+    "examples": [{"id": "019a4d6c-1111-7c31-9b0e-5f1f6f0c9a11", "user_id": "u-4711", "anonymous_id": None}],
+    "not_evaluated": 0,
+    "warnings": [],
+}
+
+Where = Annotated[
+    TextField,
+    Field(min_length=1, max_length=2_000, examples=[_WHERE], description="a condition in CEL, as a segment's `where`"),
+]
+
+
+class CountRequest(RequestModel):
+    model_config = example({"where": _WHERE})
+
+    where: Where
+
+
+class PreviewRequest(CountRequest):
+    model_config = example({"where": _WHERE, "sample": 20000})
+
+    sample: Annotated[int, Field(ge=100, le=50_000, description="how many people to draw at random"), WHOLE] = 20_000
+
+
+class PreviewExample(ResponseModel):
+    id: UUID = Field(description="Sojourn's own id of the profile")
+    user_id: str | None
+    anonymous_id: str | None = Field(description="of a person without a user id")
+
+
+class SegmentPreview(ResponseModel):
+    model_config = example(_PREVIEW)
+
+    estimate: int = Field(description="how many people would be in it")
+    low: int = Field(description="the number is from here")
+    high: int = Field(description="to here, in 95 of 100 previews")
+    of: int = Field(description="how many people there are; from a million on by PostgreSQL's statistics")
+    sampled: int = Field(description="how many were looked at; all if it is the same as `of`")
+    summary: str = Field(description="for people; rare ones are `fewer than …`")
+    examples: Sequence[PreviewExample] = Field(description="ten people who would be in it, at most")
+    not_evaluated: int = Field(description="those who lack something that the condition reads: they would not be in it")
+    warnings: Sequence[str]
+
+
+@router.post("/preview", responses=refusals(InvalidDocumentError, OverloadedError))
+async def preview(request: PreviewRequest, services: Using, by: Reader) -> SegmentPreview:
+    """An estimate of the people who would be in a segment, with its interval.
+
+    People are drawn at random for 1.5 s at most. Where too few of them match, `summary` says how many there are at
+    most, and a full count is the way to know.
+    """
+    found = await services.segment_previews.preview(request.where, request.sample, by=by)
+    estimate = found.estimate
+    return SegmentPreview(
+        estimate=estimate.estimate,
+        low=estimate.low,
+        high=estimate.high,
+        of=estimate.of,
+        sampled=estimate.sampled,
+        summary=estimate.summary,
+        examples=[PreviewExample.model_validate(one) for one in found.examples],
+        not_evaluated=found.not_evaluated,
+        warnings=found.warnings,
+    )
+
+
+@router.post("/count", status_code=202, responses=refusals(InvalidDocumentError, OverloadedError))
+async def count(request: CountRequest, services: Using, by: Operator) -> Operation:
+    """Count everyone who would be in a segment, in an operation.
+
+    Its counts are `members` and `not_evaluated`. Each person is looked at once, at some time while it runs.
+    """
+    return Operation.model_validate(await services.segment_previews.count(request.where, by=by))

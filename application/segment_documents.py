@@ -1,0 +1,312 @@
+"""Use cases of segments: list, show, plan, apply and delete definitions."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from msgspec import to_builtins
+
+from application.catalogue import load_segments
+from application.data_plan import find_unknown_traits
+from application.documents import Documents
+from application.references import describe_readers, find_segment_readers, load_names
+from application.segment_sample import SegmentMovement, sample_movement
+from application.segments import SegmentText, apply_segments
+from domain.access import Actor
+from domain.deployed_names import DeployedNames
+from domain.deployment_documents import RuleReader
+from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
+from domain.people.segment_document import CheckedSegment, SegmentSource
+from domain.people.segments.definition import OnChange, SegmentRule
+from domain.people.segments.keys import is_authored
+from domain.people.segments.references import order_by_references
+from domain.revisions import UNCONDITIONAL, Precondition
+from store import audit, campaigns, computed_traits, operations, segments
+from store.database import Connection, Database
+from store.segments import StoredSegment
+
+# A segment is ready once everyone was judged by it. Before, a pass goes over people, or its computed traits are waited
+# for, whose earlier events are being counted.
+SegmentState = Literal["ready", "building", "waiting"]
+
+
+@dataclass(frozen=True, slots=True)
+class PassProgress:
+    """The people that a pass has judged so far; `total` is None before it begins."""
+
+    operation: UUID
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """A segment in force, and the number of its members."""
+
+    key: str
+    name: str
+    version: int
+    where: str
+    on_change: OnChange
+    state: SegmentState
+    progress: PassProgress | None
+    members: int
+    source: str
+    applied_by: str
+    active_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentChange:
+    """A segment that documents add, change, remove or leave as it is.
+
+    `before` and `after` are as authors write it. `read_by` are the campaigns and segments that name it as it is now.
+    `people` is a sample of who moves; None if the condition stays, or its computed traits are being counted.
+    """
+
+    kind: Literal["added", "changed", "removed", "unchanged"]
+    key: str
+    version: int | None
+    next_version: int | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    read_by: Sequence[RuleReader]
+    people: SegmentMovement | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPlan:
+    """The effects of documents. Each segment follows those that it reads."""
+
+    segments: list[SegmentChange]
+    warnings: list[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedSegments:
+    """The segments of documents as they are in force, in the order of their plan."""
+
+    segments: list[SegmentView]
+    plan: SegmentPlan
+
+
+@dataclass(frozen=True, slots=True)
+class _Deployment:
+    """The names and segments by which documents are checked.
+
+    They must be the same when the documents are put in force."""
+
+    names: DeployedNames
+    stored: Sequence[StoredSegment]
+
+    @property
+    def rules(self) -> dict[str, SegmentRule]:
+        return {one.definition.key: one.definition.rule for one in self.stored}
+
+
+class SegmentDocuments:
+    """Reads, plans, applies and deletes segments. `timezone` is the deployment's."""
+
+    def __init__(self, database: Database, checks: Documents, timezone: str) -> None:
+        self._database = database
+        self._checks = checks
+        self._timezone = timezone
+        self._sampling = asyncio.Lock()
+
+    async def list_all(self) -> list[SegmentView]:
+        """Return every segment by key."""
+        async with self._database.transaction() as connection:
+            return await _list_views(connection)
+
+    async def get(self, key: str) -> SegmentView:
+        """Return a segment. Raises NotFoundError."""
+        async with self._database.transaction() as connection:
+            return await _get_view(connection, key)
+
+    async def plan(self, sources: Sequence[SegmentSource], removed: Sequence[str] = ()) -> SegmentPlan:
+        """Plan documents and removals without changes.
+
+        Raises InvalidDocumentError with the problems of all documents, and NotFoundError for a removed segment that
+        does not exist.
+        """
+        deployment, checked = await self._check(sources)
+        return await self._plan(deployment, checked, removed)
+
+    async def apply(
+        self, sources: Sequence[SegmentSource], *, if_match: Precondition = UNCONDITIONAL, by: Actor
+    ) -> AppliedSegments:
+        """Put documents in force together, or none of them.
+
+        Everyone is judged by those with another condition, in an operation. `if_match` is for the only document.
+        Raises InvalidDocumentError with the problems of all, and ConflictError if definitions change meanwhile.
+        """
+        deployment, checked = await self._check(sources)
+        return await self._apply(deployment, checked, if_match, by)
+
+    async def put(self, key: str, source: SegmentSource, *, if_match: Precondition, by: Actor) -> AppliedSegments:
+        """Put the document of a segment in force. Its key must be that of the document."""
+        deployment, checked = await self._check([source])
+        [one] = checked
+        if one.key != key:
+            said = f"the document is that of segment {one.key}, and this was asked of {key}"
+            raise InvalidDocumentError([one.source.problem(("key",), said, f"Write `key: {key}`, or ask of the other")])
+        return await self._apply(deployment, checked, if_match, by)
+
+    async def delete(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> None:
+        """End a segment and forget its members; no trigger says that they left.
+
+        Raises NotFoundError, and ConflictError if a campaign or another segment reads it.
+        """
+        async with self._database.transaction() as connection:
+            await campaigns.lock_registry_exclusive(connection)
+            stored = await _get_stored(connection, key)
+            if_match.require(stored.version)
+            if not is_authored(key):
+                raise ConflictError(f"`{key}` belongs to another document: apply that one without it", segment=key)
+            if readers := await find_segment_readers(connection, [key]):
+                raise ConflictError(
+                    f"{describe_readers(readers)}: first apply versions that do not read it, and end the journeys of "
+                    "the others, or stop the campaign",
+                    segment=key,
+                    read_by=to_builtins(readers[key]),
+                )
+            await segments.retire(connection, [stored.definition.id])
+            await audit.record(connection, by, "segment.delete", key, {"version": stored.version})
+
+    async def _check(self, sources: Sequence[SegmentSource]) -> tuple[_Deployment, list[CheckedSegment]]:
+        async with self._database.own_transaction() as connection:
+            deployment = await _load(connection)
+        checked = await self._checks.segments(sources, deployment.names, deployment.rules)
+        order = order_by_references({one.key: one.rule for one in checked})
+        return deployment, sorted(checked, key=lambda one: order.index(one.key))
+
+    async def _plan(
+        self, deployment: _Deployment, checked: Sequence[CheckedSegment], removed: Sequence[str] = ()
+    ) -> SegmentPlan:
+        stored = {one.definition.key: one for one in deployment.stored}
+        for key in removed:
+            if key not in stored:
+                raise _unknown(key)
+        judged = {one.key: one.rule for one in checked if deployment.rules.get(one.key) != one.rule}
+        async with self._sampling:
+            definitions = [one.definition for one in deployment.stored]
+            moving = await sample_movement(self._database, definitions, judged, self._timezone) if judged else {}
+        async with self._database.own_transaction() as connection:
+            readers = await find_segment_readers(connection, [*removed, *(one.key for one in checked)])
+            warnings = [warning for one in checked for warning in one.warnings]
+            warnings += await find_unknown_traits(connection, checked)
+        changes = [_compare(stored.get(one.key), one) for one in checked]
+        changes += [_compare(stored[key], None) for key in removed]
+        return SegmentPlan(
+            [replace(one, read_by=readers.get(one.key, ()), people=moving.get(one.key)) for one in changes],
+            [*warnings, *(warning for one in checked for warning in _warn_of_extremes(one, moving))],
+        )
+
+    async def _apply(
+        self, deployment: _Deployment, checked: Sequence[CheckedSegment], if_match: Precondition, by: Actor
+    ) -> AppliedSegments:
+        plan = await self._plan(deployment, checked)
+        async with self._database.transaction() as connection:
+            await campaigns.lock_registry_exclusive(connection)
+            now = await _load(connection)
+            before = {one.definition.key: one for one in now.stored}
+            for one in checked:
+                if_match.require(before[one.key].version if one.key in before else None)
+            if (now.names, now.rules) != (deployment.names, deployment.rules):
+                raise ConflictError("segments or computed traits have changed meanwhile: apply again")
+            changed = [one for one in checked if one.key not in before or one.text != before[one.key].source]
+            texts = [SegmentText(one.key, one.name, one.text, one.rule) for one in changed]
+            if texts or not await operations.is_open(connection, "judge"):
+                await apply_segments(connection, texts, by)
+            views = {view.key: view for view in await _list_views(connection)}
+            for text in texts:
+                await audit.record(connection, by, "segment.apply", text.key, {"version": views[text.key].version})
+            return AppliedSegments([views[one.key] for one in checked], plan)
+
+
+async def _load(connection: Connection) -> _Deployment:
+    return _Deployment(await load_names(connection), await segments.load(connection))
+
+
+async def _get_stored(connection: Connection, key: str) -> StoredSegment:
+    for one in await segments.load(connection):
+        if one.definition.key == key:
+            return one
+    raise _unknown(key)
+
+
+async def _get_view(connection: Connection, key: str) -> SegmentView:
+    for view in await _list_views(connection):
+        if view.key == key:
+            return view
+    raise _unknown(key)
+
+
+async def _list_views(connection: Connection) -> list[SegmentView]:
+    stored = await segments.load(connection)
+    members = await segments.count_members(connection)
+    deployed = await load_segments(connection, await computed_traits.load_deployed(connection), None)
+    building = {one.id for one in deployed.building}
+    passes = [
+        (set(one.parameters["segments"]), PassProgress(one.id, one.done, one.total))
+        for one in await operations.list_open(connection, "judge")
+    ]
+    return [
+        SegmentView(
+            key=one.definition.key,
+            name=one.name,
+            version=one.version,
+            where=one.definition.rule.where,
+            on_change=one.definition.rule.on_change,
+            state="ready" if one.ready_at is not None else "building" if one.definition.id in building else "waiting",
+            progress=next((progress for ids, progress in reversed(passes) if one.definition.id in ids), None)
+            if one.ready_at is None
+            else None,
+            members=members.get(one.definition.id, 0),
+            source=one.source,
+            applied_by=one.applied_by,
+            active_from=one.definition.active_from,
+        )
+        for one in stored
+    ]
+
+
+def _unknown(key: str) -> NotFoundError:
+    return NotFoundError(f"there is no segment {key}; apply it first", segment=key)
+
+
+def _compare(stored: StoredSegment | None, checked: CheckedSegment | None) -> SegmentChange:
+    is_same = stored is not None and checked is not None and stored.source == checked.text
+    version = None if stored is None else stored.version
+    return SegmentChange(
+        kind="added" if stored is None else "removed" if checked is None else "unchanged" if is_same else "changed",
+        key=checked.key if checked is not None else stored.definition.key if stored is not None else "",
+        version=version,
+        next_version=None if checked is None else (version or 0) + (not is_same),
+        before=None if stored is None else _to_document(stored.name, stored.definition.rule),
+        after=None if checked is None else _to_document(checked.name, checked.rule),
+        read_by=(),
+        people=None,
+    )
+
+
+def _to_document(name: str, rule: SegmentRule) -> dict[str, Any]:
+    return {"name": name, "where": rule.where, "on_change": rule.on_change}
+
+
+def _warn_of_extremes(checked: CheckedSegment, moving: Mapping[str, SegmentMovement]) -> list[Problem]:
+    """Warn about a segment without members, or of everybody."""
+    found = moving.get(checked.key)
+    if found is None or not found.people or 0 < found.members < found.people:
+        return []
+    said = "none is in it" if found.members == 0 else "each is in it"
+    return [
+        checked.source.problem(
+            ("where",),
+            f"of the {found.people:,} people looked at, {said}",
+            "Look at the condition again, or at a person: `sojourn users show`",
+        )
+    ]
