@@ -37,6 +37,7 @@ from application.rejects import RejectLog
 from application.segment_documents import SegmentDocuments
 from application.segment_explanations import SegmentExplanations
 from application.segment_members import SegmentMembers
+from application.segment_numbers import SegmentNumbers
 from application.segment_previews import SegmentPreviews
 from application.send import Sender
 from application.step_decisions import StepDecisions
@@ -91,6 +92,7 @@ class Services:
     explain: Explain
     explain_segment: SegmentExplanations
     segment_previews: SegmentPreviews
+    segment_numbers: SegmentNumbers
     journeys: Journeys
     funnel: Funnels
     reconciliations: Reconciliations
@@ -141,6 +143,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),
             segment_previews=SegmentPreviews(database, catalogue, checks),
+            segment_numbers=SegmentNumbers(database, catalogue, settings.timezone),
             journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
             reconciliations=Reconciliations(database),

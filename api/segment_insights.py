@@ -1,19 +1,20 @@
 """Previews and counts of conditions, and the numbers of segments."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import Operator, Reader, allow
-from api.dependencies import WHOLE, RequestModel, ResponseModel, TextField, Using, example
+from api.dependencies import WHOLE, RequestModel, ResponseModel, SegmentKey, TextField, Using, example
 from api.operations import Operation
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
-from domain.errors import InvalidDocumentError, OverloadedError
+from domain.errors import InvalidDocumentError, NotFoundError, OverloadedError
 
 router = APIRouter(
     prefix="/v1/segments", tags=["Segments"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
@@ -31,6 +32,8 @@ _PREVIEW: dict[str, Any] = {
     "not_evaluated": 0,
     "warnings": [],
 }
+
+_DAY: dict[str, Any] = {"day": "2026-11-22", "members": 812, "joined": 41, "left": 29}
 
 Where = Annotated[
     TextField,
@@ -70,6 +73,28 @@ class SegmentPreview(ResponseModel):
     warnings: Sequence[str]
 
 
+class SegmentDay(ResponseModel):
+    day: date
+    members: int = Field(description="at the end of the day; today's are those of now")
+    joined: int
+    left: int
+
+
+class SegmentTrend(ResponseModel):
+    model_config = example({"segment": "lapsing-buyers", "days": [_DAY]})
+
+    segment: str
+    days: list[SegmentDay] = Field(description="in the deployment's time zone, today last")
+
+
+class SegmentOverlap(ResponseModel):
+    model_config = example({"both": 120, "only_first": 692, "only_second": 3100})
+
+    both: int
+    only_first: int = Field(description="in the segment of the path alone")
+    only_second: int = Field(description="in the other one alone")
+
+
 @router.post("/preview", responses=refusals(InvalidDocumentError, OverloadedError))
 async def preview(request: PreviewRequest, services: Using, by: Reader) -> SegmentPreview:
     """An estimate of the people who would be in a segment, with its interval.
@@ -99,3 +124,29 @@ async def count(request: CountRequest, services: Using, by: Operator) -> Operati
     Its counts are `members` and `not_evaluated`. Each person is looked at once, at some time while it runs.
     """
     return Operation.model_validate(await services.segment_previews.count(request.where, by=by))
+
+
+@router.get("/{key}/trend", responses=refusals(NotFoundError))
+async def get_trend(
+    key: SegmentKey,
+    services: Using,
+    days: Annotated[int, Query(ge=1, le=366, description="how many, with today", examples=[30])] = 30,
+) -> SegmentTrend:
+    """The members of a segment by day, and how many joined and left.
+
+    Members are counted back from those of now, so people who were merged or erased since count as they are now.
+    """
+    found = await services.segment_numbers.trend(key, days)
+    return SegmentTrend(segment=key, days=[SegmentDay.model_validate(day) for day in found])
+
+
+@router.get("/{key}/overlap", responses=refusals(NotFoundError))
+async def get_overlap(
+    key: SegmentKey,
+    services: Using,
+    other: Annotated[
+        TextField, Query(alias="with", min_length=1, max_length=255, description="the other one", examples=["vip"])
+    ],
+) -> SegmentOverlap:
+    """How many people are in two segments, and in only one of them."""
+    return SegmentOverlap.model_validate(await services.segment_numbers.overlap(key, other))

@@ -68,3 +68,21 @@ async def test_a_membership_is_explained_part_by_part(database_url: str, deploym
     assert "there is no segment lapsin. Did you mean `lapsing`?" in capsys.readouterr().err
     assert await asyncio.to_thread(run, ["segments", "explain", "u9", "lapsing"]) == 1
     assert "nothing was ever reported of user u9" in capsys.readouterr().err
+
+
+async def test_the_numbers_of_segments(database_url: str, deployment: str, capsys: Output) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.put(known="profile.user_id != null", buyers='profile.traits.plan == "pro"')
+        await harness.ingest(event(None, "u1", type="identify", plan="pro"), event("Viewed", "u2"))
+    assert await asyncio.to_thread(run, ["segments", "trend", "known", "--days", "2"]) == 0
+    head, yesterday, today = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert head == ["DAY", "MEMBERS", "JOINED", "LEFT"]
+    assert (yesterday[1:], today[1:]) == (["0", "0", "0"], ["2", "2", "0"])
+    assert await asyncio.to_thread(run, ["segments", "overlap", "known", "buyers"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["both", "1"],
+        ["only", "known", "1"],
+        ["only", "buyers", "0"],
+    ]
+    assert await asyncio.to_thread(run, ["segments", "overlap", "known", "buyer", "--json"]) == 1
+    assert "Did you mean `buyers`?" in capsys.readouterr().err
