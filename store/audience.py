@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from store.addresses import REFUSED_OF_PROFILE
@@ -9,21 +10,36 @@ from store.database import Connection
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED, Profile
 
+# The members of a segment; their index has the order of the profiles' ids.
+_MEMBERS: Final = """
+(SELECT profiles.* FROM segment_members JOIN profiles ON id = profile_id
+ WHERE segment_id = (SELECT segments.id FROM segments WHERE key = %(segment)s AND retired_at IS NULL)) AS profiles
+"""
 
-async def count(connection: Connection, known_at: datetime) -> int:
-    """Count the profiles that existed at an instant of PostgreSQL's clock."""
+
+async def count(connection: Connection, known_at: datetime, segment: str | None = None) -> int:
+    """Count the profiles, or members of a segment, that existed at an instant.
+
+    The instant is of PostgreSQL's clock.
+    """
     cursor = await connection.execute(
-        "SELECT count(*) AS count FROM profiles WHERE created_at < %s + clock_ahead()", (known_at,)
+        f"""
+        SELECT count(*) AS count FROM {"profiles" if segment is None else _MEMBERS}
+        WHERE created_at < %(known_at)s + clock_ahead()
+        """,  # noqa: S608 -- a constant above
+        {"known_at": known_at, "segment": segment},
     )
     row = await cursor.fetchone()
     return int(row["count"]) if row else 0
 
 
-async def page(connection: Connection, after: UUID | None, known_at: datetime, limit: int) -> list[Profile]:
+async def page(
+    connection: Connection, after: UUID | None, known_at: datetime, limit: int, segment: str | None = None
+) -> list[Profile]:
     """Return the profiles after an id, of those that existed at an instant.
 
-    The instant is of PostgreSQL's clock. None is locked: evaluating them takes a while, and must not delay their
-    events.
+    With a segment, they are its members. The instant is of PostgreSQL's clock. None is locked: evaluating them takes a
+    while, and must not delay their events.
     """
     cursor = await connection.execute(
         f"""
@@ -31,10 +47,10 @@ async def page(connection: Connection, after: UUID | None, known_at: datetime, l
                stage, created_at, context, {LEARNED} AS learned,
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
                {MEMBERSHIPS} AS memberships
-        FROM profiles
-        WHERE id > %s AND created_at < %s + clock_ahead() ORDER BY id LIMIT %s
-        """,  # noqa: S608 -- a constant of the store
-        (after or UUID(int=0), known_at, limit),
+        FROM {"profiles" if segment is None else _MEMBERS}
+        WHERE id > %(after)s AND created_at < %(known_at)s + clock_ahead() ORDER BY id LIMIT %(limit)s
+        """,  # noqa: S608 -- constants of the store
+        {"after": after or UUID(int=0), "known_at": known_at, "limit": limit, "segment": segment},
     )
     return [Profile(**row) async for row in cursor]
 

@@ -22,6 +22,7 @@ from domain.journey.matching import Matcher, ProfileEvent
 from domain.journey.routing import enrol
 from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.people.account_view import NO_ACCOUNT, AccountView, may_read_account
+from domain.people.segments.references import find_required
 from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
 from store import audience, campaigns, computed_traits, events, journeys, outbox
 from store.database import Connection
@@ -56,8 +57,14 @@ class EnrolHandler:
         self._catalogue = catalogue
 
     async def total(self, connection: Connection, operation: Operation) -> int:
-        """Count the people known by now. People who become known later are excluded."""
-        return await audience.count(connection, operation.created_at)
+        """Count the people known by now, or the members of the required segment.
+
+        People who become known later are excluded.
+        """
+        version = await self._find_open_version(connection, operation.campaign)
+        rule = None if version is None else version.rules.entry.audience
+        segment = None if rule is None else find_required(rule.where)
+        return await audience.count(connection, operation.created_at, segment)
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
         """Examine the next profiles, and enter those who belong to the audience.
@@ -73,7 +80,7 @@ class EnrolHandler:
             return Page(operation.cursor, pause=REST)
         traits, now = await computed_traits.load_deployed(connection), connection.clock.now()
         segments = await load_segments(connection, traits, version.rules.timezone)
-        page = await audience.page(connection, operation.cursor, operation.created_at, PAGE)
+        page = await audience.page(connection, operation.cursor, operation.created_at, PAGE, find_required(rule.where))
         found = [with_computed(profile, segments, now) for profile in page]
         accounts = await read_latest_accounts(connection, rule.where, found)
         counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found, accounts, time)

@@ -68,6 +68,7 @@ _MESSAGES = {
 # Messages with one field set at a time, and the index of the first such field.
 _UNIONS = {"Constant": 0, "Expr": 1}
 TIMESTAMP, DURATION = 2, 3
+AND = "_&&_"
 
 
 def _message_class(name: str) -> Any:
@@ -174,6 +175,20 @@ def walk(node: SyntaxNode) -> Iterator[SyntaxNode]:
     yield node
     for child in children(node):
         yield from walk(child)
+
+
+def function_of(node: SyntaxNode) -> str | None:
+    """Return the function that a node calls; None if it calls none."""
+    return node.call_expr.function if node.WhichOneof("kind") == "call_expr" else None
+
+
+def conjuncts(node: SyntaxNode) -> Iterator[SyntaxNode]:
+    """Iterate over the parts that `&&` joins; over the node itself if there is none."""
+    if function_of(node) == AND:
+        for part in node.call_expr.args:
+            yield from conjuncts(part)
+    else:
+        yield node
 
 
 def _is_text(node: SyntaxNode) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from domain.conditions.cel_roots import COMPUTED
-from domain.conditions.cel_syntax import CheckedTree, SyntaxNode, children, walk
+from domain.conditions.cel_syntax import AND, CheckedTree, SyntaxNode, children, conjuncts, function_of, walk
 from domain.conditions.cel_times import KNOWN_FOR
 from domain.conditions.expressions import Condition
 
@@ -22,9 +22,9 @@ def find_unguarded(condition: Condition) -> list[str]:
 
 
 def _find(node: SyntaxNode, tree: CheckedTree, *, is_guarded: bool) -> Iterator[str]:
-    if _function(node) == "_&&_":
-        parts = list(_conjuncts(node))
-        is_guarded = is_guarded or any(_function(part) == KNOWN_FOR for part in parts)
+    if function_of(node) == AND:
+        parts = list(conjuncts(node))
+        is_guarded = is_guarded or any(function_of(part) == KNOWN_FOR for part in parts)
         for part in parts:
             yield from _find(part, tree, is_guarded=is_guarded)
     elif _asks_for_absence(node):
@@ -35,16 +35,8 @@ def _find(node: SyntaxNode, tree: CheckedTree, *, is_guarded: bool) -> Iterator[
             yield from _find(child, tree, is_guarded=is_guarded)
 
 
-def _conjuncts(node: SyntaxNode) -> Iterator[SyntaxNode]:
-    if _function(node) == "_&&_":
-        for part in node.call_expr.args:
-            yield from _conjuncts(part)
-    else:
-        yield node
-
-
 def _asks_for_absence(node: SyntaxNode) -> bool:
-    function = _function(node)
+    function = function_of(node)
     if function == "!_":
         return True
     if function not in (_EQUAL, *_LESS):
@@ -68,7 +60,3 @@ def _literal(node: SyntaxNode) -> float | bool | None:
         return None
     kind = node.const_expr.WhichOneof("kind")
     return getattr(node.const_expr, kind) if kind in ("bool_value", "int64_value", "double_value") else None
-
-
-def _function(node: SyntaxNode) -> str | None:
-    return node.call_expr.function if node.WhichOneof("kind") == "call_expr" else None

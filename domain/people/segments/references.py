@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from domain.conditions.cel_checks import find_segments
+from domain.conditions.cel_syntax import CheckedTree, conjuncts
 from domain.conditions.expressions import Condition, ExpressionScope, compile_condition
 from domain.people.segments.definition import SegmentRule
 
@@ -26,6 +28,13 @@ def list_reads(rule: SegmentRule) -> SegmentReads:
     """Return the keys that a valid rule reads."""
     condition = compile_rule(rule)
     return SegmentReads(condition.segments, condition.computed, condition.checked.areas)
+
+
+def find_required(where: str) -> str | None:
+    """Return a segment that an audience's condition requires; None for none."""
+    condition = compile_condition(where, ExpressionScope.AUDIENCE_WHERE)
+    tree = CheckedTree(condition.checked.tree)
+    return next((key for _, key in find_segments(conjuncts(tree.root), tree)), None)
 
 
 def list_traits(rule: SegmentRule) -> list[str]:
