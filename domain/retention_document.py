@@ -11,7 +11,7 @@ from domain.campaign.schema_errors import validate
 from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError
 
-RetainedKind = Literal["events", "decisions", "rejects", "audit", "message_ids"]
+RetainedKind = Literal["events", "decisions", "rejects", "audit", "message_ids", "segment_changes"]
 
 _DAY: Final = 86_400
 INITIAL_RETENTION: Final = "retention: {}\n"
@@ -22,6 +22,7 @@ MIN_DAYS: Final[dict[RetainedKind, tuple[int, str]]] = {
     "rejects": (1, "a day is needed to look at them"),
     "audit": (32, "it says who did what"),
     "message_ids": (7, "clients repeat calls for days, and each would be stored again"),
+    "segment_changes": (32, "timelines and trends of segments read the last month"),
 }
 
 
@@ -68,6 +69,9 @@ class RetainedAges(DocumentModel):
     audit: Annotated[int | None, _check_age("audit"), Given] = _age("audit", "lines of the audit log")
     message_ids: Annotated[int | None, _check_age("message_ids"), Given] = _age(
         "message_ids", "message ids, by which repeated calls are known"
+    )
+    segment_changes: Annotated[int | None, _check_age("segment_changes"), Given] = _age(
+        "segment_changes", "who joined and left segments, and why"
     )
 
 

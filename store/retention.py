@@ -8,7 +8,8 @@ from store.database import Connection
 # Rows deleted in one transaction.
 PAGE = 10_000
 # A page is deleted by the places of its rows: joined by its keys, each would read the whole table. A row that has moved
-# meanwhile is of the next page. A journey that goes on still reads its decisions.
+# meanwhile is of the next page. A journey that goes on still reads its decisions, and a
+# member of a segment the change by which they joined.
 PAGES: dict[RetainedKind, str] = {
     "events": """
         DELETE FROM events WHERE received_at < now() - %(age)s AND (received_at, id) IN (
@@ -30,6 +31,15 @@ PAGES: dict[RetainedKind, str] = {
     "message_ids": """
         DELETE FROM message_ids WHERE ctid = ANY(ARRAY(
           SELECT ctid FROM message_ids WHERE received_at < now() - %(age)s LIMIT %(limit)s))
+        """,
+    "segment_changes": """
+        DELETE FROM segment_changes WHERE ctid = ANY(ARRAY(
+          SELECT changes.ctid FROM segment_changes AS changes
+          WHERE changes.recorded_at < now() - %(age)s
+            AND NOT EXISTS (SELECT FROM segment_members AS members
+                            WHERE members.segment_id = changes.segment_id AND members.profile_id = changes.profile_id
+                              AND changes.has_joined AND members.since = changes.at)
+          LIMIT %(limit)s))
         """,
 }
 _DROP_MONTHS = """

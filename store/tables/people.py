@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store.tables.columns import CLOCK, EMPTY_ARRAY, EMPTY_OBJECT, INSTANT, metadata
+from store.tables.columns import CLOCK, EMPTY_ARRAY, EMPTY_OBJECT, INSTANT, by_age, metadata
 
 profiles = Table(
     "profiles",
@@ -175,6 +175,7 @@ segment_changes = Table(
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Index("segment_changes_profile_id", "profile_id", "at"),
     Index("segment_changes_segment_id", "segment_id", "at"),
+    by_age("segment_changes_recorded_at", "recorded_at"),
 )
 
 # When a person was there (domain/people/sessions.py), and what their clients said, with its time, by name.

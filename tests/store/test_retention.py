@@ -1,9 +1,10 @@
 """Maintenance deletes what is past its retention, and nothing else."""
 
 from datetime import timedelta
+from typing import get_args
 
 from domain.deployment_documents import RETENTION
-from domain.retention_document import RetentionRule
+from domain.retention_document import RetainedKind, RetentionRule
 from runtime.maintenance import apply_retention
 from store import documents, retention
 from store.database import Database
@@ -19,12 +20,20 @@ INSERT INTO audit_log (at, actor, actor_name, action, target) VALUES (OLD, '', '
 INSERT INTO decisions (id, profile_id, campaign_key, kind, outcome, at, recorded_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), 'c', 'entry', 'entered', OLD, OLD),
        (gen_random_uuid(), gen_random_uuid(), 'c', 'entry', 'entered', YOUNG, YOUNG);
+INSERT INTO segments (id, key, name, version, source, rule, revision, applied_by)
+VALUES (1, 'a', 'A', 1, '', '{}', 1, '');
+INSERT INTO profiles (id, user_id) VALUES ('00000000-0000-0000-0000-000000000001', 'u1');
+INSERT INTO segment_members (segment_id, profile_id, since) VALUES (1, '00000000-0000-0000-0000-000000000001', OLD);
+INSERT INTO segment_changes (segment_id, profile_id, has_joined, at, cause, recorded_at)
+SELECT 1, '00000000-0000-0000-0000-000000000001', at = OLD, at, '{}', at
+FROM unnest(ARRAY[OLD - interval '1 day', OLD, YOUNG]) AS at;
 INSERT INTO rejects (received_at, position, error, body) VALUES (OLD, 0, '', ''), (YOUNG, 0, '', '');
 """
 _COUNTS = """
 SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM message_ids) AS message_ids,
        (SELECT count(*) FROM audit_log) AS audit, (SELECT count(*) FROM decisions) AS decisions,
-       (SELECT count(*) FROM rejects) AS rejects, to_regclass('events_2020_01') IS NOT NULL AS has_month
+       (SELECT count(*) FROM rejects) AS rejects, (SELECT count(*) FROM segment_changes) AS segment_changes,
+       to_regclass('events_2020_01') IS NOT NULL AS has_month
 """
 
 
@@ -40,12 +49,13 @@ async def test_rows_beyond_their_age_are_deleted(database_url: str) -> None:
         async with database.transaction() as connection:
             await connection.execute(_ROWS.replace("OLD", _OLD).replace("YOUNG", _YOUNG))
         # Without a document only rejects are deleted.
-        assert await counts() == [3, 2, 2, 2, 1, True]
+        assert await counts() == [3, 2, 2, 2, 1, 3, True]
         seconds = int(timedelta(days=40).total_seconds())
-        rules = [RetentionRule(kind, seconds) for kind in ("events", "decisions", "audit", "message_ids", "rejects")]
+        rules = [RetentionRule(kind, seconds) for kind in get_args(RetainedKind)]
         async with database.transaction() as connection:
             await documents.put(connection, RETENTION, "retention: {…}", rules, "test")
-        assert await counts() == [1, 1, 1, 1, 1, False]
+        # The change by which a member joined stays.
+        assert await counts() == [1, 1, 1, 1, 1, 2, False]
 
 
 async def test_a_page_reads_its_own_rows_only(database_url: str) -> None:
