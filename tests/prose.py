@@ -5,7 +5,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -75,6 +75,14 @@ _LEVELS: Final = frozenset({"debug", "info", "warning", "error", "exception", "c
 _LOGGERS: Final = frozenset({"log", "_log"})
 
 
+class Module(NamedTuple):
+    """A module of the product, parsed once for all rules."""
+
+    file: str
+    source: str
+    tree: ast.Module
+
+
 class Text(NamedTuple):
     """A text for people: a docstring, a run of comments, a string of several words, or a page."""
 
@@ -88,11 +96,20 @@ def product_files(root: Path = ROOT) -> list[Path]:
     return sorted([*(file for name in PACKAGES for file in (root / name).rglob("*.py")), *root.glob("*.py")])
 
 
-def read_texts(root: Path = ROOT) -> Iterator[Text]:
-    """Read all texts for people in product code and pages."""
-    for file in product_files(root):
-        name, source = str(file.relative_to(root)), file.read_text()
-        yield from (Text(name, line, text) for line, text in (*_comments(source), *_strings(source)))
+def read_modules(root: Path = ROOT) -> list[Module]:
+    """Read and parse the product's modules."""
+    return [parse(str(file.relative_to(root)), file.read_text()) for file in product_files(root)]
+
+
+def parse(file: str, source: str) -> Module:
+    """Parse a module."""
+    return Module(file, source, ast.parse(source))
+
+
+def read_texts(modules: Iterable[Module], root: Path = ROOT) -> Iterator[Text]:
+    """Read all texts for people in these modules and the pages of a checkout."""
+    for name, source, tree in modules:
+        yield from (Text(name, line, text) for line, text in (*_comments(source), *_strings(tree)))
     for file in sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md")]):
         page = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), file.read_text())
         yield Text(str(file.relative_to(root)), 1, page)
@@ -113,9 +130,8 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
     yield start, words
 
 
-def _strings(source: str) -> Iterator[tuple[int, str]]:
+def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield the strings of several words; a value within an f-string counts as one word."""
-    tree = ast.parse(source)
     parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
         match node:
@@ -136,27 +152,27 @@ def find_offences(text: str) -> list[tuple[int, str]]:
     return [(text.count("\n", 0, end), words) for end, words in found]
 
 
-def list_offences(root: Path = ROOT) -> list[str]:
-    """List the forbidden words of a checkout, each with its file, line and sentence."""
+def list_offences(modules: Iterable[Module], root: Path = ROOT) -> list[str]:
+    """List the forbidden words of modules and pages, each with its file, line and sentence."""
     return [
         f"{text.file}:{text.line + line}: {words}: {text.text.splitlines()[line].strip()[:100]}"
-        for text in read_texts(root)
+        for text in read_texts(modules, root)
         for line, words in find_offences(text.text)
     ]
 
 
-def list_summaries(source: str) -> Iterator[tuple[int, str]]:
+def list_summaries(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """List the first lines of docstrings that are too long or do not end with a full stop."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             summary = (ast.get_docstring(node) or ".").splitlines()[0]
             if len(summary) > MAX_SUMMARY or not summary.endswith((".", ":", "?")):
                 yield node.body[0].lineno, summary
 
 
-def list_names(source: str) -> Iterator[tuple[int, str]]:
+def list_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """List the functions whose name is a participle or a question, and the limits and timeouts without their form."""
-    body = ast.parse(source).body
+    body = tree.body
     members = [member for parent in body if isinstance(parent, ast.ClassDef) for member in parent.body]
     for node in [*body, *members]:
         match node:
@@ -183,9 +199,9 @@ def _is_participle(word: str) -> bool:
     return word in _IRREGULAR or (word.endswith(("ed", "ing")) and word not in _ACTIVE)
 
 
-def list_log_events(source: str) -> Iterator[tuple[int, str, bool]]:
+def list_log_events(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:
     """List the events that a module logs, each with whether it has a form that can be searched for."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=logger), attr=level), args=[event, *_]) if (
                 logger in _LOGGERS and level in _LEVELS
@@ -204,5 +220,6 @@ def is_log_event(event: str) -> bool:
 
 
 if __name__ == "__main__":
-    listed = list_offences(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)
+    checked = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
+    listed = list_offences(read_modules(checked), checked)
     sys.stdout.write("\n".join([*listed, f"{len(listed)} offences"]) + "\n")

@@ -1,14 +1,15 @@
 """Names and sentences follow the language rules, and a public type name means one thing."""
 
 import ast
+import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
 from runtime.embedded import feed
 from tests import prose
-from tests.prose import ROOT
+from tests.prose import Module
 
 # The models of the API, which may stand beside the row or the view that they show.
 MODELS = {"RequestModel", "ResponseModel"}
@@ -27,20 +28,24 @@ def type_names(tree: ast.Module) -> Iterator[tuple[str, bool]]:
                 yield name, False
 
 
-def repeated(sources: dict[str, str]) -> dict[str, list[str]]:
+@pytest.fixture(scope="module")
+def modules() -> list[Module]:
+    return prose.read_modules()
+
+
+def repeated(modules: Iterable[Module]) -> dict[str, list[str]]:
     """The names that several modules define, by name; a model of the API counts against other models alone."""
     places: dict[tuple[str, bool], list[str]] = defaultdict(list)
-    for place, source in sources.items():
-        for name, is_model in type_names(ast.parse(source)):
+    for module in modules:
+        for name, is_model in type_names(module.tree):
             if not name.startswith("_"):
-                places[name, is_model].append(place)
+                places[name, is_model].append(module.file)
     return {name: found for (name, _), found in places.items() if len(found) > 1}
 
 
-def test_no_public_type_name_is_defined_twice() -> None:
-    sources = {str(file.relative_to(ROOT)): file.read_text() for file in prose.product_files()}
-    assert len(sources) > 300
-    assert repeated(sources) == {}
+def test_no_public_type_name_is_defined_twice(modules: list[Module]) -> None:
+    assert len(modules) > 300
+    assert repeated(modules) == {}
 
 
 def test_a_name_that_is_defined_twice_is_found() -> None:
@@ -50,11 +55,12 @@ def test_a_name_that_is_defined_twice_is_found() -> None:
         "api/a.py": "class Page(ResponseModel): ...\nclass Row(Page): ...\n",
         "api/b.py": "class Page(ResponseModel): ...\n",
     }
-    assert repeated(sources) == {"Answer": ["store/a.py", "domain/b.py"], "Page": ["api/a.py", "api/b.py"]}
+    found = repeated(itertools.starmap(prose.parse, sources.items()))
+    assert found == {"Answer": ["store/a.py", "domain/b.py"], "Page": ["api/a.py", "api/b.py"]}
 
 
-def test_no_sentence_is_inverted_or_obscure() -> None:
-    assert prose.list_offences() == []
+def test_no_sentence_is_inverted_or_obscure(modules: list[Module]) -> None:
+    assert prose.list_offences(modules) == []
 
 
 @pytest.mark.parametrize(
@@ -75,34 +81,29 @@ def test_an_inverted_or_obscure_sentence_is_found(text: str, words: list[str]) -
     assert [found for _, found in prose.find_offences(text)] == words
 
 
-def test_every_docstring_begins_with_a_short_summary() -> None:
-    assert breaches(prose.list_summaries) == []
-    assert (
-        len(
-            list(
-                prose.list_summaries(f'"""{"x" * 80}."""\n"""Not a docstring, however long it is' + " so" * 30 + '."""')
-            )
-        )
-        == 1
-    )
-    assert [line for line, _ in prose.list_summaries('def a():\n    """Add"""\ndef b():\n    """Add."""')] == [2]
+def test_every_docstring_begins_with_a_short_summary(modules: list[Module]) -> None:
+    assert breaches(modules, prose.list_summaries) == []
+    long = f'"""{"x" * 80}."""\n"""Not a docstring, however long it is' + " so" * 30 + '."""'
+    assert [line for line, _ in prose.list_summaries(ast.parse(long))] == [1]
+    unended = ast.parse('def a():\n    """Add"""\ndef b():\n    """Add."""')
+    assert [line for line, _ in prose.list_summaries(unended)] == [2]
 
 
-def test_functions_are_verbs_and_limits_begin_with_max() -> None:
-    assert breaches(prose.list_names) == []
+def test_functions_are_verbs_and_limits_begin_with_max(modules: list[Module]) -> None:
+    assert breaches(modules, prose.list_names) == []
     wrong = "def told(): ...\ndef _of_row(): ...\nclass A:\n    async def why(self): ...\n"
     wrong += "LONGEST_PAUSE = 5\nTIMEOUT_OF_ALL = 5\n"
-    names = {name for _, name in prose.list_names(wrong)}
+    names = {name for _, name in prose.list_names(ast.parse(wrong))}
     assert names == {"LONGEST_PAUSE", "TIMEOUT_OF_ALL", "_of_row", "told", "why"}
     right = "def stored_event(): ...\ndef find(): ...\nMAX_PAUSE = CALL_TIMEOUT = 5\nSTOP_SECONDS = 1\n"
-    assert list(prose.list_names(right)) == []
+    assert list(prose.list_names(ast.parse(right))) == []
 
 
-def test_every_log_event_can_be_searched_for() -> None:
+def test_every_log_event_can_be_searched_for(modules: list[Module]) -> None:
     events = {
-        f"{file.relative_to(ROOT)}:{line}: {event}": is_known
-        for file in prose.product_files()
-        for line, event, is_known in prose.list_log_events(file.read_text())
+        f"{module.file}:{line}: {event}": is_known
+        for module in modules
+        for line, event, is_known in prose.list_log_events(module.tree)
     }
     assert len(events) > 20
     # The feed logs what the timeline records.
@@ -123,13 +124,9 @@ def test_every_log_event_can_be_searched_for() -> None:
     ],
 )
 def test_a_log_event_without_a_form_is_found(event: str, is_known: bool) -> None:
-    [found] = prose.list_log_events(f"log.warning({event!r}, error=1)")
+    [found] = prose.list_log_events(ast.parse(f"log.warning({event!r}, error=1)"))
     assert found[1:] == (repr(event), is_known)
 
 
-def breaches(check: Callable[[str], Iterator[tuple[int, str]]]) -> list[str]:
-    return [
-        f"{file.relative_to(ROOT)}:{line}: {found}"
-        for file in prose.product_files()
-        for line, found in check(file.read_text())
-    ]
+def breaches(modules: list[Module], check: Callable[[ast.Module], Iterator[tuple[int, str]]]) -> list[str]:
+    return [f"{module.file}:{line}: {found}" for module in modules for line, found in check(module.tree)]
