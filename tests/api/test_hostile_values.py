@@ -106,12 +106,12 @@ def replaced(value: Any, path: tuple[str | int, ...], text: str) -> str:
     return json.dumps(whole, ensure_ascii=False).replace(f'"{mark}"', text)
 
 
-# An operation with as many places gets each value in every so many of them, and one with fewer in all.
-STRIDE = rounds(3, 1)
+# An operation gets each value in every so many of its places: in one of them at least.
+STRIDE = rounds(8, 1)
 
 
 def is_chosen(place: int, value: int, places: int) -> bool:
-    return places < STRIDE or (place + value) % STRIDE == 0
+    return (place + value) % min(STRIDE, places) == 0
 
 
 def calls(path: str, method: str, operation: dict[str, Any]) -> Iterator[tuple[str, str, bytes | None, dict[str, str]]]:
