@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from channels.bulkhead import MAX_WAITING, MAX_WAITING_IF_SILENT
-from tests.channels.servers import SILENCE, Receiver, answer, listening
+from tests.channels.servers import Receiver, answer, listening
 from tests.harness import MAIL, PATIENCE, Harness, looks, open_harness
 from tests.processes import worker_process
 from tests.servers import TemporalServer
@@ -21,17 +21,17 @@ FILES_BESIDES = 60
 MAX_GROWTH = 30 * 1024
 
 
-class Counted(Receiver):
-    """Knows how many wait for its answer, and how many did at most."""
+class Silence:
+    """Never answers. Knows how many wait for it, until they leave, and how many did at most."""
 
     waiting = 0
     most_waiting = 0
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         self.waiting += 1
         self.most_waiting = max(self.waiting, self.most_waiting)
         try:
-            await super().talk(reader, writer)
+            await reader.read()
         finally:
             self.waiting -= 1
 
@@ -40,7 +40,7 @@ class Counted(Receiver):
 async def test_hundreds_of_messages_to_dead_receivers_hold_up_nobody_else(
     database_url: str, temporal: TemporalServer
 ) -> None:
-    silent, refusing, alive = Counted(SILENCE), Receiver(answer(503)), Receiver()
+    silent, refusing, alive = Silence(), Receiver(answer(503)), Receiver()
     async with (
         listening(silent.talk) as silent_port,
         listening(refusing.talk) as refusing_port,
@@ -63,9 +63,9 @@ async def test_hundreds_of_messages_to_dead_receivers_hold_up_nobody_else(
             await enter(harness, "alive", OTHERS)
             await enter(harness, "mail", OTHERS)
             await until(lambda: len(alive.requests) == OTHERS and len(harness.inbox.messages) == OTHERS)
-            # Half of the places of its channel at most; those that are given up after 30 s may not yet be seen to go.
-            await until(lambda: silent.most_waiting >= MAX_WAITING)
-            assert silent.most_waiting <= MAX_WAITING + MAX_WAITING_IF_SILENT
+            # Half of the places of its channel at most. On a busy machine the first is given up, after 30 s,
+            # before all are taken; those that are given up may not yet be seen to go.
+            assert MAX_WAITING_IF_SILENT < silent.most_waiting <= MAX_WAITING + MAX_WAITING_IF_SILENT
             await harness.until("SELECT FROM messages WHERE attempts > 2 HAVING count(*) >= %s", 2 * DUE - MAX_WAITING)
             assert open_files(worker.pid) <= MAX_WAITING + FILES_BESIDES
             assert memory(worker.pid) - held < MAX_GROWTH
