@@ -32,10 +32,7 @@ async def test_the_commands_run_and_the_campaign_is_valid(
 ) -> None:
     monkeypatch.chdir(ROOT)
     for line in [line for line in PAGE.splitlines() if line.startswith("sojourn ")]:
-        assert await asyncio.to_thread(run, [*shlex.split(line)[1:], *(["--yes"] if " apply " in line else [])]) == 0, (
-            line,
-            capsys.readouterr(),
-        )
+        assert await asyncio.to_thread(run, shlex.split(line)[1:]) == 0, (line, capsys.readouterr())
     await harness.run_campaign(block("campaign").replace("template: welcome", "template: note"))
     await harness.identify("u1", email="u1@example.com", latitude=53.5438, longitude=9.9666)
     await harness.until("SELECT FROM journeys WHERE campaign_key = 'welcome-at-the-shop'")
@@ -58,7 +55,6 @@ def test_the_bounds_are_those_of_the_code() -> None:
         "radius": f"{places_document.MAX_RADIUS:,} m",
     }
     assert dict(re.findall(r"^\| ([a-z ]+) \| ([\d,]+(?: m)?) \|$", PAGE, re.MULTILINE)) == bounds
-    assert (
-        f"{deployed.MOVED_METRES:.0f} m from the one before or {deployed.REFRESH // 60_000_000} minutes later" in PAGE
-    )
+    assert f"{deployed.MOVED_METRES:.0f} m from the one before" in PAGE
+    assert f"or {deployed.REFRESH // 60_000_000} minutes later" in PAGE
     assert f"{deployed.SLACK - 1:.0%}".replace("%", " %") in PAGE
