@@ -1,4 +1,4 @@
-"""Holds of all marketing to a person."""
+"""Holds of all marketing to a person, or to the people of a segment or an area."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from api.dependencies import ID_KIND, InstantField, RequestModel, ResponseModel,
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
-from application.holds import HoldRequest
+from application.holds import AreaRef, HoldRequest, SegmentRef
 from domain.access import Scope
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.people.identity import PersonRef
@@ -24,6 +24,8 @@ _HOLD: dict[str, Any] = {
     "id": "019a9b3e-7d2c-7c41-9d6e-2f1c3b5a7e92",
     "user": "u-4711",
     "kind": "user",
+    "segment": None,
+    "area": None,
     "until": "2026-12-24T00:00:00Z",
     "event": "Complaint Resolved",
     "reason": "complaint 8841",
@@ -46,7 +48,11 @@ class NewHold(RequestModel):
         }
     )
 
-    user: Annotated[TextField, Field(min_length=1, max_length=255, description="an id of the person, of this `kind`")]
+    user: Annotated[
+        TextField | None, Field(min_length=1, max_length=255, description="an id of the person, of this `kind`")
+    ] = None
+    segment: Annotated[TextField | None, Field(min_length=1, max_length=255, description="or: its people")] = None
+    area: Annotated[TextField | None, Field(min_length=1, max_length=255, description="or: who is in it")] = None
     kind: Annotated[
         TextField,
         Field(pattern=ID_KIND, description="`user`, `anonymous`, the type of an external id, or `profile`"),
@@ -62,8 +68,10 @@ class Hold(ResponseModel):
     model_config = example(_HOLD)
 
     id: UUID
-    user: str = Field(description="the id by which the person was named")
-    kind: str
+    user: str | None = Field(description="the id by which the person was named")
+    kind: str | None = Field(description="the kind of that id")
+    segment: str | None
+    area: str | None
     until: datetime
     event: str | None = Field(description="the event that ends it earlier")
     reason: str
@@ -83,11 +91,20 @@ class HoldList(ResponseModel):
 
 @router.post("", status_code=201, responses=refusals(NotFoundError, ConflictError, InvalidRequestError))
 async def place(request: NewHold, services: Using, by: Operator) -> Hold:
-    """Hold all marketing to a person, which then waits; transactional messages go.
+    """Hold all marketing to a person, or to the people of a segment or an area.
 
     Once this is answered, no marketing message of any campaign is handed over to them, until the hold is over.
+    Transactional messages go.
     """
-    hold = HoldRequest(PersonRef(request.user, request.kind), request.until, request.reason, request.event)
+    given = [
+        PersonRef(request.user, request.kind) if request.user is not None else None,
+        SegmentRef(request.segment) if request.segment is not None else None,
+        AreaRef(request.area) if request.area is not None else None,
+    ]
+    of = [one for one in given if one is not None]
+    if len(of) != 1:
+        raise InvalidRequestError("a hold is of one `user`, `segment` or `area`: name one of them")
+    hold = HoldRequest(of[0], request.until, request.reason, request.event)
     return Hold.model_validate(await services.holds.place(hold, by=by))
 
 

@@ -8,26 +8,33 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.people import lock_person, unknown_person
+from application.references import load_names
 from domain.access import Actor
-from domain.errors import ConflictError, NotFoundError
+from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.people.identity import PersonRef
 from domain.sending.holds import HoldState, check_end, state_of
+from domain.suggestions import did_you_mean
 from domain.tracking.event import SOJOURN_SOURCE, Trust
 from store import audit, campaigns, holds, operations, profiles
 from store.database import Connection, Database
 from store.events import StoredEvent
 from store.holds import HoldRow
 
-# Open holds of one person: the gate reads them all.
+# Open holds of one person, and of all segments and areas: the gate reads them all.
 MAX_OPEN: Final = 20
 
 
 class HoldView(Struct, frozen=True):
-    """A hold and its state. `user` is the id by which the person was named, of a kind."""
+    """A hold and its state.
+
+    `user` is the id by which the person was named, of a `kind`; else `segment` or `area` is set.
+    """
 
     id: UUID
-    user: str
-    kind: str
+    user: str | None
+    kind: str | None
+    segment: str | None
+    area: str | None
     until: datetime
     event: str | None
     reason: str
@@ -38,10 +45,25 @@ class HoldView(Struct, frozen=True):
     ended_by: str | None
 
 
-class HoldRequest(Struct, frozen=True):
-    """A hold of a person until an instant, or an event of theirs before it."""
+class SegmentRef(Struct, frozen=True):
+    """A segment by its key."""
 
-    person: PersonRef
+    key: str
+
+
+class AreaRef(Struct, frozen=True):
+    """An area by its key."""
+
+    key: str
+
+
+class HoldRequest(Struct, frozen=True):
+    """A hold until an instant, of a person, a segment or an area.
+
+    One of a person may also end by an event of theirs.
+    """
+
+    of: PersonRef | SegmentRef | AreaRef
     until: datetime
     reason: str
     event: str | None = None
@@ -62,21 +84,30 @@ class Holds:
         async with self._database.transaction() as connection:
             now = connection.clock.now()
             check_end(request.until, now)
-            await campaigns.lock_registry_shared(connection)
-            person = await lock_person(connection, request.person)
-            if await holds.count_open(connection, person.id) >= MAX_OPEN:
-                raise ConflictError(f"{request.person} has {MAX_OPEN} open holds: release one first")
+            profile_id: UUID | None = None
+            match request.of:
+                case PersonRef(id=value, kind=kind):
+                    kind = kind or "user"
+                    await campaigns.lock_registry_shared(connection)
+                    profile_id = (await lock_person(connection, request.of)).id
+                case SegmentRef(key=value) | AreaRef(key=value):
+                    kind = "segment" if isinstance(request.of, SegmentRef) else "area"
+                    if request.event is not None:
+                        raise InvalidRequestError(f"an event ends the hold of a person, not of a {kind}")
+                    await _lock_group(connection, request.of)
+            if await holds.count_open(connection, profile_id) >= MAX_OPEN:
+                raise ConflictError(f"there are {MAX_OPEN} open holds of that kind: release one first")
             hold = await holds.place(
                 connection,
-                person.id,
-                id_kind=request.person.kind or "user",
-                id_value=request.person.id,
+                profile_id,
+                id_kind=kind,
+                id_value=value,
                 until=request.until,
                 event=request.event,
                 reason=request.reason,
                 placed_by=by.name,
             )
-            await audit.record(connection, by, "hold.place", request.person.id, {"hold": str(hold.id)})
+            await audit.record(connection, by, "hold.place", value, {"hold": str(hold.id), "kind": kind})
             return _view(hold, now)
 
     async def page(
@@ -96,6 +127,9 @@ class Holds:
         Raises NotFoundError.
         """
         async with self._database.transaction() as connection:
+            known = await holds.find(connection, id)
+            if known is not None and known.profile_id is None:
+                await campaigns.lock_registry_exclusive(connection)
             if await holds.end(connection, id, by.name):
                 await request_release(connection, [id], by.name)
                 await audit.record(connection, by, "hold.release", str(id))
@@ -103,6 +137,15 @@ class Holds:
             if hold is None:
                 raise NotFoundError(f"there is no hold {id}", hold=str(id))
             return _view(hold, connection.clock.now())
+
+
+async def _lock_group(connection: Connection, of: SegmentRef | AreaRef) -> None:
+    """Wait for decisions under way. Raises NotFoundError."""
+    await campaigns.lock_registry_exclusive(connection)
+    names = await load_names(connection)
+    kind, known = ("segment", names.segments) if isinstance(of, SegmentRef) else ("area", names.areas)
+    if of.key not in known:
+        raise NotFoundError(f"there is no {kind} {of.key}. {did_you_mean(of.key, known, 'Applied')}", **{kind: of.key})
 
 
 async def request_release(connection: Connection, ids: Sequence[UUID], requested_by: str) -> None:
@@ -128,8 +171,10 @@ async def end_holds_by_events(connection: Connection, stored: Sequence[StoredEve
 def _view(hold: HoldRow, now: datetime) -> HoldView:
     return HoldView(
         id=hold.id,
-        user=hold.id_value,
-        kind=hold.id_kind,
+        user=None if hold.profile_id is None else hold.id_value,
+        kind=None if hold.profile_id is None else hold.id_kind,
+        segment=hold.id_value if hold.profile_id is None and hold.id_kind == "segment" else None,
+        area=hold.id_value if hold.profile_id is None and hold.id_kind == "area" else None,
         until=hold.until,
         event=hold.event,
         reason=hold.reason,

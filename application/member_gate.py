@@ -3,6 +3,7 @@
 from typing import NoReturn
 
 from msgspec import convert
+from msgspec.structs import replace
 
 from application.catalogue import Catalogue
 from domain.errors import UnavailableError
@@ -39,6 +40,9 @@ async def authorize_page(
     if facts.answered is not None:
         answer: MembersAnswer = convert(facts.answered, MembersAnswer)
         return answer
+    if any(member.holds for member in members):
+        places = (await catalogue.load_segments(connection)).places
+        members = [replace(one, holds=places.select_holds(one.holds, one.context)) for one in members]
     decision = decide_page(request, version.plan, version.rules, facts, members, timezone)
     await _record(connection, request, facts.campaign_key, decision)
     if decision.answer is not None:

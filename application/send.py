@@ -176,6 +176,9 @@ class Sender:
             claimed = await _lock(connection, message_id, at, writes_journey=then.moves_journey)
             if claimed is None:
                 return _GONE
+            if claimed.holds:
+                segments = await self._catalogue.segments_at(connection, claimed.registry_revision)
+                claimed = replace(claimed, holds=segments.places.select_holds(claimed.holds, claimed.context))
             provider = self._providers[claimed.channel]
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
             if claimed.state == SENDING and not version.templates.are_compiled:

@@ -34,7 +34,7 @@ from domain.journey.step_decisions import (
     decide_delay,
     decide_send,
 )
-from domain.journey.step_facts import LockedFacts, StepFacts
+from domain.journey.step_facts import GateFacts, LockedFacts, StepFacts
 from domain.people.account_view import NO_ACCOUNT
 from domain.sending.policy import Answer, MembersAnswer
 from domain.tracking.event import stored_event
@@ -63,9 +63,16 @@ class StepDecisions:
         return await self._answer(
             request,
             Answer,
-            lambda connection: step_facts.read_gate_facts(connection, request),
+            lambda connection: self._gate_facts(connection, request),
             lambda facts, version: decide_send(request, version.plan, version.rules, facts, self._timezone),
         )
+
+    async def _gate_facts(self, connection: Connection, request: AuthorizeRequest) -> GateFacts | None:
+        facts = await step_facts.read_gate_facts(connection, request)
+        if facts is None or not facts.holds:
+            return facts
+        segments = await self._catalogue.segments_at(connection, facts.registry_revision)
+        return replace(facts, holds=segments.places.select_holds(facts.holds, facts.context))
 
     async def authorize_members(self, request: MembersRequest) -> MembersAnswer:
         """Ask the gate about a page of members; the answer has the messages to send."""

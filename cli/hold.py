@@ -1,4 +1,4 @@
-"""sojourn hold: hold all marketing to a person, and release it."""
+"""sojourn hold: hold all marketing to people, and release it."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -26,6 +26,8 @@ def hold(
     context: typer.Context,
     user: PersonOption = None,
     kind: PersonKindOption = "user",
+    segment: Annotated[str | None, typer.Option(help="A segment: its people.", show_default=False)] = None,
+    area: Annotated[str | None, typer.Option(help="An area: the people in it.", show_default=False)] = None,
     until: Annotated[
         datetime | None,
         typer.Option(
@@ -38,18 +40,20 @@ def hold(
     reason: Annotated[str | None, typer.Option(help="Why; it is shown on the timeline.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold all marketing to a person until an instant, an event or a release.
+    """Hold all marketing to a person, a segment or an area for a while.
 
     Messages wait meanwhile, and those that expire are not sent. Transactional messages go.
     """
     if context.invoked_subcommand is not None:
         return
-    given = {"--user": user, "--until": until, "--reason": reason}
-    if missing := [name for name, value in given.items() if value is None]:
-        raise typer.BadParameter(f"a hold needs {', '.join(missing)}")
-    body = {"user": user, "kind": kind, "until": until and until.astimezone().isoformat(), "reason": reason}
+    if (user, segment, area).count(None) != 2:
+        raise typer.BadParameter("a hold is of one --user, --segment or --area: name one of them")
+    if missing := [name for name, value in {"--until": until, "--reason": reason}.items() if value is None]:
+        raise typer.BadParameter(f"a hold needs {' and '.join(missing)}")
+    body: dict[str, Any] = {"user": user, "segment": segment, "area": area, "event": event, "reason": reason}
+    body |= {"kind": kind if user else None, "until": until and until.astimezone().isoformat()}
     with connect(context) as api:
-        placed = api.post("holds", body=body if event is None else {**body, "event": event})
+        placed = api.post("holds", body={name: value for name, value in body.items() if value is not None})
     if as_json:
         print_json(placed)
         return
@@ -99,7 +103,9 @@ def release(
 
 
 def _describe(hold: dict[str, Any]) -> str:
-    return f"{hold['kind']} {hold['user']}"
+    if hold["user"] is not None:
+        return f"{hold['kind']} {hold['user']}"
+    return f"segment {hold['segment']}" if hold["segment"] is not None else f"area {hold['area']}"
 
 
 def _end(hold: dict[str, Any]) -> str:

@@ -11,24 +11,34 @@ from uuid_utils.compat import uuid7
 
 from store.database import Connection
 
-# The open holds of a person at `at`: an expression for statements that read `profiles`. The registry knows until when
-# there may be any, so that without one nothing is looked up.
+# The open holds of a person at `at`, and those of all areas: an expression for statements that read `profiles`. The
+# registry knows until when there may be any, so that without one nothing is looked up.
 HOLDS: Final = """
 CASE WHEN (SELECT holds_until FROM registry) > %(at)s THEN COALESCE((
-  SELECT jsonb_agg(jsonb_build_object('id', holds.id, 'subject', 'user', 'until', holds.until, 'why', holds.reason))
-  FROM holds WHERE holds.profile_id = profiles.id AND holds.ended_at IS NULL AND holds.until > %(at)s
+  SELECT jsonb_agg(jsonb_build_object(
+    'id', holds.id, 'until', holds.until, 'why', holds.reason,
+    'subject', CASE WHEN holds.profile_id IS NULL THEN holds.id_kind || ' ' || holds.id_value ELSE 'user' END,
+    'area', CASE WHEN holds.profile_id IS NULL AND holds.id_kind = 'area' THEN holds.id_value END))
+  FROM holds
+  WHERE (holds.profile_id = profiles.id OR holds.profile_id IS NULL)
+    AND holds.ended_at IS NULL AND holds.until > %(at)s
+    AND (holds.profile_id IS NOT NULL OR holds.id_kind = 'area' OR EXISTS (
+      SELECT FROM segments JOIN profile_states ON profile_states.profile_id = profiles.id
+      WHERE segments.key = holds.id_value AND segments.retired_at IS NULL
+        AND profile_states.segments ? segments.id::text))
 ), '[]') ELSE '[]' END
 """
 
 
 class HoldRow(Struct, frozen=True):
-    """A hold. `id_kind` and `id_value` are the id by which its person was named.
+    """A hold of a person; without `profile_id`, of a segment or an area.
 
-    `event` is the name of an event that ends it. `ended_by` is the operator who released it, or that event's id.
+    `id_kind` and `id_value` are the id by which the person was named, or `segment` or `area` with its key. `event` is
+    the name of an event that ends it. `ended_by` is the operator who released it, or that event's id.
     """
 
     id: UUID
-    profile_id: UUID
+    profile_id: UUID | None
     id_kind: str
     id_value: str
     until: datetime
@@ -52,7 +62,7 @@ _COLUMNS: Final = "id, profile_id, id_kind, id_value, until, event, reason, plac
 
 async def place(
     connection: Connection,
-    profile_id: UUID,
+    profile_id: UUID | None,
     *,
     id_kind: str,
     id_value: str,
@@ -61,7 +71,7 @@ async def place(
     reason: str,
     placed_by: str,
 ) -> HoldRow:
-    """Place a hold of a person. The caller has locked the registry and the person."""
+    """Place a hold. The caller has locked the registry and the person."""
     await connection.execute(
         "UPDATE registry SET holds_until = greatest(holds_until, %(until)s) "
         "WHERE holds_until IS NULL OR holds_until < %(until)s",
@@ -90,10 +100,13 @@ async def place(
     return HoldRow(**row)
 
 
-async def count_open(connection: Connection, profile_id: UUID) -> int:
-    """Count the open holds of a person."""
+async def count_open(connection: Connection, profile_id: UUID | None) -> int:
+    """Count the open holds of a person, or those of segments and areas."""
     cursor = await connection.execute(
-        "SELECT count(*) AS number FROM holds WHERE profile_id = %s AND ended_at IS NULL AND until > %s",
+        """
+        SELECT count(*) AS number FROM holds
+        WHERE profile_id IS NOT DISTINCT FROM %s AND ended_at IS NULL AND until > %s
+        """,
         (profile_id, connection.clock.now()),
     )
     [row] = await cursor.fetchall()

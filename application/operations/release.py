@@ -33,8 +33,10 @@ class ReleaseHandler:
         if hold is None:
             # The person was erased.
             return Page(operation.cursor, is_last=True)
-        # A decision under way may have seen the hold open: it has the person's lock.
-        await (await profiles.lock(connection, [hold.profile_id])).get()
+        # A decision under way may have seen the hold open: it has the person's lock. The hold of a segment or an area
+        # was ended under the exclusive lock of the registry.
+        if hold.profile_id is not None:
+            await (await profiles.lock(connection, [hold.profile_id])).get()
         found = await holds.find_held(connection, hold.id, operation.cursor, PAGE)
         if not found:
             return Page(operation.cursor, is_last=True)

@@ -12,19 +12,26 @@ from domain.sending.caps import TRANSACTIONAL
 
 # The longest hold: one that was forgotten ends by itself.
 MAX_HOLD: Final = timedelta(days=366)
+# How soon a message is asked about again that the hold of a segment or an area has held.
+RECHECK: Final = timedelta(hours=1)
 HoldState = Literal["open", "released", "expired"]
 
 
 class Hold(Struct, frozen=True):
-    """An open hold that concerns a person. `subject` says by what: `user`.
+    """An open hold. `subject` says of whose people: `user`, or a segment or an area.
 
-    `why` is the text of the operator who placed it.
+    `area` is the key of an area, whose people are not selected yet. `why` is the text of the operator who placed it.
     """
 
     id: UUID
     subject: str
     until: datetime
     why: str
+    area: str | None = None
+
+    def asked_again_at(self, at: datetime) -> datetime:
+        """Return when to ask again about a held message: people leave groups."""
+        return self.until if self.subject == "user" else min(self.until, at + RECHECK)
 
 
 def find_hold(holds: Sequence[Hold], category: str, at: datetime) -> Hold | None:

@@ -237,7 +237,7 @@ def decide_recipient(
         by: dict[str, Any] = {} if found.refused_by is None else {"refused_by": found.refused_by}
         return _refuse(found.reason, channel=step.channel, detail=found.detail, **by)
     if (hold := find_hold(recipient.holds, step.category, at)) is not None:
-        return _hold(hold, expires_at, zone)
+        return _hold(hold, at, expires_at, zone)
     if (opens := find_opening(window, step.category, at, zone)) > at:
         return _check_window(opens, expires_at, zone)
     capped = caps.check(
@@ -268,7 +268,7 @@ def find_objection(channel: str, category: str, recipient: Recipient) -> Objecti
     return None if found is None else Objection(found.reason, found.detail, found.refused_by)
 
 
-def _hold(hold: Hold, expires_at: datetime, zone: ZoneInfo) -> GateDecision:
+def _hold(hold: Hold, at: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:
     """Hold a message, at most until it expires: the hold may be released before."""
     data = {
         "hold": str(hold.id),
@@ -277,7 +277,7 @@ def _hold(hold: Hold, expires_at: datetime, zone: ZoneInfo) -> GateDecision:
         "until": hold.until.astimezone(zone),
         "timezone": zone.key,
     }
-    return GateDecision(Held(ON_HOLD, min(hold.until, expires_at)), data)
+    return GateDecision(Held(ON_HOLD, min(hold.asked_again_at(at), expires_at)), data)
 
 
 def _check_window(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:

@@ -94,12 +94,13 @@ message_changes = Table(
     Index("message_changes_recorded_xid", "recorded_xid"),
 )
 
-# Holds of all marketing to a person, over once released, at the event, or at `until`. The person was named by the id.
+# Holds of all marketing to a person, over once released, at the event, or at `until`. The person was named by the id;
+# without a person, it is the key of a segment or an area.
 holds = Table(
     "holds",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    Column("profile_id", Uuid, ForeignKey("profiles.id")),
     Column("id_kind", Text, nullable=False),
     Column("id_value", Text, nullable=False),
     Column("until", INSTANT, nullable=False),

@@ -11,6 +11,7 @@ from domain.sending.policy import Granted, Held
 from tests.engine.campaigns import CART
 from tests.engine.test_member_sends import CAMPAIGN as INVITE
 from tests.engine.test_member_sends import created, join, member
+from tests.engine.test_places import AT_SHOP, BERLIN, locate, put_places, put_segment
 from tests.engine.test_send import AT, EMAIL, URGENT, SendHarness, each, send_harness
 from tests.harness import Harness
 
@@ -183,6 +184,71 @@ async def test_a_hold_follows_its_person_through_a_merge_and_back(harness: Harne
     assert await held() == {"a": [hold["id"]], "b": [hold["id"]]}
     await harness.admin("DELETE", "/v1/users/b/merges/a")
     assert await held() == {"a": [hold["id"]], "b": []}
+
+
+async def test_an_area_on_hold_holds_who_is_in_it_until_its_release(harness: Harness) -> None:
+    await put_places(harness)
+    await harness.run_campaign(CART)
+    for user, at in (("u1", AT_SHOP), ("u2", AT_SHOP), ("u3", BERLIN)):
+        await harness.identify(user, email=f"{user}@example.com")
+        await locate(harness, user, at)
+    body = {"area": "storm-12", "until": ahead(days=3), "reason": "storm 12"}
+    hold = await harness.admin("POST", "/v1/holds", body)
+    assert (hold["area"], hold["user"], hold["kind"]) == ("storm-12", None, None)
+    handles = []
+    for user in ("u1", "u2", "u3"):
+        await harness.track(user, "Cart Abandoned", {"value": 120, "cart_id": user})
+        handles.append(await harness.journey(user, "cart"))
+        await harness.skip(handles[-1], minutes=30)
+    assert await handles[2].result() == "completed"
+    await harness.until("SELECT FROM decisions WHERE reason = 'on_hold' HAVING count(*) = 2")
+    [held] = [item for item in await harness.timeline("u1") if item["kind"] == "send"]
+    assert held["summary"].endswith("(area storm-12): storm 12")
+    assert [mail.recipients for mail in harness.inbox.messages] == [("u3@example.com",)]
+    # Outside of the area, the message goes when it is asked about again.
+    await locate(harness, "u2", BERLIN)
+    await harness.skip(handles[1], hours=1)
+    assert await handles[1].result() == "completed"
+    await harness.admin("DELETE", f"/v1/holds/{hold['id']}")
+    assert await handles[0].result() == "completed"
+    assert sorted(mail.recipients[0] for mail in harness.inbox.messages) == [f"u{n}@example.com" for n in (1, 2, 3)]
+
+
+async def test_a_segment_on_hold_holds_its_members(harness: Harness) -> None:
+    await put_places(harness)
+    await put_segment(harness)
+    await harness.run_campaign(CART)
+    for user, at in (("u1", AT_SHOP), ("u3", BERLIN)):
+        await harness.identify(user, email=f"{user}@example.com")
+        await locate(harness, user, at)
+        await harness.track(user, "Cart Abandoned", {"value": 120, "cart_id": user})
+    hold = await harness.admin("POST", "/v1/holds", {"segment": "in-storm", "until": ahead(days=3), "reason": "storm"})
+    handles = [await harness.journey(user, "cart") for user in ("u1", "u3")]
+    for handle in handles:
+        await harness.skip(handle, minutes=30)
+    assert await handles[1].result() == "completed"
+    await harness.until("SELECT FROM decisions WHERE reason = 'on_hold'")
+    assert len(harness.inbox.messages) == 1
+    await harness.admin("DELETE", f"/v1/holds/{hold['id']}")
+    assert await handles[0].result() == "completed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "detail"),
+    [
+        ({"area": "storm-13"}, 404, "there is no area storm-13. Did you mean `storm-12`?"),
+        ({"segment": "vip"}, 404, "there is no segment vip"),
+        ({"area": "storm-12", "event": "Calm"}, 400, "an event ends the hold of a person"),
+        ({"area": "storm-12", "user": "u1"}, 400, "name one of them"),
+        ({}, 400, "name one of them"),
+    ],
+)
+async def test_a_hold_of_people_who_are_not_there_is_refused(
+    harness: Harness, fields: dict[str, Any], status: int, detail: str
+) -> None:
+    await put_places(harness)
+    answer = await harness.act("POST", "/v1/holds", {"until": ahead(days=1), "reason": "storm", **fields})
+    assert (answer.status_code, detail in answer.json()["detail"]) == (status, True), answer.text
 
 
 @each("send_harness", [EMAIL], indirect=True)

@@ -13,6 +13,7 @@ from domain.people.derived_events import ValueChange
 from domain.people.places.geometry import Box, Point, Shape, measure
 from domain.people.places.location import LOCATION, point_of
 from domain.people.profile_state import PartChange, ProfileState, Statement
+from domain.sending.holds import Hold
 from domain.tracking.event import Trigger
 
 ARRIVES: Final = "arrives"
@@ -60,9 +61,10 @@ class DeployedPlaces:
             return []
         return sorted(area.key for area in self._areas.find(point))
 
-    def is_in(self, key: str, context: Mapping[str, Any]) -> bool:
-        """Whether a person's location is in an area; False if there is no such area."""
-        return key in self.find_areas(context)
+    def select_holds(self, holds: Sequence[Hold], context: Mapping[str, Any]) -> list[Hold]:
+        """Return the holds without those of areas that a person's location is not in."""
+        areas = self.find_areas(context)
+        return [hold for hold in holds if hold.area is None or hold.area in areas]
 
     def locate(self, state: ProfileState, statements: Sequence[Statement]) -> list[Statement]:
         """Return statements with the visits of locations; leave out who stands still.
