@@ -2,22 +2,29 @@
 
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
 from api.app import create_app
-from application import segment_sample
+from application import segment_previews, segment_sample
 from cli.main import run
 from domain.campaign.publication import check
 from domain.conditions.expressions import ExpressionScope, check_names
 from domain.deployed_names import DeployedNames
 from domain.people import segment_document
+from domain.people.profile_state import Source
 from domain.people.segment_document import SegmentSource, check_segments
+from domain.people.segments import estimate
+from domain.people.segments.causes import definition_cause, describe_change, event_cause, source_cause, time_cause
+from domain.people.segments.definition import SegmentDefinition, SegmentRule
+from domain.people.segments.explanation import FlippedPart
 from tests.api.fakes import SETTINGS
 from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
 from tests.docs.tables import rows
+from tests.engine.computed_harness import event
 from tests.harness import WRITE_KEY
 
 __all__ = ["api_url", "deployment", "folder", "no_logs"]  # fixtures
@@ -66,12 +73,25 @@ def test_the_commands_run(folder: Path, deployment: str, capsys: Output) -> None
     reported = False
     assert len(LINES) > 8
     for line in LINES:
-        if "members" in line and not reported:
+        if "preview" in line and not reported:
             answer = httpx.post(f"{deployment}/v1/identify", json=call, auth=(WRITE_KEY, ""), trust_env=False)
             assert answer.is_success
             reported = True
         assert run(shlex.split(line)[1:]) == 0, (line, capsys.readouterr())
     assert (folder / "staff.csv").read_text().splitlines()[1].split(",")[1] == "ada"
+
+
+def test_the_causes_are_in_the_words_of_the_code() -> None:
+    at = datetime(2026, 11, 22, 14, 3, 11, tzinfo=UTC)
+    definition = SegmentDefinition(1, "lapsing-buyers", 3, SegmentRule("true"), 1, at)
+    causes = [
+        (True, time_cause(at, [FlippedPart("profile.computed.active_14d", False)])),
+        (False, event_cause(event("Order Completed", at=at))),
+        (False, definition_cause(definition)),
+        (True, source_cause(Source("operator", "ada", at, "ada"))),
+    ]
+    said = [words for _, words in rows(PAGE, "## Why a person is in it")]
+    assert said == [describe_change("lapsing-buyers", has_joined, cause) for has_joined, cause in causes]
 
 
 def test_the_routes_are_there_with_their_scopes() -> None:
@@ -88,6 +108,9 @@ def test_the_routes_are_there_with_their_scopes() -> None:
     [
         f"at most {segment_document.MAX_SEGMENTS} segments",
         f"among the first {segment_sample.SAMPLE} known people",
+        f"evaluates the condition for them for {segment_previews.MAX_SECONDS:g} s at most",
+        f"With fewer than {estimate.MIN_MATCHES} matches",
+        estimate.estimate_number(0, 20_000, 1_000_000).summary,
     ],
 )
 def test_the_bounds_are_those_of_the_code(said: str) -> None:
