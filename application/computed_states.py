@@ -45,7 +45,7 @@ async def recount(
         before = known.get(id, EMPTY)
         kept = {trait: one for trait, one in before.state.items() if trait not in replaced}
         state = {**kept, **count.finish()}
-        next_at = _earliest(before.next_at, look_at) if state or before.segments else None
+        next_at = _earliest(before.next_at, look_at if state or before.segments else None)
         after = replace(before, state=state, next_at=next_at, is_partial=before.is_partial and not are_all)
         if after != before:
             changed[id] = after
@@ -72,7 +72,7 @@ async def merge_states(connection: Connection, merged: Mapping[UUID, UUID], trai
             _earliest(theirs.next_at, mine.next_at),
             bool(traits.building),
             _join_memberships(theirs.segments, mine.segments),
-            theirs.judged,
+            min(theirs.judged, mine.judged),
         )
     await profile_states.delete(connection, merged.keys())
     if filled := {id: row for id, row in rows.items() if row != StateRow(judged=row.judged)}:

@@ -170,9 +170,12 @@ def _group_by_source(changes: Iterable[ChangeOfProfile], listeners: Listeners) -
 
 
 async def report_caused(
-    connection: Connection, catalogue: Catalogue, changes: Iterable[CausedChange], *, is_echo: bool = False
+    connection: Connection,
+    catalogue: Catalogue,
+    changes: Iterable[CausedChange],
+    echoes: Iterable[CausedChange] = (),
 ) -> None:
-    """Store and route the events of changes that no event has made.
+    """Store and route the events of changes that no event has made; echoes first.
 
     Echoes concern the journeys of people alone. The caller has locked the registry, then the people, and has written
     and recorded the changes.
@@ -180,7 +183,8 @@ async def report_caused(
     listeners = await catalogue.listeners(connection)
     profile_events = [
         ProfileEvent(profile_id, derived_event(change, cause), cause.id, is_echo)
-        for profile_id, change, cause in changes
+        for caused, is_echo in ((echoes, True), (changes, False))
+        for profile_id, change, cause in caused
         if listeners.listens_for(change.trigger)
     ]
     if not profile_events:
@@ -191,8 +195,9 @@ async def report_caused(
     people = await read_computed(connection, segments, await read_people(connection, changed), now)
     await events.insert(connection, [StoredEvent(one.profile_id, one.event) for one in profile_events], now)
     account_ids: Collection[str] = ()
-    if not is_echo and listeners.concern_accounts(one.event for one in profile_events):
-        account_ids = (await ask_for_accounts(connection, (), profile_events)).ids
+    concerned = [one for one in profile_events if not one.is_echo]
+    if concerned and listeners.concern_accounts(one.event for one in concerned):
+        account_ids = (await ask_for_accounts(connection, (), concerned)).ids
     pending = await routing.load_context(connection, listeners, profile_events, now, account_ids)
     context = await pending.get(people)
     result = await turns.run(routing.route(profile_events, listeners, context, now))

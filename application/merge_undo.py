@@ -66,7 +66,10 @@ async def undo_merge(
     returning = own | await separation.identities_since(connection, merge, own)
     is_untouched = await separation.restore_target(connection, merge)
     await separation.return_rows(connection, merge, returning)
-    await recount(connection, [merge.source_id, target_id], traits.definitions, are_all=True, look_at=now)
+    segments = await catalogue.load_segments(connection)
+    # Both are judged below, if there are segments: not by time, but by the operator.
+    look_at = None if segments else now
+    await recount(connection, [merge.source_id, target_id], traits.definitions, are_all=True, look_at=look_at)
     await relearn(connection, [merge.source_id, target_id], await load_server_sources(connection))
     await restate_memberships(connection, [merge.source_id, target_id])
     await hand_over_of_strangers(connection, [merge.source_id, target_id])
@@ -85,7 +88,6 @@ async def undo_merge(
         *list_changes(before[target_id], after[target_id], source, traits),
     ]
     cause = Cause(uuid7(), person.user_id, None, now)
-    segments = await catalogue.load_segments(connection)
     await judge_people(connection, catalogue, {merge.source_id: JudgeRequest(segments.all, None, source)})
     changed = ((target_id, change) for change in reported)
     await report_changes(connection, catalogue, cause, source, changed, judged=[target_id])

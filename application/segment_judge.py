@@ -53,12 +53,19 @@ class SegmentJudge:
     def pass_time(self, profile_id: UUID) -> None:
         """Judge a person as of the next instant that is due, and by newer definitions.
 
-        The instants are taken one by one, so that each change has its own, however late this is.
+        The instants are taken one by one, so that each change has its own, however late this is. Newer definitions
+        judge nothing before they were put in force.
         """
         row = self._row(profile_id)
         due_at = row.next_at if row.next_at is not None and row.next_at <= self.now else None
+        timed, defined_at = self.deployed.timed, None
         if self._is_unjudged(profile_id):
-            self.follow_definitions(profile_id, due_at or self.now)
+            newer = self.deployed.list_newer(row.judged)
+            began_at = max(one.active_from for one, _ in newer)
+            if due_at is None or due_at >= began_at:
+                self.follow_definitions(profile_id, due_at or self.now)
+            else:
+                timed, defined_at = timed.difference(*(affected for _, affected in newer)), began_at
         if due_at is None:
             return
         person = self.people[profile_id]
@@ -67,15 +74,18 @@ class SegmentJudge:
         after = self.traits.read(row.state, due_at, self.watched)
         source = Source("event", str(cause.id), due_at)
         self.changes += [(profile_id, change, cause) for change in list_changes(before, after, source, self.traits)]
-        self._judge(profile_id, self.deployed.timed, due_at, cause, None, is_due=True)
+        self._judge(profile_id, timed, due_at, cause, None, is_due=True)
+        if defined_at is not None:
+            row = self._row(profile_id)
+            self._put(profile_id, replace(row, next_at=min(row.next_at or defined_at, defined_at)))
 
     def follow_definitions(self, profile_id: UUID, at: datetime) -> None:
         """Judge a person by definitions that are newer than their last judgement."""
         row = self._row(profile_id)
-        for one in self.deployed.list_newer(row.judged):
+        for one, affected in self.deployed.list_newer(row.judged):
             cause = self._own_cause(profile_id, f"{one.key} {one.revision}", at)
             heard = cause if one.rule.on_change == "trigger" else None
-            self._judge(profile_id, self.deployed.with_dependents(one.id), at, heard, definition_cause(one))
+            self._judge(profile_id, affected, at, heard, definition_cause(one))
         self._put(profile_id, replace(self._row(profile_id), judged=self.deployed.revision))
 
     def follow(self, profile_id: UUID, candidates: Collection[int], cause: Cause | None, source: Source) -> None:

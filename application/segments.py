@@ -43,11 +43,17 @@ async def apply_segments(connection: Connection, texts: Sequence[SegmentText], b
     Everyone is judged by those with another rule, in an operation.
     """
     rules = {one.definition.key: one.definition.rule for one in await segments.load(connection)}
+    left: set[str] = set()
     for text in texts:
-        if rules.get(text.key) == text.rule:
+        before = rules.get(text.key)
+        if before == text.rule:
             await segments.rename(connection, text.key, text.name, text.source, by.name)
-        else:
-            await segments.put(connection, text.key, text.name, text.source, text.rule, by.name)
+            continue
+        await segments.put(connection, text.key, text.name, text.source, text.rule, by.name)
+        if before is not None and before.exclusive is not None and before.exclusive != text.rule.exclusive:
+            left.add(before.exclusive)
+    if left:
+        await segments.renew_groups(connection, left)
     await request_judgement(connection, by.name)
 
 

@@ -163,13 +163,33 @@ async def renew(connection: Connection, ids: Sequence[int]) -> None:
     )
 
 
+async def renew_groups(connection: Connection, groups: Collection[str]) -> None:
+    """Begin anew with the segments of exclusive groups that another one has left."""
+    await connection.execute(
+        """
+        UPDATE segments
+        SET revision = registry.revision, active_from = clock_timestamp() + clock_ahead(), ready_at = NULL
+        FROM registry WHERE rule ->> 'exclusive' = ANY(%s) AND retired_at IS NULL
+        """,
+        (sorted(groups),),
+    )
+
+
 async def retire(connection: Connection, ids: Sequence[int]) -> None:
     """End segments, and forget their members.
 
-    The states of people drop them when they next change."""
-    await connection.execute(
-        "UPDATE segments SET retired_at = clock_timestamp() + clock_ahead() WHERE id = ANY(%s)", (list(ids),)
+    The states of people drop them when they next change. The caller requests a judgement if they were of an exclusive
+    group: its other segments begin anew.
+    """
+    cursor = await connection.execute(
+        """
+        UPDATE segments SET retired_at = clock_timestamp() + clock_ahead() WHERE id = ANY(%s)
+        RETURNING rule ->> 'exclusive' AS exclusive
+        """,
+        (list(ids),),
     )
+    if groups := {row["exclusive"] async for row in cursor} - {None}:
+        await renew_groups(connection, groups)
     await connection.execute("DELETE FROM segment_members WHERE segment_id = ANY(%s)", (list(ids),))
 
 

@@ -119,8 +119,8 @@ class AnnounceHandler:
                 parameters, [people[id] for id in sorted(still)], names, await events.find_people(connection, heard)
             )
         )
-        await report_caused(connection, self._catalogue, changes, is_echo=True)
-        await report_caused(connection, self._catalogue, await self._judge(connection, changes))
+        # Together: the accounts that joins and leaves concern are locked before any journey.
+        await report_caused(connection, self._catalogue, await self._judge(connection, changes), changes)
         is_last = len(members) < MEMBERS
         if is_last:
             await operations.delete(connection, operation.id)

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from application.merges import Merges
+from application.recipients import Recipients
 from application.step_decisions import StepDecisions
 from domain.access import SOJOURN
 from domain.journey.requests import ActionRequest
+from domain.people.identity import PersonRef
 from domain.tracking.event import Event
 from tests.engine.computed_harness import event
 from tests.engine.positions import UNRECORDED
@@ -213,3 +215,90 @@ async def test_a_step_that_sets_a_trait_judges_its_person(database_url: str) -> 
         assert await harness.members() == {"marked": ["u1"]}
         assert [one[3] for one in await harness.changes()] == ["step"]
         assert await harness.entered() == ["u1", "u1"]
+
+
+async def test_a_new_person_is_judged_by_when_they_were_created(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.put(recent='profile.created_at > timestamp("2020-01-01T00:00:00Z")')
+        await harness.ingest(event("Viewed"))
+        assert await harness.members() == {"recent": ["u1"]}
+
+
+async def test_counting_earlier_events_keeps_the_next_look(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.put(veterans='known_for("30d")')
+        await harness.ingest(event("Viewed"))
+        await harness.apply("computed:\n  orders: {count: Order Completed}\n")
+        await harness.operate()
+        harness.let_pass(timedelta(days=31))
+        await harness.sweep()
+        assert await harness.members() == {"veterans": ["u1"]}
+
+
+async def test_new_definitions_judge_in_the_order_in_which_they_read_one_another(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.ingest(said("u1", "pro"))
+        await harness.put("trigger", others='!("pros" in profile.segments)', pros='profile.traits.plan == "pro"')
+        await harness.operate()
+        assert await harness.members() == {"pros": ["u1"]}
+        assert await harness.changes() == [("u1", "pros", True, "definition")]
+
+
+async def test_an_undone_merge_is_no_change_by_time(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.apply(TRAITS)
+        await harness.put(lapsing=LAPSING)
+        await harness.run_campaign(WIN_BACK)
+        await harness.ingest(event("Viewed"), event("Order Completed", "u2"))
+        harness.let_pass(timedelta(hours=2))
+        await harness.sweep()
+        assert await harness.entered() == ["u2"]
+        merges = Merges(harness.database, harness.catalogue)
+        await merges.merge("u1", "u2", by=SOJOURN)
+        await merges.undo("u1", "u2", by=SOJOURN)
+        assert await harness.members() == {"lapsing": ["u2"]}
+        assert await harness.count("journeys") == 1
+        assert {one[3] for one in (await harness.changes())[1:]} <= {"operator"}
+
+
+async def test_a_segment_that_leaves_its_group_frees_the_others(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.put_group(low="true", high='profile.traits.plan == "pro"')
+        await harness.ingest(said("u1", "pro"), said("u2", "free"))
+        assert await harness.members() == {"high": ["u1"], "low": ["u2"]}
+        await harness.put(high='profile.traits.plan == "pro"')
+        await harness.operate()
+        assert await harness.members() == {"high": ["u1"], "low": ["u1", "u2"]}
+
+
+async def test_nobody_joins_before_the_definition_was_put_in_force(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.apply(TRAITS)
+        await harness.put(active="profile.computed.active")
+        early = datetime.now(UTC) - timedelta(hours=5)
+        await harness.ingest(event("Viewed", at=early), at=early)
+        assert await harness.members() == {"active": ["u1"]}
+        await harness.put(pros="profile.computed.orders == 0")
+        await harness.operate()
+        async with harness.database.transaction() as connection:
+            cursor = await connection.execute(
+                """
+                SELECT key, at >= active_from AS is_later FROM segment_changes
+                JOIN segments ON segments.id = segment_id ORDER BY segment_changes.id
+                """
+            )
+            changes = [(row["key"], row["is_later"]) async for row in cursor]
+        # The other segment was left by time, hours before.
+        assert changes[1:] == [("active", False), ("pros", True)]
+
+
+async def test_another_address_may_have_refused_messages(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.put(reachable="profile.consent.email == true")
+        consented = event(None, "u1", type="identify", email="a@example.com", consent={"email": True})
+        await harness.ingest(consented, event(None, "u2", type="identify", consent={"email": True}))
+        assert await harness.members() == {"reachable": ["u1", "u2"]}
+        await Recipients(harness.database, harness.catalogue).suppress(PersonRef("u1"), "email", "asked", by=SOJOURN)
+        assert await harness.members() == {"reachable": ["u2"]}
+        await harness.ingest(event(None, "u2", type="identify", email="a@example.com"))
+        assert await harness.members() == {}

@@ -108,7 +108,10 @@ class DeployedSegments:
             if any(self._unit_of[id] in waiting for id in unit.reads):
                 waiting.add(unit)
         self._judged = tuple(unit for unit in self._units if unit not in waiting)
-        self.building = tuple(one for one in known if one.id not in ready and self._unit_of[one.id] not in waiting)
+        self.building = tuple(
+            part.definition for unit in self._judged for part in unit.parts if part.definition.id not in ready
+        )
+        self._newer: dict[int, Sequence[tuple[SegmentDefinition, frozenset[int]]]] = {}
         self.revision = max((one.revision for one in known), default=0)
         self._readers: dict[str, set[_Unit]] = {}
         for unit in self._judged:
@@ -166,9 +169,22 @@ class DeployedSegments:
         unit = self._unit_of[id]
         return self._close([unit]) if unit in self._dependents else frozenset()
 
-    def list_newer(self, revision: int) -> list[SegmentDefinition]:
-        """Return the definitions newer than a judgement that a pass goes over."""
-        return [one for one in self.building if one.revision > revision]
+    def list_newer(self, revision: int) -> Sequence[tuple[SegmentDefinition, frozenset[int]]]:
+        """Return newer definitions in order, each with the segments to judge for it.
+
+        A segment that several of them affect is judged for the last: by then, all that it reads is settled.
+        """
+        found = self._newer.get(revision)
+        if found is None:
+            later: frozenset[int] = frozenset()
+            planned: list[tuple[SegmentDefinition, frozenset[int]]] = []
+            for one in reversed(self.building):
+                if one.revision > revision:
+                    affected = self.with_dependents(one.id)
+                    planned.append((one, affected - later))
+                    later |= affected
+            found = self._newer[revision] = planned[::-1]
+        return found
 
     def id_of(self, key: str) -> int | None:
         """Return the id of a segment; None if there is none."""

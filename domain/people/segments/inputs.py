@@ -6,6 +6,7 @@ A change of a part affects the segments that read one of its names, and no other
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from domain.channels.kinds import ADDRESS_TRAITS
 from domain.conditions.cel_areas import AREAS
 from domain.conditions.cel_compile import Checked
 from domain.conditions.cel_roots import DEVICES
@@ -16,7 +17,7 @@ from domain.people.profile_state import Statement
 ACCOUNT: Final = "account"
 STAGE: Final = "profile.stage"
 USER_ID: Final = "profile.user_id"
-# Read by segments that people may be in without any known value.
+# Read by segments that people may be in without any known value, and by those that read when people were created.
 CREATED: Final = "new profile"
 # The local time of the person, which functions of time read without naming it.
 ZONE: Final = "zone"
@@ -43,6 +44,8 @@ def list_inputs(checked: Checked) -> Iterator[str]:
             yield ACCOUNT
         elif variable == _TRAITS and keys:
             yield f"{_TRAITS}.{keys[0]}"
+        elif variable == "profile.created_at":
+            yield CREATED
         else:
             yield variable
     if checked.reads_time:
@@ -57,6 +60,9 @@ def computed_input(key: str) -> str:
 def trait_inputs(name: str) -> Iterator[str]:
     """Iterate over the names of a trait."""
     yield from (_TRAITS, f"{_TRAITS}.{name}", *_OF_TRAITS.get(name, ()))
+    if name in ADDRESS_TRAITS:
+        # Another address may have refused messages.
+        yield from _CONSENT
 
 
 def inputs_of_statement(said: Statement) -> Iterable[str]:
