@@ -27,6 +27,7 @@ from application.idempotency import Idempotency
 from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
+from application.lifecycle import Lifecycle
 from application.merges import Merges
 from application.operations.service import OperationService
 from application.plans import Plans
@@ -95,6 +96,7 @@ class Services:
     segment_numbers: SegmentNumbers
     journeys: Journeys
     funnel: Funnels
+    lifecycle: Lifecycle
     reconciliations: Reconciliations
     stream: Stream
     data_plan: DataPlan
@@ -146,6 +148,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             segment_numbers=SegmentNumbers(database, catalogue, settings.timezone),
             journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
+            lifecycle=Lifecycle(database),
             reconciliations=Reconciliations(database),
             stream=Stream(database),
             data_plan=DataPlan(database),

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
+from msgspec import UNSET
 from pydantic import Field
 
 from api.auth import Operator, Reader, allow
@@ -18,6 +19,7 @@ from api.routes import Route
 from api.user_paths import WHOLE_PERSON
 from application.person_views import PersonView
 from domain.access import Scope
+from domain.campaign.schema import SLUG
 from domain.errors import InvalidCursorError, NotFoundError
 from domain.people.operator_changes import OperatorChanges
 
@@ -116,7 +118,8 @@ class StatedValue(ResponseModel):
     value: Any
     at: datetime | None = Field(description="when it was stated; null if unknown")
     source: str | None = Field(
-        examples=["event"], description="event, import, link, operator, step; null if it was not kept"
+        examples=["event"],
+        description="event, import, link, operator, step, lifecycle (a judged stage); null if it was not kept",
     )
     by: str | None = Field(
         examples=["backend"], description="the source of the event's key, the operator, or the campaign and its step"
@@ -264,6 +267,10 @@ class UserChangeRequest(RequestModel):
     suppressed: dict[TextField, Annotated[TextField, Field(min_length=1, max_length=255)] | None] = Field(
         {}, description="the reason by channel; null lifts the suppression, and the refusals of the present address"
     )
+    stage: Annotated[str, Field(pattern=SLUG, max_length=64)] | None = Field(
+        None,
+        description="a stage that is set by hand; null forgets it. One that the life cycle judges cannot be set",
+    )
 
 
 @router.get("", responses=refusals(InvalidCursorError))
@@ -323,14 +330,19 @@ async def get_user(person: PersonPath, services: Using, by: Reader, tag: Tagged)
 async def change_user(
     person: ChangedPersonPath, changes: UserChangeRequest, services: Using, by: Operator, if_match: IfMatch, tag: Tagged
 ) -> User:
-    """Change traits, consent and suppressions: all or nothing.
+    """Change traits, consent, suppressions and the stage: all or nothing.
 
     The rules are those of an identify. Traits and consent are reported as an event of the source `sojourn`, which
     campaigns hear. An id that no call has named is 404: an identify makes a person of it.
     """
     view = await services.change_user(
         person,
-        OperatorChanges(changes.traits, changes.consent, changes.suppressed),
+        OperatorChanges(
+            changes.traits,
+            changes.consent,
+            changes.suppressed,
+            changes.stage if "stage" in changes.model_fields_set else UNSET,
+        ),
         if_match=if_match,
         by=by,
     )

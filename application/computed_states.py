@@ -104,6 +104,7 @@ def with_computed(person: Profile, deployed: DeployedSegments, at: datetime) -> 
         computed=deployed.traits.view(person.counted, at),
         segments=deployed.keys_of(person.memberships),
         areas=deployed.places.find_areas(person.context),
+        judged_stage=deployed.stage_of(person.memberships),
     )
 
 

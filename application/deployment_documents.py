@@ -8,10 +8,19 @@ from msgspec.structs import replace
 
 from application.computed_traits import apply_traits, describe_traits
 from application.documents import Documents
+from application.lifecycle import apply_stages, check_stages, describe_stages
 from application.places import apply_places
-from application.references import find_place_readers, find_trait_readers
+from application.references import find_place_readers, find_stage_readers, find_trait_readers
 from domain.access import Actor
-from domain.deployment_documents import COMPUTED, PLACES, DocumentKind, RuleChange, RuleReader, compare_rules
+from domain.deployment_documents import (
+    COMPUTED,
+    LIFECYCLE,
+    PLACES,
+    DocumentKind,
+    RuleChange,
+    RuleReader,
+    compare_rules,
+)
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, documents
 from store.database import Connection, Database
@@ -21,15 +30,20 @@ from store.documents import StoredDocument
 _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaitable[None]]]] = {
     COMPUTED.name: apply_traits,
     PLACES.name: apply_places,
+    LIFECYCLE.name: apply_stages,
 }
+# Checks of a valid document, by its text and the file's name, against the deployment.
+_CHECKS: Final[Mapping[str, Callable[[Connection, str, str], Awaitable[None]]]] = {LIFECYCLE.name: check_stages}
 # Facts of the deployment about rules, by their names.
 _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {
-    COMPUTED.name: describe_traits
+    COMPUTED.name: describe_traits,
+    LIFECYCLE.name: describe_stages,
 }
 # The campaigns and segments that name rules, by these.
 _READERS: Final[Mapping[str, Callable[[Connection, Sequence[str]], Awaitable[Mapping[str, Sequence[RuleReader]]]]]] = {
     COMPUTED.name: find_trait_readers,
     PLACES.name: find_place_readers,
+    LIFECYCLE.name: find_stage_readers,
 }
 
 
@@ -73,6 +87,7 @@ class DeploymentDocuments:
         """Plan a document without changes. Raises InvalidDocumentError."""
         rules = await self._checks.rules(kind, source, file)
         async with self._database.transaction() as connection:
+            await _check(connection, kind, source, file)
             current = await documents.latest(connection, kind)
             changes = compare_rules(kind, current.rules, rules)
             if kind.name in _READERS and changes:
@@ -91,6 +106,7 @@ class DeploymentDocuments:
         rules = await self._checks.rules(kind, source, file)
         async with self._database.transaction() as connection:
             await documents.lock_exclusive(connection, kind)
+            await _check(connection, kind, source, file)
             if_match.require((await documents.latest(connection, kind)).version)
             await documents.put(connection, kind, source, rules, by.name)
             if kind.name in _EFFECTS:
@@ -100,6 +116,11 @@ class DeploymentDocuments:
                 connection, by, f"{kind.name.replace('-', '_')}.put", kind.name, {"version": stored.version}
             )
             return await _view(connection, kind, stored)
+
+
+async def _check(connection: Connection, kind: DocumentKind[Any], source: str, file: str) -> None:
+    if kind.name in _CHECKS:
+        await _CHECKS[kind.name](connection, source, file)
 
 
 async def _view(connection: Connection, kind: DocumentKind[Any], stored: StoredDocument[Any]) -> DocumentView:

@@ -17,6 +17,7 @@ from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.derived_events import (
+    STAGE,
     Cause,
     CausedChange,
     ValueChange,
@@ -143,9 +144,13 @@ def possible_memberships(
     if not (affected and listeners.hears_changes):
         return
     for one in effective:
-        for id in sorted(affected.get(one.event.id, ())):
-            key = segments.definitions[id].key
-            for has_joined in (True, False):
+        if listeners.listens_for(STAGE) and not segments.stages.keys().isdisjoint(affected.get(one.event.id, ())):
+            # First, so that it does not end what the move begins.
+            yield one.profile_id, ValueChange(STAGE, None, None, event_source(one.event))
+        keys = [segments.definitions[id].key for id in sorted(affected.get(one.event.id, ()))]
+        # Segments that are left end their journeys before joined ones begin others.
+        for has_joined in (False, True):
+            for key in keys:
                 trigger = membership_trigger(key, has_joined=has_joined)
                 if listeners.listens_for(trigger):
                     yield one.profile_id, ValueChange(trigger, not has_joined, has_joined, event_source(one.event))
@@ -224,6 +229,7 @@ async def report_changes(
             inputs.setdefault(profile_id, []).append(change)
         affected = {id: segments.find_affected(inputs_of_changes(of_person)) for id, of_person in inputs.items()}
         affected |= dict.fromkeys(judged, segments.all)
+        caused = [one for one in caused if segments.reports(one[1])]
         requests = {id: JudgeRequest(ids, cause, source) for id, ids in affected.items()}
         caused += await judge_people(connection, catalogue, requests)
     await report_caused(connection, catalogue, caused)

@@ -54,5 +54,6 @@ async def carry_out(
     segments = await catalogue.segments_at(connection, facts.registry_revision)
     affected = JudgeRequest(segments.find_affected(inputs_of_changes(changes)), decision.cause, source)
     judged = await judge_people(connection, catalogue, {facts.profile_id: affected})
-    caused = [(change, decision.cause) for change in changes] + [(change, cause) for _, change, cause in judged]
+    reported = [change for change in changes if segments.reports(change)]
+    caused = [(change, decision.cause) for change in reported] + [(change, cause) for _, change, cause in judged]
     return with_derived(decision, [one for one in caused if listeners.listens_for(one[0].trigger)])

@@ -78,7 +78,8 @@ async def apply_effects(
         possible_arrivals(said, claim.segments.places),
         possible_memberships(people.effective, statements.affected, listeners, claim.segments),
     )
-    planned = plan_events(people.effective, statements.heard, possible, linked.changes, listeners, claim.traits)
+    merged = [one for one in linked.changes if claim.segments.reports(one[1])]
+    planned = plan_events(people.effective, statements.heard, possible, merged, listeners, claim.traits)
     if not (said or planned.profile_events or statements.counted or of_accounts or statements.affected):
         return IngestEffects(planned, RoutingResult(), linked.history, linked.refusals, NO_ACCOUNTS)
     pending = await _ask(connection, people, statements, planned, claim, received_at)

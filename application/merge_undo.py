@@ -172,7 +172,7 @@ async def _later_first(connection: Connection, merge: Merge) -> ConflictError:
 
 
 def _state(row: Mapping[str, Any]) -> ProfileState:
-    return convert({**row, "consent_given": row["consent"]}, Profile).state()
+    return convert({**row, "consent_given": row["consent"], "stated_stage": row["stage"]}, Profile).state()
 
 
 def _statements(events: Sequence[ReceivedEvent], now: ProfileState) -> list[Statement]:

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec import UNSET
+
 from application.activity_states import load_server_sources
 from application.catalogue import Catalogue
 from application.journeys import JourneyView, journey_view
@@ -13,6 +15,7 @@ from application.people import unknown_person
 from application.person_activity import ActivityView, ask_for_activity
 from application.stated_values import StatedValue, list_stated
 from domain.channels.kinds import CHANNELS
+from domain.epoch import from_microseconds
 from domain.journey.filters import JourneyFilter
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.traits import ComputedState
@@ -21,6 +24,9 @@ from domain.people.identity import Identity, PersonRef
 from domain.people.profile_state import STAGE
 from domain.people.registers import Registers, unpack
 from domain.people.segments.causes import describe_cause
+from domain.people.segments.definition import Memberships
+from domain.people.segments.deployed import DeployedSegments
+from domain.people.segments.stages import LIFECYCLE, stage_segment
 from store import accounts, journey_lists, people, profile_states, profiles, segments
 from store.database import Connection
 from store.people import ConsentChange, StoredPerson
@@ -113,7 +119,7 @@ def revision_of(updated_at: datetime) -> int:
 
 async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonRef, journey_url: str) -> PersonView:
     """Return all that is known of a person. Raises NotFoundError."""
-    deployed = await catalogue.load_computed(connection)
+    deployed = await catalogue.load_segments(connection)
     profile_id = await profiles.find(connection, ref)
     if profile_id is None:
         raise unknown_person(ref)
@@ -128,7 +134,7 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
         activity = await ask_for_activity(connection, profile_id, sources)
         if (person := await found.get()) is None:
             raise unknown_person(ref)
-        counted = (await states.get()).get(profile_id, profile_states.EMPTY).state
+        row = (await states.get()).get(profile_id, profile_states.EMPTY)
         profile, state = person.profile, person.profile.state()
         active = JourneyFilter(profile_id=profile_id, state="active")
         return PersonView(
@@ -136,9 +142,9 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
             user_id=profile.user_id,
             created_at=profile.created_at,
             updated_at=person.updated_at,
-            stage=list_stated(state.stage).get(STAGE),
+            stage=_show_stage(deployed, row.segments, list_stated(state.stage).get(STAGE)),
             traits=list_stated(state.traits),
-            computed=_compute(deployed, counted, connection.clock.now()),
+            computed=_compute(deployed.traits, row.state, connection.clock.now()),
             device=list_stated(state.context),
             activity=await activity.get(),
             claims=list_stated(state.claims),
@@ -157,6 +163,17 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
 def _describe_joined(found: Membership) -> JoinedSegment:
     summary = None if found.cause is None else describe_cause(found.cause)
     return JoinedSegment(found.key, found.name, found.since, found.cause, summary)
+
+
+def _show_stage(segments: DeployedSegments, members: Memberships, stated: StatedValue | None) -> StatedValue | None:
+    """Return the judged stage, since when; the stated one without a life cycle."""
+    stage = segments.stage_of(members)
+    if stage is UNSET:
+        return stated
+    if stage is None:
+        return None
+    since = members[str(segments.id_of(stage_segment(stage)))]
+    return StatedValue(stage, from_microseconds(since), LIFECYCLE, None, is_verified=True)
 
 
 def _compute(deployed: DeployedTraits, counted: ComputedState, at: datetime) -> ComputedValues:

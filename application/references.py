@@ -4,17 +4,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from domain.deployed_names import DeployedNames
-from domain.deployment_documents import PLACES, RuleReader
+from domain.deployment_documents import LIFECYCLE, PLACES, RuleReader
 from domain.errors import ConflictError
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.references import list_reads
+from domain.people.segments.stages import stage_of_segment, stage_segment
 from store import computed_traits, documents, references, segments
 from store.database import Connection
 from store.references import Referenced
 
 _REMEDIES: Final[Mapping[Referenced, str]] = {
     "computed traits": "Apply them to the document of computed traits first",
-    "segments": "Apply them first: `sojourn segments apply`",
+    "segments": "Apply them first: `sojourn segments apply`, and stages by `sojourn lifecycle apply`",
     "areas": "Apply them first: `sojourn places apply`",
     "places": "Apply them first: `sojourn places apply`",
 }
@@ -29,6 +30,7 @@ async def load_names(connection: Connection) -> DeployedNames:
         [one.definition.key for one in stored],
         list(places.areas),
         sorted({name for place in places.places.values() for name in place.names}),
+        (await documents.latest(connection, LIFECYCLE)).rules,
     )
 
 
@@ -59,6 +61,18 @@ async def find_place_readers(connection: Connection, keys: Collection[str]) -> d
         for key in sorted(list_reads(one.definition.rule).areas.intersection(keys)):
             found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
     return found
+
+
+async def find_stage_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
+    """Return the campaigns and segments that name stages, by key."""
+    found = await references.find_campaigns(connection, "stages", keys)
+    of_segments = await find_segment_readers(connection, [stage_segment(key) for key in keys])
+    for segment, readers in of_segments.items():
+        found.setdefault(stage_of_segment(segment), []).extend(readers)
+    for one in await segments.load(connection):
+        for key in sorted(list_reads(one.definition.rule).stages.intersection(keys)):
+            found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
+    return {key: list(dict.fromkeys(readers)) for key, readers in found.items()}
 
 
 def describe_readers(readers: Mapping[str, Sequence[RuleReader]]) -> str:

@@ -16,7 +16,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
 from domain.people.derived_events import Cause, CausedChange
 from domain.people.profile_state import Source
-from domain.people.segments.causes import definition_cause, source_cause, time_cause, value_change
+from domain.people.segments.causes import definition_cause, list_value_changes, source_cause, time_cause
 from domain.people.segments.deployed import NO_FACTS, DeployedSegments, SegmentFacts
 from store import addresses, audience, profile_states, segments
 from store.database import Connection
@@ -136,7 +136,8 @@ class SegmentJudge:
             self._recorded.append(RecordedChange(profile_id, change, why))
         if cause is not None:
             source = Source("event", str(cause.id), at)
-            self.changes += [(profile_id, value_change(change, source), cause) for change in judgement.changes]
+            changes = list_value_changes(judgement.changes, source)
+            self.changes += [(profile_id, change, cause) for change in changes]
         known = None if is_due else row.next_at
         next_at = find_next_look(self.traits, row.state, known, self.watched, at, judgement.next_at)
         self._put(

@@ -200,9 +200,13 @@ class Sender:
                         raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
                     await messages.mark_sending(connection, message_id, at, provider.name, address)
-                    traits = await self._catalogue.computed_at(connection, claimed.registry_revision)
+                    segments = await self._catalogue.segments_at(connection, claimed.registry_revision)
                     now = claimed.first_claimed_at or at
-                    claimed = replace(claimed, computed=traits.view(claimed.counted, now))
+                    claimed = replace(
+                        claimed,
+                        computed=segments.traits.view(claimed.counted, now),
+                        judged_stage=segments.stage_of(claimed.memberships),
+                    )
                     if version.templates.read_account:
                         entry = stored_event(claimed.entry)
                         account = await read_account(connection, claimed.profile_id, entry, claimed.account_id)
@@ -390,6 +394,7 @@ def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | 
         unsubscribe_url=unsubscribe_url,
         saved=claimed.saved,
         computed=claimed.computed,
+        stage=claimed.stage,
         account=claimed.account,
         learned=claimed.learned,
         locale=recipient_locale(claimed.traits, claimed.context),

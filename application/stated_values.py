@@ -12,7 +12,7 @@ class StatedValue:
     """A value with its source: event, import, link, operator, step; None if unknown.
 
     `by` names the source of the event's key, the operator, or the campaign and its step. A value is not verified if a
-    browser stated it without a user token.
+    browser stated it without a user token. A judged stage has the source lifecycle.
     """
 
     value: Any

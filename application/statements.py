@@ -135,8 +135,8 @@ async def set_traits(
     )
 
 
-async def set_stage(connection: Connection, profile_id: UUID, stage: str, source: Source) -> PeopleUpdate:
-    """Set the stage of a locked profile and record it, unless a later one was set."""
+async def set_stage(connection: Connection, profile_id: UUID, stage: str | None, source: Source) -> PeopleUpdate:
+    """Set or forget the stage of a locked profile, unless a later one was set."""
     said = stamp(source.at, source.id, source.label)
     return await _state(connection, profile_id, [Statement("stage", profile_state.STAGE, stage, said, source)])
 

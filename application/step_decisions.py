@@ -138,6 +138,7 @@ class StepDecisions:
                 computed=segments.traits.view(facts.counted, request.at),
                 segments=segments.keys_of(facts.memberships),
                 areas=segments.places.find_areas(facts.context),
+                judged_stage=segments.stage_of(facts.memberships),
                 unverified_computed=segments.traits.list_unverified(),
                 account=account,
             )

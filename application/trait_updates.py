@@ -15,7 +15,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.traits import ComputedState
 from domain.people.derived_events import ValueChange
 from domain.people.identity import Resolution
-from domain.people.segments.causes import event_cause, value_change
+from domain.people.segments.causes import event_cause, list_value_changes
 from domain.people.segments.definition import Memberships
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.tracker import SegmentTracker
@@ -83,6 +83,7 @@ class PendingStates:
                 computed=self.traits.view(state, at),
                 counted=state,
                 segments=self.segments.keys_of(segments),
+                judged_stage=self.segments.stage_of(segments),
             )
 
         tracker = SegmentTracker(
@@ -114,7 +115,11 @@ class PendingStates:
             await segments.write_changes(
                 connection, [RecordedChange(id, one, event_cause(event)) for id, one, event in tracker.changes]
             )
-        changes = [(id, value_change(one, event_source(event))) for id, one, event in tracker.changes]
+        changes = [
+            (id, change)
+            for id, one, event in tracker.changes
+            for change in list_value_changes([one], event_source(event))
+        ]
         return TraitUpdate({**people, **counter.people()}, counter.as_of, counter.changes + changes)
 
     def _find_due(

@@ -1,5 +1,6 @@
 """Changes of people by operators."""
 
+from msgspec import UNSET
 from uuid_utils.compat import uuid7
 
 from application.catalogue import Catalogue
@@ -7,6 +8,7 @@ from application.ingest import Ingest
 from application.people import lock_person, unknown_person
 from application.person_views import PersonView, revision_of, show_person
 from application.recipients import require_channel, set_suppressions
+from application.stated_stages import set_stage_by_hand
 from domain.access import Actor
 from domain.errors import InvalidRequestError, UnavailableError
 from domain.people.identity import IDENTITY_KINDS, Identity, PersonRef
@@ -36,7 +38,7 @@ class UserChanges:
         UnavailableError during a merge.
         """
         if not changes.names():
-            raise InvalidRequestError("there is nothing to change: give `traits`, `consent` or `suppressed`")
+            raise InvalidRequestError("there is nothing to change: give `traits`, `consent`, `suppressed` or `stage`")
         for channel in changes.suppressed:
             require_channel(channel)
         now = await self._database.now()
@@ -63,6 +65,10 @@ class UserChanges:
                     await set_suppressions(
                         connection, self._catalogue, person, changes.suppressed, by, anonymous_id=named
                     )
+                if changes.stage is not UNSET:
+                    person = await lock_person(connection, profile)
+                    named = None if is_user else identity.value
+                    await set_stage_by_hand(connection, self._catalogue, person, changes.stage, by, anonymous_id=named)
                 await audit.record(connection, by, "user.change", identity.value, changes.names())
                 return await show_person(connection, self._catalogue, profile, self._journey_url)
 

@@ -65,7 +65,8 @@ class Users:
             segment=segment,
         )
         async with self._database.transaction() as connection:
-            found = await people.page(connection, which, limit=limit, after=after)
+            stages = (await self._catalogue.load_segments(connection)).stages
+            found = await people.page(connection, which, stages, limit=limit, after=after)
             await audit.record_once_a_day(connection, by, "user.find", "users")
         return FoundPeople(found.people, found.next)
 

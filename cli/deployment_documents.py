@@ -8,7 +8,7 @@ import typer
 from cli.client import connect
 from cli.documents import read_text
 from cli.options import AsJson
-from cli.output import number_of, print_json, printable
+from cli.output import number_of, people_text, print_json, printable
 from domain.deployment_documents import DocumentKind
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
@@ -29,6 +29,8 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
             print_json(document)
         else:
             typer.echo(f"# version {document['version']}\n{document['source'].rstrip()}")
+            for rule in (rule for rule in document["rules"] if "people" in rule):
+                typer.echo(printable(f"# {rule['key']}: {people_text(rule['people'])}"))
 
     @app.command()
     def plan(context: typer.Context, file: DocumentFile, as_json: AsJson = False) -> None:
@@ -51,8 +53,7 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
             rules = number_of(len(document["rules"]), "rule")
             typer.echo(f"{kind.title}: version {document['version']}, {rules}")
             if building := sum("ready_at" in rule and rule["ready_at"] is None for rule in document["rules"]):
-                are_counted = f"past events are counted for {number_of(building, 'rule')}, without a value until then"
-                typer.echo(f"{are_counted}: `sojourn operations`")
+                typer.echo(f"{kind.pending.format(rules=number_of(building, 'rule'))}: `sojourn operations`")
 
     return app
 

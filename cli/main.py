@@ -21,6 +21,7 @@ from cli.exit_codes import DONE, INTERRUPTED, REFUSED, status_of
 from cli.explain import explain
 from cli.funnel import funnel
 from cli.init import init
+from cli.lifecycle_commands import add_lifecycle_commands
 from cli.operations import operations
 from cli.options import complete_context
 from cli.output import print_error
@@ -30,7 +31,7 @@ from cli.rejects import rejects
 from cli.schema import schema
 from cli.stream import stream
 from cli.validate import validate
-from domain.deployment_documents import DECLARED_EVENTS, DEPLOYMENT_DOCUMENTS
+from domain.deployment_documents import DECLARED_EVENTS, DEPLOYMENT_DOCUMENTS, LIFECYCLE
 from domain.errors import SojournError
 from runtime.process import exit_now
 
@@ -56,6 +57,7 @@ _add("Journeys and users", hold=hold.app, segments=segments.app)
 _add("The deployment", audit, reconcile, stream, contexts, keys=keys.app)
 _documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
 add_event_commands(_documents[DECLARED_EVENTS.command])
+add_lifecycle_commands(_documents[LIFECYCLE.command])
 _add("The deployment", **_documents)
 _add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)
 

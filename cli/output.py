@@ -158,6 +158,11 @@ def number_of(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def people_text(number: int) -> str:
+    """Format a number of people: `1 person`, `2 people`."""
+    return "1 person" if number == 1 else f"{number:,} people"
+
+
 def local(instant: str | None) -> str:
     """Format an instant of the API in this machine's zone; nothing for null."""
     return _local(instant, "%Y-%m-%d %H:%M:%S %z")

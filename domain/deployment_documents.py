@@ -21,6 +21,9 @@ from domain.people.computed_document import (
     parse_computed,
     to_trait_document,
 )
+from domain.people.lifecycle import StageRule
+from domain.people.lifecycle_document import INITIAL_LIFECYCLE, LifecycleDocument, parse_lifecycle
+from domain.people.lifecycle_document import to_document as stage_to_document
 from domain.people.places.deployed import PlaceRule
 from domain.people.places_document import INITIAL_PLACES, PlacesDocument, parse_places
 from domain.people.places_document import to_document as place_to_document
@@ -39,7 +42,8 @@ class DocumentKind(Struct, Generic[Rule], frozen=True):
     `name` is that of its routes, its schema and its rows; `command` that of its commands. `initial` is the document of
     version 0, `example` that of the API's document. `parse` takes the text and the file's name, and raises
     InvalidDocumentError with all problems. `name_of` and `to_document` give a rule's name, and the rule as authors
-    write it. If events are routed by the rules, an apply changes the registry's revision.
+    write it. If events are routed by the rules, an apply changes the registry's revision. `pending` tells what an
+    operation does for rules that are not ready.
     """
 
     name: str
@@ -53,6 +57,7 @@ class DocumentKind(Struct, Generic[Rule], frozen=True):
     name_of: Callable[[Rule], str]
     to_document: Callable[[Rule], dict[str, Any]]
     routes_events: bool
+    pending: str = ""
 
 
 class RuleReader(Struct, frozen=True):
@@ -128,6 +133,23 @@ COMPUTED: Final = DocumentKind(
     name_of=lambda trait: trait.key,
     to_document=_trait_to_document,
     routes_events=True,
+    pending="past events are counted for {rules}, without a value until then",
+)
+
+LIFECYCLE: Final = DocumentKind(
+    name="lifecycle",
+    command="lifecycle",
+    title="life cycle",
+    model=LifecycleDocument,
+    rule=StageRule,
+    initial=INITIAL_LIFECYCLE,
+    example='stages:\n  - {key: reach, when: "true"}\n  - {key: conversion, when: profile.user_id != null}\n'
+    "designed: [reach > conversion]\naims: {reach: conversion}\n",
+    parse=parse_lifecycle,
+    name_of=lambda stage: stage.key,
+    to_document=stage_to_document,
+    routes_events=True,
+    pending="everyone is judged by {rules}",
 )
 
 RETENTION: Final = DocumentKind(
@@ -159,7 +181,7 @@ PLACES: Final = DocumentKind(
 )
 
 DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
-    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, RETENTION, PLACES)
+    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, LIFECYCLE, RETENTION, PLACES)
 }
 
 

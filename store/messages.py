@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from msgspec import Struct, convert
+from msgspec import UNSET, Struct, UnsetType, convert
 from psycopg.types.json import Jsonb
 
 from domain.campaign.life import CampaignState
 from domain.journey.state import StoredState
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.learned import LearnedRow
+from domain.people.segments.definition import Memberships
+from domain.people.segments.stages import StagedFields
 from domain.sending.claim import MessageState
 from domain.sending.holds import Hold
 from domain.sending.policy import Reservation
@@ -20,6 +22,7 @@ from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
 from store.holds import HOLDS
+from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
 from store.transaction_metrics import Metric
 
@@ -27,7 +30,7 @@ from store.transaction_metrics import Metric
 Absence = Literal["gone", "moved"]
 
 
-class Claimed(Struct, frozen=True):
+class Claimed(Struct, StagedFields, frozen=True):
     """A message with its journey and its recipient, read under the locks of all three.
 
     `account_id` is that of an account's journey, of which the recipient may be a member with a role.
@@ -59,7 +62,9 @@ class Claimed(Struct, frozen=True):
     consent: dict[str, bool]
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
+    stated_stage: str | None
     counted: dict[str, Any]
+    memberships: Memberships
     learned: LearnedRow | None
     registry_revision: int
     step: str
@@ -68,6 +73,7 @@ class Claimed(Struct, frozen=True):
     role: str | None
     holds: list[Hold]
     computed: Mapping[str, Any] = {}
+    judged_stage: str | UnsetType | None = UNSET
     account: AccountView = NO_ACCOUNT
 
 
@@ -146,6 +152,7 @@ async def lock_for_claim(
                campaigns.state AS campaign_state,
                profiles.id AS profile_id, profiles.user_id, traits, profiles.context, profiles.addresses, consent,
                suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
+               profiles.stage AS stated_stage, {MEMBERSHIPS} AS memberships,
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
                {LEARNED} AS learned,
                (SELECT revision FROM registry) AS registry_revision,

@@ -95,8 +95,8 @@ async def begin_read(connection: Connection, profile_id: UUID) -> PendingResult[
     """Read a profile in a pipeline; None if it is gone."""
     cursor = await connection.execute(
         f"""
-        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context, said, claims,
-               updated_at, addresses,
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage AS stated_stage, created_at, context,
+               said, claims, updated_at, addresses,
                COALESCE((SELECT jsonb_agg(to_jsonb(own)) FROM ({OF_PROFILE}) AS own), '[]') AS refusals
         FROM profiles WHERE id = %s
         """,  # noqa: S608 -- a constant
@@ -134,11 +134,14 @@ async def begin_consent_log(connection: Connection, profile_id: UUID) -> Pending
     return PendingResult(cursor, lambda rows: [ConsentChange(**row) for row in rows])
 
 
-async def page(connection: Connection, which: PersonFilter, *, limit: int, after: UUID | None) -> PeoplePage:
+async def page(
+    connection: Connection, which: PersonFilter, stages: Mapping[int, str], *, limit: int, after: UUID | None
+) -> PeoplePage:
     """Return people below an id, newest first.
 
-    Ids and addresses are looked up in indexes. Traits and stages have none, since each write would pay for it: a page
-    examines MAX_EXAMINED profiles at most, and may have no match although there are more.
+    `stages` are those of the life cycle, by segment. Ids, addresses and segments are looked up in indexes. Traits and
+    stages have none, since each write would pay for it: a page examines MAX_EXAMINED profiles at most, and may have no
+    match although there are more.
     """
     examined = MAX_EXAMINED if which.trait or which.stage is not None else limit
     name, values = which.trait or (None, ())
@@ -155,7 +158,7 @@ async def page(connection: Connection, which: PersonFilter, *, limit: int, after
                       WHEN (SELECT count(*) FROM examined) = %(examined)s
                       THEN (SELECT id FROM examined ORDER BY id LIMIT 1) END AS next
         )
-        SELECT ends.next, profiles.id, user_id, addresses, stage, created_at, updated_at,
+        SELECT ends.next, profiles.id, user_id, addresses, {_stage("profiles")} AS stage, created_at, updated_at,
                CASE WHEN user_id IS NULL
                     THEN (SELECT min(value) FROM identities WHERE profile_id = profiles.id AND kind = 'anonymous') END
                  AS anonymous_id
@@ -169,6 +172,7 @@ async def page(connection: Connection, which: PersonFilter, *, limit: int, after
             "values": [Jsonb(value) for value in values],
             "stage": which.stage,
             "segment": which.segment,
+            "stages": Jsonb(stages) if stages else None,
             "after": after,
             "limit": limit,
             "examined": examined,
@@ -197,7 +201,18 @@ def _source(which: PersonFilter) -> str:
         if not lookups:
             return f"(SELECT profiles.* FROM ({_MEMBERS}) AS members JOIN profiles ON id = profile_id) AS found"  # noqa: S608
         lookups.append(f"id IN ({_MEMBERS})")
-    return f"(SELECT * FROM profiles WHERE {' AND '.join(lookups)} OFFSET 0) AS found" if lookups else "profiles"  # noqa: S608
+    if not lookups:
+        return "profiles AS found"
+    return f"(SELECT * FROM profiles WHERE {' AND '.join(lookups)} OFFSET 0) AS found"  # noqa: S608
+
+
+def _stage(profiles: str) -> str:
+    """Return an expression for the stage of a person: judged, or else stated."""
+    return f"""
+    CASE WHEN %(stages)s::jsonb IS NULL THEN {profiles}.stage
+         ELSE (SELECT %(stages)s::jsonb ->> segment_id::text FROM segment_members
+               WHERE profile_id = {profiles}.id AND %(stages)s::jsonb ? segment_id::text LIMIT 1) END
+    """  # noqa: S608 -- a name of this module
 
 
 def _tests(which: PersonFilter) -> list[str]:
@@ -205,5 +220,5 @@ def _tests(which: PersonFilter) -> list[str]:
     if which.trait is not None:
         found.append("COALESCE(traits -> %(trait)s = ANY(%(values)s::jsonb[]), false)")
     if which.stage is not None:
-        found.append("COALESCE(stage = %(stage)s, false)")
+        found.append(f"COALESCE({_stage('found')} = %(stage)s, false)")
     return found

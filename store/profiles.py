@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 
@@ -17,12 +17,13 @@ from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
 from domain.people.segments.definition import Memberships
+from domain.people.segments.stages import StagedFields
 from store.arms import IS_ARM
 from store.database import Connection, PendingResult
 from store.events import CLOCKS_DIFFER
 
 
-class Profile(Struct, LearnedFields, frozen=True):
+class Profile(Struct, LearnedFields, StagedFields, frozen=True):
     """A profile. `consent_given` is stated by the person, `consent` is the result.
 
     `said` holds the stamps of the values and `claims` the unverified values, if requested. `refused_addresses` are the
@@ -36,7 +37,7 @@ class Profile(Struct, LearnedFields, frozen=True):
     traits: dict[str, Any]
     consent_given: dict[str, bool]
     suppressed: dict[str, str | None]
-    stage: str | None
+    stated_stage: str | None
     created_at: datetime
     context: dict[str, Any] = {}
     said: dict[str, list[list[Any]]] | None = None
@@ -48,6 +49,7 @@ class Profile(Struct, LearnedFields, frozen=True):
     learned: LearnedRow | None = None
     segments: list[str] = []
     areas: list[str] = []
+    judged_stage: str | UnsetType | None = UNSET
 
     @property
     def consent(self) -> dict[str, bool]:
@@ -62,7 +64,7 @@ class Profile(Struct, LearnedFields, frozen=True):
             Registers(self.consent_given, unpack(said.get("consent", ()))),
             Registers(self.suppressed, unpack(said.get("suppressed", ()))),
             Registers(self.context, unpack(said.get("context", ()))),
-            Registers({} if self.stage is None else {STAGE: self.stage}, unpack(said.get("stage", ()))),
+            Registers({} if self.stated_stage is None else {STAGE: self.stated_stage}, unpack(said.get("stage", ()))),
             Registers(self.claims, unpack(said.get("claims", ()))),
         )
 
@@ -74,7 +76,7 @@ class Profile(Struct, LearnedFields, frozen=True):
             consent_given=state.consent.values,
             suppressed=state.suppressed.values,
             context=state.context.values,
-            stage=state.stage.values.get(STAGE),
+            stated_stage=state.stage.values.get(STAGE),
             claims=state.claims.values,
         )
 
@@ -273,7 +275,7 @@ async def lock(
     """
     cursor = await connection.execute(
         f"""
-        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context,
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage AS stated_stage, created_at, context,
                {LEARNED} AS learned,
                CASE WHEN id = ANY(%(with_said)s) THEN said END AS said,
                CASE WHEN id = ANY(%(with_said)s) THEN claims ELSE '{{}}' END AS claims
@@ -289,7 +291,7 @@ async def lock_free(connection: Connection, ids: Collection[UUID]) -> dict[UUID,
     """Lock the profiles that no other transaction has, in the order of their ids."""
     cursor = await connection.execute(
         f"""
-        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context,
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage AS stated_stage, created_at, context,
                {LEARNED} AS learned
         FROM profiles WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         """,  # noqa: S608 -- a constant above
@@ -328,7 +330,7 @@ async def read(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Prof
     """Read profiles without stamps or locks."""
     cursor = await connection.execute(
         f"""
-        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage, created_at, context,
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, stage AS stated_stage, created_at, context,
                {LEARNED} AS learned
         FROM profiles WHERE id = ANY(%s)
         """,  # noqa: S608 -- a constant above

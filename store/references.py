@@ -7,7 +7,7 @@ from domain.deployment_documents import RuleReader
 from store import campaigns
 from store.database import Connection
 
-Referenced = Literal["computed traits", "segments", "areas", "places"]
+Referenced = Literal["computed traits", "segments", "areas", "places", "stages"]
 
 # The keys that the expressions, triggers and templates of a version name, within JSON, which escapes line breaks.
 _NAMED: Final[dict[Referenced, str]] = {
@@ -34,6 +34,16 @@ _NAMED: Final[dict[Referenced, str]] = {
     "places": """
         SELECT DISTINCT named #>> '{}' AS key
         FROM jsonb_path_query(rules, '$.** ? (@.kind == "arrives").event') AS named
+    """,
+    "stages": r"""
+        SELECT found[1] AS key
+        FROM regexp_matches(concat_ws(' ', rules, plan), 'profile\W{1,4}stage\W{1,9}([a-z][a-z0-9-]*)', 'g') AS found
+        UNION
+        SELECT listed[1]
+        FROM regexp_matches(
+          concat_ws(' ', rules, plan), 'profile\W{1,4}stage\W{1,4}in\W{1,4}\[([^\]]*)\]', 'g'
+        ) AS found
+        CROSS JOIN LATERAL regexp_matches(found[1], '[a-z][a-z0-9-]*', 'g') AS listed
     """,
 }
 _PLACES: Final = """

@@ -92,7 +92,7 @@ SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version,
             ELSE journeys.state END AS journey_state,
        user_id, traits, profiles.context, consent AS consent_given, suppressed,
        {REFUSED_OF_PROFILE} AS refused_addresses,
-       profiles.stage, profiles.created_at, COALESCE(profiles.bucket, profiles.id) AS bucket,
+       profiles.stage AS stated_stage, profiles.created_at, COALESCE(profiles.bucket, profiles.id) AS bucket,
        (SELECT min(value) FROM identities
         WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,
        COALESCE((SELECT jsonb_object_agg(step, CASE WHEN opened_at IS NOT NULL THEN 'opened'

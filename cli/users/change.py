@@ -1,4 +1,4 @@
-"""sojourn users set: change a person's traits, consent and suppressions."""
+"""sojourn users set: change a person's traits, consent, suppressions and stage."""
 
 import json
 from typing import Annotated, Any
@@ -35,11 +35,19 @@ def change(
     lift: Annotated[
         list[str] | None, typer.Option(metavar="CHANNEL", help="Lift a suppression.", show_default=False)
     ] = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="Set a stage that is by hand.", show_default=False)
+    ] = None,
+    forget_stage: Annotated[
+        bool, typer.Option("--forget-stage", help="Forget the stage that was set by hand.")
+    ] = False,
     kind: KindOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a person's traits, consent and suppressions: all or nothing."""
-    changes: dict[str, dict[str, Any]] = {
+    """Change a person's traits, consent, suppressions and stage: all or nothing."""
+    if stage is not None and forget_stage:
+        raise typer.BadParameter("give one of --stage and --forget-stage", param_hint="--stage")
+    changes: dict[str, Any] = {
         "traits": {
             **{name: _read(value) for name, value in _pairs(traits, "NAME=VALUE")},
             **dict.fromkeys(unset or ()),
@@ -47,6 +55,8 @@ def change(
         "consent": {channel: _flag(value) for channel, value in _pairs(consent, "--consent")},
         "suppressed": {**dict(_pairs(suppress, "--suppress")), **dict.fromkeys(lift or ())},
     }
+    if stage is not None or forget_stage:
+        changes["stage"] = stage
     with connect(context) as api:
         person = api.patch("users", user, body=changes, kind=kind)
     if as_json:

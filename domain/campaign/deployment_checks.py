@@ -1,14 +1,24 @@
 """Checks of the computed traits and segments of a campaign, by the deployment's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from domain.conditions.expressions import ConditionError, ExpressionScope, check_names, unknown_place, unknown_segment
+from domain.campaign.steps.set_stage import SetStageStep
+from domain.campaign.triggers.stage import KEY as STAGE_KEY
+from domain.conditions.expressions import (
+    ConditionError,
+    ExpressionScope,
+    check_names,
+    unknown_place,
+    unknown_segment,
+    unknown_stage,
+)
 from domain.deployed_names import DeployedNames
 from domain.document.raw_values import iter_texts
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.people.computed.definition import TraitType
+from domain.people.lifecycle import StageRule, explain_stated_stage
 from domain.people.places.deployed import ARRIVES
 from domain.people.segments.causes import JOINS, LEAVES
 from domain.suggestions import did_you_mean
@@ -23,12 +33,14 @@ _SCOPES = {
     "date": ExpressionScope.DELAY_DATE,
     "cel": ExpressionScope.VALUE,
 }
-# Under these keys, `joins` and `leaves` are ordinary names.
+SET_STAGE_KEY: Final = SetStageStep.kind
+_APPLY_STAGES: Final = "Apply one first: `sojourn lifecycle apply`. Without one, write `changed: profile.stage`"
+# Under these keys, these are ordinary names.
 _VALUES: Final = frozenset({"properties", "update_profile"})
 
 
 def check_expressions(source: YamlSource, names: DeployedNames) -> Iterator[Problem]:
-    """Find names of traits, segments, areas and places that do not exist.
+    """Find names of traits, segments, stages, areas and places that do not exist.
 
     A trait may also be of another type than an expression takes it for.
     """
@@ -45,12 +57,28 @@ def check_expressions(source: YamlSource, names: DeployedNames) -> Iterator[Prob
             if text not in names.places:
                 yield source.problem(path, *unknown_place("place", text, names.places))
             continue
+        if path and path[-1] in (STAGE_KEY, SET_STAGE_KEY) and _VALUES.isdisjoint(path):
+            yield from (source.problem(path, *fault) for fault in _check_stage(path, text, names.stages))
+            continue
         if (place := _find_scope(path)) is None:
             continue
         try:
             check_names(text, place, names)
         except ConditionError as error:
             yield source.problem(path, error.message, error.suggestion)
+
+
+def _check_stage(path: Path, stage: str, stages: Sequence[StageRule]) -> Iterator[tuple[str, str]]:
+    """Find a stage that the life cycle does not have, or that cannot be set."""
+    is_served = path == (STAGE_KEY,)
+    if not stages:
+        if path[-1] == STAGE_KEY and not is_served:
+            yield "there is no life cycle, so that no one moves into a stage", _APPLY_STAGES
+    elif path[-1] == SET_STAGE_KEY:
+        if (fault := explain_stated_stage(stage, stages)) is not None:
+            yield fault
+    elif stage not in (known := [one.key for one in stages]):
+        yield unknown_stage(stage, known)
 
 
 def check_templates(loaded: Mapping[str, TemplateSet], traits: Mapping[str, TraitType]) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from domain.conditions.cel_areas import IN_AREA
 from domain.conditions.cel_patterns import PatternError, compile_pattern
-from domain.conditions.cel_roots import JSON, SEGMENTS
+from domain.conditions.cel_roots import JSON, SEGMENTS, STAGE_VARIABLE
 from domain.conditions.cel_syntax import DURATION, CheckedTree, SyntaxNode, walk
 from domain.conditions.cel_times import KNOWN_FOR, WITHIN, explain_span
 from domain.suggestions import did_you_mean
@@ -46,6 +46,23 @@ def find_segments(nodes: Iterable[SyntaxNode], tree: CheckedTree) -> Iterator[tu
             key, holder = node.call_expr.args
             if tree.path(holder) == (SEGMENTS,) and (text := literal_text(key)) is not None:
                 yield holder, text
+
+
+def find_stages(nodes: Iterable[SyntaxNode], tree: CheckedTree) -> Iterator[str]:
+    """Find the stages with which an expression compares the person's."""
+    for node in nodes:
+        if node.WhichOneof("kind") != "call_expr":
+            continue
+        operands = list(node.call_expr.args)
+        if node.call_expr.function in ("_==_", "_!=_"):
+            pairs = [operands, operands[::-1]]
+        elif node.call_expr.function == "@in":
+            pairs = [[operands[0], member] for member in _members(operands[1])]
+        else:
+            continue
+        for variable, literal in pairs:
+            if tree.path(variable) == (STAGE_VARIABLE,) and (text := literal_text(literal)) is not None:
+                yield text
 
 
 def _check_segments(nodes: Sequence[SyntaxNode], tree: CheckedTree) -> Iterator[ExpressionFault]:

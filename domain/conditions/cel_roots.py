@@ -29,6 +29,8 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "consent": _Data,
         "consent_given": _Data,
         "stage": NULLABLE_TEXT,
+        # Set by hand, whatever the life cycle says.
+        "stated_stage": NULLABLE_TEXT,
         "created_at": cel.Type.TIMESTAMP,
         "first_seen": cel.Type.TIMESTAMP,
         "last_seen": cel.Type.TIMESTAMP,
@@ -74,6 +76,10 @@ COMPUTED_TYPES: dict[TraitType, cel.Type] = {
 SEGMENTS = "profile.segments"
 # The devices of a person, which only the conditions of segments are given.
 DEVICES = "profile.devices"
+# The stage of a person: the judged one once a life cycle is applied, else the stated one.
+STAGE_VARIABLE = "profile.stage"
+# The stage that was set by hand.
+STATED_STAGE_VARIABLE = "profile.stated_stage"
 # Data of unknown shape, as JSON has it.
 JSON = frozenset(variable for variable, kind in VARIABLES.items() if kind == _Data)
 

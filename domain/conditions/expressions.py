@@ -45,6 +45,7 @@ __all__ = [
     "compile_value",
     "unknown_place",
     "unknown_segment",
+    "unknown_stage",
 ]
 
 MAX_KEY_LENGTH = 255
@@ -56,7 +57,7 @@ _MAX_SAID = MAX_LENGTH + 100
 # The units of work for each value that is converted for CEL.
 _PREPARED_UNITS = 2
 _COMPUTED_FIELD = "computed."
-_HAS_NAMES = re.compile(r"\bprofile\s*\.\s*(computed|segments)\b|\bin_area\b")
+_HAS_NAMES = re.compile(r"\bprofile\s*\.\s*(computed|segments|stage)\b|\bin_area\b")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
@@ -321,7 +322,7 @@ def _changes_at(reading: TimeReading | None) -> datetime | None:
 
 
 def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None:
-    """Check the types of computed traits, and that segments and areas exist.
+    """Check the types of computed traits, and that segments, areas and stages exist.
 
     Raises ConditionError.
     """
@@ -338,6 +339,14 @@ def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None
         raise ConditionError(*unknown_segment(key, names.segments))
     for key in sorted(checked.areas.difference(names.areas)):
         raise ConditionError(*unknown_place("area", key, names.areas))
+    known = [stage.key for stage in names.stages]
+    for key in sorted(checked.stages.difference(known) if known else ()):
+        raise ConditionError(*unknown_stage(key, known))
+
+
+def unknown_stage(key: str, stages: Collection[str]) -> tuple[str, str]:
+    """Return the message and the remedy for a stage that the life cycle does not have."""
+    return f"the life cycle has no stage `{key}`", did_you_mean(key, stages, "Stages")
 
 
 def unknown_segment(key: str, segments: Collection[str]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from domain.campaign.life import CampaignState
 from domain.campaign.plan import Message, Plan, Split
@@ -17,6 +17,7 @@ from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.registers import unpack
 from domain.people.segments.definition import Memberships
+from domain.people.segments.stages import StagedFields
 from domain.sending.caps import CapRule, CountedMessage
 from domain.sending.holds import Hold
 
@@ -97,7 +98,7 @@ class MemberFacts(Struct, frozen=True, kw_only=True):
         return recipient_zone(self.traits, self.context.get("timezone"), *fallbacks)
 
 
-class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
+class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=True):
     """The facts of all other steps, which expressions see as the profile.
 
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
@@ -113,7 +114,7 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     user_id: str | None
     anonymous_id: str | None
     consent_given: dict[str, bool]
-    stage: str | None
+    stated_stage: str | None
     created_at: datetime
     bucket: UUID
     messages: dict[str, str]
@@ -125,6 +126,7 @@ class StepFacts(LockedFacts, LearnedFields, frozen=True, kw_only=True):
     computed: Mapping[str, Any] = {}
     segments: Sequence[str] = ()
     areas: Sequence[str] = ()
+    judged_stage: str | UnsetType | None = UNSET
     account_id: str | None = None
     unverified_computed: frozenset[str] = frozenset()
     account: AccountView = NO_ACCOUNT

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from domain.errors import InvalidRequestError, PayloadTooLargeError
+from domain.people.profile_state import STAGE
 from domain.tracking.decode import decode
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event
 from domain.tracking.item import MAX_ITEM_BYTES
@@ -19,16 +20,21 @@ _STAND_IN = "operator"
 
 
 class OperatorChanges(Struct, frozen=True):
-    """Traits (None deletes), consent by channel, and suppressions (None lifts one)."""
+    """Traits, consent by channel, suppressions, and the stage.
+
+    None deletes a trait, and lifts a suppression. A stage of None forgets the one that was set by hand.
+    """
 
     traits: Mapping[str, Any] = {}
     consent: Mapping[str, bool] = {}
     suppressed: Mapping[str, str | None] = {}
+    stage: str | UnsetType | None = UNSET
 
     def names(self) -> dict[str, list[str]]:
         """Return the names of all that is changed, for the audit log."""
         parts = {"traits": self.traits, "consent": self.consent, "suppressed": self.suppressed}
-        return {part: sorted(given) for part, given in parts.items() if given}
+        names = {part: sorted(given) for part, given in parts.items() if given}
+        return names if self.stage is UNSET else {**names, "stage": [STAGE]}
 
     def event(
         self, *, user_id: str | None, anonymous_id: str | None, by: str, at: datetime, new_id: Callable[[], UUID]

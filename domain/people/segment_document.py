@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import AfterValidator, Field
 
 from domain.campaign.expression_fields import condition
@@ -92,7 +93,7 @@ def check_segments(
             problems += error.problems
     problems += find_shared_segment_keys(checked)
     rules = {**deployed, **{one.key: one.rule for one in checked}}
-    known = DeployedNames(names.computed, rules.keys(), names.areas)
+    known = replace(names, segments=rules.keys())
     for number, one in enumerate(checked, 1):
         problems += _find_unknown(one, known)
         if one.key not in deployed and len(deployed.keys() | {each.key for each in checked[:number]}) > MAX_SEGMENTS:

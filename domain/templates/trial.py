@@ -183,6 +183,7 @@ class _Trial:
             traits=data["profile"]["traits"],
             computed=data["profile"]["computed"],
             account=AccountView(SAMPLE_TEXT, SAMPLE_TEXT, data["account"]["traits"]),
+            stage=SAMPLE_TEXT,
             learned=_LEARNED,
             locale="en",
             event=SAMPLE_TEXT,

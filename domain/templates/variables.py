@@ -25,6 +25,7 @@ class TemplateFacts:
     unsubscribe_url: str | None
     saved: Mapping[str, Any]
     computed: Mapping[str, Any]
+    stage: str | None
     account: AccountView
     learned: LearnedRow | None = None
     locale: str | None = None
@@ -84,6 +85,13 @@ VARIABLES: Final = (
         lambda facts: {key: _write_value(value) for key, value in facts.computed.items() if value is not None},
         "the recipient's [computed traits](computed.md) as they are when the message is sent",
         "each trait that has no value yet",
+    ),
+    TemplateVariable(
+        ("profile", "stage"),
+        "text",
+        lambda facts: facts.stage,
+        "the recipient's stage of the [life cycle](lifecycle.md) when the message is sent",
+        "for those who are in none",
     ),
     TemplateVariable(
         ("profile", "first_seen"),

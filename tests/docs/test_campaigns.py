@@ -215,7 +215,7 @@ def test_expressions_see_what_the_page_says() -> None:
         "`branch` and `until`: `when`; `cel`": (ExpressionScope.BRANCH_WHEN, ExpressionScope.VALUE),
         "`delay`: `date`": (ExpressionScope.DELAY_DATE,),
         "`where`, `of` and `by` of a [computed trait](computed.md)": (ExpressionScope.COMPUTED,),
-        "`where` of a [segment](segments.md)": (ExpressionScope.SEGMENT_WHERE,),
+        "`where` of a [segment](segments.md), `when` of a [stage](lifecycle.md)": (ExpressionScope.SEGMENT_WHERE,),
     }
     rows = {where: tuple(words(sees)) for where, sees in table("## Expressions")}
     assert rows == {where: VISIBLE[places[0]] for where, places in seen.items()}

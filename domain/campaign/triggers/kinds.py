@@ -10,8 +10,21 @@ from domain.campaign.triggers.membership import JOINS, LEAVES
 from domain.campaign.triggers.opened import OPENED
 from domain.campaign.triggers.page import PAGE
 from domain.campaign.triggers.screen import SCREEN
+from domain.campaign.triggers.stage import STAGE
 
-TRIGGERS: tuple[TriggerKind, ...] = (EVENT, PAGE, SCREEN, GROUP, CHANGED, CONSENT, OPENED, JOINS, LEAVES, ARRIVES_AT)
+TRIGGERS: tuple[TriggerKind, ...] = (
+    EVENT,
+    PAGE,
+    SCREEN,
+    GROUP,
+    CHANGED,
+    CONSENT,
+    OPENED,
+    JOINS,
+    LEAVES,
+    STAGE,
+    ARRIVES_AT,
+)
 
 
 def examples() -> str:

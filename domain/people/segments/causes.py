@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
-from domain.people.derived_events import ValueChange
+from domain.people.derived_events import STAGE, ValueChange
 from domain.people.profile_state import Source
 from domain.people.segments.definition import MembershipChange, SegmentDefinition
 from domain.people.segments.explanation import FlippedPart
+from domain.people.segments.stages import LIFECYCLE
 from domain.people.statements import event_source
 from domain.tracking.event import Event, Trigger
 
@@ -94,7 +96,26 @@ def membership_trigger(key: str, *, has_joined: bool) -> Trigger:
     return Trigger(JOINS if has_joined else LEAVES, key)
 
 
-def value_change(change: MembershipChange, source: Source) -> ValueChange:
-    """Return a change as rules name it."""
+def list_value_changes(changes: Sequence[MembershipChange], source: Source) -> list[ValueChange]:
+    """Return the changes that rules hear of, that of the stage first.
+
+    So it does not end what the move begins. In an exclusive group, before and after are names of the group.
+    """
+    moves = [
+        replace(_value_change(change, source), trigger=STAGE)
+        for change in changes
+        if change.group == LIFECYCLE and (change.has_joined or change.other is None)
+    ]
+    return moves + [_value_change(change, source) for change in changes]
+
+
+def _value_change(change: MembershipChange, source: Source) -> ValueChange:
     trigger = membership_trigger(change.key, has_joined=change.has_joined)
-    return ValueChange(trigger, not change.has_joined, change.has_joined, source)
+    if change.group is None:
+        return ValueChange(trigger, not change.has_joined, change.has_joined, source)
+    before, after = (change.other, change.key) if change.has_joined else (change.key, change.other)
+    return ValueChange(trigger, _name_in_group(before), _name_in_group(after), source)
+
+
+def _name_in_group(key: str | None) -> str | None:
+    return key and key.rpartition(".")[2]

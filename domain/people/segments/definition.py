@@ -39,9 +39,14 @@ class SegmentDefinition(Struct, frozen=True):
 
 
 class MembershipChange(Struct, frozen=True):
-    """A person joins or leaves a segment at an instant."""
+    """A person joins or leaves a segment at an instant.
+
+    In an exclusive `group`, `other` is the segment that they leave for this one, or join instead of it.
+    """
 
     segment_id: int
     key: str
     has_joined: bool
     at: datetime
+    group: str | None = None
+    other: str | None = None

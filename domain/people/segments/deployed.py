@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any, Final, Protocol
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from domain.conditions.cel_costs import Spent
-from domain.conditions.cel_roots import DEVICES
+from domain.conditions.cel_roots import DEVICES, STAGE_VARIABLE
 from domain.conditions.expressions import (
     Condition,
     ConditionOutcome,
@@ -23,14 +23,17 @@ from domain.people.computed.changes import JUST_BEFORE
 from domain.people.computed.deployed import NO_TRAITS, DeployedTraits
 from domain.people.computed.traits import ComputedState
 from domain.people.consent import ConsentFacts, consent_by_channel
+from domain.people.derived_events import STAGE, ValueChange
 from domain.people.learned import LearnedFields
 from domain.people.places.deployed import NO_PLACES, DeployedPlaces
 from domain.people.segments.definition import MembershipChange, Memberships, SegmentDefinition
 from domain.people.segments.explanation import ExplainedPart, FlippedPart, Roots, explain_condition, find_flipped
 from domain.people.segments.inputs import ACCOUNT, CREATED, list_inputs
+from domain.people.segments.stages import LIFECYCLE, stage_of_segment
 
 NO_SEGMENTS_YET: Final[Memberships] = {}
 _SEGMENTS_FIELD: Final = "segments"
+_STAGE_FIELD: Final = "stage"
 _SOME_DAY: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -101,7 +104,15 @@ class DeployedSegments:
         windowed = frozenset(
             one.key for one in traits.definitions if one.rule.within is not None and one.rule.function != "sequence"
         )
-        self._units = _order([_Unit([_Part(one, self._ids) for one in group], windowed) for group in _group(known)])
+        # The stages of the life cycle by segment, in their order; empty before one is applied.
+        self.stages = {
+            one.id: stage_of_segment(one.key)
+            for one in sorted(known, key=lambda one: one.rule.position)
+            if one.rule.exclusive == LIFECYCLE
+        }
+        self._units = _order(
+            [_Unit([_Part(one, self._ids, self.stages) for one in group], windowed) for group in _group(known)]
+        )
         self._unit_of = {part.definition.id: unit for unit in self._units for part in unit.parts}
         waiting = {unit for unit in self._units if not unit.computed <= traits.ready.types.keys()}
         for unit in self._units:
@@ -194,6 +205,20 @@ class DeployedSegments:
         """Return the keys of a person's segments, ordered."""
         return sorted(known.key for id in members if (known := self.definitions.get(int(id))) is not None)
 
+    def stage_of(self, members: Memberships) -> str | UnsetType | None:
+        """Return the judged stage of a person, None before they are judged.
+
+        Without a life cycle it is unset: their stage is the stated one.
+        """
+        if not self.stages:
+            return UNSET
+        held = [stage for id, stage in self.stages.items() if str(id) in members]
+        return held[-1] if held else None
+
+    def reports(self, change: ValueChange) -> bool:
+        """Whether rules hear of a stated value: not of a stage once stages are judged."""
+        return not (self.stages and change.trigger == STAGE)
+
     def drop_retired(self, members: Memberships) -> Memberships:
         """Return the memberships without those of retired segments."""
         kept = {id: since for id, since in members.items() if int(id) in self.definitions}
@@ -223,21 +248,17 @@ class DeployedSegments:
             holding, unit_next_at = unit.evaluate(roots)
             next_at = _earliest(next_at, unit_next_at)
             next_at = _earliest(next_at, self.traits.ready.next_change(state, at, unit.computed))
-            has_changed = False
-            for part in unit.parts:
-                id, key = str(part.definition.id), part.definition.key
-                belongs = part.definition.id in holding
-                if belongs == (id in now):
-                    continue
-                has_changed = True
-                changes.append(MembershipChange(part.definition.id, key, belongs, at))
-                if belongs:
-                    now[id] = to_microseconds(at)
+            changed = unit.list_changes(holding, now, at)
+            for one in changed:
+                if one.has_joined:
+                    now[str(one.segment_id)] = to_microseconds(at)
                 else:
-                    del now[id]
-            if has_changed:
-                judged.segments = self.keys_of(now)
+                    del now[str(one.segment_id)]
+            if changed:
+                changes += changed
+                judged.follow(self.keys_of(now), self.stage_of(now))
                 roots.profile.forget(_SEGMENTS_FIELD)
+                roots.profile.forget(_STAGE_FIELD)
         return Judgement(now if changes else members, changes, next_at)
 
     def evaluate(
@@ -293,7 +314,8 @@ class DeployedSegments:
     def _view(
         self, person: SegmentPerson, facts: SegmentFacts, state: ComputedState, members: Memberships, at: datetime
     ) -> "_JudgedPerson":
-        return _JudgedPerson(person, self.traits.view(state, at), self.keys_of(members), self.places, facts.devices)
+        computed, stage = self.traits.view(state, at), self.stage_of(members)
+        return _JudgedPerson(person, computed, self.keys_of(members), self.places, facts.devices, stage)
 
     def _roots(self, person: "_JudgedPerson", facts: SegmentFacts, at: datetime, spent: Spent | None = None) -> Roots:
         return Roots(Prepared(person), Prepared(facts.account), EvaluationTime(at, self._timezone), spent)
@@ -309,17 +331,24 @@ class _JudgedPerson:
         segments: list[str],
         places: DeployedPlaces,
         devices: Sequence[Mapping[str, Any]],
+        stage: str | UnsetType | None,
     ) -> None:
         self._person = person
         self.computed = computed
-        self.segments = segments
         self.devices = devices
         self._places = places
+        self.follow(segments, stage)
 
     @property
     def areas(self) -> list[str]:
         """The areas that their location is in."""
         return self._places.find_areas(self._person.context)
+
+    def follow(self, segments: list[str], stage: str | UnsetType | None) -> None:
+        """Take other segments, and the stage that they make."""
+        self.segments = segments
+        if stage is not UNSET:
+            self.stage = stage
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._person, name)
@@ -330,6 +359,7 @@ class _Stranger(LearnedFields):
 
     user_id: None = None
     stage: None = None
+    stated_stage: None = None
     learned: None = None
     traits: dict[str, Any] = {}  # noqa: RUF012 -- nothing writes it
     context: dict[str, str] = {}  # noqa: RUF012
@@ -341,10 +371,12 @@ class _Stranger(LearnedFields):
 class _Part:
     """A definition with its condition, and the ids of the segments that it reads."""
 
-    def __init__(self, definition: SegmentDefinition, ids: Mapping[str, int]) -> None:
+    def __init__(self, definition: SegmentDefinition, ids: Mapping[str, int], stages: Collection[int]) -> None:
         self.definition = definition
         self.condition: Condition = compile_condition(definition.rule.where, ExpressionScope.SEGMENT_WHERE)
         self.reads = frozenset(ids[key] for key in self.condition.segments if key in ids)
+        if STAGE_VARIABLE in self.condition.variables:
+            self.reads |= frozenset(stages)
 
 
 class _Unit:
@@ -353,7 +385,7 @@ class _Unit:
     def __init__(self, parts: Sequence[_Part], windowed: Collection[str]) -> None:
         self.parts = parts
         self.ids = frozenset(part.definition.id for part in parts)
-        self.is_exclusive = parts[0].definition.rule.exclusive is not None
+        self.group = parts[0].definition.rule.exclusive
         self.reads = frozenset(id for part in parts for id in part.reads) - self.ids
         self.computed = frozenset(key for part in parts for key in part.condition.computed)
         self.inputs = frozenset(name for part in parts for name in list_inputs(part.condition.checked))
@@ -369,8 +401,21 @@ class _Unit:
             next_at = _earliest(next_at, outcome.changes_at)
             if outcome.holds:
                 # The last one that holds is that of an exclusive group.
-                holding = {part.definition.id} if self.is_exclusive else holding | {part.definition.id}
+                holding = {part.definition.id} if self.group is not None else holding | {part.definition.id}
         return holding, next_at
+
+    def list_changes(self, holding: Collection[int], members: Memberships, at: datetime) -> list[MembershipChange]:
+        """Return who leaves and joins once these hold, in a group with counterparts."""
+        definitions = [part.definition for part in self.parts]
+        changed = [(one.id, one.key, False) for one in definitions if str(one.id) in members and one.id not in holding]
+        changed += [(one.id, one.key, True) for one in definitions if one.id in holding and str(one.id) not in members]
+        last: dict[bool, str] = {}
+        if self.group is not None:
+            last = {has_joined: key for _, key, has_joined in changed}
+        return [
+            MembershipChange(id, key, has_joined, at, self.group, last.get(not has_joined))
+            for id, key, has_joined in changed
+        ]
 
 
 def _group(definitions: Iterable[SegmentDefinition]) -> Iterator[list[SegmentDefinition]]:

@@ -9,13 +9,14 @@ from typing import Final
 from domain.channels.kinds import ADDRESS_TRAITS
 from domain.conditions.cel_areas import AREAS
 from domain.conditions.cel_compile import Checked
-from domain.conditions.cel_roots import DEVICES
+from domain.conditions.cel_roots import DEVICES, STAGE_VARIABLE, STATED_STAGE_VARIABLE
 from domain.people.derived_events import ValueChange
 from domain.people.places.location import LOCATION
 from domain.people.profile_state import Statement
 
 ACCOUNT: Final = "account"
-STAGE: Final = "profile.stage"
+# Read by name, and by the life cycle as what was set by hand.
+STAGE: Final = (STAGE_VARIABLE, STATED_STAGE_VARIABLE)
 USER_ID: Final = "profile.user_id"
 # Read by segments that people may be in without any known value, and by those that read when people were created.
 CREATED: Final = "new profile"
@@ -73,7 +74,7 @@ def inputs_of_statement(said: Statement) -> Iterable[str]:
         case "consent" | "suppressed":
             return _CONSENT
         case "stage":
-            return (STAGE,)
+            return STAGE
         case "context":
             return _OF_CONTEXT.get(said.name, ())
         case "claims":
@@ -92,6 +93,8 @@ def inputs_of_changes(changes: Iterable[ValueChange]) -> set[str]:
                 names.update(trait_inputs(name.removeprefix(f"{_TRAITS}.")))
             case "changed" if name is not None and name.startswith(f"{ACCOUNT}."):
                 names.add(ACCOUNT)
+            case "changed" if name == STAGE_VARIABLE:
+                names.update(STAGE)
             case "changed" if name is not None:
                 names.add(name)
     return names

@@ -4,19 +4,22 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from domain.conditions.cel_checks import find_segments
+from domain.conditions.cel_roots import STAGE_VARIABLE
 from domain.conditions.cel_syntax import CheckedTree, conjuncts
 from domain.conditions.expressions import Condition, ExpressionScope, compile_condition
 from domain.people.segments.definition import SegmentRule
+from domain.people.segments.stages import LIFECYCLE
 
 _TRAITS: Final = "profile.traits"
 
 
 class SegmentReads(NamedTuple):
-    """The keys of what a condition reads."""
+    """The keys of what a condition reads, and the stages with which it compares."""
 
     segments: frozenset[str]
     computed: frozenset[str]
     areas: frozenset[str]
+    stages: frozenset[str]
 
 
 def compile_rule(rule: SegmentRule) -> Condition:
@@ -27,7 +30,7 @@ def compile_rule(rule: SegmentRule) -> Condition:
 def list_reads(rule: SegmentRule) -> SegmentReads:
     """Return the keys that a valid rule reads."""
     condition = compile_rule(rule)
-    return SegmentReads(condition.segments, condition.computed, condition.checked.areas)
+    return SegmentReads(condition.segments, condition.computed, condition.checked.areas, condition.checked.stages)
 
 
 def find_required(where: str) -> str | None:
@@ -53,7 +56,7 @@ def find_circle(key: str, rules: Mapping[str, SegmentRule]) -> list[str] | None:
     seen: set[str] = set()
     while paths:
         path = paths.pop(0)
-        for read in sorted(list_reads(rules[path[-1]]).segments & rules.keys()):
+        for read in _list_read(rules[path[-1]], rules):
             unit = _unit(read, rules)
             if unit == start and (len(path) > 1 or rules[key].exclusive is None):
                 return [*path, read]
@@ -69,13 +72,22 @@ def order_by_references(rules: Mapping[str, SegmentRule]) -> list[str]:
 
     def place(key: str) -> None:
         if key not in ordered:
-            for read in sorted(list_reads(rules[key]).segments & rules.keys()):
+            for read in _list_read(rules[key], rules):
                 place(read)
             ordered[key] = None
 
     for key in rules:
         place(key)
     return list(ordered)
+
+
+def _list_read(rule: SegmentRule, rules: Mapping[str, SegmentRule]) -> list[str]:
+    """Return the segments that a rule reads, all stages if it reads the stage."""
+    condition = compile_rule(rule)
+    read = condition.segments & rules.keys()
+    if STAGE_VARIABLE in condition.variables and rule.exclusive != LIFECYCLE:
+        read |= {key for key, one in rules.items() if one.exclusive == LIFECYCLE}
+    return sorted(read)
 
 
 def _unit(key: str, rules: Mapping[str, SegmentRule]) -> str:

@@ -50,7 +50,8 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
             6,
             "goal",
             "`Paid` is not a mapping",
-            "event, page, screen, group, changed, consent, opened, joins, leaves, arrives, where, within, exit_on_goal",
+            "event, page, screen, group, changed, consent, opened, joins, leaves, stage, arrives, where, within, "
+            "exit_on_goal",
         ),
         (
             DELAY + "goal: {event: x, within: 1d, exit_on_goal: yes}\n",

@@ -22,6 +22,7 @@ VALUES = {
     "joins": ("lapsing-buyers", "lapsing-buyers"),
     "arrives": ("{place: harbour-shop}", "harbour-shop"),
     "leaves": ("rfm.champions", "rfm.champions"),
+    "stage": ("at-risk", "stage.at-risk"),
 }
 FORMS = [
     *((kind.key, *VALUES[kind.key], kind.kind) for kind in TRIGGERS),

@@ -24,6 +24,7 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
         unsubscribe_url="https://example.com/u/abc",
         saved={},
         computed={},
+        stage="trial",
         account=AccountView("acme", "admin", {}),
         learned={
             "first_seen": "2026-11-01T10:00:00+00:00",

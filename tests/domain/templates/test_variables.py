@@ -22,6 +22,7 @@ FACTS = TemplateFacts(
     unsubscribe_url="https://example.com/u/abc",
     saved={"score": 7},
     computed={"orders": 3, "last_at": datetime(2026, 11, 1, tzinfo=UTC), "spent": 42.0, "none": None},
+    stage="trial",
     account=AccountView("acme", "admin", {"plan": "team"}),
     learned={
         "first_seen": "2026-11-01T10:00:00+00:00",

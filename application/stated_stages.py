@@ -1,0 +1,39 @@
+"""Stages that operators set by hand."""
+
+from uuid_utils.compat import uuid7
+
+from application.catalogue import Catalogue
+from application.derived_events import report_changes
+from application.statements import set_stage
+from domain.access import Actor
+from domain.deployment_documents import LIFECYCLE
+from domain.errors import InvalidRequestError
+from domain.people.derived_events import Cause
+from domain.people.lifecycle import explain_stated_stage
+from domain.people.profile_state import Source
+from store import documents
+from store.database import Connection
+from store.profiles import Profile
+
+
+async def set_stage_by_hand(
+    connection: Connection,
+    catalogue: Catalogue,
+    person: Profile,
+    stage: str | None,
+    by: Actor,
+    *,
+    anonymous_id: str | None,
+) -> None:
+    """Set the stage of a locked person, or forget the one that was set by hand.
+
+    `anonymous_id` names a person without a user id to campaigns. The caller has locked the registry before the person.
+    Raises InvalidRequestError for a stage that the life cycle judges, or does not have.
+    """
+    stages = (await documents.latest(connection, LIFECYCLE)).rules
+    if stage is not None and stages and (fault := explain_stated_stage(stage, stages)) is not None:
+        raise InvalidRequestError(f"{fault[0]}. {fault[1]}")
+    source = Source("operator", by.name, connection.clock.now(), by.name)
+    written = await set_stage(connection, person.id, stage, source)
+    cause = Cause(uuid7(), person.user_id, None if person.user_id else anonymous_id, source.at)
+    await report_changes(connection, catalogue, cause, source, written.changes())
