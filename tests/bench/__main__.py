@@ -9,7 +9,21 @@ from pathlib import Path
 import msgspec
 
 from runtime.process import exit_now
-from tests.bench import cost, crowd, gate, ingest, journeys, latency, memory, relay, segments, stops, sweeper, traits
+from tests.bench import (
+    cost,
+    crowd,
+    gate,
+    ingest,
+    journeys,
+    latency,
+    memory,
+    previews,
+    relay,
+    segments,
+    stops,
+    sweeper,
+    traits,
+)
 from tests.bench.measure import Result
 from tests.bench.rows import ROWS
 from tests.bench.stack import open_stack
@@ -18,6 +32,7 @@ FAMILIES = {
     "ingest": ingest.measure,
     "traits": traits.measure,
     "segments": segments.measure,
+    "previews": previews.measure,
     "sweeper": sweeper.measure,
     "journeys": journeys.measure,
     "cost": cost.measure,

@@ -88,6 +88,13 @@ _ROWS = (
         least=0.2,
     ),
     Row(
+        "preview",
+        "preview of a segment among a million people",
+        "reading as many people",
+        "ms",
+        below=2_000,
+    ),
+    Row(
         "sweeper_p99",
         "how late 1,000 changes of a trait by time in each second are written, 99th percentile",
         "10 in each second",

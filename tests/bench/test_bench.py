@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from tests.bench import cost, gate, ingest, relay, segments, stops, sweeper, traits
+from tests.bench import cost, gate, ingest, previews, relay, segments, stops, sweeper, traits
 from tests.bench.__main__ import FAMILIES, table
 from tests.bench.measure import Result, beside, percentile
 from tests.bench.rows import ROWS
@@ -38,6 +38,7 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
         pytest.param(ingest.measure, ["ingest", "ingest_heard"], id="ingest"),
         pytest.param(traits.measure, ["ingest_traits", "ingest_unmentioned"], id="traits"),
         pytest.param(segments.measure, ["ingest_segments_50", "ingest_segments_500", "segments_pass"], id="segments"),
+        pytest.param(previews.measure, ["preview"], id="previews"),
         pytest.param(sweeper.measure, ["sweeper_p99", "leaves_p99"], id="sweeper"),
         pytest.param(gate.measure, ["gate", "gate_hot"], id="gate"),
         pytest.param(relay.measure, ["relay"], id="relay"),
