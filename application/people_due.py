@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from application import turns
 from application.catalogue import Catalogue
 from application.derived_events import report_caused
 from application.segment_judge import open_judge
@@ -31,7 +32,9 @@ async def _report_once(database: Database, catalogue: Catalogue, ids: list[UUID]
                 still = await report_time(connection, catalogue, revision, people, now)
             return [*still, *ids[number:]]
         except TooMuchWork:
-            number = max(1, number // 2)
+            if number == 1:
+                raise
+            number //= 2
 
 
 async def report_time(
@@ -43,8 +46,7 @@ async def report_time(
     segments = await catalogue.segments_at(connection, revision)
     judge = await open_judge(connection, traits, segments, listeners.watched_traits, people, now)
     due = [id for id in people if judge.is_due(id)]
-    for id in due:
-        judge.pass_time(id)
+    await turns.run(judge.pass_once(due))
     await judge.write(connection)
     await report_caused(connection, catalogue, judge.changes)
     return [id for id in due if judge.is_due(id)]

@@ -1,6 +1,6 @@
 """Judge locked people by segments and watched traits, outside of ingest."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from application.address_statements import with_refused
 from application.segment_facts import read_segment_facts
 from domain.conditions.cel_costs import Spent
+from domain.long_work import LongWork
 from domain.people.computed.changes import JUST_BEFORE, list_changes
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
@@ -49,6 +50,19 @@ class SegmentJudge:
         """Whether time or a newer definition may have changed a person."""
         next_at = self._row(profile_id).next_at
         return (next_at is not None and next_at <= self.now) or self._is_unjudged(profile_id)
+
+    def pass_once(self, profile_ids: Iterable[UUID]) -> LongWork[None]:
+        """Judge people as of the next instant that is due of each."""
+        for id in profile_ids:
+            self.pass_time(id)
+            yield
+
+    def catch_up(self, profile_ids: Iterable[UUID]) -> LongWork[None]:
+        """Judge people until none of them is due."""
+        for id in profile_ids:
+            while self.is_due(id):
+                self.pass_time(id)
+                yield
 
     def pass_time(self, profile_id: UUID) -> None:
         """Judge a person as of the next instant that is due, and by newer definitions.
@@ -91,7 +105,8 @@ class SegmentJudge:
     def follow(self, profile_id: UUID, candidates: Collection[int], cause: Cause | None, source: Source) -> None:
         """Judge a person after a change by a source.
 
-        Without a cause, no rule hears of it."""
+        Without a cause, no rule hears of it.
+        """
         while self.is_due(profile_id):
             self.pass_time(profile_id)
         self._judge(profile_id, candidates, self.now, cause, source_cause(source))

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from msgspec import Struct, convert
 
+from application import turns
 from application.catalogue import Catalogue, load_segments
 from application.derived_events import report_caused
 from application.segment_judge import open_judge
 from domain.access import Actor
+from domain.long_work import TooMuchWork
 from domain.people.segments.definition import SegmentRule
 from store import campaigns, computed_traits, operations, profiles, segments
 from store.database import Connection
@@ -91,9 +93,18 @@ class JudgeHandler:
             return Page(_EVERYONE, is_last=True)
         revision = await campaigns.lock_registry_shared(connection)
         ids = await profiles.ids_after(connection, operation.cursor, PAGE)
-        joined, left = await _judge_page(connection, self._catalogue, revision, ids)
-        counts = {"joined": joined, "left": left}
-        return Page(ids[-1] if len(ids) == PAGE else _EVERYONE, done=len(ids), counts=counts)
+        judged = ids
+        while True:
+            try:
+                async with connection.transaction():
+                    joined, left = await _judge_page(connection, self._catalogue, revision, judged)
+                break
+            except TooMuchWork:
+                if len(judged) == 1:
+                    raise
+                judged = judged[: len(judged) // 2]
+        is_end = len(ids) < PAGE and len(judged) == len(ids)
+        return Page(_EVERYONE if is_end else judged[-1], done=len(judged), counts={"joined": joined, "left": left})
 
 
 async def _judge_page(
@@ -105,9 +116,7 @@ async def _judge_page(
     deployed = await catalogue.segments_at(connection, revision)
     people = await (await profiles.lock(connection, ids)).get()
     judge = await open_judge(connection, traits, deployed, listeners.watched_traits, people, connection.clock.now())
-    for id in people:
-        while judge.is_due(id):
-            judge.pass_time(id)
+    await turns.run(judge.catch_up(people))
     await judge.write(connection, marks_judged=False)
     await report_caused(connection, catalogue, judge.changes)
     return judge.count_changes()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from application.merges import Merges
@@ -302,3 +303,19 @@ async def test_another_address_may_have_refused_messages(database_url: str) -> N
         assert await harness.members() == {"reachable": ["u2"]}
         await harness.ingest(event(None, "u2", type="identify", email="a@example.com"))
         assert await harness.members() == {}
+
+
+async def test_a_page_of_too_much_work_is_judged_in_parts(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with segment_harness(database_url) as harness:
+        await harness.put(lapsing='profile.traits.plan == "none"')
+        await harness.run_campaign(WIN_BACK)
+        users = [f"u{number}" for number in range(1, 6)]
+        await harness.ingest(*(said(user, "pro") for user in users))
+        await harness.put("trigger", lapsing='profile.traits.plan == "pro"')
+        monkeypatch.setattr("application.routing.MAX_WORK", 0)
+        await harness.operate()
+        assert await harness.members() == {"lapsing": users}
+        assert await harness.entered() == users
+        async with harness.database.transaction() as connection:
+            cursor = await connection.execute("SELECT state, done, counts ->> 'joined' AS joined FROM operations")
+            assert [(row["state"], row["done"], row["joined"]) async for row in cursor] == [("done", 5, "5")]
