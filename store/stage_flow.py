@@ -63,9 +63,9 @@ async def count_messages(connection: Connection, begin: datetime, end: datetime)
           JOIN campaign_versions AS version
             ON version.campaign_key = journeys.campaign_key AND version.version = journeys.campaign_version
           WHERE messages.profile_id = moves.profile_id AND messages.state IN ('sending', 'sent', 'unknown')
-            AND claimed_at <= moves.at
-            AND claimed_at > moves.at - (version.rules #>> '{{goal,within}}')::float8 * interval '1 second'
-          ORDER BY claimed_at DESC, messages.id DESC LIMIT 1
+            AND messages.at <= moves.at
+            AND messages.at > moves.at - (version.rules #>> '{{goal,within}}')::float8 * interval '1 second'
+          ORDER BY messages.at DESC, messages.id DESC LIMIT 1
         ) AS message
         GROUP BY before, after, campaign, step ORDER BY moves DESC, campaign, step
         """,  # noqa: S608 -- a constant of this module
