@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import allow
-from api.dependencies import ResponseModel, Using, example
+from api.dependencies import InstantField, ResponseModel, Using, example
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
@@ -99,9 +99,9 @@ class LifecycleFlow(ResponseModel):
 async def get_lifecycle_flow(
     services: Using,
     begin: Annotated[
-        datetime | None, Query(alias="from", description="moves from then on; 30 days before the end if left out")
+        InstantField | None, Query(alias="from", description="moves from then on; 30 days before the end if left out")
     ] = None,
-    end: Annotated[datetime | None, Query(alias="to", description="moves before then; now if left out")] = None,
+    end: Annotated[InstantField | None, Query(alias="to", description="moves before then; now if left out")] = None,
 ) -> LifecycleFlow:
     """The moves of people between stages, compared with the designed ones."""
     found = await services.lifecycle.flow(begin, end)

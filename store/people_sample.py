@@ -59,7 +59,7 @@ async def read(connection: Connection, ids: Collection[UUID], parts: ReadParts) 
     """Read people by id, without locks."""
     cursor = await connection.execute(
         f"""
-        SELECT id, user_id, stage, created_at,
+        SELECT id, user_id, stage AS stated_stage, created_at,
                CASE WHEN %(values)s THEN traits ELSE '{{}}' END AS traits,
                CASE WHEN %(values)s THEN context ELSE '{{}}' END AS context,
                CASE WHEN %(consent)s THEN consent ELSE '{{}}' END AS consent_given,
