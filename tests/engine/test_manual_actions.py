@@ -145,7 +145,7 @@ async def test_what_waits_for_its_window_the_caps_or_the_campaign_is_not_skipped
     await harness.skip(held, minutes=30)
     await harness.journeys.until(status="held")
     deferred_id = await harness.journeys.one(status="deferred")
-    for id, status, why in ((deferred_id["id"], "deferred", "frequency caps"), (ids["u2"], "held", "resume it")):
+    for id, status, why in ((deferred_id["id"], "deferred", "frequency caps"), (ids["u2"], "held", "resume the one")):
         refused = await post(harness, f"/v1/journeys/{id}/skip")
         assert refused.status_code == 409
         assert refused.json()["journey_status"] == status
