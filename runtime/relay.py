@@ -29,7 +29,7 @@ from domain.journey.state import JourneyState
 from runtime import metrics
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.tasks import cancel_and_wait
-from runtime.temporal import CALL_TIMEOUT
+from runtime.temporal import CALL_TIMEOUT, TRANSIENT
 from runtime.tracing import child_span, headers_here
 from store import journeys, outbox
 from store.database import Connection, Database, describe_error
@@ -49,17 +49,6 @@ BULK_BATCH = CONCURRENT_CALLS
 LOOK_INTERVAL = 5.0
 MAX_PAUSE = 5.0
 MAX_POSTPONEMENT = 3_600.0
-
-# Temporal is away or busy; the row is not at fault.
-TRANSIENT = {
-    RPCStatusCode.UNAVAILABLE,
-    RPCStatusCode.DEADLINE_EXCEEDED,
-    RPCStatusCode.RESOURCE_EXHAUSTED,
-    RPCStatusCode.CANCELLED,
-    RPCStatusCode.ABORTED,
-    RPCStatusCode.INTERNAL,
-    RPCStatusCode.UNKNOWN,
-}
 
 
 class TemporalAwayError(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from temporalio.client import Client
-from temporalio.service import TLSConfig
+from temporalio.service import RPCStatusCode, TLSConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from runtime.codec import data_converter
@@ -17,6 +17,16 @@ SEARCH_ATTRIBUTES = search_attributes.TYPES
 WORKFLOWS = [JourneyWorkflow, CampaignWorkflow, AudienceWorkflow]
 # The timeout of a call to Temporal, in seconds.
 CALL_TIMEOUT = 5
+# Temporal is away or busy, and the call is not at fault. A call that runs into its timeout is CANCELLED.
+TRANSIENT = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.INTERNAL,
+    RPCStatusCode.UNKNOWN,
+}
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:

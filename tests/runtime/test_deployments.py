@@ -151,6 +151,43 @@ def answers_late_once(patched: pytest.MonkeyPatch, harness: Harness) -> None:
     patched.setattr(service, "set_worker_deployment_current_version", answer)
 
 
+def is_busy_once(patched: pytest.MonkeyPatch, harness: Harness) -> list[str]:
+    """Let the first call of each kind run into its timeout; return the kinds."""
+    service, busy = harness.temporal.workflow_service, []
+
+    def wrap(name: str) -> None:
+        real = getattr(service, name)
+
+        async def answer(*request: Any, **options: Any) -> Any:
+            if name not in busy:
+                busy.append(name)
+                raise RPCError("Timeout expired", RPCStatusCode.CANCELLED, b"")
+            return await real(*request, **options)
+
+        patched.setattr(service, name, answer)
+
+    for name in (
+        "describe_worker_deployment_version",
+        "describe_task_queue",
+        "describe_worker_deployment",
+        "set_worker_deployment_current_version",
+    ):
+        wrap(name)
+    return busy
+
+
+async def test_a_busy_server_is_asked_again(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with worker_process(of_build(harness, "1")):
+        with monkeypatch.context() as patched:
+            busy = is_busy_once(patched, harness)
+            promoting = deployments.promote(harness.temporal, harness.settings.task_queue, "1", timedelta(seconds=60))
+            assert await promoting == Current("1", None)
+            assert len(busy) == 4
+        is_busy_once(monkeypatch, harness)
+        with pytest.raises(UnavailableError, match="Temporal does not answer: Timeout expired"):
+            await deployments.promote(harness.temporal, harness.settings.task_queue, "1", timedelta(seconds=-1))
+
+
 async def test_a_build_without_workers_is_not_promoted(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = harness.settings.task_queue
     status, output = await sojourn(harness.settings, "promote", "nobody", "--within", "0")
