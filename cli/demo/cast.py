@@ -12,6 +12,8 @@ Play = Callable[[DemoPerson], Awaitable[None]]
 
 # The campaigns that run, each a file of examples/.
 CAMPAIGNS = CART, PRICE, TRIAL = "abandoned-cart", "price-drop", "trial-ending"
+# The moves outside the designed life cycle: someone buys who has never had a cart.
+DEVIATIONS = ("acquisition > retention",)
 # Subjects of their mails; {} is the first name.
 NUDGE, REMINDER = "{}, your cart is waiting", "We saved your cart"
 

@@ -1,11 +1,12 @@
 """The check of the demo's results, as a pure function."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from cli.demo.cast import Expected, Performance
+from cli.demo.cast import DEVIATIONS, Expected, Performance
 from cli.demo.receiver import ReceivedCall
 from cli.demo.story import StoryVerdict
 from runtime.embedded.mail import ReceivedMail
@@ -22,6 +23,7 @@ def failures(
     refused_calls: int,
     running_journeys: int,
     has_empty_outbox: bool,
+    deviations: Sequence[str],
 ) -> list[str]:
     """Describe each unexpected result, of users and of the whole."""
     found: list[str] = []
@@ -40,7 +42,13 @@ def failures(
         found.append(f"{running_journeys} journeys are still running in Temporal")
     if not has_empty_outbox:
         found.append("the outbox holds what Temporal was never told")
+    found += _difference("among the moves outside the designed life cycle", DEVIATIONS, deviations)
     return found
+
+
+def deviations(flow: Mapping[str, Any]) -> list[str]:
+    """List the moves of people that no one designed, from the API's flow of the life cycle."""
+    return [f"{move['before']} > {move['after']}" for move in flow["deviations"] for _ in range(move["people"])]
 
 
 def _check_user(

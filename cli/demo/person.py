@@ -50,6 +50,10 @@ class World:
         calls = {call.message_id: Arrival("webhook", str(call.data["action"])) for call in self.receiver.calls}
         return mails | calls
 
+    def lifecycle_flow(self) -> dict[str, Any]:
+        """Read how people moved through the life cycle."""
+        return self.api.get("lifecycle", "flow")
+
     async def wait_until_relayed(self) -> None:
         """Wait until the outbox is empty."""
         async with asyncio.timeout(WAIT_SECONDS):

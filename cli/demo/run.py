@@ -5,12 +5,13 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import structlog
 from rich.console import Console
@@ -18,7 +19,7 @@ from segment.analytics.client import Client as SegmentClient
 
 from cli.client import ApiClient
 from cli.demo.cast import CAMPAIGNS, Performance
-from cli.demo.check import failures
+from cli.demo.check import deviations, failures
 from cli.demo.person import DemoPerson, World
 from cli.demo.receiver import Receiver
 from cli.demo.scenarios import SCENARIOS
@@ -28,11 +29,17 @@ from cli.documents import campaign_document, read_text
 from cli.signals import run_until_signalled
 from cli.target import API_KEY, API_URL, Target
 from domain.errors import InvalidRequestError
+from domain.people.stage_flow import format_share
 from runtime.temporal import connect
 from store.database import Database
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-CAPS = "caps/frequency-caps.yaml"
+# Documents of the deployment, by their route. Each is applied before the campaigns that read it.
+DOCUMENTS = {
+    "frequency-caps": "caps/frequency-caps.yaml",
+    "computed": "lifecycles/shop/computed.yaml",
+    "lifecycle": "lifecycles/shop/lifecycle.yaml",
+}
 # The URL of the example's webhook; the demo has a receiver of its own.
 CRM = "https://crm.example.com/hooks/sojourn"
 SETTLE_SECONDS = 15.0
@@ -81,6 +88,7 @@ class Demo:
             self._say(await asyncio.to_thread(_publish, world))
             performances = await self._play(world)
             wrong = await _wait_until_settled(world, performances)
+            self._say(_describe_lives(await asyncio.to_thread(world.lifecycle_flow)))
             self.status = FAILED if wrong else DONE
             self._report(wrong)
             if not self._once:
@@ -177,8 +185,11 @@ async def _world(stack: DevStack) -> AsyncIterator[World]:
 
 
 def _publish(world: World) -> str:
-    """Do what `sojourn caps apply`, `apply` and `start` do with the examples."""
-    caps = world.api.put("frequency-caps", body={"file": CAPS, "source": read_text(EXAMPLES / CAPS)})
+    """Do what `sojourn caps apply` and the like, `apply` and `start` do with the examples."""
+    applied = {
+        kind: world.api.put(kind, body={"file": file, "source": read_text(EXAMPLES / file)})["rules"]
+        for kind, file in DOCUMENTS.items()
+    }
     started = []
     for file in (EXAMPLES / f"{key}.yaml" for key in CAMPAIGNS):
         key, document = campaign_document(file)
@@ -186,8 +197,9 @@ def _publish(world: World) -> str:
         world.api.post("campaigns", body={**document, "templates": templates})
         world.api.post("campaigns", key, "start")
         started.append(key)
-    rules = ", ".join(str(rule["name"]) for rule in caps["rules"])
-    return f"Campaigns running: {', '.join(started)}. Frequency caps: {rules}."
+    caps = ", ".join(str(rule["name"]) for rule in applied["frequency-caps"])
+    stages = " > ".join(str(stage["key"]) for stage in applied["lifecycle"])
+    return f"Campaigns running: {', '.join(started)}. Frequency caps: {caps}. Life cycle: {stages}."
 
 
 async def _wait_until_settled(world: World, performances: Sequence[Performance]) -> list[str]:
@@ -206,7 +218,15 @@ async def _wait_until_settled(world: World, performances: Sequence[Performance])
         refused_calls=world.receiver.refused,
         running_journeys=running,
         has_empty_outbox=await world.has_empty_outbox(),
+        deviations=deviations(await asyncio.to_thread(world.lifecycle_flow)),
     )
+
+
+def _describe_lives(flow: Mapping[str, Any]) -> str:
+    """Return the result of `sojourn lifecycle diff` in a line."""
+    moves = sum(move["moves"] for move in flow["moves"])
+    texts = [move["text"] for move in flow["deviations"]]
+    return f"Life cycle: {moves} moves, " + "; ".join([f"{format_share(flow['designed_share'])} as designed", *texts]) + "."
 
 
 async def _running_journeys(world: World) -> int:

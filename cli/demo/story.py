@@ -50,7 +50,7 @@ def verdicts(
     return [
         reader.verdict(item, item["outcome"])
         for item in items
-        if item["kind"] not in ("event", "delay") and item["outcome"] != "granted"
+        if item["kind"] not in ("event", "delay", "segment") and item["outcome"] != "granted"
     ]
 
 

@@ -51,6 +51,7 @@ def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
         r"    \+3\dm  nudge waits for 09:00 in ",
         r"    \+3\dm  no nudge: capped, 2 of 2 in 1d \(daily\), frees at \+1d",
         r"    \+13d  webhook “trial_ending”",
+        r"Life cycle: \d+ moves, \d+ % as designed; \d+ % go acquisition > retention, drawn nowhere\.",
         r"Everything is as expected\.",
     ):
         assert re.search(line, run.stdout), line
@@ -96,6 +97,7 @@ def found_wrong(**changes: Any) -> list[str]:
         "refused_calls": 0,
         "running_journeys": 0,
         "has_empty_outbox": True,
+        "deviations": ["acquisition > retention"],
     }
     return failures(**outcome | changes)
 
@@ -130,6 +132,13 @@ refused = verdict("cart/nudge", "refused", "capped", HALF_AN_HOUR, None)
         ({"refused_calls": 1}, ["1 webhooks were not signed as they should be"]),
         ({"running_journeys": 2}, ["2 journeys are still running in Temporal"]),
         ({"has_empty_outbox": False}, ["the outbox holds what Temporal was never told"]),
+        (
+            {"deviations": ["acquisition > loyalty"]},
+            [
+                "missing among the moves outside the designed life cycle: acquisition > retention",
+                "not expected among the moves outside the designed life cycle: acquisition > loyalty",
+            ],
+        ),
     ],
 )
 def test_the_check_says_what_is_wrong(changes: dict[str, Any], wrong: list[str]) -> None:
