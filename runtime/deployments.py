@@ -85,7 +85,7 @@ class _Promotion:
     async def run(self) -> Current:
         while missing := await self._find_missing():
             await self._wait(f"build {self.build_id} was not made current: {missing}")
-        # Asked before: a call may take effect though its answer is an error, and the repeated one would name this build.
+        # Asked before: a call may take effect though its answer is an error, and a repeated one would name this build.
         before = (await self._describe_deployment()).routing_config.current_deployment_version.build_id
         await self._set_current()
         if (await self._describe_deployment()).routing_config.ramping_version_percentage:

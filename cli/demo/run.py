@@ -225,8 +225,8 @@ async def _wait_until_settled(world: World, performances: Sequence[Performance])
 def _describe_lives(flow: Mapping[str, Any]) -> str:
     """Return the result of `sojourn lifecycle diff` in a line."""
     moves = sum(move["moves"] for move in flow["moves"])
-    texts = [move["text"] for move in flow["deviations"]]
-    return f"Life cycle: {moves} moves, " + "; ".join([f"{format_share(flow['designed_share'])} as designed", *texts]) + "."
+    said = [f"{format_share(flow['designed_share'])} as designed", *(move["text"] for move in flow["deviations"])]
+    return f"Life cycle: {moves} moves, {'; '.join(said)}."
 
 
 async def _running_journeys(world: World) -> int:
