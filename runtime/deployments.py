@@ -38,7 +38,7 @@ MAX_SILENCE = timedelta(seconds=75)
 IN_PROGRESS = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
 # The server's answers for a build that is unknown, or lacks queues of the previous one.
 NOT_YET = {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class _Promotion:
         answer = await self._call(self.client.workflow_service.describe_worker_deployment, request)
         return answer.worker_deployment_info
 
-    async def _call(self, method: Callable[..., Awaitable[Answer]], request: Any) -> Answer:
+    async def _call(self, method: Callable[..., Awaitable[Reply]], request: Any) -> Reply:
         while True:
             try:
                 return await method(request, timeout=TIMEOUT)
