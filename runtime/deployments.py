@@ -75,7 +75,10 @@ async def promote(client: Client, task_queue: str, build_id: str, within: timede
 
 @dataclass(frozen=True, slots=True)
 class _Promotion:
-    """One build on its way to be current. `deadline` is by the clock of the event loop, in seconds."""
+    """One build on its way to be current.
+
+    `deadline` is by the clock of the event loop, in seconds.
+    """
 
     client: Client
     task_queue: str

@@ -47,7 +47,7 @@ def failures(
 
 
 def deviations(flow: Mapping[str, Any]) -> list[str]:
-    """List the moves of people that no one designed, from the API's flow of the life cycle."""
+    """List the moves of people in a flow of the life cycle that are not designed."""
     return [f"{move['before']} > {move['after']}" for move in flow["deviations"] for _ in range(move["people"])]
 
 

@@ -185,7 +185,7 @@ async def _world(stack: DevStack) -> AsyncIterator[World]:
 
 
 def _publish(world: World) -> str:
-    """Do what `sojourn caps apply` and the like, `apply` and `start` do with the examples."""
+    """Apply the documents and campaigns of the examples, and start these."""
     applied = {
         kind: world.api.put(kind, body={"file": file, "source": read_text(EXAMPLES / file)})["rules"]
         for kind, file in DOCUMENTS.items()
