@@ -73,6 +73,7 @@ async def merge_states(connection: Connection, merged: Mapping[UUID, UUID], trai
             bool(traits.building),
             _join_memberships(theirs.segments, mine.segments),
             min(theirs.judged, mine.judged),
+            _latest(theirs.judged_at, mine.judged_at),
         )
     await profile_states.delete(connection, merged.keys())
     if filled := {id: row for id, row in rows.items() if row != StateRow(judged=row.judged)}:
@@ -89,6 +90,10 @@ def _join_memberships(one: Memberships, other: Memberships) -> Memberships:
 
 def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
     return min((at for at in (one, other) if at is not None), default=None)
+
+
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((at for at in (one, other) if at is not None), default=None)
 
 
 async def recount_sequences(connection: Connection, profile_ids: Collection[UUID], traits: DeployedTraits) -> None:

@@ -71,7 +71,7 @@ class SegmentJudge:
         judge nothing before they were put in force.
         """
         row = self._row(profile_id)
-        due_at = row.next_at if row.next_at is not None and row.next_at <= self.now else None
+        due_at = row.not_before(row.next_at) if row.next_at is not None and row.next_at <= self.now else None
         timed, defined_at = self.deployed.timed, None
         if self._is_unjudged(profile_id):
             newer = self.deployed.list_newer(row.judged)
@@ -96,6 +96,7 @@ class SegmentJudge:
     def follow_definitions(self, profile_id: UUID, at: datetime) -> None:
         """Judge a person by definitions that are newer than their last judgement."""
         row = self._row(profile_id)
+        at = row.not_before(at)
         for one, affected in self.deployed.list_newer(row.judged):
             cause = self._own_cause(profile_id, f"{one.key} {one.revision}", at)
             heard = cause if one.rule.on_change == "trigger" else None
@@ -109,7 +110,7 @@ class SegmentJudge:
         """
         while self.is_due(profile_id):
             self.pass_time(profile_id)
-        self._judge(profile_id, candidates, self.now, cause, source_cause(source))
+        self._judge(profile_id, candidates, self._row(profile_id).not_before(self.now), cause, source_cause(source))
 
     def count_changes(self) -> tuple[int, int]:
         """Return how many have joined and left a segment."""
@@ -155,10 +156,9 @@ class SegmentJudge:
             self.changes += [(profile_id, change, cause) for change in changes]
         known = None if is_due else row.next_at
         next_at = find_next_look(self.traits, row.state, known, self.watched, at, judgement.next_at)
-        self._put(
-            profile_id,
-            replace(row, segments=self.deployed.drop_retired(judgement.members), next_at=next_at),
-        )
+        judged = replace(row, segments=self.deployed.drop_retired(judgement.members), next_at=next_at)
+        if judged != row:
+            self._put(profile_id, replace(judged, judged_at=at))
 
     def _is_unjudged(self, profile_id: UUID) -> bool:
         return not self.deployed.has_judged(self._row(profile_id).judged, self.people[profile_id].created_at)

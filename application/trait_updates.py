@@ -86,14 +86,13 @@ class PendingStates:
                 judged_stage=self.segments.stage_of(segments),
             )
 
-        tracker = SegmentTracker(
-            self.segments, {id: row.segments for id, row in rows.items()}, facts, self.affected, at
-        )
+        tracker = SegmentTracker(self.segments, {id: row.segments for id, row in rows.items()}, facts, self.affected)
         counter = EventCounter(
             self.traits,
             self.watched,
             {id: row.state for id, row in rows.items()},
             {id: row.next_at for id, row in rows.items()},
+            {id: row.judged_at for id, row in rows.items()},
             at,
             tracker,
             build,
@@ -107,6 +106,7 @@ class PendingStates:
                     next_at=one.next_at,
                     segments=one.segments,
                     judged=self.segments.revision,
+                    judged_at=one.judged_at,
                 )
                 for id, one in changed.items()
             }

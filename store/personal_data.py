@@ -159,7 +159,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "",
         "source type name kind path detail count first_at last_at last_event_id",
     ),
-    _table("profile_states", _OWN, "state segments", "profile_id next_at is_partial judged"),
+    _table("profile_states", _OWN, "state segments", "profile_id next_at is_partial judged judged_at"),
     _table("segment_members", _OWN, "segment_id since", "profile_id"),
     _table("segment_changes", _OWN, "segment_id has_joined at cause", "id profile_id recorded_at"),
     _table(

@@ -18,7 +18,8 @@ class StateRow(Struct, frozen=True):
 
     `next_at` is when a watched trait or a segment may change by time alone. A merge during a backfill sets
     `is_partial`: only one of the two histories may have been counted, so the backfill counts both anew. `segments` are
-    the memberships, by definitions up to the revision `judged`.
+    the memberships, by definitions up to the revision `judged`. The last judgement that was written is as of
+    `judged_at`: no later one is as of an earlier instant.
     """
 
     state: Mapping[str, Any] = {}
@@ -26,6 +27,11 @@ class StateRow(Struct, frozen=True):
     is_partial: bool = False
     segments: Memberships = {}
     judged: int = 0
+    judged_at: datetime | None = None
+
+    def not_before(self, at: datetime) -> datetime:
+        """Return the instant as of which the person may be judged, if it is `at`."""
+        return at if self.judged_at is None else max(at, self.judged_at)
 
 
 EMPTY = StateRow()
@@ -40,7 +46,8 @@ async def read(connection: Connection, profile_ids: Collection[UUID]) -> Pending
     """
     cursor = await connection.execute(
         """
-        SELECT profile_id, state, next_at, is_partial, segments, judged FROM profile_states WHERE profile_id = ANY(%s)
+        SELECT profile_id, state, next_at, is_partial, segments, judged, judged_at
+        FROM profile_states WHERE profile_id = ANY(%s)
         """,
         (list(profile_ids),),
     )
@@ -52,13 +59,14 @@ async def write(connection: Connection, states: Mapping[UUID, StateRow]) -> None
     items = [{"profile_id": id, **asdict(row)} for id, row in sorted(states.items())]
     await connection.execute(
         """
-        INSERT INTO profile_states (profile_id, state, next_at, is_partial, segments, judged)
-        SELECT profile_id, state, next_at, is_partial, segments, judged
+        INSERT INTO profile_states (profile_id, state, next_at, is_partial, segments, judged, judged_at)
+        SELECT profile_id, state, next_at, is_partial, segments, judged, judged_at
         FROM jsonb_to_recordset(%s) AS item (
-          profile_id uuid, state jsonb, next_at timestamptz, is_partial boolean, segments jsonb, judged bigint)
+          profile_id uuid, state jsonb, next_at timestamptz, is_partial boolean, segments jsonb, judged bigint,
+          judged_at timestamptz)
         ON CONFLICT (profile_id) DO UPDATE
         SET state = excluded.state, next_at = excluded.next_at, is_partial = excluded.is_partial,
-            segments = excluded.segments, judged = excluded.judged
+            segments = excluded.segments, judged = excluded.judged, judged_at = excluded.judged_at
         """,
         (Jsonb(items),),
     )

@@ -125,9 +125,11 @@ profile_states = Table(
     Column("state", JSONB, nullable=False),
     Column("next_at", INSTANT),
     Column("is_partial", Boolean, nullable=False, server_default=text("false")),
-    # The segments that the person is in, by id, and the revision of the definitions that judged them last.
+    # The segments that the person is in, by id, the revision of the definitions that judged them last, and the instant
+    # of the last judgement that was written.
     Column("segments", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("judged", BigInteger, nullable=False, server_default=text("0")),
+    Column("judged_at", INSTANT),
     Index("profile_states_next_at", "next_at", postgresql_where=text("next_at IS NOT NULL")),
     Index("profile_states_partial", "profile_id", postgresql_where=text("is_partial")),
     postgresql_with={"fillfactor": 80},

@@ -33,11 +33,12 @@ PersonEvent = tuple[UUID, Event]
 
 
 class ChangedState(NamedTuple):
-    """A state to be written, the next look at it, and the memberships."""
+    """A state to be written, the next look at it, the memberships, and as of when."""
 
     state: ComputedState
     next_at: datetime | None
     segments: Memberships
+    judged_at: datetime
 
 
 @dataclass(slots=True)
@@ -45,14 +46,16 @@ class EventCounter(Generic[P]):
     """The states of people while their events are counted.
 
     `known` are the states before the batch and `looks` when time alone may change them, none of them due; `at` is the
-    batch's arrival. `tracker` follows the segments. `build` makes a person of a state and memberships at an instant.
-    `as_of` are the people as each routed event finds them, itself counted, by the event's id.
+    batch's arrival. A person who was judged as of a later instant, in `judged_at`, is counted as of that: the batch may
+    have waited, and clocks differ. `tracker` follows the segments. `build` makes a person of a state and memberships at
+    an instant. `as_of` are the people as each routed event finds them, itself counted, by the event's id.
     """
 
     traits: DeployedTraits
     watched: Collection[str]
     known: Mapping[UUID, ComputedState]
     looks: Mapping[UUID, datetime | None]
+    judged_at: Mapping[UUID, datetime | None]
     at: datetime
     tracker: SegmentTracker
     build: Callable[[UUID, ComputedState, Memberships, datetime], P]
@@ -82,17 +85,18 @@ class EventCounter(Generic[P]):
             if affected := self.tracker.affected.get(event.id):
                 self._complete(profile_id)
                 self._work += len(affected)
-                person = self._person(profile_id, self.at)
-                self.tracker.follow(profile_id, person, self._state(profile_id), event, self._spent)
+                at = self._at(profile_id)
+                person = self._person(profile_id, at)
+                self.tracker.follow(profile_id, person, self._state(profile_id), event, at, self._spent)
             if event.id in routed:
                 self._complete(profile_id)
                 self._compare(profile_id, event, before)
                 # An event by a fast clock is later than its arrival.
-                self.as_of[event.id] = self._person(profile_id, max(self.at, event.timestamp))
+                self.as_of[event.id] = self._person(profile_id, max(self._at(profile_id), event.timestamp))
             yield
         for profile_id in {profile_id for profile_id, _ in arrived}:
             self._complete(profile_id)
-            self._person(profile_id, self.at)
+            self._person(profile_id, self._at(profile_id))
             yield
 
     def people(self) -> dict[UUID, P]:
@@ -103,12 +107,16 @@ class EventCounter(Generic[P]):
         """Return the states to be written."""
         changed: dict[UUID, ChangedState] = {}
         for id in self._states.keys() | self.tracker.judged:
-            state, look_at = self._state(id), self.looks.get(id)
-            next_at = find_next_look(self.traits, state, look_at, self.watched, self.at, self.tracker.next_at.get(id))
+            state, look_at, at = self._state(id), self.looks.get(id), self._at(id)
+            next_at = find_next_look(self.traits, state, look_at, self.watched, at, self.tracker.next_at.get(id))
             is_changed = self.tracker.has_changed(id) or state != self.known.get(id, _NO_STATE)
             if is_changed or next_at != look_at:
-                changed[id] = ChangedState(self.traits.drop_retired(state), next_at, self.tracker.members(id))
+                changed[id] = ChangedState(self.traits.drop_retired(state), next_at, self.tracker.members(id), at)
         return changed
+
+    def _at(self, profile_id: UUID) -> datetime:
+        judged_at = self.judged_at.get(profile_id)
+        return self.at if judged_at is None else max(self.at, judged_at)
 
     def _state(self, profile_id: UUID) -> ComputedState:
         state = self._states.get(profile_id)
@@ -146,11 +154,11 @@ class EventCounter(Generic[P]):
         if not self.watched:
             return {}
         keys = [key for key in self.traits.ready.keys(event) if key in self.watched]
-        return self.traits.read(self._state(profile_id), self.at, keys)
+        return self.traits.read(self._state(profile_id), self._at(profile_id), keys)
 
     def _compare(self, profile_id: UUID, event: Event, before: Mapping[str, Any]) -> None:
         """Record the watched values that an event has changed."""
-        after = self.traits.read(self._state(profile_id), self.at, before)
+        after = self.traits.read(self._state(profile_id), self._at(profile_id), before)
         changes = list_changes(before, after, event_source(event), self.traits)
         self.changes += [(profile_id, change) for change in changes]
 
@@ -158,9 +166,10 @@ class EventCounter(Generic[P]):
         """Return the person as of the events so far; the same object if nothing changed."""
         state, members = self._state(profile_id), self.tracker.members(profile_id)
         known = self._people.get(profile_id)
-        if known is not None and known[0] is state and known[1] is members and at == self.at:
+        is_latest = at == self._at(profile_id)
+        if known is not None and known[0] is state and known[1] is members and is_latest:
             return known[2]
         person = self.build(profile_id, state, members, at)
-        if at == self.at:
+        if is_latest:
             self._people[profile_id] = state, members, person
         return person

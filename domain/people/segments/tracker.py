@@ -24,7 +24,6 @@ class SegmentTracker:
     known: Mapping[UUID, Memberships]
     facts: Mapping[UUID, SegmentFacts]
     affected: Mapping[UUID, frozenset[int]]
-    at: datetime
     changes: list[tuple[UUID, MembershipChange, Event]] = field(default_factory=list)
     judged: set[UUID] = field(default_factory=set)
     next_at: dict[UUID, datetime] = field(default_factory=dict)
@@ -39,11 +38,13 @@ class SegmentTracker:
         """Whether the memberships of a person are others than before the batch."""
         return profile_id in self._members
 
-    def follow(self, profile_id: UUID, person: SegmentPerson, state: ComputedState, event: Event, spent: Spent) -> None:
-        """Judge a person by the segments that an event may have changed."""
+    def follow(
+        self, profile_id: UUID, person: SegmentPerson, state: ComputedState, event: Event, at: datetime, spent: Spent
+    ) -> None:
+        """Judge a person by the segments that an event may have changed, as of an instant."""
         facts = self.facts.get(profile_id, NO_FACTS)
         before = self.members(profile_id)
-        judgement = self.segments.judge(person, facts, state, before, self.at, self.affected[event.id], spent)
+        judgement = self.segments.judge(person, facts, state, before, at, self.affected[event.id], spent)
         self.judged.add(profile_id)
         if judgement.changes:
             self._members[profile_id] = self.segments.drop_retired(judgement.members)

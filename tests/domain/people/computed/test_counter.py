@@ -41,7 +41,7 @@ def make_counter() -> EventCounter[Counted]:
     def build(_: UUID, state: Mapping[str, Any], __: Memberships, at: datetime) -> Counted:
         return Counted(dict(traits.view(state, at)))
 
-    return EventCounter(traits, {"orders"}, {}, {}, NOW, SegmentTracker(NO_SEGMENTS, {}, {}, {}, NOW), build)
+    return EventCounter(traits, {"orders"}, {}, {}, {}, NOW, SegmentTracker(NO_SEGMENTS, {}, {}, {}), build)
 
 
 def test_each_routed_event_finds_itself_counted_and_no_later_one() -> None:
