@@ -35,6 +35,7 @@ from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
+from application.rfm import Rfm
 from application.segment_documents import SegmentDocuments
 from application.segment_explanations import SegmentExplanations
 from application.segment_members import SegmentMembers
@@ -97,6 +98,7 @@ class Services:
     journeys: Journeys
     funnel: Funnels
     lifecycle: Lifecycle
+    rfm: Rfm
     reconciliations: Reconciliations
     stream: Stream
     data_plan: DataPlan
@@ -149,6 +151,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
             lifecycle=Lifecycle(database),
+            rfm=Rfm(database),
             reconciliations=Reconciliations(database),
             stream=Stream(database),
             data_plan=DataPlan(database),

@@ -27,6 +27,7 @@ from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
+from application.rfm import ScoreHandler, ScoreSchedule
 from application.segment_previews import CountHandler
 from application.segments import JudgeHandler
 from application.session_events import SessionReporter
@@ -113,6 +114,7 @@ async def _work(
         tasks.create_task(run_sweeper(Sweeper(engine.database, engine.catalogue), stop))
         ingest = Ingest(engine.database, engine.catalogue)
         tasks.create_task(run_sweeper(SessionReporter(engine.database, engine.catalogue, ingest), stop))
+        tasks.create_task(run_sweeper(ScoreSchedule(engine.database), stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
         tasks.create_task(work_on_operations(engine.database, operations, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
@@ -199,6 +201,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),
         "release": ReleaseHandler(),
         "resume": ResumeHandler(),
+        "score": ScoreHandler(),
         "skip": SkipHandler(),
         "watch": WatchHandler(engine.catalogue),
     }

@@ -7,6 +7,7 @@ from msgspec.structs import asdict
 from pydantic import Field
 
 from api.auth import Operator, allow
+from api.campaigns import PublishWarning
 from api.dependencies import FileName, RequestModel, ResponseModel, TextField, Using, example, example_content
 from api.entity_tags import IfMatch, Tagged
 from api.problems import refusals
@@ -27,7 +28,7 @@ def _document_example(kind: DocumentKind[Any]) -> dict[str, Any]:
 
 def _plan_example(kind: DocumentKind[Any]) -> dict[str, Any]:
     changes = compare_rules(kind, [], kind.parse(kind.example, f"{kind.name}.yaml"))
-    return {"version": 1, "next_version": 2, "changes": [asdict(change) for change in changes]}
+    return {"version": 1, "next_version": 2, "changes": [asdict(change) for change in changes], "warnings": []}
 
 
 class DocumentRequest(RequestModel):
@@ -72,6 +73,7 @@ class PlannedDocument(ResponseModel):
     version: int = Field(description="the version in force, for If-Match; 0 is the initial one")
     next_version: int = Field(description="the version after it is applied; the same for the same text")
     changes: list[DocumentRuleChange]
+    warnings: list[PublishWarning]
 
 
 def _create_router(kind: DocumentKind[Any]) -> APIRouter:

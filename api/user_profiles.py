@@ -72,6 +72,12 @@ _USER: dict[str, Any] = {
     "stage": {**_STATED, "value": "conversion", "source": "step", "by": "abandoned-cart/offer"},
     "traits": {"plan": _STATED},
     "computed": {"as_of": _AT, "values": {"orders": 3, "last_order_at": _AT}, "building": []},
+    "rfm": {
+        "values": {"days": 4, "orders": 3, "spent": 187.5},
+        "scores": {"recency": 5, "frequency": 4, "monetary": 4},
+        "segment": "rfm.champions",
+        "scored_by": _AT,
+    },
     "device": {"timezone": {**_STATED, "value": "Europe/Berlin"}},
     "activity": {
         "first_seen": "2026-11-01T10:00:00Z",
@@ -159,6 +165,25 @@ class ComputedTraitValues(ResponseModel):
     building: list[str] = Field(description="traits without a value yet: their earlier events are being counted")
 
 
+class UserRfmValues(ResponseModel):
+    days: int = Field(description="whole days since the last order")
+    orders: int = Field(description="within the window of the document")
+    spent: float = Field(description="the sum of their values")
+
+
+class UserRfmScores(ResponseModel):
+    recency: int = Field(description="from 1 to 5, which is best")
+    frequency: int
+    monetary: int | None = Field(description="null where the sums of buyers are too equal")
+
+
+class UserRfm(ResponseModel):
+    values: UserRfmValues
+    scores: UserRfmScores
+    segment: str = Field(examples=["rfm.champions"], description="the segment of the scores")
+    scored_by: datetime = Field(description="the instant of the breakpoints")
+
+
 class UsedName(ResponseModel):
     name: str = Field(examples=["Cart"], description="of the page, screen or event; a page without one has its path")
     count: int
@@ -207,7 +232,7 @@ class UserSegment(ResponseModel):
     name: str
     since: datetime
     cause: dict[str, Any] | None = Field(
-        description="why the person joined: its `kind` is time, definition, or the source of a change"
+        description="why the person joined: its `kind` is time, definition, breakpoints, or the source of a change"
     )
     summary: str | None = Field(description="the cause for people")
 
@@ -222,6 +247,7 @@ class User(ResponseModel):
     stage: StatedValue | None
     traits: dict[str, StatedValue]
     computed: ComputedTraitValues
+    rfm: UserRfm | None = Field(description="the scores of a buyer; null without an order, or without breakpoints")
     device: dict[str, StatedValue] = Field(description="time zone and language, which count where no trait says them")
     activity: Activity = Field(description="what the profile has learned by itself, some seconds behind the events")
     claims: dict[str, StatedValue] = Field(

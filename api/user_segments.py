@@ -81,8 +81,8 @@ class SegmentChange(ResponseModel):
     has_joined: bool
     at: datetime
     cause: dict[str, Any] = Field(
-        description="`kind` is time (with the parts that it flipped), event, definition, operator, step, import, link "
-        "or merge"
+        description="`kind` is time (with the parts that it flipped), event, definition, breakpoints, operator, step, "
+        "import, link or merge"
     )
     summary: str = Field(description="for people")
 

@@ -11,7 +11,7 @@ from application.references import describe_readers, find_trait_readers
 from application.segments import request_judgement
 from domain.access import Actor
 from domain.errors import ConflictError
-from domain.people.computed.definition import TraitDefinition, TraitRule
+from domain.people.computed.definition import TraitDefinition, TraitRule, is_authored
 from domain.people.computed_document import NamedTrait
 from domain.tracking.event import SOJOURN_SOURCE
 from store import campaigns, computed_traits, operations, profile_states, profiles, segments
@@ -38,9 +38,19 @@ async def apply_traits(connection: Connection, traits: Sequence[NamedTrait], by:
     whose operation was cancelled. Raises ConflictError if a campaign or a segment reads a trait that would be removed,
     or have another type.
     """
-    stored = await computed_traits.load(connection)
+    stored = [one for one in await computed_traits.load(connection) if is_authored(one.definition.key)]
     wanted = {trait.key: trait.rule for trait in traits}
     await _require_unread(connection, stored, wanted)
+    await replace_traits(connection, stored, wanted, by)
+
+
+async def replace_traits(
+    connection: Connection, stored: Sequence[StoredTrait], wanted: Mapping[str, TraitRule], by: Actor
+) -> None:
+    """Replace the stored definitions of a document by the wanted ones.
+
+    The caller holds the registry's exclusive lock.
+    """
     kept = {one.definition.key: one for one in stored if wanted.get(one.definition.key) == one.definition.rule}
     if gone := [one.definition.id for one in stored if one.definition.key not in kept]:
         await computed_traits.retire(connection, gone)

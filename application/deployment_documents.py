@@ -11,16 +11,19 @@ from application.documents import Documents
 from application.lifecycle import apply_stages, check_stages, describe_stages
 from application.places import apply_places
 from application.references import find_place_readers, find_stage_readers, find_trait_readers
+from application.rfm import apply_rfm, describe_rfm, find_rfm_readers, warn_of_rfm
 from domain.access import Actor
 from domain.deployment_documents import (
     COMPUTED,
     LIFECYCLE,
     PLACES,
+    RFM,
     DocumentKind,
     RuleChange,
     RuleReader,
     compare_rules,
 )
+from domain.errors import Problem
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit, documents
 from store.database import Connection, Database
@@ -31,19 +34,26 @@ _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaita
     COMPUTED.name: apply_traits,
     PLACES.name: apply_places,
     LIFECYCLE.name: apply_stages,
+    RFM.name: apply_rfm,
 }
 # Checks of a valid document, by its text and the file's name, against the deployment.
 _CHECKS: Final[Mapping[str, Callable[[Connection, str, str], Awaitable[None]]]] = {LIFECYCLE.name: check_stages}
+# Warnings about valid rules, by the text and the file's name.
+_WARNINGS: Final[Mapping[str, Callable[[Connection, Sequence[Any], str, str], Awaitable[list[Problem]]]]] = {
+    RFM.name: warn_of_rfm
+}
 # Facts of the deployment about rules, by their names.
 _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {
     COMPUTED.name: describe_traits,
     LIFECYCLE.name: describe_stages,
+    RFM.name: describe_rfm,
 }
 # The campaigns and segments that name rules, by these.
 _READERS: Final[Mapping[str, Callable[[Connection, Sequence[str]], Awaitable[Mapping[str, Sequence[RuleReader]]]]]] = {
     COMPUTED.name: find_trait_readers,
     PLACES.name: find_place_readers,
     LIFECYCLE.name: find_stage_readers,
+    RFM.name: find_rfm_readers,
 }
 
 
@@ -69,6 +79,7 @@ class DocumentPlan:
     version: int
     next_version: int
     changes: list[RuleChange]
+    warnings: list[Problem]
 
 
 class DeploymentDocuments:
@@ -93,8 +104,9 @@ class DeploymentDocuments:
             if kind.name in _READERS and changes:
                 readers = await _READERS[kind.name](connection, [change.name for change in changes])
                 changes = [replace(change, read_by=readers.get(change.name, ())) for change in changes]
+            warnings = await _WARNINGS[kind.name](connection, rules, source, file) if kind.name in _WARNINGS else []
         is_new = source != current.source or current.version == 0
-        return DocumentPlan(current.version, current.version + is_new, changes)
+        return DocumentPlan(current.version, current.version + is_new, changes, warnings)
 
     async def put(
         self, kind: DocumentKind[Any], source: str, file: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor

@@ -13,10 +13,12 @@ from application.catalogue import Catalogue
 from application.journeys import JourneyView, journey_view
 from application.people import unknown_person
 from application.person_activity import ActivityView, ask_for_activity
+from application.rfm import RfmPosition, find_position
 from application.stated_values import StatedValue, list_stated
 from domain.channels.kinds import CHANNELS
 from domain.epoch import from_microseconds
 from domain.journey.filters import JourneyFilter
+from domain.people.computed.definition import is_authored
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.traits import ComputedState
 from domain.people.consent import ConsentFacts, find_refusal
@@ -96,6 +98,7 @@ class PersonView:
     stage: StatedValue | None
     traits: dict[str, StatedValue]
     computed: ComputedValues
+    rfm: RfmPosition | None
     device: dict[str, StatedValue]
     activity: ActivityView
     claims: dict[str, StatedValue]
@@ -145,6 +148,7 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
             stage=_show_stage(deployed, row.segments, list_stated(state.stage).get(STAGE)),
             traits=list_stated(state.traits),
             computed=_compute(deployed.traits, row.state, connection.clock.now()),
+            rfm=await find_position(connection, deployed.traits, row.state, connection.clock.now()),
             device=list_stated(state.context),
             activity=await activity.get(),
             claims=list_stated(state.claims),
@@ -177,8 +181,9 @@ def _show_stage(segments: DeployedSegments, members: Memberships, stated: Stated
 
 
 def _compute(deployed: DeployedTraits, counted: ComputedState, at: datetime) -> ComputedValues:
-    building = sorted(definition.key for definition in deployed.building)
-    return ComputedValues(at, deployed.ready.values(counted, at), building)
+    building = sorted(one.key for one in deployed.building if is_authored(one.key))
+    values = deployed.ready.values(counted, at)
+    return ComputedValues(at, {key: value for key, value in values.items() if is_authored(key)}, building)
 
 
 async def _list_journeys(

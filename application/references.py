@@ -6,6 +6,7 @@ from typing import Final
 from domain.deployed_names import DeployedNames
 from domain.deployment_documents import LIFECYCLE, PLACES, RuleReader
 from domain.errors import ConflictError
+from domain.people.computed.definition import is_authored
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.references import list_reads
 from domain.people.segments.stages import stage_of_segment, stage_segment
@@ -15,7 +16,8 @@ from store.references import Referenced
 
 _REMEDIES: Final[Mapping[Referenced, str]] = {
     "computed traits": "Apply them to the document of computed traits first",
-    "segments": "Apply them first: `sojourn segments apply`, and stages by `sojourn lifecycle apply`",
+    "segments": "Apply them first: `sojourn segments apply`, stages by `sojourn lifecycle apply`, and `rfm.…` by "
+    "`sojourn rfm apply`",
     "areas": "Apply them first: `sojourn places apply`",
     "places": "Apply them first: `sojourn places apply`",
 }
@@ -24,9 +26,10 @@ _REMEDIES: Final[Mapping[Referenced, str]] = {
 async def load_names(connection: Connection) -> DeployedNames:
     """Return the names that conditions may use."""
     stored = await segments.load(connection)
+    types = await computed_traits.load_types(connection)
     places = DeployedPlaces((await documents.latest(connection, PLACES)).rules)
     return DeployedNames(
-        await computed_traits.load_types(connection),
+        {key: type for key, type in types.items() if is_authored(key)},
         [one.definition.key for one in stored],
         list(places.areas),
         sorted({name for place in places.places.values() for name in place.names}),

@@ -8,8 +8,9 @@ import typer
 from cli.client import connect
 from cli.documents import read_text
 from cli.options import AsJson
-from cli.output import number_of, people_text, print_json, printable
+from cli.output import number_of, people_text, print_json, print_warnings, printable
 from domain.deployment_documents import DocumentKind
+from domain.errors import Problem
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -41,6 +42,7 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
             print_json(planned)
         else:
             _print_plan(kind, planned)
+            print_warnings([Problem(**each) for each in planned["warnings"]])
 
     @app.command()
     def apply(context: typer.Context, file: DocumentFile, as_json: AsJson = False) -> None:

@@ -27,6 +27,9 @@ from domain.people.lifecycle_document import to_document as stage_to_document
 from domain.people.places.deployed import PlaceRule
 from domain.people.places_document import INITIAL_PLACES, PlacesDocument, parse_places
 from domain.people.places_document import to_document as place_to_document
+from domain.people.rfm.rule import RFM as RFM_NAME
+from domain.people.rfm.rule import RfmRule
+from domain.people.rfm_document import INITIAL_RFM, RfmDocument, parse_rfm, to_rfm_document
 from domain.retention_document import INITIAL_RETENTION, RetentionDocument, RetentionRule, parse_retention
 from domain.retention_document import to_document as retention_to_document
 from domain.sending.caps import CapRule
@@ -180,8 +183,23 @@ PLACES: Final = DocumentKind(
     routes_events=True,
 )
 
+RFM: Final = DocumentKind(
+    name=RFM_NAME,
+    command=RFM_NAME,
+    title="RFM scores",
+    model=RfmDocument,
+    rule=RfmRule,
+    initial=INITIAL_RFM,
+    example="rfm: {event: Order Completed, value: event.properties.value, within: 365d, timezone: Europe/Berlin}\n",
+    parse=parse_rfm,
+    name_of=lambda _: RFM_NAME,
+    to_document=to_rfm_document,
+    routes_events=True,
+    pending="people have no scores until past events are counted for {rules}",
+)
+
 DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
-    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, LIFECYCLE, RETENTION, PLACES)
+    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, LIFECYCLE, RFM, RETENTION, PLACES)
 }
 
 

@@ -5,7 +5,19 @@ from typing import Final, Literal
 
 # Those of a campaign are worked on by its workflow, those of the deployment by every worker.
 OperationKind = Literal[
-    "exit", "skip", "migrate", "enrol", "resume", "backfill", "watch", "erase", "announce", "judge", "release", "count"
+    "exit",
+    "skip",
+    "migrate",
+    "enrol",
+    "resume",
+    "backfill",
+    "watch",
+    "erase",
+    "announce",
+    "judge",
+    "release",
+    "count",
+    "score",
 ]
 OperationState = Literal["pending", "running", "done", "cancelled"]
 

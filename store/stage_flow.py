@@ -1,4 +1,4 @@
-"""The moves of people between stages, counted from their changes of segments."""
+"""The moves of people between stages, or segments of another exclusive group."""
 
 from datetime import datetime
 from typing import Final
@@ -37,8 +37,13 @@ WITH stages AS (
 """
 
 
-async def count_moves(connection: Connection, begin: datetime, end: datetime) -> list[CountedMove]:
-    """Count the moves of a period."""
+async def count_moves(
+    connection: Connection, begin: datetime, end: datetime, group: str = LIFECYCLE, prefix: str = STAGE_PREFIX
+) -> list[CountedMove]:
+    """Count the moves of a period between the segments of a group.
+
+    They are named without their prefix.
+    """
     cursor = await connection.execute(
         f"""
         {_MOVES}
@@ -46,7 +51,7 @@ async def count_moves(connection: Connection, begin: datetime, end: datetime) ->
                percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM stay)::float8 / 86400) AS median_days
         FROM moves GROUP BY before, after
         """,  # noqa: S608 -- a constant of this module
-        _parameters(begin, end),
+        _parameters(begin, end, group, prefix),
     )
     return [CountedMove(**row) async for row in cursor]
 
@@ -74,5 +79,7 @@ async def count_messages(connection: Connection, begin: datetime, end: datetime)
     return [MoveMessage(**row) async for row in cursor]
 
 
-def _parameters(begin: datetime, end: datetime) -> dict[str, object]:
-    return {"group": LIFECYCLE, "prefix": STAGE_PREFIX, "from": begin, "to": end}
+def _parameters(
+    begin: datetime, end: datetime, group: str = LIFECYCLE, prefix: str = STAGE_PREFIX
+) -> dict[str, object]:
+    return {"group": group, "prefix": prefix, "from": begin, "to": end}

@@ -7,7 +7,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AsJson
-from cli.output import as_text, list_text, local_second, print_facts, print_json, print_table
+from cli.output import as_text, list_text, local_second, number_of, print_facts, print_json, print_table
 from cli.users.options import KindOption, PersonArgument
 
 _LEARNED = (
@@ -44,6 +44,7 @@ def print_person(person: dict[str, Any]) -> None:
             "stage": as_text(person["stage"] and person["stage"]["value"]),
             "known since": local_second(person["created_at"]),
             **_activity_facts(person["activity"]),
+            **({"rfm": _rfm_text(person["rfm"])} if person["rfm"] else {}),
         }
     )
     computed = person["computed"]
@@ -97,6 +98,14 @@ def _activity_facts(activity: dict[str, Any]) -> dict[str, str]:
 
 def _learned_text(value: Any) -> str:
     return list_text(value) if isinstance(value, dict) else as_text(value)
+
+
+def _rfm_text(rfm: dict[str, Any]) -> str:
+    """Write scores as `5-4-3 rfm.champions: 4 days ago, 3 orders, 187.5`."""
+    values, scores = rfm["values"], rfm["scores"]
+    written = "-".join(as_text(scores[part]) or "?" for part in ("recency", "frequency", "monetary"))
+    days, orders = number_of(values["days"], "day"), number_of(values["orders"], "order")
+    return f"{written} {rfm['segment']}: {orders}, the last {days} ago, {values['spent']:,.2f} in all"
 
 
 def _device_row(device: dict[str, Any]) -> list[str]:

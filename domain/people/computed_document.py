@@ -196,6 +196,11 @@ def to_trait_document(trait: NamedTrait) -> dict[str, Any]:
     return {key: value for key, value in written.items() if value}
 
 
+def is_number(kind: cel.Type) -> bool:
+    """Return whether an expression over events may be a number, by its type."""
+    return kind in (cel.Type.INT, cel.Type.DYN)
+
+
 def _validate(text: str, file: str) -> ComputedDocument:
     source = read(text, file)
     document, problems = validate(ComputedDocument, source)
@@ -320,7 +325,7 @@ def _find_type(text: str) -> cel.Type | None:
 def _check_type_of(path: Path, of: str, function: str) -> Iterator[tuple[Path, str, str]]:
     if (kind := _find_type(of)) is None:
         return
-    if function in _NUMERIC and kind not in (cel.Type.INT, cel.Type.DYN):
+    if function in _NUMERIC and not is_number(kind):
         yield (*path, "of"), f"`{function}` is of numbers, and this is none", "Name one: `event.properties.value`"
     elif function in ("top", "distinct") and kind not in (*_TEXTS, cel.Type.INT, cel.Type.BOOL):
         said = f"`{function}` is of texts, numbers, true and false, and this is another"

@@ -1,6 +1,6 @@
 """People: profiles, their identities and addresses, and their history."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Date, ForeignKey, Identity, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.columns import CLOCK, EMPTY_ARRAY, EMPTY_OBJECT, INSTANT, by_age, metadata
@@ -178,6 +178,18 @@ segment_changes = Table(
     Index("segment_changes_profile_id", "profile_id", "at"),
     Index("segment_changes_segment_id", "segment_id", "at"),
     by_age("segment_changes_recorded_at", "recorded_at"),
+)
+
+# The breakpoints of RFM by local day: a row claims the scores of its day. `as_of` is when they were computed, null
+# before, and `population` the buyers then. Without `breakpoints` there were too few.
+rfm_days = Table(
+    "rfm_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("requested_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("as_of", INSTANT),
+    Column("population", JSONB),
+    Column("breakpoints", JSONB),
 )
 
 # When a person was there (domain/people/sessions.py), and what their clients said, with its time, by name.

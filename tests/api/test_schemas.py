@@ -16,5 +16,5 @@ async def test_there_are_no_others(anyone: httpx.AsyncClient) -> None:
     answer = await anyone.get("/v1/schemas/template.json")
     assert answer.status_code == 404
     assert answer.json()["detail"].endswith(
-        "; there are campaign, segment, frequency-caps, events, computed, lifecycle, retention, places"
+        "; there are campaign, segment, frequency-caps, events, computed, lifecycle, rfm, retention, places"
     )

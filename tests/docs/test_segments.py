@@ -88,6 +88,10 @@ def test_the_causes_are_in_the_words_of_the_code() -> None:
         (True, time_cause(at, [FlippedPart("profile.computed.active_14d", False)])),
         (False, event_cause(event("Order Completed", at=at))),
         (False, definition_cause(definition)),
+        (
+            True,
+            definition_cause(SegmentDefinition(1, "rfm.new", 3, SegmentRule("true", scored_on="2026-12-02"), 1, at)),
+        ),
         (True, source_cause(Source("operator", "ada", at, "ada"))),
     ]
     said = [words for _, words in rows(PAGE, "## Why a person is in it")]

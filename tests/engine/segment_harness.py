@@ -1,5 +1,6 @@
 """People who join and leave segments: definitions, passes over everyone, and their memberships."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from time import monotonic
 from application.computed_traits import BackfillHandler
 from application.operations.announce import AnnounceHandler
 from application.operations.runner import OperationHandler, OperationRunner
+from application.rfm import ScoreHandler
 from application.segments import JudgeHandler, SegmentText, apply_segments
 from application.trait_sweeper import Sweeper
 from domain.access import SOJOURN
@@ -74,8 +76,13 @@ class SegmentHarness(ComputedHarness):
             "announce": AnnounceHandler(self.catalogue),
             "backfill": BackfillHandler(),
             "judge": JudgeHandler(self.catalogue),
+            "score": ScoreHandler(),
         }
-        await OperationRunner(self.database, handlers).work_on_deployment()
+        runner = OperationRunner(self.database, handlers)
+        while True:
+            if (seconds := await runner.work_on_deployment()) is None:
+                break
+            await asyncio.sleep(seconds)
 
     async def sweep(self) -> None:
         """Report what time has changed until now."""

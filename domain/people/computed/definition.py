@@ -15,6 +15,8 @@ NamedEventType = Literal["track", "page", "screen"]
 # A trait of any activity: the person did something.
 ANYTHING: Final = "*"
 DEFAULT_KEEP: Final = 50
+# Keys of the traits that another document brings with it begin so. No author can write such a key.
+OWN_PREFIX: Final = "_"
 
 
 class EventSelector(Struct, frozen=True, omit_defaults=True):
@@ -54,6 +56,11 @@ class TraitDefinition(Struct, frozen=True):
     id: int
     key: str
     rule: TraitRule
+
+
+def is_authored(key: str) -> bool:
+    """Return whether a trait is of the document of computed traits."""
+    return not key.startswith(OWN_PREFIX)
 
 
 def is_selected(event: Event, selector: EventSelector, server_sources: tuple[str, ...]) -> bool:

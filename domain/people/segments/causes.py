@@ -1,6 +1,7 @@
 """Causes of joins and leaves: JSON that is kept with each change, and its words.
 
-`kind` is time, definition, or that of the source of a change: event, merge, operator and so on. A source has its `id`.
+`kind` is time, definition, breakpoints, or that of the source of a change: event, merge, operator and so on. A source
+has its `id`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,12 @@ def time_cause(at: datetime, flipped: Sequence[FlippedPart]) -> dict[str, Any]:
 
 
 def definition_cause(definition: SegmentDefinition) -> dict[str, Any]:
-    """Return a new definition as a cause: the segment's, or that of one that it reads."""
+    """Return a new definition as a cause: the segment's, or that of one that it reads.
+
+    A segment of scores has new breakpoints instead.
+    """
+    if (day := definition.rule.scored_on) is not None:
+        return {"kind": "breakpoints", "segment": definition.key, "day": day, "revision": definition.revision}
     return {
         "kind": "definition",
         "segment": definition.key,
@@ -73,6 +79,8 @@ def describe_cause(cause: Mapping[str, Any]) -> str:
             return f"by {name} of {_write_instant(at)}"
         case {"kind": "definition", "segment": segment, "version": version}:
             return f"by version {version} of the definition of {segment}"
+        case {"kind": "breakpoints", "day": day}:
+            return f"by the breakpoints of {day}"
         case {"kind": "operator", "by": name}:
             return f"by {name}"
         case {"kind": kind, "by": name}:

@@ -16,12 +16,14 @@ class SegmentRule(Struct, frozen=True, omit_defaults=True):
     """The condition by which people belong.
 
     `exclusive` is the name of a group of which a person is in one at most: the last that holds, by `position`.
+    `scored_on` is the day of the breakpoints in the condition, of a segment of scores.
     """
 
     where: str
     on_change: OnChange = "silent"
     exclusive: str | None = None
     position: int = 0
+    scored_on: str | None = None
 
 
 class SegmentDefinition(Struct, frozen=True):

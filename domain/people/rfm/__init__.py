@@ -1,0 +1,1 @@
+"""Scores of buyers by recency, frequency and monetary value (RFM)."""
