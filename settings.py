@@ -30,7 +30,6 @@ from settings_types import (
     Port,
     PublicUrl,
     RateLimit,
-    SettingsByChannel,
     TemporalAddress,
     Texts,
     Timezone,
@@ -318,16 +317,16 @@ class MessageSettings(_FromEnvironment):
     )
     webhook_secrets: dict[str, BoundSecret] = Field(
         {},
-        description="secrets that webhooks name as `{{ secrets.name }}`, and [the hosts that each may go "
-        "to](webhooks.md#secrets); in the folder, the files `name` and `name.hosts`",
+        description="secrets that webhooks name as `{{ secrets.name }}` and [providers](providers.md#secrets) by "
+        "variable or file, and [the hosts that each may go to](webhooks.md#secrets); in the folder, the files `name` "
+        "and `name.hosts`",
     )
     webhook_allow_private_addresses: bool = Field(
         False, description="whether webhooks may reach this machine and private networks"
     )
-    providers: SettingsByChannel = Field(
-        {},
-        description="[the provider](#providers) of each channel that has another than by default, and its settings",
-        examples=['{"email": {"kind": "console"}}'],
+    inbox_url: WebAddress = Field(
+        "http://127.0.0.1:8025",
+        description="the inbox of a `sojourn dev`, where [providers](providers.md) of the kind `console` show messages",
     )
 
     @field_validator("link_secret")

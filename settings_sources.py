@@ -93,15 +93,15 @@ class OutboundSecrets(PydanticBaseSettingsSource):
             return {}
         found: dict[str, BoundSecret] = {}
         for name, where, value, hosts in (*self._in_folder(), *self._in_environment()):
-            if not SECRET_NAME.fullmatch(name):
+            if not SECRET_NAME.fullmatch(name) and not is_key_file(name):
                 return _fault_of(where, "does not name a secret", "a name is a-z, then a-z, 0-9 and _")
             if name in found:
                 return _fault_of(where, "is given twice", "keep one of variable and file")
             if (broken := next((each for each in (value, hosts) if isinstance(each, SecretFault)), None)) is not None:
                 return _fault_of(where, broken.problem, broken.remedy)
             listed = tuple(host.strip().lower() for host in str(hosts).replace("\n", ",").split(",") if host.strip())
-            found[name] = BoundSecret(str(value), listed)
-            if (fault := find_outbound_fault(found[name])) is not None:
+            found[name] = BoundSecret(str(value), listed, where)
+            if not is_key_file(name) and (fault := find_outbound_fault(found[name])) is not None:
                 return _fault_of(where, fault.problem, fault.remedy)
         return {OUTBOUND: found}
 
@@ -179,6 +179,11 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
             disable_file=has_address and not is_asked_for,
             override_env_vars=self._environ,
         )
+
+
+def is_key_file(name: str) -> bool:
+    """Return whether a file of the folder holds a key of several lines."""
+    return name.endswith(".pem")
 
 
 def outbound_variables(environ: Mapping[str, str]) -> set[str]:

@@ -5,10 +5,9 @@ No refusal quotes the given value.
 
 import re
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-import msgspec
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -93,17 +92,6 @@ def _web_address(url: str) -> str:
     return url
 
 
-def _read_object(value: Any) -> Any:
-    """Read a JSON object of objects from a variable."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.decode(value, type=dict[str, dict[str, Any]])
-    except msgspec.DecodeError as error:
-        fault = SecretFault("is not a JSON object of objects", 'write it as {"email": {"kind": "smtp", "host": "…"}}')
-        raise FaultError(fault) from error
-
-
 def _split_list(texts: object) -> object:
     """Split a list of an environment variable at its commas."""
     return [text.strip() for text in texts.split(",") if text.strip()] if isinstance(texts, str) else texts
@@ -120,4 +108,3 @@ PublicUrl = Annotated[str, AfterValidator(_public_url)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split_list)]
-SettingsByChannel = Annotated[dict[str, dict[str, Any]], NoDecode, BeforeValidator(_read_object)]

@@ -1,11 +1,12 @@
 """The composition of API and worker from the settings."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from temporalio.client import Client
 
 from application.account_views import Accounts
@@ -31,6 +32,7 @@ from application.lifecycle import Lifecycle
 from application.merges import Merges
 from application.operations.service import OperationService
 from application.plans import Plans
+from application.providers import Providers
 from application.readiness import Readiness, readiness
 from application.recipients import Recipients, Unsubscribe
 from application.reconcile import Reconciliations
@@ -48,13 +50,15 @@ from application.user_changes import UserChanges
 from application.user_imports import UserImports
 from application.users import Users
 from application.versions import Versions
-from channels.email import smtp
-from channels.email.smtp import Smtp
+from channels.provider_kind import ProviderContext
 from channels.registry import open_provider
 from domain.access import Scope
 from domain.deployment.findings import Away, Reachable
 from domain.people.unsubscribe import mark_of, sign
-from domain.sending.delivery import Provider
+from domain.sending.delivery import ManagedProvider, Unavailable
+from domain.sending.provider_secrets import ProviderSecrets
+from domain.sending.providers.smtp import SmtpModel
+from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule
 from runtime import metrics
 from runtime.documents import DocumentProcesses
 from runtime.instrumented_provider import InstrumentedProvider
@@ -161,18 +165,14 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The parts of the worker's activities and its relay.
-
-    `mail` is None if no mail server sends.
-    """
+    """The parts of the worker's activities and its relay."""
 
     database: Database
     catalogue: Catalogue
     life: CampaignLife
     step_decisions: StepDecisions
     sender: Sender
-    providers: Mapping[str, Provider]
-    mail: Smtp | None
+    providers: Providers
     link_mark: str
     consumers: Sequence[Consumer]
 
@@ -192,8 +192,8 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
         if settings.clickhouse_url is not None:
             clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))
             consumers.append(ClickHouseSink(clickhouse))
-        opened = open_providers(settings)
-        providers = {channel: InstrumentedProvider(channel, provider) for channel, provider in opened.items()}
+        providers = Providers(catalogue, lambda rule: InstrumentedProvider(rule.channel, opener(settings)(rule)))
+        stack.push_async_callback(providers.close)
         yield Engine(
             database=database,
             catalogue=catalogue,
@@ -201,7 +201,6 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             step_decisions=StepDecisions(database, catalogue, settings.timezone),
             sender=Sender(database, catalogue, providers, unsubscribe_url, settings.timezone),
             providers=providers,
-            mail=next((provider for provider in opened.values() if isinstance(provider, Smtp)), None),
             link_mark=mark_of(secrets[0]),
             consumers=consumers,
         )
@@ -235,9 +234,20 @@ async def connect_temporal(settings: TemporalSettings) -> Client:
     )
 
 
-async def probe_mail(server: Smtp | None) -> Reachable | Away:
-    """Probe the mail server, if there is one."""
-    failure = None if server is None else await server.probe()
+async def probe_mail(providers: Providers, database: Database, catalogue: Catalogue) -> Reachable | Away | None:
+    """Try the mail servers that send; None if there is none, or the database is away."""
+    try:
+        async with database.transaction() as connection:
+            deployed = await catalogue.load_providers(connection)
+    except psycopg.OperationalError:
+        return None
+    servers = [rule for rule in deployed.find_providers("email") if rule.kind == SmtpModel.name]
+    found = [describe_probe(await providers.open(rule).check()) for rule in servers]
+    return next((one for one in found if isinstance(one, Away)), found[0] if found else None)
+
+
+def describe_probe(failure: Unavailable | None) -> Reachable | Away:
+    """Describe the result of trying a mail server."""
     if failure is None:
         return Reachable()
     reasons = {
@@ -251,32 +261,33 @@ async def probe_mail(server: Smtp | None) -> Reachable | Away:
     return Away(reason, remedy, failure.detail, is_refusal=failure.reason in reasons)
 
 
-def mail_server(settings: MailSettings) -> Smtp:
-    """Return the mail server of a deployment."""
-    return smtp.open_smtp(smtp.SmtpSettings(**_smtp(settings)))
+def mail_server(settings: MailSettings) -> ManagedProvider:
+    """Return the mail server of the settings."""
+    return open_provider(DEFAULT_PROVIDERS["email"], ProviderContext(ProviderSecrets(), smtp=_smtp(settings)))
 
 
-def open_providers(settings: Settings) -> dict[str, Provider]:
-    """Open each channel's provider: SOJOURN_PROVIDERS names it, or it has settings.
-
-    No connection is made. Raises InvalidRequestError for a provider or setting that does not exist.
-    """
-    chosen: dict[str, dict[str, Any]] = {
-        "email": {"kind": "smtp", **_smtp(settings)},
-        "webhook": {
-            "kind": "http",
-            "signing_secrets": settings.webhook_signing_secrets,
-            "secrets": settings.webhook_secrets,
-            "allow_private_addresses": settings.webhook_allow_private_addresses,
-        },
-        **settings.providers,
-    }
-    return {channel: open_provider(channel, written) for channel, written in chosen.items()}
+def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
+    """Return how this process opens a provider; it raises InvalidRequestError."""
+    context = ProviderContext(
+        secrets=ProviderSecrets(settings.webhook_secrets.values()),
+        smtp=_smtp(settings),
+        signing_secrets=settings.webhook_signing_secrets,
+        webhook_secrets=settings.webhook_secrets,
+        allow_private_addresses=settings.webhook_allow_private_addresses,
+        inbox=settings.inbox_url,
+    )
+    return lambda rule: open_provider(rule, context)
 
 
 def _smtp(settings: MailSettings) -> dict[str, Any]:
-    names = ("host", "port", "username", "password", "security")
-    return {name: getattr(settings, f"smtp_{name}") for name in names}
+    password = settings.smtp_password
+    return {
+        "host": settings.smtp_host,
+        "port": settings.smtp_port,
+        "username": settings.smtp_username,
+        "password": password.get_secret_value() if password else None,
+        "security": settings.smtp_security,
+    }
 
 
 def journey_url(settings: Settings) -> str:

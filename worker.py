@@ -32,6 +32,7 @@ from application.segment_previews import CountHandler
 from application.segments import JudgeHandler
 from application.session_events import SessionReporter
 from application.trait_sweeper import Sweeper, WatchHandler
+from domain.channels.kinds import CHANNELS
 from domain.operations import OperationKind
 from runtime.batches import JourneyBatches
 from runtime.consumers import run_consumers
@@ -78,7 +79,7 @@ async def run(
         watch = DeploymentWatch(
             engine.database,
             lambda: connect(settings),
-            lambda: wiring.probe_mail(engine.mail),
+            lambda: wiring.probe_mail(engine.providers, engine.database, engine.catalogue),
             engine.link_mark,
             health,
             settings.task_queue,
@@ -176,7 +177,7 @@ def _workers(client: Client, settings: Settings, engine: Engine, operations: Ope
             graceful_shutdown_timeout=GRACE,
             deployment_config=build,
         )
-        for channel in engine.providers
+        for channel in CHANNELS
     ]
     return [main, *channels]
 

@@ -9,13 +9,14 @@ from msgspec.structs import replace
 from application.rendering import Templates
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
-from domain.deployment_documents import PLACES
+from domain.deployment_documents import PLACES, PROVIDERS
 from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.people.account_view import may_read_account
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.deployed import DeployedSegments
+from domain.sending.routes import DeployedProviders
 from store import campaigns, computed_traits, documents, segments
 from store.database import Connection
 
@@ -50,6 +51,7 @@ class Catalogue:
         self._revision = -1
         self._computed: tuple[int, DeployedTraits] | None = None
         self._segments: tuple[int, DeployedSegments] | None = None
+        self._providers: tuple[int, DeployedProviders] | None = None
 
     async def listeners(self, connection: Connection) -> Listeners:
         """Return the campaigns that listen, as this transaction holds them.
@@ -86,6 +88,16 @@ class Catalogue:
             traits = await self.computed_at(connection, revision)
             self._segments = revision, await load_segments(connection, traits, self._timezone)
         return self._segments[1]
+
+    async def providers_at(self, connection: Connection, revision: int) -> DeployedProviders:
+        """Return the providers and routes, of a revision that this transaction holds."""
+        if self._providers is None or revision != self._providers[0]:
+            self._providers = revision, DeployedProviders((await documents.latest(connection, PROVIDERS)).rules)
+        return self._providers[1]
+
+    async def load_providers(self, connection: Connection) -> DeployedProviders:
+        """Return the providers and routes, as this transaction holds them."""
+        return await self.providers_at(connection, await campaigns.lock_registry_shared(connection))
 
     async def load_segments(self, connection: Connection) -> DeployedSegments:
         """Return the segments, as this transaction holds them."""

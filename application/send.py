@@ -14,6 +14,7 @@ from msgspec.structs import asdict, replace
 
 from application.accounts import read_account
 from application.catalogue import Catalogue, LoadedVersion
+from application.providers import FoundProvider, ProviderSource
 from application.rendering import RENDER_SECONDS, Templates, run_in_thread
 from domain.campaign.plan import SendMembers
 from domain.channels.kind import Unreachable
@@ -95,8 +96,8 @@ class _Then(Struct, frozen=True):
 
 # A message whose recipient was erased while the journey of their account goes on.
 _GONE = SendOutcome(CANCELLED, journey_ended=False)
-# A claimed message, its version, and the addresses with a final outcome.
-_Taken = tuple[Claimed, LoadedVersion, dict[str, Delivery]]
+# A claimed message, its version and its provider, and the addresses with a final outcome.
+_Taken = tuple[Claimed, LoadedVersion, FoundProvider, dict[str, Delivery]]
 
 
 class _NotCompiledError(Exception):
@@ -118,7 +119,7 @@ class Sender:
         self,
         database: Database,
         catalogue: Catalogue,
-        providers: Mapping[str, Provider],
+        providers: ProviderSource,
         unsubscribe_url: Callable[[str, str, str], str],
         timezone: str,
     ) -> None:
@@ -151,8 +152,8 @@ class Sender:
             taken = await self._take(message_id, at, then)
         if isinstance(taken, SendOutcome):
             return taken
-        claimed, version, settled = taken
-        provider = self._providers[claimed.channel]
+        claimed, version, found, settled = taken
+        provider = found.provider
         by_address: dict[str, Delivery] = {}
         now = claimed.first_claimed_at or at
         delivery = await self._deliver(claimed, version, provider, dated, now, settled, by_address)
@@ -179,11 +180,11 @@ class Sender:
             if claimed.holds:
                 segments = await self._catalogue.segments_at(connection, claimed.registry_revision)
                 claimed = replace(claimed, holds=segments.places.select_holds(claimed.holds, claimed.context))
-            provider = self._providers[claimed.channel]
+            found = await self._providers.find(connection, claimed.registry_revision, claimed.channel, claimed.provider)
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
             if claimed.state == SENDING and not version.templates.are_compiled:
                 raise _NotCompiledError(version.templates)
-            match self._claim(claimed, version, provider, at):
+            match self._claim(claimed, version, found, at):
                 case Done(state=state):
                     return await _finish(connection, claimed, state, then)
                 case Close(state=state, reason=reason, detail=detail):
@@ -195,11 +196,11 @@ class Sender:
                 case Wait(why=why, until=until):
                     retry_after = None if until is None else (until - at).total_seconds()
                     raise UnavailableError(f"{claimed.campaign_key}: {why}", retry_after=retry_after)
-                case Proceed():
+                case Proceed() if found is not None:
                     if not version.templates.are_compiled:
                         raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
-                    await messages.mark_sending(connection, message_id, at, provider.name, address)
+                    await messages.mark_sending(connection, message_id, at, found.name, address)
                     segments = await self._catalogue.segments_at(connection, claimed.registry_revision)
                     now = claimed.first_claimed_at or at
                     claimed = replace(
@@ -215,13 +216,13 @@ class Sender:
                     # With the claim: a read that fails after it would leave the message unknown and unsent.
                     is_one = isinstance(addresses, Unreachable) or len(addresses) < 2
                     settled = {} if is_one else await deliveries.find_settled(connection, message_id)
-        return claimed, version, settled
+                    return claimed, version, found, settled
+                case Proceed():
+                    raise UnavailableError(f"{claimed.channel}: no provider of this worker can take the message")
 
     def _claim(
-        self, claimed: Claimed, version: LoadedVersion, provider: Provider, at: datetime
+        self, claimed: Claimed, version: LoadedVersion, found: FoundProvider | None, at: datetime
     ) -> Proceed | Wait | Close | Done:
-        # It only matters for a message in `sending`, and no provider repeats a message that another one may have.
-        is_repetition = claimed.state == SENDING and claimed.provider in (None, provider.name)
         facts = ClaimFacts(
             claimed.state,
             claimed.reason,
@@ -245,7 +246,7 @@ class Sender:
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
             at=at,
-            repeats=_repeats(claimed, version, provider) if is_repetition else Never(),
+            repeats=_repeats(claimed, version, found.provider) if found is not None else Never(),
         )
 
     def _zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:

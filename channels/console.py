@@ -4,10 +4,10 @@ import json
 from typing import Final
 
 import httpx
-from pydantic import BaseModel, ConfigDict
 
-from channels.provider_kind import ProviderKind
+from channels.provider_kind import ProviderContext, ProviderKind
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Replaces, Unavailable
+from domain.sending.providers.console import ConsoleModel
 from domain.sending.saved_values import SavedReply
 
 TOTAL_SECONDS: Final = 10.0
@@ -42,6 +42,18 @@ class Console:
             return Rejected("message_refused", f"the inbox answers {reply.status_code}")
         return Unavailable("deferred", f"the inbox answers {reply.status_code}")
 
+    async def check(self) -> Unavailable | None:
+        """Ask the inbox for its messages."""
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=self._seconds) as client:
+                (await client.get(self._url)).raise_for_status()
+        except httpx.HTTPError as error:
+            return Unavailable("connection", f"the inbox: {type(error).__name__}")
+        return None
+
+    async def close(self) -> None:
+        """Each message has a connection of its own."""
+
 
 def _no_reply(message: Outbound) -> SavedReply:
     """Say that the values which the message is to take from a reply are missing."""
@@ -50,17 +62,9 @@ def _no_reply(message: Outbound) -> SavedReply:
     return SavedReply(dict.fromkeys(names), f"not saved: {', '.join(names)} (the provider `console` has no reply)")
 
 
-class ConsoleSettings(BaseModel):
-    """The address of the inbox, set by `sojourn dev`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    inbox: str = "http://127.0.0.1:8025"
-
-
-def open_console(settings: ConsoleSettings) -> Console:
+def open_console(settings: ConsoleModel, context: ProviderContext) -> Console:
     """Open the provider; no connection is made yet."""
-    return Console(settings.inbox)
+    return Console(context.inbox)
 
 
-KIND = ProviderKind("console", None, ConsoleSettings, open_console)
+KIND = ProviderKind(ConsoleModel, open_console)

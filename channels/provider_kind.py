@@ -1,23 +1,46 @@
 """The socket of a provider: its settings, and how it is opened."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from pydantic import BaseModel
+from domain.sending.delivery import ManagedProvider
+from domain.sending.outbound_secrets import BoundSecret
+from domain.sending.provider_secrets import ProviderSecrets
+from domain.sending.providers.model import ProviderModel
 
-from domain.sending.delivery import Provider
+INBOX: Final = "http://127.0.0.1:8025"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderContext:
+    """The deployment's own settings, by which its providers are opened.
+
+    `secrets` resolves the references of the document. `smtp` is the mail server of SOJOURN_SMTP_…, `signing_secrets`
+    and `webhook_secrets` are those of webhooks, and `inbox` is where `sojourn dev` shows messages.
+    """
+
+    secrets: ProviderSecrets
+    smtp: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    signing_secrets: Sequence[str] = field(default=(), repr=False)
+    webhook_secrets: Mapping[str, BoundSecret] = field(default_factory=dict, repr=False)
+    allow_private_addresses: bool = False
+    inbox: str = INBOX
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderKind:
-    """A kind of provider for `channels`, None for any; `open` takes its `settings`."""
+    """A kind of provider.
 
-    name: str
-    channels: frozenset[str] | None
-    settings: type[BaseModel]
-    open: Callable[[Any], Provider]
+    `model` are its settings in the document. `open` opens it without a connection, and raises SecretRefusal for a
+    secret that is missing or may not go to its host. `open_default` opens it by the deployment's settings alone, for
+    a channel that the document leaves out.
+    """
 
-    def serves(self, channel: str) -> bool:
-        """Return whether it may be the provider of a channel."""
-        return self.channels is None or channel in self.channels
+    model: type[ProviderModel]
+    open: Callable[[Any, ProviderContext], ManagedProvider]
+    open_default: Callable[[ProviderContext], ManagedProvider] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.model.name

@@ -1,17 +1,13 @@
 """The registry of providers. A new one is a module in its folder, and here."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import ValidationError
-
 from channels import console
 from channels.email import smtp
-from channels.provider_kind import ProviderKind
+from channels.provider_kind import ProviderContext, ProviderKind
 from channels.webhook import http
-from domain.channels.kinds import CHANNELS
 from domain.errors import InvalidRequestError
-from domain.sending.delivery import Provider
+from domain.sending.delivery import ManagedProvider
+from domain.sending.outbound_secrets import SecretRefusal
+from domain.sending.routes import ProviderRule
 
 PROVIDERS: tuple[ProviderKind, ...] = (
     smtp.KIND,
@@ -20,22 +16,20 @@ PROVIDERS: tuple[ProviderKind, ...] = (
 )
 
 
-def open_provider(channel: str, written: Mapping[str, Any]) -> Provider:
-    """Open the provider of a channel by its `kind`. Raises InvalidRequestError."""
-    kinds = {kind.name: kind for kind in PROVIDERS if kind.serves(channel)}
-    name = written.get("kind")
-    if channel not in CHANNELS or name not in kinds:
-        known = CHANNELS if channel not in CHANNELS else kinds
-        said = f"there is no channel `{channel}`" if channel not in CHANNELS else f"{channel} has no provider `{name}`"
-        raise InvalidRequestError(f"SOJOURN_PROVIDERS: {said}; there are {', '.join(known)}")
-    kind = kinds[name]
+def open_provider(rule: ProviderRule, context: ProviderContext) -> ManagedProvider:
+    """Open a provider of the document, or a channel's default one.
+
+    No connection is made. Raises InvalidRequestError for a secret that it may not use, and for a kind or a setting
+    that this build does not know.
+    """
+    kind = {kind.name: kind for kind in PROVIDERS}.get(rule.kind)
+    if kind is None:
+        raise InvalidRequestError(f"the provider {rule.name}: this build has no kind `{rule.kind}`")
+    if not rule.settings and kind.open_default is not None:
+        return kind.open_default(context)
     try:
-        return kind.open(kind.settings(**{key: value for key, value in written.items() if key != "kind"}))
-    except ValidationError as error:
-        raise InvalidRequestError(f"the provider `{name}` of {channel}: {_problems(error)}") from error
-
-
-def _problems(error: ValidationError) -> str:
-    """Describe faults without quoting values, which may be secrets."""
-    found = error.errors(include_input=False, include_url=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+        return kind.open(rule.model(), context)
+    except SecretRefusal as refusal:
+        raise InvalidRequestError(f"the provider {rule.name}: {refusal.detail}") from refusal
+    except ValueError as error:
+        raise InvalidRequestError(f"the provider {rule.name}: its settings are not those of this build") from error

@@ -122,7 +122,7 @@ async def _find(given: Mapping[str, Any]) -> "list[DeploymentFinding]":
     from settings import DatabaseSettings, MailSettings, Settings, TemporalSettings
     from store.connection_failure import find_why_away
     from store.database import Database
-    from wiring import connect_temporal, mail_server, probe_mail
+    from wiring import connect_temporal, describe_probe, mail_server
 
     whole, faults = _read(Settings, given)
     database_settings, _ = _read(DatabaseSettings, given)
@@ -153,7 +153,7 @@ async def _find(given: Mapping[str, Any]) -> "list[DeploymentFinding]":
         return await probe_temporal(client, temporal_settings.task_queue)
 
     async def mail() -> Reachable | Away | None:
-        return None if mail_settings is None else await probe_mail(mail_server(mail_settings))
+        return None if mail_settings is None else describe_probe(await mail_server(mail_settings).check())
 
     stored, (in_temporal, by_mail) = await database(), await asyncio.gather(temporal(), mail())
     settings = [*faults, *find_unknown_variables(os.environ)]

@@ -97,7 +97,7 @@ class DevStack:
 
         Raises:
             ConflictError: another stack runs in the folder.
-            ValidationError, InvalidRequestError: a setting of the environment is not valid; no server was started.
+            ValidationError: a setting of the environment is not valid; no server was started.
             EmbeddedServerError: an embedded server did not start.
         """
         async with AsyncExitStack() as parts:
@@ -187,11 +187,11 @@ class DevStack:
         facts: dict[str, Any] = {} if _is_given("temporal_address") else dict(EMBEDDED_TEMPORAL)
         if not _is_given("database_url"):
             facts["database_url"] = f"postgresql://{LOOPBACK}/sojourn"
-        wiring.open_providers(self._read_settings(facts))
+        self._read_settings(facts)
 
     def _settings(self, facts: Mapping[str, Any]) -> Settings:
-        settings = self._read_settings(facts, public_url=self.api_url)
-        return settings.model_copy(update={"providers": self._providers(settings.providers)})
+        more = {} if self.inbox is None else {"inbox_url": f"http://{LOOPBACK}:{get_port(self._inbox_page)}"}
+        return self._read_settings(facts, public_url=self.api_url, **more)
 
     def _read_settings(self, facts: Mapping[str, Any], **more: Any) -> Settings:
         """Choose settings: those of the parts that run here, the developer's, a default."""
@@ -203,16 +203,6 @@ class DevStack:
         wanted = {name: value for name, value in defaults.items() if not _is_given(name)}
         # Builds are not promoted here.
         return Settings.model_validate({**wanted, **facts, "build_id": None})
-
-    def _providers(self, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Choose providers; those of kind `console` show messages in this stack's inbox."""
-        if self.inbox is None:
-            return {channel: dict(written) for channel, written in chosen.items()}
-        own = {"inbox": f"http://{LOOPBACK}:{get_port(self._inbox_page)}"}
-        return {
-            channel: {**own, **written} if written.get("kind") == "console" else dict(written)
-            for channel, written in chosen.items()
-        }
 
     def _announcement(self) -> dict[str, str]:
         """Describe this run for other commands; time moves only in embedded servers."""

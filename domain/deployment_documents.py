@@ -5,7 +5,7 @@ routes, the commands, the schema and the validation follow from that line.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from msgspec import Struct
 
@@ -35,6 +35,10 @@ from domain.retention_document import to_document as retention_to_document
 from domain.sending.caps import CapRule
 from domain.sending.caps_document import INITIAL_CAPS, CapsDocument, parse_caps
 from domain.sending.caps_document import to_document as cap_to_document
+from domain.sending.providers_document import INITIAL_PROVIDERS, ProvidersDocument, parse_providers
+from domain.sending.providers_document import name_of as provider_name_of
+from domain.sending.providers_document import to_document as provider_to_document
+from domain.sending.routes import ProviderRule, RouteRule
 
 Rule = TypeVar("Rule")
 
@@ -45,8 +49,8 @@ class DocumentKind(Struct, Generic[Rule], frozen=True):
     `name` is that of its routes, its schema and its rows; `command` that of its commands. `initial` is the document of
     version 0, `example` that of the API's document. `parse` takes the text and the file's name, and raises
     InvalidDocumentError with all problems. `name_of` and `to_document` give a rule's name, and the rule as authors
-    write it. If events are routed by the rules, an apply changes the registry's revision. `pending` tells what an
-    operation does for rules that are not ready.
+    write it. If events or messages are routed by the rules, an apply changes the registry's revision. `pending` tells
+    what an operation does for rules that are not ready.
     """
 
     name: str
@@ -59,7 +63,7 @@ class DocumentKind(Struct, Generic[Rule], frozen=True):
     parse: Callable[[str, str], Sequence[Rule]]
     name_of: Callable[[Rule], str]
     to_document: Callable[[Rule], dict[str, Any]]
-    routes_events: bool
+    routes: bool
     pending: str = ""
 
 
@@ -107,7 +111,7 @@ FREQUENCY_CAPS: Final = DocumentKind(
     parse=parse_caps,
     name_of=lambda rule: rule.name,
     to_document=cap_to_document,
-    routes_events=False,
+    routes=False,
 )
 
 DECLARED_EVENTS: Final = DocumentKind(
@@ -121,7 +125,7 @@ DECLARED_EVENTS: Final = DocumentKind(
     parse=parse_events,
     name_of=lambda rule: rule.name,
     to_document=event_to_document,
-    routes_events=False,
+    routes=False,
 )
 
 COMPUTED: Final = DocumentKind(
@@ -135,7 +139,7 @@ COMPUTED: Final = DocumentKind(
     parse=parse_computed,
     name_of=lambda trait: trait.key,
     to_document=_trait_to_document,
-    routes_events=True,
+    routes=True,
     pending="past events are counted for {rules}, without a value until then",
 )
 
@@ -151,7 +155,7 @@ LIFECYCLE: Final = DocumentKind(
     parse=parse_lifecycle,
     name_of=lambda stage: stage.key,
     to_document=stage_to_document,
-    routes_events=True,
+    routes=True,
     pending="everyone is judged by {rules}",
 )
 
@@ -166,7 +170,7 @@ RETENTION: Final = DocumentKind(
     parse=parse_retention,
     name_of=lambda rule: rule.kind,
     to_document=retention_to_document,
-    routes_events=False,
+    routes=False,
 )
 
 PLACES: Final = DocumentKind(
@@ -180,7 +184,21 @@ PLACES: Final = DocumentKind(
     parse=parse_places,
     name_of=lambda rule: rule.key,
     to_document=place_to_document,
-    routes_events=True,
+    routes=True,
+)
+
+PROVIDERS: Final = DocumentKind(
+    name="providers",
+    command="providers",
+    title="providers",
+    model=ProvidersDocument,
+    rule=cast(type[ProviderRule | RouteRule], ProviderRule | RouteRule),
+    initial=INITIAL_PROVIDERS,
+    example="providers:\n  relay: {kind: smtp, channel: email, host: mail.example.com, per_second: 50}\n",
+    parse=parse_providers,
+    name_of=provider_name_of,
+    to_document=provider_to_document,
+    routes=True,
 )
 
 RFM: Final = DocumentKind(
@@ -194,12 +212,13 @@ RFM: Final = DocumentKind(
     parse=parse_rfm,
     name_of=lambda _: RFM_NAME,
     to_document=to_rfm_document,
-    routes_events=True,
+    routes=True,
     pending="people have no scores until past events are counted for {rules}",
 )
 
 DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
-    kind.name: kind for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, LIFECYCLE, RFM, RETENTION, PLACES)
+    kind.name: kind
+    for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, LIFECYCLE, RFM, RETENTION, PLACES, PROVIDERS)
 }
 
 

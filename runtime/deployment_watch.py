@@ -48,7 +48,7 @@ class DeploymentWatch:
         self,
         database: Database,
         connect: Callable[[], Awaitable[Client]],
-        probe_mail: Callable[[], Awaitable[Reachable | Away]],
+        probe_mail: Callable[[], Awaitable[Reachable | Away | None]],
         link_mark: str,
         health: Health,
         task_queue: str,

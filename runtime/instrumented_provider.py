@@ -5,7 +5,16 @@ from typing import assert_never
 
 from opentelemetry.trace import SpanKind
 
-from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Provider, Rejected, Repeats, Unavailable
+from domain.sending.delivery import (
+    Accepted,
+    Ambiguous,
+    Delivery,
+    ManagedProvider,
+    Outbound,
+    Rejected,
+    Repeats,
+    Unavailable,
+)
 from runtime.metrics import PROVIDER_SECONDS
 from runtime.tracing import child_span
 
@@ -13,7 +22,7 @@ from runtime.tracing import child_span
 class InstrumentedProvider:
     """A provider of a channel. The trace ends here: its context is not sent on."""
 
-    def __init__(self, channel: str, provider: Provider) -> None:
+    def __init__(self, channel: str, provider: ManagedProvider) -> None:
         self._channel = channel
         self._provider = provider
 
@@ -27,6 +36,12 @@ class InstrumentedProvider:
 
     def account(self, message: Outbound) -> str:
         return self._provider.account(message)
+
+    async def check(self) -> Unavailable | None:
+        return await self._provider.check()
+
+    async def close(self) -> None:
+        await self._provider.close()
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
         """Hand the message over."""

@@ -39,6 +39,19 @@ async def before_latest(connection: Connection, kind: DocumentKind[Rule]) -> lis
     return [] if row is None else [convert(rule, kind.rule) for rule in row["rules"]]
 
 
+async def last_rule(connection: Connection, kind: DocumentKind[Rule], name: str) -> Rule | None:
+    """Return a rule as the latest version that has it does; None if none has."""
+    cursor = await connection.execute(
+        """
+        SELECT rule FROM documents CROSS JOIN jsonb_array_elements(rules) AS rule
+        WHERE kind = %s AND rule ->> 'name' = %s ORDER BY version DESC LIMIT 1
+        """,
+        (kind.name, name),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else convert(row["rule"], kind.rule)
+
+
 async def latest_version(connection: Connection, kind: DocumentKind[Any]) -> int:
     """Return the version in force; 0 is the initial one."""
     cursor = await connection.execute("SELECT max(version) AS version FROM documents WHERE kind = %s", (kind.name,))
@@ -48,7 +61,7 @@ async def latest_version(connection: Connection, kind: DocumentKind[Any]) -> int
 
 async def lock_exclusive(connection: Connection, kind: DocumentKind[Any]) -> None:
     """Wait for decisions under the current rules, and delay new ones."""
-    if kind.routes_events:
+    if kind.routes:
         await lock_registry_exclusive(connection)
     else:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))

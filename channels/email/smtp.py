@@ -11,23 +11,20 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
-from pydantic import BaseModel, ConfigDict, SecretStr
 
 from channels.email import mail_format
 from channels.email.mail_format import Mail, NamedAddress
-from channels.provider_kind import ProviderKind
+from channels.provider_kind import ProviderContext, ProviderKind
 from channels.tls import public_authorities
 from domain.people.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Never, Outbound, Rejected, Unavailable
+from domain.sending.providers.smtp import Security, SmtpModel
 
 # A provider answers within seconds in its busiest hour; the whole must end within an activity's minute.
 COMMAND_SECONDS = 20
 TOTAL_SECONDS = 50
-
-Security = Literal["none", "starttls", "tls"]
 
 _LOGIN_REQUIRED = frozenset({530, 534, 535, 538})
 _PROVIDER_ID = re.compile(r"\b(?:queued as |id=)(\S+)", re.IGNORECASE)
@@ -113,7 +110,7 @@ class Smtp:
         finally:
             smtp.close()
 
-    async def probe(self) -> Unavailable | None:
+    async def check(self) -> Unavailable | None:
         """Log in and quit without a message; return why that fails, else None."""
         progress = _Progress()
         smtp = self._client()
@@ -127,6 +124,9 @@ class Smtp:
         finally:
             smtp.close()
         return None
+
+    async def close(self) -> None:
+        """Each message has a connection of its own."""
 
     def _client(self) -> SMTP:
         return SMTP(
@@ -270,27 +270,21 @@ def _own_name() -> str:
     return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
-class SmtpSettings(BaseModel):
-    """A mail server with its login."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    host: str
-    port: int = 587
-    username: str | None = None
-    password: SecretStr | None = None
-    security: Security = "starttls"
-
-
-def open_smtp(settings: SmtpSettings) -> Smtp:
-    """Open the provider; no connection is made yet."""
+def open_smtp(settings: SmtpModel, context: ProviderContext) -> Smtp:
+    """Open a server of the document; no connection is made yet."""
+    reference = settings.password
     return Smtp(
         host=settings.host,
         port=settings.port,
         username=settings.username,
-        password=settings.password.get_secret_value() if settings.password else None,
+        password=None if reference is None else context.secrets.for_host(reference, settings.host),
         security=settings.security,
     )
 
 
-KIND = ProviderKind("smtp", frozenset({"email"}), SmtpSettings, open_smtp)
+def open_default(context: ProviderContext) -> Smtp:
+    """Open the server of the settings; no connection is made yet."""
+    return Smtp(**context.smtp)
+
+
+KIND = ProviderKind(SmtpModel, open_smtp, open_default)

@@ -11,17 +11,17 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, SecretStr
 from standardwebhooks import Webhook
 
 from channels.bulkhead import Bulkhead, Call
 from channels.guarded_transport import BlockedAddressError, GuardedTransport, InvalidHostError
-from channels.provider_kind import ProviderKind
+from channels.provider_kind import ProviderContext, ProviderKind
 from channels.resolver import Resolver
 from channels.tls import public_authorities
 from channels.webhook.request import WebhookRequest, build
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Keyed, Outbound, Rejected, Unavailable
 from domain.sending.outbound_secrets import BoundSecret, SecretKeeper, SecretRefusal, redact_json
+from domain.sending.providers.http import HttpModel
 from domain.sending.saved_values import SavedReply, read_saved
 
 CONNECT_SECONDS = 10
@@ -94,6 +94,13 @@ class WebhookHttp:
         if isinstance(delivery, Accepted):
             return replace(delivery, saved=self._redact_saved(delivery.saved, message))
         return replace(delivery, detail=self._secrets.redact(delivery.detail, message.content))
+
+    async def check(self) -> Unavailable | None:
+        """Return None: each template names a receiver of its own."""
+        return None
+
+    async def close(self) -> None:
+        """Each message has a connection of its own."""
 
     def _redact_saved(self, saved: SavedReply, message: Outbound) -> SavedReply:
         values = redact_json(dict(saved.values), lambda text: self._secrets.redact(text, message.content))
@@ -223,20 +230,14 @@ async def _read(response: httpx.Response) -> bytes | None:
     return received if response.headers.get("content-encoding", "identity").lower() == "identity" else None
 
 
-class HttpSettings(BaseModel):
-    """Signing secrets, the newest first, request secrets, and private networks."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    signing_secrets: list[SecretStr]
-    secrets: dict[str, BoundSecret] = {}
-    allow_private_addresses: bool = False
-
-
-def open_http(settings: HttpSettings) -> WebhookHttp:
+def open_http(settings: HttpModel, context: ProviderContext) -> WebhookHttp:
     """Open the provider; no connection is made yet."""
-    signing = [secret.get_secret_value() for secret in settings.signing_secrets]
-    return WebhookHttp(signing, settings.allow_private_addresses, secrets=settings.secrets)
+    return open_default(context)
 
 
-KIND = ProviderKind("http", frozenset({"webhook"}), HttpSettings, open_http)
+def open_default(context: ProviderContext) -> WebhookHttp:
+    """Open the provider by the deployment's settings; no connection is made yet."""
+    return WebhookHttp(context.signing_secrets, context.allow_private_addresses, secrets=context.webhook_secrets)
+
+
+KIND = ProviderKind(HttpModel, open_http, open_default)

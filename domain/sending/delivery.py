@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from domain.sending.saved_values import SavedReply
+
+ACCOUNT: Final = "account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +23,22 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider refused the message for good. It was certainly not delivered."""
+    """The provider refused the message for good. It was certainly not delivered.
+
+    With the scope `address`, the refusal holds for all messages to the address.
+    """
 
     reason: str
     detail: str
+    scope: Literal["message", "address"] = "message"
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """A temporary failure: certainly not delivered. `retry_after` is in seconds."""
+    """A temporary failure: certainly not delivered. `retry_after` is in seconds.
+
+    The reason ACCOUNT says that the account cannot send: key, payment, quota or domain.
+    """
 
     reason: str
     detail: str
@@ -94,7 +103,7 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """The provider's name in the ledger."""
+        """The kind of provider; its name in the ledger is that of the document."""
         ...
 
     @property
@@ -112,4 +121,16 @@ class Provider(Protocol):
         The address is empty on channels whose templates name the receiver. A failure of provider or network is a
         Delivery, not an exception.
         """
+        ...
+
+
+class ManagedProvider(Provider, Protocol):
+    """A provider with an account and connections of its own."""
+
+    async def check(self) -> Unavailable | None:
+        """Try the account without sending; return why it cannot send, else None."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections, once no delivery is under way."""
         ...

@@ -18,10 +18,14 @@ _HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]+")
 
 @dataclass(frozen=True, slots=True)
 class BoundSecret:
-    """A secret's value, and the hosts that it may go to, in lower case without ports."""
+    """A secret's value, and the hosts that it may go to, in lower case without ports.
+
+    `place` is the variable or the file that holds it.
+    """
 
     value: str = field(repr=False)
     hosts: tuple[str, ...] = ()
+    place: str = ""
 
 
 def find_outbound_fault(secret: BoundSecret) -> SecretFault | None:
@@ -45,6 +49,14 @@ def describe_hosts_remedy(name: str, hosts: Sequence[str] = ("…",)) -> str:
     """Say how the workers learn which hosts a secret may go to."""
     variable, listed = f"SOJOURN_SECRET_{name.upper()}_HOSTS", ",".join(hosts)
     return f"set {variable}={listed}, or write it to the file {name}.hosts, and restart the workers"
+
+
+def describe_place_remedy(place: str, hosts: Sequence[str]) -> str:
+    """Say how the processes learn which hosts a secret may go to."""
+    listed = ",".join(hosts)
+    if place.startswith("/"):
+        return f"write {listed} to the file {place}.hosts, and restart the workers"
+    return f"set {place.removesuffix('_FILE')}_HOSTS={listed}, and restart the workers"
 
 
 class SecretRefusal(Exception):

@@ -34,8 +34,9 @@ _VIEWS: Final = {"html": "HTML", "text": "Text", "headers": "Headers", "source":
 _EMPTY: Final = """
 <section class="empty">
 <h2>Nothing has arrived yet</h2>
-<p>Mails that your campaigns send are shown here, and go nowhere else. Webhooks are called, and shown here instead by
-<code>SOJOURN_PROVIDERS='{"webhook": {"kind": "console"}}' sojourn dev</code>. In a second terminal:</p>
+<p>Mails that your campaigns send are shown here, and go nowhere else. Webhooks are called, and shown here instead once
+<code>sojourn providers apply providers.yaml</code> has chosen <code>providers: {inbox: {kind: console, channel:
+webhook}}</code>. In a second terminal:</p>
 <pre>SETUPsojourn init campaigns
 sojourn apply campaigns
 sojourn start welcome</pre>

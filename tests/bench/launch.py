@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import wiring
 import worker
+from channels.registry import open_provider
 from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound
 from runtime.process import exit_now
 from settings import Settings
@@ -33,6 +34,12 @@ class NullProvider:
     def account(self, message: Outbound) -> str:
         return self.name
 
+    async def check(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        pass
+
     async def deliver(self, message: Outbound, address: str) -> Delivery:
         write(self._file, f"{message.content['data']['user_id']} {time.time_ns()}\n".encode())
         return Accepted(None)
@@ -41,9 +48,10 @@ class NullProvider:
 def main() -> None:
     match sys.argv[1]:
         case "worker":
-            providers = wiring.open_providers
             with patch.object(
-                wiring, "open_providers", lambda settings: {**providers(settings), "webhook": NullProvider()}
+                wiring,
+                "open_provider",
+                lambda rule, context: NullProvider() if rule.channel == "webhook" else open_provider(rule, context),
             ):
                 worker.main()
         case "api":

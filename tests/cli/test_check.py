@@ -212,8 +212,7 @@ def test_processes_warn_of_what_nothing_reads(tmp_path: Path, command: str) -> N
 @pytest.mark.parametrize(
     ("variable", "value", "error"),
     [
-        ("SOJOURN_PROVIDERS", '{"push": {"kind": "console"}}', "SOJOURN_PROVIDERS: there is no channel `push`; there "),
-        ("SOJOURN_PROVIDERS", '{"email": {"kind": "smpt"}}', "SOJOURN_PROVIDERS: email has no provider `smpt`; there "),
+        ("SOJOURN_INBOX_URL", "nowhere", "SOJOURN_INBOX_URL is not valid: "),
         ("SOJOURN_SMTP_PORT", "80x", "SOJOURN_SMTP_PORT is not valid: "),
         ("SOJOURN_API_PORT", "80x", "SOJOURN_API_PORT is not valid: "),
         ("SOJOURN_PUBLIC_URL", "nowhere", "SOJOURN_PUBLIC_URL "),

@@ -12,8 +12,6 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 import settings
-from channels.provider_kind import ProviderKind
-from channels.registry import PROVIDERS
 from settings_sources import OUTBOUND, OUTBOUND_FOLDER, OUTBOUND_PREFIX, PREFIX, TEMPORAL, TEMPORAL_ONLY
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -44,21 +42,10 @@ says how the command line finds an API.
 """
 
 
-_PROVIDERS: Final = """\
-## Providers
-
-`SOJOURN_PROVIDERS` names a `kind` for a channel and its settings. Without it, e-mails go by `smtp` with the variables
-of the [mail server](#mail-server), and webhooks by `http` with those of [messages](#messages).
-
-| kind | channels | settings | meaning |
-|---|---|---|---|
-"""
-
-
 def page() -> str:
     """Return the page as it should be."""
     sections = [_section(title, described) for title, described in CLASSES.items()]
-    return "\n".join([_HEAD, *sections, _PROVIDERS + "".join(map(_provider_row, PROVIDERS))])
+    return "\n".join([_HEAD, *sections])
 
 
 def own_fields(described: type[BaseSettings]) -> dict[str, FieldInfo]:
@@ -69,15 +56,6 @@ def own_fields(described: type[BaseSettings]) -> dict[str, FieldInfo]:
 def _section(title: str, described: type[BaseSettings]) -> str:
     rows = "\n".join(_row(name, field) for name, field in own_fields(described).items())
     return f"## {title}\n\n{getdoc(described)}\n\n| variable | value | default | meaning |\n|---|---|---|---|\n{rows}\n"
-
-
-def _provider_row(kind: ProviderKind) -> str:
-    channels = "any" if kind.channels is None else ", ".join(f"`{channel}`" for channel in sorted(kind.channels))
-    described = ", ".join(
-        f"`{name}`" if field.is_required() or not field.default else f"`{name}` (`{field.default}`)"
-        for name, field in kind.settings.model_fields.items()
-    )
-    return f"| `{kind.name}` | {channels} | {described} | {getdoc(kind.settings)} |\n"
 
 
 def _row(name: str, field: FieldInfo) -> str:

@@ -5,12 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from channels.registry import PROVIDERS
-from domain.channels.kinds import CHANNELS
 from settings import CodecServerSettings, Settings
 from settings_sources import SecretFiles
 from tests import generated
-from tests.docs import tables
 from tests.docs.settings_page import CLASSES, PAGE, own_fields, page
 
 DEFAULTS = re.findall(r"^\| `(SOJOURN_\w+)`[^|]*\|[^|]*\| `(.*?)` \|", PAGE.read_text(), re.MULTILINE)
@@ -34,16 +31,6 @@ def test_the_page_is_up_to_date() -> None:
 def test_every_setting_stands_in_one_section() -> None:
     shown = [name for described in CLASSES.values() for name in own_fields(described)]
     assert sorted(shown) == sorted({**Settings.model_fields, **CodecServerSettings.model_fields})
-
-
-def test_every_provider_is_listed_with_its_channels_and_settings() -> None:
-    rows = {row[0].strip("`"): row[1:] for row in tables.rows(PAGE.read_text(), "## Providers")}
-    assert set(rows) == {kind.name for kind in PROVIDERS}
-    for kind in PROVIDERS:
-        channels, described, _ = rows[kind.name]
-        served = [channel for channel in CHANNELS if kind.serves(channel)]
-        assert served == (list(CHANNELS) if channels == "any" else re.findall(r"`(\w+)`", channels))
-        assert all(f"`{name}`" in described for name in kind.settings.model_fields)
 
 
 def test_every_setting_has_a_meaning() -> None:

@@ -41,6 +41,7 @@ from domain.sending.delivery import (
 from domain.sending.policy import Answer, Deferred, Granted
 from store.database import Database
 from tests.engine.caps_campaigns import DEPLOYMENT_ZONE, WEIGHTS, ZONES, Journey, identify, journeys_of
+from tests.engine.fixed_providers import FixedProviders
 from tests.engine.positions import UNRECORDED
 
 # Clocks turn in New York, a month ends and a week ends in the days that follow.
@@ -114,7 +115,9 @@ class Load:
             Provider("webhook", Keyed(), self.rolls),
         ]
         channels = {provider.name: provider for provider in self.providers}
-        self._sender = Sender(database, catalogue, channels, lambda *_: "https://example.com/u", DEPLOYMENT_ZONE)
+        self._sender = Sender(
+            database, catalogue, FixedProviders(channels), lambda *_: "https://example.com/u", DEPLOYMENT_ZONE
+        )
         self._ingest = Ingest(database, catalogue)
         self._journeys = journeys
         self._users = sorted({journey.user for journey in journeys})

@@ -20,6 +20,7 @@ from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound
 from domain.sending.policy import Granted
 from runtime.documents import DocumentProcesses
 from tests.engine.computed_harness import event
+from tests.engine.fixed_providers import FixedProviders
 from tests.engine.late_claims import AUDIT, TOO_LATE
 from tests.engine.positions import UNRECORDED
 from tests.engine.segment_harness import SegmentHarness, segment_harness
@@ -97,7 +98,9 @@ class Race:
         """Ask for the messages, each when so many have ended, and send them."""
         database, catalogue = self.harness.database, self.harness.catalogue
         gate = StepDecisions(database, catalogue, "UTC")
-        sender = Sender(database, catalogue, {"webhook": self.provider}, lambda *_: "https://example.com/u", "UTC")
+        sender = Sender(
+            database, catalogue, FixedProviders({"webhook": self.provider}), lambda *_: "https://example.com/u", "UTC"
+        )
         for exits, journey_id in waiting:
             async with self.has_moved:
                 while self.exits < exits:

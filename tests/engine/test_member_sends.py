@@ -27,6 +27,7 @@ from runtime.temporal import WORKFLOWS, workflow_runner
 from store.database import Database
 from tests.channels.servers import listening
 from tests.engine.campaigns import ONE_A_DAY
+from tests.engine.fixed_providers import FixedProviders
 from tests.engine.ingesting import event
 from tests.engine.positions import UNRECORDED
 from tests.engine.test_send import Held as HeldAnswer
@@ -228,7 +229,9 @@ async def members(harness: Harness, ingest: Ingest, request: pytest.FixtureReque
     async with Database(harness.settings.database_url.get_secret_value(), pool_size=10) as database:
         catalogue = Catalogue()
         provider = Provider("email", Never())
-        sender = Sender(database, catalogue, {"email": provider}, lambda *_: "https://example.com/u", "UTC")
+        sender = Sender(
+            database, catalogue, FixedProviders({"email": provider}), lambda *_: "https://example.com/u", "UTC"
+        )
         gate = StepDecisions(database, catalogue, "UTC")
         yield MembersHarness(harness, ingest, gate, sender, provider, journey["id"])
 

@@ -37,6 +37,7 @@ from domain.sending.saved_values import SavedReply
 from runtime.documents import DocumentProcesses
 from store import journeys
 from store.database import CONNECTION_TIMEOUT, Database
+from tests.engine.fixed_providers import FixedProviders
 from tests.engine.positions import UNRECORDED
 from tests.harness import Harness
 
@@ -157,7 +158,9 @@ async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> Asyn
         answer = await gate.authorize(AuthorizeRequest(journey["id"], "note", 1, 1, AT, AT, None, UNRECORDED))
         assert isinstance(answer, Granted)
         provider = Provider(channel, Keyed() if channel == "webhook" else Never())
-        sender = Sender(database, catalogue, {channel: provider}, lambda *_: "https://example.com/u", "UTC")
+        sender = Sender(
+            database, catalogue, FixedProviders({channel: provider}), lambda *_: "https://example.com/u", "UTC"
+        )
         yield SendHarness(harness, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
 
 

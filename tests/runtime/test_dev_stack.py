@@ -150,8 +150,7 @@ async def test_webhooks_are_shown_in_the_inbox_where_the_developer_wants_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As docs/cli.md chooses it. The webhook names a secret, which stays a name."""
-    [(variable, value)] = re.findall(r"^(SOJOURN_PROVIDERS)='(.*)' sojourn dev$", PAGE, re.MULTILINE)
-    monkeypatch.setenv(variable, value)
+    [chosen] = re.findall(r"^providers: \{inbox: .*$", PAGE, re.MULTILINE)
     monkeypatch.setenv("SOJOURN_SECRET_CRM", "do not show this")
     monkeypatch.setenv("SOJOURN_SECRET_CRM_HOSTS", "crm.example.com")
     monkeypatch.setenv("SOJOURN_SECRET_UNBOUND", "do not show this")
@@ -167,6 +166,8 @@ async def test_webhooks_are_shown_in_the_inbox_where_the_developer_wants_it(
         assert "\nThe secret unbound goes to no host: set SOJOURN_SECRET_UNBOUND_HOSTS=…, or write" in told
         assert f"\nIn another terminal, first: export PATH={Path(sys.executable).parent}:$PATH\n" in told
         assert " ahead" not in told
+        applied = {"file": "providers.yaml", "source": chosen}
+        (await http.put("/v1/providers", json=applied, headers=admin(stack))).raise_for_status()
         source = CAMPAIGN.replace("channel: email", "channel: webhook")
         await run_campaign(stack, http, source, CALL)
         await report(stack, http, {"type": "track", "userId": "u 1", "event": "Signed Up"})

@@ -262,7 +262,7 @@ async def test_an_empty_inbox_says_what_to_do(inbox: Inbox) -> None:
     for command in ("sojourn explain USER", "sojourn dev forward 1d"):
         assert command in page
     assert "<title>Inbox: mails and webhooks</title>" in page
-    assert """SOJOURN_PROVIDERS='{"webhook": {"kind": "console"}}' sojourn dev""" in page
+    assert "sojourn providers apply providers.yaml" in page
 
 
 async def test_json_lists_the_newest_first_and_survives_broken_mails(inbox: Inbox) -> None:

@@ -5,16 +5,16 @@ To be imported before the modules that read the registries.
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
+import tests.sockets.pager  # noqa: F401 - before all that reads the channels
 from channels import registry as providers
-from channels.provider_kind import ProviderKind
+from channels.provider_kind import ProviderContext, ProviderKind
 from domain.campaign.delays import kinds as delays
 from domain.campaign.delays.kind import DelayEnd, DelayFacts, DelayForm, DelayRule, StepLinks
 from domain.campaign.plan import Until
@@ -23,53 +23,20 @@ from domain.campaign.steps.action import ActionFacts, ActionRule, ActionStep, Ef
 from domain.campaign.steps.model import StepId
 from domain.campaign.triggers import kinds as triggers
 from domain.campaign.triggers.kind import TriggerKind
-from domain.channels import kinds as channels
-from domain.channels.kind import ChannelKind, Unreachable
-from domain.errors import Problem
-from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound, Rejected
-from domain.templates.front_matter import Field as TemplateField
-from domain.templates.liquid_context import Rendering
-from domain.templates.liquid_text import LiquidText, compile_liquid
+from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound, Rejected, Unavailable
+from domain.sending.providers import kinds as models
+from domain.sending.providers.model import ProviderModel
 
 
-class PagerText:
-    """A page in one language."""
-
-    def __init__(self, text: LiquidText) -> None:
-        self._text = text
-
-    def render(self, rendering: Rendering) -> dict[str, Any]:
-        return {"text": self._text.render(rendering)}
-
-    def texts(self) -> Iterator[LiquidText]:
-        yield self._text
-
-
-class Pager(ChannelKind):
-    """A page to each of a person's pagers, who must have asked for it."""
-
-    name = "pager"
-    required = ("title",)
-    silence_allows = False
-
-    def compile(
-        self, fields: Mapping[str, TemplateField], body: TemplateField, problems: list[Problem], warnings: list[Problem]
-    ) -> PagerText:
-        text, faults = compile_liquid(body.value, body.place)
-        problems += faults
-        assert text is not None
-        return PagerText(text)
-
-    def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:
-        pagers = traits.get("pagers")
-        return tuple(pagers) if pagers else Unreachable("the profile has no trait pagers")
-
-
-class RecorderSettings(BaseModel):
+class RecorderModel(ProviderModel):
     """The file that has a line for each message, and one that names the addresses at which messages never end."""
 
-    file: Path
-    hold: Path | None = None
+    name = "recorder"
+    channels = frozenset({"pager"})
+
+    kind: Literal["recorder"]
+    file: str
+    hold: str | None = None
 
 
 class Recorder:
@@ -78,9 +45,9 @@ class Recorder:
     name = "recorder"
     repeats = Keyed(60)
 
-    def __init__(self, settings: RecorderSettings) -> None:
-        self._file = settings.file
-        self._hold = settings.hold
+    def __init__(self, settings: RecorderModel, context: ProviderContext) -> None:
+        self._file = Path(settings.file)
+        self._hold = Path(settings.hold) if settings.hold else None
 
     def account(self, message: Outbound) -> str:
         return "recorder"
@@ -91,6 +58,12 @@ class Recorder:
         with self._file.open("a") as file:
             file.write(json.dumps({"to": address, "id": message.message_id, **message.content}) + "\n")
         return Rejected("gone", "the pager is gone") if address == "gone" else Accepted(f"page-{address}")
+
+    async def check(self) -> Unavailable | None:
+        return None
+
+    async def close(self) -> None:
+        pass
 
 
 ALARM = TriggerKind(
@@ -149,8 +122,8 @@ class CountStep(ActionStep):
         return CountRule(self.count)
 
 
-cast(dict[str, ChannelKind], channels.CHANNELS)[Pager.name] = Pager()
-providers.PROVIDERS += (ProviderKind("recorder", frozenset({"pager"}), RecorderSettings, Recorder),)
+models.PROVIDER_MODELS += (RecorderModel,)
+providers.PROVIDERS += (ProviderKind(RecorderModel, Recorder),)
 delays.DELAYS += (BeatsDelay,)
 actions.ACTIONS += (CountStep,)
 triggers.TRIGGERS += (ALARM,)

@@ -9,7 +9,7 @@ import pytest
 from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, Harness, looks, open_harness
 from tests.proofs import rounds
 from tests.servers import TemporalServer
-from tests.sockets.test_sockets import CAMPAIGN, PAGE, answer, api, worker
+from tests.sockets.test_sockets import CAMPAIGN, PAGE, answer, api, choose_recorder, worker
 
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
 PAGERS = ["one", "gone", "two"]
@@ -29,9 +29,8 @@ def release(hold: Path) -> None:
 
 
 @pytest.fixture
-async def harness(database_url: str, temporal: TemporalServer, tmp_path: Path, hold: Path) -> AsyncIterator[Harness]:
-    providers = {"pager": {"kind": "recorder", "file": str(tmp_path / "pages"), "hold": str(hold)}}
-    async with open_harness(database_url, temporal, is_working=False, providers=providers) as opened:
+async def harness(database_url: str, temporal: TemporalServer) -> AsyncIterator[Harness]:
+    async with open_harness(database_url, temporal, is_working=False) as opened:
         yield opened
 
 
@@ -49,6 +48,7 @@ async def test_a_message_of_a_worker_that_was_killed_reaches_every_address(
     who = {"userId": "asked"}
     known = {"pagers": PAGERS, "consent": {"pager": True}, "alarms": 1}
     async with api(harness.settings) as http:
+        await choose_recorder(http, tmp_path / "pages", hold)
         body = {"file": "paged.yaml", "source": CAMPAIGN, "templates": {"page.liquid": PAGE}}
         await answer(await http.post("/v1/campaigns", json=body, headers=ADMIN))
         await answer(await http.post("/v1/campaigns/paged/start", headers=ADMIN))

@@ -69,10 +69,16 @@ async def worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process
 
 
 @pytest.fixture
-async def harness(database_url: str, temporal: TemporalServer, tmp_path: Path) -> AsyncIterator[Harness]:
-    providers = {"pager": {"kind": "recorder", "file": str(tmp_path / "pages")}}
-    async with open_harness(database_url, temporal, is_working=False, providers=providers) as opened:
+async def harness(database_url: str, temporal: TemporalServer) -> AsyncIterator[Harness]:
+    async with open_harness(database_url, temporal, is_working=False) as opened:
         yield opened
+
+
+async def choose_recorder(http: httpx.AsyncClient, file: Path, hold: Path | None = None) -> None:
+    """Have a recorder deliver the pages."""
+    settings = {"kind": "recorder", "channel": "pager", "file": str(file), **({"hold": str(hold)} if hold else {})}
+    body = {"file": "providers.yaml", "source": json.dumps({"providers": {"pages": settings}})}
+    await answer(await http.put("/v1/providers", json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"}))
 
 
 async def answer(request: httpx.Response) -> Any:
@@ -88,6 +94,7 @@ async def test_new_kinds_run_through_the_real_engine(harness: Harness, tmp_path:
         "without": {"consent": {"pager": True}},
     }
     async with api(harness.settings) as http, worker(harness.settings):
+        await choose_recorder(http, tmp_path / "pages")
         wrong = CAMPAIGN.replace("beats: 3", "beats: 0")
         body = {"file": "paged.yaml", "source": wrong, "templates": {"page.liquid": PAGE}}
         refused = await http.post("/v1/campaigns", json=body, headers=admin)
@@ -104,7 +111,7 @@ async def test_new_kinds_run_through_the_real_engine(harness: Harness, tmp_path:
     pages = [json.loads(line) for line in (tmp_path / "pages").read_text().splitlines()]
     assert sorted(page["to"] for page in pages) == ["gone", "one", "two"]
     assert {page["text"].strip() for page in pages} == {"Alarm 5 of asked"}
-    assert await harness.query("SELECT state, provider FROM messages") == [{"state": "sent", "provider": "recorder"}]
+    assert await harness.query("SELECT state, provider FROM messages") == [{"state": "sent", "provider": "pages"}]
     assert await harness.query("SELECT address, state, reason, provider_id FROM deliveries ORDER BY address") == [
         {"address": "gone", "state": "failed", "reason": "gone", "provider_id": None},
         {"address": "one", "state": "sent", "reason": None, "provider_id": "page-one"},

@@ -1,0 +1,43 @@
+"""The base of a provider's settings: the keys that all kinds have."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from domain.campaign.schema import DocumentModel, Given
+from domain.campaign.steps.send import ChannelName
+from domain.sending.providers.secret_reference import SecretReference
+
+MAX_PER_SECOND = 10_000
+PerSecond = Annotated[float, Field(gt=0, le=MAX_PER_SECOND)]
+
+
+class ProviderModel(DocumentModel):
+    """An account at a provider.
+
+    `name` is the kind's. It serves `channels`, or any if None. `has_account` is False if its receivers are many,
+    so that the failure of one says nothing about the others.
+    """
+
+    name: ClassVar[str]
+    channels: ClassVar[frozenset[str] | None] = None
+    has_account: ClassVar[bool] = True
+
+    kind: str = Field(description="the kind of provider")
+    channel: ChannelName = Field(description="the channel whose messages it delivers")
+    per_second: Annotated[PerSecond | None, Given] = Field(
+        None, description="the most messages in a second, by all workers together; left out, as fast as it takes them"
+    )
+    callback_secret: Annotated[SecretReference | None, Given] = Field(
+        None, description="the secret by which its reports are verified: `{env: SOJOURN_SECRET_POSTMARK_HOOK}`"
+    )
+
+    def secrets(self) -> Mapping[str, SecretReference]:
+        """Return the references of its settings, by their keys."""
+        values = {key: getattr(self, key) for key in type(self).model_fields}
+        return {key: value for key, value in values.items() if isinstance(value, SecretReference)}
+
+    def dump(self) -> dict[str, Any]:
+        """Return the settings as authors write them."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)

@@ -1,0 +1,38 @@
+"""The settings of an SMTP server."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from domain.campaign.schema import Given, Text, refuse
+from domain.deployment.secrets import is_loopback
+from domain.sending.providers.model import ProviderModel
+from domain.sending.providers.secret_reference import SecretReference
+
+Security = Literal["none", "starttls", "tls"]
+HOST = r"^[A-Za-z0-9._-]+$|^\[?[0-9A-Fa-f:.]+\]?$"
+Host = Annotated[str, Field(min_length=1, max_length=253, pattern=HOST)]
+
+
+class SmtpModel(ProviderModel):
+    """An SMTP server that takes e-mails."""
+
+    name: ClassVar[str] = "smtp"
+    channels: ClassVar[frozenset[str]] = frozenset({"email"})
+
+    kind: Literal["smtp"] = Field(description="`smtp`")
+    host: Host = Field(description="its name or address")
+    port: Annotated[int, Field(ge=1, le=65_535)] = Field(587, description="its port")
+    username: Annotated[Text | None, Given] = Field(None, description="the user name, where the server asks for one")
+    password: Annotated[SecretReference | None, Given] = Field(
+        None, description="the password, where the server asks for one; the secret is bound to the host"
+    )
+    security: Security = Field(
+        "starttls", description="`tls` from the first byte, `starttls`, which is never skipped, or `none`"
+    )
+
+    @model_validator(mode="after")
+    def _password_is_hidden(self) -> Self:
+        if self.security == "none" and self.password is not None and not is_loopback(self.host):
+            refuse("`security: none` would send the password in the clear", "Write `starttls` or `tls`")
+        return self
