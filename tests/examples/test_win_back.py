@@ -26,7 +26,7 @@ async def has_a_session(walker: Walker, **traits: object) -> None:
     await walker.does("Session Started")
 
 
-def dump(step: str, template: str, title: str, due: datetime, walker: Walker) -> tuple[list[Line], datetime]:
+def written(step: str, template: str, title: str, due: datetime, walker: Walker) -> tuple[list[Line], datetime]:
     """The lines of a mail that is due at this instant, and when it goes: from nine to eight, on six days a week."""
     opens = window_opens(due, walker.timezone, time(9), time(20), OPEN_DAYS)
     deferred = [] if opens == due else [Line(f"{step}: deferred: send_window", due)]
