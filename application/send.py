@@ -223,6 +223,8 @@ class Sender:
     def _claim(
         self, claimed: Claimed, version: LoadedVersion, found: FoundProvider | None, at: datetime
     ) -> Proceed | Wait | Close | Done:
+        # It only matters for a message in `sending`, for which the templates are compiled.
+        is_repetition = claimed.state == SENDING
         facts = ClaimFacts(
             claimed.state,
             claimed.reason,
@@ -246,7 +248,7 @@ class Sender:
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
             at=at,
-            repeats=_repeats(claimed, version, found.provider) if found is not None else Never(),
+            repeats=_repeats(claimed, version, found.provider) if found is not None and is_repetition else Never(),
         )
 
     def _zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:

@@ -465,9 +465,11 @@ def test_secrets_of_webhooks_stand_in_variables_and_files(monkeypatch: pytest.Mo
         "SOJOURN_SECRET_ONE_FILE": str(tmp_path / "one"),
     }
     assert outbound(monkeypatch, environ) == {
-        "crm_token": BoundSecret(f"{OUTBOUND} 1", ("api.example.com", "api.eu.example.com")),
-        "slack_path": BoundSecret(f"{OUTBOUND} 3", ("hooks.slack.com", "127.0.0.1")),
-        "one": BoundSecret(f"{OUTBOUND} 2"),
+        "crm_token": BoundSecret(
+            f"{OUTBOUND} 1", ("api.example.com", "api.eu.example.com"), str(tmp_path / "folder" / "crm_token")
+        ),
+        "slack_path": BoundSecret(f"{OUTBOUND} 3", ("hooks.slack.com", "127.0.0.1"), "SOJOURN_SECRET_SLACK_PATH"),
+        "one": BoundSecret(f"{OUTBOUND} 2", (), "SOJOURN_SECRET_ONE_FILE"),
     }
 
 

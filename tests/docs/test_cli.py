@@ -34,7 +34,9 @@ async def test_the_commands_run(
     harness: Harness, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(ROOT)
-    made = {name: str(tmp_path / name) for name in ("my-campaigns", "people.csv")}
+    made = {name: str(tmp_path / name) for name in ("my-campaigns", "people.csv", "providers.yaml")}
+    # By a provider that exists here: webhooks of this page are called.
+    (tmp_path / "providers.yaml").write_text("providers: {hooks: {kind: http, channel: webhook}}\n")
     (tmp_path / "people.csv").write_text("user_id,E-mail,Seats\nu-1,ada@example.com,3\n")
     for line in (line for line in LINES if line not in DEVELOPMENT + WITH_SETTINGS):
         _, *words = shlex.split(line)
