@@ -16,6 +16,7 @@ from application.activity_states import ServerSources, load_server_sources
 from application.catalogue import Catalogue
 from application.derived_events import JudgeRequest, judge_people, report_caused
 from application.session_events import hears_ends
+from application.settled_people import SettledPeople, settle_people
 from application.statements import ask_for_people, write_people
 from domain.errors import UnavailableError
 from domain.long_work import LongWork
@@ -29,7 +30,7 @@ from domain.people.sessions import LAST_SEEN_STEP, SILENCE, Activity
 from domain.people.statements import event_source, surroundings_of
 from domain.stream import StreamKind
 from domain.tracking.event import Event
-from store import activity, campaigns, profile_changes, session_reports
+from store import activity, campaigns, profile_changes, profiles, session_reports
 from store.activity import Learned, Span
 from store.database import Connection
 from store.session_reports import NewReport
@@ -74,46 +75,65 @@ class ActivityConsumer:
             listeners = await self._catalogue.listeners_at(connection, revision)
             traits = await self._catalogue.computed_at(connection, revision)
             awaits_end = hears_ends(listeners, traits)
-            news, learned = await _learn(connection, done, self._sources, awaits_end=awaits_end)
-            await self._judge(connection, revision, learned)
+            people = _group(done, await activity.follow_merges(connection, {row.profile_id for row in done}))
+            known = await _read(connection, people, self._sources)
+            lessons = await turns.run(_teach(known, people, awaits_end=awaits_end))
+            changed = {id: lesson.said for id, lesson in lessons.items() if lesson.is_news}
+            if not changed:
+                return
+            changed = {id: changed[id] for id in await _lock(connection, changed)}
+            settled = await settle_people(connection, self._catalogue, changed)
+            news, last = await _learn(
+                connection, {id: people[id] for id in changed}, changed, self._sources, awaits_end=awaits_end
+            )
+            await self._judge(connection, revision, last, settled)
             reports = [
                 one for one in news if one.platform is None or listeners.listens_for(opened_trigger(one.platform))
             ]
             if reports:
                 await session_reports.add(connection, reports)
 
-    async def _judge(self, connection: Connection, revision: int, last: Mapping[UUID, Event]) -> None:
+    async def _judge(
+        self, connection: Connection, revision: int, last: Mapping[UUID, Event], settled: SettledPeople
+    ) -> None:
         """Judge people by the segments that read their activity, after their last events."""
         segments = await self._catalogue.segments_at(connection, revision)
-        if affected := segments.find_affected(LEARNED):
-            # Ingest has judged them by the same events.
-            requests = {
-                id: JudgeRequest(affected, replace(cause_of(event), id=uuid5(event.id, self.name)), event_source(event))
-                for id, event in last.items()
-            }
-            await report_caused(connection, self._catalogue, await judge_people(connection, self._catalogue, requests))
+        affected = segments.find_affected(LEARNED)
+        # Ingest has judged them by the same events.
+        requests = {
+            id: JudgeRequest(affected, replace(cause_of(event), id=uuid5(event.id, self.name)), event_source(event))
+            for id, event in last.items()
+        }
+        judged = await judge_people(connection, self._catalogue, requests, settled)
+        await report_caused(connection, self._catalogue, [*settled.changes, *judged])
+
+
+async def _lock(connection: Connection, ids: Collection[UUID]) -> list[UUID]:
+    """Lock people; return the ids of those who are there."""
+    locked = await (await profiles.lock(connection, ids)).get()
+    if len(locked) < len(ids) and await activity.follow_merges(connection, set(ids) - locked.keys()):
+        raise UnavailableError("a person was merged meanwhile: the page is read again", retry_after=1)
+    return list(locked)
 
 
 async def _learn(
-    connection: Connection, rows: Sequence[StreamedEvent], sources: ServerSources, *, awaits_end: bool
+    connection: Connection,
+    people: Mapping[UUID, Sequence[StreamedEvent]],
+    changed: Mapping[UUID, Sequence[Statement]],
+    sources: ServerSources,
+    *,
+    awaits_end: bool,
 ) -> tuple[list[NewReport], dict[UUID, Event]]:
-    """Write what is new; return ended and opened sessions, and changed people.
+    """Write what is new of locked people; return ended and opened sessions, and people.
 
     Each of these comes with their last event.
     """
-    people = _group(rows, await activity.follow_merges(connection, {row.profile_id for row in rows}))
-    lessons = await turns.run(_teach(await _read(connection, people, sources), people, awaits_end=awaits_end))
-    changed = {id: lesson.said for id, lesson in lessons.items() if lesson.is_news}
-    if not changed:
-        return [], {}
     said = {id: statements for id, statements in changed.items() if statements}
     written = await write_people(connection, await ask_for_people(connection, changed, said, with_consent=False))
     if written.history:
         await profile_changes.insert(connection, written.history)
     # Now that they are locked: a merge writes these as well.
-    known = await _read(connection, {id: people[id] for id in changed}, sources)
-    if len(known) < len(changed) and await activity.follow_merges(connection, changed):
-        raise UnavailableError("a person was merged meanwhile: the page is read again", retry_after=1)
+    known = await _read(connection, people, sources)
     lessons = await turns.run(_teach(known, people, awaits_end=awaits_end))
     learned = {id: lesson.after for id, lesson in lessons.items()}
     await activity.write(connection, {id: one.activity for id, one in learned.items() if one.activity is not None})

@@ -13,6 +13,7 @@ from application.catalogue import Catalogue
 from application.computed_states import read_computed
 from application.people import read_people
 from application.segment_judge import open_judge
+from application.settled_people import SettledPeople
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.people.computed.deployed import DeployedTraits
@@ -43,7 +44,7 @@ from store.events import StoredEvent
 class JudgeRequest(Struct, frozen=True):
     """The segments that a change of a person may affect, with its source.
 
-    Without a cause, rules hear of nothing but the changes that were due by time.
+    Without a cause, rules hear of nothing.
     """
 
     segments: Collection[int]
@@ -215,11 +216,13 @@ async def report_changes(
     cause: Cause,
     source: Source,
     changes: Iterable[ChangeOfProfile],
+    settled: SettledPeople,
     judged: Iterable[UUID] = (),
 ) -> None:
     """Store and route the events of changes that have one cause, as `report_caused`.
 
-    People are judged by the segments that their changes affect, and those `judged` by all.
+    The people were `settled` before. They are judged by the segments that their changes affect, and those `judged` by
+    all.
     """
     caused = [(profile_id, change, cause) for profile_id, change in changes]
     segments = await catalogue.load_segments(connection)
@@ -231,16 +234,17 @@ async def report_changes(
         affected |= dict.fromkeys(judged, segments.all)
         caused = [one for one in caused if segments.reports(one[1])]
         requests = {id: JudgeRequest(ids, cause, source) for id, ids in affected.items()}
-        caused += await judge_people(connection, catalogue, requests)
-    await report_caused(connection, catalogue, caused)
+        caused += await judge_people(connection, catalogue, requests, settled)
+    await report_caused(connection, catalogue, [*settled.changes, *caused])
 
 
 async def judge_people(
-    connection: Connection, catalogue: Catalogue, requests: Mapping[UUID, JudgeRequest]
+    connection: Connection, catalogue: Catalogue, requests: Mapping[UUID, JudgeRequest], settled: SettledPeople
 ) -> list[CausedChange]:
     """Judge locked people by some segments, as they are now; return what rules hear.
 
-    The caller has locked the registry before the people.
+    The caller has locked the registry before the people, has `settled` these before it changed them, and reports the
+    changes of that first.
     """
     wanted = {id: request for id, request in sorted(requests.items()) if request.segments}
     if not wanted:
@@ -248,7 +252,7 @@ async def judge_people(
     people = await profiles.read(connection, wanted)
     traits, segments = await catalogue.load_computed(connection), await catalogue.load_segments(connection)
     watched = (await catalogue.listeners(connection)).watched_traits
-    judge = await open_judge(connection, traits, segments, watched, people, connection.clock.now())
+    judge = await open_judge(connection, traits, segments, watched, people, settled.at)
     for id in people:
         judge.follow(id, wanted[id].segments, wanted[id].cause, wanted[id].source)
     await judge.write(connection)

@@ -4,6 +4,7 @@ from typing import TypeVar, assert_never
 
 from application.catalogue import Catalogue
 from application.derived_events import JudgeRequest, judge_people
+from application.settled_people import settle_people
 from application.statements import set_stage, set_traits
 from domain.campaign.steps.action import EmitEvent, SetStage, SetTraits
 from domain.journey.requests import StepRequest
@@ -31,7 +32,11 @@ async def carry_out(
     # The journey's clock may be ahead if time was skipped.
     at = min(request.at, connection.clock.now())
     source = Source("step", str(request.decision_id), at, f"{facts.campaign_key}/{request.step}")
+    if all(isinstance(effect, EmitEvent) for effect in decision.effects):
+        # The answer contains them: they are reported after the commit.
+        return decision
     changes: list[ValueChange] = []
+    settled = await settle_people(connection, catalogue, [facts.profile_id])
     for effect in decision.effects:
         match effect:
             case SetTraits(traits=traits, unverified=unverified):
@@ -43,17 +48,16 @@ async def carry_out(
                 written = await set_stage(connection, facts.profile_id, stage, source)
                 changes += [change for _, change in written.changes()]
             case EmitEvent():
-                # The answer contains it: it is reported after the commit.
                 continue
             case _:
                 assert_never(effect)
-    if not changes or decision.cause is None:
-        return decision
     # The facts were read under the registry's lock.
     listeners = await catalogue.listeners_at(connection, facts.registry_revision)
     segments = await catalogue.segments_at(connection, facts.registry_revision)
-    affected = JudgeRequest(segments.find_affected(inputs_of_changes(changes)), decision.cause, source)
-    judged = await judge_people(connection, catalogue, {facts.profile_id: affected})
-    reported = [change for change in changes if segments.reports(change)]
-    caused = [(change, decision.cause) for change in reported] + [(change, cause) for _, change, cause in judged]
+    caused = [(change, cause) for _, change, cause in settled.changes]
+    if changes and decision.cause is not None:
+        affected = JudgeRequest(segments.find_affected(inputs_of_changes(changes)), decision.cause, source)
+        judged = await judge_people(connection, catalogue, {facts.profile_id: affected}, settled)
+        caused += [(change, decision.cause) for change in changes if segments.reports(change)]
+        caused += [(change, cause) for _, change, cause in judged]
     return with_derived(decision, [one for one in caused if listeners.listens_for(one[0].trigger)])

@@ -15,7 +15,7 @@ from application.ingest_effects import apply_effects, record_effects
 from application.ingest_people import link_people, resolve_people
 from application.ingest_statements import read_statements
 from application.people_due import report_due
-from application.trait_updates import PeopleDueError
+from application.settled_people import PeopleDueError
 from domain.errors import UnavailableError
 from domain.long_work import TooMuchWork
 from domain.tracking.event import Event, Reject
@@ -109,7 +109,7 @@ class Ingest:
             except IdentityMovedError:
                 exclusive = True
             except PeopleDueError as due:
-                await report_due(self._database, self._catalogue, due.ids, part.received_at)
+                await report_due(self._database, self._catalogue, due.ids, due.at)
             except (DeadlockDetected, UniqueViolation):
                 # Two concurrent merges of the same people: the second finds the work of the first.
                 exclusive = True

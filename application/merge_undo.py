@@ -16,6 +16,7 @@ from application.computed_states import read_values, recount
 from application.derived_events import JudgeRequest, judge_people, report_changes
 from application.identity_locks import find_profile, lock_users
 from application.profile_history import build_history, build_identity_change
+from application.settled_people import require_settled
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError
 from domain.people.computed.changes import list_changes
@@ -46,7 +47,7 @@ async def undo_merge(
 ) -> UndoResult:
     """Undo the merge of a user into another, in the caller's transaction.
 
-    Raises NotFoundError, ConflictError and IdentityMovedError.
+    Raises NotFoundError, ConflictError, IdentityMovedError and PeopleDueError.
     """
     found = await lock_users(connection, [user_id])
     traits = await computed_traits.load_deployed(connection)
@@ -57,6 +58,7 @@ async def undo_merge(
     if merge.target_id != target_id:
         raise await _later_first(connection, merge)
     people = await (await profiles.lock(connection, [target_id], with_said=[target_id])).get()
+    settled = await require_settled(connection, catalogue, [target_id])
     await lock_accounts_of(connection, [target_id])
     own = {Identity(kind, value) for kind, value, _ in merge.snapshot.identities}
     others = await merges.after(connection, merge)
@@ -88,9 +90,9 @@ async def undo_merge(
         *list_changes(before[target_id], after[target_id], source, traits),
     ]
     cause = Cause(uuid7(), person.user_id, None, now)
-    await judge_people(connection, catalogue, {merge.source_id: JudgeRequest(segments.all, None, source)})
+    await judge_people(connection, catalogue, {merge.source_id: JudgeRequest(segments.all, None, source)}, settled)
     changed = ((target_id, change) for change in reported)
-    await report_changes(connection, catalogue, cause, source, changed, judged=[target_id])
+    await report_changes(connection, catalogue, cause, source, changed, settled, judged=[target_id])
     target_user_id = person.user_id or user_id
     await audit.record(connection, by, "user.unmerge", target_user_id, {"from": source_user_id})
     ended = await merges.find_ended(connection, merge.source_id, merge.at)

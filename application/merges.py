@@ -15,8 +15,10 @@ from application.derived_events import report_changes
 from application.identity_locks import find_profile, lock_users, retry_moved
 from application.merge_undo import UndoResult, undo_merge
 from application.people import unknown_person
+from application.people_due import report_due
 from application.profile_history import build_identity_change
 from application.profile_merges import merge_people
+from application.settled_people import PeopleDueError, require_settled
 from domain.access import Actor
 from domain.errors import ConflictError
 from domain.people.derived_events import Cause
@@ -105,8 +107,12 @@ class Merges:
 
     async def _attempt(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         async def try_once() -> T:
-            async with self._database.transaction() as connection:
-                return await act(connection)
+            while True:
+                try:
+                    async with self._database.transaction() as connection:
+                        return await act(connection)
+                except PeopleDueError as due:
+                    await report_due(self._database, self._catalogue, due.ids, due.at)
 
         return await retry_moved(try_once, "the identities of these users keep changing; send it again")
 
@@ -121,6 +127,7 @@ async def _merge(
         raise ConflictError(f"{user_id} and {source_user_id} are one person already", user_id=user_id)
     ids = [source_id, target_id]
     people = await (await profiles.lock(connection, ids, with_said=ids)).get()
+    settled = await require_settled(connection, catalogue, ids)
     merged = {source_id: target_id}
     source = Source("operator", by.name, connection.clock.now(), by.name)
     await lock_accounts_of(connection, ids)
@@ -134,7 +141,7 @@ async def _merge(
     identity_change = build_identity_change(target_id, "merged", source_id, source)
     await profile_changes.insert(connection, [identity_change, *result.history])
     cause = Cause(uuid7(), people[target_id].user_id, None, source.at)
-    await report_changes(connection, catalogue, cause, source, result.changes, judged=[target_id])
+    await report_changes(connection, catalogue, cause, source, result.changes, settled, judged=[target_id])
     row = await merges.by_source(connection, source_id)
     if row is None:
         raise ValueError("the merge was recorded in this transaction")

@@ -12,6 +12,7 @@ from application.catalogue import Catalogue
 from application.derived_events import report_changes
 from application.ingest import Ingest
 from application.people import lock_person
+from application.settled_people import settle_people
 from application.statements import ask_for_people, write_people
 from domain.access import Actor
 from domain.channels.kinds import CHANNELS, normalized_addresses
@@ -78,6 +79,7 @@ async def set_suppressions(
         for kind in _REFUSALS[reason is None]
     ]
     suppressions = [Statement("suppressed", channel, reason, said, source) for channel, reason in reasons.items()]
+    settled = await settle_people(connection, catalogue, [person.id])
     async with connection.pipeline():
         asked = await ask_for_people(
             connection, [person.id], {person.id: suppressions}, of_addresses, with_consent=False
@@ -86,7 +88,7 @@ async def set_suppressions(
         if written.history:
             await profile_changes.insert(connection, written.history)
     cause = Cause(uuid7(), person.user_id, None if person.user_id else anonymous_id, source.at)
-    await report_changes(connection, catalogue, cause, source, written.changes())
+    await report_changes(connection, catalogue, cause, source, written.changes(), settled)
 
 
 # The refusals of an address that a suppression sets, and those that are lifted.

@@ -4,6 +4,7 @@ from uuid_utils.compat import uuid7
 
 from application.catalogue import Catalogue
 from application.derived_events import report_changes
+from application.settled_people import settle_people
 from application.statements import set_stage
 from domain.access import Actor
 from domain.deployment_documents import LIFECYCLE
@@ -34,6 +35,7 @@ async def set_stage_by_hand(
     if stage is not None and stages and (fault := explain_stated_stage(stage, stages)) is not None:
         raise InvalidRequestError(f"{fault[0]}. {fault[1]}")
     source = Source("operator", by.name, connection.clock.now(), by.name)
+    settled = await settle_people(connection, catalogue, [person.id])
     written = await set_stage(connection, person.id, stage, source)
     cause = Cause(uuid7(), person.user_id, None if person.user_id else anonymous_id, source.at)
-    await report_changes(connection, catalogue, cause, source, written.changes())
+    await report_changes(connection, catalogue, cause, source, written.changes(), settled)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from application import turns
 from application.segment_facts import read_segment_facts
+from application.settled_people import PeopleDueError
 from domain.people.computed.counter import EventCounter
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
@@ -41,14 +42,6 @@ class TraitUpdate:
     changes: list[tuple[UUID, ValueChange]]
 
 
-class PeopleDueError(Exception):
-    """Time has changed people since the last look at them: that is reported first."""
-
-    def __init__(self, ids: Collection[UUID]) -> None:
-        super().__init__(f"{len(ids)} people are due")
-        self.ids = ids
-
-
 @dataclass(frozen=True, slots=True)
 class PendingStates:
     """The requested states of the people of events; `arrived` is in order of arrival.
@@ -74,7 +67,7 @@ class PendingStates:
         rows = await self.states.get()
         history = await self.history.get() if self.history else []
         if due := self._find_due(rows, people, at):
-            raise PeopleDueError(due)
+            raise PeopleDueError(due, at)
         facts = await read_segment_facts(connection, self.segments, {one.profile_id for one in self.arrived})
 
         def build(profile_id: UUID, state: ComputedState, segments: Memberships, at: datetime) -> Profile:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from application.accounts import ChangeOfAccount
 from application.catalogue import Catalogue
 from application.derived_events import JudgeRequest, judge_people, report_caused
+from application.settled_people import SettledPeople, settle_people
 from domain.journey.listeners import Listeners
 from domain.people.derived_events import Cause, CausedChange, ValueChange, cause_of
 from domain.people.profile_state import Source
@@ -120,7 +121,9 @@ class AnnounceHandler:
             )
         )
         # Together: the accounts that joins and leaves concern are locked before any journey.
-        await report_caused(connection, self._catalogue, await self._judge(connection, changes), changes)
+        settled = await settle_people(connection, self._catalogue, still)
+        judged = await self._judge(connection, changes, settled)
+        await report_caused(connection, self._catalogue, [*settled.changes, *judged], changes)
         is_last = len(members) < MEMBERS
         if is_last:
             await operations.delete(connection, operation.id)
@@ -131,7 +134,9 @@ class AnnounceHandler:
             is_last=is_last,
         )
 
-    async def _judge(self, connection: Connection, changes: Sequence[CausedChange]) -> list[CausedChange]:
+    async def _judge(
+        self, connection: Connection, changes: Sequence[CausedChange], settled: SettledPeople
+    ) -> list[CausedChange]:
         """Judge the members by the segments that read accounts."""
         affected = (await self._catalogue.load_segments(connection)).find_affected([ACCOUNT])
         last = {id: (change, cause) for id, change, cause in changes}
@@ -139,7 +144,7 @@ class AnnounceHandler:
             id: JudgeRequest(affected, replace(cause, listener=id), change.source)
             for id, (change, cause) in last.items()
         }
-        return await judge_people(connection, self._catalogue, requests)
+        return await judge_people(connection, self._catalogue, requests, settled)
 
 
 def _list_changes(
