@@ -109,11 +109,11 @@ class ActivityConsumer:
 
 
 async def _lock(connection: Connection, ids: Collection[UUID]) -> list[UUID]:
-    """Lock people; return the ids of those who are there."""
+    """Lock people; return their ids without those of people who are being erased."""
     locked = await (await profiles.lock(connection, ids)).get()
     if len(locked) < len(ids) and await activity.follow_merges(connection, set(ids) - locked.keys()):
         raise UnavailableError("a person was merged meanwhile: the page is read again", retry_after=1)
-    return list(locked)
+    return [id for id, person in locked.items() if not person.is_erased]
 
 
 async def _learn(

@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
 from domain.people.devices import Device
+from domain.people.erasure import CREATED_WHEN_ERASED
 from domain.people.registers import Registers, unpack
 from domain.people.sessions import Activity
 from domain.tracking.event import CallType, Event
@@ -37,7 +38,7 @@ SELECT profiles.id, profiles.context, profiles.said -> 'context' AS said,
         WHERE profile_id = profiles.id) AS activity,
        COALESCE((SELECT jsonb_agg(to_jsonb(known) - 'profile_id') FROM devices AS known
                  WHERE profile_id = profiles.id), '[]') AS devices
-FROM profiles WHERE id = ANY(%s) AND created_at < '9999-01-01'
+FROM profiles WHERE id = ANY(%s) AND created_at < %s
 """
 
 
@@ -46,7 +47,7 @@ async def read(connection: Connection, profile_ids: Collection[UUID]) -> Pending
 
     To write it, the caller locks the profiles first, in an earlier statement.
     """
-    cursor = await connection.execute(_READ, (list(profile_ids),))
+    cursor = await connection.execute(_READ, (list(profile_ids), CREATED_WHEN_ERASED))
     return PendingResult(cursor, lambda rows: {row["id"]: _as_learned(row) for row in rows})
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
-from domain.people.erasure import ErasurePhase
+from domain.people.erasure import CREATED_WHEN_ERASED, ErasurePhase
 from domain.people.identity import IDENTITY_KINDS, Identity, PersonRef
 from store.account_journeys import BEGAN_BY
 from store.addresses import Address
@@ -117,13 +117,14 @@ async def insert(connection: Connection, erasure: Erasure) -> None:
         )
         UPDATE profiles
         SET user_id = NULL, traits = '{}', consent = '{}', suppressed = '{}', context = '{}', said = '{}',
-            addresses = '{}', claims = '{}', stage = NULL, created_at = '9999-01-01T00:00:00Z'
+            addresses = '{}', claims = '{}', stage = NULL, created_at = %(created_at)s
         WHERE id = %(profile_id)s
         """,
         {
             "profile_id": erasure.profile_id,
             "erased_at": erasure.erased_at,
             "operation_id": erasure.operation_id,
+            "created_at": CREATED_WHEN_ERASED,
         },
     )
     await connection.execute(

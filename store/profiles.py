@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from domain.channels.kinds import normalized_addresses
 from domain.people.consent import ConsentFacts, consent_by_channel
+from domain.people.erasure import CREATED_WHEN_ERASED
 from domain.people.identity import IDENTITY_KINDS, Identity, Known, PersonRef, is_external
 from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.profile_state import STAGE, ProfileState
@@ -55,6 +56,11 @@ class Profile(Struct, LearnedFields, StagedFields, frozen=True):
     def consent(self) -> dict[str, bool]:
         """Whether marketing may be sent, by channel."""
         return consent_by_channel(ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses))
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the person is being erased: the profile stays until all of its rows are gone."""
+        return self.created_at >= CREATED_WHEN_ERASED
 
     def state(self) -> ProfileState:
         """The values with their stamps."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -20,6 +20,8 @@ ErasurePhase = Literal[
 ]
 # How a journey of an erased person ended, until its row is deleted.
 ERASED: Final = "erased"
+# The creation of a person who is being erased: after every clock, so that no audience has known them.
+CREATED_WHEN_ERASED: Final = datetime(9999, 1, 1, tzinfo=UTC)
 # How long the ids of an erased person are remembered as hashes: clients that were away report within it.
 ID_LIFETIME: Final = timedelta(days=30)
 # Characters that encoders escape for HTML, and the fields of calls that may hold an id as a number.
