@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from domain.long_work import TooMuchWork
 from domain.stream import StreamKind
 from store import stream, stream_consumers
 from store.database import Connection, Database
@@ -20,7 +21,7 @@ class Consumer(Protocol):
 
     `consume` gets a page in the transaction that moves the consumer on. So what it writes on this connection is done
     exactly once for each row; what it does elsewhere is done at least once, and must bear repetition. An error of it
-    repeats the page.
+    repeats the page; TooMuchWork, a smaller one.
     """
 
     @property
@@ -50,8 +51,18 @@ async def consume_page(database: Database, consumer: Consumer, limit: int = PAGE
     """Give a consumer its next page, in one transaction.
 
     None if another worker has the consumer. Nothing is written without rows: the next look begins at the same position,
-    which costs a few reads of an index.
+    which costs a few reads of an index. A page of more work than one transaction is taken in parts.
     """
+    while True:
+        try:
+            return await _consume_rows(database, consumer, limit)
+        except TooMuchWork:
+            if limit == 1:
+                raise
+            limit //= 2
+
+
+async def _consume_rows(database: Database, consumer: Consumer, limit: int) -> ConsumedPage | None:
     async with database.transaction() as connection:
         position = await stream_consumers.lock_consumer(connection, consumer.name)
         if position is None:

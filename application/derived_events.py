@@ -184,7 +184,7 @@ async def report_caused(
     """Store and route the events of changes that no event has made; echoes first.
 
     Echoes concern the journeys of people alone. The caller has locked the registry, then the people, and has written
-    and recorded the changes.
+    and recorded the changes. Raises TooMuchWork beyond one transaction, except for a single person.
     """
     listeners = await catalogue.listeners(connection)
     profile_events = [
@@ -204,9 +204,11 @@ async def report_caused(
     concerned = [one for one in profile_events if not one.is_echo]
     if concerned and listeners.concern_accounts(one.event for one in concerned):
         account_ids = (await ask_for_accounts(connection, (), concerned)).ids
-    pending = await routing.load_context(connection, listeners, profile_events, now, account_ids)
+    pending = await routing.load_context(
+        connection, listeners, profile_events, now, account_ids, unit=routing.by_person
+    )
     context = await pending.get(people)
-    result = await turns.run(routing.route(profile_events, listeners, context, now))
+    result = await turns.run(routing.route(profile_events, listeners, context, now, routing.by_person))
     await routing.record(connection, catalogue, result, profile_events, now)
 
 

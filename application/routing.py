@@ -1,10 +1,11 @@
 """Routing of events to journeys: read the data, decide, and record the results."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
+import structlog
 from uuid_utils.compat import uuid7
 
 from application.accounts import read_accounts
@@ -26,6 +27,8 @@ from store.journeys import Entered, GoalSought
 from store.outbox import OutboxMessage
 from store.profiles import Profile
 
+log = structlog.get_logger()
+
 NO_PEOPLE: Mapping[UUID, Profile] = {}
 # For one person in one campaign, the ended journeys that may still reach their goal. Each goal event is evaluated for
 # each.
@@ -38,18 +41,31 @@ MAX_RECEIVED = 5_000
 # rules compared with an event: 2 to 8 µs each, 25 µs at most. The bound of one transaction limits how long it holds the
 # locks of its people.
 MAX_WORK = 20_000
+# The events that are in one transaction whatever work they take, by an id that they share.
+Unit = Callable[[ProfileEvent], UUID]
+
+
+def by_event(profile_event: ProfileEvent) -> UUID:
+    """Return the id of a reported event: those derived from it belong to it."""
+    return profile_event.reported_id
+
+
+def by_person(profile_event: ProfileEvent) -> UUID:
+    """Return the id of a person: a transaction that has judged them reports all of it."""
+    return profile_event.profile_id
 
 
 @dataclass(frozen=True, slots=True)
 class PendingContext:
     """The pending results about the journeys that events concern. None was not needed.
 
-    The batch of `profile_events` can be split between events of different `reported` ids. Accounts are read if any
-    condition or journey `reads_accounts`.
+    The batch of `profile_events` can be split between units. Accounts are read if any condition or journey
+    `reads_accounts`.
     """
 
     connection: Connection
     profile_events: Sequence[ProfileEvent]
+    unit: Unit
     reads_accounts: bool
     active: PendingResult[list[Journey]]
     past: PendingResult[list[Journey]] | None
@@ -57,10 +73,10 @@ class PendingContext:
     received: PendingResult[list[StoredEvent]] | None
 
     async def get(self, people: Mapping[UUID, Profile], as_of: Mapping[UUID, Profile] = NO_PEOPLE) -> RoutingContext:
-        """Return the context of the events. Raises TooMuchWork if it exceeds one event's."""
+        """Return the context of the events. Raises TooMuchWork if it exceeds that of one unit."""
         stored = await self.received.get() if self.received else []
-        if len(stored) > MAX_RECEIVED and len(reported := _reported_ids(self.profile_events)) > 1:
-            raise TooMuchWork(reported[len(reported) // 2])
+        if len(stored) > MAX_RECEIVED and len(firsts := _first_events(self.profile_events, self.unit)) > 1:
+            raise TooMuchWork(firsts[len(firsts) // 2].reported_id)
         received = [ProfileEvent(one.profile_id, one.event) for one in stored]
         # Members of the account of an entry, whose events are read alone.
         others = {one.profile_id for one in received} - people.keys()
@@ -80,26 +96,41 @@ class PendingContext:
         )
 
 
-def _reported_ids(profile_events: Iterable[ProfileEvent]) -> list[UUID]:
-    return list(dict.fromkeys(profile_event.reported_id for profile_event in profile_events))
+def _first_events(profile_events: Iterable[ProfileEvent], unit: Unit) -> list[ProfileEvent]:
+    """Return the first event of each unit."""
+    firsts: dict[UUID, ProfileEvent] = {}
+    for profile_event in profile_events:
+        firsts.setdefault(unit(profile_event), profile_event)
+    return list(firsts.values())
 
 
 def route(
-    profile_events: Sequence[ProfileEvent], listeners: Listeners, context: RoutingContext, received_at: datetime
+    profile_events: Sequence[ProfileEvent],
+    listeners: Listeners,
+    context: RoutingContext,
+    received_at: datetime,
+    unit: Unit = by_event,
 ) -> LongWork[RoutingResult]:
     """Route events. The caller has locked the people and the journeys.
 
     A piece of work evaluates a few conditions of one rule. Raises TooMuchWork beyond MAX_WORK, except for a single
-    event with those derived from it.
+    unit.
     """
     router = routing.Router(listeners, context, profile_events, received_at, iter(uuid7, None))
     steps = 0
     for profile_event in profile_events:
-        if profile_event.reported_id != profile_events[0].reported_id and steps + router.work > MAX_WORK:
+        if unit(profile_event) != unit(profile_events[0]) and steps + router.work > MAX_WORK:
             raise TooMuchWork(profile_event.reported_id)
         for _ in router.take(profile_event):
             steps += 1
             yield
+    if steps + router.work > MAX_WORK and len(_first_events(profile_events, unit)) == 1:
+        log.warning(
+            "event exceeded work of one transaction",
+            cause=str(profile_events[0].reported_id),
+            work=steps + router.work,
+            most=MAX_WORK,
+        )
     return router.result
 
 
@@ -152,6 +183,7 @@ async def load_context(
     account_ids: Collection[str] = (),
     *,
     leaving: bool = False,
+    unit: Unit = by_event,
 ) -> PendingContext:
     """Lock the journeys of locked people and accounts, and request their data.
 
@@ -181,7 +213,7 @@ async def load_context(
     entering = [profile_event for profile_event in profile_events if listeners.entries(profile_event.event)]
     reads_accounts = listeners.may_look_at_accounts or bool(account_ids)
     if not entering:
-        return PendingContext(connection, profile_events, reads_accounts, active, past, None, None)
+        return PendingContext(connection, profile_events, unit, reads_accounts, active, past, None, None)
     entrants = {profile_event.profile_id for profile_event in entering}
     versions = listeners.versions_let_in(profile_event.event for profile_event in entering)
     last = await journeys.last_entries(connection, entrants, {version.key for version in versions}, account_ids)
@@ -197,9 +229,9 @@ async def load_context(
         max(oldest, min(profile_event.event.timestamp for profile_event in entering)),
         # In the order of their arrival.
         but=[profile_event.event.id for profile_event in profile_events],
-        limit=MAX_RECEIVED + 1 if len(_reported_ids(profile_events)) > 1 else None,
+        limit=MAX_RECEIVED + 1 if len(_first_events(profile_events, unit)) > 1 else None,
     )
-    return PendingContext(connection, profile_events, reads_accounts, active, past, last, received)
+    return PendingContext(connection, profile_events, unit, reads_accounts, active, past, last, received)
 
 
 def _entry_decisions(result: RoutingResult, at: datetime) -> list[Decision]:

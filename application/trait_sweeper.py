@@ -56,7 +56,9 @@ class Sweeper:
                 number = await self._page(now, limit)
                 break
             except TooMuchWork:
-                limit = max(1, limit // 2)
+                if limit == 1:
+                    raise
+                limit //= 2
         return SweepResult(number, 0.0 if due_at is None else max(0.0, (now - due_at).total_seconds()), 0.0)
 
     async def _page(self, now: datetime, limit: int) -> int:

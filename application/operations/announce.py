@@ -13,6 +13,7 @@ from application.catalogue import Catalogue
 from application.derived_events import JudgeRequest, judge_people, report_caused
 from application.settled_people import SettledPeople, settle_people
 from domain.journey.listeners import Listeners
+from domain.long_work import TooMuchWork
 from domain.people.derived_events import Cause, CausedChange, ValueChange, cause_of
 from domain.people.profile_state import Source
 from domain.people.segments.deployed import DeployedSegments
@@ -110,6 +111,25 @@ class AnnounceHandler:
             connection, parameters.account_id, role=None, limit=MEMBERS, after=operation.cursor
         )
         ids = [member.profile_id for member in members]
+        taken = ids
+        while True:
+            try:
+                async with connection.transaction():
+                    number = await self._report(connection, parameters, taken)
+                break
+            except TooMuchWork:
+                if len(taken) == 1:
+                    raise
+                taken = taken[: len(taken) // 2]
+        is_last = len(members) < MEMBERS and len(taken) == len(ids)
+        if is_last:
+            await operations.delete(connection, operation.id)
+        return Page(
+            cursor=taken[-1] if taken else operation.cursor, done=number, counts={"members": number}, is_last=is_last
+        )
+
+    async def _report(self, connection: Connection, parameters: AnnounceParameters, ids: Sequence[UUID]) -> int:
+        """Report to some people; return how many of them are members."""
         people = await (await profiles.lock(connection, ids)).get()
         # Who has left, or was merged, since the page was read hears of the account no more.
         still = people.keys() & await accounts.filter_members(connection, parameters.account_id, people)
@@ -124,15 +144,7 @@ class AnnounceHandler:
         settled = await settle_people(connection, self._catalogue, still)
         judged = await self._judge(connection, changes, settled)
         await report_caused(connection, self._catalogue, [*settled.changes, *judged], changes)
-        is_last = len(members) < MEMBERS
-        if is_last:
-            await operations.delete(connection, operation.id)
-        return Page(
-            cursor=ids[-1] if ids else operation.cursor,
-            done=len(still),
-            counts={"members": len(still)},
-            is_last=is_last,
-        )
+        return len(still)
 
     async def _judge(
         self, connection: Connection, changes: Sequence[CausedChange], settled: SettledPeople
