@@ -124,9 +124,9 @@ async def _learn(
     *,
     awaits_end: bool,
 ) -> tuple[list[NewReport], dict[UUID, Event]]:
-    """Write what is new of locked people; return ended and opened sessions, and people.
+    """Write what is new of locked people; return sessions and people.
 
-    Each of these comes with their last event.
+    The sessions have ended or opened. Each person comes with their last event.
     """
     said = {id: statements for id, statements in changed.items() if statements}
     written = await write_people(connection, await ask_for_people(connection, changed, said, with_consent=False))

@@ -73,7 +73,10 @@ class PendingContext:
     received: PendingResult[list[StoredEvent]] | None
 
     async def get(self, people: Mapping[UUID, Profile], as_of: Mapping[UUID, Profile] = NO_PEOPLE) -> RoutingContext:
-        """Return the context of the events. Raises TooMuchWork if it exceeds that of one unit."""
+        """Return the context of the events.
+
+        Raises TooMuchWork if it exceeds that of one unit.
+        """
         stored = await self.received.get() if self.received else []
         if len(stored) > MAX_RECEIVED and len(firsts := _first_events(self.profile_events, self.unit)) > 1:
             raise TooMuchWork(firsts[len(firsts) // 2].reported_id)
@@ -126,7 +129,7 @@ def route(
             yield
     if steps + router.work > MAX_WORK and len(_first_events(profile_events, unit)) == 1:
         log.warning(
-            "event exceeded work of one transaction",
+            "work of one transaction exceeded",
             cause=str(profile_events[0].reported_id),
             work=steps + router.work,
             most=MAX_WORK,

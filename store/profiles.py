@@ -59,7 +59,7 @@ class Profile(Struct, LearnedFields, StagedFields, frozen=True):
 
     @property
     def is_erased(self) -> bool:
-        """Whether the person is being erased: the profile stays until all of its rows are gone."""
+        """Whether the person is being erased: the profile stays until its rows are gone."""
         return self.created_at >= CREATED_WHEN_ERASED
 
     def state(self) -> ProfileState:

@@ -15,7 +15,7 @@ from tests.harness import PATIENCE
 USERS = [f"u{number}" for number in range(1, 6)]
 FOLLOW = WIN_BACK.replace("lapsing", "phones")
 TRAITS = "computed:\n  active: {any: '*', within: 1h}\n"
-EXCEEDED = "event exceeded work of one transaction"
+EXCEEDED = "work of one transaction exceeded"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -87,7 +88,9 @@ CHANGES: dict[str, tuple[str, Change]] = {
 }
 
 
-async def live(harness: LifecycleHarness, user: str, born: datetime, kind: str, *, is_late: bool) -> list[object]:
+async def live(
+    harness: LifecycleHarness, user: str, born: datetime, kind: str, *, is_late: bool
+) -> list[tuple[Any, ...]]:
     """Return who joined and left how long after their birth; a sweep that is late finds nothing left to do."""
     harness.set_clock(born)
     said = event(None, user, type="identify", at=born, email=f"{user}@example.com", consent={"email": True})
