@@ -43,7 +43,7 @@ _TEXTS = (cel.Type.STRING, cel.Type.DYN, NULLABLE_TEXT)
 _HAS_WINDOW_LIST = frozenset({"count", "sum", "min", "max", "first", "top"})
 _TYPES: Mapping[TraitFunction, TraitType] = {
     **{"count": "int", "any": "bool", "sum": "double", "min": "double", "max": "double"},
-    **{"top": "dyn", "distinct": "dyn", "sequence": "timestamp"},
+    **{"top": "dyn", "distinct": "dyn", "sequence": "timestamp", "rhythm": "double"},
 }
 _KEY = r"[a-z][a-z0-9_]{0,63}"
 # Words of CEL, which name no field there.
@@ -129,6 +129,7 @@ class TraitModel(DocumentModel):
     sequence: Annotated[
         Annotated[tuple[Counted, ...], Listed, Field(min_length=2, max_length=MAX_STEPS_OF_SEQUENCE)] | None, Given
     ] = Field(None, description="the last time at which these events had come in order: `[Viewed, Bought]`")
+    rhythm: _Given = Field(None, description="the time since the last event, in gaps that are usual for the person")
     where: Annotated[str | None, Given, condition(ExpressionScope.COMPUTED)] = Field(
         None, description="a condition in CEL over the event: which of them count"
     )
@@ -297,6 +298,8 @@ def _find_misplaced(path: Path, trait: Mapping[str, Any], function: str) -> Iter
     if "of" in trait and function not in _WITH_OF:
         said = f"`{function}` is of the events, and has no `of`"
         yield (*path, "of"), said, f"Leave it out, or compute {', '.join(sorted(_WITH_OF))}"
+    if "within" in trait and function == "rhythm":
+        yield (*path, "within"), "`rhythm` is of the latest events, and has no `within`", "Leave it out"
     if "by" in trait and function != "count":
         yield (*path, "by"), f"`{function}` has no `by`", "Leave it out: only `count` has one"
     if "keep" in trait and function != "distinct":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from domain.people import computed_document
-from domain.people.computed import aggregates, conditions, states, traits, window_log
+from domain.people.computed import aggregates, conditions, rhythm, states, traits, window_log
 from domain.people.computed.definition import DEFAULT_KEEP, TraitFunction
 from domain.people.computed.traits import ComputedTraits
 from tests.domain.people.computed.histories import START, definitions, rule
@@ -34,6 +34,8 @@ def test_the_bounds_are_those_of_the_code() -> None:
         f"cells of 1/{window_log.CELLS} of it",
         f"cells of 1/{traits.TOP_CELLS} of the window, each with {traits.MAX_TOP_VALUES_OF_CELL} values",
         f"up to {traits.MAX_TOP_VALUES} different values",
+        f"the latest {rhythm.MAX_INSTANTS} events; older ones",
+        f"stays at {rhythm.MAX_TENTHS // rhythm.TENTHS}.",
         f"up to `keep` different values, {DEFAULT_KEEP} if left out, at most {computed_document.MAX_KEEP}",
         f"texts of up to {conditions.MAX_COUNTED_CHARACTERS} characters",
         f"any value of up to {conditions.MAX_KEPT_BYTES:,} bytes",

@@ -33,7 +33,13 @@ PAGE = (Path(__file__).parents[2] / "docs" / "segments.md").read_text()
 SEGMENTS = re.findall(r"^```yaml segment\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 CAMPAIGNS = re.findall(r"^```yaml campaign\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 NAMES = DeployedNames(
-    {"orders": "int", "orders_30d": "int", "active_14d": "bool", "last_order_at": "timestamp"},
+    {
+        "orders": "int",
+        "orders_30d": "int",
+        "active_14d": "bool",
+        "last_order_at": "timestamp",
+        "order_rhythm": "double",
+    },
     ["lapsing-buyers", "staff"],
 )
 TRAITS = "computed:\n  orders: {count: Order Completed}\n  active_14d: {any: '*', within: 14d}\n"

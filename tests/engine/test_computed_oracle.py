@@ -47,6 +47,7 @@ SECOND = """
   by_topic: {count: Article Read, by: event.properties.topic}
   topics: {distinct: Article Read, of: event.properties.topic, within: 12d}
   read_then_bought: {sequence: [Article Read, Order Completed], within: 1d}
+  order_rhythm: {rhythm: Order Completed}
 """
 REFERENCE = """
 WITH one AS (
@@ -66,6 +67,21 @@ WITH one AS (
              AND earlier.timestamp < one.timestamp AND earlier.timestamp >= one.timestamp - interval '1 day'
          )) AS read_then_bought
   FROM one WHERE name = 'Order Completed' GROUP BY profile_id
+), latest AS (
+  SELECT profile_id, timestamp, lag(timestamp) OVER (PARTITION BY profile_id ORDER BY timestamp) AS before
+  FROM (
+    SELECT DISTINCT profile_id, timestamp,
+           dense_rank() OVER (PARTITION BY profile_id ORDER BY timestamp DESC) AS place
+    FROM one WHERE name = 'Order Completed'
+  ) AS instants WHERE place <= 64
+), gaps AS (
+  SELECT profile_id, max(timestamp) AS last, count(*) AS instants,
+         floor(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM timestamp - before) * 1000000)) AS gap
+  FROM latest GROUP BY profile_id
+), rhythms AS (
+  SELECT profile_id, (LEAST(100, floor(10 * GREATEST(0, extract(epoch FROM %(at)s - last)) * 1000000
+                                       / gap::numeric)) / 10)::float8 AS order_rhythm
+  FROM gaps WHERE instants > 2
 ), topics AS (
   SELECT profile_id, topic, count(*) AS number, max(timestamp) AS seen FROM one
   WHERE name = 'Article Read' AND topic IS NOT NULL GROUP BY profile_id, topic
@@ -79,11 +95,13 @@ WITH one AS (
 SELECT profiles.id, COALESCE(orders, 0) AS orders, COALESCE(big_orders, 0) AS big_orders, COALESCE(spent, 0) AS spent,
        least, most, first_order, COALESCE(spent_lately, 0) AS spent_lately, read_then_bought,
        top_topic, COALESCE(by_topic, '{}') AS by_topic, COALESCE(topics, '{}') AS topics, last_topic,
+       order_rhythm,
        EXISTS (SELECT FROM events WHERE events.profile_id = profiles.id
                                     AND timestamp > %(at)s - interval '3 days') AS active
 FROM profiles
 LEFT JOIN orders ON orders.profile_id = profiles.id
 LEFT JOIN articles ON articles.profile_id = profiles.id
+LEFT JOIN rhythms ON rhythms.profile_id = profiles.id
 """
 
 

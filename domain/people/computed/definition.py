@@ -7,11 +7,13 @@ from msgspec import Struct
 from domain.people.activity import is_activity
 from domain.tracking.event import Event
 
-TraitFunction = Literal["count", "any", "sum", "min", "max", "first", "last", "top", "distinct", "sequence"]
+TraitFunction = Literal["count", "any", "sum", "min", "max", "first", "last", "top", "distinct", "sequence", "rhythm"]
 # The type of a trait for conditions. `counts` are numbers by text. The events decide the type of a `dyn`.
 TraitType = Literal["int", "double", "timestamp", "bool", "counts", "dyn"]
 NamedEventType = Literal["track", "page", "screen"]
 
+# The types that say how often, whether or when there was an event, and nothing of what it says.
+_NO_VALUES: Final = frozenset[TraitType]({"int", "bool", "timestamp"})
 # A trait of any activity: the person did something.
 ANYTHING: Final = "*"
 DEFAULT_KEEP: Final = 50
@@ -45,6 +47,16 @@ class TraitRule(Struct, frozen=True, omit_defaults=True, kw_only=True):
     keep: int = DEFAULT_KEEP
     is_exact: bool = False
     server_sources: tuple[str, ...] = ()
+
+    @property
+    def changes_by_time(self) -> bool:
+        """Whether the value may change without an event."""
+        return self.function == "rhythm" or (self.within is not None and self.function != "sequence")
+
+    @property
+    def holds_values(self) -> bool:
+        """Whether the value is made of the contents of events."""
+        return self.type not in _NO_VALUES and self.function != "rhythm"
 
 
 class TraitDefinition(Struct, frozen=True):

@@ -2,13 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from domain.people.computed.definition import TraitDefinition, TraitType
+from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.traits import ComputedState, ComputedTraits
-
-# The types that say how often, whether or when there was an event, and nothing of what it says.
-_NO_VALUES: Final = frozenset[TraitType]({"int", "bool", "timestamp"})
 
 
 class DeployedTraits:
@@ -23,6 +20,7 @@ class DeployedTraits:
         self.building = tuple(definition for definition in self.definitions if definition.id not in ready)
         self.following = ComputedTraits(self.definitions)
         self.ready = ComputedTraits(definition for definition in self.definitions if definition.id in ready)
+        self._rules = {definition.key: definition.rule for definition in self.definitions}
         self._ids = frozenset(str(definition.id) for definition in self.definitions)
 
     def view(self, state: ComputedState, at: datetime) -> Mapping[str, Any]:
@@ -36,7 +34,7 @@ class DeployedTraits:
 
     def is_unverified(self, key: str) -> bool:
         """Return whether a trait holds values of events, which anyone may have reported."""
-        return self.following.types.get(key) not in _NO_VALUES
+        return key not in self._rules or self._rules[key].holds_values
 
     def list_unverified(self) -> frozenset[str]:
         """Return the keys of the traits that hold values of events."""

@@ -9,6 +9,7 @@ from domain.epoch import from_microseconds, to_microseconds
 from domain.people.computed.aggregates import Aggregate, Count, CountBy, CountedEvent, Extreme, First, Last, Sum, Top
 from domain.people.computed.conditions import NOT_COUNTED, EventReading
 from domain.people.computed.definition import TraitDefinition, TraitRule, TraitType, is_selected
+from domain.people.computed.rhythm import Rhythm
 from domain.people.computed.states import Completion, Distinct, Ever, LastWithin, Lately, Total, TraitState
 from domain.people.computed.window_log import CELLS, MAX_ENTRIES, MAX_EXACT_ENTRIES, WindowLog
 from domain.tracking.event import Event, Trust
@@ -174,6 +175,8 @@ def _make_state(rule: TraitRule) -> TraitState:
     match rule.function:
         case "sequence":
             return Completion()
+        case "rhythm":
+            return Rhythm()
         case "any":
             return Ever() if window is None else Lately(window)
         case "distinct":

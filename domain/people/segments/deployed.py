@@ -101,9 +101,7 @@ class DeployedSegments:
         self.places = places
         self._timezone = timezone
         self._ids = {one.key: one.id for one in known}
-        windowed = frozenset(
-            one.key for one in traits.definitions if one.rule.within is not None and one.rule.function != "sequence"
-        )
+        timed_traits = frozenset(one.key for one in traits.definitions if one.rule.changes_by_time)
         # The stages of the life cycle by segment, in their order; empty before one is applied.
         self.stages = {
             one.id: stage_of_segment(one.key)
@@ -111,7 +109,7 @@ class DeployedSegments:
             if one.rule.exclusive == LIFECYCLE
         }
         self._units = _order(
-            [_Unit([_Part(one, self._ids, self.stages) for one in group], windowed) for group in _group(known)]
+            [_Unit([_Part(one, self._ids, self.stages) for one in group], timed_traits) for group in _group(known)]
         )
         self._unit_of = {part.definition.id: unit for unit in self._units for part in unit.parts}
         waiting = {unit for unit in self._units if not unit.computed <= traits.ready.types.keys()}
@@ -382,7 +380,7 @@ class _Part:
 class _Unit:
     """A segment, or an exclusive group: what is judged together."""
 
-    def __init__(self, parts: Sequence[_Part], windowed: Collection[str]) -> None:
+    def __init__(self, parts: Sequence[_Part], timed_traits: Collection[str]) -> None:
         self.parts = parts
         self.ids = frozenset(part.definition.id for part in parts)
         self.group = parts[0].definition.rule.exclusive
@@ -390,7 +388,7 @@ class _Unit:
         self.computed = frozenset(key for part in parts for key in part.condition.computed)
         self.inputs = frozenset(name for part in parts for name in list_inputs(part.condition.checked))
         reads_time = any(part.condition.checked.reads_time for part in parts)
-        self.is_timed = reads_time or not self.computed.isdisjoint(windowed)
+        self.is_timed = reads_time or not self.computed.isdisjoint(timed_traits)
 
     def evaluate(self, roots: Roots) -> tuple[set[int], datetime | None]:
         """Return the ids of the segments that hold, and when that may change."""

@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
 from random import Random
+from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +17,18 @@ from domain.tracking.event import Event
 START = datetime(2026, 11, 1, tzinfo=UTC)
 BOUGHT = EventSelector("track", "Bought")
 
-_TYPES: dict[str, TraitType] = {"count": "int", "any": "bool", "sum": "double", "min": "double", "max": "double"}
+_TYPES: dict[str, TraitType] = {
+    "count": "int",
+    "any": "bool",
+    "sum": "double",
+    "min": "double",
+    "max": "double",
+    "rhythm": "double",
+}
 
 
 def rule(function: TraitFunction, **changes: Any) -> TraitRule:
-    of = None if function in ("count", "any", "sequence") else "event.properties.value"
+    of = None if function in ("count", "any", "sequence", "rhythm") else "event.properties.value"
     if function in ("top", "distinct"):
         of = "event.properties.topic"
     kind = (
@@ -78,8 +88,19 @@ def reference(rule: TraitRule, events: Sequence[Event], at: datetime) -> Any:
         "last": lambda: found[-1][1] if found else None,
         "top": lambda: _most_frequent([value for _, value in plain]),
         "distinct": lambda: _latest(plain)[: rule.keep],
+        "rhythm": lambda: _count_gaps(sorted({one.timestamp for one in chosen})[-64:], at),
     }
     return values[rule.function]()
+
+
+def _count_gaps(instants: Sequence[datetime], at: datetime) -> float | None:
+    """Return the time since the last instant in median gaps, in tenths."""
+    if len(instants) < 3:
+        return None
+    microsecond = timedelta(microseconds=1)
+    gap = int(median((later - earlier) // microsecond for earlier, later in pairwise(instants)))
+    passed = max(timedelta(), at - instants[-1]) // microsecond
+    return min(100, int(10 * Fraction(passed, gap))) / 10
 
 
 def _decimal(value: float) -> Decimal:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -29,6 +30,7 @@ def each_rule() -> dict[str, TraitRule]:
         rules[f"{function}_of_day"] = rule(
             function, within=DAY, events=(*rule(function).events, EventSelector("track", "Seen"))
         )
+    rules |= {"rhythm": rule("rhythm")}
     rules |= {"by": rule("count", by=TOPIC), "by_lately": rule("count", by=TOPIC, within=2 * DAY)}
     rules |= {"first_at": rule("first", of=None), "last_at": rule("last", of=None, within=DAY)}
     return rules | {"few": rule("distinct", keep=3), "few_lately": rule("distinct", keep=3, within=2 * DAY)}
@@ -204,6 +206,30 @@ def test_a_sum_is_of_decimals() -> None:
         state = traits.fold(state, event(START + timedelta(seconds=number), properties={"value": value}))
     assert traits.values(state, START)["spent"] == 3.3
     assert state == {"1": "3.3"}
+
+
+def test_a_rhythm_is_that_of_the_latest_64_instants() -> None:
+    draw = Random(9)
+    traits = ComputedTraits(definitions(rhythm=rule("rhythm")))
+    hours = [event(START - timedelta(hours=number)) for number in range(64)]
+    days = [event(START - timedelta(days=3 + number)) for number in range(200)]
+    state = fold_in_parts(traits, [*hours, *days, event(START, id=UUID(int=1))], draw)
+    assert len(state["1"]) == 64
+    assert traits.values(state, START + timedelta(minutes=90, microseconds=-1)) == {"rhythm": 1.4}
+    assert traits.next_change(state, START + timedelta(minutes=89), ["rhythm"]) == START + timedelta(minutes=90)
+    assert traits.values(state, START + timedelta(minutes=90)) == {"rhythm": 1.5}
+    # It ends at ten gaps, and so does the following of time.
+    assert traits.values(state, START + timedelta(days=99)) == {"rhythm": 10.0}
+    assert traits.next_change(state, START + timedelta(hours=10), ["rhythm"]) is None
+    assert traits.next_change(state, START + timedelta(hours=10, microseconds=-1), ["rhythm"]) == START + 10 * HOUR
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_single_gap_is_not_a_rhythm(count: int) -> None:
+    traits = ComputedTraits(definitions(rhythm=rule("rhythm")))
+    state = fold_in_parts(traits, [event(START + timedelta(days=number)) for number in range(count)], Random(1))
+    assert traits.values(state, START + timedelta(days=9)) == {"rhythm": None}
+    assert traits.next_change(state, START, ["rhythm"]) is None
 
 
 def test_no_event_gives_values_without_one() -> None:
