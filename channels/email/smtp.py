@@ -8,7 +8,6 @@ import asyncio
 import re
 import socket
 import ssl
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,6 +15,7 @@ from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPRe
 
 from channels.email import mail_format
 from channels.email.mail_format import Mail, NamedAddress
+from channels.email.smtp_connections import SmtpConnection, SmtpConnections
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.tls import public_authorities
 from domain.people.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
@@ -26,6 +26,7 @@ from domain.sending.providers.smtp import Security, SmtpModel
 COMMAND_SECONDS = 20
 TOTAL_SECONDS = 50
 
+CLOSING = 421
 _LOGIN_REQUIRED = frozenset({530, 534, 535, 538})
 _PROVIDER_ID = re.compile(r"\b(?:queued as |id=)(\S+)", re.IGNORECASE)
 _DETAIL_CHARACTERS = 300
@@ -41,6 +42,9 @@ class SmtpStep(Enum):
     RCPT = "rcpt"
     DATA = "data"
     HANDED_OVER = "end of data"
+
+
+_OF_MAIL = frozenset({SmtpStep.MAIL, SmtpStep.RCPT, SmtpStep.DATA, SmtpStep.HANDED_OVER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class _Progress:
 
 
 class Smtp:
-    """Hands messages to one SMTP server, on a connection of its own for each.
+    """Hands messages to one SMTP server, on connections that are kept for a while.
 
     `security` is "tls" from the first byte, "starttls", which is never skipped, or "none". `tls_context` replaces the
     machine's certificate authorities, for a server with a private one. `seconds` bounds a delivery as a whole.
@@ -86,6 +90,7 @@ class Smtp:
         self._security = security
         self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
+        self._connections = SmtpConnections(self._client)
 
     def account(self, message: Outbound) -> str:
         return self._host
@@ -100,15 +105,21 @@ class Smtp:
         except ValueError:
             return Rejected("invalid_message", "a header holds a control character, or a sender is not an address")
         progress = _Progress()
-        smtp = self._client()
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._send(smtp, envelope, progress)
+                while True:
+                    connection = self._connections.take()
+                    try:
+                        return await self._send_by(connection, envelope, progress)
+                    except (SMTPException, OSError) as error:
+                        if not (connection.is_kept and _is_lost(progress.step, error)):
+                            raise
         # ValueError: an answer may be undecodable, such as a login challenge that is not base64.
         except (SMTPException, OSError, ValueError) as error:
             return read_failure(progress.step, error, envelope.recipient)
-        finally:
-            smtp.close()
+
+    async def close(self) -> None:
+        self._connections.close()
 
     async def check(self) -> Unavailable | None:
         """Log in and quit without a message; return why that fails, else None."""
@@ -124,9 +135,6 @@ class Smtp:
         finally:
             smtp.close()
         return None
-
-    async def close(self) -> None:
-        """Each message has a connection of its own."""
 
     def _client(self) -> SMTP:
         return SMTP(
@@ -149,8 +157,31 @@ class Smtp:
             progress.step = SmtpStep.LOGIN
             await smtp.login(self._username, self._password or "")
 
-    async def _send(self, smtp: SMTP, envelope: Envelope, progress: _Progress) -> Delivery:
-        await self._open(smtp, progress)
+    async def _send_by(self, connection: SmtpConnection, envelope: Envelope, progress: _Progress) -> Delivery:
+        """Send a mail by a connection, and keep that if the server may take another."""
+        is_reusable = False
+        try:
+            if not connection.is_kept:
+                progress.step = SmtpStep.CONNECT
+                await self._open(connection.smtp, progress)
+            delivery = await self._send(connection, envelope, progress)
+            is_reusable = True
+        except SMTPResponseException as error:
+            is_reusable = progress.step in _OF_MAIL and error.code not in _LOGIN_REQUIRED | {CLOSING}
+            connection.needs_reset = progress.step is not SmtpStep.HANDED_OVER
+            raise
+        finally:
+            if is_reusable:
+                self._connections.give_back(connection)
+            else:
+                connection.smtp.close()
+        return delivery
+
+    async def _send(self, connection: SmtpConnection, envelope: Envelope, progress: _Progress) -> Delivery:
+        smtp = connection.smtp
+        if connection.needs_reset:
+            progress.step = SmtpStep.MAIL
+            await _reset(connection)
         if envelope.needs_utf8 and not smtp.supports_extension("smtputf8"):
             return Rejected("invalid_address", "the address needs SMTPUTF8, which the server does not offer")
         encoding, options = ("utf-8", ["SMTPUTF8"]) if envelope.needs_utf8 else ("ascii", [])
@@ -199,6 +230,21 @@ async def _greet(smtp: SMTP) -> None:
         await smtp.helo()
 
 
+async def _reset(connection: SmtpConnection) -> None:
+    try:
+        await connection.smtp.rset()
+    except SMTPResponseException as error:
+        raise SMTPServerDisconnected(f"RSET was refused: {error.code}") from error
+    connection.needs_reset = False
+
+
+def _is_lost(step: SmtpStep, error: Exception) -> bool:
+    """Whether the server has closed a kept connection, and has nothing of this mail."""
+    if step is SmtpStep.HANDED_OVER:
+        return False
+    return error.code == CLOSING if isinstance(error, SMTPResponseException) else True
+
+
 async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Delivery:
     protocol, transport = smtp.protocol, smtp.transport
     if protocol is None or not isinstance(transport, asyncio.WriteTransport):
@@ -211,9 +257,6 @@ async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Del
     protocol.write(b".\r\n")
     progress.step = SmtpStep.HANDED_OVER
     reply = await protocol.read_response()
-    # A polite QUIT must not wait: the outcome is known, and a cancellation here would lose it.
-    with suppress(SMTPException):
-        protocol.write(b"QUIT\r\n")
     if 200 <= reply.code < 300:
         found = _PROVIDER_ID.search(reply.message)
         return Accepted(found[1].rstrip(".,;)") if found else None)
