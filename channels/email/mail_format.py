@@ -8,13 +8,13 @@ The module needs only the standard library, so that one test runs it under every
 """
 
 import re
-from base64 import b64encode
+from base64 import b64encode, encodebytes
+from binascii import b2a_qp
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
+from hashlib import sha256
 
 # RFC 5322, 2.1.1: a line has at most 998 characters, and should have 78. RFC 2047, 2: at most 76 with encoded words.
 MAX_LINE = 998
@@ -71,11 +71,25 @@ def write(mail: Mail) -> bytes:
 
 
 def _body(text: str, html: str) -> bytes:
-    """Build both alternatives in 7bit, since a server need not offer 8BITMIME."""
-    body = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-    body.set_content(text)
-    body.add_alternative(html, subtype="html")
-    return body.as_bytes()
+    """Build both alternatives in 7bit, since a server need not offer 8BITMIME (RFC 2046, 5.1.4)."""
+    parts = [_part("plain", text), _part("html", html)]
+    # A part would have to hold the digest of itself.
+    boundary = f"=_{sha256(b'&'.join(parts)).hexdigest()[:40]}".encode()
+    head = b'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
+    return head + b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts) + b"--" + boundary + b"--\r\n"
+
+
+def _part(subtype: str, content: str) -> bytes:
+    # Not as text: that would break lines at other characters, too.
+    lines = content.encode().splitlines()
+    body = b"".join(line + b"\r\n" for line in lines)
+    if body.isascii() and all(len(line) <= MAX_LINE for line in lines):
+        encoding = b"7bit"
+    else:
+        quoted, packed = b2a_qp(body), encodebytes(body).replace(b"\n", b"\r\n")
+        encoding, body = (b"base64", packed) if len(packed) < len(quoted) else (b"quoted-printable", quoted)
+    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: '.encode()
+    return head + encoding + b"\r\n\r\n" + body
 
 
 def _text_header(name: str, value: str) -> str:

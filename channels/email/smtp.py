@@ -10,6 +10,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
@@ -293,6 +294,8 @@ def _tidy(text: str, recipient: str | None) -> str:
     return " ".join(hidden.split())[:_DETAIL_CHARACTERS]
 
 
+# Senders are constants of templates.
+@lru_cache(maxsize=1_000)
 def _mailbox(text: str) -> Mailbox:
     if (mailbox := parse_mailbox(text)) is None:
         raise ValueError("a sender is not an address")

@@ -109,7 +109,7 @@ def test_every_line_is_short(key: RSAPrivateKey) -> None:
     [
         ("nonsense", "PEM"),
         (pem(Ed25519PrivateKey.generate()), "not an RSA key"),
-        (pem(generate_private_key(65537, 1024), b"secret"), "has a password"),
+        (pem(generate_private_key(65537, 2048), b"secret"), "has a password"),
     ],
 )
 def test_an_unusable_key_is_refused(written: str, wrong: str) -> None:

@@ -9,12 +9,14 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from shutil import which
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.email import mail_format
@@ -106,6 +108,41 @@ def test_any_text_is_shown_literally(header: str, value: str) -> None:
     assert payload.isascii()
     assert [name for name, _ in found] == NAMES
     assert shown_in(header, dict(found)[header]) == value
+
+
+def bodies_of(payload: bytes) -> list[str]:
+    """The text and the HTML, as another implementation reads them, with `\\n` line ends."""
+    message = message_from_bytes(payload, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert not message.defects
+    parts = list(message.iter_parts())
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
+    assert not any(part.defects for part in parts)
+    return [part.get_payload(decode=True).decode().replace("\r\n", "\n") for part in parts]
+
+
+def lines_of(text: str) -> list[bytes]:
+    return text.encode().splitlines()
+
+
+BODY = st.text(st.characters(exclude_categories=["Cs"]))
+LONG = st.builds(lambda part, times: part * times, st.text("aäß=. \t\n", min_size=1, max_size=5), st.integers(1, 2_000))
+
+
+@given(text=BODY | LONG, html=BODY | LONG)
+@example(text=" trailing \t\n.\nFrom me\n--=_x--\n", html="x" * 998 + "\n" + "y" * 999)
+@example(text="ü" * 5_000, html="\u2028\x0b\x85")
+def test_any_body_arrives_as_it_was_written(text: str, html: str) -> None:
+    payload = write(a_mail(text=text, html=html))
+    assert payload.isascii()
+    assert b"\n" not in payload.replace(b"\r\n", b"")
+    assert all(len(line) <= mail_format.MAX_LINE for line in payload.split(b"\r\n"))
+    assert [lines_of(found) for found in bodies_of(payload)] == [lines_of(text), lines_of(html)]
+
+
+def test_a_repeated_mail_has_the_same_bytes() -> None:
+    assert write(MAIL) == write(a_mail())
+    assert write(MAIL) != write(a_mail(text="Other\n"))
 
 
 @pytest.mark.parametrize("header", HEADERS)

@@ -28,6 +28,7 @@ class Sink:
     taken: list[str] = field(default_factory=list)
     replies: dict[str, list[str]] = field(default_factory=dict)
     closed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    addressed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     # Mails that have begun wait until so many have.
     together: int = 0
     _begun: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -59,6 +60,7 @@ class Sink:
 
     async def _wait_for_others(self) -> None:
         async with self._begun:
+            self.addressed.release()
             self.together -= 1
             self._begun.notify_all()
             await self._begun.wait_for(lambda: self.together <= 0)
@@ -190,9 +192,7 @@ async def test_idle_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_cancelled_mail_ends_its_connection() -> None:
     async with running(sink := Sink(together=2)) as smtp:
         sending = asyncio.create_task(send(smtp, 1))
-        async with asyncio.timeout(60):
-            while not sink.connections or "RCPT" not in sink.connections[0]:
-                await asyncio.sleep(0)
+        await sink.addressed.acquire()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
