@@ -118,7 +118,7 @@ def bodies_of(payload: bytes) -> list[str]:
     parts = list(message.iter_parts())
     assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
     assert not any(part.defects for part in parts)
-    return [part.get_payload(decode=True).decode().replace("\r\n", "\n") for part in parts]
+    return [part.get_content().replace("\r\n", "\n") for part in parts if isinstance(part, EmailMessage)]
 
 
 def lines_of(text: str) -> list[bytes]:
