@@ -1,4 +1,4 @@
-"""DKIM signatures of mails that go straight to a mail server (RFC 6376), relaxed/relaxed, by an RSA key.
+"""DKIM signatures of mails (RFC 6376): relaxed/relaxed, by an RSA key.
 
 A receiver that asks for one-click unsubscription wants its headers signed (RFC 8058, 4).
 """
@@ -35,7 +35,10 @@ _LINE: Final = 72
 
 @dataclass(frozen=True, slots=True)
 class DkimSigner:
-    """Signs mails for `domain`, whose DNS has the public key at `{selector}._domainkey.{domain}`."""
+    """Signs mails for a domain.
+
+    Its DNS has the public key at `{selector}._domainkey.{domain}`.
+    """
 
     domain: str
     selector: str

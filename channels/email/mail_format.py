@@ -71,7 +71,7 @@ def write(mail: Mail) -> bytes:
 
 
 def _body(text: str, html: str) -> bytes:
-    """Build both alternatives in 7bit, since a server need not offer 8BITMIME (RFC 2046, 5.1.4)."""
+    """Build both alternatives in 7bit, since a server need not offer 8BITMIME."""
     parts = [_part("plain", text), _part("html", html)]
     # A part would have to hold the digest of itself.
     boundary = f"=_{sha256(b'&'.join(parts)).hexdigest()[:40]}".encode()
