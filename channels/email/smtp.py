@@ -8,20 +8,22 @@ import asyncio
 import re
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
 from channels.email import mail_format
+from channels.email.dkim import DkimSigner
 from channels.email.mail_format import Mail, NamedAddress
 from channels.email.smtp_connections import SmtpConnection, SmtpConnections
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.tls import public_authorities
 from domain.people.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Never, Outbound, Rejected, Unavailable
-from domain.sending.providers.smtp import Security, SmtpModel
+from domain.sending.outbound_secrets import SecretRefusal
+from domain.sending.providers.smtp import DkimModel, Security, SmtpModel
 
 # A provider answers within seconds in its busiest hour; the whole must end within an activity's minute.
 COMMAND_SECONDS = 20
@@ -66,8 +68,9 @@ class _Progress:
 class Smtp:
     """Hands messages to one SMTP server, on connections that are kept for a while.
 
-    `security` is "tls" from the first byte, "starttls", which is never skipped, or "none". `tls_context` replaces the
-    machine's certificate authorities, for a server with a private one. `seconds` bounds a delivery as a whole.
+    `security` is "tls" from the first byte, "starttls", which is never skipped, or "none". `dkim` signs the mails.
+    `tls_context` replaces the machine's certificate authorities, for a server with a private one. `seconds` bounds a
+    delivery as a whole.
     """
 
     name = "smtp"
@@ -81,6 +84,7 @@ class Smtp:
         password: str | None = None,
         security: Security = "starttls",
         *,
+        dkim: DkimSigner | None = None,
         tls_context: ssl.SSLContext | None = None,
         seconds: float = TOTAL_SECONDS,
     ) -> None:
@@ -89,6 +93,7 @@ class Smtp:
         self._username = username
         self._password = password
         self._security = security
+        self._dkim = dkim
         self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
         self._connections = SmtpConnections(self._client)
@@ -105,6 +110,8 @@ class Smtp:
             envelope = build(message, recipient)
         except ValueError:
             return Rejected("invalid_message", "a header holds a control character, or a sender is not an address")
+        if self._dkim is not None:
+            envelope = replace(envelope, payload=self._dkim.sign(envelope.payload, message.at))
         progress = _Progress()
         try:
             async with asyncio.timeout(self._seconds):
@@ -325,7 +332,16 @@ def open_smtp(settings: SmtpModel, context: ProviderContext) -> Smtp:
         username=settings.username,
         password=None if reference is None else context.secrets.for_host(reference, settings.host),
         security=settings.security,
+        dkim=None if settings.dkim is None else _open_signer(settings.dkim, context),
     )
+
+
+def _open_signer(settings: DkimModel, context: ProviderContext) -> DkimSigner:
+    pem = context.secrets.for_own_use(settings.key)
+    try:
+        return DkimSigner.read(settings.domain, settings.selector, pem)
+    except ValueError as error:
+        raise SecretRefusal("secret_refused", f"the DKIM key {settings.key} is of no use: {error}") from error
 
 
 def open_default(context: ProviderContext) -> Smtp:

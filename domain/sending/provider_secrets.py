@@ -31,8 +31,8 @@ class ProviderSecrets:
             )
         return secret.value
 
-    def for_verification(self, reference: SecretReference) -> str:
-        """Return a secret that stays here. Raises SecretRefusal."""
+    def for_own_use(self, reference: SecretReference) -> str:
+        """Return a secret that stays here, such as a key that signs. Raises SecretRefusal."""
         return self._find(reference).value
 
     def _find(self, reference: SecretReference) -> BoundSecret:

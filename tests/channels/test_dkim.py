@@ -18,9 +18,17 @@ from cryptography.hazmat.primitives.serialization import (
 
 from channels.email.dkim import DkimSigner
 from channels.email.smtp import build
+from channels.provider_kind import ProviderContext
+from channels.registry import open_provider
+from domain.errors import InvalidRequestError
 from domain.people.addresses import parse_email
-from domain.sending.delivery import Outbound
+from domain.sending.delivery import Accepted, ManagedProvider, Outbound
+from domain.sending.outbound_secrets import BoundSecret
+from domain.sending.provider_secrets import ProviderSecrets
+from domain.sending.providers_document import parse_providers
+from domain.sending.routes import ProviderRule
 from tests.channels.messages import ADDRESS, MAIL, mail
+from tests.channels.servers import Mailbox, smtp_server
 
 AT = datetime(2026, 11, 1, 10, tzinfo=UTC)
 
@@ -67,6 +75,40 @@ def is_valid(signed: bytes, key: RSAPrivateKey) -> bool:
 )
 def test_another_implementation_verifies_the_signature(message: Outbound, key: RSAPrivateKey) -> None:
     assert is_valid(sign(message, key), key)
+
+
+def opened(key: str, port: int) -> ManagedProvider:
+    """The provider of a document, with this secret."""
+    secrets = ProviderSecrets([BoundSecret(key, (), "/run/secrets/dkim.pem")])
+    text = f"""
+providers:
+  relay:
+    kind: smtp
+    channel: email
+    host: 127.0.0.1
+    port: {port}
+    security: none
+    dkim: {{domain: shop.example.com, selector: s1, key: {{file: /run/secrets/dkim.pem}}}}
+"""
+    [rule] = parse_providers(text, "providers.yaml")
+    assert isinstance(rule, ProviderRule)
+    return open_provider(rule, ProviderContext(secrets))
+
+
+async def test_a_provider_of_the_document_signs_what_it_delivers(key: RSAPrivateKey) -> None:
+    mailbox = Mailbox()
+    async with smtp_server(mailbox) as port:
+        provider = opened(pem(key), port)
+        assert isinstance(await provider.deliver(MAIL, ADDRESS), Accepted)
+        await provider.close()
+    [envelope] = mailbox.taken
+    assert envelope.original_content is not None
+    assert is_valid(envelope.original_content, key)
+
+
+def test_a_provider_whose_key_is_of_no_use_says_so() -> None:
+    with pytest.raises(InvalidRequestError, match=r"the DKIM key /run/secrets/dkim.pem is of no use: .*not an RSA key"):
+        opened(pem(Ed25519PrivateKey.generate()), 25)
 
 
 def test_a_mail_may_be_folded_and_respaced_on_its_way(key: RSAPrivateKey) -> None:

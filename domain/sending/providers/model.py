@@ -1,6 +1,6 @@
 """The base of a provider's settings: the keys that all kinds have."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -34,10 +34,18 @@ class ProviderModel(DocumentModel):
     )
 
     def secrets(self) -> Mapping[str, SecretReference]:
-        """Return the references of its settings, by their keys."""
-        values = {key: getattr(self, key) for key in type(self).model_fields}
-        return {key: value for key, value in values.items() if isinstance(value, SecretReference)}
+        """Return the references of its settings, by their keys, inner ones as `dkim.key`."""
+        return dict(_list_secrets(self))
 
     def dump(self) -> dict[str, Any]:
         """Return the settings as authors write them."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+def _list_secrets(model: DocumentModel) -> Iterator[tuple[str, SecretReference]]:
+    for key in type(model).model_fields:
+        value = getattr(model, key)
+        if isinstance(value, SecretReference):
+            yield key, value
+        elif isinstance(value, DocumentModel):
+            yield from ((f"{key}.{inner}", reference) for inner, reference in _list_secrets(value))

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from domain.campaign.schema import Given, Text, refuse
+from domain.campaign.schema import DocumentModel, Given, Text, refuse
 from domain.deployment.secrets import is_loopback
 from domain.sending.providers.model import ProviderModel
 from domain.sending.providers.secret_reference import SecretReference
@@ -12,6 +12,18 @@ from domain.sending.providers.secret_reference import SecretReference
 Security = Literal["none", "starttls", "tls"]
 HOST = r"^[A-Za-z0-9._-]+$|^\[?[0-9A-Fa-f:.]+\]?$"
 Host = Annotated[str, Field(min_length=1, max_length=253, pattern=HOST)]
+
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+Domain = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(?:\.{_LABEL})*$")]
+
+
+class DkimModel(DocumentModel):
+    """The signature of the mails (RFC 6376)."""
+
+    domain: Domain = Field(description="the domain that signs: that of the senders, or one above it")
+    selector: Domain = Field(description="the name of the key: its DNS record is `{selector}._domainkey.{domain}`")
+    key: SecretReference = Field(description="the private RSA key in PEM: `{file: /run/secrets/dkim.pem}`")
 
 
 class SmtpModel(ProviderModel):
@@ -29,6 +41,10 @@ class SmtpModel(ProviderModel):
     )
     security: Security = Field(
         "starttls", description="`tls` from the first byte, `starttls`, which is never skipped, or `none`"
+    )
+
+    dkim: Annotated[DkimModel | None, Given] = Field(
+        None, description="how mails are signed; left out, the server signs them"
     )
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ def test_a_secret_goes_to_its_hosts_and_an_unbound_one_to_a_fixed_host_only() ->
     assert SECRETS.for_host(RELAY, "Mail.example.com") == "value-of-relay"
     assert SECRETS.for_host(TOKEN, "api.example.com", is_fixed=True) == "value-of-token"
     assert SECRETS.for_host(FILE, "api.example.com", is_fixed=True) == "value-of-file"
-    assert SECRETS.for_verification(RELAY) == "value-of-relay"
+    assert SECRETS.for_own_use(RELAY) == "value-of-relay"
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_no_secret_goes_to_a_host_that_a_document_chose(
 )
 def test_what_the_deployment_does_not_leave_to_documents_is_missing(reference: SecretReference) -> None:
     with pytest.raises(SecretRefusal) as refused:
-        SECRETS.for_verification(reference)
+        SECRETS.for_own_use(reference)
     assert refused.value.reason == "secret_missing"

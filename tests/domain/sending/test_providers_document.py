@@ -41,6 +41,14 @@ def test_the_example_names_secrets_and_routes() -> None:
     assert others == RouteRule("email", ("relay", "second"), None, (95, 5), WarmUp("second", date(2026, 12, 1), daily))
 
 
+def test_the_secrets_of_a_provider_have_its_inner_ones() -> None:
+    dkim = "dkim: {domain: example.com, selector: s1, key: {file: /run/secrets/dkim.pem}}"
+    [relay] = parse_providers(document(RELAY.replace("}", f", {dkim}}}")), "providers.yaml")
+    assert isinstance(relay, ProviderRule)
+    assert {key: str(one) for key, one in relay.model().secrets().items()} == {"dkim.key": "/run/secrets/dkim.pem"}
+    assert relay.settings["dkim"]["key"] == {"file": "/run/secrets/dkim.pem"}
+
+
 def test_a_rule_is_shown_as_authors_write_it() -> None:
     rules = parse_providers(EXAMPLE.read_text(), EXAMPLE.name)
     shown = [to_document(rule) for rule in rules]
