@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -43,6 +43,13 @@ _CONSENT_CHANGE: dict[str, Any] = {
     "source_id": "019a4d6c-2b7a-7c31-9b0e-5f1f6f0c9a11",
     "source_name": None,
     "changes": {"email": {"before": True, "after": False}},
+    "proof": None,
+}
+_SUBSCRIPTION: dict[str, Any] = {
+    "is_allowed": True,
+    "refusal": None,
+    "state": "confirmed",
+    "given": {**_STATED, "value": True, "source": "link", "by": None},
 }
 _LISTED: dict[str, Any] = {
     "id": "019a4d6c-1111-7c31-9b0e-5f1f6f0c9a11",
@@ -97,6 +104,8 @@ _USER: dict[str, Any] = {
     "claims": {"traits.email": {**_STATED, "value": "a@example.net", "by": "browser:shop", "is_verified": False}},
     "identities": [{"kind": "user", "value": "u-4711"}, {"kind": "anonymous", "value": "a-1"}],
     "consent": {"email": _CONSENT},
+    "topics": {"newsletter": {"email": _SUBSCRIPTION}},
+    "pace": None,
     "consent_log": [_CONSENT_CHANGE],
     "accounts": [{"id": "acme", "role": "admin", "stated_at": _AT}],
     "segments": [
@@ -149,14 +158,24 @@ class ChannelConsent(ResponseModel):
     )
 
 
+class Subscription(ResponseModel):
+    is_allowed: bool = Field(description="whether a message about the topic may be sent on the channel")
+    refusal: str | None = Field(description="why it may not")
+    state: Literal["subscribed", "confirmed", "unsubscribed"] | None = Field(description="null if nothing was said")
+    given: StatedValue | None = Field(description="what the person has said: true or false")
+
+
 class ConsentChange(ResponseModel):
     at: datetime = Field(description="when it was stated")
     recorded_at: datetime
-    part: str = Field(examples=["consent"], description="consent, suppressed or addresses")
+    part: str = Field(examples=["consent"], description="consent, preferences, suppressed or addresses")
     source: str = Field(examples=["event"], description="event, import, link, operator, step or merge")
     source_id: str = Field(description="the id of the event or decision, or the operator")
     source_name: str | None = Field(examples=["backend"])
-    changes: dict[str, Any] = Field(description="the values before and after, by channel or address")
+    changes: dict[str, Any] = Field(description="the values before and after, by channel, topic or address")
+    proof: dict[str, str] | None = Field(
+        description="how it was given: the form, the version of its wording, the keyed hash of the client's address"
+    )
 
 
 class ComputedTraitValues(ResponseModel):
@@ -255,8 +274,10 @@ class User(ResponseModel):
     )
     identities: list[PersonIdentity]
     consent: dict[str, ChannelConsent] = Field(description="by channel")
+    topics: dict[str, dict[str, Subscription]] = Field(description="subscriptions by topic and channel")
+    pace: StatedValue | None = Field(description="`weekly` if the person wants one message a week at most")
     consent_log: list[ConsentChange] = Field(
-        description="the last 100 changes of consent, suppressions and refusals of addresses, newest first"
+        description="the last 100 changes of consent, subscriptions, suppressions and refusals of addresses"
     )
     accounts: list[UserAccount] = Field(
         description="the last 100 of which the person was said to be a member, newest first"
@@ -289,7 +310,9 @@ class UserChangeRequest(RequestModel):
     )
 
     traits: dict[TextField, Any] = Field({}, description="null removes a trait; those not named stay")
-    consent: dict[TextField, bool] = Field({}, description="by channel")
+    consent: dict[TextField, bool | dict[TextField, dict[TextField, bool]]] = Field(
+        {}, description="by channel; subscriptions under `topics`: `{topics: {newsletter: {email: true}}}`"
+    )
     suppressed: dict[TextField, Annotated[TextField, Field(min_length=1, max_length=255)] | None] = Field(
         {}, description="the reason by channel; null lifts the suppression, and the refusals of the present address"
     )

@@ -30,7 +30,8 @@ router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(all
 class PersonChange(ResponseModel):
     part: str = Field(
         examples=["traits"],
-        description="traits, consent, suppressed, addresses, accounts, context (of the device), stage or identity",
+        description="traits, consent, preferences (subscriptions and pace), suppressed, addresses, accounts, context "
+        "(of the device), stage or identity",
     )
     source: str = Field(examples=["event"], description="event, link, operator, step or merge")
     summary: str = Field(examples=["traits: plan"], description="for people")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from application.rendering import Templates
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
-from domain.deployment_documents import PLACES, PROVIDERS
+from domain.deployment_documents import PLACES, PROVIDERS, TOPICS
 from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.people.account_view import may_read_account
@@ -17,6 +17,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.deployed import DeployedSegments
 from domain.sending.routes import DeployedProviders
+from domain.people.topics.deployed import DeployedTopics
 from store import campaigns, computed_traits, documents, segments
 from store.database import Connection
 
@@ -140,4 +141,5 @@ async def load_segments(connection: Connection, traits: DeployedTraits, timezone
     stored = await segments.load(connection)
     ready = {one.definition.id for one in stored if one.ready_at is not None}
     places = DeployedPlaces((await documents.latest(connection, PLACES)).rules)
-    return DeployedSegments((one.definition for one in stored), ready, traits, timezone, places)
+    topics = DeployedTopics((await documents.latest(connection, TOPICS)).rules)
+    return DeployedSegments((one.definition for one in stored), ready, traits, timezone, places, topics)

@@ -109,6 +109,7 @@ def with_computed(person: Profile, deployed: DeployedSegments, at: datetime) -> 
         computed=deployed.traits.view(person.counted, at),
         segments=deployed.keys_of(person.memberships),
         areas=deployed.places.find_areas(person.context),
+        topics=deployed.topics,
         judged_stage=deployed.stage_of(person.memberships),
     )
 
@@ -117,7 +118,7 @@ async def read_computed(
     connection: Connection, deployed: DeployedSegments, people: Mapping[UUID, Profile], at: datetime
 ) -> dict[UUID, Profile]:
     """Return locked people with their segments and areas, and their computed traits."""
-    if not (deployed.traits.definitions or deployed or deployed.places.areas):
+    if not (deployed.traits.definitions or deployed or deployed.places.areas or deployed.topics.is_in_force):
         return dict(people)
     known = await (await profile_states.read(connection, people.keys())).get()
     rows = {id: known.get(id, EMPTY) for id in people}

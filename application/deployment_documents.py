@@ -10,14 +10,16 @@ from application.computed_traits import apply_traits, describe_traits
 from application.documents import Documents
 from application.lifecycle import apply_stages, check_stages, describe_stages
 from application.places import apply_places
-from application.references import find_place_readers, find_stage_readers, find_trait_readers
+from application.references import find_place_readers, find_stage_readers, find_topic_readers, find_trait_readers
 from application.rfm import apply_rfm, describe_rfm, find_rfm_readers, warn_of_rfm
+from application.topics import apply_topics
 from domain.access import Actor
 from domain.deployment_documents import (
     COMPUTED,
     LIFECYCLE,
     PLACES,
     RFM,
+    TOPICS,
     DocumentKind,
     RuleChange,
     RuleReader,
@@ -35,6 +37,7 @@ _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaita
     PLACES.name: apply_places,
     LIFECYCLE.name: apply_stages,
     RFM.name: apply_rfm,
+    TOPICS.name: apply_topics,
 }
 # Checks of a valid document, by its text and the file's name, against the deployment.
 _CHECKS: Final[Mapping[str, Callable[[Connection, str, str], Awaitable[None]]]] = {LIFECYCLE.name: check_stages}
@@ -54,6 +57,7 @@ _READERS: Final[Mapping[str, Callable[[Connection, Sequence[str]], Awaitable[Map
     PLACES.name: find_place_readers,
     LIFECYCLE.name: find_stage_readers,
     RFM.name: find_rfm_readers,
+    TOPICS.name: find_topic_readers,
 }
 
 

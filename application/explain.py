@@ -41,9 +41,9 @@ _CONSENTS = {True: "yes", False: "no", None: "not said"}
 class PersonChange:
     """A change in one part of a profile, in words and as data.
 
-    `part` is traits, consent, suppressed, addresses, accounts, context (zone and language of the device), stage,
-    identity, or claims (what a browser said without a user token); `source` is an event, a link, an operator, a step or
-    a merge. `changes` has the values before and after by name, or what was linked or merged.
+    `part` is traits, consent, preferences, suppressed, addresses, accounts, context (zone and language of the device),
+    stage, identity, or claims (what a browser said without a user token); `source` is an event, a link, an operator, a
+    step or a merge. `changes` has the values before and after by name, or what was linked or merged.
     """
 
     part: str
@@ -297,6 +297,9 @@ def change_text(part: str, changes: Mapping[str, Any]) -> str:
         case "consent":
             said = [f"{channel} {_before_and_after(one, _CONSENTS.__getitem__)}" for channel, one in changes.items()]
             return f"consent: {', '.join(said)}"
+        case "preferences":
+            said = [f"{name} {_before_and_after(one, _preference_text)}" for name, one in changes.items()]
+            return f"preferences: {', '.join(said)}"
         case "suppressed":
             said = [f"{channel} {_suppression_text(one['after'])}" for channel, one in changes.items()]
             return f"suppression: {', '.join(said)}"
@@ -317,6 +320,10 @@ def _before_and_after(change: Mapping[str, Any], text: Callable[[Any], str]) -> 
     """Describe a value as `free → pro`; the first one as itself."""
     after = text(change["after"])
     return after if change["before"] is None else f"{text(change['before'])} → {after}"
+
+
+def _preference_text(value: Any) -> str:
+    return _CONSENTS[value] if value is None or isinstance(value, bool) else str(value)
 
 
 def _value_text(value: Any) -> str:

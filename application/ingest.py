@@ -20,6 +20,7 @@ from domain.errors import UnavailableError
 from domain.long_work import TooMuchWork
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded
+from domain.tracking.traits import CONSENT, TOPICS
 from store import events
 from store import rejects as reject_log
 from store.database import Connection, Database
@@ -160,7 +161,12 @@ def _take_within_traits(batch: Sequence[Event]) -> Sequence[Event]:
     for number, event in enumerate(batch):
         if event.type in ("identify", "group"):
             said += len(event.properties)
-            said += len(event.properties.get("consent") or ()) if event.type == "identify" else 0
+            said += _count_consents(event) if event.type == "identify" else 0
             if said > MAX_TRAITS_SAID and number > 0:
                 return batch[:number]
     return batch
+
+
+def _count_consents(event: Event) -> int:
+    consent = event.properties.get(CONSENT) or {}
+    return len(consent) + sum(map(len, consent.get(TOPICS, {}).values()))

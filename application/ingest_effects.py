@@ -122,6 +122,7 @@ async def _ask(
         statements.of_addresses,
         with_consent=bool((happened and listeners.may_look_at_consent) or statements.affected),
         places=claim.segments.places,
+        topics=claim.segments.topics,
     )
     states = await ask_for_states(
         connection,

@@ -40,10 +40,11 @@ async def authorize_page(
     if facts.answered is not None:
         answer: MembersAnswer = convert(facts.answered, MembersAnswer)
         return answer
+    segments = await catalogue.segments_at(connection, facts.registry_revision)
     if any(member.holds for member in members):
-        places = (await catalogue.load_segments(connection)).places
+        places = segments.places
         members = [replace(one, holds=places.select_holds(one.holds, one.context)) for one in members]
-    decision = decide_page(request, version.plan, version.rules, facts, members, timezone)
+    decision = decide_page(request, version.plan, version.rules, facts, members, timezone, segments.topics)
     await _record(connection, request, facts.campaign_key, decision)
     if decision.answer is not None:
         return decision.answer

@@ -29,6 +29,8 @@ from domain.people.segments.causes import describe_cause
 from domain.people.segments.definition import Memberships
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.stages import LIFECYCLE, stage_segment
+from domain.people.topics.deployed import DeployedTopics
+from domain.people.topics.subscription import PACE, SubscriptionState, list_subscriptions, state_of
 from store import accounts, journey_lists, people, profile_states, profiles, segments
 from store.database import Connection
 from store.people import ConsentChange, StoredPerson
@@ -53,6 +55,19 @@ class ChannelConsent:
     suppressed: StatedValue | None
     address: str | None
     address_refusals: dict[str, StatedValue]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionView:
+    """Whether messages about a topic may go on a channel, and what was stated.
+
+    `state` is subscribed, confirmed or unsubscribed; None if nothing was said. `refusal` explains why none may go.
+    """
+
+    is_allowed: bool
+    refusal: str | None
+    state: SubscriptionState | None
+    given: StatedValue | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,8 @@ class PersonView:
     claims: dict[str, StatedValue]
     identities: list[Identity]
     consent: dict[str, ChannelConsent]
+    topics: dict[str, dict[str, SubscriptionView]]
+    pace: StatedValue | None
     consent_log: list[ConsentChange]
     accounts: list[MembershipView]
     segments: list[JoinedSegment]
@@ -153,7 +170,9 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
             activity=await activity.get(),
             claims=list_stated(state.claims),
             identities=await identities.get(),
-            consent=_list_consents(person, list_stated(state.consent), list_stated(state.suppressed)),
+            consent=_list_consents(person, list_stated(state.consent), list_stated(state.suppressed), deployed.topics),
+            topics=_list_subscriptions(person, list_stated(state.preferences), deployed.topics),
+            pace=list_stated(state.preferences).get(PACE),
             consent_log=await consent_log.get(),
             accounts=[MembershipView(one.account_id, one.role, one.stated_at) for one in await memberships.get()],
             segments=list(map(_describe_joined, await joined.get())),
@@ -193,19 +212,45 @@ async def _list_journeys(
     return [journey_view(journey, journey_url) for journey in found]
 
 
+def _facts_of(person: StoredPerson) -> ConsentFacts:
+    return ConsentFacts(
+        person.profile.consent_given,
+        person.profile.suppressed,
+        {each["channel"]: each["refusals"] for each in person.refusals},
+        person.profile.preferences,
+        person.profile.traits,
+    )
+
+
+def _list_subscriptions(
+    person: StoredPerson, given: Mapping[str, StatedValue], topics: DeployedTopics
+) -> dict[str, dict[str, SubscriptionView]]:
+    """Return the subscriptions to each topic that there is, or that a statement names."""
+    facts = _facts_of(person)
+    found: dict[str, dict[str, SubscriptionView]] = {}
+    for ref in dict.fromkeys((*topics.refs(), *list_subscriptions(person.profile.preferences))):
+        refusal = find_refusal(ref.channel, ref.topic, facts, topics)
+        found.setdefault(ref.topic, {})[ref.channel] = SubscriptionView(
+            is_allowed=refusal is None,
+            refusal=None if refusal is None else f"{refusal.reason}: {refusal.detail}",
+            state=state_of(person.profile.preferences, ref),
+            given=given.get(ref.name),
+        )
+    return found
+
+
 def _list_consents(
-    person: StoredPerson, given: Mapping[str, StatedValue], suppressed: Mapping[str, StatedValue]
+    person: StoredPerson,
+    given: Mapping[str, StatedValue],
+    suppressed: Mapping[str, StatedValue],
+    topics: DeployedTopics,
 ) -> dict[str, ChannelConsent]:
     """Return the consent for each channel that exists, or that a statement names."""
     refused = {each["channel"]: Registers(each["refusals"], unpack(each["said"])) for each in person.refusals}
-    facts = ConsentFacts(
-        person.profile.consent_given,
-        person.profile.suppressed,
-        {channel: registers.values for channel, registers in refused.items()},
-    )
+    facts = _facts_of(person)
     found = {}
     for channel in dict.fromkeys((*CHANNELS, *given, *suppressed)):
-        refusal = find_refusal(channel, facts, is_transactional=False)
+        refusal = find_refusal(channel, None, facts, topics)
         found[channel] = ChannelConsent(
             is_allowed=refusal is None,
             refusal=None if refusal is None else f"{refusal.reason}: {refusal.detail}",

@@ -1,7 +1,7 @@
 """Build the history of profiles."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -11,6 +11,9 @@ from domain.people.places.location import LOCATION
 from domain.people.profile_state import PartChange, Source, StateUpdate
 from store.profile_changes import ProfileChange
 
+# The parts that are consents.
+_PROVED: Final = frozenset({"consent", "preferences"})
+
 
 def build_history(profile_id: UUID, update: StateUpdate) -> list[ProfileChange]:
     """Build the history, with a row for each part and source.
@@ -18,6 +21,8 @@ def build_history(profile_id: UUID, update: StateUpdate) -> list[ProfileChange]:
     Locations leave no trace: only the last one is kept.
     """
     grouped: dict[tuple[str, Source], dict[str, Any]] = {}
+    for said in update.repeated:
+        grouped.setdefault((said.part, said.source), {})[said.name] = {"before": said.value, "after": said.value}
     for change in update.changes:
         if change.part == "context" and change.name == LOCATION:
             continue
@@ -45,7 +50,8 @@ def identity_changes(
 
 def build_change(profile_id: UUID, part: str, changes: dict[str, Any], source: Source) -> ProfileChange:
     """Build one row of the history of a profile."""
-    return ProfileChange(uuid7(), profile_id, part, changes, source.kind, source.id, source.name, source.at)
+    proof = source.proof if part in _PROVED else None
+    return ProfileChange(uuid7(), profile_id, part, changes, source.kind, source.id, source.name, source.at, proof)
 
 
 def _before_and_after(change: PartChange) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _merge_states(
         states[target] = update.state
         result.history.extend(build_history(target, update))
         result.refusals.extend(update.refusals)
-        changes = value_changes(state.consent.values, state.suppressed.values, update.changes)
+        changes = value_changes(people[target].with_state(state), update.changes)
         result.changes.extend((target, change) for change in changes)
         yield
     return states, result

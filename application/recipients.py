@@ -18,7 +18,7 @@ from domain.access import Actor
 from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import NotFoundError
 from domain.people import unsubscribe
-from domain.people.consent import OPT_OUT, SUPPRESSION, AddressRefusal
+from domain.people.consent import OPT_OUT, SUPPRESSION, topic_opt_out
 from domain.people.derived_events import Cause
 from domain.people.identity import PersonRef
 from domain.people.profile_state import Source, Statement
@@ -54,6 +54,10 @@ class Recipients:
             await audit.record(connection, by, action, person.user_id or ref.id, {"channel": channel})
 
 
+# The refusals of an address that an operator lifts, besides those of topics.
+_LIFTED: Final = [SUPPRESSION, OPT_OUT]
+
+
 async def set_suppressions(
     connection: Connection,
     catalogue: Catalogue,
@@ -72,11 +76,12 @@ async def set_suppressions(
     # It distinguishes two operators at the same microsecond.
     said = stamp(source.at, str(uuid7()), source.label)
     addresses = normalized_addresses(person.traits)
+    topics = (await catalogue.load_segments(connection)).topics.topics
     of_addresses = [
         AddressStatement(person.id, (channel, addresses[channel]), kind, reason, said, source)
         for channel, reason in reasons.items()
         if channel in addresses
-        for kind in _REFUSALS[reason is None]
+        for kind in ([*_LIFTED, *map(topic_opt_out, topics)] if reason is None else [SUPPRESSION])
     ]
     suppressions = [Statement("suppressed", channel, reason, said, source) for channel, reason in reasons.items()]
     settled = await settle_people(connection, catalogue, [person.id])
@@ -89,10 +94,6 @@ async def set_suppressions(
             await profile_changes.insert(connection, written.history)
     cause = Cause(uuid7(), person.user_id, None if person.user_id else anonymous_id, source.at)
     await report_changes(connection, catalogue, cause, source, written.changes(), settled)
-
-
-# The refusals of an address that a suppression sets, and those that are lifted.
-_REFUSALS: Final[Mapping[bool, Sequence[AddressRefusal]]] = {False: (SUPPRESSION,), True: (SUPPRESSION, OPT_OUT)}
 
 
 @dataclass(frozen=True, slots=True)

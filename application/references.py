@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from domain.deployed_names import DeployedNames
-from domain.deployment_documents import LIFECYCLE, PLACES, RuleReader
+from domain.deployment_documents import LIFECYCLE, PLACES, TOPICS, RuleReader
 from domain.errors import ConflictError
 from domain.people.computed.definition import is_authored
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.references import list_reads
 from domain.people.segments.stages import stage_of_segment, stage_segment
+from domain.people.topics.deployed import DeployedTopics
 from store import computed_traits, documents, references, segments
 from store.database import Connection
 from store.references import Referenced
@@ -34,6 +35,7 @@ async def load_names(connection: Connection) -> DeployedNames:
         list(places.areas),
         sorted({name for place in places.places.values() for name in place.names}),
         (await documents.latest(connection, LIFECYCLE)).rules,
+        list(DeployedTopics((await documents.latest(connection, TOPICS)).rules).topics),
     )
 
 
@@ -76,6 +78,11 @@ async def find_stage_readers(connection: Connection, keys: Collection[str]) -> d
         for key in sorted(list_reads(one.definition.rule).stages.intersection(keys)):
             found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
     return {key: list(dict.fromkeys(readers)) for key, readers in found.items()}
+
+
+async def find_topic_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
+    """Return the campaigns whose messages are about topics, by key."""
+    return await references.find_campaigns(connection, "topics", keys)
 
 
 def describe_readers(readers: Mapping[str, Sequence[RuleReader]]) -> str:

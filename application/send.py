@@ -25,6 +25,7 @@ from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.local_time.zones import recipient_zone
 from domain.people.surroundings import recipient_locale
+from domain.people.topics.deployed import DeployedTopics
 from domain.sending import claim as sending
 from domain.sending.attempt_outcome import judge_attempt
 from domain.sending.caps import TRANSACTIONAL
@@ -177,14 +178,14 @@ class Sender:
             claimed = await _lock(connection, message_id, at, writes_journey=then.moves_journey)
             if claimed is None:
                 return _GONE
+            segments = await self._catalogue.segments_at(connection, claimed.registry_revision)
             if claimed.holds:
-                segments = await self._catalogue.segments_at(connection, claimed.registry_revision)
                 claimed = replace(claimed, holds=segments.places.select_holds(claimed.holds, claimed.context))
             found = await self._providers.find(connection, claimed.registry_revision, claimed.channel, claimed.provider)
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
             if claimed.state == SENDING and not version.templates.are_compiled:
                 raise _NotCompiledError(version.templates)
-            match self._claim(claimed, version, found, at):
+            match self._claim(claimed, version, found, segments.topics, at):
                 case Done(state=state):
                     return await _finish(connection, claimed, state, then)
                 case Close(state=state, reason=reason, detail=detail):
@@ -201,7 +202,6 @@ class Sender:
                         raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
                     await messages.mark_sending(connection, message_id, at, found.name, address)
-                    segments = await self._catalogue.segments_at(connection, claimed.registry_revision)
                     now = claimed.first_claimed_at or at
                     claimed = replace(
                         claimed,
@@ -221,7 +221,12 @@ class Sender:
                     raise UnavailableError(f"{claimed.channel}: no provider of this worker can take the message")
 
     def _claim(
-        self, claimed: Claimed, version: LoadedVersion, found: FoundProvider | None, at: datetime
+        self,
+        claimed: Claimed,
+        version: LoadedVersion,
+        found: FoundProvider | None,
+        topics: DeployedTopics,
+        at: datetime,
     ) -> Proceed | Wait | Close | Done:
         # It only matters for a message in `sending`, for which the templates are compiled.
         is_repetition = claimed.state == SENDING
@@ -244,11 +249,13 @@ class Sender:
                 claimed.refused_addresses,
                 _find_departure(claimed, version),
                 claimed.holds,
+                claimed.preferences,
             ),
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
             at=at,
             repeats=_repeats(claimed, version, found.provider) if found is not None and is_repetition else Never(),
+            topics=topics,
         )
 
     def _zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:

@@ -17,6 +17,7 @@ from domain.people.places.deployed import NO_PLACES, DeployedPlaces
 from domain.people.profile_state import Refusal, Source, Statement, StateUpdate
 from domain.people.registers import Registers, stamp, unverified_stamp
 from domain.people.statements import addresses_in, statements_of_traits
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from store import addresses, profile_changes, profiles
 from store.addresses import Address
 from store.database import Connection, PendingResult
@@ -28,7 +29,7 @@ from store.profiles import Profile
 class PendingStatements:
     """People whose locks are requested, with the statements about them.
 
-    `places` are those at which a new location may arrive.
+    `places` are those at which a new location may arrive, and `topics` those in force.
     """
 
     said: Mapping[UUID, Sequence[Statement]]
@@ -37,6 +38,7 @@ class PendingStatements:
     refused: PendingResult[dict[Address, dict[str, str | None]]] | None
     locked: PendingResult[dict[Address, Registers]] | None
     places: DeployedPlaces
+    topics: DeployedTopics
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class PeopleUpdate:
             person = self.before[id]
             for arrival in self.places.find_arrivals(one.changes):
                 yield id, arrival
-            for change in value_changes(person.consent_given, person.suppressed, one.changes):
+            for change in value_changes(person, one.changes):
                 yield id, change
 
 
@@ -68,13 +70,14 @@ async def ask_for_people(
     *,
     with_consent: bool = True,
     places: DeployedPlaces = NO_PLACES,
+    topics: DeployedTopics = NO_TOPICS,
 ) -> PendingStatements:
     """Lock people, then the addresses of statements; `with_consent` reads refusals."""
     people = await profiles.lock(connection, ids, with_said=said.keys())
     named = named_addresses(said)
     locked = await lock_addresses(connection, named, of_addresses)
     refused = await addresses.find_refused(connection, ids, named) if with_consent else None
-    return PendingStatements(said, of_addresses, people, refused, locked, places)
+    return PendingStatements(said, of_addresses, people, refused, locked, places, topics)
 
 
 async def write_people(connection: Connection, pending: PendingStatements) -> PeopleUpdate:
@@ -88,8 +91,8 @@ async def write_people(connection: Connection, pending: PendingStatements) -> Pe
     if pending.locked is not None:
         history += await write_addresses(connection, await pending.locked.get(), pending.of_addresses, refused)
     known = {
-        id: with_areas(
-            with_refused(person.with_state(updates[id].state) if id in updates else person, refused), pending.places
+        id: with_deployed(
+            with_refused(person.with_state(updates[id].state) if id in updates else person, refused), pending
         )
         for id, person in people.items()
     }
@@ -97,10 +100,10 @@ async def write_people(connection: Connection, pending: PendingStatements) -> Pe
     return PeopleUpdate(people, known, updates, history, refusals, pending.places)
 
 
-def with_areas(person: Profile, places: DeployedPlaces) -> Profile:
-    """Return a person with the areas that their location is in."""
-    areas = places.find_areas(person.context)
-    return replace(person, areas=areas) if areas else person
+def with_deployed(person: Profile, pending: PendingStatements) -> Profile:
+    """Return a person with the areas that their location is in, and the topics."""
+    areas = pending.places.find_areas(person.context)
+    return replace(person, areas=areas, topics=pending.topics) if areas or pending.topics.is_in_force else person
 
 
 def _fold_statements(

@@ -69,10 +69,11 @@ class StepDecisions:
 
     async def _gate_facts(self, connection: Connection, request: AuthorizeRequest) -> GateFacts | None:
         facts = await step_facts.read_gate_facts(connection, request)
-        if facts is None or not facts.holds:
+        if facts is None or facts.answered is not None:
             return facts
         segments = await self._catalogue.segments_at(connection, facts.registry_revision)
-        return replace(facts, holds=segments.places.select_holds(facts.holds, facts.context))
+        holds = segments.places.select_holds(facts.holds, facts.context) if facts.holds else facts.holds
+        return replace(facts, holds=holds, topics=segments.topics)
 
     async def authorize_members(self, request: MembersRequest) -> MembersAnswer:
         """Ask the gate about a page of members; the answer has the messages to send."""
@@ -138,6 +139,7 @@ class StepDecisions:
                 computed=segments.traits.view(facts.counted, request.at),
                 segments=segments.keys_of(facts.memberships),
                 areas=segments.places.find_areas(facts.context),
+                topics=segments.topics,
                 judged_stage=segments.stage_of(facts.memberships),
                 unverified_computed=segments.traits.list_unverified(),
                 account=account,

@@ -12,6 +12,7 @@ class DeployedNames(Struct, frozen=True):
     """The types of the computed traits by key, the keys of the others, and the stages.
 
     `places` are also the tags of places. Without a life cycle there are no stages, and any may be set and compared.
+    Without topics, a send has any category.
     """
 
     computed: Mapping[str, TraitType]
@@ -19,3 +20,4 @@ class DeployedNames(Struct, frozen=True):
     areas: Collection[str] = ()
     places: Collection[str] = ()
     stages: Sequence[StageRule] = ()
+    topics: Collection[str] = ()

@@ -30,6 +30,10 @@ from domain.people.places_document import to_document as place_to_document
 from domain.people.rfm.rule import RFM as RFM_NAME
 from domain.people.rfm.rule import RfmRule
 from domain.people.rfm_document import INITIAL_RFM, RfmDocument, parse_rfm, to_rfm_document
+from domain.people.topics.deployed import ConsentRule, RegimeRule, TopicRule
+from domain.people.topics_document import INITIAL_TOPICS, TopicsDocument, parse_topics
+from domain.people.topics_document import name_of as name_of_consent_rule
+from domain.people.topics_document import to_document as consent_rule_to_document
 from domain.retention_document import INITIAL_RETENTION, RetentionDocument, RetentionRule, parse_retention
 from domain.retention_document import to_document as retention_to_document
 from domain.sending.caps import CapRule
@@ -216,9 +220,23 @@ RFM: Final = DocumentKind(
     pending="people have no scores until past events are counted for {rules}",
 )
 
+TOPICS: Final[DocumentKind[ConsentRule]] = DocumentKind(
+    name="topics",
+    command="topics",
+    title="topics",
+    model=TopicsDocument,
+    rule=cast(type[TopicRule | RegimeRule], TopicRule | RegimeRule),
+    initial=INITIAL_TOPICS,
+    example="topics:\n  - {key: newsletter, name: Newsletter, channels: [email]}\n",
+    parse=parse_topics,
+    name_of=name_of_consent_rule,
+    to_document=consent_rule_to_document,
+    routes=True,
+)
+
 DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
     kind.name: kind
-    for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, LIFECYCLE, RFM, RETENTION, PLACES, PROVIDERS)
+    for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, LIFECYCLE, RFM, RETENTION, PLACES, PROVIDERS, TOPICS)
 }
 
 

@@ -116,8 +116,8 @@ async def insert(connection: Connection, erasure: Erasure) -> None:
           SET erased_at = greatest(erased_ids.erased_at, excluded.erased_at), operation_id = excluded.operation_id
         )
         UPDATE profiles
-        SET user_id = NULL, traits = '{}', consent = '{}', suppressed = '{}', context = '{}', said = '{}',
-            addresses = '{}', claims = '{}', stage = NULL, created_at = %(created_at)s
+        SET user_id = NULL, traits = '{}', consent = '{}', suppressed = '{}', preferences = '{}', context = '{}',
+            said = '{}', addresses = '{}', claims = '{}', stage = NULL, created_at = %(created_at)s
         WHERE id = %(profile_id)s
         """,
         {

@@ -72,6 +72,7 @@ class Claimed(Struct, StagedFields, frozen=True):
     is_member: bool
     role: str | None
     holds: list[Hold]
+    preferences: dict[str, Any]
     computed: Mapping[str, Any] = {}
     judged_stage: str | UnsetType | None = UNSET
     account: AccountView = NO_ACCOUNT
@@ -151,7 +152,7 @@ async def lock_for_claim(
                     ELSE journeys.state END AS journey_state,
                campaigns.state AS campaign_state,
                profiles.id AS profile_id, profiles.user_id, traits, profiles.context, profiles.addresses, consent,
-               suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
+               suppressed, preferences, {REFUSED_OF_PROFILE} AS refused_addresses,
                profiles.stage AS stated_stage, {MEMBERSHIPS} AS memberships,
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
                {LEARNED} AS learned,

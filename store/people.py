@@ -47,7 +47,10 @@ class StoredPerson(Struct, frozen=True):
 
 
 class ConsentChange(Struct, frozen=True):
-    """A change of consent, suppression or refusals of an address."""
+    """A change of consent, subscription, suppression or refusals of an address.
+
+    `proof` says how a consent was given: form, wording, and the keyed hash of the client's address.
+    """
 
     at: datetime
     recorded_at: datetime
@@ -56,6 +59,7 @@ class ConsentChange(Struct, frozen=True):
     source_id: str
     source_name: str | None
     changes: dict[str, Any]
+    proof: dict[str, Any] | None
 
 
 class ListedPerson(Struct, frozen=True):
@@ -96,7 +100,7 @@ async def begin_read(connection: Connection, profile_id: UUID) -> PendingResult[
     cursor = await connection.execute(
         f"""
         SELECT id, user_id, traits, consent AS consent_given, suppressed, stage AS stated_stage, created_at, context,
-               said, claims, updated_at, addresses,
+               preferences, said, claims, updated_at, addresses,
                COALESCE((SELECT jsonb_agg(to_jsonb(own)) FROM ({OF_PROFILE}) AS own), '[]') AS refusals
         FROM profiles WHERE id = %s
         """,  # noqa: S608 -- a constant
@@ -125,8 +129,8 @@ async def begin_consent_log(connection: Connection, profile_id: UUID) -> Pending
     """Read the last changes of consent in a pipeline, newest first."""
     cursor = await connection.execute(
         """
-        SELECT at, recorded_at, part, source, source_id, source_name, changes FROM profile_changes
-        WHERE profile_id = %s AND part IN ('consent', 'suppressed', 'addresses')
+        SELECT at, recorded_at, part, source, source_id, source_name, changes, proof FROM profile_changes
+        WHERE profile_id = %s AND part IN ('consent', 'preferences', 'suppressed', 'addresses')
         ORDER BY recorded_at DESC, id DESC LIMIT %s
         """,
         (profile_id, MAX_CONSENT_LOG),

@@ -109,7 +109,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         """,
         "profile_id workflow_id ended_by moves ended_recorded_at recorded_at",
     ),
-    _table("profile_changes", _OWN, "id part changes source source_name source_id at", "profile_id recorded_at"),
+    _table("profile_changes", _OWN, "id part changes source source_name source_id at proof", "profile_id recorded_at"),
     _table(
         "rejects",
         f"({_BY_ID} OR {_NAMES.format('body')})",
@@ -190,7 +190,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table(
         "profiles",
         "id = %(profile_id)s",
-        "id user_id traits consent suppressed context stage said addresses claims created_at updated_at",
+        "id user_id traits consent suppressed preferences context stage said addresses claims created_at updated_at",
         "bucket",
         "with_profile",
     ),

@@ -19,6 +19,7 @@ from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
 from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from store.arms import IS_ARM
 from store.database import Connection, PendingResult
 from store.events import CLOCKS_DIFFER
@@ -30,7 +31,8 @@ class Profile(Struct, LearnedFields, StagedFields, frozen=True):
     `said` holds the stamps of the values and `claims` the unverified values, if requested. `refused_addresses` are the
     refusals of the person's addresses, by channel. `computed` are the values of computed traits where conditions may
     read them, `segments` and `areas` the keys of those; `counted` and `memberships` are what they are read from, if
-    requested; `learned` is the activity.
+    requested; `learned` is the activity. `preferences` are the registers of subscriptions and pace, and `topics` those
+    in force where conditions may read the consent.
     """
 
     id: UUID
@@ -51,11 +53,14 @@ class Profile(Struct, LearnedFields, StagedFields, frozen=True):
     segments: list[str] = []
     areas: list[str] = []
     judged_stage: str | UnsetType | None = UNSET
+    preferences: dict[str, Any] = {}
+    topics: DeployedTopics = NO_TOPICS
 
     @property
     def consent(self) -> dict[str, bool]:
         """Whether marketing may be sent, by channel."""
-        return consent_by_channel(ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses))
+        facts = ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses, traits=self.traits)
+        return consent_by_channel(facts, self.topics)
 
     @property
     def is_erased(self) -> bool:
@@ -72,6 +77,7 @@ class Profile(Struct, LearnedFields, StagedFields, frozen=True):
             Registers(self.context, unpack(said.get("context", ()))),
             Registers({} if self.stated_stage is None else {STAGE: self.stated_stage}, unpack(said.get("stage", ()))),
             Registers(self.claims, unpack(said.get("claims", ()))),
+            Registers(self.preferences, unpack(said.get("preferences", ()))),
         )
 
     def with_state(self, state: ProfileState) -> "Profile":
@@ -84,6 +90,7 @@ class Profile(Struct, LearnedFields, StagedFields, frozen=True):
             context=state.context.values,
             stated_stage=state.stage.values.get(STAGE),
             claims=state.claims.values,
+            preferences=state.preferences.values,
         )
 
 
@@ -282,7 +289,7 @@ async def lock(
     cursor = await connection.execute(
         f"""
         SELECT id, user_id, traits, consent AS consent_given, suppressed, stage AS stated_stage, created_at, context,
-               {LEARNED} AS learned,
+               preferences, {LEARNED} AS learned,
                CASE WHEN id = ANY(%(with_said)s) THEN said END AS said,
                CASE WHEN id = ANY(%(with_said)s) THEN claims ELSE '{{}}' END AS claims
         FROM profiles
@@ -298,7 +305,7 @@ async def lock_free(connection: Connection, ids: Collection[UUID]) -> dict[UUID,
     cursor = await connection.execute(
         f"""
         SELECT id, user_id, traits, consent AS consent_given, suppressed, stage AS stated_stage, created_at, context,
-               {LEARNED} AS learned
+               preferences, {LEARNED} AS learned
         FROM profiles WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         """,  # noqa: S608 -- a constant above
         (sorted(ids),),
@@ -337,7 +344,7 @@ async def read(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Prof
     cursor = await connection.execute(
         f"""
         SELECT id, user_id, traits, consent AS consent_given, suppressed, stage AS stated_stage, created_at, context,
-               {LEARNED} AS learned
+               preferences, {LEARNED} AS learned
         FROM profiles WHERE id = ANY(%s)
         """,  # noqa: S608 -- a constant above
         (list(ids),),
@@ -353,10 +360,10 @@ async def write(connection: Connection, states: Mapping[UUID, ProfileState]) -> 
         UPDATE profiles
         SET traits = item.traits, consent = item.consent, suppressed = item.suppressed, said = item.said,
             context = item.context, stage = item.stage, claims = item.claims, addresses = item.addresses,
-            updated_at = now()
+            preferences = item.preferences, updated_at = now()
         FROM jsonb_to_recordset(%s) AS item (
           id uuid, traits jsonb, consent jsonb, suppressed jsonb, context jsonb, stage text, claims jsonb, said jsonb,
-          addresses jsonb)
+          addresses jsonb, preferences jsonb)
         WHERE profiles.id = item.id
         """,
         (Jsonb(items),),
@@ -372,6 +379,7 @@ def columns_of(state: ProfileState) -> dict[str, Any]:
         "context": state.context.values,
         "stage": state.stage.values.get(STAGE),
         "claims": state.claims.values,
+        "preferences": state.preferences.values,
         "said": {
             "traits": pack(state.traits.stamps),
             "consent": pack(state.consent.stamps),
@@ -379,6 +387,7 @@ def columns_of(state: ProfileState) -> dict[str, Any]:
             "context": pack(state.context.stamps),
             "stage": pack(state.stage.stamps),
             "claims": pack(state.claims.stamps),
+            "preferences": pack(state.preferences.stamps),
         },
         "addresses": normalized_addresses(state.traits.values),
     }

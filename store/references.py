@@ -1,4 +1,4 @@
-"""The computed traits, segments and places that published campaigns name."""
+"""The computed traits, segments, places and topics that published campaigns name."""
 
 from collections.abc import Collection
 from typing import Final, Literal
@@ -7,7 +7,7 @@ from domain.deployment_documents import RuleReader
 from store import campaigns
 from store.database import Connection
 
-Referenced = Literal["computed traits", "segments", "areas", "places", "stages"]
+Referenced = Literal["computed traits", "segments", "areas", "places", "stages", "topics"]
 
 # The keys that the expressions, triggers and templates of a version name, within JSON, which escapes line breaks.
 _NAMED: Final[dict[Referenced, str]] = {
@@ -44,6 +44,11 @@ _NAMED: Final[dict[Referenced, str]] = {
           concat_ws(' ', rules, plan), 'profile\W{1,4}stage\W{1,4}in\W{1,4}\[([^\]]*)\]', 'g'
         ) AS found
         CROSS JOIN LATERAL regexp_matches(found[1], '[a-z][a-z0-9-]*', 'g') AS listed
+    """,
+    # The plan leaves out what is by default.
+    "topics": """
+        SELECT DISTINCT COALESCE(node ->> 'category', 'marketing') AS key
+        FROM jsonb_path_query(plan, '$.** ? (@.kind == "send" || @.kind == "send_members")') AS node
     """,
 }
 _PLACES: Final = """

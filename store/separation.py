@@ -24,7 +24,8 @@ WHERE id = %(id)s
 _RESTORE_ALL = _RESTORE.format(columns=", ".join(column.name for column in profiles.columns))
 # The columns that a merge writes.
 _RESTORE_MERGED = _RESTORE.format(
-    columns="traits, consent, suppressed, context, claims, said, addresses, stage, bucket, created_at, updated_at"
+    columns="traits, consent, suppressed, preferences, context, claims, said, addresses, stage, bucket, created_at, "
+    "updated_at"
 )
 
 

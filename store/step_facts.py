@@ -28,9 +28,11 @@ LEFT JOIN (
   FROM documents WHERE kind = 'frequency-caps' ORDER BY version DESC LIMIT 1
 ) AS caps ON true
 """
+# As far as caps look back, and the pace of a person (`domain.sending.policy.WEEKLY_PACE`).
+_LONGEST = "greatest(caps.longest, CASE WHEN profiles.preferences ->> 'pace' = 'weekly' THEN interval '7 days' END)"
 # The person as the gate sees them: an expression for statements that read `profiles` and `caps`.
 _RECIPIENT = f"""
-profiles.traits, profiles.context, profiles.consent, profiles.suppressed,
+profiles.traits, profiles.context, profiles.consent, profiles.suppressed, profiles.preferences,
 {REFUSED_OF_PROFILE} AS refused_addresses, {HOLDS} AS holds,
 COALESCE((
   SELECT jsonb_agg(jsonb_build_object(
@@ -40,8 +42,8 @@ COALESCE((
   FROM messages
   WHERE messages.profile_id = profiles.id
     AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')
-    AND (messages.at > %(at)s - caps.longest
-         OR messages.state IN ('reserved', 'sending') AND messages.expires_at > %(at)s - caps.longest)
+    AND (messages.at > %(at)s - {_LONGEST}
+         OR messages.state IN ('reserved', 'sending') AND messages.expires_at > %(at)s - {_LONGEST})
   ), '[]') AS ledger
 """  # noqa: S608 -- a constant of the store
 # The journey and its campaign as the gate sees them, with the answer to a repeated request.
@@ -67,8 +69,9 @@ JOIN profiles ON profiles.id = journeys.profile_id
 WHERE journeys.id = %(journey_id)s
 """  # noqa: S608 -- constants of the store
 _PAGE_FACTS = f"""
-SELECT {_JOURNEY} {_FROM_JOURNEY} {_CAPS} WHERE journeys.id = %(journey_id)s
-"""
+SELECT {_JOURNEY}, (SELECT revision FROM registry) AS registry_revision
+{_FROM_JOURNEY} {_CAPS} WHERE journeys.id = %(journey_id)s
+"""  # noqa: S608 -- constants of the store
 # A member whose role changed or who left since the page was read is not among them any more.
 _MEMBER_FACTS = f"""
 SELECT profiles.id AS profile_id, {_RECIPIENT},

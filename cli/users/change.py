@@ -8,6 +8,7 @@ import typer
 from cli.client import connect
 from cli.options import AsJson
 from cli.output import print_json
+from cli.users.consents import nest_consent
 from cli.users.options import ChangedPersonArgument, KindOption
 from cli.users.show import print_person
 
@@ -27,7 +28,7 @@ def change(
     ] = None,
     unset: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Remove a trait.", show_default=False)] = None,
     consent: Annotated[
-        list[str] | None, typer.Option(metavar="CHANNEL=yes|no", help="State a consent.", show_default=False)
+        list[str] | None, typer.Option(metavar="[TOPIC.]CHANNEL=yes|no", help="State a consent.", show_default=False)
     ] = None,
     suppress: Annotated[
         list[str] | None, typer.Option(metavar="CHANNEL=REASON", help="Suppress a channel.", show_default=False)
@@ -52,7 +53,7 @@ def change(
             **{name: _read(value) for name, value in _pairs(traits, "NAME=VALUE")},
             **dict.fromkeys(unset or ()),
         },
-        "consent": {channel: _flag(value) for channel, value in _pairs(consent, "--consent")},
+        "consent": nest_consent({name: _flag(value) for name, value in _pairs(consent, "--consent")}),
         "suppressed": {**dict(_pairs(suppress, "--suppress")), **dict.fromkeys(lift or ())},
     }
     if stage is not None or forget_stage:

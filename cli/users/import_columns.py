@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cli.users.consents import nest_consent
 from domain.errors import InvalidRequestError
 from domain.suggestions import did_you_mean
 
@@ -128,7 +129,7 @@ class Columns:
             if not isinstance(whole, dict):
                 left_out.append("`consent` names no channel: write consent.email, as the other columns do")
                 whole = {}
-            traits["consent"] = {**whole, **parts["consent"]}
+            traits["consent"] = {**whole, **nest_consent(parts["consent"])}
         return {**call, "traits": traits}, left_out
 
     def name_columns(self, error: str, columns: Iterable[str]) -> str:
@@ -154,6 +155,7 @@ def _read_target(text: str, target: str) -> ColumnTarget:
     part, _, name = path.partition(".")
     if path not in (*IDS, IGNORED) and not (part in ("traits", "consent") and name):
         raise InvalidRequestError(
-            f"--map {text}: a target is {', '.join(IDS)}, traits.NAME, consent.CHANNEL, or {IGNORED} to leave it out"
+            f"--map {text}: a target is {', '.join(IDS)}, traits.NAME, consent.CHANNEL, consent.TOPIC.CHANNEL, or "
+            f"{IGNORED} to leave it out"
         )
     return ColumnTarget(path, type or "text")

@@ -67,6 +67,14 @@ def print_person(person: dict[str, Any]) -> None:
         [_consent_row(channel, each) for channel, each in person["consent"].items()],
         folded={"WHY"},
     )
+    if person["topics"]:
+        typer.echo()
+        rows = [
+            _topic_row(topic, channel, each)
+            for topic, by_channel in person["topics"].items()
+            for channel, each in by_channel.items()
+        ]
+        print_table(["TOPIC", "CHANNEL", "STATE", "ALLOWED", "WHY", "STATED AT", "BY"], rows, folded={"WHY"})
     if person["accounts"]:
         typer.echo()
         rows = [[each["id"], as_text(each["role"]), local_second(each["stated_at"])] for each in person["accounts"]]
@@ -142,6 +150,19 @@ def _consent_row(channel: str, consent: dict[str, Any]) -> list[str]:
         as_text(consent["address"]),
         "yes" if consent["is_allowed"] else "no",
         as_text(consent["refusal"]),
+        local_second(stated["at"]) if stated else "",
+        _source(stated) if stated else "",
+    ]
+
+
+def _topic_row(topic: str, channel: str, subscription: dict[str, Any]) -> list[str]:
+    stated = subscription["given"]
+    return [
+        topic,
+        channel,
+        as_text(subscription["state"]),
+        "yes" if subscription["is_allowed"] else "no",
+        as_text(subscription["refusal"]),
         local_second(stated["at"]) if stated else "",
         _source(stated) if stated else "",
     ]

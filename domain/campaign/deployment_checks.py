@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from domain.campaign.raw_steps import iter_steps
+from domain.campaign.steps.send import SendSpec
 from domain.campaign.steps.set_stage import SetStageStep
 from domain.campaign.triggers.stage import KEY as STAGE_KEY
 from domain.conditions.expressions import (
@@ -21,6 +23,8 @@ from domain.people.computed.definition import TraitType
 from domain.people.lifecycle import StageRule, explain_stated_stage
 from domain.people.places.deployed import ARRIVES
 from domain.people.segments.causes import JOINS, LEAVES
+from domain.people.topics.deployed import SERVICE
+from domain.sending.caps import TRANSACTIONAL
 from domain.suggestions import did_you_mean
 from domain.templates.template_sets import TemplateSet
 
@@ -79,6 +83,26 @@ def _check_stage(path: Path, stage: str, stages: Sequence[StageRule]) -> Iterato
             yield fault
     elif stage not in (known := [one.key for one in stages]):
         yield unknown_stage(stage, known)
+
+
+def check_categories(source: YamlSource, names: DeployedNames) -> Iterator[Problem]:
+    """Find sends whose category is no topic, if the deployment has topics."""
+    if not names.topics:
+        return
+    allowed = [*names.topics, TRANSACTIONAL, SERVICE]
+    for path, step in iter_steps(source):
+        send = step.get("send")
+        if not isinstance(send, dict):
+            continue
+        category = send.get("category", SendSpec.model_fields["category"].default)
+        if isinstance(category, str) and category not in allowed:
+            at = (*path, "send", "category") if "category" in send else (*path, "send")
+            said = f"`{category}` is no topic"
+            yield source.problem(
+                at,
+                said if "category" in send else f"{said}, and is the category by default",
+                (f"{did_you_mean(category, allowed, 'Applied')}. Topics are applied by `sojourn topics apply`"),
+            )
 
 
 def check_templates(loaded: Mapping[str, TemplateSet], traits: Mapping[str, TraitType]) -> Iterator[Problem]:

@@ -36,7 +36,8 @@ class ChannelKind(ABC):
     `required` and `optional` are the front-matter keys of its templates whose values are texts; those of `structured`
     are optional mappings or lists. `known_paths` are the template variables that every recipient has.
     `address_traits` are the traits that its addresses come from. If `silence_allows`, a person without any consent may
-    receive marketing. If `can_save`, journeys may keep values of the receiver's reply.
+    receive marketing while the deployment has no topics; with topics their regimes say so, on a channel that
+    `reaches_people`. If `can_save`, journeys may keep values of the receiver's reply.
     """
 
     name: ClassVar[str]
@@ -46,6 +47,7 @@ class ChannelKind(ABC):
     known_paths: ClassVar[frozenset[str]] = frozenset()
     address_traits: ClassVar[frozenset[str]] = frozenset()
     silence_allows: ClassVar[bool] = True
+    reaches_people: ClassVar[bool] = True
     can_save: ClassVar[bool] = False
 
     @abstractmethod

@@ -72,6 +72,7 @@ class Webhook(ChannelKind):
     """A request to the URL that the template names."""
 
     name = "webhook"
+    reaches_people = False
     required = ("url",)
     optional = ("method",)
     structured = ("headers", "body", "save")

@@ -14,6 +14,7 @@ from domain.journey.position import Position, position_after_gate
 from domain.journey.requests import MembersRequest
 from domain.journey.step_decisions import GateOutcome, gate_outcome
 from domain.journey.step_facts import MemberFacts, PageFacts
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending import policy
 from domain.sending.policy import (
     Deferred,
@@ -72,8 +73,9 @@ def decide_page(
     facts: PageFacts,
     members: Sequence[MemberFacts],
     timezone: str,
+    topics: DeployedTopics = NO_TOPICS,
 ) -> PageDecision:
-    """Decide about a page of members. `timezone` is the deployment's.
+    """Decide about a page of members. `timezone` and `topics` are the deployment's.
 
     A pause, an expiry or the end of the journey concerns all members and is one decision, recorded with the journey's
     person. Members are decided about once a visit: a deferred one again in the next round.
@@ -92,11 +94,19 @@ def decide_page(
             continue
         decision = policy.decide_recipient(
             asked,
-            Recipient(member.traits, member.consent, member.suppressed, member.refused_addresses, holds=member.holds),
+            Recipient(
+                member.traits,
+                member.consent,
+                member.suppressed,
+                member.refused_addresses,
+                holds=member.holds,
+                preferences=member.preferences,
+            ),
             window=rules.send_window,
             zone=member.zone(rules.timezone, timezone),
             rules=facts.rules,
             ledger=member.ledger,
+            topics=topics,
         )
         records.append(_record(request, step.role, member.profile_id, decision))
         if isinstance(decision.answer, Granted):

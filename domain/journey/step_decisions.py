@@ -97,11 +97,19 @@ def decide_send(
     decision = policy.decide(
         asked,
         JourneyFacts(facts.journey_state, facts.ended_by, facts.campaign_state, rules.on_resume.overdue, facts.held_at),
-        Recipient(facts.traits, facts.consent, facts.suppressed, facts.refused_addresses, holds=facts.holds),
+        Recipient(
+            facts.traits,
+            facts.consent,
+            facts.suppressed,
+            facts.refused_addresses,
+            holds=facts.holds,
+            preferences=facts.preferences,
+        ),
         window=rules.send_window,
         zone=facts.zone(rules.timezone, timezone),
         rules=facts.rules,
         ledger=facts.ledger,
+        topics=facts.topics,
     )
     answer = decision.answer
     ends_with = _ends_with(request, step, answer)

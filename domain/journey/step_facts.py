@@ -18,6 +18,7 @@ from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.registers import unpack
 from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending.caps import CapRule, CountedMessage
 from domain.sending.holds import Hold
 
@@ -28,8 +29,8 @@ NONE = "none"
 class LockedFacts(Struct, frozen=True, kw_only=True):
     """A journey and its person, read under their locks.
 
-    `registry_revision` is that of the campaigns, which are locked too. `answered` is the stored answer to the same
-    request; None for a new request.
+    `registry_revision` is that of the campaigns, which are locked too, and `topics` are those of this revision.
+    `answered` is the stored answer to the same request; None for a new request.
     """
 
     profile_id: UUID
@@ -42,6 +43,7 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
     refused_addresses: dict[str, dict[str, str | None]]
     registry_revision: int
     answered: Any = None
+    topics: DeployedTopics = NO_TOPICS
 
     def zone(self, *fallbacks: str | None) -> ZoneInfo:
         """Return the person's time zone, else the device's, else the first fallback."""
@@ -58,12 +60,14 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     rules: list[CapRule]
     ledger: list[CountedMessage]
     holds: list[Hold] = []
+    preferences: dict[str, Any] = {}
 
 
 class PageFacts(Struct, frozen=True, kw_only=True):
     """The facts of the gate that all members of an account share.
 
     `profile_id` is the journey's person, who stands for the account. `held_at` is the last request, if a pause held it.
+    `registry_revision` is that of the campaigns, which are locked too.
     """
 
     profile_id: UUID
@@ -74,6 +78,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     campaign_state: CampaignState
     held_at: datetime | None
     rules: list[CapRule]
+    registry_revision: int
     answered: Any = None
 
 
@@ -92,6 +97,7 @@ class MemberFacts(Struct, frozen=True, kw_only=True):
     ledger: list[CountedMessage]
     is_decided: bool
     holds: list[Hold] = []
+    preferences: dict[str, Any] = {}
 
     def zone(self, *fallbacks: str | None) -> ZoneInfo:
         """Return the person's time zone, else the device's, else the first fallback."""
@@ -135,7 +141,8 @@ class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=T
     @property
     def consent(self) -> dict[str, bool]:
         """Whether marketing may be sent, by channel, as the gate decides it."""
-        return consent_by_channel(ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses))
+        facts = ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses, traits=self.traits)
+        return consent_by_channel(facts, self.topics)
 
     @property
     def unverified_traits(self) -> frozenset[str]:

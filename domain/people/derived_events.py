@@ -6,13 +6,14 @@ makes the same events.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID, uuid5
 
 from msgspec import Struct
 
 from domain.people.account_view import account_of
 from domain.people.profile_state import Part, PartChange, Source
+from domain.people.topics.subscription import SubscriptionRef, read_register, state_of
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trigger, Trust
 
 STAGE: Final = Trigger("changed", "profile.stage")
@@ -76,27 +77,43 @@ def trigger_of_part(part: Part, name: str) -> Trigger | None:
             return Trigger("consent", name)
         case "stage":
             return STAGE
-        case "context" | "claims":
+        case "preferences" if (found := read_register(name)) is not None:
+            subscription, is_confirmation = found
+            return None if is_confirmation else Trigger("consent", subscription.name)
+        case "context" | "claims" | "preferences":
             return None
 
 
-def value_changes(
-    consent: Mapping[str, bool], suppressed: Mapping[str, str | None], changes: Iterable[PartChange]
-) -> Iterator[ValueChange]:
-    """Iterate over the changes as rules name them.
+class ConsentingPerson(Protocol):
+    """The consents of a person before a change."""
 
-    `consent` and `suppressed` are those before.
-    A suppression is a refusal: the answer of a channel is true (given), false (refused or suppressed), or null.
+    @property
+    def consent_given(self) -> Mapping[str, bool]: ...
+
+    @property
+    def suppressed(self) -> Mapping[str, str | None]: ...
+
+    @property
+    def preferences(self) -> Mapping[str, Any]: ...
+
+
+def value_changes(person: ConsentingPerson, changes: Iterable[PartChange]) -> Iterator[ValueChange]:
+    """Iterate over the changes of a person as rules name them.
+
+    A suppression is a refusal: the answer of a channel is true (given), false (refused or suppressed), or null. That of
+    a topic on a channel is the state of the subscription.
     """
-    given: dict[str, bool | None] = dict(consent)
-    refused = dict(suppressed)
+    given: dict[str, bool | None] = dict(person.consent_given)
+    refused = dict(person.suppressed)
+    changes = list(changes)
+    yield from _subscription_changes(person.preferences, changes)
 
     def answer(channel: str) -> bool | None:
         return False if refused.get(channel) is not None else given.get(channel)
 
     for change in changes:
         trigger = trigger_of_part(change.part, change.name)
-        if trigger is None:
+        if trigger is None or change.part == "preferences":
             continue
         before, after = change.before, change.after
         if trigger.kind == "consent":
@@ -109,6 +126,21 @@ def value_changes(
             if before is after:
                 continue
         yield ValueChange(trigger, before, after, change.source, change.is_unverified)
+
+
+def _subscription_changes(preferences: Mapping[str, Any], changes: Iterable[PartChange]) -> Iterator[ValueChange]:
+    """Iterate over the changed subscriptions: a source changes two registers of each."""
+    now = dict(preferences)
+    grouped: dict[tuple[SubscriptionRef, str], list[PartChange]] = {}
+    for change in changes:
+        if change.part == "preferences" and (found := read_register(change.name)) is not None:
+            grouped.setdefault((found[0], change.source.id), []).append(change)
+    for (ref, _), of_source in grouped.items():
+        before = state_of(now, ref)
+        now |= {change.name: change.after for change in of_source}
+        if (after := state_of(now, ref)) != before:
+            is_unverified = any(change.is_unverified for change in of_source)
+            yield ValueChange(Trigger("consent", ref.name), before, after, of_source[0].source, is_unverified)
 
 
 def derived_event(change: ValueChange, cause: Cause) -> Event:
@@ -137,12 +169,16 @@ def derived_event(change: ValueChange, cause: Cause) -> Event:
 
 
 def properties_of(change: ValueChange) -> dict[str, Any]:
-    """Return the properties of a change's event; an arrival has those of its place."""
-    return (
-        dict(change.after or {})
-        if change.trigger.kind == "arrives"
-        else {"before": change.before, "after": change.after}
-    )
+    """Return the properties of a change's event; an arrival has those of its place.
+
+    A subscription also has its topic and channel.
+    """
+    kind, name = change.trigger
+    if kind == "arrives":
+        return dict(change.after or {})
+    found = read_register(name or "") if kind == "consent" else None
+    about = {} if found is None else {"topic": found[0].topic, "channel": found[0].channel}
+    return {**about, "before": change.before, "after": change.after}
 
 
 def trust_of_change(change: ValueChange, cause: Trust) -> Trust:

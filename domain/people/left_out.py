@@ -6,7 +6,7 @@ from domain.people.identity import Conflict
 from domain.people.profile_state import Refusal
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, RejectCollector, Unrecorded
-from domain.tracking.traits import LeftOut, consent_path
+from domain.tracking.traits import TOPICS, LeftOut, consent_path
 
 
 def list_left_out(
@@ -32,6 +32,8 @@ def _part(refusal: Refusal) -> LeftOut:
     match said.part:
         case "consent":
             path = consent_path(said.name)
+        case "preferences":
+            path = f"{consent_path(TOPICS)}.{said.name.removesuffix('.confirmed')[:120]}"
         case "claims":
             path = said.name
         case _:

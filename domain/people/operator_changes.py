@@ -22,11 +22,12 @@ _STAND_IN = "operator"
 class OperatorChanges(Struct, frozen=True):
     """Traits, consent by channel, suppressions, and the stage.
 
-    None deletes a trait, and lifts a suppression. A stage of None forgets the one that was set by hand.
+    The consent has subscriptions under `topics`, by topic and channel. None deletes a trait, and lifts a suppression. A
+    stage of None forgets the one that was set by hand.
     """
 
     traits: Mapping[str, Any] = {}
-    consent: Mapping[str, bool] = {}
+    consent: Mapping[str, Any] = {}
     suppressed: Mapping[str, str | None] = {}
     stage: str | UnsetType | None = UNSET
 

@@ -18,26 +18,41 @@ MAX_TRAITS = 1_000
 MAX_TRAITS_BYTES = 256 * 1024
 # Channels with consent, given or refused.
 MAX_CONSENTS = 100
+# Registers of subscriptions: two for each topic on a channel.
+MAX_PREFERENCES = 400
 # Values that a browser stated without a user token, by their path in the call.
 MAX_CLAIMS = 50
 
-Part = Literal["traits", "consent", "suppressed", "context", "stage", "claims"]
+Part = Literal["traits", "consent", "suppressed", "context", "stage", "claims", "preferences"]
 # The one register of the part `stage`.
 STAGE: Final = "stage"
 SourceKind = Literal["event", "import", "link", "operator", "step", "merge"]
+
+
+class Proof(Struct, frozen=True, omit_defaults=True):
+    """How a consent was given: the form, the version of its wording, and the client.
+
+    `ip` is the client's address, of which a keyed hash is stored alone.
+    """
+
+    form: str | None = None
+    wording: str | None = None
+    ip: str | None = None
 
 
 class Source(Struct, frozen=True):
     """The source of a statement: event, import, link, operator, step or merge.
 
     `id` is that of the event that reports it or that merges, of the step's decision, or of the operator. `at` is when
-    it happened. `name` is that of the event's source, of the operator, or of the campaign and step.
+    it happened. `name` is that of the event's source, of the operator, or of the campaign and step. `proof` says how
+    its consents were given.
     """
 
     kind: SourceKind
     id: str
     at: datetime
     name: str = ""
+    proof: Proof | None = None
 
     @property
     def label(self) -> str:
@@ -77,7 +92,7 @@ class Refusal(Struct, frozen=True):
 
 
 class ProfileState(Struct):
-    """The traits, consents, suppressions, context, stage and claims of a profile."""
+    """The values of a profile by part, each with its stamp."""
 
     traits: Registers = field(default_factory=Registers)
     consent: Registers = field(default_factory=Registers)
@@ -85,6 +100,7 @@ class ProfileState(Struct):
     context: Registers = field(default_factory=Registers)
     stage: Registers = field(default_factory=Registers)
     claims: Registers = field(default_factory=Registers)
+    preferences: Registers = field(default_factory=Registers)
 
     def part(self, name: Part) -> Registers:
         """Return the registers of a part."""
@@ -97,27 +113,33 @@ class ProfileState(Struct):
 
 
 class StateUpdate(Struct, frozen=True):
-    """A state after statements. `is_changed` is also set if only a stamp is later."""
+    """A state after statements. `is_changed` is also set if only a stamp is later.
+
+    `repeated` are consents that changed nothing and come with a proof, which the history keeps.
+    """
 
     state: ProfileState
     is_changed: bool
     changes: list[PartChange]
     refusals: list[Refusal]
+    repeated: list[Statement] = []
 
 
 def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a profile") -> StateUpdate:
     """Apply statements in any order; the latest of each name wins.
 
     A trait beyond MAX_TRAITS or MAX_TRAITS_BYTES is refused, as is a claim beyond MAX_CLAIMS; the rest is kept. Deleted
-    traits use the remaining room: beyond it, the ones deleted first are forgotten. Beyond MAX_CONSENTS, refusals are
-    kept first, then the latest consents. `owner` names the owner of the traits in the reasons of refusals.
+    traits use the remaining room: beyond it, the ones deleted first are forgotten. Beyond MAX_CONSENTS and
+    MAX_PREFERENCES, refusals are kept first, then the latest. `owner` names the owner of the traits in the reasons of
+    refusals.
     """
     new = state.copy()
     room = _Room(new.traits, owner)
     changes: list[PartChange] = []
     refusals: list[Refusal] = []
     is_changed = False
-    consents: dict[str, Statement] = {}
+    repeated: list[Statement] = []
+    bounded: dict[Part, dict[str, Statement]] = {part: {} for part in _BOUNDS}
     for one in statements:
         registers = new.part(one.part)
         if not registers.yields_to(one.name, one.value, one.said, _IS_REFUSAL[one.part]):
@@ -133,21 +155,24 @@ def fold(state: ProfileState, statements: Iterable[Statement], owner: str = "a p
             continue
         registers.put(one.name, one.value, one.said)
         is_changed = True
-        if one.part == "consent":
-            consents[one.name] = one
+        if one.part in bounded:
+            bounded[one.part][one.name] = one
+            if one.source.proof is not None and is_same(before, one.value):
+                repeated.append(one)
         if not is_same(before, one.value):
             is_unverified = one.said.is_unverified() or kept.is_unverified()
             changes.append(PartChange(one.part, one.name, before, one.value, one.source, is_unverified))
     room.free()
-    if consents:
-        *_, last = consents.values()
-        dropped = {one.name: consents.get(one.name, one) for one in _drop_consents(new.consent, last.source)}
-        refusals += [Refusal(one, _TOO_MANY_CONSENTS) for one in dropped.values()]
-        known = state.consent.values
-        changes = [change for change in changes if change.part != "consent" or change.name not in dropped] + [
-            PartChange("consent", name, known[name], None, one.source) for name, one in dropped.items() if name in known
-        ]
-    return StateUpdate(new, is_changed, changes, refusals)
+    for part, said in bounded.items():
+        if said:
+            *_, last = said.values()
+            dropped = {one.name: said.get(one.name, one) for one in _drop_beyond(part, new.part(part), last.source)}
+            refusals += [Refusal(one, _BOUNDS[part].reason) for one in dropped.values()]
+            known = state.part(part).values
+            changes = [change for change in changes if change.part != part or change.name not in dropped] + [
+                PartChange(part, name, known[name], None, one.source) for name, one in dropped.items() if name in known
+            ]
+    return StateUpdate(new, is_changed, changes, refusals, repeated)
 
 
 def merge(target: ProfileState, other: ProfileState, source: Source) -> StateUpdate:
@@ -168,7 +193,8 @@ def merge(target: ProfileState, other: ProfileState, source: Source) -> StateUpd
     ]
     for refusal in refusals:
         new.traits.drop(refusal.statement.name)
-    refusals += [Refusal(one, _TOO_MANY_CONSENTS) for one in _drop_consents(new.consent, source)]
+    for part, bound in _BOUNDS.items():
+        refusals += [Refusal(one, bound.reason) for one in _drop_beyond(part, new.part(part), source)]
     for name, _, _ in sorted(new.claims.words(), key=lambda word: (word[2], word[0]), reverse=True)[MAX_CLAIMS:]:
         new.claims.drop(name)
     room = _Room(new.traits)
@@ -214,6 +240,7 @@ _IS_REFUSAL: dict[Part, Callable[[Any], bool]] = {
     "context": _is_never,
     "stage": _is_never,
     "claims": _is_never,
+    "preferences": _is_false,
 }
 # Clients repeat these with each call: the same value is written once a day.
 _REPEATED: frozenset[Part] = frozenset({"context", "claims"})
@@ -222,18 +249,35 @@ _TOO_MUCH = (
     f"a profile may have {MAX_TRAITS:,} traits in {MAX_TRAITS_BYTES:,} bytes: after the merge, "
     "the latest traits were kept"
 )
-_TOO_MANY_CONSENTS = f"a profile may have consent for {MAX_CONSENTS} channels: refusals are kept, then the latest"
 
 
-def _drop_consents(consent: Registers, source: Source) -> list[Statement]:
-    """Drop consents beyond MAX_CONSENTS: grants before refusals, the earliest first."""
-    if len(consent.values) <= MAX_CONSENTS:
+class _Bound(Struct, frozen=True):
+    """The most names of a part with answers, and why further ones are dropped."""
+
+    names: int
+    reason: str
+
+
+_BOUNDS: dict[Part, _Bound] = {
+    "consent": _Bound(
+        MAX_CONSENTS, f"a profile may have consent for {MAX_CONSENTS} channels: refusals are kept, then the latest"
+    ),
+    "preferences": _Bound(
+        MAX_PREFERENCES,
+        f"a profile may have {MAX_PREFERENCES} answers about topics: refusals are kept, then the latest",
+    ),
+}
+
+
+def _drop_beyond(part: Part, answers: Registers, source: Source) -> list[Statement]:
+    """Drop answers beyond the bound: grants before refusals, the earliest first."""
+    if len(answers.values) <= _BOUNDS[part].names:
         return []
-    words = sorted(consent.words(), key=lambda word: (word[1] is False, word[2], word[0]), reverse=True)
-    beyond = words[MAX_CONSENTS:]
+    words = sorted(answers.words(), key=lambda word: (word[1] is False, word[2], word[0]), reverse=True)
+    beyond = words[_BOUNDS[part].names :]
     for name, _, _ in beyond:
-        consent.drop(name)
-    return [Statement("consent", name, value, said, source) for name, value, said in beyond]
+        answers.drop(name)
+    return [Statement(part, name, value, said, source) for name, value, said in beyond]
 
 
 class _Room:

@@ -2,26 +2,47 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import asdict
 
 from domain.channels.kinds import normalized_addresses
 from domain.people.places.location import LOCATION, read_point
-from domain.people.profile_state import Source, Statement
+from domain.people.profile_state import Proof, Source, SourceKind, Statement
 from domain.people.registers import Stamp, stamp, unverified_stamp
 from domain.people.surroundings import read_surroundings
+from domain.people.topics.subscription import PACE, SubscriptionRef, registers_of
 from domain.tracking.event import OUR_CONTEXT, Event, Trust
+from domain.tracking.traits import CONSENT, TOPICS
 
+# The sources whose subscriptions need no confirmation: an operator vouches for them, and a link was mailed.
+_VOUCHED: Final[frozenset[SourceKind]] = frozenset({"operator", "import", "link"})
+# Of a form's name and of the version of a wording.
+MAX_PROOF_CHARACTERS: Final = 200
 BEFORE_EVERYTHING = datetime.min.replace(tzinfo=UTC)
 
 
 def event_source(event: Event) -> Source:
     """Return an event, or the operator who reported it, as a source."""
     ours = event.context.get(OUR_CONTEXT, {})
+    proof = _read_proof(event)
     if "by" in ours:
-        return Source("import" if "import" in ours else "operator", str(event.id), event.timestamp, ours["by"])
-    return Source("event", str(event.id), event.timestamp, event.source)
+        return Source("import" if "import" in ours else "operator", str(event.id), event.timestamp, ours["by"], proof)
+    return Source("event", str(event.id), event.timestamp, event.source, proof)
+
+
+def _read_proof(event: Event) -> Proof | None:
+    """Return how the consents of an identify were given, if it states any."""
+    if event.type != "identify" or not event.properties.get(CONSENT):
+        return None
+    given = event.context.get(CONSENT)
+    form, wording = (_text(given.get(name)) if isinstance(given, dict) else None for name in ("form", "wording"))
+    proof = Proof(form, wording, _text(event.context.get("ip")))
+    return None if proof == Proof() else proof
+
+
+def _text(value: object) -> str | None:
+    return value[:MAX_PROOF_CHARACTERS] if isinstance(value, str) and value else None
 
 
 def said_at(event: Event, received_at: datetime) -> datetime:
@@ -48,12 +69,25 @@ def statements_of(event: Event, source: Source, received_at: datetime) -> list[S
     said = stamp_of(event, source, received_at)
     # With an impossible clock, a refusal counts from its arrival, so that it is not lost.
     refused = said if event.reported_timestamp is None else stamp(event.timestamp, event.message_id, source.label)
-    consent = event.properties.get("consent") or {}
+    consent = event.properties.get(CONSENT) or {}
     return [
-        *statements_of_traits({k: v for k, v in event.properties.items() if k != "consent"}, said, source),
+        *statements_of_traits({k: v for k, v in event.properties.items() if k != CONSENT}, said, source),
         *(
             Statement("consent", channel, given, said if given else refused, source)
             for channel, given in consent.items()
+            if channel != TOPICS
+        ),
+        *(
+            Statement("preferences", name, value, said if value else refused, source)
+            for topic, by_channel in consent.get(TOPICS, {}).items()
+            for channel, is_subscribed in by_channel.items()
+            for name, value in registers_of(
+                SubscriptionRef(topic, channel), is_subscribed=is_subscribed, is_confirmed=source.kind in _VOUCHED
+            )
+        ),
+        *(
+            Statement("preferences", PACE, value, said, source)
+            for value in ([event.context[OUR_CONTEXT][PACE]] if PACE in event.context.get(OUR_CONTEXT, {}) else ())
         ),
     ]
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from domain.campaign.life import CampaignState
 from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
 from domain.sending.holds import find_hold
@@ -75,6 +76,7 @@ def claim(
     zone: ZoneInfo,
     at: datetime,
     repeats: Repeats,
+    topics: DeployedTopics = NO_TOPICS,
 ) -> Proceed | Wait | Close | Done:
     """Decide what one attempt may do. `at` is on the journey's clock.
 
@@ -91,7 +93,7 @@ def claim(
         return Done(POSTPONED)
     if message.state not in (RESERVED, SENDING):
         return Done(message.state)
-    refusal = find_objection(message.channel, message.category, recipient)
+    refusal = find_objection(message.channel, message.category, recipient, topics)
     hold = find_hold(recipient.holds, message.category, at)
     opens = find_opening(window, message.category, at, zone)
     paused = message.campaign_state == "paused"

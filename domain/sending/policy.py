@@ -19,6 +19,8 @@ from domain.channels.kinds import CHANNELS
 from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow, next_open
 from domain.people.consent import ConsentFacts, find_refusal
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics, Regime
+from domain.people.topics.subscription import PACE, WEEKLY
 from domain.sending import caps
 from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
 from domain.sending.holds import Hold, find_hold
@@ -41,6 +43,8 @@ RefusalReason = Literal[
     "capped",
 ]
 DeferReason = Literal["send_window", "capped"]
+# The cap of those who want messages less often. The store reads as much of the ledger for them.
+WEEKLY_PACE: Final = CapRule("pace of the person", limit=1, window=7 * 86_400)
 # The states of a campaign in which its messages go. The users of a scheduled one entered before it was stopped.
 SENDING_STATES: Final = ("scheduled", "running", "stopping")
 
@@ -142,7 +146,8 @@ class Recipient(Struct, frozen=True):
 
     `suppressed` maps a channel to the reason why nothing may be sent on it (a bounce, a complaint, a request),
     `refused_addresses` to the refusals of the person's address there. `left` says how they have left the account of
-    the journey, or their role in it; None if they have not. `holds` are the open ones that concern them.
+    the journey, or their role in it; None if they have not. `holds` are the open ones that concern them. `preferences`
+    are their subscriptions and their pace.
     """
 
     traits: Mapping[str, Any]
@@ -151,17 +156,27 @@ class Recipient(Struct, frozen=True):
     refused_addresses: Mapping[str, Mapping[str, str | None]] = {}
     left: str | None = None
     holds: Sequence[Hold] = ()
+    preferences: Mapping[str, Any] = {}
 
 
 class Objection(Struct, frozen=True):
     """The reason why a person may not be sent to, apart from window and caps.
 
-    `refused_by` says whether the profile or the address refuses; None if neither does.
+    `refused_by` says whether the profile or the address refuses; None if neither does. `topic`, `regime` and `country`
+    are those of a refused consent.
     """
 
     reason: Literal["left_account", "unreachable", "suppressed", "no_consent"]
     detail: str
     refused_by: Literal["profile", "address"] | None = None
+    topic: str | None = None
+    regime: Regime | None = None
+    country: str | None = None
+
+    def data(self) -> dict[str, Any]:
+        """Return what a decision keeps of it."""
+        known = {"refused_by": self.refused_by, "topic": self.topic, "regime": self.regime, "country": self.country}
+        return {"detail": self.detail, **{name: value for name, value in known.items() if value is not None}}
 
 
 class Request(Struct, frozen=True):
@@ -192,6 +207,7 @@ def decide(
     zone: ZoneInfo,
     rules: Sequence[CapRule],
     ledger: Sequence[CountedMessage],
+    topics: DeployedTopics = NO_TOPICS,
 ) -> GateDecision:
     """Decide whether a message may go.
 
@@ -201,7 +217,7 @@ def decide(
     refused = check_journey(request, journey)
     if refused is not None:
         return refused
-    return decide_recipient(request, recipient, window=window, zone=zone, rules=rules, ledger=ledger)
+    return decide_recipient(request, recipient, window=window, zone=zone, rules=rules, ledger=ledger, topics=topics)
 
 
 def check_journey(request: Request, journey: JourneyFacts) -> GateDecision | None:
@@ -230,18 +246,24 @@ def decide_recipient(
     zone: ZoneInfo,
     rules: Sequence[CapRule],
     ledger: Sequence[CountedMessage],
+    topics: DeployedTopics = NO_TOPICS,
 ) -> GateDecision:
     """Decide whether a message of an active journey may go to this recipient."""
     step, at, expires_at = request.step, request.at, request.expires_at
-    if (found := find_objection(step.channel, step.category, recipient)) is not None:
-        by: dict[str, Any] = {} if found.refused_by is None else {"refused_by": found.refused_by}
-        return _refuse(found.reason, channel=step.channel, detail=found.detail, **by)
+    if (found := find_objection(step.channel, step.category, recipient, topics)) is not None:
+        return _refuse(found.reason, channel=step.channel, **found.data())
     if (hold := find_hold(recipient.holds, step.category, at)) is not None:
         return _hold(hold, at, expires_at, zone)
     if (opens := find_opening(window, step.category, at, zone)) > at:
         return _check_window(opens, expires_at, zone)
     capped = caps.check(
-        rules, ledger, channel=step.channel, category=step.category, priority=step.priority, at=at, zone=zone
+        (*rules, *find_pace(recipient.preferences)),
+        ledger,
+        channel=step.channel,
+        category=step.category,
+        priority=step.priority,
+        at=at,
+        zone=zone,
     )
     if capped is not None:
         return _check_caps(capped, request, find_opening(window, step.category, capped.frees_at, zone), zone)
@@ -256,16 +278,27 @@ def find_opening(window: LocalWindow | None, category: str, at: datetime, zone: 
     return at if window is None or category == TRANSACTIONAL else next_open(window, at, zone)
 
 
-def find_objection(channel: str, category: str, recipient: Recipient) -> Objection | None:
+def find_objection(
+    channel: str, category: str, recipient: Recipient, topics: DeployedTopics = NO_TOPICS
+) -> Objection | None:
     """Return what forbids such a message: account, profile or address."""
     if recipient.left is not None:
         return Objection("left_account", recipient.left)
     addresses = CHANNELS[channel].addresses(recipient.traits)
     if isinstance(addresses, Unreachable):
         return Objection("unreachable", addresses.detail)
-    facts = ConsentFacts(recipient.consent, recipient.suppressed, recipient.refused_addresses)
-    found = find_refusal(channel, facts, is_transactional=category == TRANSACTIONAL)
-    return None if found is None else Objection(found.reason, found.detail, found.refused_by)
+    facts = ConsentFacts(
+        recipient.consent, recipient.suppressed, recipient.refused_addresses, recipient.preferences, recipient.traits
+    )
+    found = find_refusal(channel, category, facts, topics)
+    if found is None:
+        return None
+    return Objection(found.reason, found.detail, found.refused_by, found.topic, found.regime, found.country)
+
+
+def find_pace(preferences: Mapping[str, Any]) -> Sequence[CapRule]:
+    """Return the cap that a person has asked for; none by default."""
+    return (WEEKLY_PACE,) if preferences.get(PACE) == WEEKLY else ()
 
 
 def _hold(hold: Hold, at: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:

@@ -163,7 +163,12 @@ def _without_addresses(values: dict[str, Any], path: str, claims: dict[str, Any]
 
 
 def _consents(consent: object) -> Iterator[tuple[str, object]]:
-    yield from consent.items() if isinstance(consent, dict) else ()
+    """Iterate over the consents of a call by path, with the subscriptions to topics."""
+    for name, value in consent.items() if isinstance(consent, dict) else ():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{path}", inner) for path, inner in _consents(value))
+        else:
+            yield name, value
 
 
 def _claim(claims: dict[str, Any], path: str, value: object) -> None:

@@ -14,12 +14,16 @@ from domain.local_time.zones import zone_name
 from domain.tracking.identifiers import MAX_ID_CHARACTERS
 from domain.tracking.item_error import quote_value
 
-# Channels in the consent of one call.
+# The trait of consent by channel, and its key of subscriptions by topic and channel.
+CONSENT: Final = "consent"
+TOPICS: Final = "topics"
+# Channels in the consent of one call, and its subscriptions.
 MAX_CALL_CONSENTS: Final = 50
 
 # The trait of a group call that is the member's, not the group's.
 ROLE: Final = "role"
 
+_TOPIC: Final = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 _CHANNEL: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _YES: Final = frozenset({"true", "yes", "1"})
 _NO: Final = frozenset({"false", "no", "0"})
@@ -75,7 +79,45 @@ def _leave_out(traits: dict[str, Any], name: str, wanted: str, left_out: list[Le
     left_out.append(LeftOut(f"traits.{name}", f"traits.{name} {wanted}; it is {quote_value(value)}", value))
 
 
-def _read_consent(consent: dict[str, Any], left_out: list[LeftOut]) -> dict[str, bool]:
+def _read_consent(consent: dict[str, Any], left_out: list[LeftOut]) -> dict[str, Any]:
+    """Return the consents by channel, with the subscriptions under TOPICS."""
+    topics = _read_topics(consent.pop(TOPICS), left_out) if TOPICS in consent else {}
+    return {**_read_channels(consent, left_out), **({TOPICS: topics} if topics else {})}
+
+
+def _read_topics(topics: Any, left_out: list[LeftOut]) -> dict[str, dict[str, bool]]:
+    """Return subscriptions by topic and channel, `{"newsletter": {"email": true}}`."""
+    path = consent_path(TOPICS)
+    if not isinstance(topics, dict):
+        wanted = f'{path} must be an object of topics, such as {{"newsletter": {{"email": true}}}}'
+        left_out.append(LeftOut(path, f"{wanted}; it is {quote_value(topics)}", topics))
+        return {}
+    read: dict[str, dict[str, bool]] = {}
+    number = 0
+    for topic, by_channel in topics.items():
+        at = f"{path}.{topic[:80]}"
+        if not _TOPIC.fullmatch(topic):
+            error = f"{at} must have the key of a topic, such as `newsletter`: lower-case words with hyphens"
+            left_out.append(LeftOut(at, error, by_channel))
+        elif not isinstance(by_channel, dict):
+            error = f'{at} must be an object of channels, such as {{"email": true}}; it is {quote_value(by_channel)}'
+            left_out.append(LeftOut(at, error, by_channel))
+        else:
+            for channel, value in by_channel.items():
+                is_given, number = _read_flag(value), number + 1
+                if number > MAX_CALL_CONSENTS:
+                    error = f"{path} may have {MAX_CALL_CONSENTS} answers: those after the first are left out"
+                    left_out.append(LeftOut(path, error, None))
+                    return read
+                if is_given is None or not _CHANNEL.fullmatch(channel):
+                    error = f"{at}.{channel[:80]} must name a channel, and be true or false; it is {quote_value(value)}"
+                    left_out.append(LeftOut(f"{at}.{channel[:80]}", error, value))
+                else:
+                    read.setdefault(topic, {})[channel] = is_given
+    return read
+
+
+def _read_channels(consent: dict[str, Any], left_out: list[LeftOut]) -> dict[str, bool]:
     read: dict[str, bool] = {}
     if len(consent) > MAX_CALL_CONSENTS:
         error = (

@@ -20,6 +20,8 @@ profiles = Table(
     # The stamps of the values above, and the person's normalised address on each channel.
     Column("said", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("addresses", JSONB, nullable=False, server_default=EMPTY_OBJECT),
+    # The registers of subscriptions by topic and channel, and of the pace (domain/people/topics/subscription.py).
+    Column("preferences", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("stage", Text),
     # The name by which arms of splits are drawn; null: the id. A merge may keep the one of the merged profile.
     Column("bucket", Uuid),
@@ -56,12 +58,14 @@ profile_changes = Table(
     Column("source_name", Text),
     Column("at", INSTANT, nullable=False),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    # How a consent was given: form, wording, and the keyed hash of the client's address.
+    Column("proof", JSONB),
     Index("profile_changes_profile_id", "profile_id", "recorded_at"),
     Index(
-        "profile_changes_consent",
+        "profile_changes_answers",
         "profile_id",
         "recorded_at",
-        postgresql_where=text("part IN ('consent', 'suppressed', 'addresses')"),
+        postgresql_where=text("part IN ('consent', 'preferences', 'suppressed', 'addresses')"),
     ),
     # Finds claims by their values, in lower case.
     Index(

@@ -110,8 +110,8 @@ def test_consent_allows_what_the_page_says() -> None:
     said = {"`true`": {"email": True}, "nothing": {}, "`false`": {"email": False}}
     for given, transactional, others in rows(PAGE, "## Consent"):
         facts = ConsentFacts(said[given], {})
-        assert (find_refusal("email", facts, is_transactional=True) is None) == (transactional == "go")
-        assert (find_refusal("email", facts, is_transactional=False) is None) == (others == "go")
+        assert (find_refusal("email", "transactional", facts) is None) == (transactional == "go")
+        assert (find_refusal("email", "marketing", facts) is None) == (others == "go")
     assert set(re.findall(r"for both channels, `(\w+)` and `(\w+)`", PAGE)[0]) == set(CHANNELS)
     assert all(kind.silence_allows for kind in CHANNELS.values())
 

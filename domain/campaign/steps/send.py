@@ -69,7 +69,7 @@ class SendSpec(StepSpec):
     template: TemplateName = Field(description="the name of a template file, without language and suffix")
     category: Slug = Field(
         "marketing",
-        description="what the message is for, as consent and caps have it; "
+        description="what the message is for, as consent and caps have it: a topic, once the deployment has some; "
         "`transactional` passes consent, send window and caps",
     )
     priority: MessagePriority = Field("normal", description="`high` passes the frequency caps")

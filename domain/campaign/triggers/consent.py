@@ -1,4 +1,4 @@
-"""The trigger `consent`: the user gives or refuses the consent to a channel."""
+"""The trigger `consent`: the user gives or refuses a channel, or a topic on one."""
 
 from domain.campaign.schema import Text
 from domain.campaign.triggers.kind import TriggerKind
@@ -7,7 +7,8 @@ CONSENT = TriggerKind(
     key="consent",
     kind="consent",
     field=Text,
-    description='the channel whose consent was given or refused: `email`; `"*"` is any',
+    description="the channel whose consent was given or refused: `email`, or a topic on it: `newsletter.email`; "
+    '`"*"` is any of both',
     example="consent: email",
-    properties=("before", "after"),
+    properties=("before", "after", "topic", "channel"),
 )

@@ -30,6 +30,7 @@ from domain.people.segments.definition import MembershipChange, Memberships, Seg
 from domain.people.segments.explanation import ExplainedPart, FlippedPart, Roots, explain_condition, find_flipped
 from domain.people.segments.inputs import ACCOUNT, CREATED, list_inputs
 from domain.people.segments.stages import LIFECYCLE, stage_of_segment
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 
 NO_SEGMENTS_YET: Final[Memberships] = {}
 _SEGMENTS_FIELD: Final = "segments"
@@ -93,12 +94,14 @@ class DeployedSegments:
         traits: DeployedTraits = NO_TRAITS,
         timezone: str | None = None,
         places: DeployedPlaces = NO_PLACES,
+        topics: DeployedTopics = NO_TOPICS,
     ) -> None:
         known = sorted(definitions, key=lambda one: one.id)
         self.definitions = {one.id: one for one in known}
         self.ready = frozenset(ready)
         self.traits = traits
         self.places = places
+        self.topics = topics
         self._timezone = timezone
         self._ids = {one.key: one.id for one in known}
         timed_traits = frozenset(one.key for one in traits.definitions if one.rule.changes_by_time)
@@ -313,7 +316,7 @@ class DeployedSegments:
         self, person: SegmentPerson, facts: SegmentFacts, state: ComputedState, members: Memberships, at: datetime
     ) -> "_JudgedPerson":
         computed, stage = self.traits.view(state, at), self.stage_of(members)
-        return _JudgedPerson(person, computed, self.keys_of(members), self.places, facts.devices, stage)
+        return _JudgedPerson(person, computed, self.keys_of(members), self, facts.devices, stage)
 
     def _roots(self, person: "_JudgedPerson", facts: SegmentFacts, at: datetime, spent: Spent | None = None) -> Roots:
         return Roots(Prepared(person), Prepared(facts.account), EvaluationTime(at, self._timezone), spent)
@@ -327,20 +330,26 @@ class _JudgedPerson:
         person: SegmentPerson,
         computed: Mapping[str, Any],
         segments: list[str],
-        places: DeployedPlaces,
+        deployed: DeployedSegments,
         devices: Sequence[Mapping[str, Any]],
         stage: str | UnsetType | None,
     ) -> None:
         self._person = person
         self.computed = computed
         self.devices = devices
-        self._places = places
+        self._deployed = deployed
         self.follow(segments, stage)
 
     @property
     def areas(self) -> list[str]:
         """The areas that their location is in."""
-        return self._places.find_areas(self._person.context)
+        return self._deployed.places.find_areas(self._person.context)
+
+    @property
+    def consent(self) -> dict[str, bool]:
+        """Whether marketing may be sent, by channel."""
+        facts = ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses, traits=self._person.traits)
+        return consent_by_channel(facts, self._deployed.topics)
 
     def follow(self, segments: list[str], stage: str | UnsetType | None) -> None:
         """Take other segments, and the stage that they make."""
@@ -362,7 +371,8 @@ class _Stranger(LearnedFields):
     traits: dict[str, Any] = {}  # noqa: RUF012 -- nothing writes it
     context: dict[str, str] = {}  # noqa: RUF012
     consent_given: dict[str, bool] = {}  # noqa: RUF012
-    consent = consent_by_channel(ConsentFacts({}, {}, {}))
+    suppressed: dict[str, str | None] = {}  # noqa: RUF012
+    refused_addresses: dict[str, dict[str, str | None]] = {}  # noqa: RUF012
     created_at = _SOME_DAY
 
 

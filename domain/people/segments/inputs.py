@@ -13,6 +13,7 @@ from domain.conditions.cel_roots import DEVICES, STAGE_VARIABLE, STATED_STAGE_VA
 from domain.people.derived_events import ValueChange
 from domain.people.places.location import LOCATION
 from domain.people.profile_state import Statement
+from domain.people.topics.deployed import COUNTRY_TRAITS
 
 ACCOUNT: Final = "account"
 # Read by name, and by the life cycle as what was set by hand.
@@ -61,8 +62,8 @@ def computed_input(key: str) -> str:
 def trait_inputs(name: str) -> Iterator[str]:
     """Iterate over the names of a trait."""
     yield from (_TRAITS, f"{_TRAITS}.{name}", *_OF_TRAITS.get(name, ()))
-    if name in ADDRESS_TRAITS:
-        # Another address may have refused messages.
+    if name in ADDRESS_TRAITS or name in COUNTRY_TRAITS:
+        # Another address may have refused messages, and silence may mean something else there.
         yield from _CONSENT
 
 
@@ -77,7 +78,7 @@ def inputs_of_statement(said: Statement) -> Iterable[str]:
             return STAGE
         case "context":
             return _OF_CONTEXT.get(said.name, ())
-        case "claims":
+        case "claims" | "preferences":
             return ()
 
 

@@ -162,6 +162,7 @@ FACTS = PageFacts(
     campaign_state="running",
     held_at=None,
     rules=[CapRule("daily", limit=1, window=86_400)],
+    registry_revision=1,
 )
 
 

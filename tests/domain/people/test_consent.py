@@ -25,10 +25,10 @@ def test_the_whole_table_of_what_refuses() -> None:
     for given, suppressed, bounced, opted_out in product(GIVEN, SUPPRESSED, SUPPRESSED, OPTED_OUT):
         known = facts(given, suppressed, bounced, opted_out)
         stopped = suppressed or bounced
-        assert (find_refusal("email", known, is_transactional=True) is None) == (not stopped)
-        marketing = find_refusal("email", known, is_transactional=False)
+        assert (find_refusal("email", "transactional", known) is None) == (not stopped)
+        marketing = find_refusal("email", "marketing", known)
         assert (marketing is None) == (not stopped and given is not False and not opted_out)
-        assert find_refusal("webhook", known, is_transactional=False) is None
+        assert find_refusal("webhook", "marketing", known) is None
 
 
 def test_what_conditions_see_is_the_gates_own_answer_for_every_channel() -> None:
@@ -63,4 +63,4 @@ def test_a_channel_of_which_the_person_has_said_something_is_seen_although_nothi
     ],
 )
 def test_it_says_which_of_the_two_refuses(known: ConsentFacts, expected: ConsentRefusal) -> None:
-    assert find_refusal("email", known, is_transactional=False) == expected
+    assert find_refusal("email", "marketing", known) == expected

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.people.derived_events import Cause, cause_of, derived_event, value_changes
@@ -22,8 +23,19 @@ def change(part: Any, name: str, before: Any, after: Any) -> PartChange:
     return PartChange(part, name, before, after, SOURCE)
 
 
-def changes(*made: PartChange, consent: Any = (), suppressed: Any = ()) -> list[tuple[Trigger, Any, Any]]:
-    return [(one.trigger, one.before, one.after) for one in value_changes(dict(consent), dict(suppressed), made)]
+class Before(Struct):
+    """A person before the changes."""
+
+    consent_given: dict[str, bool] = {}
+    suppressed: dict[str, str | None] = {}
+    preferences: dict[str, Any] = {}
+
+
+NEW = Before()
+
+
+def changes(*made: PartChange, **before: Any) -> list[tuple[Trigger, Any, Any]]:
+    return [(one.trigger, one.before, one.after) for one in value_changes(Before(**before), made)]
 
 
 def test_a_trait_is_named_as_in_conditions_and_a_context_not_at_all() -> None:
@@ -34,15 +46,15 @@ def test_a_trait_is_named_as_in_conditions_and_a_context_not_at_all() -> None:
 def test_a_suppression_is_a_refusal_until_it_is_lifted() -> None:
     email = Trigger("consent", "email")
     suppressed, lifted = change("suppressed", "email", None, "x"), change("suppressed", "email", "x", None)
-    assert changes(suppressed, lifted, consent={"email": True}) == [(email, True, False), (email, False, True)]
-    assert changes(suppressed, consent={"email": False}) == []
+    assert changes(suppressed, lifted, consent_given={"email": True}) == [(email, True, False), (email, False, True)]
+    assert changes(suppressed, consent_given={"email": False}) == []
     # A consent that a suppression outweighs changes nothing, until the suppression is lifted.
     agreed = change("consent", "email", None, True)
     assert changes(agreed, lifted, suppressed={"email": "x"}) == [(email, False, True)]
 
 
 def test_an_event_is_the_same_whenever_it_is_made_and_takes_the_time_and_the_chain_of_its_cause() -> None:
-    [made] = value_changes({}, {}, [change("traits", "plan", None, "pro")])
+    [made] = value_changes(NEW, [change("traits", "plan", None, "pro")])
     event = derived_event(made, CAUSE)
     assert event == derived_event(made, CAUSE)
     assert (event.source, event.trigger, event.user_id) == ("sojourn", Trigger("changed", "profile.traits.plan"), "u1")
@@ -64,14 +76,14 @@ def test_the_event_of_an_unverified_value_is_not_verified_whichever_call_reveals
         ],
     )
     for folded in (anonymous, merge(ProfileState(), anonymous.state, SOURCE)):
-        made = value_changes({}, {}, folded.changes)
+        made = value_changes(NEW, folded.changes)
         trust = {event.name: event.trust for event in (derived_event(one, CAUSE) for one in made)}
         assert trust == {"profile.traits.contact": Trust.ANONYMOUS, "profile.traits.plan": Trust.VERIFIED}
     # A verified value replaces it: the event still holds the one before.
     stated = [Statement("traits", "contact", "u@example.com", stamp(NOON, "n", ""), SOURCE)]
     replaced = fold(ProfileState(), stated).state
     for folded in (fold(anonymous.state, stated), merge(anonymous.state, replaced, SOURCE)):
-        [revealed] = value_changes({}, {}, folded.changes)
+        [revealed] = value_changes(NEW, folded.changes)
         assert derived_event(revealed, CAUSE).trust is Trust.ANONYMOUS
 
 
@@ -94,7 +106,7 @@ def test_the_changes_of_a_consent_lead_from_what_was_to_what_is(drawn: list[tupl
     ]
     folded = fold(ProfileState(), said)
     for channel in ("email", "sms"):
-        steps = [one for one in value_changes({}, {}, folded.changes) if one.trigger.name == channel]
+        steps = [one for one in value_changes(NEW, folded.changes) if one.trigger.name == channel]
         answers = [None, *(one.after for one in steps)]
         assert [one.before for one in steps] == answers[:-1]
         assert all(one.before is not one.after for one in steps)

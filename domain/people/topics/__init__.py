@@ -1,0 +1,1 @@
+"""Topics: what people subscribe to, channel by channel, and what silence means."""

@@ -1,0 +1,117 @@
+"""The topics in force, and what silence means by country and channel."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from domain.channels.kinds import CHANNELS
+from domain.people.topics.subscription import SubscriptionRef
+
+# What silence means: `opt_in` needs a yes, `opt_out` lets it pass.
+Regime = Literal["opt_in", "opt_out"]
+TopicDefault = Literal["opted_in", "opted_out", "double"]
+# Messages about what a person uses. They need no topic, and no regime is asked.
+SERVICE: Final = "service"
+_ANY_LANGUAGE: Final = ""
+_PAGE_LANGUAGE: Final = "en"
+
+
+class TopicRule(Struct, frozen=True, tag="topic", tag_field="kind"):
+    """A topic that people subscribe to on some channels.
+
+    `names` and `descriptions` are texts by language; one without a language has the key "". A required topic cannot be
+    refused by itself.
+    """
+
+    key: str
+    names: Mapping[str, str]
+    channels: tuple[str, ...]
+    default: TopicDefault = "opted_in"
+    descriptions: Mapping[str, str] = {}
+    is_required: bool = False
+
+    def name(self, language: str | None) -> str:
+        """Return its name in a language, else in English, else in the first one."""
+        return find_text(self.names, language) or self.key
+
+    def description(self, language: str | None) -> str:
+        """Return its description, as `name`; empty without one."""
+        return find_text(self.descriptions, language)
+
+
+class RegimeRule(Struct, frozen=True, tag="regime", tag_field="kind"):
+    """What silence means on channels in countries; empty ones mean all."""
+
+    regime: Regime
+    channels: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Its name: `opt_out: email in US`."""
+        channels, countries = ", ".join(self.channels) or "every channel", ", ".join(self.countries) or "every country"
+        return f"{self.regime}: {channels} in {countries}"
+
+    def concerns(self, channel: str, country: str | None) -> bool:
+        """Whether it says what silence of someone there means."""
+        return (not self.channels or channel in self.channels) and (not self.countries or country in self.countries)
+
+
+ConsentRule = TopicRule | RegimeRule
+
+
+class DeployedTopics:
+    """The topics of a deployment by key. Without any, silence means what each channel says."""
+
+    def __init__(self, rules: Iterable[ConsentRule] = ()) -> None:
+        known = list(rules)
+        self.topics = {rule.key: rule for rule in known if isinstance(rule, TopicRule)}
+        self._regimes = [rule for rule in known if isinstance(rule, RegimeRule)]
+        self.is_in_force = bool(known)
+
+    def regime(self, channel: str, category: str, country: str | None) -> Regime:
+        """Return what silence about messages of a category means.
+
+        The first rule that concerns the person holds, and `opt_in` where there is none. A channel whose receiver is no
+        person has only rules that name it.
+        """
+        kind = CHANNELS.get(channel)
+        if not self.is_in_force or category == SERVICE:
+            return "opt_out" if kind is None or kind.silence_allows else "opt_in"
+        reaches_people = kind is None or kind.reaches_people
+        for rule in self._regimes:
+            if rule.concerns(channel, country) and (reaches_people or channel in rule.channels):
+                return rule.regime
+        return "opt_in" if reaches_people else "opt_out"
+
+    def refs(self) -> list[SubscriptionRef]:
+        """Return every topic on each of its channels, as the document orders them."""
+        return [SubscriptionRef(topic.key, channel) for topic in self.topics.values() for channel in topic.channels]
+
+
+# The traits that say a person's country.
+COUNTRY_TRAITS: Final = frozenset({"country", "address"})
+NO_TOPICS: Final = DeployedTopics()
+
+
+def find_text(texts: Mapping[str, str], language: str | None) -> str:
+    """Return a text in a language such as `pt-BR`, its base language, or another one."""
+    wanted = (language or "").replace("_", "-").lower()
+    by_tag = {tag.lower(): text for tag, text in texts.items()}
+    for tag in (wanted, wanted.partition("-")[0], _ANY_LANGUAGE, _PAGE_LANGUAGE):
+        if tag in by_tag:
+            return by_tag[tag]
+    return next(iter(texts.values()), "")
+
+
+def country_of(traits: Mapping[str, Any]) -> str | None:
+    """Return the country of a person as ISO 3166 has it: `DE`; None if none is known.
+
+    The trait `country` says it, else the `country` of the trait `address`, which Segment's spec reserves.
+    """
+    address = traits.get("address")
+    for value in (traits.get("country"), address.get("country") if isinstance(address, Mapping) else None):
+        if isinstance(value, str) and len(code := value.strip().upper()) == 2 and code.isascii() and code.isalpha():
+            return "GB" if code == "UK" else code
+    return None
