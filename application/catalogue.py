@@ -16,8 +16,8 @@ from domain.people.account_view import may_read_account
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.deployed import DeployedSegments
-from domain.sending.routes import DeployedProviders
 from domain.people.topics.deployed import DeployedTopics
+from domain.sending.routes import DeployedProviders
 from store import campaigns, computed_traits, documents, segments
 from store.database import Connection
 

@@ -29,7 +29,7 @@ LEFT JOIN (
 ) AS caps ON true
 """
 # As far as caps look back, and the pace of a person (`domain.sending.policy.WEEKLY_PACE`).
-_LONGEST = "greatest(caps.longest, CASE WHEN profiles.preferences ->> 'pace' = 'weekly' THEN interval '7 days' END)"
+_LOOK_BACK = "greatest(caps.longest, CASE WHEN profiles.preferences ->> 'pace' = 'weekly' THEN interval '7 days' END)"
 # The person as the gate sees them: an expression for statements that read `profiles` and `caps`.
 _RECIPIENT = f"""
 profiles.traits, profiles.context, profiles.consent, profiles.suppressed, profiles.preferences,
@@ -42,8 +42,8 @@ COALESCE((
   FROM messages
   WHERE messages.profile_id = profiles.id
     AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')
-    AND (messages.at > %(at)s - {_LONGEST}
-         OR messages.state IN ('reserved', 'sending') AND messages.expires_at > %(at)s - {_LONGEST})
+    AND (messages.at > %(at)s - {_LOOK_BACK}
+         OR messages.state IN ('reserved', 'sending') AND messages.expires_at > %(at)s - {_LOOK_BACK})
   ), '[]') AS ledger
 """  # noqa: S608 -- a constant of the store
 # The journey and its campaign as the gate sees them, with the answer to a repeated request.

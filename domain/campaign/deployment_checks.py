@@ -86,7 +86,7 @@ def _check_stage(path: Path, stage: str, stages: Sequence[StageRule]) -> Iterato
 
 
 def check_categories(source: YamlSource, names: DeployedNames) -> Iterator[Problem]:
-    """Find sends whose category is no topic, if the deployment has topics."""
+    """Find sends whose category is not one of the topics, if there are some."""
     if not names.topics:
         return
     allowed = [*names.topics, TRANSACTIONAL, SERVICE]
@@ -97,7 +97,7 @@ def check_categories(source: YamlSource, names: DeployedNames) -> Iterator[Probl
         category = send.get("category", SendSpec.model_fields["category"].default)
         if isinstance(category, str) and category not in allowed:
             at = (*path, "send", "category") if "category" in send else (*path, "send")
-            said = f"`{category}` is no topic"
+            said = f"`{category}` is not a topic"
             yield source.problem(
                 at,
                 said if "category" in send else f"{said}, and is the category by default",

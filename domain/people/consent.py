@@ -61,7 +61,7 @@ class ConsentRefusal(Struct, frozen=True):
 def find_refusal(
     channel: str, category: str | None, facts: ConsentFacts, topics: DeployedTopics = NO_TOPICS
 ) -> ConsentRefusal | None:
-    """Return the refusal of messages of a category on a channel; None if they are allowed.
+    """Return the refusal of a category on a channel; None if messages are allowed.
 
     A suppression comes before the refusal of a channel, that before the refusal of a topic, and all before silence.
     `category` is None for marketing without a topic.

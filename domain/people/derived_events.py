@@ -100,8 +100,8 @@ class ConsentingPerson(Protocol):
 def value_changes(person: ConsentingPerson, changes: Iterable[PartChange]) -> Iterator[ValueChange]:
     """Iterate over the changes of a person as rules name them.
 
-    A suppression is a refusal: the answer of a channel is true (given), false (refused or suppressed), or null. That of
-    a topic on a channel is the state of the subscription.
+    A suppression is a refusal: the answer of a channel is true (given), false (refused or suppressed), or null. The
+    answer of a topic on a channel is the state of the subscription.
     """
     given: dict[str, bool | None] = dict(person.consent_given)
     refused = dict(person.suppressed)

@@ -17,7 +17,7 @@ from domain.tracking.traits import CONSENT, TOPICS
 
 # The sources whose subscriptions need no confirmation: an operator vouches for them, and a link was mailed.
 _VOUCHED: Final[frozenset[SourceKind]] = frozenset({"operator", "import", "link"})
-# Of a form's name and of the version of a wording.
+# The name of a form, and the version of a wording, are cut to this.
 MAX_PROOF_CHARACTERS: Final = 200
 BEFORE_EVERYTHING = datetime.min.replace(tzinfo=UTC)
 

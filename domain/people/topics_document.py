@@ -1,5 +1,6 @@
 """The document of topics: what people subscribe to, and what silence means."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
@@ -33,6 +34,12 @@ def _read_texts(value: Any) -> Any:
     return dict(value)
 
 
+def _check_language(tag: str) -> str:
+    if tag and not re.fullmatch(_LANGUAGE, tag):
+        refuse(f"{quote_value(tag)} is not a language", "Write a tag such as `en`, `de` or `pt-BR`")
+    return tag
+
+
 def _check_topic_key(key: str) -> str:
     if key in _RESERVED:
         refuse(f"`{key}` is a category of its own, of which nothing is a topic", "Write another key")
@@ -45,7 +52,7 @@ def _check_country(code: str) -> str:
     return code
 
 
-LanguageTag = Annotated[str, Field(pattern=f"^({_LANGUAGE})?$", max_length=35)]
+LanguageTag = Annotated[str, AfterValidator(_check_language)]
 _TEXT_SCHEMA: Final = {"type": "string", "minLength": 1, "maxLength": 200}
 TextsByLanguage = Annotated[
     dict[LanguageTag, Text],
@@ -88,7 +95,7 @@ class TopicModel(DocumentModel):
 
 
 class RegimeModel(DocumentModel):
-    """What silence means on channels in countries. The first that concerns a person holds."""
+    """The meaning of silence on channels in countries; the first that fits holds."""
 
     regime: Regime = Field(description="`opt_in`: nothing goes without a yes; `opt_out`: silence lets messages pass")
     channels: Annotated[tuple[ChannelName, ...], Listed] = Field((), description="the channels; all if left out")

@@ -80,10 +80,21 @@ async def traits(query: Query) -> dict[str, dict[str, Any]]:
     return {row["user_id"]: row["traits"] for row in await query(NAMED)}
 
 
+def topics(**given: bool) -> dict[str, Any]:
+    return {"topics": {topic: {"email": is_given} for topic, is_given in given.items()}}
+
+
 async def two_users(ingest: Ingest) -> None:
     batch = [
-        event("identify", "a", anonymous="a1", plan="free", city="Bonn", consent={"email": False}),
-        event("identify", "b", anonymous="b1", at=AT + timedelta(hours=1), plan="pro", consent={"email": True}),
+        event("identify", "a", anonymous="a1", plan="free", city="Bonn", consent={"email": False, **topics(news=True)}),
+        event(
+            "identify",
+            "b",
+            anonymous="b1",
+            at=AT + timedelta(hours=1),
+            plan="pro",
+            consent={"email": True, **topics(news=False, offers=True)},
+        ),
         event("track", "a", name="of a"),
         event("track", None, anonymous="a1", name="of a1"),
         event("track", "b", name="of b"),
@@ -103,7 +114,9 @@ async def test_every_old_id_reaches_the_person_and_the_later_word_holds(
     await ingest([*calls, event("identify", "a", at=later, city="Rome")], received_at=later)
     assert set((await owners(query)).values()) == {"b"}
     assert await traits(query) == {"b": {"plan": "pro", "city": "Rome"}}
-    assert await query("SELECT consent FROM profiles") == [{"consent": {"email": True}}]
+    [person] = await query("SELECT consent, preferences FROM profiles")
+    assert person["consent"] == {"email": True}
+    assert person["preferences"] == {"news.email": False, "news.email.confirmed": False, "offers.email": True}
     for id in ("a", "b", "a1", "b1"):
         assert [one.source for one in (await merges.list(PersonRef(id), limit=9, before=None)).merges] == ["a"]
     [merged] = (await merges.list(PersonRef("a"), limit=9, before=None)).merges
@@ -142,7 +155,7 @@ async def test_what_came_since_goes_by_the_ids_that_it_carries(query: Query, ing
     await merges.merge("b", "a", by=BY)
     later = AT + timedelta(hours=2)
     batch = [
-        event("identify", "a", at=later, plan="team", tier="gold"),
+        event("identify", "a", at=later, plan="team", tier="gold", consent=topics(surveys=True)),
         event("identify", "b", at=later, city="Rome"),
         event("track", "a", anonymous="a2", name="new device of a"),
         event("track", None, anonymous="a2", name="of a2"),
@@ -164,6 +177,13 @@ async def test_what_came_since_goes_by_the_ids_that_it_carries(query: Query, ing
     assert await traits(query) == {
         "a": {"plan": "team", "city": "Bonn", "tier": "gold", "size": "M"},
         "b": {"plan": "pro", "city": "Rome"},
+    }
+    preferences = {
+        row["user_id"]: row["preferences"] for row in await query("SELECT user_id, preferences FROM profiles")
+    }
+    assert preferences == {
+        "a": {"news.email": True, "surveys.email": True},
+        "b": {"news.email": False, "news.email.confirmed": False, "offers.email": True},
     }
     ids = await query(
         "SELECT profiles.user_id, array_agg(value ORDER BY value) AS ids FROM identities "

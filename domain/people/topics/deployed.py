@@ -8,7 +8,7 @@ from msgspec import Struct
 from domain.channels.kinds import CHANNELS
 from domain.people.topics.subscription import SubscriptionRef
 
-# What silence means: `opt_in` needs a yes, `opt_out` lets it pass.
+# The meaning of silence: `opt_in` needs a yes, `opt_out` lets it pass.
 Regime = Literal["opt_in", "opt_out"]
 TopicDefault = Literal["opted_in", "opted_out", "double"]
 # Messages about what a person uses. They need no topic, and no regime is asked.
@@ -41,7 +41,7 @@ class TopicRule(Struct, frozen=True, tag="topic", tag_field="kind"):
 
 
 class RegimeRule(Struct, frozen=True, tag="regime", tag_field="kind"):
-    """What silence means on channels in countries; empty ones mean all."""
+    """The meaning of silence on channels in countries; empty ones mean all."""
 
     regime: Regime
     channels: tuple[str, ...] = ()
@@ -62,7 +62,10 @@ ConsentRule = TopicRule | RegimeRule
 
 
 class DeployedTopics:
-    """The topics of a deployment by key. Without any, silence means what each channel says."""
+    """The topics of a deployment by key.
+
+    Without any, silence means what each channel says.
+    """
 
     def __init__(self, rules: Iterable[ConsentRule] = ()) -> None:
         known = list(rules)

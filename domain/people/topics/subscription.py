@@ -1,4 +1,4 @@
-"""The subscription of a person to a topic on a channel, as registers of preferences.
+"""The subscription of a person to a topic on a channel, as registers.
 
 A statement and its confirmation are two registers, so that a later call that merely repeats a statement takes no
 confirmation away, in any order of arrival. A refusal takes both away.

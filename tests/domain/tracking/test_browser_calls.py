@@ -50,7 +50,7 @@ LOADED = {
     "traits": {
         "email": "victim@example.com",
         "phone": "+49 30 1234",
-        "consent": {"email": True},
+        "consent": {"email": True, "topics": {"news": {"email": True}}},
         "plan": "pro",
         "__proto__": {"is_admin": True},
     },
@@ -81,6 +81,7 @@ def test_without_a_token_nothing_but_an_anonymous_person_is_left_of_a_call(kind:
     if kind == "identify":
         assert one.properties == {"plan": "pro", "__proto__": {"is_admin": True}}
         assert (one.claims["traits.email"], one.claims["traits.consent.email"]) == ("victim@example.com", True)
+        assert one.claims["traits.consent.topics.news.email"] is True
 
 
 @pytest.mark.parametrize("browser", [{"header_token": TOKEN}, {"is_trusted": True}])

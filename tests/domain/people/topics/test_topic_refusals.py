@@ -31,7 +31,7 @@ def refusal(topic: str, *, topics: DeployedTopics = TOPICS, channel: str = "emai
     return None if found is None else f"{found.reason} by {found.refused_by}: {found.detail}"
 
 
-YES = {"given": {"email": True}}
+YES: dict[str, Any] = {"given": {"email": True}}
 
 
 @pytest.mark.parametrize(
