@@ -80,7 +80,7 @@ FACTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def test_the_table_of_refusals_is_the_gates_own() -> None:
-    table = rows(PAGE, "## What refuses a message")
+    table = rows(PAGE, "## Refusals, in their order")
     assert [row[0] for row in table] == list(FACTS)
     for name, *outcomes in table:
         topic, known = FACTS[name]
