@@ -2,12 +2,10 @@
 
 import asyncio
 import base64
-import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -15,8 +13,10 @@ from standardwebhooks import Webhook
 
 from channels.bulkhead import Bulkhead, Call
 from channels.guarded_transport import BlockedAddressError, GuardedTransport, InvalidHostError
+from channels.http_call import HANDED_OVER
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.resolver import Resolver
+from channels.retry_after import read_retry_after
 from channels.tls import public_authorities
 from channels.webhook.request import WebhookRequest, build
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Keyed, Outbound, Rejected, Unavailable
@@ -40,7 +40,7 @@ class _Progress:
     is_handed_over: bool = False
 
     async def trace(self, event: str, _: Mapping[str, Any]) -> None:
-        if event == "http11.send_request_body.started":
+        if event in HANDED_OVER:
             self.is_handed_over = True
 
 
@@ -171,7 +171,7 @@ def read_reply(status: int, retry_after: str | None, now: datetime, *, is_repeat
     if status in _SUCCESS:
         return Accepted(None)
     if status in _RETRIED or (status in _SERVER_ERRORS and is_repeatable):
-        return Unavailable(f"http_{status}", said, _seconds(retry_after, now))
+        return Unavailable(f"http_{status}", said, read_retry_after(retry_after, now))
     if status in _SERVER_ERRORS:
         return Ambiguous(said)
     return Rejected(f"http_{status}", said)
@@ -201,19 +201,6 @@ def _key(secret: str) -> bytes:
     if not key:
         raise ValueError("the webhook signing secret must be whsec_ and base64")
     return key
-
-
-def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """Read a number of seconds, or a date: RFC 9110, 10.2.3."""
-    if retry_after is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", retry_after):
-        return float(retry_after)
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 
 
 async def _read(response: httpx.Response) -> bytes | None:
