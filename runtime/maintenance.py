@@ -9,7 +9,7 @@ import structlog
 from domain.deployment_documents import RETENTION
 from domain.people.erasure import ID_LIFETIME
 from domain.retention_document import RetainedKind
-from store import documents, erasures, idempotency, partitions, rejects, retention, violations
+from store import documents, erasures, idempotency, partitions, rejects, retention, segments, violations
 from store.database import Database
 
 log = structlog.get_logger()
@@ -30,12 +30,22 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
             async with database.transaction() as connection:
                 await erasures.forget_ids(connection, ID_LIFETIME)
             await apply_retention(database)
+            await forget_members(database)
         except psycopg.Error:
             log.exception("failed to run maintenance")
         try:
             await asyncio.wait_for(stop.wait(), INTERVAL)
         except TimeoutError:
             continue
+
+
+async def forget_members(database: Database) -> None:
+    """Delete the members of ended segments, and add up numbers, in short transactions."""
+    for page in (segments.forget_retired, segments.add_up_counts):
+        has_more = True
+        while has_more:
+            async with database.transaction() as connection:
+                has_more = await page(connection)
 
 
 async def apply_retention(database: Database) -> None:

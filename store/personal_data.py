@@ -242,6 +242,7 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     "segments": _without(
         "id key name version source rule revision applied_by active_from ready_at retired_at", "written by authors"
     ),
+    "segment_counts": _without("id segment_id change", "numbers of people"),
     "rfm_days": _without("day requested_at as_of population breakpoints", "numbers of many people by their scores"),
     "registry": _without("only_row revision holds_until", "of the deployment"),
     "stream_consumers": _without("name xid kind id updated_at", "positions"),

@@ -48,7 +48,7 @@ async def read_days(
           FROM changes WHERE before IS DISTINCT FROM has_joined GROUP BY day
         )
         SELECT day, COALESCE(joined, 0) AS joined, COALESCE("left", 0) AS "left",
-               (SELECT count(*) FROM segment_members WHERE segment_id = %(id)s)
+               (SELECT COALESCE(sum(change), 0)::bigint FROM segment_counts WHERE segment_id = %(id)s)
                  - COALESCE(sum(joined - "left") OVER later, 0)::bigint AS members
         FROM days LEFT JOIN moved USING (day)
         WINDOW later AS (ORDER BY day DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct, convert
@@ -67,7 +67,11 @@ async def load(connection: Connection) -> list[StoredSegment]:
 
 async def count_members(connection: Connection) -> dict[int, int]:
     """Return the number of members by segment; none for those without."""
-    cursor = await connection.execute("SELECT segment_id, count(*) AS count FROM segment_members GROUP BY segment_id")
+    cursor = await connection.execute(
+        """
+        SELECT segment_id, sum(change)::bigint AS count FROM segment_counts GROUP BY segment_id HAVING sum(change) > 0
+        """
+    )
     return {row["segment_id"]: row["count"] async for row in cursor}
 
 
@@ -176,10 +180,10 @@ async def renew_groups(connection: Connection, groups: Collection[str]) -> None:
 
 
 async def retire(connection: Connection, ids: Sequence[int]) -> None:
-    """End segments, and forget their members.
+    """End segments: from here on, none of them has members.
 
-    The states of people drop them when they next change. The caller requests a judgement if they were of an exclusive
-    group: its other segments begin anew.
+    Their rows are deleted by maintenance. The states of people drop them when they next change. The caller requests a
+    judgement if they were of an exclusive group: its other segments begin anew.
     """
     cursor = await connection.execute(
         """
@@ -190,7 +194,47 @@ async def retire(connection: Connection, ids: Sequence[int]) -> None:
     )
     if groups := {row["exclusive"] async for row in cursor} - {None}:
         await renew_groups(connection, groups)
-    await connection.execute("DELETE FROM segment_members WHERE segment_id = ANY(%s)", (list(ids),))
+
+
+# Rows of one transaction of maintenance.
+PAGE: Final = 10_000
+
+
+async def forget_retired(connection: Connection, limit: int = PAGE) -> bool:
+    """Delete a page of members of ended segments; return whether there may be more.
+
+    A row that another transaction has locked is left to the next round.
+    """
+    cursor = await connection.execute(
+        """
+        DELETE FROM segment_members WHERE (segment_id, profile_id) IN (
+          SELECT segment_id, profile_id FROM segment_members
+          WHERE segment_id IN (SELECT id FROM segments WHERE retired_at IS NOT NULL)
+          LIMIT %s FOR UPDATE SKIP LOCKED)
+        """,
+        (limit,),
+    )
+    return cursor.rowcount == limit
+
+
+async def add_up_counts(connection: Connection, limit: int = PAGE) -> bool:
+    """Put a page of changes of numbers together; return whether there may be more."""
+    cursor = await connection.execute(
+        """
+        WITH taken AS (
+          DELETE FROM segment_counts
+          WHERE id IN (SELECT id FROM segment_counts ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+          RETURNING segment_id, change
+        ), added AS (
+          INSERT INTO segment_counts (segment_id, change)
+          SELECT segment_id, sum(change) FROM taken GROUP BY segment_id HAVING sum(change) <> 0
+        )
+        SELECT count(*) AS number FROM taken
+        """,
+        (limit,),
+    )
+    [row] = await cursor.fetchall()
+    return bool(row["number"] == limit)
 
 
 async def mark_ready(connection: Connection, revision: int, ids: Sequence[int]) -> None:

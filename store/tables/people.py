@@ -168,6 +168,16 @@ segment_members = Table(
     Index("segment_members_profile_id", "profile_id"),
 )
 
+# The changes of the number of members: a trigger writes one for each statement that changes it, and maintenance adds
+# them up. A row for each segment would make those who join wait for one another.
+segment_counts = Table(
+    "segment_counts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("segment_id", Integer, nullable=False),
+    Column("change", BigInteger, nullable=False),
+)
+
 # Who joined and left, when and why. Append-only; rows of a merged profile move to the one that stays.
 segment_changes = Table(
     "segment_changes",

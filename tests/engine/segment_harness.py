@@ -16,7 +16,7 @@ from application.trait_sweeper import Sweeper
 from domain.access import SOJOURN
 from domain.operations import OperationKind
 from domain.people.segments.definition import OnChange, SegmentRule
-from store import campaigns
+from store import campaigns, segments
 from store.clock import DeploymentClock, Sample
 from store.database import Database
 from tests.engine.computed_harness import ComputedHarness
@@ -103,10 +103,13 @@ class SegmentHarness(ComputedHarness):
         self.database.clock.stand(at)
 
     async def members(self) -> Mapping[str, list[str]]:
-        """The users in each segment. The table says the same as the states of people."""
+        """The users in each segment. The table says the same as the states of people and the kept numbers."""
         async with self.database.transaction() as connection:
             states = await (await connection.execute(_STATES)).fetchall()
             rows = await (await connection.execute(_MEMBERS)).fetchall()
+            counts = await segments.count_members(connection)
+            cursor = await connection.execute("SELECT segment_id, count(*) AS count FROM segment_members GROUP BY 1")
+            assert counts == {row["segment_id"]: row["count"] async for row in cursor}
         assert states == rows
         found: dict[str, list[str]] = {}
         for row in rows:
