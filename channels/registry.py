@@ -1,7 +1,7 @@
 """The registry of providers. A new one is a module in its folder, and here."""
 
 from channels import console
-from channels.email import smtp
+from channels.email import brevo, mailgun, postmark, resend, sendgrid, ses, smtp
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.webhook import http
 from domain.errors import InvalidRequestError
@@ -11,6 +11,12 @@ from domain.sending.routes import ProviderRule
 
 PROVIDERS: tuple[ProviderKind, ...] = (
     smtp.KIND,
+    brevo.KIND,
+    mailgun.KIND,
+    postmark.KIND,
+    resend.KIND,
+    sendgrid.KIND,
+    ses.KIND,
     http.KIND,
     console.KIND,
 )

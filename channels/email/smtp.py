@@ -10,17 +10,16 @@ import socket
 import ssl
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
-from channels.email import mail_format
+from channels.email.content import read_content
 from channels.email.dkim import DkimSigner
-from channels.email.mail_format import Mail, NamedAddress
 from channels.email.smtp_connections import SmtpConnection, SmtpConnections
+from channels.email.whole_mail import write_mail
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.tls import public_authorities
-from domain.people.addresses import EmailAddress, Mailbox, parse_email, parse_mailbox
+from domain.people.addresses import EmailAddress, parse_email
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Never, Outbound, Rejected, Unavailable
 from domain.sending.outbound_secrets import SecretRefusal
 from domain.sending.providers.smtp import DkimModel, Security, SmtpModel
@@ -206,29 +205,11 @@ class Smtp:
 
 def build(message: Outbound, recipient: EmailAddress) -> Envelope:
     """Build the message and envelope. Raises ValueError for invalid headers."""
-    sender = _mailbox(message.content["from"])
-    reply_to = _mailbox(message.content["reply_to"]) if message.content.get("reply_to") else None
-    tokens = [
-        # The same for every attempt, so that mailboxes that compare it show a repeated message once.
-        ("Message-ID", f"<{message.message_id}@{_ascii_domain(sender.address)}>"),
-        ("X-Sojourn-Message", message.message_id),
-    ]
-    if message.unsubscribe_url is not None:
-        tokens.append(("List-Unsubscribe", f"<{message.unsubscribe_url}>"))
-        tokens.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
-    mail = Mail(
-        subject=message.content["subject"],
-        sender=_named_address(sender),
-        recipient=NamedAddress("", recipient.spelling),
-        reply_to=None if reply_to is None else _named_address(reply_to),
-        date=message.at,
-        tokens=tokens,
-        text=message.content["text"],
-        html=message.content["html"],
-    )
-    addresses = [recipient, sender.address, *([reply_to.address] if reply_to else [])]
+    content = read_content(message, recipient)
+    reply_to = content.reply_to
+    addresses = [recipient, content.sender.address, *([reply_to.address] if reply_to else [])]
     needs_utf8 = any(address.ascii is None for address in addresses)
-    return Envelope(sender.address.spelling, recipient.spelling, needs_utf8, mail_format.write(mail))
+    return Envelope(content.sender.address.spelling, recipient.spelling, needs_utf8, write_mail(content, message))
 
 
 async def _greet(smtp: SMTP) -> None:
@@ -299,22 +280,6 @@ def _read_refusal(step: SmtpStep, code: int, detail: str) -> Delivery:
 def _tidy(text: str, recipient: str | None) -> str:
     hidden = text if recipient is None else re.sub(re.escape(recipient), "(recipient)", text, flags=re.IGNORECASE)
     return " ".join(hidden.split())[:_DETAIL_CHARACTERS]
-
-
-# Senders are constants of templates.
-@lru_cache(maxsize=1_000)
-def _mailbox(text: str) -> Mailbox:
-    if (mailbox := parse_mailbox(text)) is None:
-        raise ValueError("a sender is not an address")
-    return mailbox
-
-
-def _named_address(mailbox: Mailbox) -> NamedAddress:
-    return NamedAddress(mailbox.name, mailbox.address.spelling)
-
-
-def _ascii_domain(address: EmailAddress) -> str:
-    return address.spelling.rpartition("@")[2].encode("idna").decode()
 
 
 def _own_name() -> str:

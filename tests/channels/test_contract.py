@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from domain.sending.delivery import (
     Replaces,
     Unavailable,
 )
+from tests.channels.email_accounts import open_account
 from tests.channels.messages import ADDRESS, MAIL, hook
 from tests.channels.servers import HANG_UP, TIME_OUT, Receiver, answer, fall_silent, listening, scripted_smtp
 from tests.channels.test_webhook import SECRET
@@ -114,6 +116,29 @@ ADAPTERS = [
             "loses the answer": http(HANG_UP),
             "never answers": http(TIME_OUT),
         },
+    ),
+    *(
+        Adapter(
+            name,
+            repeats,
+            partial(open_account, name, seconds=PATIENCE),
+            lambda _: MAIL,
+            {
+                "accepts": http(answer(200, b'{"ErrorCode": 0}')),
+                "rejects": http(answer(422, b'{"ErrorCode": 300}')),
+                "is busy": http(answer(503)),
+                "loses the answer": http(HANG_UP),
+                "never answers": http(TIME_OUT),
+            },
+        )
+        for name, repeats in {
+            "brevo": Keyed(900.0),
+            "mailgun": Never(),
+            "postmark": Never(),
+            "resend": Keyed(86_400.0),
+            "sendgrid": Never(),
+            "ses": Never(),
+        }.items()
     ),
 ]
 FATES = {

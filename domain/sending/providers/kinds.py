@@ -1,12 +1,24 @@
 """The registry of providers' settings. A new kind is a module here and a line."""
 
+from domain.sending.providers.brevo import BrevoModel
 from domain.sending.providers.console import ConsoleModel
 from domain.sending.providers.http import HttpModel
+from domain.sending.providers.mailgun import MailgunModel
 from domain.sending.providers.model import ProviderModel
+from domain.sending.providers.postmark import PostmarkModel
+from domain.sending.providers.resend import ResendModel
+from domain.sending.providers.sendgrid import SendGridModel
+from domain.sending.providers.ses import SesModel
 from domain.sending.providers.smtp import SmtpModel
 
 PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     SmtpModel,
+    BrevoModel,
+    MailgunModel,
+    PostmarkModel,
+    ResendModel,
+    SendGridModel,
+    SesModel,
     HttpModel,
     ConsoleModel,
 )

@@ -10,6 +10,8 @@ from domain.campaign.steps.send import ChannelName
 from domain.sending.providers.secret_reference import SecretReference
 
 MAX_PER_SECOND = 10_000
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+Domain = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(?:\.{_LABEL})*$")]
 PerSecond = Annotated[float, Field(gt=0, le=MAX_PER_SECOND)]
 
 

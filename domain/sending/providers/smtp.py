@@ -6,16 +6,12 @@ from pydantic import Field, model_validator
 
 from domain.campaign.schema import DocumentModel, Given, Text, refuse
 from domain.deployment.secrets import is_loopback
-from domain.sending.providers.model import ProviderModel
+from domain.sending.providers.model import Domain, ProviderModel
 from domain.sending.providers.secret_reference import SecretReference
 
 Security = Literal["none", "starttls", "tls"]
 HOST = r"^[A-Za-z0-9._-]+$|^\[?[0-9A-Fa-f:.]+\]?$"
 Host = Annotated[str, Field(min_length=1, max_length=253, pattern=HOST)]
-
-
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-Domain = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(?:\.{_LABEL})*$")]
 
 
 class DkimModel(DocumentModel):

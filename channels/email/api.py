@@ -1,0 +1,81 @@
+"""E-mail by the HTTP API of a provider: the frame that all of them share.
+
+Each provider says how a mail is requested, and how its replies are read beyond the rules of all.
+"""
+
+import json
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from channels.email.content import EmailContent, read_content
+from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
+from domain.people.addresses import parse_email
+from domain.sending.delivery import Delivery, Never, Outbound, Rejected, Repeats, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A POST for one mail."""
+
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class EmailApi(ABC):
+    """An account at a provider of e-mail.
+
+    `base` is the beginning of all URLs. `tls_context` replaces the machine's certificate authorities. `seconds` bounds
+    a call as a whole.
+    """
+
+    name: ClassVar[str]
+    repeats: ClassVar[Repeats] = Never()
+
+    def __init__(self, base: str, *, tls_context: ssl.SSLContext | None = None, seconds: float = TOTAL_SECONDS) -> None:
+        self.base = base
+        self.calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
+
+    def account(self, message: Outbound) -> str:
+        return self.name
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
+        """Request the mail."""
+        recipient = parse_email(address)
+        if recipient is None or recipient.ascii is None:
+            # No provider's API takes an address that has no ASCII form (RFC 6531).
+            return Rejected("invalid_address", "the recipient's address is not an e-mail address in ASCII")
+        try:
+            content = read_content(message, recipient)
+        except ValueError:
+            return Rejected("invalid_message", "a header holds a control character, or a sender is not an address")
+        senders = (content.sender, content.reply_to or content.sender)
+        if any(one.address.ascii is None for one in senders):
+            return Rejected("invalid_message", "the API takes no sender whose address has no ASCII form")
+        request = self.request(content, message)
+        return await self.calls.post(request.url, content=request.content, headers=request.headers, read=self.read)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.calls.close()
+
+    @abstractmethod
+    def request(self, content: EmailContent, message: Outbound) -> ApiRequest:
+        """Return the request of a mail."""
+
+    @abstractmethod
+    def read(self, reply: HttpReply) -> Delivery | None:
+        """Read a reply by the provider's own codes; None for the rules of all."""
+
+    @abstractmethod
+    async def check(self) -> Unavailable | None:
+        """Try the account without sending; return why it cannot send, else None."""
+
+
+def json_request(url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> ApiRequest:
+    """Return a request with a JSON body. Members that are None are left out."""
+    content = {key: value for key, value in body.items() if value is not None}
+    return ApiRequest(url, {"Content-Type": "application/json", **headers}, json.dumps(content).encode())

@@ -1,0 +1,24 @@
+"""The settings of an account at Amazon SES."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from domain.campaign.schema import Given
+from domain.sending.providers.model import ProviderModel
+from domain.sending.providers.secret_reference import SecretReference
+
+
+class SesModel(ProviderModel):
+    """An account at Amazon SES."""
+
+    name: ClassVar[str] = "ses"
+    channels: ClassVar[frozenset[str]] = frozenset({"email"})
+
+    kind: Literal["ses"] = Field(description="`ses`")
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(description="the region: `eu-west-1`")
+    key: SecretReference = Field(description="the id of the access key: `{env: SOJOURN_SECRET_AWS_KEY}`")
+    secret: SecretReference = Field(description="its secret: `{file: /run/secrets/aws}`")
+    configuration_set: Annotated[str | None, Given, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(
+        None, description="the configuration set, which publishes what comes of the mails"
+    )

@@ -1,0 +1,43 @@
+"""Documents that providers have published, against which requests are checked.
+
+They are others' text and are not part of the project: the folder is named by SOJOURN_PROVIDER_SPECS.
+"""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+FOLDER = os.environ.get("SOJOURN_PROVIDER_SPECS")
+
+
+@cache
+def read(name: str) -> dict[str, Any]:
+    """The document of a provider; a test without the documents is skipped."""
+    if not FOLDER:
+        pytest.skip("SOJOURN_PROVIDER_SPECS names no folder of published documents")
+    found: dict[str, Any] = json.loads((Path(FOLDER) / f"{name}.json").read_text())
+    return found
+
+
+def list_faults(name: str, path: str, body: Any) -> list[str]:
+    """What is wrong with the JSON body of a POST, by the document; nothing that it does not know is allowed."""
+    document = read(name)
+    schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    validator = jsonschema_rs.Draft202012Validator({**schema, "components": document.get("components", {})})
+    faults = [f"{'.'.join(map(str, error.instance_path))}: {error.message}" for error in validator.iter_errors(body)]
+    known = _properties(schema, document)
+    return faults + [f"{key}: not in the document" for key in body if known and key not in known]
+
+
+def _properties(schema: dict[str, Any], document: dict[str, Any]) -> set[str]:
+    while "$ref" in schema:
+        found: Any = document
+        for key in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[key]
+        schema = found
+    return set(schema.get("properties", {}))
