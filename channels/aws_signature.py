@@ -1,4 +1,7 @@
-"""Signatures of requests to AWS, version 4: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html."""
+"""Signatures of requests to AWS, version 4.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+"""
 
 import hmac
 from collections.abc import Mapping

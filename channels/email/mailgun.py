@@ -1,4 +1,6 @@
-"""E-mail by Mailgun: https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages.
+"""E-mail by Mailgun.
+
+https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages
 
 No account was called yet: the requests follow the published pages.
 """

@@ -1,4 +1,6 @@
-"""E-mail by SendGrid: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send.
+"""E-mail by SendGrid.
+
+https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
 
 No account was called yet: the requests follow the published document.
 """

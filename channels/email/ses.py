@@ -1,4 +1,6 @@
-"""E-mail by Amazon SES: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html.
+"""E-mail by Amazon SES.
+
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 
 No account was called yet: the requests follow the model of the service.
 """
