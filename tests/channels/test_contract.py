@@ -75,6 +75,14 @@ async def mute() -> AsyncIterator[int]:
         yield port
 
 
+EMAIL_APIS: dict[str, Repeats] = {
+    "brevo": Keyed(900.0),
+    "mailgun": Never(),
+    "postmark": Never(),
+    "resend": Keyed(86_400.0),
+    "sendgrid": Never(),
+    "ses": Never(),
+}
 ADAPTERS = [
     Adapter(
         "smtp",
@@ -131,14 +139,7 @@ ADAPTERS = [
                 "never answers": http(TIME_OUT),
             },
         )
-        for name, repeats in {
-            "brevo": Keyed(900.0),
-            "mailgun": Never(),
-            "postmark": Never(),
-            "resend": Keyed(86_400.0),
-            "sendgrid": Never(),
-            "ses": Never(),
-        }.items()
+        for name, repeats in EMAIL_APIS.items()
     ),
 ]
 FATES = {
