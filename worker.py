@@ -17,6 +17,7 @@ from activities.journey import JourneyActivities, SendActivities
 from application.audience_schedule import AudienceRuns
 from application.computed_traits import BackfillHandler
 from application.ingest import Ingest
+from application.marked_people import MarkedPeople
 from application.operations.announce import AnnounceHandler
 from application.operations.enrol import EnrolHandler
 from application.operations.erase import EraseHandler
@@ -113,6 +114,7 @@ async def _work(
         tasks.create_task(run_maintenance(engine.database, stop))
         tasks.create_task(poll_gauges(engine.database, stop))
         tasks.create_task(run_sweeper(Sweeper(engine.database, engine.catalogue), stop))
+        tasks.create_task(run_sweeper(MarkedPeople(engine.database, engine.catalogue), stop))
         ingest = Ingest(engine.database, engine.catalogue)
         tasks.create_task(run_sweeper(SessionReporter(engine.database, engine.catalogue, ingest), stop))
         tasks.create_task(run_sweeper(ScoreSchedule(engine.database), stop))

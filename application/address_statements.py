@@ -11,7 +11,7 @@ from domain.channels.kinds import normalized_addresses
 from domain.people.consent import OPT_OUT, AddressRefusal
 from domain.people.profile_state import Source
 from domain.people.registers import Registers, Stamp, is_set, stamp
-from store import addresses
+from store import addresses, marked_people
 from store.addresses import Address
 from store.database import Connection, PendingResult
 from store.profile_changes import ProfileChange
@@ -69,6 +69,8 @@ async def write_addresses(
 ) -> list[ProfileChange]:
     """Apply statements to locked addresses, update `refused` and return the history."""
     history = []
+    changed: set[Address] = set()
+    by: set[UUID] = set()
     for one in said:
         registers = known[one.address]
         before = registers.values.get(one.kind)
@@ -78,9 +80,13 @@ async def write_addresses(
         refused[one.address] = registers.values
         if before != one.value:
             _, value = one.address
+            changed.add(one.address)
+            by.add(one.profile_id)
             changes = {value: {"before": {one.kind: before}, "after": {one.kind: one.value}}}
             history.append(build_change(one.profile_id, "addresses", changes, one.source))
     await addresses.write(connection, known)
+    if changed:
+        await marked_people.mark(connection, changed, by)
     return history
 
 

@@ -93,7 +93,7 @@ async def set_suppressions(
         if written.history:
             await profile_changes.insert(connection, written.history)
     cause = Cause(uuid7(), person.user_id, None if person.user_id else anonymous_id, source.at)
-    await report_changes(connection, catalogue, cause, source, written.changes(), settled)
+    await report_changes(connection, catalogue, cause, source, written.changes(), settled, judged=[person.id])
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "first_seen last_seen sessions session_started_at ended_at marks",
         "profile_id ends_at opened",
     ),
+    _table("marked_people", _OWN, "", "id profile_id marked_at"),
     _table("session_reports", _OWN, "", "id profile_id started_at last_at platform"),
     _table(
         "devices",

@@ -26,7 +26,7 @@ MAX_CLAIMS = 50
 Part = Literal["traits", "consent", "suppressed", "context", "stage", "claims", "preferences"]
 # The one register of the part `stage`.
 STAGE: Final = "stage"
-SourceKind = Literal["event", "import", "link", "operator", "step", "merge"]
+SourceKind = Literal["event", "import", "link", "operator", "step", "merge", "address"]
 
 
 class Proof(Struct, frozen=True, omit_defaults=True):
@@ -41,11 +41,11 @@ class Proof(Struct, frozen=True, omit_defaults=True):
 
 
 class Source(Struct, frozen=True):
-    """The source of a statement: event, import, link, operator, step or merge.
+    """The source of a statement or of another change, of a `kind`.
 
-    `id` is that of the event that reports it or that merges, of the step's decision, or of the operator. `at` is when
-    it happened. `name` is that of the event's source, of the operator, or of the campaign and step. `proof` says how
-    its consents were given.
+    `id` is that of the event that reports it or that merges, of the step's decision, or of the operator; it is
+    empty for an address that another person has as well. `at` is when it happened. `name` is that of the event's
+    source, of the operator, or of the campaign and step. `proof` says how its consents were given.
     """
 
     kind: SourceKind

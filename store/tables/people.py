@@ -244,6 +244,17 @@ devices = Table(
 )
 
 # Ends and openings of sessions that wait to be reported. `platform` is that of an opening.
+# People who are to be judged: another person has refused an address that they have as well, or allowed it again. The
+# transaction that marks them has not locked them, since profiles are locked before addresses.
+marked_people = Table(
+    "marked_people",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("profile_id", Uuid, nullable=False),
+    Column("marked_at", INSTANT, nullable=False, server_default=text("(clock_timestamp() + clock_ahead())")),
+    Index("marked_people_profile_id", "profile_id"),
+)
+
 session_reports = Table(
     "session_reports",
     metadata,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from application.computed_traits import BackfillHandler
+from application.marked_people import MarkedPeople
 from application.operations.announce import AnnounceHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.rfm import ScoreHandler
@@ -86,9 +87,9 @@ class SegmentHarness(ComputedHarness):
 
     async def sweep(self) -> None:
         """Report what time has changed until now."""
-        sweeper = Sweeper(self.database, self.catalogue)
-        while (await sweeper.sweep()).seconds == 0:
-            pass
+        for sweeper in (Sweeper(self.database, self.catalogue), MarkedPeople(self.database, self.catalogue)):
+            while (await sweeper.sweep()).seconds == 0:
+                pass
 
     def let_pass(self, time: timedelta) -> None:
         """Put this process's clock forward."""

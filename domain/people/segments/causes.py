@@ -27,6 +27,7 @@ _SOURCES: Final[Mapping[str, str]] = {
     "link": "a link in a message",
     "step": "a step",
     "merge": "a merge",
+    "address": "another person who has the same address",
 }
 _VALUES: Final = {True: "became true", False: "was no longer true", None: "could no longer be evaluated"}
 

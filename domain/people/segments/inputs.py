@@ -26,7 +26,7 @@ ZONE: Final = "zone"
 _TRAITS: Final = "profile.traits"
 # Fields that are read from traits as well.
 _OF_TRAITS: Final = {"timezone": ("profile.timezone", ZONE), "locale": ("profile.locale",)}
-_CONSENT: Final = ("profile.consent", "profile.consent_given")
+CONSENT: Final = ("profile.consent", "profile.consent_given")
 # Fields that the context of a call states.
 _OF_CONTEXT: Final = {"timezone": ("profile.timezone", ZONE), "locale": ("profile.locale",), LOCATION: (AREAS,)}
 # Fields that a person's activity states.
@@ -64,7 +64,7 @@ def trait_inputs(name: str) -> Iterator[str]:
     yield from (_TRAITS, f"{_TRAITS}.{name}", *_OF_TRAITS.get(name, ()))
     if name in ADDRESS_TRAITS or name in COUNTRY_TRAITS:
         # Another address may have refused messages, and silence may mean something else there.
-        yield from _CONSENT
+        yield from CONSENT
 
 
 def inputs_of_statement(said: Statement) -> Iterable[str]:
@@ -73,7 +73,7 @@ def inputs_of_statement(said: Statement) -> Iterable[str]:
         case "traits":
             return trait_inputs(said.name)
         case "consent" | "suppressed":
-            return _CONSENT
+            return CONSENT
         case "stage":
             return STAGE
         case "context":
@@ -89,7 +89,7 @@ def inputs_of_changes(changes: Iterable[ValueChange]) -> set[str]:
         kind, name = change.trigger
         match kind:
             case "consent":
-                names.update(_CONSENT)
+                names.update(CONSENT)
             case "changed" if name is not None and name.startswith(f"{_TRAITS}."):
                 names.update(trait_inputs(name.removeprefix(f"{_TRAITS}.")))
             case "changed" if name is not None and name.startswith(f"{ACCOUNT}."):
