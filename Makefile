@@ -88,7 +88,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(READY): $(BIN)/python requirements.lock pyproject.toml
-	@echo "Installing $$(grep -c '==' requirements.lock) packages into $(VENV) (about 700 MB), which takes a minute or two …"
+	@echo "Installing $$(grep -c '==' requirements.lock) packages into $(VENV) (about 850 MB), which takes a minute or two …"
 	@began=$$(date +%s); \
 	$(PIP) --require-hashes --no-deps -r requirements.lock && $(PIP) --no-deps --no-build-isolation --editable . && \
 	echo "Installed in $$(($$(date +%s) - began)) s."

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import ResponseModel, Using, example
+from api.dependencies import InstantField, RequestModel, ResponseModel, Using, example
 from api.operations import Operation
 from api.problems import refusals
 from api.routes import Route
 from application.rfm import DEFAULT_DAYS
 from domain.access import Scope
-from domain.errors import NotFoundError
+from domain.errors import ConflictError, NotFoundError
+from domain.people.rfm.value import OrderModel, SpendModel, ValueModel
 
 router = APIRouter(prefix="/v1/rfm", tags=["RFM scores"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -41,6 +42,14 @@ _NUMBERS: dict[str, Any] = {
     "cells": [_CELL],
     "days": 7,
     "moves": [_MOVE],
+}
+
+
+_MODEL: dict[str, Any] = {
+    "as_of": "2026-12-01T08:00:00Z",
+    "orders": {"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43},
+    "spend": {"p": 6.2, "q": 3.7, "gamma": 15.4},
+    "days": 121.7,
 }
 
 
@@ -96,6 +105,46 @@ class RfmNumbers(ResponseModel):
     moves: list[RfmMove] = Field(description="between segments in these days, those of most people first")
 
 
+class SampledOrders(ResponseModel):
+    ages: list[float] = Field(description="days since each order")
+    spent: list[tuple[float, float]] = Field(description="days since an order with a value, and that value")
+
+
+class RfmOrders(ResponseModel):
+    as_of: datetime
+    window_days: float = Field(description="`within` of the document", examples=[365.0])
+    buyers: list[SampledOrders] = Field(description="without ids, in the order of a hash")
+
+
+Parameter = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+
+
+class OrderParameters(RequestModel):
+    model_config = example(_MODEL["orders"])
+
+    r: Parameter
+    alpha: Parameter
+    a: Parameter
+    b: Parameter
+
+
+class SpendParameters(RequestModel):
+    model_config = example(_MODEL["spend"])
+
+    p: Parameter
+    q: Annotated[Parameter, Field(gt=1, description="the mean of all is finite from 1 on")]
+    gamma: Parameter
+
+
+class ValueModelRequest(RequestModel):
+    model_config = example(_MODEL)
+
+    as_of: Annotated[InstantField, Field(description="the instant of the orders that it was fitted to")]
+    orders: Annotated[OrderParameters, Field(description="of BG/NBD, in days")]
+    spend: Annotated[SpendParameters, Field(description="of the Gamma-Gamma model")]
+    days: Annotated[float, Field(gt=0, le=366, description="the days ahead for which it has been tested")]
+
+
 @router.get("/scores", responses=refusals(NotFoundError))
 async def get_rfm_scores(
     services: Using,
@@ -133,3 +182,26 @@ async def recompute_rfm(services: Using, by: Operator) -> Operation:
     Its count is `buyers`. People move by the new breakpoints as they do at night.
     """
     return Operation.model_validate(await services.rfm.recompute(by))
+
+
+@router.get("/orders", responses=refusals(NotFoundError, ConflictError))
+async def get_rfm_orders(
+    services: Using,
+    sample: Annotated[int, Query(ge=1, le=50_000, description="how many buyers", examples=[20_000])] = 20_000,
+) -> RfmOrders:
+    """The orders of buyers drawn at random, for a model of their value.
+
+    `sojourn rfm value` fits one. Orders of the window count, 4,096 of a buyer at most.
+    """
+    return RfmOrders.model_validate(await services.rfm.draw_orders(sample))
+
+
+@router.put("/model", status_code=204, responses=refusals(NotFoundError))
+async def keep_rfm_model(request: ValueModelRequest, services: Using, by: Operator) -> None:
+    """Keep a fitted model, by which users are shown what is expected of them.
+
+    It is for `sojourn rfm value --keep`, which tests the model before.
+    """
+    orders = OrderModel(**request.orders.model_dump())
+    spend = SpendModel(**request.spend.model_dump())
+    await services.rfm.keep_model(request.as_of, ValueModel(orders, spend, request.days), by)

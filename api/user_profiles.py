@@ -84,6 +84,7 @@ _USER: dict[str, Any] = {
         "scores": {"recency": 5, "frequency": 4, "monetary": 4},
         "segment": "rfm.champions",
         "scored_by": _AT,
+        "expected": {"p_alive": 0.94, "orders": 1.3, "clv": 81.2, "days": 121.7},
     },
     "device": {"timezone": {**_STATED, "value": "Europe/Berlin"}},
     "activity": {
@@ -196,11 +197,19 @@ class UserRfmScores(ResponseModel):
     monetary: int | None = Field(description="null where the sums of buyers are too equal")
 
 
+class UserExpectedValue(ResponseModel):
+    p_alive: float = Field(description="the probability that the person still orders")
+    orders: float = Field(description="expected in the next days")
+    clv: float = Field(description="their expected value")
+    days: float = Field(description="how far ahead the model was tested")
+
+
 class UserRfm(ResponseModel):
     values: UserRfmValues
     scores: UserRfmScores
     segment: str = Field(examples=["rfm.champions"], description="the segment of the scores")
     scored_by: datetime = Field(description="the instant of the breakpoints")
+    expected: UserExpectedValue | None = Field(description="null without a model that has passed its test")
 
 
 class UsedName(ResponseModel):

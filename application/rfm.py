@@ -16,6 +16,7 @@ from domain.access import SOJOURN, Actor
 from domain.deployment_documents import RFM as RFM_DOCUMENT
 from domain.deployment_documents import RuleReader
 from domain.document.yaml_source import read
+from domain.epoch import to_microseconds
 from domain.errors import ConflictError, NotFoundError, Problem
 from domain.local_time.instants import DAY, instant, local_day
 from domain.people.computed.deployed import DeployedTraits
@@ -33,6 +34,7 @@ from domain.people.rfm.scores import (
     score,
 )
 from domain.people.rfm.segments import NEVER, SEGMENTS, average_spent, make_segment_rule, segment_of
+from domain.people.rfm.value import BuyerOrders, ExpectedValue, ValueModel, expect_value, make_history, read_orders
 from domain.people.stage_flow import CountedMove
 from domain.tracking.event import SOJOURN_SOURCE
 from store import audit, campaigns, computed_traits, documents, operations, rfm, seen, segments, stage_flow
@@ -46,6 +48,7 @@ from store.segments import StoredSegment
 WAIT_SECONDS: Final = 1.0
 # The period of transitions that are shown without another.
 DEFAULT_DAYS: Final = 7
+_DAY_SECONDS: Final = 86_400
 
 
 class ScoreParameters(Struct, frozen=True):
@@ -235,12 +238,16 @@ async def _load_segments(connection: Connection) -> list[StoredSegment]:
 
 @dataclass(frozen=True, slots=True)
 class RfmPosition:
-    """The values of a person and their scores, by the breakpoints of an instant."""
+    """The values of a person and their scores, by the breakpoints of an instant.
+
+    `expected` is by the latest model of value; None without one.
+    """
 
     values: RfmValues
     scores: RfmScores
     segment: str
     scored_by: datetime
+    expected: ExpectedValue | None
 
 
 async def find_position(
@@ -253,7 +260,29 @@ async def find_position(
     if values is None or found is None or found.breakpoints is None:
         return None
     scores = score(values, found.breakpoints)
-    return RfmPosition(values, scores, segment_of(scores.recency, scores.frequency).key, found.as_of)
+    segment = segment_of(scores.recency, scores.frequency).key
+    return RfmPosition(values, scores, segment, found.as_of, await _find_expected(connection, traits, state, at))
+
+
+async def _find_expected(
+    connection: Connection, traits: DeployedTraits, state: ComputedState, at: datetime
+) -> ExpectedValue | None:
+    kept = await rfm.latest_model(connection)
+    if kept is None:
+        return None
+    own = {one.key: one for one in traits.definitions if one.key in TRAITS}
+    window = own[ORDERS].rule.within or 0
+    orders = read_orders(state, own[ORDERS].id, own[SPENT].id, window, to_microseconds(at))
+    return expect_value(kept[1], make_history(orders)) if orders.ages else None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSample:
+    """The orders of buyers drawn at random, as of an instant, in a window of days."""
+
+    as_of: datetime
+    window_days: float
+    buyers: Sequence[BuyerOrders]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +350,32 @@ class Rfm:
             days=days,
             moves=sorted(moves, key=lambda move: (-move.people, move.before or "", move.after)),
         )
+
+    async def draw_orders(self, sample: int) -> OrderSample:
+        """Draw buyers at random, for a model of their value.
+
+        Raises NotFoundError without a rule, and ConflictError while earlier orders are being counted.
+        """
+        async with self._database.transaction() as connection:
+            rule = await _get_rule(connection)
+            stored = {one.definition.key: one for one in await _load_traits(connection)}
+            if any(one.ready_at is None for one in stored.values()):
+                raise ConflictError("earlier orders are being counted: ask again when `sojourn operations` has done it")
+            ids = {key: one.definition.id for key, one in stored.items()}
+            now = connection.clock.now()
+            states = await rfm.draw_states(
+                connection, ids[LAST], ids[ORDERS], ids[SPENT], window=rule.within, at=now, limit=sample
+            )
+        instant = to_microseconds(now)
+        found = [read_orders(state, ids[ORDERS], ids[SPENT], rule.within, instant) for state in states]
+        return OrderSample(now, rule.within / _DAY_SECONDS, [one for one in found if one.ages])
+
+    async def keep_model(self, as_of: datetime, model: ValueModel, by: Actor) -> None:
+        """Keep a fitted model of value, which people are shown by. Raises NotFoundError."""
+        async with self._database.transaction() as connection:
+            await _get_rule(connection)
+            await audit.record(connection, by, "rfm.model", RFM, to_builtins(model))
+            await rfm.keep_model(connection, as_of, model, by.name)
 
     async def recompute(self, by: Actor) -> Operation:
         """Request new breakpoints, in an operation. Raises NotFoundError without a rule."""

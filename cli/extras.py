@@ -10,6 +10,18 @@ from runtime.embedded.processes import NotInstalledError
 
 # Imported modules of the extra `dev`. The servers themselves are found when they are started.
 _DEV = frozenset({"aiosmtpd", "segment"})
+_INSIGHTS = frozenset({"numpy", "scipy"})
+
+
+@contextmanager
+def insights_extra(command: str) -> Iterator[None]:
+    """Check for the extra `insights`; else say what to install, and exit."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _INSIGHTS:
+            raise
+        raise _refuse(f"`sojourn {command}` fits a model: pip install 'sojourn[insights]'") from error
 
 
 @contextmanager

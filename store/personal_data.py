@@ -245,6 +245,7 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     ),
     "segment_counts": _without("id segment_id change", "numbers of people"),
     "rfm_days": _without("day requested_at as_of population breakpoints", "numbers of many people by their scores"),
+    "rfm_models": _without("as_of model kept_by", "parameters of a distribution of many people"),
     "registry": _without("only_row revision holds_until", "of the deployment"),
     "stream_consumers": _without("name xid kind id updated_at", "positions"),
     "stream_origin": _without("only_row system_identifier base", "of the database"),

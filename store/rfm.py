@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 
 from domain.epoch import to_microseconds
 from domain.people.rfm.scores import FIFTHS, Breakpoints, Population
+from domain.people.rfm.value import ValueModel
 from store.database import Connection
 
 # The parts of a window's state: an instant and an aggregate for each event, then a number, the last instant and an
@@ -122,5 +123,47 @@ async def latest(connection: Connection) -> RfmDay | None:
 
 
 async def forget(connection: Connection) -> None:
-    """Forget all days: those of another rule say nothing of this one."""
+    """Forget all days and models: those of another rule say nothing of this one."""
     await connection.execute("DELETE FROM rfm_days")
+    await connection.execute("DELETE FROM rfm_models")
+
+
+async def draw_states(
+    connection: Connection, last: int, orders: int, spent: int, *, window: int, at: datetime, limit: int
+) -> list[dict[str, Any]]:
+    """Draw buyers at random; return the states of their orders and values."""
+    cursor = await connection.execute(
+        """
+        SELECT jsonb_build_object(%(orders)s::text, state -> %(orders)s, %(spent)s::text, state -> %(spent)s) AS state
+        FROM profile_states
+        WHERE state ? %(last)s AND (state #>> ARRAY[%(last)s, '0'])::bigint + %(window)s > %(at)s
+        ORDER BY uuid_hash(profile_id) LIMIT %(limit)s
+        """,
+        {
+            "last": str(last),
+            "orders": str(orders),
+            "spent": str(spent),
+            "window": window * 1_000_000,
+            "at": to_microseconds(at),
+            "limit": limit,
+        },
+    )
+    return [row["state"] async for row in cursor]
+
+
+async def keep_model(connection: Connection, as_of: datetime, model: ValueModel, by: str) -> None:
+    """Keep a model, which holds from now on."""
+    await connection.execute(
+        """
+        INSERT INTO rfm_models (as_of, model, kept_by) VALUES (%(as_of)s, %(model)s, %(by)s)
+        ON CONFLICT (as_of) DO UPDATE SET model = excluded.model, kept_by = excluded.kept_by
+        """,
+        {"as_of": as_of, "model": Jsonb(model), "by": by},
+    )
+
+
+async def latest_model(connection: Connection) -> tuple[datetime, ValueModel] | None:
+    """Return the model that holds, with the instant of its histories."""
+    cursor = await connection.execute("SELECT as_of, model FROM rfm_models ORDER BY as_of DESC LIMIT 1")
+    row = await cursor.fetchone()
+    return None if row is None else (row["as_of"], convert(row["model"], ValueModel))

