@@ -56,7 +56,7 @@ class EmailApi(ABC):
         if any(one.address.ascii is None for one in senders):
             return Rejected("invalid_message", "the API takes no sender whose address has no ASCII form")
         request = self.request(content, message)
-        return await self.calls.post(request.url, content=request.content, headers=request.headers, read=self.read)
+        return await self.calls.post(request.url, content=request.content, headers=request.headers, read=self.read_reply)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -67,7 +67,7 @@ class EmailApi(ABC):
         """Return the request of a mail."""
 
     @abstractmethod
-    def read(self, reply: HttpReply) -> Delivery | None:
+    def read_reply(self, reply: HttpReply) -> Delivery | None:
         """Read a reply by the provider's own codes; None for the rules of all."""
 
     @abstractmethod

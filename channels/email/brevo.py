@@ -46,7 +46,7 @@ class Brevo(EmailApi):
         }
         return json_request(f"{self.base}/v3/smtp/email", self._headers, body)
 
-    def read(self, reply: HttpReply) -> Delivery | None:
+    def read_reply(self, reply: HttpReply) -> Delivery | None:
         code = reply.find_text("code")
         match reply.status, code:
             case 201 | 202, _:

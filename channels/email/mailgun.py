@@ -47,7 +47,7 @@ class Mailgun(EmailApi):
         headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
         return ApiRequest(f"{self.base}/v3/{self._domain}/messages", headers, urlencode(fields).encode())
 
-    def read(self, reply: HttpReply) -> Delivery | None:
+    def read_reply(self, reply: HttpReply) -> Delivery | None:
         match reply.status:
             case 200:
                 return Accepted(reply.find_text("id"))

@@ -46,7 +46,7 @@ class Postmark(EmailApi):
         }
         return json_request(f"{self.base}/email", self._headers, body)
 
-    def read(self, reply: HttpReply) -> Delivery | None:
+    def read_reply(self, reply: HttpReply) -> Delivery | None:
         code, said = reply.find_text("ErrorCode"), reply.find_text("Message") or ""
         if reply.status == 403 and code is None:
             # Their network's answer and not the API's: the request never came there.

@@ -40,7 +40,7 @@ class Resend(EmailApi):
         }
         return json_request(f"{self.base}/emails", {**self._headers, "Idempotency-Key": message.message_id}, body)
 
-    def read(self, reply: HttpReply) -> Delivery | None:
+    def read_reply(self, reply: HttpReply) -> Delivery | None:
         name = reply.find_text("name")
         match reply.status, name:
             case 200 | 201, _:

@@ -42,7 +42,7 @@ class SendGrid(EmailApi):
         }
         return json_request(f"{self.base}/v3/mail/send", self._headers, body)
 
-    def read(self, reply: HttpReply) -> Delivery | None:
+    def read_reply(self, reply: HttpReply) -> Delivery | None:
         match reply.status:
             case 202:
                 return Accepted(reply.headers.get("x-message-id"))

@@ -55,7 +55,7 @@ class Ses(EmailApi):
         headers = self._key.sign("POST", request.url, request.headers, request.content, datetime.now(UTC))
         return ApiRequest(request.url, headers, request.content)
 
-    def read(self, reply: HttpReply) -> Delivery | None:
+    def read_reply(self, reply: HttpReply) -> Delivery | None:
         if reply.status == 200:
             return Accepted(reply.find_text("MessageId"))
         error = _read_error(reply)
