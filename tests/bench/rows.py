@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Row:
     """A line of the table. All bounds that are given must hold.
 
-    `least` and `most` bound the figure divided by its floor, `more` what it has over it, `below` the figure itself.
+    `least` and `most` bound the figure divided by its floor, `more` what it has over it, `below` and `above` the figure
+    itself.
     """
 
     key: str
@@ -18,6 +19,7 @@ class Row:
     most: float | None = None
     more: float | None = None
     below: float | None = None
+    above: float | None = None
 
     @property
     def goal(self) -> str:
@@ -27,6 +29,7 @@ class Row:
             f"at most {self.most:g} times the floor" if self.most is not None else "",
             f"at most {self.more:g} more" if self.more is not None else "",
             f"below {self.below:g} {self.unit}" if self.below is not None else "",
+            f"above {self.above:g} {self.unit}" if self.above is not None else "",
         ]
         return ", ".join(filter(None, said))
 
@@ -37,6 +40,7 @@ class Row:
             and (self.most is None or ratio <= self.most)
             and (self.more is None or figure <= floor + self.more)
             and (self.below is None or figure < self.below)
+            and (self.above is None or figure > self.above)
         )
 
 
@@ -120,6 +124,7 @@ _ROWS = (
     Row("late_p99", "how late a delay of 30 s fires, 99th percentile", "a bare timer", "ms", below=1_000),
     Row("gate", "authorize_send, many users", "its transaction as plain SQL", "calls/s", least=0.7),
     Row("gate_hot", "authorize_send, one hot user", "its transaction as plain SQL", "calls/s", least=0.7),
+    Row("mails", "mails delivered by SMTP, one process", "their bytes ready made", "mails/s", above=1_000),
     Row("relay", "starts delivered by the relay", "signal-with-start alone", "starts/s", least=0.8),
     Row("crowd_100k", "time to ingest with 100,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),
     Row("crowd_1m", "time to ingest with 1,000,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from tests.bench import cost, gate, ingest, previews, relay, segments, stops, sweeper, traits
+from tests.bench import cost, gate, ingest, mails, previews, relay, segments, stops, sweeper, traits
 from tests.bench.__main__ import FAMILIES, table
 from tests.bench.measure import Result, beside, percentile
 from tests.bench.rows import ROWS
@@ -41,6 +41,7 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
         pytest.param(previews.measure, ["preview"], id="previews"),
         pytest.param(sweeper.measure, ["sweeper_p99", "leaves_p99"], id="sweeper"),
         pytest.param(gate.measure, ["gate", "gate_hot"], id="gate"),
+        pytest.param(mails.measure, ["mails"], id="mails"),
         pytest.param(relay.measure, ["relay"], id="relay"),
         pytest.param(stops.measure, ["stop_person", "stop_batch", "stop_broken"], id="stops"),
     ],
