@@ -55,8 +55,8 @@ class EmailApi(ABC):
         senders = (content.sender, content.reply_to or content.sender)
         if any(one.address.ascii is None for one in senders):
             return Rejected("invalid_message", "the API takes no sender whose address has no ASCII form")
-        request = self.request(content, message)
-        return await self.calls.post(request.url, content=request.content, headers=request.headers, read=self.read_reply)
+        made = self.request(content, message)
+        return await self.calls.post(made.url, content=made.content, headers=made.headers, read=self.read_reply)
 
     async def close(self) -> None:
         """Close the connections."""
