@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -73,6 +73,22 @@ class Fork:
         self._has_ended.set()
 
 
+def fork_with_log(
+    log: Path, *arguments: str, variables: Mapping[str, str], launch: Callable[[], object] = main
+) -> Fork:
+    """Start `sojourn ARGUMENTS` in a session of its own, with what it writes appended to a file.
+
+    `launch` is what the process runs, and can be pickled. Ctrl-C in the terminal does not reach the process. No
+    task can be cancelled between the start and the return, which would leave a process without an owner.
+    """
+    with log.open("ab") as output:
+        files = {1: output.fileno(), 2: output.fileno()}
+        process = _start(arguments, variables, _ROOT, files, launch, is_own_session=True)
+    stdout = asyncio.StreamReader()
+    stdout.feed_eof()
+    return Fork(process, stdout)
+
+
 async def fork(*arguments: str, variables: Mapping[str, str]) -> Fork:
     """Start `sojourn ARGUMENTS` with this environment; what it writes, errors included, is its `stdout`."""
     reader, writer = _context.Pipe(duplex=False)
@@ -104,18 +120,31 @@ def fork_at_terminal(terminal: int, *arguments: str, variables: Mapping[str, str
 
 
 def _start(
-    arguments: Sequence[str], variables: Mapping[str, str], folder: Path, files: Mapping[int, int]
+    arguments: Sequence[str],
+    variables: Mapping[str, str],
+    folder: Path,
+    files: Mapping[int, int],
+    launch: Callable[[], object] = main,
+    *,
+    is_own_session: bool = False,
 ) -> ForkServerProcess:
     """Start a fork with these files at its own numbers. The first one waits until everything is imported."""
     # As a connection a file can be handed over.
     handed = {number: Connection(os.dup(file)) for number, file in files.items()}
-    process = _context.Process(target=_become, args=(tuple(arguments), dict(variables), folder, handed), daemon=True)
+    process = _context.Process(
+        target=_become, args=(tuple(arguments), dict(variables), folder, handed, launch, is_own_session), daemon=True
+    )
     process.start()
     return process
 
 
 def _become(
-    arguments: Sequence[str], variables: Mapping[str, str], folder: Path, files: Mapping[int, Connection]
+    arguments: Sequence[str],
+    variables: Mapping[str, str],
+    folder: Path,
+    files: Mapping[int, Connection],
+    launch: Callable[[], object],
+    is_own_session: bool,
 ) -> None:
     """Be the process of this command."""
     os.chdir(folder)
@@ -124,10 +153,11 @@ def _become(
     for number, file in files.items():
         os.dup2(file.fileno(), number)
         file.close()
+    if is_own_session or 0 in files:
+        os.setsid()
     if 0 in files:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 as long as the process
-        os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv[1:] = arguments
-    main()
+    launch()

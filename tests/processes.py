@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from os import environ
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
-from typing import IO
 
 from pydantic import SecretStr
 
@@ -49,22 +48,16 @@ async def start(
     settings: Settings,
     *arguments: str,
     module: str = "cli.main",
-    output: IO[bytes] | int = asyncio.subprocess.PIPE,
     variables: Mapping[str, str] | None = None,
-    is_own_session: bool = False,
 ) -> asyncio.subprocess.Process:
-    """Start a process of the service as its operator does.
-
-    In a session of its own, Ctrl-C in a terminal does not reach it.
-    """
+    """Start a process of the service as its operator does."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments),
         cwd=ROOT,
         env={**environ, **environment(settings), **(variables or {})},
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=output,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        start_new_session=is_own_session,
     )
 
 

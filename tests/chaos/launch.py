@@ -1,4 +1,4 @@
-"""`sojourn` with two things more: a clock that jumps, and a defect of choice. `python -m tests.chaos.launch worker`.
+"""`sojourn` with two things more: a clock that jumps, and a defect of choice.
 
 On SIGUSR1 the clock is put off by as many seconds as stand in the file that CLOCK names: what Python's `datetime` and
 `time` say of the time of day. Monotonic clocks go on, as they do where somebody sets the time of a machine; PostgreSQL
@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 
 import time_machine
+
+from cli.main import main as run_command
+from tests.chaos.mutants import break_on_purpose
 
 CLOCK, MUTANT = "SOJOURN_CHAOS_CLOCK", "SOJOURN_CHAOS_MUTANT"
 
@@ -30,14 +33,11 @@ class Clock:
         self._travel.start()
 
 
-if __name__ == "__main__":
-    # Before anything that takes a while to load: a signal that nobody handles ends a process.
+def main() -> None:
+    """Run `sojourn` with what the environment names."""
+    # First of all: a signal that is not handled ends a process.
     if CLOCK in os.environ:
         signal.signal(signal.SIGUSR1, Clock(Path(os.environ[CLOCK])).jump)
     if MUTANT in os.environ:
-        from tests.chaos.mutants import break_on_purpose
-
         break_on_purpose(os.environ[MUTANT])
-    from cli.main import main
-
-    main()
+    run_command()

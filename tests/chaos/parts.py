@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGKILL, SIGTERM, Signals
 from typing import Protocol
 
 import httpx
@@ -15,8 +15,10 @@ from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.processes import EmbeddedServerError, command_line, read_pid
 from runtime.embedded.temporal import EmbeddedTemporal
 from settings import Settings
+from tests.chaos import launch
 from tests.chaos.proxy import Proxy
-from tests.processes import start
+from tests.forks import Fork, fork_with_log
+from tests.processes import environment
 
 LOOK_INTERVAL = 0.1
 # A start that fails is tried again after so many seconds.
@@ -96,29 +98,22 @@ class Service:
     def __init__(
         self, name: str, settings: Settings, arguments: list[str], log: Path, variables: Mapping[str, str]
     ) -> None:
-        """Where there are `variables` it is started by tests.chaos.launch, which reads them."""
+        """`variables` are those that tests.chaos.launch reads."""
         self.name = name
         self._settings = settings
         self._arguments = arguments
         self._log = log
         self._variables = variables
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Fork | None = None
 
     def is_alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        with self._log.open("ab") as output:
-            self._process = await start(
-                self._settings,
-                *self._arguments,
-                module="tests.chaos.launch" if self._variables else "cli.main",
-                output=output,
-                variables=self._variables,
-                is_own_session=True,
-            )
+        variables = {**os.environ, **environment(self._settings), **self._variables}
+        self._process = fork_with_log(self._log, *self._arguments, variables=variables, launch=launch.main)
 
-    def signal(self, number: int) -> None:
+    def signal(self, number: Signals) -> None:
         """Does nothing to one that has ended."""
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
