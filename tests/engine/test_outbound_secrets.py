@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import AsyncIterator
+from os import environ
 from pathlib import Path
 
 import pytest
 
 from tests.channels.servers import Receiver, answer, listening
+from tests.forks import fork
 from tests.harness import Harness, open_harness
-from tests.processes import start
+from tests.processes import environment
 from tests.servers import TemporalServer
 
 VALUE = "T0AB/B0CD/s3cr3t-of-slack"
@@ -74,7 +76,7 @@ async def test_a_secret_is_in_the_request_only(harness: Harness, secrets: dict[s
         }
         files = {f"{name}.liquid": text.replace("PORT", str(port)) for name, text in templates.items()}
         await harness.run_campaign(CAMPAIGN, files)
-        worker = await start(harness.settings, "worker", variables=secrets)
+        worker = await fork("worker", variables={**environ, **environment(harness.settings), **secrets})
         try:
             await harness.track("u1", "Signed Up")
             handle = await harness.journey("u1")

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from os import environ
 from typing import Any
 
 import httpx
@@ -15,8 +16,9 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from settings import Settings
 from store.migrate import upgrade
 from tests import generated
+from tests.forks import Fork, fork
 from tests.harness import PATIENCE, WRITE_KEY, looks
-from tests.processes import sojourn, start
+from tests.processes import environment, sojourn
 from tests.servers import TemporalServer
 
 ATTRIBUTES = "Campaign, CampaignVersion, UserId, JourneyStep, JourneyState"
@@ -61,8 +63,7 @@ async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 class WorkerLog:
     """The lines of a worker's log, as they come."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
+    def __init__(self, process: Fork) -> None:
         self._lines = process.stdout
         self._read: list[str] = []
 
@@ -78,7 +79,7 @@ class WorkerLog:
 
 async def test_a_worker_waits_for_the_migration_and_says_so(empty_database_url: str, temporal: TemporalServer) -> None:
     settings = settings_for(empty_database_url, temporal.address, temporal_namespace=temporal.namespace)
-    process = await start(settings, "worker")
+    process = await fork("worker", variables={**environ, **environment(settings)})
     log = WorkerLog(process)
     try:
         waits = await log.until("worker start postponed", lacks="migrations")
@@ -91,7 +92,6 @@ async def test_a_worker_waits_for_the_migration_and_says_so(empty_database_url: 
         assert lacks["problem"] == "the mail server cannot be used: there is no connection"
     finally:
         process.terminate()
-        assert process.stdout is not None
         await process.stdout.read()
         assert await process.wait() == 0
 
@@ -101,7 +101,7 @@ async def test_search_attributes_that_lack_are_told_and_made(
 ) -> None:
     health = f"127.0.0.1:{free_port()}"
     settings = settings_for(database_url, bare_temporal.address, health_address=health)
-    process = await start(settings, "worker")
+    process = await fork("worker", variables={**environ, **environment(settings)})
     log = WorkerLog(process)
     try:
         waits = await log.until("worker start postponed", lacks="search_attributes")
@@ -140,7 +140,6 @@ async def test_search_attributes_that_lack_are_told_and_made(
             assert "127.0.0.1" not in str(parts)
     finally:
         process.terminate()
-        assert process.stdout is not None
         await process.stdout.read()
         assert await process.wait() == 0
 
@@ -159,7 +158,7 @@ async def _parts(http: httpx.AsyncClient, part: str, begins: str) -> dict[str, s
 async def test_a_worker_waits_for_servers_that_are_away_in_words(data_folder: object) -> None:
     """Neither PostgreSQL nor Temporal is there: it says so, goes on trying, and stops when it is told to."""
     settings = settings_for(f"postgresql://u:hidden@127.0.0.1:{free_port()}/none", f"127.0.0.1:{free_port()}")
-    process = await start(settings, "worker")
+    process = await fork("worker", variables={**environ, **environment(settings)})
     log = WorkerLog(process)
     try:
         database = await log.until("worker start postponed", lacks="database")
@@ -169,7 +168,6 @@ async def test_a_worker_waits_for_servers_that_are_away_in_words(data_folder: ob
         assert temporal["remedy"].startswith("start Temporal, or correct SOJOURN_TEMPORAL_ADDRESS")
     finally:
         process.terminate()
-        assert process.stdout is not None
         rest = (await process.stdout.read()).decode()
         assert await process.wait() == 0, rest
     assert "hidden" not in rest
