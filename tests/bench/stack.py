@@ -7,7 +7,9 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from runpy import run_module
 from signal import SIGTERM
 from uuid import uuid4
 
@@ -24,6 +26,7 @@ from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from settings import Settings
 from store.migrate import upgrade
 from tests import generated
+from tests.forks import Fork, fork_with_log
 from tests.processes import environment
 from tests.servers import MIGRATED, PostgresServer, TemporalServer
 
@@ -76,7 +79,8 @@ class Started(Struct):
 class Stack:
     """The servers, and what runs beside them. `effort` scales what is done: 1 is the whole of it.
 
-    `migrated` is the name of a migrated, empty database.
+    `migrated` is the name of a migrated, empty database. With `has_forks` processes start as forks, within
+    milliseconds: for tests, since forks share memory, which the whole bench measures.
     """
 
     postgres: PostgresServer
@@ -85,6 +89,7 @@ class Stack:
     client: Client
     folder: Path
     effort: float = 1.0
+    has_forks: bool = False
 
     def count(self, whole: int, least: int = 1) -> int:
         """How many to do where the whole would be so many."""
@@ -117,7 +122,7 @@ class Stack:
         port = free_port()
         url = f"http://{LOOPBACK}:{port}"
         command = ("tests.bench.launch", "api") if is_watched else ("cli.main", "api", "--port")
-        async with self._process(settings, "-m", *command, str(port)) as (process, log):
+        async with self._process(settings, *command, str(port)) as (process, log):
             async with httpx.AsyncClient() as http:
                 async for _ in _looks(log):
                     try:
@@ -130,7 +135,7 @@ class Stack:
     @asynccontextmanager
     async def run(self, settings: Settings, *arguments: str) -> AsyncIterator[Process]:
         """A process of tests/bench/launch.py, from when it says that it runs."""
-        async with self._process(settings, "-m", "tests.bench.launch", *arguments) as (process, log):
+        async with self._process(settings, "tests.bench.launch", *arguments) as (process, log):
             async for _ in _looks(log):
                 if _says_that_it_runs(log):
                     break
@@ -139,7 +144,9 @@ class Stack:
     @asynccontextmanager
     async def bare(self, settings: Settings) -> AsyncIterator["Bare"]:
         """The process with the bare worker, from when it runs."""
-        async with self._process(settings, "-m", "tests.bench.launch", "bare", is_asked=True) as (process, _):
+        log = self.folder / f"{uuid4().hex}.log"
+        process = await self._interpreter(settings, log, "tests.bench.launch", "bare", is_asked=True)
+        async with _until_ended(process, log):
             bare = Bare(process)
             await bare.reply()
             yield bare
@@ -152,29 +159,53 @@ class Stack:
 
     @asynccontextmanager
     async def _process(
-        self, settings: Settings, *arguments: str, is_asked: bool = False
-    ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
+        self, settings: Settings, module: str, *arguments: str
+    ) -> AsyncIterator[tuple[asyncio.subprocess.Process | Fork, Path]]:
         log = self.folder / f"{uuid4().hex}.log"
+        process: asyncio.subprocess.Process | Fork
+        if self.has_forks:
+            launch = partial(run_module, module, run_name="__main__", alter_sys=True)
+            process = fork_with_log(log, *arguments, variables=self._variables(settings), launch=launch)
+        else:
+            process = await self._interpreter(settings, log, module, *arguments)
+        async with _until_ended(process, log):
+            yield process, log
+
+    async def _interpreter(
+        self, settings: Settings, log: Path, module: str, *arguments: str, is_asked: bool = False
+    ) -> asyncio.subprocess.Process:
         with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, *arguments),
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", module, *arguments),
                 cwd=ROOT,
-                env={**os.environ, **environment(settings), HANDED_OVER: str(self.handed_over)},
+                env=self._variables(settings),
                 stdin=asyncio.subprocess.PIPE if is_asked else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if is_asked else output,
                 stderr=output,
                 limit=2**24,
             )
-        try:
-            yield process, log
-        except BaseException:
-            sys.stderr.write(log.read_text())
-            raise
-        finally:
-            if process.returncode is None:
-                process.send_signal(SIGTERM)
-            if await process.wait() not in (0, -SIGTERM):
-                sys.stderr.write(log.read_text())
+
+    def _variables(self, settings: Settings) -> dict[str, str]:
+        return {**os.environ, **environment(settings), HANDED_OVER: str(self.handed_over)}
+
+
+@asynccontextmanager
+async def _until_ended(process: asyncio.subprocess.Process | Fork, log: Path) -> AsyncIterator[None]:
+    """End the process afterwards; show its log if anything fails."""
+    try:
+        yield
+    except BaseException:
+        _show(log)
+        raise
+    finally:
+        if process.returncode is None:
+            process.send_signal(SIGTERM)
+        if await process.wait() not in (0, -SIGTERM):
+            _show(log)
+
+
+def _show(log: Path) -> None:
+    sys.stderr.write(log.read_text())
 
 
 def _says_that_it_runs(log: Path) -> bool:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def stack(postgres: PostgresServer, migrated: str, temporal: TemporalServer, client: Client, tmp_path: Path) -> Stack:
     """The servers of the tests, and next to nothing to do."""
-    return Stack(postgres, migrated, temporal, client, tmp_path, effort=0.01)
+    return Stack(postgres, migrated, temporal, client, tmp_path, effort=0.01, has_forks=True)
 
 
 @pytest.mark.takes_long
