@@ -14,6 +14,7 @@ from application.activity_states import load_server_sources, relearn
 from application.catalogue import Catalogue
 from application.computed_states import read_values, recount
 from application.derived_events import JudgeRequest, judge_people, report_changes
+from application.held_journeys import wake_held
 from application.identity_locks import find_profile, lock_users
 from application.profile_history import build_history, build_identity_change
 from application.settled_people import require_settled
@@ -93,6 +94,8 @@ async def undo_merge(
     await judge_people(connection, catalogue, {merge.source_id: JudgeRequest(segments.all, None, source)}, settled)
     changed = ((target_id, change) for change in reported)
     await report_changes(connection, catalogue, cause, source, changed, settled, judged=[target_id])
+    # A hold goes with its person, and others may be in an area or a segment on hold no more.
+    await wake_held(connection, [merge.source_id, target_id])
     target_user_id = person.user_id or user_id
     await audit.record(connection, by, "user.unmerge", target_user_id, {"from": source_user_id})
     ended = await merges.find_ended(connection, merge.source_id, merge.at)

@@ -12,6 +12,7 @@ from application import routing
 from application.account_journeys import hand_over_of_strangers, lock_accounts_of
 from application.catalogue import Catalogue
 from application.derived_events import report_changes
+from application.held_journeys import wake_held
 from application.identity_locks import find_profile, lock_users, retry_moved
 from application.merge_undo import UndoResult, undo_merge
 from application.people import unknown_person
@@ -138,6 +139,7 @@ async def _merge(
         connection, merged, people, {source_id: source}, traits, watched, source.at, is_reversible=True
     )
     emptied = await hand_over_of_strangers(connection, [target_id])
+    await wake_held(connection, [target_id])
     identity_change = build_identity_change(target_id, "merged", source_id, source)
     await profile_changes.insert(connection, [identity_change, *result.history])
     cause = Cause(uuid7(), people[target_id].user_id, None, source.at)

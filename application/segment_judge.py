@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from msgspec.structs import replace
 
 from application.address_statements import with_refused
+from application.held_journeys import write_membership_changes
 from application.segment_facts import read_segment_facts
 from domain.conditions.cel_costs import Spent
 from domain.long_work import LongWork
@@ -19,7 +20,7 @@ from domain.people.derived_events import Cause, CausedChange
 from domain.people.profile_state import Source
 from domain.people.segments.causes import definition_cause, list_value_changes, source_cause, time_cause
 from domain.people.segments.deployed import NO_FACTS, DeployedSegments, SegmentFacts
-from store import addresses, audience, profile_states, segments
+from store import addresses, audience, profile_states
 from store.database import Connection
 from store.profile_states import EMPTY, StateRow
 from store.profiles import Profile
@@ -129,7 +130,7 @@ class SegmentJudge:
         if changed:
             await profile_states.write(connection, changed)
         if self._recorded:
-            await segments.write_changes(connection, self._recorded)
+            await write_membership_changes(connection, self._recorded)
 
     def _judge(
         self,

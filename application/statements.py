@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from application import turns
 from application.address_statements import AddressStatement, lock_addresses, with_refused, write_addresses
+from application.held_journeys import wake_who_left
 from application.profile_history import build_history
 from domain.long_work import LongWork
 from domain.people import profile_state
@@ -96,8 +97,22 @@ async def write_people(connection: Connection, pending: PendingStatements) -> Pe
         )
         for id, person in people.items()
     }
+    await wake_who_left(connection, "area", _find_left(people, known, updates, pending.places))
     refusals = [refusal for one in updates.values() for refusal in one.refusals]
     return PeopleUpdate(people, known, updates, history, refusals, pending.places)
+
+
+def _find_left(
+    before: Mapping[UUID, Profile],
+    after: Mapping[UUID, Profile],
+    updates: Mapping[UUID, StateUpdate],
+    places: DeployedPlaces,
+) -> dict[UUID, set[str]]:
+    """Return the areas that people have left by new locations."""
+    if not places.areas:
+        return {}
+    found = {id: {*places.find_areas(before[id].context)} - {*after[id].areas} for id in updates}
+    return {id: areas for id, areas in found.items() if areas}
 
 
 def with_deployed(person: Profile, pending: PendingStatements) -> Profile:

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application import turns
+from application.held_journeys import write_membership_changes
 from application.segment_facts import read_segment_facts
 from application.settled_people import PeopleDueError
 from domain.people.computed.counter import EventCounter
@@ -22,7 +23,7 @@ from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.tracker import SegmentTracker
 from domain.people.statements import event_source
 from domain.tracking.event import Event
-from store import events, profile_states, segments
+from store import events, profile_states
 from store.database import Connection, PendingResult
 from store.events import StoredEvent
 from store.profile_states import EMPTY, StateRow
@@ -105,7 +106,7 @@ class PendingStates:
             }
             await profile_states.write(connection, written)
         if tracker.changes:
-            await segments.write_changes(
+            await write_membership_changes(
                 connection, [RecordedChange(id, one, event_cause(event)) for id, one, event in tracker.changes]
             )
         changes = [

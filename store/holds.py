@@ -1,6 +1,6 @@
 """Holds of all marketing, and the journeys that wait for their end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -177,6 +177,31 @@ async def end_by_events(connection: Connection, events: Sequence[Mapping[str, An
         {"events": Jsonb(events), "now": connection.clock.now()},
     )
     return [row["id"] async for row in cursor]
+
+
+async def list_groups(connection: Connection) -> list[tuple[str, str]]:
+    """Return the segments and areas on hold, each as its kind and its key."""
+    cursor = await connection.execute(
+        """
+        SELECT id_kind, id_value FROM holds
+        WHERE profile_id IS NULL AND ended_at IS NULL AND until > %(at)s
+          AND (SELECT holds_until FROM registry) > %(at)s
+        """,
+        {"at": connection.clock.now()},
+    )
+    return [(row["id_kind"], row["id_value"]) async for row in cursor]
+
+
+async def find_held_of(connection: Connection, profile_ids: Collection[UUID]) -> list[str]:
+    """Return the workflows of active journeys, of which a hold held a message."""
+    cursor = await connection.execute(
+        """
+        SELECT DISTINCT workflow_id FROM decisions JOIN journeys ON journeys.id = journey_id AND state = 'active'
+        WHERE decisions.profile_id = ANY(%s) AND reason = 'on_hold' ORDER BY workflow_id
+        """,
+        (list(profile_ids),),
+    )
+    return [row["workflow_id"] async for row in cursor]
 
 
 async def find_held(connection: Connection, id: UUID, after: UUID | None, limit: int) -> list[HeldJourney]:

@@ -205,9 +205,8 @@ async def test_an_area_on_hold_holds_who_is_in_it_until_its_release(harness: Har
     [held] = [item for item in await harness.timeline("u1") if item["kind"] == "send"]
     assert held["summary"].endswith("(area storm-12): storm 12")
     assert [mail.recipients for mail in harness.inbox.messages] == [("u3@example.com",)]
-    # Outside of the area, the message goes when it is asked about again.
+    # Outside of the area, the message goes at once.
     await locate(harness, "u2", BERLIN)
-    await harness.skip(handles[1], hours=1)
     assert await handles[1].result() == "completed"
     await harness.admin("DELETE", f"/v1/holds/{hold['id']}")
     assert await handles[0].result() == "completed"
@@ -229,8 +228,27 @@ async def test_a_segment_on_hold_holds_its_members(harness: Harness) -> None:
     assert await handles[1].result() == "completed"
     await harness.until("SELECT FROM decisions WHERE reason = 'on_hold'")
     assert len(harness.inbox.messages) == 1
-    await harness.admin("DELETE", f"/v1/holds/{hold['id']}")
+    # Whoever leaves the segment is not waited for; the hold stays open.
+    await locate(harness, "u1", BERLIN)
     assert await handles[0].result() == "completed"
+    assert [one["state"] for one in (await harness.admin("GET", "/v1/holds"))["holds"]] == ["open"]
+    assert hold["segment"] == "in-storm"
+
+
+async def test_a_merge_that_is_undone_takes_its_hold_from_the_other_person(harness: Harness) -> None:
+    await harness.run_campaign(CART)
+    for user in ("u1", "u2"):
+        await harness.identify(user, email=f"{user}@example.com")
+    await place(harness, "u2")
+    await harness.admin("POST", "/v1/users/u1/merges", {"from": "u2"})
+    await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
+    handle = await harness.journey("u1", "cart")
+    await harness.skip(handle, minutes=30)
+    await harness.until("SELECT FROM decisions WHERE reason = 'on_hold'")
+    await harness.rests(handle, "nudge")
+    await harness.admin("DELETE", "/v1/users/u1/merges/u2")
+    assert await handle.result() == "completed"
+    assert [mail.recipients for mail in harness.inbox.messages] == [("u1@example.com",)]
 
 
 @pytest.mark.parametrize(
