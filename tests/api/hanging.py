@@ -1,4 +1,4 @@
-"""An application that does not let go, in the server of the product, in a process of its own: `hanging.py PORT HOW`."""
+"""An application that does not let go, in the server of the product; its arguments are a port, and how it holds on."""
 
 import asyncio
 import sys
@@ -8,9 +8,6 @@ from starlette.types import Receive, Scope, Send
 
 from api import server
 from tests.api.fakes import SETTINGS
-
-# So that a test waits for seconds.
-vars(server).update(GRACE_SECONDS=1, STOP_SECONDS=3)
 
 
 async def hanging(scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,5 +35,7 @@ async def hanging(scope: Scope, receive: Receive, send: Send) -> None:
                     continue
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve it, with times so short that a test waits for seconds."""
+    vars(server).update(GRACE_SECONDS=1, STOP_SECONDS=3)
     server.serve(hanging, SETTINGS, host="127.0.0.1", port=int(sys.argv[1]))

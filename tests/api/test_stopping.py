@@ -1,9 +1,9 @@
 """SIGTERM ends an API process within its time, whatever its clients and its database do."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from os import environ
 from pathlib import Path
 from signal import SIGTERM
 from urllib.parse import urlsplit, urlunsplit
@@ -13,9 +13,11 @@ import pytest
 
 from api.server import STOP_SECONDS
 from runtime.embedded.ports import free_port
+from tests.api import hanging
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
 from tests.api.wire import Wire, request
+from tests.forks import fork_with_log
 from tests.harness import until_blocked
 
 CALL = b'{"userId": "u-1", "event": "Visited"}'
@@ -59,26 +61,22 @@ async def test_it_ends_although_the_database_is_silent(database_url: str) -> Non
         await call.close()
 
 
-async def test_it_ends_whatever_holds_it() -> None:
+async def test_it_ends_whatever_holds_it(tmp_path: Path) -> None:
     """Work that keeps the event loop, a thread, or a task that does not heed its cancellation; all at once."""
-    await asyncio.gather(*(_ends(how) for how in ("event loop", "thread", "deaf task")))
+    await asyncio.gather(*(_ends(how, tmp_path / how) for how in ("event loop", "thread", "deaf task")))
 
 
-async def _ends(how: str) -> None:
+async def _ends(how: str, log: Path) -> None:
     port = free_port(None)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.api.hanging", str(port), how),
-        cwd=Path(__file__).parents[2],
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = fork_with_log(log, str(port), how, variables=environ, launch=hanging.main)
     try:
         reader, writer = await _connected(port)
         writer.write(request("/", method="GET"))
         await reader.readuntil(b"begun")
         process.send_signal(SIGTERM)
         async with asyncio.timeout(MARGIN):
-            _, said = await process.communicate()
-        assert process.returncode == 1
+            assert await process.wait() == 1
+        said = log.read_bytes()  # noqa: ASYNC240 a few lines
         # It tells where it was held.
         assert b"Timeout" in said
         assert b"hanging.py" in said or how != "event loop"

@@ -5,8 +5,6 @@ import os
 import pty
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.runtime.conftest import ROOT, folder
+from tests.forks import fork_at_terminal
+from tests.runtime.conftest import folder
 
 __all__ = ["folder"]  # fixture
 
@@ -57,24 +56,18 @@ def dev_at_terminal(folder: Path) -> Iterator[Shown]:
     master, terminal = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
     environment.pop("NO_COLOR", None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.foreground", "cli.main", "dev", "--data", str(folder)],
-        cwd=ROOT,
-        env=environment,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-    )
+    process = fork_at_terminal(terminal, "dev", "--data", str(folder), variables=environment)
     os.close(terminal)
     shown = Shown(master)
     try:
         yield shown
-        process.send_signal(signal.SIGINT)
-        assert process.wait(SECONDS) == 0
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGINT)
+        process.join(SECONDS)
+        assert process.exitcode == 0
     finally:
         process.kill()
-        process.wait()
+        process.join()
         shown.close()
         os.close(master)
 

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
 from tests import generated
 from tests.docs.test_cli import PAGE
+from tests.forks import fork
 from tests.harness import MAIL, PATIENCE, looks
-from tests.runtime.conftest import ROOT, killed_run
+from tests.runtime.conftest import killed_run
 
 CAMPAIGN = """
 key: welcome
@@ -194,19 +194,18 @@ def test_keys_are_made_once_and_only_for_their_owner(folder: Path) -> None:
     assert keys["webhook_signing_secret"].startswith("whsec_")
 
 
-def test_one_interrupt_stops_all(folder: Path) -> None:
+async def test_one_interrupt_stops_all(folder: Path) -> None:
     ports = ("--api-port", "--temporal-port", "--temporal-ui-port", "--postgres-port", "--smtp-port", "--inbox-port")
     options = [part for option in ports for part in (option, str(free_port()))]
-    command = [sys.executable, "-m", "cli.main", "dev", "--data", str(folder), *options]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if line.startswith("Ctrl-C"):
-                process.send_signal(signal.SIGINT)
-        assert process.wait() == 0
-    assert said[-1] == "Stopping.\n"
+    process = await fork("dev", "--data", str(folder), *options, variables=os.environ)
+    said = []
+    async for line in process.stdout:
+        said.append(line.decode())
+        if line.startswith(b"Ctrl-C"):
+            process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0
+    # Its log goes to standard error, which is the same here.
+    assert [line for line in said if not line.startswith("{")][-1] == "Stopping.\n"
     assert not (folder / "postgres" / "cluster" / "postmaster.pid").exists()
     assert not (folder / "temporal" / "temporal.pid").exists()
     assert not (folder / "dev.json").exists()
