@@ -31,7 +31,7 @@ async def measure(stack: Stack) -> list[Result]:
     """Measure deployments side by side, with the same people and events, then a pass over everyone."""
     count, seeded = stack.count(EVENTS, 200), random.Random(SEED)
     async with AsyncExitStack() as opened:
-        deployed = [await _deploy(opened, stack, number) for number in NUMBERS]
+        deployed = [await _deploy(opened, stack, min(number, stack.count(number, 2 * AFFECTED))) for number in NUMBERS]
         users = [f"user-{number}" for number in range(stack.count(PEOPLE, 200))]
 
         def bodies() -> list[bytes]:
