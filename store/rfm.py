@@ -20,7 +20,7 @@ COALESCE((SELECT sum((entry ->> 1)::numeric) FROM jsonb_array_elements({state} -
             WHERE (cell ->> 1)::bigint + %(window)s > %(at)s), 0)
 """
 # A value at a breakpoint is in the lower fifth. `width_bucket` puts it into the upper one, so the signs are turned.
-_BUCKET: Final = "width_bucket(-{value}, ARRAY(SELECT -point FROM unnest({points}) AS point ORDER BY point DESC))"
+_TURNED: Final = "ARRAY(SELECT -point FROM unnest({points}) AS point ORDER BY point DESC)"
 
 
 class RfmDay(Struct, frozen=True):
@@ -55,11 +55,14 @@ async def measure(
                  percentile_disc(%(fifths)s::float8[]) WITHIN GROUP (ORDER BY orders) AS frequency,
                  percentile_disc(%(fifths)s::float8[]) WITHIN GROUP (ORDER BY spent) AS monetary
           FROM buyers
+        ), turned AS MATERIALIZED (
+          SELECT {_TURNED.format(points="recency")} AS recency, {_TURNED.format(points="frequency")} AS frequency
+          FROM fifths
         ), cells AS (
-          SELECT 1 + {_BUCKET.format(value="days", points="fifths.recency")} AS recency,
-                 5 - {_BUCKET.format(value="orders", points="fifths.frequency")} AS frequency,
+          SELECT 1 + width_bucket(-days, turned.recency) AS recency,
+                 5 - width_bucket(-orders, turned.frequency) AS frequency,
                  count(*) AS people, sum(spent)::float8 AS spent
-          FROM buyers CROSS JOIN fifths GROUP BY 1, 2
+          FROM buyers CROSS JOIN turned GROUP BY 1, 2
         )
         SELECT buyers, "distinct", COALESCE(recency, '{{}}') AS recency, COALESCE(frequency, '{{}}') AS frequency,
                COALESCE(monetary::float8[], '{{}}') AS monetary,
