@@ -55,6 +55,8 @@ def backtest(buyers: Sequence[BuyerOrders], window: float) -> BackTest:
     if sum(one.repeats > 0 for one in histories) < MIN_GROUP_ORDERS:
         said = f"not enough history: fewer than {MIN_GROUP_ORDERS} buyers have repeated in the first two thirds"
         return BackTest([], said, None)
+    if not any(one.spent for one in buyers):
+        return BackTest([], "no order has a value above 0", None)
     model = fit_orders(histories)
     compared = sorted(
         (expect_orders(model, history, third), len(list_days(age for age in one.ages if age < third)))

@@ -125,8 +125,9 @@ def expect_orders(model: OrderModel, history: OrderHistory, days: float) -> floa
     # The formula has no value at 1, and is the same on both sides.
     a = model.a if abs(model.a - 1) > 1e-6 else 1 + 1e-6
     total = a + model.b + x - 1
-    series = _hypergeometric(model.r + x, model.b + x, total, days / (known + days))
-    share: float = (known / (known + days)) ** (model.r + x)
+    # By Euler's transformation, whose terms become smaller also where the days ahead are many more than those known.
+    series = _hypergeometric(total - model.r - x, a - 1, total, days / (known + days))
+    share: float = (known / (known + days)) ** (a - 1)
     return total / (a - 1) * (1 - share * series) / (1 + _odds_of_loss(model, history))
 
 

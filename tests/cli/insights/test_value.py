@@ -81,8 +81,37 @@ def test_no_buyers_are_not_enough() -> None:
 
 
 @pytest.mark.parametrize("z", [0.0, 0.2, 0.7, 0.98])
-def test_the_series_is_that_of_scipy(z: float) -> None:
-    assert value._hypergeometric(3.2, 5.3, 6.1, z) == pytest.approx(hyp2f1(3.2, 5.3, 6.1, z), rel=1e-8)
+@pytest.mark.parametrize("parameters", [(3.2, 5.3, 6.1), (1.4, -0.2, 2.3), (-0.4, 0.9, 1.7)])
+def test_the_series_is_that_of_scipy(parameters: tuple[float, float, float], z: float) -> None:
+    assert value._hypergeometric(*parameters, z) == pytest.approx(hyp2f1(*parameters, z), rel=1e-8)
+
+
+def test_expected_orders_are_those_of_the_published_formula() -> None:
+    for model in (ORDERS, OrderModel(0.24, 31.0, 1.79, 2.4), OrderModel(2.0, 0.01, 0.3, 0.9)):
+        for x, last, known in ((0, 0.0, 0.0), (0, 0.0, 300.0), (3, 50.0, 90.0), (12, 340.0, 350.0)):
+            r, alpha, a, b = model.r, model.alpha, model.a, model.b
+            for days in (1.0, 30.0, 366.0):
+                series = hyp2f1(r + x, b + x, a + b + x - 1, days / (alpha + known + days))
+                left = 1 - ((alpha + known) / (alpha + known + days)) ** (r + x) * series
+                odds = a / (b + x - 1) * ((alpha + known) / (alpha + last)) ** (r + x) if x else 0.0
+                expected = (a + b + x - 1) / (a - 1) * left / (1 + odds)
+                found = expect_orders(model, OrderHistory(x, last, known, 1, 1.0), days)
+                assert found == pytest.approx(expected, rel=1e-6), (model, x, days)
+
+
+def test_orders_of_one_price_are_worth_that_price() -> None:
+    priced = [
+        BuyerOrders(one.ages, [(age, 10.0) for age in one.ages])
+        for one in simulate(Random(SEED), 2_000, ORDERS, SPEND, WINDOW)
+    ]
+    histories = [make_history(one) for one in priced]
+    model = fit_spend(histories)
+    assert [expect_spend(model, one) for one in histories[:20]] == pytest.approx([10.0] * 20, rel=0.01)
+
+
+def test_orders_without_a_value_are_refused() -> None:
+    free = [BuyerOrders(one.ages, []) for one in simulate(Random(SEED), 5_000, ORDERS, SPEND, WINDOW)]
+    assert backtest(free, WINDOW).refusal == "no order has a value above 0"
 
 
 def test_a_person_is_worth_what_their_history_says() -> None:
