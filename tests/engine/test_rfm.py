@@ -7,10 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from application.segment_documents import SegmentDocuments
+from domain.access import SOJOURN
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError
 from domain.people.rfm.scores import MIN_BUYERS
 from domain.people.rfm.segments import SEGMENTS
-from tests.engine.computed_harness import event
+from domain.people.segment_document import SegmentSource
+from tests.engine.computed_harness import CHECKS, event
 from tests.engine.rfm_harness import NAMES, NIGHT, Orders, calculate, generate, rfm_harness
 
 SEED = 20261201
@@ -207,7 +210,11 @@ async def test_another_rule_begins_anew_and_a_read_segment_is_not_removed(databa
         await harness.apply_rfm()
         top = "{key: top, name: Top, entry: {event: X, where: '\"rfm.champions\" in profile.segments'}, steps: [%s]}"
         await harness.run_campaign(top % "{id: rest, delay: 30d}")
-        await harness.put(best='"rfm.champions" in profile.segments')
+        text = "key: best\nname: Best\nwhere: '\"rfm.champions\" in profile.segments'\n"
+        applied = SegmentDocuments(harness.database, CHECKS, "UTC").apply(
+            [SegmentSource(text, "best.yaml")], by=SOJOURN
+        )
+        assert [one.key for one in (await applied).segments] == ["best"]
         await harness.operate()
         assert (await harness.members())["best"] == (await harness.members())["rfm.champions"]
         for source in ("rfm: {}\n", "rfm: {event: Sold, value: event.properties.value}\n"):
