@@ -45,6 +45,8 @@ _NUMBERS: dict[str, Any] = {
 }
 
 
+_BUYER: dict[str, Any] = {"ages": [41.2, 12.7], "spent": [[41.2, 29.9], [12.7, 58.0]]}
+_ORDERS: dict[str, Any] = {"as_of": "2026-12-01T08:00:00Z", "window_days": 365.0, "buyers": [_BUYER]}
 _MODEL: dict[str, Any] = {
     "as_of": "2026-12-01T08:00:00Z",
     "orders": {"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43},
@@ -106,11 +108,15 @@ class RfmNumbers(ResponseModel):
 
 
 class SampledOrders(ResponseModel):
+    model_config = example(_BUYER)
+
     ages: list[float] = Field(description="days since each order")
     spent: list[tuple[float, float]] = Field(description="days since an order with a value, and that value")
 
 
 class RfmOrders(ResponseModel):
+    model_config = example(_ORDERS)
+
     as_of: datetime
     window_days: float = Field(description="`within` of the document", examples=[365.0])
     buyers: list[SampledOrders] = Field(description="without ids, in the order of a hash")
