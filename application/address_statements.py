@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from application.profile_history import build_change
 from domain.channels.kinds import normalized_addresses
-from domain.people.consent import OPT_OUT, AddressRefusal
+from domain.people.consent import OPT_OUT, SUPPRESSION, AddressRefusal
 from domain.people.profile_state import Source
 from domain.people.registers import Registers, Stamp, is_set, stamp
 from store import addresses, marked_people
@@ -29,23 +29,38 @@ class AddressStatement(Struct, frozen=True):
     source: Source
 
 
+class AddressSuppression(Struct, frozen=True):
+    """Why an address is suppressed: a report about a message to it.
+
+    `address` is the message's, normalised.
+    """
+
+    channel: str
+    address: str
+    reason: str
+
+    def statement(self, profile_id: UUID, source: Source) -> AddressStatement:
+        """Return the statement, which the report's event makes."""
+        said = stamp(source.at, source.id, source.label)
+        return AddressStatement(profile_id, (self.channel, self.address), SUPPRESSION, self.reason, said, source)
+
+
 class OptOut(Struct, frozen=True):
     """The use of an unsubscribe link, which binds the address and the profile.
 
-    `address` is the message's, normalised; None on a channel without addresses.
+    `address` is the message's, normalised; None on a channel without addresses. `reason` is that of the address.
     """
 
     channel: str
     address: str | None
+    reason: str = "unsubscribed by link"
 
     def statements(self, profile_id: UUID, source: Source) -> list[AddressStatement]:
         """Return the statements of the link about the address."""
         if self.address is None:
             return []
         said = stamp(source.at, source.id, source.label)
-        return [
-            AddressStatement(profile_id, (self.channel, self.address), OPT_OUT, "unsubscribed by link", said, source)
-        ]
+        return [AddressStatement(profile_id, (self.channel, self.address), OPT_OUT, self.reason, said, source)]
 
 
 async def lock_addresses(

@@ -244,7 +244,8 @@ def _summary(entry: Recorded) -> str:
         case "message", outcome:
             why = f": {entry.reason}" if entry.reason else ""
             why += f": {data['detail']}" if "detail" in data else ""
-            return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {outcome}{why}"
+            reported = f" ({', '.join(data['reports'])})" if "reports" in data else ""
+            return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {outcome}{reported}{why}"
         case "goal", _:
             after = f", after {entry.step}" if entry.step else ""
             arms = ", ".join(f"{step} {arm}" for step, arm in data["arms"].items())

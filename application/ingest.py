@@ -1,6 +1,6 @@
 """Ingest of events: one transaction a batch, in a fixed number of statements."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,10 +21,12 @@ from domain.long_work import TooMuchWork
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded
 from domain.tracking.traits import CONSENT, TOPICS
-from store import events
+from store import events, messages
 from store import rejects as reject_log
 from store.database import Connection, Database
 
+# Makes the part of a transaction, which has begun.
+PartMaker = Callable[[Connection], Awaitable[BatchPart]]
 # Batches with the same new people take turns: one succeeds in each round.
 ATTEMPTS = 12
 # Events of one transaction: each stage processes all at once, in some 25 µs an event.
@@ -101,12 +103,25 @@ class Ingest:
             # Events resemble those before them, so the next part begins at this size.
             number = min(2 * number, MAX_EVENTS)
 
+    async def ingest_prepared(self, prepare: PartMaker) -> IngestResult:
+        """Ingest the events that `prepare` makes, in one transaction with its own work.
+
+        The work is done anew at each attempt. Raises TooMuchWork beyond one transaction.
+        """
+        return await self._repeat(prepare)
+
     async def _ingest_part(self, part: BatchPart) -> IngestResult:
+        async def prepare(_connection: Connection) -> BatchPart:
+            return part
+
+        return await self._repeat(prepare)
+
+    async def _repeat(self, prepare: PartMaker) -> IngestResult:
         exclusive = False
         for attempt in range(ATTEMPTS):
             try:
                 async with self._database.pipeline() as connection:
-                    return await self._ingest(connection, part, exclusive=exclusive)
+                    return await self._ingest(connection, await prepare(connection), exclusive=exclusive)
             except IdentityMovedError:
                 exclusive = True
             except PeopleDueError as due:
@@ -128,6 +143,8 @@ class Ingest:
         if not part.events:
             if part.rejects:
                 await reject_log.insert(connection, part.rejects, part.unrecorded, received_at)
+            if part.marks:
+                await messages.mark(connection, part.marks)
             return IngestResult(0, [])
         claim = await claim_part(
             connection, self._catalogue, part, exclusive=exclusive, looks_up_erased=self._remembers_erased
@@ -136,10 +153,19 @@ class Ingest:
         listeners, traits, segments = claim.listeners, claim.traits, claim.segments
         screened = await screen_part(connection, part, claim)
         if not screened.new:
+            if part.marks:
+                await messages.mark(connection, part.marks)
             return IngestResult(0, screened.duplicates, screened.forgotten, screened.more_forgotten)
         people = resolve_people(screened.new, claim.identities, exclusive=exclusive)
         statements = read_statements(
-            people.effective, people.resolution, listeners, traits, segments, received_at, part.opt_out
+            people.effective,
+            people.resolution,
+            listeners,
+            traits,
+            segments,
+            received_at,
+            part.opt_out,
+            part.suppressions,
         )
         linked = await link_people(connection, people, claim.identities, statements, listeners, traits, received_at)
         await events.insert(connection, people.stored, received_at)

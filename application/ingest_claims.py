@@ -1,13 +1,13 @@
 """First phases of ingest: claim a part of a batch, and screen its new events."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from application.address_statements import OptOut
+from application.address_statements import AddressSuppression, OptOut
 from application.catalogue import Catalogue
 from application.identity_locks import IdentityMovedError
 from domain.journey.listeners import Listeners
@@ -15,6 +15,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.erasure import claimed_identities, drop_erased_claims, find_erased, reject_erased
 from domain.people.identity import Identity, Known, identities_of
 from domain.people.segments.deployed import DeployedSegments
+from domain.sending.reports import LedgerMarks
 from domain.tracking.event import Event, Reject, Trust
 from domain.tracking.rejects import Unrecorded, select_losses
 from store import campaigns, erasures, events, profiles
@@ -26,7 +27,8 @@ from store.database import Connection
 class BatchPart:
     """The events of one transaction, at `places` in their request, with its losses.
 
-    `opt_out` is the use of an unsubscribe link, which the events report.
+    `opt_out` is the use of an unsubscribe link, which the events report. `suppressions` are those that an event makes,
+    by its id. `marks` are written to the ledger, whichever of the events are new.
     """
 
     events: Sequence[Event]
@@ -35,6 +37,8 @@ class BatchPart:
     unrecorded: Unrecorded
     received_at: datetime
     opt_out: OptOut | None
+    suppressions: Mapping[UUID, AddressSuppression] = field(default_factory=dict)
+    marks: Sequence[LedgerMarks] = ()
 
     def find_place(self, event_id: UUID) -> int:
         """Return the place of an event among these."""

@@ -27,8 +27,9 @@ from domain.journey.routing_result import RoutingResult
 from domain.people.accounts import MEMBER
 from domain.people.left_out import list_left_out
 from domain.people.profile_state import Refusal
+from domain.sending.reports import merge_marks
 from domain.tracking.event import Reject
-from domain.tracking.reactions import first_reactions
+from domain.tracking.reactions import marks_of_reactions
 from domain.tracking.rejects import Unrecorded
 from store import events, messages, profile_changes
 from store import rejects as reject_log
@@ -80,7 +81,8 @@ async def apply_effects(
     )
     merged = [one for one in linked.changes if claim.segments.reports(one[1])]
     planned = plan_events(people.effective, statements.heard, possible, merged, listeners, claim.traits)
-    if not (said or planned.profile_events or statements.counted or of_accounts or statements.affected):
+    is_heard = planned.profile_events or statements.counted or statements.affected
+    if not (said or of_accounts or statements.of_addresses or is_heard):
         return IngestEffects(planned, RoutingResult(), linked.history, linked.refusals, NO_ACCOUNTS)
     pending = await _ask(connection, people, statements, planned, claim, received_at)
     written = await write_people(connection, pending.people)
@@ -166,8 +168,8 @@ async def record_effects(
     left_out, more = list_left_out(effects.refusals, people.resolution.conflicts, part.events, part.places)
     if left_out:
         await reject_log.insert(connection, left_out, more, received_at)
-    if reactions := first_reactions(one.event for one in people.effective):
-        await messages.mark_opened(connection, reactions, ending=result.exits)
+    if marks := merge_marks([*marks_of_reactions(one.event for one in people.effective), *part.marks]):
+        await messages.mark(connection, marks, ending=result.exits)
     await routing.record(connection, catalogue, result, planned.profile_events, received_at)
     if claim.listeners.of_accounts:
         await hand_over(connection, effects.accounts.left)

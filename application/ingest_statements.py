@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application.accounts import account_statements
-from application.address_statements import AddressStatement, OptOut
+from application.address_statements import AddressStatement, AddressSuppression, OptOut
 from domain.journey.listeners import Listeners
 from domain.people.accounts import AccountStatement
 from domain.people.computed.deployed import DeployedTraits
@@ -47,6 +47,7 @@ def read_statements(
     segments: DeployedSegments,
     received_at: datetime,
     opt_out: OptOut | None,
+    suppressions: Mapping[UUID, AddressSuppression],
 ) -> PartStatements:
     """Read the statements of events in order. `opt_out` is what the first reports."""
     heard = {entry.event.id for entry in effective if listeners.hears(entry.event)}
@@ -55,7 +56,11 @@ def read_statements(
     of_accounts = account_statements(effective, received_at)
     touched = {entry.profile_id for entry in effective if heard and entry.event.id in heard} | said.keys() | counted
     touched |= {statement.profile_id for statement in of_accounts}
-    of_addresses = _opt_out_statements(effective[0], opt_out) if opt_out else ()
+    of_addresses = _opt_out_statements(effective[0], opt_out) if opt_out else []
+    for one in effective if suppressions else ():
+        if (suppression := suppressions.get(one.event.id)) is not None:
+            of_addresses.append(suppression.statement(one.profile_id, event_source(one.event)))
+    touched |= {statement.profile_id for statement in of_addresses}
     pairs = ((entry.profile_id, entry.event) for entry in effective)
     affected = find_affected(pairs, segments, traits.following, said, resolution)
     if affected:

@@ -9,7 +9,7 @@ import structlog
 from domain.deployment_documents import RETENTION
 from domain.people.erasure import ID_LIFETIME
 from domain.retention_document import RetainedKind
-from store import documents, erasures, idempotency, partitions, rejects, retention, segments, violations
+from store import callback_ids, documents, erasures, idempotency, partitions, rejects, retention, segments, violations
 from store.database import Database
 
 log = structlog.get_logger()
@@ -29,6 +29,8 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await violations.forget(connection)
             async with database.transaction() as connection:
                 await erasures.forget_ids(connection, ID_LIFETIME)
+            async with database.transaction() as connection:
+                await callback_ids.forget(connection, callback_ids.LIFETIME)
             await apply_retention(database)
             await forget_members(database)
         except psycopg.Error:

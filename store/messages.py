@@ -6,6 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType, convert
+from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
 from domain.campaign.life import CampaignState
@@ -17,6 +18,7 @@ from domain.people.segments.stages import StagedFields
 from domain.sending.claim import MessageState
 from domain.sending.holds import Hold
 from domain.sending.policy import Reservation
+from domain.sending.reports import MARK_TIMES, LedgerMarks
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
@@ -251,28 +253,54 @@ async def settle(
     return Settlement(row["state"] if row else state, is_written=False)
 
 
-async def mark_opened(connection: Connection, reactions: Mapping[UUID, datetime], ending: Collection[UUID]) -> None:
-    """Record the first reaction to each of these messages, if it exists.
+async def mark(connection: Connection, marks: Sequence[LedgerMarks], ending: Collection[UUID] = ()) -> None:
+    """Record what was reported of these messages, one item each, if they exist.
 
-    `ending` are the journeys that the caller ends in the same transaction, which locks messages, too: all are locked
-    here in the order of their ids, so that two such transactions never deadlock.
+    The earliest of each kind stays. A report proves that the provider has taken a message whose outcome was lost, or is
+    not known yet: it becomes `sent`. `ending` are the journeys that the caller ends in the same transaction, which
+    locks messages, too: all are locked here in the order of their ids, so that two such transactions never deadlock.
     """
-    await connection.execute(
-        """
-        WITH item AS (SELECT * FROM jsonb_to_recordset(%(reactions)s) AS item (id uuid, at timestamptz)),
-        wanted AS (
-          SELECT id FROM item
-          UNION SELECT id FROM messages WHERE journey_id = ANY(%(ending)s) AND state = 'reserved'
-        ), locked AS (
-          SELECT messages.id FROM messages JOIN wanted ON wanted.id = messages.id
-          ORDER BY messages.id FOR NO KEY UPDATE OF messages
-        )
-        UPDATE messages SET opened_at = item.at
-        FROM locked JOIN item ON item.id = locked.id
-        WHERE messages.id = locked.id AND opened_at IS NULL
-        """,
-        {
-            "reactions": Jsonb([{"id": id, "at": at} for id, at in reactions.items()]),
-            "ending": list(ending),
-        },
-    )
+    cursor = await connection.execute(_MARK, {"marks": Jsonb([asdict(one) for one in marks]), "ending": list(ending)})
+
+    async def settled() -> list[tuple[str, ...]]:
+        rows = await cursor.fetchall()
+        return [
+            (row["campaign_key"], row["channel"], row["state"], "") for row in rows if row["before"] != row["state"]
+        ]
+
+    connection.metrics.add_later(Metric.SETTLED, settled)
+
+
+_TIMES = ", ".join(f"{name} timestamptz" for name in MARK_TIMES)
+_SET_TIMES = ", ".join(f"{name} = least(messages.{name}, item.{name})" for name in MARK_TIMES)
+_IS_EARLIER = " OR ".join(f"item.{name} < COALESCE(messages.{name}, 'infinity')" for name in MARK_TIMES)
+# `reserved` after an attempt: the provider had said that it did not take the message.
+_IS_PROVED = """
+(item.is_accepted AND (state IN ('sending', 'unknown') OR state = 'reserved' AND attempts > 0))
+"""
+_MARK = f"""
+WITH item AS (
+  SELECT * FROM jsonb_to_recordset(%(marks)s) AS item (
+    id uuid, {_TIMES}, clicked_link text, bounce text, is_accepted boolean, provider_id text)
+), wanted AS (
+  SELECT id FROM item
+  UNION SELECT id FROM messages WHERE journey_id = ANY(%(ending)s) AND state = 'reserved'
+), locked AS (
+  SELECT messages.id FROM messages JOIN wanted ON wanted.id = messages.id
+  ORDER BY messages.id FOR NO KEY UPDATE OF messages
+)
+UPDATE messages SET {_SET_TIMES},
+  clicked_link = CASE WHEN item.clicked_at < COALESCE(messages.clicked_at, 'infinity') THEN item.clicked_link
+                      ELSE messages.clicked_link END,
+  bounce = CASE WHEN item.bounced_at < COALESCE(messages.bounced_at, 'infinity') THEN item.bounce
+                ELSE messages.bounce END,
+  state = CASE WHEN {_IS_PROVED} THEN 'sent' ELSE state END,
+  reason = CASE WHEN {_IS_PROVED} THEN NULL ELSE reason END,
+  detail = CASE WHEN {_IS_PROVED} THEN NULL ELSE detail END,
+  settled_at = CASE WHEN {_IS_PROVED} THEN clock_timestamp() ELSE settled_at END,
+  provider_id = CASE WHEN {_IS_PROVED} THEN COALESCE(item.provider_id, messages.provider_id)
+                     ELSE messages.provider_id END
+FROM locked JOIN item ON item.id = locked.id
+WHERE messages.id = locked.id AND ({_IS_EARLIER} OR {_IS_PROVED})
+RETURNING old.state AS before, new.state, messages.campaign_key, messages.channel
+"""  # noqa: S608 -- constants of this module

@@ -77,7 +77,10 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table(
         "messages",
         _OWN,
-        "id journey_id campaign_key step channel category template state at reason detail address settled_at opened_at",
+        """
+        id journey_id campaign_key step channel category template state at reason detail address settled_at delivered_at
+        opened_at clicked_at clicked_link bounced_at bounce complained_at replied_at machine_at
+        """,
         """
         profile_id visit priority expires_at attempts provider_id reserved_at claimed_at first_claimed_at provider
         first_handed_over_at
@@ -230,6 +233,7 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     "campaign_versions": _without(
         "campaign_key version name stage file source templates plan rules published_at", "written by authors"
     ),
+    "callback_ids": _without("provider event_id received_at", "ids of providers' reports, for 30 days"),
     "clock_offset": _without("only_row ahead", "of the deployment"),
     "computed_traits": _without("id key rule active_from ready_at retired_at is_watched", "written by authors"),
     "documents": _without("kind version source rules created_by created_at", "written by authors"),

@@ -104,6 +104,11 @@ SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version,
                                             -- Of a message to many members, the one that went furthest.
                                             ORDER BY visit, opened_at IS NOT NULL, messages.state = 'sent')
                  FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS messages,
+       COALESCE((SELECT jsonb_strip_nulls(jsonb_object_agg(
+                   step, CASE WHEN clicked_at IS NOT NULL THEN COALESCE(clicked_link, '') END
+                   -- The last visit; of a message to many members, the earliest click.
+                   ORDER BY visit, clicked_at DESC))
+                 FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS clicks,
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
                  WHERE decisions.journey_id = journeys.id AND {IS_ARM}), '{{}}') AS arms,
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,

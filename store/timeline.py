@@ -87,7 +87,14 @@ FROM (
          step,
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts,
-           'provider_id', provider_id, 'detail', detail, 'member', member))
+           'provider_id', provider_id, 'detail', detail, 'member', member,
+           'reports', NULLIF(array_remove(ARRAY[
+             CASE WHEN delivered_at IS NOT NULL THEN 'delivered' END, CASE WHEN opened_at IS NOT NULL THEN 'opened' END,
+             CASE WHEN clicked_at IS NOT NULL THEN 'clicked' END,
+             CASE WHEN bounced_at IS NOT NULL THEN concat_ws(' ', 'bounced', bounce) END,
+             CASE WHEN complained_at IS NOT NULL THEN 'complained' END,
+             CASE WHEN replied_at IS NOT NULL THEN 'replied' END,
+             CASE WHEN machine_at IS NOT NULL THEN 'read by a machine' END], NULL), '{}')))
   FROM own_messages WHERE settled_at IS NOT NULL
   UNION ALL
   SELECT 'message', COALESCE(claimed_at, reserved_at), id::text, greatest(COALESCE(claimed_at, reserved_at), at),

@@ -18,7 +18,8 @@ NONE = "none"
 
 _TEXT = r"""'[^'\\]*'|"[^"\\]*\""""
 # An unquoted id with a hyphen is a subtraction, which CEL reports.
-_NAMED = rf"""(?<![\w.])journey\.(?:steps|messages|arms|saved)(?:\.[A-Za-z_]\w*+(?!-[A-Za-z])|\[\s*(?:{_TEXT})\s*\])"""
+_KINDS = "steps|messages|clicks|arms|saved"
+_NAMED = rf"""(?<![\w.])journey\.(?:{_KINDS})(?:\.[A-Za-z_]\w*+(?!-[A-Za-z])|\[\s*(?:{_TEXT})\s*\])"""
 # Texts match too, so that a reference within one is not found.
 _REFERENCE = re.compile(
     rf"(?:(?P<left>{_TEXT})\s*[=!]=\s*)?(?P<named>{_NAMED})"
@@ -80,14 +81,15 @@ def _known_values(steps: list[RawStep]) -> dict[str, dict[str, tuple[str, ...]]]
     return {
         "steps": dict.fromkeys(named, ()),
         "messages": {id: OUTCOMES for id, step in named.items() if "send" in step},
+        "clicks": {id: () for id, step in named.items() if "send" in step},
         "arms": {
             id: (*mapping_at(mapping_at(step, "split"), "arms"), NONE) for id, step in named.items() if "split" in step
         },
     }
 
 
-_THAT = {"steps": "", "messages": " that sends", "arms": " that splits"}
-_LABEL = {"steps": "Steps", "messages": "Steps that send", "arms": "Splits"}
+_THAT = {"steps": "", "messages": " that sends", "clicks": " that sends", "arms": " that splits"}
+_LABEL = {"steps": "Steps", "messages": "Steps that send", "clicks": "Steps that send", "arms": "Splits"}
 
 
 def _unknown_step(reference: Reference, known: dict[str, dict[str, tuple[str, ...]]]) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from domain.channels.kind import ChannelKind, Unreachable
 from domain.errors import Problem
@@ -68,6 +68,17 @@ class Email(ChannelKind):
     optional = ("reply_to", "preheader")
     known_paths = frozenset({"profile.traits.email"})
     address_traits = frozenset({"email"})
+    # As Segment's spec of e-mail events has them, where it does.
+    report_events: ClassVar[Mapping[str, str]] = {
+        "delivered": "Email Delivered",
+        "opened": "Email Opened",
+        "clicked": "Email Link Clicked",
+        "bounced": "Email Bounced",
+        "complained": "Email Marked as Spam",
+        "unsubscribed": "Unsubscribed",
+        "replied": "Email Replied",
+        "failed": "Email Failed",
+    }
 
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]

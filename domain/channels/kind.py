@@ -37,7 +37,8 @@ class ChannelKind(ABC):
     are optional mappings or lists. `known_paths` are the template variables that every recipient has.
     `address_traits` are the traits that its addresses come from. If `silence_allows`, a person without any consent may
     receive marketing while the deployment has no topics; with topics their regimes say so, on a channel that
-    `reaches_people`. If `can_save`, journeys may keep values of the receiver's reply.
+    `reaches_people`. If `can_save`, journeys may keep values of the receiver's reply. `report_events` are the names of
+    the events that its reports become, by their kind (`domain.sending.reports`).
     """
 
     name: ClassVar[str]
@@ -49,6 +50,7 @@ class ChannelKind(ABC):
     silence_allows: ClassVar[bool] = True
     reaches_people: ClassVar[bool] = True
     can_save: ClassVar[bool] = False
+    report_events: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def compile(

@@ -53,6 +53,7 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "arms": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
         "steps": cel.Type.Map(cel.Type.STRING, cel.Type.INT),
         "messages": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+        "clicks": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
         "saved": _Data,
         "entered_at": cel.Type.TIMESTAMP,
     },

@@ -108,11 +108,12 @@ class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=T
     """The facts of all other steps, which expressions see as the profile.
 
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
-    own state. `arms` are those of the splits that the journey has reached. `bucket` stays the person's in merges.
-    `saved` are values of webhooks' replies. `computed` are the values of computed traits, read from the state `counted`
-    with the definitions of the registry's revision, and `segments` the keys of the `memberships`; `unverified_computed`
-    hold values of events. `account_id` is that of an account's journey, and `account` is read if an expression of the
-    version may read it. `said_traits` are the packed stamps of the traits, for actions.
+    own state. `clicks` are the links that were clicked in them, empty where a click names none. `arms` are those of the
+    splits that the journey has reached. `bucket` stays the person's in merges. `saved` are values of webhooks' replies.
+    `computed` are the values of computed traits, read from the state `counted` with the definitions of the registry's
+    revision, and `segments` the keys of the `memberships`; `unverified_computed` hold values of events. `account_id` is
+    that of an account's journey, and `account` is read if an expression of the version may read it. `said_traits` are
+    the packed stamps of the traits, for actions.
     """
 
     entry: dict[str, Any]
@@ -124,6 +125,7 @@ class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=T
     created_at: datetime
     bucket: UUID
     messages: dict[str, str]
+    clicks: dict[str, str]
     arms: dict[str, str]
     saved: dict[str, Any]
     counted: dict[str, Any]
@@ -160,6 +162,7 @@ class JourneyVariables(Struct, frozen=True):
 
     steps: dict[str, int]
     messages: dict[str, str]
+    clicks: dict[str, str]
     arms: dict[str, str]
     saved: dict[str, Any]
     entered_at: datetime
@@ -167,9 +170,11 @@ class JourneyVariables(Struct, frozen=True):
 
 def journey_variables(plan: Plan, visits: dict[str, int], facts: StepFacts) -> JourneyVariables:
     """Return the variables with every step of the plan, also those not reached."""
+    sends = [id for id, node in plan.nodes.items() if isinstance(node, Message)]
     return JourneyVariables(
         steps={step: visits.get(step, 0) for step in plan.nodes},
-        messages={id: facts.messages.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Message)},
+        messages={id: facts.messages.get(id, NONE) for id in sends},
+        clicks={id: facts.clicks.get(id, NONE) for id in sends},
         arms={id: facts.arms.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Split)},
         saved=facts.saved,
         entered_at=facts.entered_at,

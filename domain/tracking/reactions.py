@@ -6,12 +6,13 @@ mail service; Sojourn's message id is in `message_id`.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from uuid import UUID
 
+from domain.sending.reports import MAX_LINK_CHARACTERS, LedgerMarks
 from domain.tracking.event import Event, Trust
 
-_REACTIONS = frozenset({"Opened", "Clicked", "Tapped"})
+_CLICKED = "Clicked"
+_REACTIONS = frozenset({"Opened", _CLICKED, "Tapped"})
 
 
 def is_reaction(name: str) -> bool:
@@ -30,13 +31,30 @@ def message_reacted_to(event: Event) -> UUID | None:
         return None
 
 
-def first_reactions(events: Iterable[Event]) -> dict[UUID, datetime]:
-    """Return the first reaction to each message, by an id that may not exist."""
-    reactions: dict[UUID, datetime] = {}
+def marks_of_reactions(events: Iterable[Event]) -> list[LedgerMarks]:
+    """Return the marks of reactions, by an id that may not exist."""
+    marks: list[LedgerMarks] = []
     for event in events:
         # An id in what anyone may report could be that of another person's message.
         if event.trust is not Trust.VERIFIED:
             continue
         if (message_id := message_reacted_to(event)) is not None:
-            reactions.setdefault(message_id, event.timestamp)
-    return reactions
+            is_click = event.name is not None and event.name.rpartition(" ")[2] == _CLICKED
+            at = event.timestamp
+            marks.append(
+                LedgerMarks(
+                    id=message_id,
+                    opened_at=at,
+                    clicked_at=at if is_click else None,
+                    clicked_link=_link_of(event) if is_click else None,
+                )
+            )
+    return marks
+
+
+def _link_of(event: Event) -> str | None:
+    """Return the link of a click, as our reports name it, or as Segment's spec does."""
+    for name in ("link", "link_url"):
+        if isinstance(link := event.properties.get(name), str):
+            return link[:MAX_LINK_CHARACTERS]
+    return None

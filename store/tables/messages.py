@@ -47,7 +47,16 @@ messages = Table(
     Column("provider", Text),
     Column("first_handed_over_at", INSTANT),
     Column("settled_at", INSTANT),
+    # The earliest of what was reported of it; `machine_at` is the opening or click of a scanner or an image proxy.
+    Column("delivered_at", INSTANT),
     Column("opened_at", INSTANT),
+    Column("clicked_at", INSTANT),
+    Column("clicked_link", Text),
+    Column("bounced_at", INSTANT),
+    Column("bounce", Text),
+    Column("complained_at", INSTANT),
+    Column("replied_at", INSTANT),
+    Column("machine_at", INSTANT),
     CheckConstraint(
         "state IN ('reserved', 'sending', 'sent', 'failed', 'cancelled', 'unknown')", name="messages_state"
     ),
@@ -79,6 +88,16 @@ deliveries = Table(
     Column("provider_id", Text),
     Column("at", INSTANT, nullable=False, server_default=CLOCK),
     CheckConstraint("state IN ('sent', 'failed', 'unknown', 'waiting')", name="deliveries_state"),
+)
+
+# The reports that were applied, by the provider's id of each: a repeated one changes nothing.
+callback_ids = Table(
+    "callback_ids",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("received_at", INSTANT, nullable=False),
+    Index("callback_ids_received_at", "received_at"),
 )
 
 # Every state that a message was in, written by triggers of `messages`, so that no statement can forget it.

@@ -76,7 +76,7 @@ async def test_a_message_is_opened_whatever_its_state(harness: Harness, ingest: 
     assert rows == [{"opened_at": AT, "state": state} for state in states]
 
 
-async def test_the_first_reaction_stays(harness: Harness, ingest: Ingest) -> None:
+async def test_the_earliest_reaction_stays(harness: Harness, ingest: Ingest) -> None:
     await harness.run_campaign(UNKEYED)
     [id] = await prepared(harness, ingest, 1, ["sent"])
     first, second, third = (
@@ -86,7 +86,7 @@ async def test_the_first_reaction_stays(harness: Harness, ingest: Ingest) -> Non
     await ingest([first, second], received_at=AT)
     await ingest([third], received_at=AT)
     await ingest([third], received_at=AT)
-    assert (await harness.messages.one())["opened_at"] == first.timestamp
+    assert (await harness.messages.one())["opened_at"] == third.timestamp
 
 
 async def test_what_is_no_message_of_ours_changes_nothing(

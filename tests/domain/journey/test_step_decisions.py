@@ -109,6 +109,7 @@ def step_facts(**known: Any) -> StepFacts:
         "counted": {},
         "memberships": {},
         "messages": {},
+        "clicks": {},
         "arms": {},
         "saved": {},
     }

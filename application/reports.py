@@ -1,0 +1,159 @@
+"""Apply the reports of providers: ledger, suppressions and events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from application.address_statements import AddressSuppression, OptOut
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from application.ingest_claims import BatchPart
+from domain.long_work import TooMuchWork
+from domain.sending.reports import (
+    ProviderReport,
+    ReportedMessage,
+    build_event,
+    build_refusal,
+    find_suppression,
+    marks_of,
+    merge_marks,
+    tidy,
+)
+from domain.tracking.event import Event
+from domain.tracking.rejects import ALL_RECORDED
+from store import callback_ids, campaigns, reported_messages
+from store.database import Connection, Database
+from store.reported_messages import AddressRef
+
+# Reports of one transaction, each with an event at most.
+PAGE = 250
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """The numbers of reports that were applied, repeated, and about unknown messages."""
+
+    applied: int = 0
+    repeated: int = 0
+    unknown: int = 0
+
+
+class Reports:
+    """Applies the reports of configured providers. Once it returns, they are in force."""
+
+    def __init__(self, database: Database, catalogue: Catalogue, ingest: Ingest) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._ingest = ingest
+
+    async def apply(self, provider: str, reports: Sequence[ProviderReport], *, received_at: datetime) -> ReportResult:
+        """Apply reports, in any order.
+
+        Raises psycopg.OperationalError while the database is away. A crash in between leaves pages unapplied, which the
+        repeated callback brings.
+        """
+        waiting = [tidy(report, received_at) for report in reports]
+        applied = unknown = 0
+        page = PAGE
+        while waiting:
+            taken = waiting[:page]
+            unsubscribed = [one for one in taken if one.kind == "unsubscribed" and one.message_id is not None]
+            if unsubscribed:
+                await self._unsubscribe(provider, unsubscribed, received_at)
+            transaction = _Transaction(self._catalogue, provider, taken, received_at)
+            try:
+                await self._ingest.ingest_prepared(transaction.prepare)
+            except TooMuchWork:
+                page = max(1, len(taken) // 2)
+                continue
+            applied += transaction.applied
+            unknown += transaction.unknown
+            waiting = waiting[len(taken) :]
+        return ReportResult(applied, len(reports) - applied - unknown, unknown)
+
+    async def _unsubscribe(self, provider: str, reports: Sequence[ProviderReport], received_at: datetime) -> None:
+        """Refuse the channel for people and addresses, as an unsubscribe link does.
+
+        This comes before the transaction that remembers the reports: the ids of the events make it repeatable.
+        """
+        async with self._database.transaction() as connection:
+            messages = await reported_messages.find(connection, provider, _message_ids(reports))
+        for report, message in _pair(reports, messages):
+            if (event := build_event(provider, report, message)) is not None:
+                opt_out = OptOut(message.channel, message.address, f"unsubscribed at {provider}")
+                refusal = build_refusal(event, message.channel)
+                await self._ingest([refusal, event], received_at=received_at, opt_out=opt_out)
+
+
+class _Transaction:
+    """The work of one page, which may be attempted again."""
+
+    def __init__(
+        self, catalogue: Catalogue, provider: str, reports: Sequence[ProviderReport], received_at: datetime
+    ) -> None:
+        self._catalogue = catalogue
+        self._provider = provider
+        self._reports = reports
+        self._received_at = received_at
+        self.applied = 0
+        self.unknown = 0
+
+    async def prepare(self, connection: Connection) -> BatchPart:
+        """Claim the reports, and return their events, suppressions and marks."""
+        by_id = {report.event_id: report for report in self._reports}
+        new = await callback_ids.claim(connection, self._provider, by_id, self._received_at)
+        reports = [report for id, report in by_id.items() if id in new]
+        messages = await reported_messages.find(connection, self._provider, _message_ids(reports))
+        pairs = _pair(reports, messages)
+        self.applied, self.unknown = len(pairs), len(reports) - len(pairs)
+        bounced = await _find_full_rows(connection, pairs)
+        events: list[Event] = []
+        suppressions: dict[UUID, AddressSuppression] = {}
+        for report, message in pairs:
+            event = build_event(self._provider, report, message)
+            if event is None or (report.kind == "delivered" and not await self._is_heard(connection, event)):
+                continue
+            events.append(event)
+            reason = find_suppression(report, is_row_full=message.id in bounced)
+            if reason is not None and message.address is not None:
+                suppressions[event.id] = AddressSuppression(message.channel, message.address, reason)
+        marks = merge_marks(marks_of(report, message.id) for report, message in pairs)
+        return BatchPart(events, range(len(events)), (), ALL_RECORDED, self._received_at, None, suppressions, marks)
+
+    async def _is_heard(self, connection: Connection, event: Event) -> bool:
+        """Return whether a campaign or a computed trait hears the event."""
+        revision = await campaigns.lock_registry_shared(connection)
+        listeners = await self._catalogue.listeners_at(connection, revision)
+        traits = await self._catalogue.computed_at(connection, revision)
+        return listeners.hears(event) or traits.following.hears(event)
+
+
+async def _find_full_rows(connection: Connection, pairs: Sequence[tuple[ProviderReport, ReportedMessage]]) -> set[UUID]:
+    """Return the messages whose soft bounces fill a row of their address."""
+    refs = {
+        message.id: AddressRef(message.profile_id, message.channel, message.address)
+        for _, message in pairs
+        if message.address is not None
+    }
+    wanted = {refs[one.id] for report, one in pairs if report.bounce == "soft" and one.id in refs}
+    if not wanted:
+        return set()
+    before = await reported_messages.lock_rows_of_bounces(connection, wanted)
+    after = dict(before)
+    for report, message in pairs:
+        if (ref := refs.get(message.id)) in after:
+            after[ref] = after[ref].follow(report, message.id)
+    full = {ref for ref in wanted if after[ref].is_full_since(before[ref])}
+    return {id for id, ref in refs.items() if ref in full}
+
+
+def _pair(
+    reports: Sequence[ProviderReport], messages: Mapping[UUID, ReportedMessage]
+) -> list[tuple[ProviderReport, ReportedMessage]]:
+    """Return the reports about known messages, with these."""
+    return [(one, messages[one.message_id]) for one in reports if one.message_id and one.message_id in messages]
+
+
+def _message_ids(reports: Sequence[ProviderReport]) -> set[UUID]:
+    return {report.message_id for report in reports if report.message_id is not None}

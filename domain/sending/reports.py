@@ -1,0 +1,279 @@
+"""Reports of providers: the fate of a message after its hand-over."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal, Protocol
+from uuid import UUID, uuid5
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
+
+from domain.channels.kinds import CHANNELS
+from domain.tracking.event import SOJOURN_SOURCE, Event
+
+ReportKind = Literal[
+    "accepted",
+    "deferred",
+    "delivered",
+    "opened",
+    "clicked",
+    "bounced",
+    "complained",
+    "unsubscribed",
+    "replied",
+    "failed",
+]
+# A hard bounce suppresses the address, soft ones in a row do, and one for the message's content never.
+Bounce = Literal["hard", "soft", "content"]
+
+# Soft bounces of an address in a row, without a delivery between, that suppress it.
+SOFT_BOUNCES: Final = 5
+MAX_LINK_CHARACTERS: Final = 2_000
+MAX_DETAIL_CHARACTERS: Final = 500
+MAX_EVENT_ID_CHARACTERS: Final = 200
+
+_EVENTS: Final = UUID("c5a1c4a9-5b0e-4d0f-9f9e-0f3f3a4f9d55")
+# The kinds that people or their programs cause: a machine may cause them as well.
+_REACTIONS: Final = frozenset({"opened", "clicked"})
+
+
+class ProviderReport(Struct, frozen=True, kw_only=True):
+    """A provider's report about a message.
+
+    `event_id` is unique within the provider: a report with a known one is a repetition. `message_id` is None if it is
+    none of ours. `is_machine` marks openings and clicks by scanners and image proxies.
+    """
+
+    kind: ReportKind
+    event_id: str
+    message_id: UUID | None
+    at: datetime
+    provider_id: str | None = None
+    bounce: Bounce | None = None
+    is_machine: bool = False
+    link: str | None = None
+    detail: str | None = None
+
+
+class Callback(Struct, frozen=True):
+    """A request of a provider; the names of its headers are in lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class UnverifiedCallbackError(Exception):
+    """The callback is not proven to be the provider's, or not of this account."""
+
+
+class ReportReader(Protocol):
+    """Reads the callbacks of one kind of provider."""
+
+    def __call__(self, callback: Callback, now: datetime) -> list[ProviderReport]:
+        """Verify a callback and return its reports. Raises UnverifiedCallbackError."""
+        ...
+
+
+class LedgerMarks(Struct, frozen=True, kw_only=True):
+    """The reports about one message as its row has them: the earliest of each kind.
+
+    `is_accepted` says that the provider has taken the message, which may not be known otherwise.
+    """
+
+    id: UUID
+    delivered_at: datetime | None = None
+    opened_at: datetime | None = None
+    clicked_at: datetime | None = None
+    clicked_link: str | None = None
+    bounced_at: datetime | None = None
+    bounce: Bounce | None = None
+    complained_at: datetime | None = None
+    replied_at: datetime | None = None
+    machine_at: datetime | None = None
+    is_accepted: bool = False
+    provider_id: str | None = None
+
+    def merge(self, other: "LedgerMarks") -> "LedgerMarks":
+        """Return the marks of both; the link and the bounce are those of the earliest."""
+        mine, others = asdict(self), asdict(other)
+        merged = {name: _earliest(mine[name], others[name]) for name in MARK_TIMES}
+        for name, time in (("clicked_link", "clicked_at"), ("bounce", "bounced_at")):
+            first, second = (mine, others) if merged[time] == mine[time] else (others, mine)
+            merged[name] = first[name] or (second[name] if first[time] == second[time] else None)
+        return replace(
+            self,
+            **merged,
+            is_accepted=self.is_accepted or other.is_accepted,
+            provider_id=self.provider_id or other.provider_id,
+        )
+
+
+MARK_TIMES: Final = (
+    "delivered_at",
+    "opened_at",
+    "clicked_at",
+    "bounced_at",
+    "complained_at",
+    "replied_at",
+    "machine_at",
+)
+
+
+def merge_marks(marks: Iterable[LedgerMarks]) -> list[LedgerMarks]:
+    """Return one item for each message."""
+    merged: dict[UUID, LedgerMarks] = {}
+    for one in marks:
+        known = merged.get(one.id)
+        merged[one.id] = one if known is None else known.merge(one)
+    return list(merged.values())
+
+
+def marks_of(report: ProviderReport, message_id: UUID) -> LedgerMarks:
+    """Return what a report writes to the row of its message."""
+    # A provider reports nothing of a message that it has not taken, except that it dropped it.
+    marks = LedgerMarks(id=message_id, is_accepted=report.kind != "failed", provider_id=report.provider_id)
+    at = report.at
+    if report.is_machine and report.kind in _REACTIONS:
+        return replace(marks, machine_at=at)
+    match report.kind:
+        case "clicked":
+            return replace(marks, opened_at=at, clicked_at=at, clicked_link=report.link)
+        case "bounced":
+            return replace(marks, bounced_at=at, bounce=report.bounce)
+        case "delivered" | "opened" | "complained" | "replied":
+            return replace(marks, **{f"{report.kind}_at": at})
+        case "accepted" | "deferred" | "unsubscribed" | "failed":
+            return marks
+
+
+class ReportedMessage(Struct, frozen=True):
+    """A message of the ledger with its person, for the events of its reports.
+
+    `arms` are those of the splits that its journey has reached. `address` is the normalised one of the hand-over.
+    """
+
+    id: UUID
+    profile_id: UUID
+    user_id: str | None
+    anonymous_id: str | None
+    channel: str
+    campaign: str
+    step: str
+    template: str
+    address: str | None
+    arms: dict[str, str] = field(default_factory=dict)
+
+
+def find_event_name(channel: str, report: ProviderReport) -> str | None:
+    """Return the name of a report's event; None if it is none, as that of a machine."""
+    if report.is_machine and report.kind in _REACTIONS:
+        return None
+    known = CHANNELS.get(channel)
+    return None if known is None else known.report_events.get(report.kind)
+
+
+def build_event(provider: str, report: ProviderReport, message: ReportedMessage) -> Event | None:
+    """Build the event of a report, the same at each attempt; None if it has none."""
+    name = find_event_name(message.channel, report)
+    if name is None or (message.user_id is None and message.anonymous_id is None):
+        return None
+    said = {"bounce": report.bounce, "link": report.link, "reason": report.detail}
+    properties: dict[str, Any] = {
+        "message_id": str(message.id),
+        "channel": message.channel,
+        "campaign": message.campaign,
+        "step": message.step,
+        "template": message.template,
+        "arms": message.arms,
+        "provider": provider,
+        **{key: value for key, value in said.items() if value is not None},
+    }
+    id = find_event_id(provider, report)
+    return Event(
+        id=id,
+        source=SOJOURN_SOURCE,
+        message_id=str(id),
+        type="track",
+        name=name,
+        user_id=message.user_id,
+        anonymous_id=None if message.user_id else message.anonymous_id,
+        properties=properties,
+        context={},
+        timestamp=report.at,
+    )
+
+
+def find_event_id(provider: str, report: ProviderReport) -> UUID:
+    """Return the id of a report's event."""
+    return uuid5(_EVENTS, f"{provider} {report.event_id}")
+
+
+def build_refusal(event: Event, channel: str) -> Event:
+    """Build the statement about the person that the event of an unsubscription makes."""
+    id = uuid5(event.id, "identify")
+    consent = {"consent": {channel: False}}
+    return replace(event, id=id, message_id=str(id), type="identify", name=None, properties=consent)
+
+
+class BounceRow(Struct, frozen=True):
+    """The soft bounces of messages to one address, and its last delivery."""
+
+    bounced: Mapping[UUID, datetime] = {}
+    delivered_at: datetime | None = None
+
+    @property
+    def length(self) -> int:
+        """The number of messages that bounced since the last delivery."""
+        return sum(self.delivered_at is None or at > self.delivered_at for at in self.bounced.values())
+
+    def follow(self, report: ProviderReport, message_id: UUID) -> "BounceRow":
+        """Return the row with a report about a message to the address."""
+        if report.kind == "delivered":
+            return replace(self, delivered_at=max(report.at, self.delivered_at or report.at))
+        if report.bounce == "soft":
+            known = self.bounced.get(message_id, report.at)
+            return replace(self, bounced={**self.bounced, message_id: min(known, report.at)})
+        return self
+
+    def is_full_since(self, before: "BounceRow") -> bool:
+        """Return whether the address is to be suppressed.
+
+        Once an operator has lifted that, as many bounces again are needed.
+        """
+        return self.length // SOFT_BOUNCES > before.length // SOFT_BOUNCES
+
+
+def find_suppression(report: ProviderReport, *, is_row_full: bool) -> str | None:
+    """Return why a report suppresses the address of its message; None if it does not."""
+    if report.kind == "complained":
+        return "complained"
+    if report.kind != "bounced":
+        return None
+    if report.bounce == "hard":
+        return "bounced"
+    return f"bounced {SOFT_BOUNCES} times in a row" if report.bounce == "soft" and is_row_full else None
+
+
+def tidy(report: ProviderReport, now: datetime) -> ProviderReport:
+    """Return a report that can be stored: bounded texts, and no time in the future."""
+    return replace(
+        report,
+        event_id=_cut(report.event_id, MAX_EVENT_ID_CHARACTERS),
+        at=min(report.at, now),
+        link=None if report.link is None else _cut(report.link, MAX_LINK_CHARACTERS),
+        detail=None if report.detail is None else _cut(report.detail, MAX_DETAIL_CHARACTERS),
+        provider_id=None if report.provider_id is None else _cut(report.provider_id, MAX_EVENT_ID_CHARACTERS),
+    )
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text without what PostgreSQL cannot hold."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:most]
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    if one is None or other is None:
+        return one or other
+    return min(one, other)

@@ -1,0 +1,30 @@
+"""The ids of applied reports, by which repeated ones are known."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
+
+from store.database import Connection
+
+LIFETIME: Final = timedelta(days=30)
+
+
+async def claim(connection: Connection, provider: str, event_ids: Collection[str], received_at: datetime) -> set[str]:
+    """Claim the ids of a provider's reports until the commit; return the new ones.
+
+    They are sorted, so that two callbacks with the same ids never deadlock.
+    """
+    cursor = await connection.execute(
+        """
+        INSERT INTO callback_ids (provider, event_id, received_at)
+        SELECT %s, event_id, %s FROM unnest(%s::text[]) AS item (event_id) ORDER BY event_id
+        ON CONFLICT DO NOTHING RETURNING event_id
+        """,
+        (provider, received_at, sorted(event_ids)),
+    )
+    return {row["event_id"] async for row in cursor}
+
+
+async def forget(connection: Connection, lifetime: timedelta) -> None:
+    """Delete the ids of old reports."""
+    await connection.execute("DELETE FROM callback_ids WHERE received_at < now() + clock_ahead() - %s", (lifetime,))

@@ -1,0 +1,77 @@
+"""Messages that providers report about."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.sending.reports import BounceRow, ReportedMessage
+from store.arms import IS_ARM
+from store.database import Connection
+
+# Soft bounces of one address are counted by one transaction at a time. The first key of a pair.
+_SOFT_BOUNCES = 0x53_42
+
+
+async def find(connection: Connection, provider: str, message_ids: Collection[UUID]) -> dict[UUID, ReportedMessage]:
+    """Return the messages that were handed over to a provider, by id."""
+    cursor = await connection.execute(
+        f"""
+        SELECT messages.id, messages.profile_id, user_id, (
+                 SELECT min(value) FROM identities
+                 WHERE identities.profile_id = profiles.id AND kind = 'anonymous' AND user_id IS NULL) AS anonymous_id,
+               channel, messages.campaign_key AS campaign, messages.step, template, address,
+               COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
+                         WHERE decisions.journey_id = messages.journey_id AND {IS_ARM}), '{{}}') AS arms
+        FROM messages JOIN profiles ON profiles.id = messages.profile_id
+        WHERE messages.id = ANY(%s) AND provider = %s
+        """,  # noqa: S608 -- a constant of the store
+        (list(message_ids), provider),
+    )
+    return {row["id"]: ReportedMessage(**row) async for row in cursor}
+
+
+class AddressRef(Struct, frozen=True):
+    """A person's address on a channel, which messages of theirs were handed over for."""
+
+    profile_id: UUID
+    channel: str
+    address: str
+
+
+async def lock_rows_of_bounces(connection: Connection, wanted: Collection[AddressRef]) -> dict[AddressRef, BounceRow]:
+    """Lock addresses until the commit; return their soft bounces and last deliveries.
+
+    Nothing else takes this lock.
+    """
+    ordered = sorted(wanted, key=lambda one: (one.channel, one.address, one.profile_id))
+    await connection.execute(
+        """
+        SELECT pg_advisory_xact_lock(%s, key)
+        FROM (SELECT DISTINCT hashtext(name) AS key FROM unnest(%s::text[]) AS item (name) ORDER BY 1) AS ordered
+        """,
+        (_SOFT_BOUNCES, [f"{one.channel}/{one.address}" for one in ordered]),
+    )
+    cursor = await connection.execute(
+        """
+        SELECT place, messages.id, CASE WHEN bounce = 'soft' THEN bounced_at END AS bounced_at, delivered_at
+        FROM unnest(%s::uuid[], %s::text[], %s::text[]) WITH ORDINALITY AS item (profile_id, channel, address, place)
+        JOIN messages USING (profile_id, channel, address)
+        WHERE bounce = 'soft' OR delivered_at IS NOT NULL
+        """,
+        (
+            [one.profile_id for one in ordered],
+            [one.channel for one in ordered],
+            [one.address for one in ordered],
+        ),
+    )
+    bounced: dict[AddressRef, dict[UUID, datetime]] = {one: {} for one in ordered}
+    delivered: dict[AddressRef, datetime] = {}
+    async for row in cursor:
+        ref = ordered[row["place"] - 1]
+        if row["bounced_at"] is not None:
+            bounced[ref][row["id"]] = row["bounced_at"]
+        if (at := row["delivered_at"]) is not None:
+            delivered[ref] = max(at, delivered.get(ref, at))
+    return {one: BounceRow(bounced[one], delivered.get(one)) for one in ordered}
