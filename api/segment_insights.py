@@ -13,6 +13,7 @@ from api.dependencies import WHOLE, RequestModel, ResponseModel, SegmentKey, Tex
 from api.operations import Operation
 from api.problems import refusals
 from api.routes import Route
+from api.segments import ESTIMATE, NumberEstimate
 from domain.access import Scope
 from domain.errors import InvalidDocumentError, NotFoundError, OverloadedError
 
@@ -22,12 +23,7 @@ router = APIRouter(
 
 _WHERE = "profile.computed.orders >= 1 && !profile.computed.active_14d"
 _PREVIEW: dict[str, Any] = {
-    "estimate": 9300,
-    "low": 8060,
-    "high": 10728,
-    "of": 1000000,
-    "sampled": 20000,
-    "summary": "about 9,300 of 1,000,000 people (8,060 to 10,728)",
+    **ESTIMATE,
     "examples": [{"id": "019a4d6c-1111-7c31-9b0e-5f1f6f0c9a11", "user_id": "u-4711", "anonymous_id": None}],
     "not_evaluated": 0,
     "warnings": [],
@@ -59,15 +55,9 @@ class PreviewExample(ResponseModel):
     anonymous_id: str | None = Field(description="of a person without a user id")
 
 
-class SegmentPreview(ResponseModel):
+class SegmentPreview(NumberEstimate, ResponseModel):
     model_config = example(_PREVIEW)
 
-    estimate: int = Field(description="how many people would be in it")
-    low: int = Field(description="the number is from here")
-    high: int = Field(description="to here, in 95 of 100 previews")
-    of: int = Field(description="how many people there are; from a million on by PostgreSQL's statistics")
-    sampled: int = Field(description="how many were looked at; all if it is the same as `of`")
-    summary: str = Field(description="for people; rare ones are `fewer than …`")
     examples: Sequence[PreviewExample] = Field(description="ten people who would be in it, at most")
     not_evaluated: int = Field(description="those who lack something that the condition reads: they would not be in it")
     warnings: Sequence[str]

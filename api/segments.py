@@ -27,6 +27,14 @@ _SOURCE: dict[str, Any] = {
     "file": "lapsing-buyers.yaml",
     "source": "key: lapsing-buyers\nname: Lapsing buyers\nwhere: profile.traits.plan == 'pro'\n",
 }
+ESTIMATE: dict[str, Any] = {
+    "estimate": 9300,
+    "low": 8060,
+    "high": 10728,
+    "of": 1000000,
+    "sampled": 20000,
+    "summary": "about 9,300 of 1,000,000 people (8,060 to 10,728)",
+}
 SEGMENT: dict[str, Any] = {
     "key": "lapsing-buyers",
     "name": "Lapsing buyers",
@@ -47,7 +55,7 @@ _CHANGE: dict[str, Any] = {
     "before": {"name": "Lapsing buyers", "where": "profile.computed.orders >= 1", "on_change": "silent"},
     "after": {"name": "Lapsing buyers", "where": _WHERE, "on_change": "silent"},
     "read_by": [{"kind": "campaign", "key": "win-back", "version": 2}],
-    "people": {"people": 500, "members": 41, "joins": 2, "leaves": 112},
+    "people": {"members": ESTIMATE, "joins": ESTIMATE, "leaves": ESTIMATE},
 }
 _PLAN: dict[str, Any] = {"segments": [_CHANGE], "warnings": []}
 
@@ -118,13 +126,23 @@ class SegmentList(ResponseModel):
     segments: list[ListedSegment] = Field(description="by key")
 
 
-class SegmentMovement(ResponseModel):
-    """A sample: the first known people, judged by the document."""
+class NumberEstimate(ResponseModel):
+    """A number of people, by a sample of them drawn at random."""
 
-    people: int = Field(description="how many were looked at: at most 500, fewer where the condition takes long")
-    members: int
-    joins: int
-    leaves: int
+    estimate: int = Field(description="how many people there would be")
+    low: int = Field(description="the number is from here")
+    high: int = Field(description="to here, in 95 of 100 samples")
+    of: int = Field(description="how many people there are; from a million on by PostgreSQL's statistics")
+    sampled: int = Field(description="how many were looked at; all if it is the same as `of`")
+    summary: str = Field(description="for people; rare ones are `fewer than …`")
+
+
+class SegmentMovement(ResponseModel):
+    """Estimates from a sample drawn at random, judged by the document."""
+
+    members: NumberEstimate = Field(description="who would be in it")
+    joins: NumberEstimate
+    leaves: NumberEstimate
 
 
 class PlannedSegment(ResponseModel):

@@ -300,13 +300,13 @@ def _to_document(name: str, rule: SegmentRule) -> dict[str, Any]:
 def _warn_of_extremes(checked: CheckedSegment, moving: Mapping[str, SegmentMovement]) -> list[Problem]:
     """Warn about a segment without members, or of everybody."""
     found = moving.get(checked.key)
-    if found is None or not found.people or 0 < found.members < found.people:
+    if found is None or not found.members.sampled or 0 < found.members.matches < found.members.sampled:
         return []
-    said = "none is in it" if found.members == 0 else "each is in it"
+    said = "none is in it" if found.members.matches == 0 else "each is in it"
     return [
         checked.source.problem(
             ("where",),
-            f"of the {found.people:,} people looked at, {said}",
+            f"of the {found.members.sampled:,} people looked at, {said}",
             "Look at the condition again, or at a person: `sojourn users show`",
         )
     ]

@@ -2,63 +2,68 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from random import SystemRandom
+from time import perf_counter
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
 from application import turns
+from application.people_condition import PAGE
 from application.segment_facts import read_segment_facts
 from domain.conditions.cel_costs import Spent
 from domain.long_work import LongWork
 from domain.people.segments.definition import SegmentDefinition, SegmentRule
 from domain.people.segments.deployed import NO_FACTS, DeployedSegments, Judgement, SegmentFacts
-from store import audience, computed_traits
+from domain.people.segments.estimate import Estimate, estimate_number
+from store import computed_traits, people_sample
 from store.database import Database
+from store.people_sample import WHOLE
 from store.profiles import Profile
 
-# Enough to see that a condition holds for everybody or for none. A profile may have 256 kB of traits, so they are read
-# in pages.
-SAMPLE: Final = 500
-PAGE: Final = 50
-# About a second of evaluations.
-MAX_SAMPLE_UNITS: Final = 2_000_000
+# The people of a preview, and its time. A plan evaluates more conditions, and answers with those looked at by then.
+SAMPLE: Final = 20_000
+MAX_SECONDS: Final = 1.5
 
 
 class SegmentMovement(Struct, frozen=True):
-    """The numbers of people looked at, of members among them, and of who moves."""
+    """How many people would be members, and how many would join and leave."""
 
-    people: int
-    members: int
-    joins: int
-    leaves: int
+    members: Estimate
+    joins: Estimate
+    leaves: Estimate
 
 
 async def sample_movement(
     database: Database, stored: Sequence[SegmentDefinition], rules: Mapping[str, SegmentRule], timezone: str
 ) -> dict[str, SegmentMovement]:
-    """Judge the first known people by planned rules; return who moves, by key.
+    """Judge people drawn at random by planned rules; return who moves, by key.
 
     `stored` are the definitions in force. Segments whose computed traits are being counted have no result. No
     connection is held meanwhile, and other tasks have turns: a key that may only read may send any condition.
     """
+    until = perf_counter() + MAX_SECONDS
+    async with database.own_transaction() as connection:
+        drawn = await people_sample.draw(connection, SystemRandom().randrange(-(2**31), 2**31), SAMPLE)
+        of = len(drawn) if len(drawn) < SAMPLE else await people_sample.estimate_count(connection)
     judgements: list[Judgement] = []
     spent = Spent()
-    last = None
-    while True:
+    judged: dict[str, int] = {}
+    for start in range(0, max(1, len(drawn)), PAGE):
         async with database.own_transaction() as connection:
             now = connection.clock.now()
             planned = _plan(stored, rules, now)
             traits = await computed_traits.load_deployed(connection)
             deployed = DeployedSegments(planned.values(), [one.id for one in planned.values()], traits, timezone)
-            found = await audience.page(connection, last, now, PAGE)
+            found = await people_sample.read(connection, drawn[start : start + PAGE], WHOLE)
             facts = await read_segment_facts(connection, deployed, [one.id for one in found])
         judged = {key: planned[key].id for key in rules if planned[key].id in deployed.all}
         candidates = frozenset(each for id in judged.values() for each in deployed.with_dependents(id))
-        judgements += await turns.run(_judge(deployed, found, facts, candidates, now, spent))
-        if len(found) < PAGE or len(judgements) >= SAMPLE or spent.units >= MAX_SAMPLE_UNITS:
-            return {key: _count(key, id, judgements) for key, id in judged.items()}
-        last = found[-1].id
+        judgements += await turns.run(_judge(deployed, found, facts, candidates, now, spent, until))
+        if perf_counter() >= until:
+            break
+    return {key: _count(key, id, judgements, of) for key, id in judged.items()}
 
 
 def _plan(
@@ -79,10 +84,11 @@ def _judge(
     candidates: frozenset[int],
     at: datetime,
     spent: Spent,
+    until: float,
 ) -> LongWork[list[Judgement]]:
     judgements: list[Judgement] = []
     for person in people:
-        if spent.units >= MAX_SAMPLE_UNITS:
+        if judgements and perf_counter() >= until:
             break
         known = facts.get(person.id, NO_FACTS)
         judgements.append(deployed.judge(person, known, person.counted, person.memberships, at, candidates, spent))
@@ -90,8 +96,9 @@ def _judge(
     return judgements
 
 
-def _count(key: str, id: int, judgements: Sequence[Judgement]) -> SegmentMovement:
+def _count(key: str, id: int, judgements: Sequence[Judgement], of: int) -> SegmentMovement:
     changes = [change for one in judgements for change in one.changes if change.key == key]
     joins = sum(change.has_joined for change in changes)
     members = sum(str(id) in one.members for one in judgements)
-    return SegmentMovement(len(judgements), members, joins, len(changes) - joins)
+    numbers = (members, joins, len(changes) - joins)
+    return SegmentMovement(*(estimate_number(number, len(judgements), of) for number in numbers))

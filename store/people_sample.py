@@ -24,6 +24,9 @@ class ReadParts(Struct, frozen=True):
     state: bool
 
 
+WHOLE: Final = ReadParts(values=True, consent=True, learned=True, state=True)
+
+
 async def draw(connection: Connection, start: int, limit: int) -> list[UUID]:
     """Return so many people drawn at random, or all if there are fewer.
 

@@ -132,8 +132,8 @@ def _print_changes(changes: Sequence[dict[str, Any]]) -> None:
 
 
 def _describe_people(people: dict[str, Any]) -> str:
-    moves = f"{people['joins']} join and {people['leaves']} leave"
-    return f"of {people['people']} people looked at, {people['members']} are members; {moves}"
+    members, joins, leaves = (people[name]["summary"] for name in ("members", "joins", "leaves"))
+    return f"{members} are members; {joins} join; {leaves} leave"
 
 
 def _state(segment: dict[str, Any]) -> str:

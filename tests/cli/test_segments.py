@@ -67,7 +67,7 @@ def test_a_plan_shows_conditions_readers_and_people(segments: Path, deployment: 
     assert shown.out.splitlines() == [
         "  ~ buyers: changed, version 2",
         "      where: profile.computed.orders >= 1 -> profile.computed.orders >= 2",
-        "      of 1 people looked at, 0 are members; 0 join and 1 leave",
+        "      0 of 1 people are members; 0 of 1 people join; 1 of 1 people leave",
         "      read by segment a-loyal, version 1",
         "  = a-loyal: unchanged, version 1",
     ]

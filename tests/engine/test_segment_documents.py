@@ -97,11 +97,11 @@ async def test_a_plan_says_what_changes_who_reads_it_and_who_moves(database_url:
         assert (buyers.before or {})["where"] == BUYERS
         assert list(buyers.read_by) == [RuleReader("campaign", "hi", 1), RuleReader("segment", "old", 1)]
         assert buyers.people is not None
-        assert (buyers.people.people, buyers.people.members) == (4, 2)
-        assert (buyers.people.joins, buyers.people.leaves) == (2, 2)
+        assert (buyers.people.members.of, buyers.people.members.estimate) == (4, 2)
+        assert (buyers.people.joins.estimate, buyers.people.leaves.estimate) == (2, 2)
         assert (new.kind, new.version, new.next_version, list(new.read_by)) == ("added", None, 1, [])
         assert new.people is not None
-        assert (new.people.members, new.people.joins, new.people.leaves) == (3, 3, 0)
+        assert (new.people.members.matches, new.people.joins.matches, new.people.leaves.matches) == (3, 3, 0)
         assert (old.kind, old.after, old.people) == ("removed", None, None)
         [warning] = plan.warnings
         assert (warning.file, warning.path) == ("buyers.yaml", "where")
@@ -230,3 +230,20 @@ async def test_a_segment_of_another_document_is_not_deleted(database_url: str) -
         await harness.put(**{"stage.loyal": "true"})
         with pytest.raises(ConflictError, match=r"`stage\.loyal` belongs to another document"):
             await documents(harness).delete("stage.loyal", by=SOJOURN)
+
+
+async def test_a_plan_of_many_people_looks_at_a_random_sample(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("application.segment_sample.SAMPLE", 40)
+    async with segment_harness(database_url) as harness:
+        plans = [("pro" if number >= 30 else "free") for number in range(60)]
+        await harness.ingest(*(event(None, f"u{n}", type="identify", plan=plan) for n, plan in enumerate(plans)))
+        plan = await documents(harness).plan([source("pros", "profile.traits.plan == 'pro'")])
+        assert plan.segments[0].people is not None
+        members = plan.segments[0].people.members
+        # Among the first 40 of them are 10.
+        assert members.matches > 10
+        assert (members.sampled, members.of, plan.segments[0].people.joins) == (40, 60, members)
+        assert members.low < members.estimate < members.high
+        assert members.summary.startswith("about ")
