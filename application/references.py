@@ -1,6 +1,6 @@
 """The computed traits and segments of a deployment, and what reads them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from domain.deployed_names import DeployedNames
@@ -8,7 +8,7 @@ from domain.deployment_documents import LIFECYCLE, PLACES, TOPICS, RuleReader
 from domain.errors import ConflictError
 from domain.people.computed.definition import is_authored
 from domain.people.places.deployed import DeployedPlaces
-from domain.people.segments.references import list_reads
+from domain.people.segments.references import SegmentReads, list_reads
 from domain.people.segments.stages import stage_of_segment, stage_segment
 from domain.people.topics.deployed import DeployedTopics
 from store import computed_traits, documents, references, segments
@@ -41,43 +41,43 @@ async def load_names(connection: Connection) -> DeployedNames:
 
 async def find_trait_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
     """Return the campaigns and segments that name computed traits, by key."""
-    found = await references.find_campaigns(connection, "computed traits", keys)
-    for one in await segments.load(connection):
-        for key in sorted(list_reads(one.definition.rule).computed.intersection(keys)):
-            found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
-    return found
+    return await _find_readers(connection, keys, ["computed traits"], lambda reads: reads.computed)
 
 
 async def find_segment_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
     """Return the campaigns and other segments that name segments, by key."""
-    found = await references.find_campaigns(connection, "segments", keys)
-    for one in await segments.load(connection):
-        for key in sorted(list_reads(one.definition.rule).segments.intersection(keys)):
-            found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
-    return found
+    return await _find_readers(connection, keys, ["segments"], lambda reads: reads.segments)
 
 
 async def find_place_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
     """Return the campaigns and segments that name areas, places or tags, by key."""
-    found = await references.find_campaigns(connection, "areas", keys)
-    for key, readers in (await references.find_campaigns(connection, "places", keys)).items():
-        found.setdefault(key, []).extend(readers)
-    for one in await segments.load(connection):
-        for key in sorted(list_reads(one.definition.rule).areas.intersection(keys)):
-            found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
-    return found
+    return await _find_readers(connection, keys, ["areas", "places"], lambda reads: reads.areas)
 
 
 async def find_stage_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
     """Return the campaigns and segments that name stages, by key."""
-    found = await references.find_campaigns(connection, "stages", keys)
+    found = await _find_readers(connection, keys, ["stages"], lambda reads: reads.stages)
     of_segments = await find_segment_readers(connection, [stage_segment(key) for key in keys])
     for segment, readers in of_segments.items():
         found.setdefault(stage_of_segment(segment), []).extend(readers)
-    for one in await segments.load(connection):
-        for key in sorted(list_reads(one.definition.rule).stages.intersection(keys)):
-            found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
     return {key: list(dict.fromkeys(readers)) for key, readers in found.items()}
+
+
+async def _find_readers(
+    connection: Connection,
+    keys: Collection[str],
+    kinds: Sequence[Referenced],
+    names_of: Callable[[SegmentReads], Collection[str]],
+) -> dict[str, list[RuleReader]]:
+    """Return the campaigns that name some of these kinds, then the segments, by key."""
+    found: dict[str, list[RuleReader]] = {}
+    for kind in kinds:
+        for key, readers in (await references.find_campaigns(connection, kind, keys)).items():
+            found.setdefault(key, []).extend(readers)
+    for one in await segments.load(connection):
+        for key in sorted({*names_of(list_reads(one.definition.rule))}.intersection(keys)):
+            found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
+    return found
 
 
 async def find_topic_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:

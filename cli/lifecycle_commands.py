@@ -39,9 +39,7 @@ def show_flow(
     as_json: AsJson = False,
 ) -> None:
     """Show how many people move between which stages, and after which messages."""
-    flow = _read(context, begin, end)
-    if svg is not None:
-        svg.write_text(draw_flow(flow), encoding="utf-8")
+    flow = _read(context, begin, end, svg)
     if as_json:
         print_json(flow)
         return
@@ -61,9 +59,7 @@ def show_differences(
     as_json: AsJson = False,
 ) -> None:
     """Show where people leave the designed life cycle, the most frequent first."""
-    flow = _read(context, begin, end)
-    if svg is not None:
-        svg.write_text(draw_flow(flow), encoding="utf-8")
+    flow = _read(context, begin, end, svg)
     if as_json:
         print_json({name: flow[name] for name in ("begin", "end", "designed_share", "deviations", "unused")})
         return
@@ -76,9 +72,12 @@ def show_differences(
         typer.echo("People live it as it is designed")
 
 
-def _read(context: typer.Context, begin: datetime | None, end: datetime | None) -> dict[str, Any]:
+def _read(context: typer.Context, begin: datetime | None, end: datetime | None, svg: Path | None) -> dict[str, Any]:
+    """Read the flow of a period, and draw it if there is a file for it."""
     with connect(context) as api:
         flow: dict[str, Any] = api.get("lifecycle", "flow", **{"from": _instant(begin), "to": _instant(end)})
+    if svg is not None:
+        svg.write_text(draw_flow(flow), encoding="utf-8")
     return flow
 
 

@@ -1,13 +1,17 @@
 """The document of the life cycle: its stages, and the problems that it may have."""
 
+from collections.abc import Mapping
+from typing import Final
+
 import pytest
 
 from domain.deployed_names import DeployedNames
-from domain.errors import InvalidDocumentError
+from domain.errors import InvalidDocumentError, Problem
 from domain.people.lifecycle import StageRule, explain_stated_stage
 from domain.people.lifecycle_document import check_conditions, parse_lifecycle, to_document
 from domain.people.segments.definition import SegmentRule
 
+NO_OTHERS: Final[Mapping[str, SegmentRule]] = {}
 DOCUMENT = """\
 stages:
   - {key: reach, when: "true"}
@@ -18,14 +22,27 @@ aims: {reach: conversion}
 """
 
 
+def parse(text: str) -> tuple[StageRule, ...]:
+    return parse_lifecycle(text, "lifecycle.yaml")
+
+
+def check_names(text: str, names: DeployedNames, segments: Mapping[str, SegmentRule] = NO_OTHERS) -> list[Problem]:
+    """The problems of a valid document's conditions."""
+    try:
+        check_conditions(text, "lifecycle.yaml", names, segments)
+    except InvalidDocumentError as error:
+        return list(error.problems)
+    return []
+
+
 def faults(text: str) -> list[tuple[int, str, str]]:
     with pytest.raises(InvalidDocumentError) as caught:
-        parse_lifecycle(text, "lifecycle.yaml")
+        parse(text)
     return [(problem.line, problem.message, problem.suggestion) for problem in caught.value.problems]
 
 
 def test_stages_are_read_with_their_moves_and_aims() -> None:
-    reach, conversion, churned = parse_lifecycle(DOCUMENT, "lifecycle.yaml")
+    reach, conversion, churned = parse(DOCUMENT)
     assert reach == StageRule("reach", "reach", 1, "true", ("conversion",), "conversion")
     assert conversion.name == "About to buy"
     assert conversion.designed == ("reach", "churned")
@@ -34,13 +51,13 @@ def test_stages_are_read_with_their_moves_and_aims() -> None:
 
 
 def test_a_stage_is_a_segment_of_one_group() -> None:
-    _, conversion, churned = parse_lifecycle(DOCUMENT, "lifecycle.yaml")
+    _, conversion, churned = parse(DOCUMENT)
     assert conversion.segment_rule() == SegmentRule("profile.computed.orders >= 1", "silent", "lifecycle", 2)
     assert churned.segment_rule().where == 'profile.stated_stage == "churned"'
 
 
 def test_no_stages_are_a_document_as_well() -> None:
-    assert parse_lifecycle("stages: []\n", "lifecycle.yaml") == ()
+    assert parse("stages: []\n") == ()
 
 
 @pytest.mark.parametrize(
@@ -87,31 +104,22 @@ def test_a_fault_is_named_with_its_line_and_remedy(before: str, after: str, line
 
 
 def test_all_problems_are_found_at_once() -> None:
-    assert [
-        line for line, _, _ in faults("stages:\n  - {key: a, by: hand}\n  - {key: A, when: x}\naims: {b: a}\n")
-    ] == [
-        2,
-        3,
-        3,
-        4,
-    ]
+    found = faults("stages:\n  - {key: a, by: hand}\n  - {key: A, when: x}\naims: {b: a}\n")
+    assert [line for line, _, _ in found] == [2, 3, 3, 4]
 
 
 def test_conditions_name_what_the_deployment_has() -> None:
-    check_conditions(DOCUMENT, "lifecycle.yaml", DeployedNames({"orders": "int"}, ()), {})
-    with pytest.raises(InvalidDocumentError) as caught:
-        check_conditions(DOCUMENT, "lifecycle.yaml", DeployedNames({"order": "int"}, ()), {})
-    [problem] = caught.value.problems
+    assert check_names(DOCUMENT, DeployedNames({"orders": "int"}, ())) == []
+    [problem] = check_names(DOCUMENT, DeployedNames({"order": "int"}, ()))
     assert problem.line == 3
     circular = {"buyers": SegmentRule('profile.stage == "conversion"')}
     reading = DOCUMENT.replace("profile.computed.orders >= 1", """'"buyers" in profile.segments'""")
-    with pytest.raises(InvalidDocumentError) as caught:
-        check_conditions(reading, "lifecycle.yaml", DeployedNames({}, ()), circular)
-    assert "`stage.conversion` reads `buyers` reads `stage." in caught.value.problems[0].message
+    [problem, *_] = check_names(reading, DeployedNames({}, ()), circular)
+    assert "`stage.conversion` reads `buyers` reads `stage." in problem.message
 
 
 def test_only_stages_by_hand_can_be_set() -> None:
-    stages = parse_lifecycle(DOCUMENT, "lifecycle.yaml")
+    stages = parse(DOCUMENT)
     assert explain_stated_stage("churned", stages) is None
     said, remedy = explain_stated_stage("conversion", stages) or ("", "")
     assert (said, "`churned`" in remedy) == ("`conversion` is judged by its condition, and cannot be set", True)
