@@ -48,6 +48,7 @@ from runtime.maintenance import run_maintenance
 from runtime.migration_client import JourneyMigrator
 from runtime.operations import work_on_operations
 from runtime.process import exit_now
+from runtime.provider_workers import ProviderWorkers
 from runtime.reconciliation import reconcile
 from runtime.relay import Relay
 from runtime.schedules import AudienceSchedules
@@ -55,7 +56,7 @@ from runtime.sweeper import run_sweeper
 from runtime.temporal import WORKFLOWS, workflow_runner
 from settings import Settings
 from wiring import Engine
-from workflows.options import send_queue
+from workflows.options import provider_queue, send_queue
 
 log = structlog.get_logger()
 
@@ -101,7 +102,15 @@ async def _work(
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
         operations = _operations(client, settings.task_queue, engine)
-        workers = _workers(client, settings, engine, operations)
+        sends = SendActivities(engine.sender)
+        workers = _workers(client, settings, engine, operations, sends)
+        paced = ProviderWorkers(
+            engine.database,
+            lambda queue, pace: _send_worker(
+                client, settings, sends, provider_queue(settings.task_queue, *queue), pace
+            ),
+        )
+        tasks.create_task(paced.run(stop))
         for worker in workers:
             tasks.create_task(worker.run())
         tasks.create_task(_shut_down(workers, health, stop))
@@ -135,11 +144,12 @@ async def _shut_down(workers: Sequence[Worker], health: Health, stop: asyncio.Ev
     await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
-def _workers(client: Client, settings: Settings, engine: Engine, operations: OperationRunner) -> list[Worker]:
+def _workers(
+    client: Client, settings: Settings, engine: Engine, operations: OperationRunner, sends: SendActivities
+) -> list[Worker]:
     interceptors = [FailureInterceptor()]
     build = _build(settings)
     journeys = JourneyActivities(engine.database, engine.step_decisions)
-    sends = SendActivities(engine.sender)
     schedules = AudienceSchedules(client, settings.task_queue)
     audience_runs = AudienceRuns(engine.database, engine.catalogue, schedules, settings.timezone)
     audiences = AudienceActivities(audience_runs)
@@ -169,19 +179,23 @@ def _workers(client: Client, settings: Settings, engine: Engine, operations: Ope
         graceful_shutdown_timeout=GRACE,
         deployment_config=build,
     )
-    channels = [
-        Worker(
-            client,
-            task_queue=send_queue(settings.task_queue, channel),
-            activities=[sends.send_message],
-            activity_task_poller_behavior=POLLERS,
-            interceptors=interceptors,
-            graceful_shutdown_timeout=GRACE,
-            deployment_config=build,
-        )
-        for channel in CHANNELS
-    ]
-    return [main, *channels]
+    return [main, *(_send_worker(client, settings, sends, send_queue(settings.task_queue, one)) for one in CHANNELS)]
+
+
+def _send_worker(
+    client: Client, settings: Settings, sends: SendActivities, queue: str, per_second: float | None = None
+) -> Worker:
+    """Make the worker of a queue of sends; the server limits those of all workers."""
+    return Worker(
+        client,
+        task_queue=queue,
+        activities=[sends.send_message],
+        activity_task_poller_behavior=POLLERS,
+        interceptors=[FailureInterceptor()],
+        graceful_shutdown_timeout=GRACE,
+        deployment_config=_build(settings),
+        max_task_queue_activities_per_second=per_second,
+    )
 
 
 def _build(settings: Settings) -> WorkerDeploymentConfig | None:

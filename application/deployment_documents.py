@@ -10,6 +10,7 @@ from application.computed_traits import apply_traits, describe_traits
 from application.documents import Documents
 from application.lifecycle import apply_stages, check_stages, describe_stages
 from application.places import apply_places
+from application.provider_documents import apply_providers, describe_providers
 from application.references import find_place_readers, find_stage_readers, find_topic_readers, find_trait_readers
 from application.rfm import apply_rfm, describe_rfm, find_rfm_readers, warn_of_rfm
 from application.topics import apply_topics
@@ -18,6 +19,7 @@ from domain.deployment_documents import (
     COMPUTED,
     LIFECYCLE,
     PLACES,
+    PROVIDERS,
     RFM,
     TOPICS,
     DocumentKind,
@@ -36,6 +38,7 @@ _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaita
     COMPUTED.name: apply_traits,
     PLACES.name: apply_places,
     LIFECYCLE.name: apply_stages,
+    PROVIDERS.name: apply_providers,
     RFM.name: apply_rfm,
     TOPICS.name: apply_topics,
 }
@@ -49,6 +52,7 @@ _WARNINGS: Final[Mapping[str, Callable[[Connection, Sequence[Any], str, str], Aw
 _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {
     COMPUTED.name: describe_traits,
     LIFECYCLE.name: describe_stages,
+    PROVIDERS.name: describe_providers,
     RFM.name: describe_rfm,
 }
 # The campaigns and segments that name rules, by these.

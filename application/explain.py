@@ -33,7 +33,11 @@ NO_DATA: Mapping[str, Any] = {}
 MAX_VALUE_CHARACTERS = 80
 # The undo of a merge may give back that nothing was said.
 # The event that gave a granted message back, by the reason.
-_POSTPONED = {"send_window": "quiet hours began", "on_hold": "a hold began"}
+_POSTPONED = {
+    "send_window": "quiet hours began",
+    "on_hold": "a hold began",
+    "provider_unavailable": "its provider became unavailable",
+}
 _CONSENTS = {True: "yes", False: "no", None: "not said"}
 
 
@@ -389,6 +393,13 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"quiet hours: they end at {ends}, and it expires at {expires}"
         case "send_window":
             return "quiet hours"
+        case "warm_up" if "opens_at" in data:
+            ends = _clock(data["opens_at"], data)
+            return f"warm_up: the day of {data['provider']} is full until {ends}, and it expires before"
+        case "warm_up":
+            return f"warm_up: the day of {data['provider']} is full"
+        case "no_provider":
+            return f"no_provider: nothing delivers {data['channel']}"
         case "on_hold":
             return f"on hold until {_clock(data['until'], data)} ({data['subject']}): {data['why']}"
         case "schedule_ended":

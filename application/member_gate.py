@@ -1,11 +1,14 @@
 """Ask the gate to which members of an account a message may go, page by page."""
 
+from collections.abc import Mapping
 from typing import NoReturn
+from uuid import UUID
 
 from msgspec import convert
 from msgspec.structs import replace
 
 from application.catalogue import Catalogue
+from application.sender_choice import decide_page_with_senders
 from domain.errors import UnavailableError
 from domain.journey.member_decisions import PageDecision, decide_page, members_step
 from domain.journey.requests import MembersRequest
@@ -31,9 +34,9 @@ async def authorize_page(
     if named is None:
         _raise_moved(request)
     version = await catalogue.version(connection, named.campaign_key, named.campaign_version)
-    role = members_step(version.plan, request.step).role
-    page = await step_facts.page_of_members(connection, request.journey_id, role, request.after, PAGE)
-    found = await step_facts.read_page_facts(connection, request, role, page)
+    step = members_step(version.plan, request.step)
+    page = await step_facts.page_of_members(connection, request.journey_id, step.role, request.after, PAGE)
+    found = await step_facts.read_page_facts(connection, request, step.role, page)
     if found is None:
         _raise_moved(request)
     facts, members = found
@@ -44,7 +47,16 @@ async def authorize_page(
     if any(member.holds for member in members):
         places = segments.places
         members = [replace(one, holds=places.select_holds(one.holds, one.context)) for one in members]
-    decision = decide_page(request, version.plan, version.rules, facts, members, timezone, segments.topics)
+    decision = await decide_page_with_senders(
+        connection,
+        catalogue,
+        request,
+        facts,
+        timezone,
+        lambda senders: decide_page(
+            request, version.plan, version.rules, facts, members, timezone, segments.topics, senders
+        ),
+    )
     await _record(connection, request, facts.campaign_key, decision)
     if decision.answer is not None:
         return decision.answer
@@ -54,7 +66,17 @@ async def authorize_page(
         after=str(page[-1]) if len(page) == PAGE else None,
         until=decision.until,
         is_held=decision.is_held,
+        paced_by=await _find_paced(connection, catalogue, facts.registry_revision, step.channel, open_messages),
     )
+
+
+async def _find_paced(
+    connection: Connection, catalogue: Catalogue, revision: int, channel: str, names: Mapping[UUID, str | None]
+) -> dict[str, str]:
+    """Return the providers of messages that go by a queue of their own."""
+    deployed = await catalogue.providers_at(connection, revision)
+    rules = {id: deployed.find(channel, name) for id, name in names.items() if name is not None}
+    return {str(id): rule.name for id, rule in rules.items() if rule is not None and rule.per_second is not None}
 
 
 async def _record(connection: Connection, request: MembersRequest, campaign_key: str, decision: PageDecision) -> None:

@@ -23,12 +23,14 @@ UNUSABLE_SECONDS: Final = 300.0
 class FoundProvider(Struct, frozen=True):
     """An opened provider, and its name in the ledger.
 
-    One that is not `is_in_force` was removed: it repeats what it may have, and gets no other messages.
+    One that is not `is_in_force` was removed: it repeats what it may have, and gets no other messages. The circuit of
+    one without an account never opens.
     """
 
     name: str
     provider: Provider
     is_in_force: bool = True
+    has_account: bool = False
 
 
 class ProviderSource(Protocol):
@@ -58,10 +60,10 @@ class Providers:
         first = next(iter(deployed.find_providers(channel)), None)
         rule = first if name is None else deployed.find(channel, name)
         if rule is not None:
-            return FoundProvider(rule.name, self.open(rule))
+            return FoundProvider(rule.name, self.open(rule), has_account=rule.has_account)
         if name is None or (removed := await self._find_removed(connection, revision, channel, name)) is None:
             return None
-        return FoundProvider(name, self.open(removed), is_in_force=False)
+        return FoundProvider(name, self.open(removed), is_in_force=False, has_account=removed.has_account)
 
     def open(self, rule: ProviderRule) -> ManagedProvider:
         """Return the opened provider of a rule."""

@@ -14,6 +14,7 @@ from msgspec.structs import asdict, replace
 
 from application.accounts import read_account
 from application.catalogue import Catalogue, LoadedVersion
+from application.provider_health import record_delivery
 from application.providers import FoundProvider, ProviderSource
 from application.rendering import RENDER_SECONDS, Templates, run_in_thread
 from domain.campaign.plan import SendMembers
@@ -40,6 +41,7 @@ from domain.sending.claim import (
     Close,
     Done,
     Proceed,
+    ProviderWait,
     Wait,
 )
 from domain.sending.delivery import (
@@ -59,7 +61,7 @@ from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
 from domain.tracking.event import stored_event
-from store import deliveries, journeys, messages
+from store import circuits, deliveries, journeys, messages
 from store.database import Connection, Database
 from store.messages import Claimed
 
@@ -97,8 +99,16 @@ class _Then(Struct, frozen=True):
 
 # A message whose recipient was erased while the journey of their account goes on.
 _GONE = SendOutcome(CANCELLED, journey_ended=False)
-# A claimed message, its version and its provider, and the addresses with a final outcome.
-_Taken = tuple[Claimed, LoadedVersion, FoundProvider, dict[str, Delivery]]
+
+
+class _Taken(Struct, frozen=True):
+    """A claimed message, its version and provider, and the addresses that are settled."""
+
+    claimed: Claimed
+    version: LoadedVersion
+    found: FoundProvider
+    settled: dict[str, Delivery]
+    is_probe: bool
 
 
 class _NotCompiledError(Exception):
@@ -153,11 +163,16 @@ class Sender:
             taken = await self._take(message_id, at, then)
         if isinstance(taken, SendOutcome):
             return taken
-        claimed, version, found, settled = taken
+        claimed, version, found, settled = taken.claimed, taken.version, taken.found, taken.settled
         provider = found.provider
         by_address: dict[str, Delivery] = {}
         now = claimed.first_claimed_at or at
         delivery = await self._deliver(claimed, version, provider, dated, now, settled, by_address)
+        if found.has_account and not isinstance(delivery, TemplateRenderError):
+            failed_before = claimed.circuit is not None
+            await record_delivery(
+                self._database, found.name, delivery, has_failures=failed_before, was_probe=taken.is_probe
+            )
         first = claimed.first_handed_over_at or at
         if isinstance(delivery, Ambiguous):
             repeats = _repeats(claimed, version, provider)
@@ -198,6 +213,12 @@ class Sender:
                     retry_after = None if until is None else (until - at).total_seconds()
                     raise UnavailableError(f"{claimed.campaign_key}: {why}", retry_after=retry_after)
                 case Proceed() if found is not None:
+                    is_probe = await self._check_provider(connection, claimed, found)
+                    if isinstance(is_probe, Close):
+                        await messages.settle(
+                            connection, message_id, is_probe.state, attempt=claimed.attempts, reason=is_probe.reason
+                        )
+                        return await _finish(connection, claimed, POSTPONED, then)
                     if not version.templates.are_compiled:
                         raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
@@ -216,9 +237,33 @@ class Sender:
                     # With the claim: a read that fails after it would leave the message unknown and unsent.
                     is_one = isinstance(addresses, Unreachable) or len(addresses) < 2
                     settled = {} if is_one else await deliveries.find_settled(connection, message_id)
-                    return claimed, version, found, settled
+                    return _Taken(claimed, version, found, settled, is_probe)
                 case Proceed():
                     raise UnavailableError(f"{claimed.channel}: no provider of this worker can take the message")
+
+    async def _check_provider(self, connection: Connection, claimed: Claimed, found: FoundProvider) -> bool | Close:
+        """Return whether the message probes its provider; Close to ask the gate again.
+
+        Raises UnavailableError while the circuit is open.
+        """
+        is_open = found.has_account and claimed.circuit is not None and claimed.circuit.is_open
+        is_probe = is_open and await circuits.take_probe(connection, found.name)
+        deployed = await self._catalogue.providers_at(connection, claimed.registry_revision)
+        match sending.check_provider(
+            claimed.state,
+            claimed.circuit if found.has_account else None,
+            is_in_force=found.is_in_force,
+            is_probe=is_probe,
+            has_alternative=deployed.has_alternative(claimed.channel, claimed.category, found.name, claimed.broken),
+        ):
+            case ProviderWait(why=why, seconds=seconds):
+                # Not all at the same instant.
+                retry_after = seconds + claimed.id.int % 1_000 / 100
+                raise UnavailableError(f"{claimed.channel}: {why}", retry_after=retry_after)
+            case Close() as closed:
+                return closed
+            case Proceed():
+                return is_probe
 
     def _claim(
         self,

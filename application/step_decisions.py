@@ -12,6 +12,7 @@ from application.catalogue import Catalogue, LoadedVersion
 from application.effects import carry_out
 from application.ingest import Ingest
 from application.member_gate import authorize_page
+from application.sender_choice import decide_with_sender
 from domain.errors import UnavailableError
 from domain.journey.protocol import Unreadable
 from domain.journey.records import Ending
@@ -60,12 +61,19 @@ class StepDecisions:
 
     async def authorize(self, request: AuthorizeRequest) -> Answer:
         """Ask the one gate before every message, under the shared frequency caps."""
-        return await self._answer(
-            request,
-            Answer,
-            lambda connection: self._gate_facts(connection, request),
-            lambda facts, version: decide_send(request, version.plan, version.rules, facts, self._timezone),
-        )
+
+        async def decide(connection: Connection, facts: GateFacts, version: LoadedVersion) -> StepDecision[Answer]:
+            return await decide_with_sender(
+                connection,
+                self._catalogue,
+                request,
+                version.plan,
+                facts,
+                self._timezone,
+                lambda sender: decide_send(request, version.plan, version.rules, facts, self._timezone, sender),
+            )
+
+        return await self._answer(request, Answer, lambda connection: self._gate_facts(connection, request), decide)
 
     async def _gate_facts(self, connection: Connection, request: AuthorizeRequest) -> GateFacts | None:
         facts = await step_facts.read_gate_facts(connection, request)
@@ -86,7 +94,7 @@ class StepDecisions:
             request,
             BranchAnswer,
             self._step_facts(request),
-            lambda facts, version: decide_branch(request, version.plan, version.rules, facts, self._timezone),
+            _at_once(lambda facts, version: decide_branch(request, version.plan, version.rules, facts, self._timezone)),
         )
         return answer.case
 
@@ -96,7 +104,7 @@ class StepDecisions:
             request,
             DelayAnswer,
             self._step_facts(request),
-            lambda facts, version: decide_delay(request, version.plan, version.rules, facts, self._timezone),
+            _at_once(lambda facts, version: decide_delay(request, version.plan, version.rules, facts, self._timezone)),
         )
         return answer.until
 
@@ -111,8 +119,10 @@ class StepDecisions:
             request,
             ActionAnswer,
             self._step_facts(request),
-            lambda facts, version: decide_action(
-                request, version.plan, version.rules, facts, clock.now(), self._timezone
+            _at_once(
+                lambda facts, version: decide_action(
+                    request, version.plan, version.rules, facts, clock.now(), self._timezone
+                )
             ),
         )
         if answer.events:
@@ -152,7 +162,7 @@ class StepDecisions:
         request: StepRequest,
         answer_type: Any,
         lock: Callable[[Connection], Awaitable[F | None]],
-        decide: Callable[[F, LoadedVersion], StepDecision[A]],
+        decide: Callable[[Connection, F, LoadedVersion], Awaitable[StepDecision[A]]],
     ) -> A:
         """Answer in one transaction. `lock` reads the facts under the locks."""
         async with self._database.pipeline() as connection:
@@ -163,12 +173,23 @@ class StepDecisions:
                 answer: A = convert(facts.answered, answer_type)
                 return answer
             version = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
-            decision = decide(facts, version)
+            decision = await decide(connection, facts, version)
             if decision.effects:
                 decision = await carry_out(connection, self._catalogue, request, facts, decision)
             if decision.is_recorded:
                 await _record(connection, request, facts, decision)
             return decision.answer
+
+
+def _at_once(
+    decide: Callable[[F, LoadedVersion], StepDecision[A]],
+) -> Callable[[Connection, F, LoadedVersion], Awaitable[StepDecision[A]]]:
+    """Return a decision that needs nothing but the facts."""
+
+    async def decide_at_once(_: Connection, facts: F, version: LoadedVersion) -> StepDecision[A]:
+        return decide(facts, version)
+
+    return decide_at_once
 
 
 async def _record(connection: Connection, request: StepRequest, facts: LockedFacts, decision: StepDecision[A]) -> None:

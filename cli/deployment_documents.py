@@ -30,6 +30,8 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
             print_json(document)
         else:
             typer.echo(f"# version {document['version']}\n{document['source'].rstrip()}")
+            for rule in (rule for rule in document["rules"] if "circuit" in rule):
+                typer.echo(printable(f"# {rule['name']}: {_circuit_text(rule['circuit'])}"))
             for rule in (rule for rule in document["rules"] if "people" in rule):
                 typer.echo(printable(f"# {rule['key']}: {people_text(rule['people'])}"))
 
@@ -75,6 +77,14 @@ def _print_plan(kind: DocumentKind[Any], planned: dict[str, Any]) -> None:
                 typer.echo(printable(f"      {field}: {_value(before, field)} -> {_value(after, field)}"))
         for reader in change["read_by"]:
             typer.echo(printable(f"      read by {reader['kind']} {reader['key']}, version {reader['version']}"))
+
+
+def _circuit_text(circuit: dict[str, Any]) -> str:
+    """Say why a provider gets no messages, or how often it has failed."""
+    why = f"{circuit['reason']}: {circuit['detail']}"
+    if circuit["state"] == "open":
+        return f"circuit open since {circuit['opened_at']}, probed at {circuit['probe_at']}: {why}"
+    return f"{number_of(circuit['failures'], 'failure')} in a row: {why}"
 
 
 def _value(rule: dict[str, Any], field: str) -> str:

@@ -138,6 +138,11 @@ class PolledGauges(Collector):
             value=gauges.failing_operations,
         )
         yield GaugeMetricFamily(
+            "sojourn_provider_circuits_open",
+            "Providers that get no messages, since they have failed",
+            value=gauges.open_circuits,
+        )
+        yield GaugeMetricFamily(
             "sojourn_survey_timestamp_seconds", "When these gauges were last read from the database", value=at
         )
 

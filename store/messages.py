@@ -15,13 +15,15 @@ from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.learned import LearnedRow
 from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
-from domain.sending.claim import MessageState
+from domain.sending.circuit import CircuitView
+from domain.sending.claim import POSTPONING_REASONS, MessageState
 from domain.sending.holds import Hold
 from domain.sending.policy import Reservation
 from domain.sending.reports import MARK_TIMES, LedgerMarks
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
+from store.circuits import BROKEN, CIRCUIT
 from store.database import Connection
 from store.holds import HOLDS
 from store.profile_states import MEMBERSHIPS
@@ -49,6 +51,8 @@ class Claimed(Struct, StagedFields, frozen=True):
     first_claimed_at: datetime | None
     provider: str | None
     first_handed_over_at: datetime | None
+    circuit: CircuitView | None
+    broken: list[str]
     journey_id: UUID
     journey_state: StoredState
     campaign_key: str
@@ -88,34 +92,35 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
     await connection.execute(
         """
         INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority,
-                              template, at, expires_at)
+                              template, at, expires_at, provider)
         SELECT id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority, template, at,
-               expires_at
+               expires_at, provider
         FROM jsonb_to_recordset(%s) AS item (
           id uuid, journey_id uuid, profile_id uuid, campaign_key text, step text, visit int, channel text,
-          category text, priority text, template text, at timestamptz, expires_at timestamptz)
+          category text, priority text, template text, at timestamptz, expires_at timestamptz,
+          provider text)
         ORDER BY id
         ON CONFLICT (id) DO UPDATE
         SET profile_id = EXCLUDED.profile_id, channel = EXCLUDED.channel, category = EXCLUDED.category,
             priority = EXCLUDED.priority, template = EXCLUDED.template, at = EXCLUDED.at,
-            expires_at = EXCLUDED.expires_at, state = 'reserved', reason = NULL, detail = NULL,
-            reserved_at = clock_timestamp(), claimed_at = NULL, settled_at = NULL
-        WHERE messages.state = 'cancelled' AND messages.reason IN ('send_window', 'on_hold')
+            expires_at = EXCLUDED.expires_at, provider = EXCLUDED.provider, state = 'reserved', reason = NULL,
+            detail = NULL, reserved_at = clock_timestamp(), claimed_at = NULL, settled_at = NULL
+        WHERE messages.state = 'cancelled' AND messages.reason = ANY(%s)
         """,
-        (Jsonb(reservations),),
+        (Jsonb(reservations), list(POSTPONING_REASONS)),
     )
 
 
-async def find_open(connection: Connection, journey_id: UUID, step: str, visit: int) -> list[UUID]:
-    """Return the messages of a visit that are reserved or being sent."""
+async def find_open(connection: Connection, journey_id: UUID, step: str, visit: int) -> dict[UUID, str | None]:
+    """Return the open messages of a visit, each with its provider."""
     cursor = await connection.execute(
         """
-        SELECT id FROM messages
+        SELECT id, provider FROM messages
         WHERE journey_id = %s AND step = %s AND visit = %s AND state IN ('reserved', 'sending') ORDER BY id
         """,
         (journey_id, step, visit),
     )
-    return [row["id"] async for row in cursor]
+    return {row["id"]: row["provider"] async for row in cursor}
 
 
 _OF_MESSAGE = """
@@ -147,7 +152,7 @@ async def lock_for_claim(
     cursor = await connection.execute(
         f"""
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
-               first_claimed_at, provider, first_handed_over_at,
+               first_claimed_at, messages.provider, first_handed_over_at, {CIRCUIT} AS circuit, {BROKEN} AS broken,
                messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
                journeys.account_id, journeys.saved,
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
@@ -176,7 +181,8 @@ async def lock_for_claim(
         return "gone"
     if locked is None or locked["id"] != row["profile_id"]:
         return "moved"
-    return Claimed(**{**row, "holds": convert(row["holds"], list[Hold])})
+    read = {"holds": convert(row["holds"], list[Hold]), "circuit": convert(row["circuit"], CircuitView | None)}
+    return Claimed(**{**row, **read})
 
 
 async def mark_sending(

@@ -248,6 +248,8 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "id key name version source rule revision applied_by active_from ready_at retired_at", "written by authors"
     ),
     "segment_counts": _without("id segment_id change", "numbers of people"),
+    "provider_circuits": _without("provider failures opened_at probe_at reason detail", "of providers"),
+    "provider_days": _without("provider day slot leased used", "numbers of messages"),
     "rfm_days": _without("day requested_at as_of population breakpoints", "numbers of many people by their scores"),
     "rfm_models": _without("as_of model kept_by", "parameters of a distribution of many people"),
     "registry": _without("only_row revision holds_until", "of the deployment"),

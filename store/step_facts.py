@@ -8,10 +8,12 @@ from msgspec import Struct, convert
 
 from domain.journey.requests import AuthorizeRequest, MembersRequest
 from domain.journey.step_facts import GateFacts, MemberFacts, PageFacts, StepFacts
+from domain.sending.claim import POSTPONING_REASONS
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.arms import IS_ARM
 from store.campaigns import REGISTRY_LOCK
+from store.circuits import BROKEN
 from store.database import Connection
 from store.holds import HOLDS
 from store.profile_states import MEMBERSHIPS
@@ -33,7 +35,7 @@ _LOOK_BACK = "greatest(caps.longest, CASE WHEN profiles.preferences ->> 'pace' =
 # The person as the gate sees them: an expression for statements that read `profiles` and `caps`.
 _RECIPIENT = f"""
 profiles.traits, profiles.context, profiles.consent, profiles.suppressed, profiles.preferences,
-{REFUSED_OF_PROFILE} AS refused_addresses, {HOLDS} AS holds,
+{REFUSED_OF_PROFILE} AS refused_addresses, {HOLDS} AS holds, COALESCE(profiles.bucket, profiles.id) AS bucket,
 COALESCE((
   SELECT jsonb_agg(jsonb_build_object(
     'at', CASE WHEN messages.state IN ('reserved', 'sending')
@@ -47,15 +49,15 @@ COALESCE((
   ), '[]') AS ledger
 """  # noqa: S608 -- a constant of the store
 # The journey and its campaign as the gate sees them, with the answer to a repeated request.
-_JOURNEY = """
+_JOURNEY = f"""
 journeys.profile_id,
 CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
 CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
 journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
 (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
 (SELECT at FROM decisions WHERE id = %(asked_before)s AND reason = 'campaign_paused') AS held_at,
-COALESCE(caps.rules, '[]') AS rules
-"""
+COALESCE(caps.rules, '[]') AS rules, {BROKEN} AS broken
+"""  # noqa: S608 -- a constant of the store
 _FROM_JOURNEY = """
 FROM journeys
 JOIN campaigns ON campaigns.key = journeys.campaign_key
@@ -79,7 +81,7 @@ SELECT profiles.id AS profile_id, {_RECIPIENT},
        OR EXISTS (SELECT FROM messages
                   WHERE messages.journey_id = journeys.id AND messages.step = %(step)s AND messages.visit = %(visit)s
                     AND messages.profile_id = profiles.id
-                    AND NOT (messages.state = 'cancelled' AND messages.reason IN ('send_window', 'on_hold'))
+                    AND NOT (messages.state = 'cancelled' AND messages.reason = ANY(%(postponing)s))
                  ) AS is_decided
 FROM unnest(%(profile_ids)s::uuid[], %(refusal_ids)s::uuid[]) AS item (profile_id, refusal_id)
 JOIN profiles ON profiles.id = item.profile_id
@@ -217,6 +219,7 @@ async def read_page_facts(
         "step": request.step,
         "visit": request.visit,
         "role": role,
+        "postponing": list(POSTPONING_REASONS),
         "profile_ids": list(profile_ids),
         "refusal_ids": [request.refusal_id(profile_id) for profile_id in profile_ids],
     }

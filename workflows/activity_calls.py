@@ -9,7 +9,7 @@ recognises by the decision, position or end that it has recorded that it ran bef
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from temporalio import workflow
@@ -38,6 +38,9 @@ with workflow.unsafe.imports_passed_through():
 
 T = TypeVar("T")
 Q = TypeVar("Q")
+
+# The patch by which sends go to the queues of their providers.
+PROVIDER_QUEUES: Final = "provider-queues"
 
 
 class ActivityCalls:
@@ -70,7 +73,7 @@ class ActivityCalls:
         return await workflow.execute_activity_method(
             SendActivities.send_message,
             SendRequest(UUID(command.message_id), workflow.now(), command.ends_with, next_positions),
-            task_queue=options.send_queue(workflow.info().task_queue, command.channel),
+            task_queue=_queue(command),
             start_to_close_timeout=options.SEND_TIMEOUT,
             heartbeat_timeout=options.SEND_HEARTBEAT,
             retry_policy=options.SEND_RETRY,
@@ -102,7 +105,10 @@ class ActivityCalls:
 
         A queue's rate limit counts activities, and each message is retried by itself. None of them moves the journey.
         """
-        sends = (Dispatch(id, command.channel, command.category, command.priority, None) for id in command.message_ids)
+        sends = (
+            Dispatch(id, command.channel, command.category, command.priority, None, command.paced_by.get(id))
+            for id in command.message_ids
+        )
         return await asyncio.gather(*(self.send(one, step, NextPositions(0, ())) for one in sends))
 
     async def evaluate(self, step: str, visits: Mapping[str, int], next_positions: NextPositions) -> int | None:
@@ -190,6 +196,14 @@ class ActivityCalls:
                 if is_cancelled_exception(error):
                     raise
         return await _call_on_record(activity, request, summary)
+
+
+def _queue(command: Dispatch) -> str:
+    """Return the queue of a send; earlier releases know the channel's only."""
+    task_queue = workflow.info().task_queue
+    if command.paced_by is not None and workflow.patched(PROVIDER_QUEUES):
+        return options.provider_queue(task_queue, command.channel, command.paced_by)
+    return options.send_queue(task_queue, command.channel)
 
 
 async def _call_on_record(activity: Callable[[Any, Q], Awaitable[T]], request: Q, summary: str) -> T:

@@ -44,6 +44,11 @@ def send_queue(task_queue: str, channel: str) -> str:
     return f"{task_queue}-{channel}"
 
 
+def provider_queue(task_queue: str, channel: str, provider: str) -> str:
+    """Return the task queue of a provider with a pace of its own."""
+    return f"{send_queue(task_queue, channel)}-{provider}"
+
+
 def journey_priority(campaign_key: str, *, goes_after: bool) -> Priority:
     """Return the priority of a journey, and by default of its activities.
 

@@ -27,9 +27,10 @@ from domain.sending.policy import (
 def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
     """Return the state after an answer of the gate."""
     match answer:
-        case Granted(message_id=message_id):
+        case Granted(message_id=message_id, paced_by=paced_by):
+            granted = replace(state, phase="granted", message_id=message_id, reason=None, paced_by=paced_by)
             # A user may react before the message has settled.
-            return listen_from(replace(state, phase="granted", message_id=message_id, reason=None), at)
+            return listen_from(granted, at)
         case Deferred(until=until, reason=reason):
             noted = note(state, at, f"deferred to {until:%Y-%m-%dT%H:%M:%SZ}: {reason}")
             return replace(noted, phase="deferred", until=until, reason=reason)
@@ -61,7 +62,7 @@ def after_members_answer(
 ) -> JourneyState:
     """Return the state after the gate's answer about a page of members."""
     match answer:
-        case MembersPage(message_ids=message_ids, after=after, until=until, is_held=is_held):
+        case MembersPage(message_ids=message_ids, after=after, until=until, is_held=is_held, paced_by=paced_by):
             round = state.members or MembersRound()
             known = replace(
                 round,
@@ -70,6 +71,7 @@ def after_members_answer(
                 message_ids=message_ids,
                 until=min((end for end in (round.until, until) if end is not None), default=None),
                 is_held=round.is_held or is_held,
+                paced_by=paced_by,
             )
             paged = replace(state, members=known, reason=None)
             if message_ids:

@@ -205,7 +205,7 @@ def _send_command(plan: Plan, state: JourneyState, node: Send) -> Command:
         case "held":
             return AwaitResume(rests_until(plan, state))
         case "granted" if state.message_id is not None:
-            return Dispatch(state.message_id, node.channel, node.category, node.priority, ends_with)
+            return Dispatch(state.message_id, node.channel, node.category, node.priority, ends_with, state.paced_by)
         case _:
             return Authorize(node.id, state.visits[node.id], state.attempt, state.since, ends_with)
 
@@ -218,7 +218,7 @@ def _members_command(plan: Plan, state: JourneyState, node: SendMembers) -> Comm
         case "held":
             return AwaitResume(rests_until(plan, state))
         case "granted":
-            return DispatchMembers(round.message_ids, node.channel, node.category, node.priority)
+            return DispatchMembers(round.message_ids, node.channel, node.category, node.priority, round.paced_by)
         case _:
             return AuthorizeMembers(node.id, state.visits[node.id], state.attempt, state.since, round.after)
 

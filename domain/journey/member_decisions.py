@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -27,6 +28,7 @@ from domain.sending.policy import (
     Refused,
     Reservation,
 )
+from domain.sending.routes import DeployedProviders, SenderChoice, SenderPick
 
 
 class GateRecord(Struct, frozen=True, kw_only=True):
@@ -47,7 +49,7 @@ class PageDecision(Struct, frozen=True, kw_only=True):
     """The decisions about a page of members, and the position of the journey's row.
 
     `answer` is about all members at once; if it is None, each has a decision of their own. `until` is the earliest end
-    of a deferral or a hold; with `is_held`, some are on hold.
+    of a deferral or a hold; with `is_held`, some are on hold. `limited` are the choices that count in a daily limit.
     """
 
     answer: Held | Refused | None = None
@@ -55,7 +57,28 @@ class PageDecision(Struct, frozen=True, kw_only=True):
     reservations: tuple[Reservation, ...] = ()
     until: datetime | None = None
     is_held: bool = False
+    limited: tuple[SenderChoice, ...] = ()
     position: Position | None
+
+
+class PageSenders(Struct, frozen=True):
+    """The providers of a page: those in force, without the `broken`, at an instant.
+
+    The limited provider of the route has room for `room` messages; without a number, for all.
+    """
+
+    deployed: DeployedProviders
+    broken: Sequence[str]
+    at: datetime
+    zone: ZoneInfo
+    room: int | None = None
+
+    def pick(self, step: SendMembers, bucket: UUID, taken: int) -> SenderPick:
+        """Return the provider of a member's message, after so many that are limited."""
+        choices = self.deployed.choices(
+            step.channel, step.category, bucket=str(bucket), broken=self.broken, at=self.at, zone=self.zone
+        )
+        return choices.pick(step.category, is_full=self.room is not None and taken >= self.room)
 
 
 def members_step(plan: Plan, step: str) -> SendMembers:
@@ -74,6 +97,7 @@ def decide_page(
     members: Sequence[MemberFacts],
     timezone: str,
     topics: DeployedTopics = NO_TOPICS,
+    senders: PageSenders | None = None,
 ) -> PageDecision:
     """Decide about a page of members. `timezone` and `topics` are the deployment's.
 
@@ -88,10 +112,11 @@ def decide_page(
     shared = policy.check_journey(asked, journey)
     if shared is not None:
         return _for_all(request, plan, facts, shared)
-    records, reservations, ends, is_held = [], [], [], False
+    records, reservations, ends, is_held, limited = [], [], [], False, list[SenderChoice]()
     for member in members:
         if member.is_decided:
             continue
+        sender = None if senders is None else senders.pick(step, member.bucket, len(limited))
         decision = policy.decide_recipient(
             asked,
             Recipient(
@@ -107,10 +132,15 @@ def decide_page(
             rules=facts.rules,
             ledger=member.ledger,
             topics=topics,
+            sender=sender,
         )
         records.append(_record(request, step.role, member.profile_id, decision))
         if isinstance(decision.answer, Granted):
-            reservations.append(_reservation(request, step, facts, member.profile_id, asked.expires_at))
+            choice = sender if isinstance(sender, SenderChoice) else None
+            name = None if choice is None else choice.provider
+            reservations.append(_reservation(request, step, facts, member.profile_id, asked.expires_at, name))
+            if choice is not None and choice.daily_limit is not None:
+                limited.append(choice)
         if isinstance(decision.answer, Deferred | Held) and decision.answer.until is not None:
             ends.append(decision.answer.until)
         is_held |= isinstance(decision.answer, Held)
@@ -119,6 +149,7 @@ def decide_page(
         reservations=tuple(reservations),
         until=min(ends, default=None),
         is_held=is_held,
+        limited=tuple(limited),
         position=position_after_gate(request.next_positions, step.id, MembersPage(), request.at, plan.ends_at),
     )
 
@@ -153,7 +184,12 @@ def _record(request: MembersRequest, role: str, profile_id: UUID, decision: Gate
 
 
 def _reservation(
-    request: MembersRequest, step: SendMembers, facts: PageFacts, profile_id: UUID, expires_at: datetime
+    request: MembersRequest,
+    step: SendMembers,
+    facts: PageFacts,
+    profile_id: UUID,
+    expires_at: datetime,
+    provider: str | None,
 ) -> Reservation:
     return Reservation(
         id=request.message_id(profile_id),
@@ -168,4 +204,5 @@ def _reservation(
         template=step.template,
         at=request.at,
         expires_at=expires_at,
+        provider=provider,
     )

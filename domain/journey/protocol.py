@@ -1,5 +1,6 @@
 """Messages between the machine and the workflow: commands, and facts in return."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -51,22 +52,27 @@ class AuthorizeMembers(Struct, frozen=True):
 
 
 class DispatchMembers(Struct, frozen=True):
-    """Send the messages of a page of members."""
+    """Send the messages of a page of members, some in the queues of their providers."""
 
     message_ids: tuple[str, ...]
     channel: str
     category: str
     priority: MessagePriority
+    paced_by: Mapping[str, str] = {}
 
 
 class Dispatch(Struct, frozen=True):
-    """Send the message. With `ends_with`, its outcome ends the journey."""
+    """Send the message. With `ends_with`, its outcome ends the journey.
+
+    `paced_by` is its provider if that has a queue of its own.
+    """
 
     message_id: str
     channel: str
     category: str
     priority: MessagePriority
     ends_with: str | None
+    paced_by: str | None = None
 
 
 class Evaluate(Struct, frozen=True):

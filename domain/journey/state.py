@@ -53,9 +53,9 @@ class MembersRound(Struct, frozen=True, omit_defaults=True):
     """The progress of a step that sends to the members of an account.
 
     `after` is the cursor of the next page; None before the first one, and after the last one with `is_last`.
-    `message_ids` are those of the page that is being sent. `until` is the earliest end of the deferrals and holds so
-    far, at which the next round begins; one begins at once if a message `is_postponed`. With `is_held`, a member is on
-    hold, whose release begins it as well.
+    `message_ids` are those of the page that is being sent, `paced_by` their providers with a queue. `until` is the
+    earliest end of the deferrals and holds so far, at which the next round begins; one begins at once if a message
+    `is_postponed`. With `is_held`, a member is on hold, whose release begins it as well.
     """
 
     after: str | None = None
@@ -64,6 +64,7 @@ class MembersRound(Struct, frozen=True, omit_defaults=True):
     until: datetime | None = None
     is_postponed: bool = False
     is_held: bool = False
+    paced_by: dict[str, str] = {}
 
 
 class JourneyState(Struct, frozen=True, omit_defaults=True):
@@ -73,8 +74,8 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     `phase` is the part of a step: "deciding", for a send then "deferred", "held" or "granted", for a repetition or a
     delay until a date "resting". `attempt` counts the requests of this visit. `loops` are the repetitions around the
     step. `consumed_event` ended the last wait or repetition; it ends none that begins later. `members` is the progress
-    of a step that sends to members. `outcome` is set once the journey is over; with `recorded`, the database has it
-    already.
+    of a step that sends to members. `paced_by` is the provider of the granted message, if it has a queue. `outcome` is
+    set once the journey is over; with `recorded`, the database has it already.
     """
 
     step: str | None
@@ -95,3 +96,4 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     outcome: str | None = None
     recorded: bool = False
     members: MembersRound | None = None
+    paced_by: str | None = None

@@ -27,6 +27,7 @@ from domain.journey.step_facts import GateFacts, StepFacts, journey_variables
 from domain.people.derived_events import Cause, ValueChange, derived_event
 from domain.sending import policy
 from domain.sending.policy import Answer, Deferred, Granted, Held, JourneyFacts, Recipient, Refused, Reservation
+from domain.sending.routes import SenderChoice, SenderPick
 from domain.tracking.chain import count_chain
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trust, stored_event
 
@@ -83,9 +84,14 @@ class StepDecision(Struct, Generic[A], frozen=True, kw_only=True):
 
 
 def decide_send(
-    request: AuthorizeRequest, plan: Plan, rules: Rules, facts: GateFacts, timezone: str
+    request: AuthorizeRequest,
+    plan: Plan,
+    rules: Rules,
+    facts: GateFacts,
+    timezone: str,
+    sender: SenderPick | None = None,
 ) -> StepDecision[Answer]:
-    """Decide whether a message may go. `timezone` is the deployment's.
+    """Decide whether a message may go, by a provider. `timezone` is the deployment's.
 
     A refusal ends an active journey if the request says so, or for a cap if the step says so. Raises ConflictError for
     a step of another kind.
@@ -110,6 +116,7 @@ def decide_send(
         rules=facts.rules,
         ledger=facts.ledger,
         topics=facts.topics,
+        sender=sender,
     )
     answer = decision.answer
     ends_with = _ends_with(request, step, answer)
@@ -121,7 +128,7 @@ def decide_send(
         reason=None if isinstance(answer, Granted) else answer.reason,
         answer=answer,
         data=decision.data,
-        reservation=_reservation(request, asked, facts) if isinstance(answer, Granted) else None,
+        reservation=_reservation(request, asked, facts, sender) if isinstance(answer, Granted) else None,
         ends_with=ends_with,
         position=None if is_over else position,
     )
@@ -146,7 +153,9 @@ def gate_outcome(answer: Answer) -> GateOutcome:
             return "refused"
 
 
-def _reservation(request: AuthorizeRequest, asked: policy.Request, facts: GateFacts) -> Reservation:
+def _reservation(
+    request: AuthorizeRequest, asked: policy.Request, facts: GateFacts, sender: SenderPick | None
+) -> Reservation:
     return Reservation(
         id=request.message_id,
         journey_id=request.journey_id,
@@ -160,6 +169,7 @@ def _reservation(request: AuthorizeRequest, asked: policy.Request, facts: GateFa
         template=asked.step.template,
         at=request.at,
         expires_at=asked.expires_at,
+        provider=sender.provider if isinstance(sender, SenderChoice) else None,
     )
 
 

@@ -51,7 +51,10 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
 
 
 class GateFacts(LockedFacts, frozen=True, kw_only=True):
-    """The facts of the gate. `held_at` is the last request, if a pause held it."""
+    """The facts of the gate. `held_at` is the last request, if a pause held it.
+
+    `broken` are the providers whose circuit is open.
+    """
 
     consent: dict[str, bool]
     ended_by: str | None
@@ -59,6 +62,8 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     held_at: datetime | None
     rules: list[CapRule]
     ledger: list[CountedMessage]
+    bucket: UUID
+    broken: list[str]
     holds: list[Hold] = []
     preferences: dict[str, Any] = {}
 
@@ -67,7 +72,8 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     """The facts of the gate that all members of an account share.
 
     `profile_id` is the journey's person, who stands for the account. `held_at` is the last request, if a pause held it.
-    `registry_revision` is that of the campaigns, which are locked too.
+    `registry_revision` is that of the campaigns, which are locked too. `broken` are the providers whose circuit is
+    open.
     """
 
     profile_id: UUID
@@ -78,6 +84,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     campaign_state: CampaignState
     held_at: datetime | None
     rules: list[CapRule]
+    broken: list[str]
     registry_revision: int
     answered: Any = None
 
@@ -95,6 +102,7 @@ class MemberFacts(Struct, frozen=True, kw_only=True):
     suppressed: dict[str, str | None]
     refused_addresses: dict[str, dict[str, str | None]]
     ledger: list[CountedMessage]
+    bucket: UUID
     is_decided: bool
     holds: list[Hold] = []
     preferences: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending.caps import TRANSACTIONAL
+from domain.sending.circuit import CircuitView
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
 from domain.sending.holds import find_hold
 from domain.sending.policy import ON_HOLD, SEND_WINDOW, Recipient, find_objection, find_opening
@@ -23,10 +24,11 @@ SENT: Final = "sent"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 UNKNOWN: Final = "unknown"
-# A state of attempts, not of the ledger: since the grant, the window has closed or a hold has begun, and the gate is
-# asked again.
+# A state of attempts, not of the ledger: since the grant, the window has closed, a hold has begun or the provider has
+# become unavailable, and the gate is asked again.
 POSTPONED: Final = "postponed"
-POSTPONING_REASONS: Final = (SEND_WINDOW, ON_HOLD)
+PROVIDER_UNAVAILABLE: Final = "provider_unavailable"
+POSTPONING_REASONS: Final = (SEND_WINDOW, ON_HOLD, PROVIDER_UNAVAILABLE)
 AttemptState = Literal[MessageState, "postponed"]
 
 
@@ -52,6 +54,13 @@ class Wait(Struct, frozen=True):
 
     why: str
     until: datetime | None = None
+
+
+class ProviderWait(Struct, frozen=True):
+    """Hand nothing over, and try again after `seconds` by the clock on the wall."""
+
+    why: str
+    seconds: float
 
 
 class Close(Struct, frozen=True):
@@ -118,6 +127,22 @@ def claim(
     if opens > at:
         return Close(CANCELLED, SEND_WINDOW)
     return Wait("the campaign is paused") if paused else Proceed()
+
+
+def check_provider(
+    state: MessageState, circuit: CircuitView | None, *, is_in_force: bool, is_probe: bool, has_alternative: bool
+) -> Proceed | ProviderWait | Close:
+    """Decide whether the provider gets a message that may be handed over.
+
+    One that it cannot have yet goes back to the gate, which chooses another provider: once the document has removed
+    this one, or while its circuit is open and another is there. All others wait for the circuit.
+    """
+    is_open = circuit is not None and circuit.is_open and not is_probe
+    if state == RESERVED and (not is_in_force or (is_open and has_alternative)):
+        return Close(CANCELLED, PROVIDER_UNAVAILABLE)
+    if circuit is not None and is_open:
+        return ProviderWait("the circuit of its provider is open", seconds=circuit.seconds)
+    return Proceed()
 
 
 def may_repeat(category: str, repeats: Repeats, first_handed_over_at: datetime | None, at: datetime) -> bool:

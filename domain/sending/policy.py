@@ -24,6 +24,7 @@ from domain.people.topics.subscription import PACE, WEEKLY
 from domain.sending import caps
 from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
 from domain.sending.holds import Hold, find_hold
+from domain.sending.routes import DayFull, NoProvider, SenderChoice, SenderPick
 
 SEND_WINDOW: Final = "send_window"
 ON_HOLD: Final = "on_hold"
@@ -41,18 +42,24 @@ RefusalReason = Literal[
     "no_consent",
     "send_window",
     "capped",
+    "warm_up",
+    "no_provider",
 ]
-DeferReason = Literal["send_window", "capped"]
+DeferReason = Literal["send_window", "capped", "warm_up"]
 # The cap of those who want messages less often. The store reads as much of the ledger for them.
 WEEKLY_PACE: Final = CapRule("pace of the person", limit=1, window=7 * 86_400)
 # The states of a campaign in which its messages go. The users of a scheduled one entered before it was stopped.
 SENDING_STATES: Final = ("scheduled", "running", "stopping")
 
 
-class Granted(Struct, frozen=True, tag="granted", tag_field="answer"):
-    """The message is reserved under this id and may be sent."""
+class Granted(Struct, frozen=True, tag="granted", tag_field="answer", omit_defaults=True):
+    """The message is reserved under this id and may be sent.
+
+    `paced_by` is its provider if the sends of that have a queue of their own.
+    """
 
     message_id: str
+    paced_by: str | None = None
 
 
 class Deferred(Struct, frozen=True, tag="deferred", tag_field="answer"):
@@ -87,12 +94,14 @@ class MembersPage(Struct, frozen=True, tag="page", tag_field="answer", omit_defa
 
     `after` is the cursor of the next page; None after the last one. At `until`, the earliest end of the deferrals and
     holds of the page, the gate is asked again about those members. With `is_held`, some of them are on hold.
+    `paced_by` are the providers of the messages whose sends have a queue of their own.
     """
 
     message_ids: tuple[str, ...] = ()
     after: str | None = None
     until: datetime | None = None
     is_held: bool = False
+    paced_by: dict[str, str] = {}
 
 
 # The answer about a page of members: a page, or an answer that concerns the journey and so all of them.
@@ -114,6 +123,7 @@ class Reservation(Struct, frozen=True):
     template: str
     at: datetime
     expires_at: datetime
+    provider: str | None = None
 
 
 class JourneyFacts(Struct, frozen=True):
@@ -208,16 +218,20 @@ def decide(
     rules: Sequence[CapRule],
     ledger: Sequence[CountedMessage],
     topics: DeployedTopics = NO_TOPICS,
+    sender: SenderPick | None = None,
 ) -> GateDecision:
     """Decide whether a message may go.
 
-    The checks are journey, campaign, schedule, expiry, reachability, suppression, consent, hold, send window and caps,
-    in this order. `zone` is the recipient's, for the window and for calendar caps.
+    The checks are journey, campaign, schedule, expiry, reachability, suppression, consent, hold, send window, caps and
+    provider, in this order. `zone` is the recipient's, for the window and for calendar caps. Without a `sender`, the
+    attempt chooses the provider.
     """
     refused = check_journey(request, journey)
     if refused is not None:
         return refused
-    return decide_recipient(request, recipient, window=window, zone=zone, rules=rules, ledger=ledger, topics=topics)
+    return decide_recipient(
+        request, recipient, window=window, zone=zone, rules=rules, ledger=ledger, topics=topics, sender=sender
+    )
 
 
 def check_journey(request: Request, journey: JourneyFacts) -> GateDecision | None:
@@ -247,6 +261,7 @@ def decide_recipient(
     rules: Sequence[CapRule],
     ledger: Sequence[CountedMessage],
     topics: DeployedTopics = NO_TOPICS,
+    sender: SenderPick | None = None,
 ) -> GateDecision:
     """Decide whether a message of an active journey may go to this recipient."""
     step, at, expires_at = request.step, request.at, request.expires_at
@@ -267,6 +282,13 @@ def decide_recipient(
     )
     if capped is not None:
         return _check_caps(capped, request, find_opening(window, step.category, capped.frees_at, zone), zone)
+    match sender:
+        case NoProvider():
+            return _refuse("no_provider", channel=step.channel)
+        case DayFull(provider=provider, until=until):
+            return _check_day(provider, max(until, find_opening(window, step.category, until, zone)), request, zone)
+        case SenderChoice(provider=provider, is_paced=True):
+            return GateDecision(Granted(request.message_id, provider))
     return GateDecision(Granted(request.message_id))
 
 
@@ -319,6 +341,13 @@ def _check_window(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> Gate
     return _refuse(
         SEND_WINDOW, opens_at=opens.astimezone(zone), expires_at=expires_at.astimezone(zone), timezone=zone.key
     )
+
+
+def _check_day(provider: str, may_go_at: datetime, request: Request, zone: ZoneInfo) -> GateDecision:
+    """Decide a message for which the warm-up of its provider has no room today."""
+    if may_go_at < request.expires_at:
+        return _defer("warm_up", may_go_at, zone, provider=provider)
+    return _refuse("warm_up", provider=provider, opens_at=may_go_at.astimezone(zone), timezone=zone.key)
 
 
 def _check_caps(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInfo) -> GateDecision:

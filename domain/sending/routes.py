@@ -5,14 +5,18 @@ takes a message to the next provider of its route.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.journey.bucketing import assign_arm
-from domain.sending.providers.kinds import provider_model
+from domain.local_time.periods import next_period_start, period_start
+from domain.sending.caps import TRANSACTIONAL
+from domain.sending.providers.kinds import PROVIDER_MODELS, provider_model
 from domain.sending.providers.model import ProviderModel
 
 _SEED: Final = "provider"
@@ -44,6 +48,11 @@ class ProviderRule(Struct, frozen=True, tag="provider", tag_field="rule", omit_d
     channel: str
     settings: dict[str, Any]
     per_second: float | None = None
+
+    @property
+    def has_account(self) -> bool:
+        """Whether the failure of one message says something about the next."""
+        return any(model.has_account for model in PROVIDER_MODELS if model.name == self.kind)
 
     def model(self) -> ProviderModel:
         """Return the settings, typed. Raises ValueError or KeyError in other builds."""
@@ -82,6 +91,17 @@ class DailyLimit(Struct, frozen=True):
     messages: int
 
 
+class DayFull(Struct, frozen=True):
+    """No provider of the route takes more messages before `until`."""
+
+    provider: str
+    until: datetime
+
+
+class NoProvider(Struct, frozen=True):
+    """The channel has no provider."""
+
+
 class SenderChoice(Struct, frozen=True, omit_defaults=True):
     """A provider that may deliver a message, if its day has room.
 
@@ -91,6 +111,34 @@ class SenderChoice(Struct, frozen=True, omit_defaults=True):
     provider: str
     is_paced: bool = False
     daily_limit: DailyLimit | None = None
+
+
+# The result of looking for a provider, for the gate's decision.
+SenderPick = SenderChoice | DayFull | NoProvider
+
+
+class SenderChoices(Struct, frozen=True):
+    """The providers that may take a message, the preferred one first, on one day.
+
+    `day_ends_at` is when a full warm-up goes on.
+    """
+
+    choices: tuple[SenderChoice, ...]
+    day_ends_at: datetime
+
+    def pick(self, category: str, *, is_full: bool) -> SenderPick:
+        """Return the first provider that takes the message.
+
+        `is_full` says that the limited provider has no room. Transactional messages do not wait for the next day.
+        """
+        for choice in self.choices:
+            if choice.daily_limit is None or (not is_full and choice.daily_limit.messages > 0):
+                return choice
+        if not self.choices:
+            return NoProvider()
+        if category == TRANSACTIONAL:
+            return replace(self.choices[0], daily_limit=None)
+        return DayFull(self.choices[0].provider, self.day_ends_at)
 
 
 # The providers of channels that the document leaves out: by the deployment's own settings.
@@ -134,19 +182,26 @@ class DeployedProviders:
         return found or (RouteRule(channel, (providers[0].name,)) if providers else None)
 
     def choices(
-        self, channel: str, category: str, *, bucket: str, broken: Collection[str], day: date
-    ) -> tuple[SenderChoice, ...]:
-        """Return the providers that may take a message, the preferred one first.
+        self, channel: str, category: str, *, bucket: str, broken: Collection[str], at: datetime, zone: ZoneInfo
+    ) -> SenderChoices:
+        """Return the providers that may take a message; days are those of the zone.
 
-        Those whose circuit is open (`broken`) come last: if all are, the message waits for the first. Empty on a
-        channel without a provider.
+        Those whose circuit is open (`broken`) come last: if all are, the message waits for the first.
         """
-        route = self.route(channel, category)
+        route, ends_at = self.route(channel, category), next_period_start("day", at, zone)
         if route is None:
-            return ()
+            return SenderChoices((), ends_at)
+        day = period_start("day", at, zone).astimezone(zone).date()
         ranked = route.rank(bucket)
         order = [*(one for one in ranked if one not in broken), *(one for one in ranked if one in broken)]
-        return tuple(self._choice(route, channel, name, day) for name in order)
+        return SenderChoices(tuple(self._choice(route, channel, name, day) for name in order), ends_at)
+
+    def has_alternative(self, channel: str, category: str, provider: str, broken: Collection[str]) -> bool:
+        """Return whether another provider of the route takes a message for certain."""
+        route = self.route(channel, category)
+        others = [name for name in (route.use if route else ()) if name != provider and name not in broken]
+        limited = route.warm_up.provider if route is not None and route.warm_up is not None else None
+        return any(name != limited for name in others)
 
     def _choice(self, route: RouteRule, channel: str, name: str, day: date) -> SenderChoice:
         rule, warm_up = self.find(channel, name), route.warm_up
@@ -156,8 +211,3 @@ class DeployedProviders:
             is_paced=rule is not None and rule.per_second is not None,
             daily_limit=None if limit is None else DailyLimit(day, limit),
         )
-
-
-def next_day(day: date) -> date:
-    """Return the day on which a full warm-up goes on."""
-    return day + timedelta(days=1)

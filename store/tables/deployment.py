@@ -6,6 +6,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
+    Date,
     ForeignKey,
     Identity,
     Index,
@@ -52,6 +53,29 @@ documents = Table(
     Column("rules", JSONB, nullable=False),
     Column("created_by", Text, nullable=False, server_default=text("''")),
     Column("created_at", INSTANT, nullable=False, server_default=text("now()")),
+)
+
+# Providers that have failed since they last answered; an open circuit hands nothing over but a probe at `probe_at`.
+provider_circuits = Table(
+    "provider_circuits",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("opened_at", INSTANT),
+    Column("probe_at", INSTANT),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+# The messages of a provider on a day of its warm-up: slot 0 says how many are leased, the others use their slices.
+provider_days = Table(
+    "provider_days",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("leased", Integer, nullable=False, server_default=text("0")),
+    Column("used", Integer, nullable=False, server_default=text("0")),
 )
 
 # Long work, page by page: on journeys and users of a campaign, by its workflow; without a campaign, on the deployment,

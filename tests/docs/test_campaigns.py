@@ -247,7 +247,16 @@ def test_the_gate_knows_the_reasons_of_the_page() -> None:
 
 
 # Reasons that `decide` does not name itself.
-_ELSEWHERE = ("left_account", "unreachable", "suppressed", "no_consent", "on_hold", "send_window")
+_ELSEWHERE = (
+    "left_account",
+    "unreachable",
+    "suppressed",
+    "no_consent",
+    "on_hold",
+    "send_window",
+    "warm_up",
+    "no_provider",
+)
 
 
 def test_the_limits_are_those_of_the_page() -> None:

@@ -67,6 +67,8 @@ KINDS: list[Callable[[Harness], Awaitable[Journey]]] = [
     campaigns.stayed_on_its_version,
     campaigns.campaign_lived,
     campaigns.audience_came_round,
+    sends.sent_at_a_pace,
+    sends.sent_to_members_at_a_pace,
 ]
 
 

@@ -32,6 +32,25 @@ async def complete_order(harness: Harness) -> None:
     await harness.track("u1", "Order Completed", {"cart_id": "c1"})
 
 
+async def set_pace(harness: Harness) -> None:
+    """Send mails by a provider with a queue of its own."""
+    relay = f"{{kind: smtp, channel: email, host: 127.0.0.1, port: {harness.inbox.smtp_port}, security: none"
+    source = f"providers: {{relay: {relay}, per_second: 50}}}}"
+    await harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": source})
+
+
+async def sent_at_a_pace(harness: Harness) -> Journey:
+    """By the queue of a provider."""
+    await set_pace(harness)
+    return await mail_sent(harness)
+
+
+async def sent_to_members_at_a_pace(harness: Harness) -> Journey:
+    """The page of members has messages of such a queue."""
+    await set_pace(harness)
+    return await sent_to_members(harness)
+
+
 async def mail_sent(harness: Harness) -> Journey:
     handle = await leave_cart(harness)
     await harness.skip(handle, minutes=30)

@@ -25,6 +25,7 @@ OF_PROMETHEUS = {"up"}
 SHOWN_AT_ZERO = {
     "sojourn_journeys_active",
     "sojourn_operations_failing",
+    "sojourn_provider_circuits_open",
     "sojourn_database_pool_waiting",
     "sojourn_database_pool_connections_in_use",
 }

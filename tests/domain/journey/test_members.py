@@ -162,6 +162,7 @@ FACTS = PageFacts(
     campaign_state="running",
     held_at=None,
     rules=[CapRule("daily", limit=1, window=86_400)],
+    broken=[],
     registry_revision=1,
 )
 
@@ -174,6 +175,7 @@ def member(number: int, *, is_decided: bool = False, **changed: Any) -> MemberFa
         "suppressed": {},
         "refused_addresses": {},
         "ledger": [],
+        "bucket": UUID(int=number),
     }
     return MemberFacts(profile_id=UUID(int=number), is_decided=is_decided, **{**facts, **changed})
 

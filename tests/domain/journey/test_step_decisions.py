@@ -92,6 +92,8 @@ def gate_facts(**known: Any) -> GateFacts:
         "held_at": None,
         "rules": [],
         "ledger": [],
+        "bucket": PERSON,
+        "broken": [],
     }
     return GateFacts(**{**PERSON_FACTS, **more, **known})
 

@@ -27,6 +27,7 @@ from domain.sending.policy import (
     Request,
     find_objection,
 )
+from domain.sending.routes import DayFull, NoProvider, SenderChoice
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -64,7 +65,8 @@ def decide(known: Facts) -> GateDecision:
     journey = JourneyFacts(
         known["journey_state"], known["ended_by"], known["campaign_state"], known["overdue"], known["held_at"]
     )
-    of_recipient = {name: known[name] for name in ("window", "zone", "rules", "ledger")}
+    known = {"sender": None, **known}
+    of_recipient = {name: known[name] for name in ("window", "zone", "rules", "ledger", "sender")}
     request = Request("m1", known["step"], NOON, known["at"], known["ends_at"])
     return policy.decide(request, journey, known["recipient"], **of_recipient)
 
@@ -123,6 +125,14 @@ def capped(known: Facts) -> None:
     known.update(rules=[ONE_A_MINUTE], ledger=[CountedMessage(known["at"], "email", "marketing")])
 
 
+def warm_up(known: Facts) -> None:
+    known.update(sender=DayFull("new", NOON + timedelta(hours=12)))
+
+
+def no_provider(known: Facts) -> None:
+    known.update(sender=NoProvider())
+
+
 Obstacle = Callable[[Facts], None]
 IN_ORDER: list[Obstacle] = [
     journey_ended,
@@ -138,6 +148,8 @@ IN_ORDER: list[Obstacle] = [
     on_hold,
     send_window,
     capped,
+    warm_up,
+    no_provider,
 ]
 # The others are named like them.
 REASONS: list[RefusalReason] = [reason for reason in get_args(RefusalReason) if reason != "journey_ended"]
@@ -179,6 +191,8 @@ DATA: dict[Obstacle, dict[str, Any]] = {
         "on_capped": "skip",
         "timezone": "Europe/London",
     },
+    warm_up: {"provider": "new", "opens_at": datetime(2026, 11, 2, 9, tzinfo=UTC), "timezone": "Europe/London"},
+    no_provider: {"channel": "email"},
 }
 
 
@@ -193,11 +207,28 @@ def test_each_obstacle_alone_with_its_data(obstacle: Obstacle) -> None:
     assert decide(known) == GateDecision(ANSWERS[obstacle], DATA[obstacle])
 
 
+def test_a_message_that_outlives_the_day_waits_for_the_next_one() -> None:
+    full = DayFull("new", NOON + timedelta(minutes=30))
+    decision = decide({**facts(), "sender": full})
+    assert decision.answer == Deferred(full.until, "warm_up")
+    assert decision.data == {"until": full.until, "timezone": "Europe/London", "provider": "new"}
+
+
+def test_the_grant_names_a_provider_whose_sends_have_a_queue() -> None:
+    for sender, granted in (
+        (SenderChoice("a"), Granted("m1")),
+        (SenderChoice("b", is_paced=True), Granted("m1", "b")),
+    ):
+        assert decide({**facts(), "sender": sender}).answer == granted
+
+
 def test_of_any_obstacles_the_first_in_order_is_the_reason() -> None:
     for size in range(1, len(IN_ORDER) + 1):
         for chosen in combinations(IN_ORDER, size):
             if campaign_paused in chosen and campaign_not_running in chosen:
                 continue  # a campaign has one state
+            if warm_up in chosen and no_provider in chosen:
+                continue  # nothing is full where nothing is
             known = facts()
             # Being late comes first: what the others say depends on the instant.
             for obstacle in sorted(chosen, key=lambda obstacle: obstacle is not expired):

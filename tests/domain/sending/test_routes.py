@@ -1,12 +1,24 @@
 """Which provider takes a message: by channel and category, weight, circuit and day."""
 
 from collections import Counter
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from domain.sending.routes import DailyLimit, DeployedProviders, ProviderRule, RouteRule, SenderChoice, WarmUp
+from domain.sending.routes import (
+    DailyLimit,
+    DayFull,
+    DeployedProviders,
+    NoProvider,
+    ProviderRule,
+    RouteRule,
+    SenderChoice,
+    SenderChoices,
+    WarmUp,
+)
 
-DAY = date(2026, 12, 3)
+ZONE = ZoneInfo("America/New_York")
+DAY, AT = date(2026, 12, 3), datetime(2026, 12, 3, 23, tzinfo=ZONE)
 RULES = (
     ProviderRule("a", "smtp", "email", {"host": "a.example.com"}),
     ProviderRule("b", "smtp", "email", {"host": "b.example.com"}, per_second=5),
@@ -15,8 +27,14 @@ RULES = (
 ORDER = RouteRule("email", ("a", "b"))
 
 
+def choices(
+    deployed: DeployedProviders, category: str = "news", bucket: str = "p", broken: tuple[str, ...] = ()
+) -> SenderChoices:
+    return deployed.choices("email", category, bucket=bucket, broken=broken, at=AT, zone=ZONE)
+
+
 def names(deployed: DeployedProviders, category: str = "news", bucket: str = "p", broken: tuple[str, ...] = ()) -> str:
-    return "".join(one.provider for one in deployed.choices("email", category, bucket=bucket, broken=broken, day=DAY))
+    return "".join(one.provider for one in choices(deployed, category, bucket, broken).choices)
 
 
 def test_the_first_route_of_channel_and_category_holds() -> None:
@@ -27,7 +45,8 @@ def test_the_first_route_of_channel_and_category_holds() -> None:
 def test_without_a_route_the_only_provider_takes_all() -> None:
     assert names(DeployedProviders(RULES[:1])) == "a"
     assert names(DeployedProviders()) == "smtp"
-    assert DeployedProviders().choices("pager", "news", bucket="p", broken=(), day=DAY) == ()
+    found = DeployedProviders().choices("pager", "news", bucket="p", broken=(), at=AT, zone=ZONE)
+    assert found.pick("news", is_full=False) == NoProvider()
 
 
 def test_weights_share_people_and_each_keeps_a_sender() -> None:
@@ -48,7 +67,32 @@ def test_open_circuits_come_last() -> None:
 def test_a_choice_has_its_pace_and_the_limit_of_the_day() -> None:
     warm_up = WarmUp("b", date(2026, 12, 2), (200, 500))
     deployed = DeployedProviders((*RULES, RouteRule("email", ("b", "a"), warm_up=warm_up)))
-    [limited, other] = deployed.choices("email", "news", bucket="p", broken=(), day=DAY)
+    found = choices(deployed)
+    limited, other = found.choices
     assert limited == SenderChoice("b", is_paced=True, daily_limit=DailyLimit(DAY, 500))
     assert other == SenderChoice("a")
+    assert (found.pick("news", is_full=False), found.pick("news", is_full=True)) == (limited, other)
     assert [warm_up.limit(date(2026, 12, day)) for day in (1, 2, 3, 4)] == [0, 200, 500, None]
+
+
+def test_a_full_day_lets_messages_wait_for_the_next_one_but_for_transactional_ones() -> None:
+    warm_up = WarmUp("b", date(2026, 12, 2), (200, 500))
+    found = choices(DeployedProviders((*RULES, RouteRule("email", ("b",), warm_up=warm_up))))
+    midnight = datetime(2026, 12, 4, tzinfo=ZONE)
+    assert found.pick("news", is_full=True) == DayFull("b", midnight)
+    assert found.pick("transactional", is_full=True) == SenderChoice("b", is_paced=True)
+
+
+def test_the_day_is_that_of_the_deployment() -> None:
+    """Before the first day the provider takes none."""
+    warm_up = WarmUp("b", date(2026, 12, 4), (200,))
+    deployed = DeployedProviders((*RULES, RouteRule("email", ("b",), warm_up=warm_up)))
+    assert choices(deployed).pick("news", is_full=False) == DayFull("b", datetime(2026, 12, 4, tzinfo=ZONE))
+
+
+def test_an_alternative_takes_messages_for_certain() -> None:
+    warm_up = WarmUp("b", date(2026, 12, 2), (200,))
+    deployed = DeployedProviders((*RULES, RouteRule("email", ("a", "b"), warm_up=warm_up)))
+    assert not deployed.has_alternative("email", "news", "a", broken=("a",))
+    assert deployed.has_alternative("email", "news", "b", broken=("b",))
+    assert not deployed.has_alternative("email", "news", "b", broken=("a", "b"))

@@ -1,0 +1,71 @@
+"""Choose the providers of granted messages, within the limits of their warm-up."""
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from application.catalogue import Catalogue
+from domain.campaign.plan import Message, Plan
+from domain.journey.member_decisions import PageDecision, PageSenders
+from domain.journey.requests import AuthorizeRequest, MembersRequest
+from domain.journey.step_decisions import StepDecision
+from domain.journey.step_facts import GateFacts, PageFacts
+from domain.sending.policy import Answer
+from domain.sending.routes import SenderChoice, SenderPick
+from store import warm_up
+from store.database import Connection
+
+
+async def decide_with_sender(
+    connection: Connection,
+    catalogue: Catalogue,
+    request: AuthorizeRequest,
+    plan: Plan,
+    facts: GateFacts,
+    timezone: str,
+    decide: Callable[[SenderPick | None], StepDecision[Answer]],
+) -> StepDecision[Answer]:
+    """Decide by the preferred provider; once more without it if its day is full."""
+    step = plan.node(request.step)
+    if not isinstance(step, Message):
+        return decide(None)
+    deployed = await catalogue.providers_at(connection, facts.registry_revision)
+    choices = deployed.choices(
+        step.channel,
+        step.category,
+        bucket=str(facts.bucket),
+        broken=facts.broken,
+        at=request.at,
+        zone=ZoneInfo(timezone),
+    )
+    sender = choices.pick(step.category, is_full=False)
+    decision = decide(sender)
+    if decision.reservation is None or not isinstance(sender, SenderChoice) or sender.daily_limit is None:
+        return decision
+    place = request.message_id.int
+    if await warm_up.take(connection, sender.provider, sender.daily_limit, place):
+        return decision
+    return decide(choices.pick(step.category, is_full=True))
+
+
+async def decide_page_with_senders(
+    connection: Connection,
+    catalogue: Catalogue,
+    request: MembersRequest,
+    facts: PageFacts,
+    timezone: str,
+    decide: Callable[[PageSenders], PageDecision],
+) -> PageDecision:
+    """Decide about a page; once more if the day of a provider has less room."""
+    deployed = await catalogue.providers_at(connection, facts.registry_revision)
+    senders = PageSenders(deployed, facts.broken, request.at, ZoneInfo(timezone))
+    decision = decide(senders)
+    if not decision.limited:
+        return decision
+    first = decision.limited[0]
+    if first.daily_limit is None:
+        return decision
+    wanted = len(decision.limited)
+    room = await warm_up.take_many(connection, first.provider, first.daily_limit, wanted)
+    if room == wanted:
+        return decision
+    return decide(PageSenders(deployed, facts.broken, request.at, ZoneInfo(timezone), room))
