@@ -1,4 +1,4 @@
-"""The circuits of providers, shared by all workers; without failures there is no row."""
+"""The circuits of providers, shared by all workers: a row for each with failures."""
 
 from typing import Any, Final
 
@@ -30,7 +30,9 @@ class CircuitRow(Struct, frozen=True):
     detail: str
 
 
-async def record_failure(connection: Connection, provider: str, health: ProviderHealth, reason: str, detail: str) -> bool:
+async def record_failure(
+    connection: Connection, provider: str, health: ProviderHealth, reason: str, detail: str
+) -> bool:
     """Count a failure; return whether it has opened the circuit."""
     await connection.execute(
         "INSERT INTO provider_circuits (provider, reason, detail) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
