@@ -6,13 +6,16 @@ Asserted by the order in which things come through. For what comes before it see
 import asyncio
 from uuid import uuid4
 
+import pytest
+
 import worker
 from application.catalogue import Catalogue
 from runtime.relay import Relay
 from tests.harness import MAIL, PATIENCE, looks, open_harness
+from tests.proofs import rounds
 from tests.servers import TemporalServer
 
-FLOOD, FEW = 160, 5
+FLOOD, FEW = rounds(90, 160), 5
 
 
 def campaign(key: str) -> str:
@@ -24,6 +27,7 @@ steps: [{{id: note, send: {{channel: email, template: note}}}}]
 """
 
 
+@pytest.mark.prove
 async def test_a_few_journeys_get_through_while_another_campaign_floods(
     database_url: str, temporal: TemporalServer
 ) -> None:

@@ -11,9 +11,10 @@ from channels.bulkhead import MAX_WAITING, MAX_WAITING_IF_SILENT
 from tests.channels.servers import Receiver, answer, listening
 from tests.harness import MAIL, PATIENCE, Harness, looks, open_harness
 from tests.processes import worker_process
+from tests.proofs import rounds
 from tests.servers import TemporalServer
 
-DUE = 120
+DUE = rounds(80, 120)
 OTHERS = 10
 # Connections to the database, Temporal and the mail server, and what a process has open anyhow.
 FILES_BESIDES = 60
@@ -36,6 +37,7 @@ class Silence:
             self.waiting -= 1
 
 
+@pytest.mark.prove
 @pytest.mark.takes_long
 async def test_hundreds_of_messages_to_dead_receivers_hold_up_nobody_else(
     database_url: str, temporal: TemporalServer

@@ -10,8 +10,8 @@ from tests.harness import Harness
 from tests.proofs import rounds
 
 # People in the area, and how many warnings are waited for.
-PEOPLE, WARNED = rounds(60, 100_000), rounds(60, 1_000)
-OUTSIDE = 40
+PEOPLE, WARNED = rounds(24, 100_000), rounds(24, 1_000)
+OUTSIDE = rounds(16, 40)
 FIRST_MESSAGE_SECONDS = 30
 
 WARNING = """
