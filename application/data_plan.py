@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from domain.campaign.rules import Rules
 from domain.data_plan.declared import DeclaredEvents, Violation
-from domain.data_plan.never_seen import ReportedName, never_seen_traits, never_seen_warnings
+from domain.data_plan.never_seen import ReportedName, iter_named, never_seen_traits, never_seen_warnings
 from domain.data_plan.seen import MAX_NAMES, SeenEvent, SeenKey, add_event, key_of, rest_of
 from domain.deployment_documents import DECLARED_EVENTS
-from domain.document.yaml_source import YamlSource
+from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import Problem
+from domain.people.computed_document import NamedTrait
 from domain.people.derived_events import TRAIT_PREFIX
 from domain.people.segment_document import CheckedSegment
 from domain.people.segments.references import list_traits
@@ -94,6 +95,29 @@ async def find_never_seen(connection: Connection, source: YamlSource, together: 
 
     Steps of the campaigns in `together` report names as well.
     """
+    return await _warn_of_unseen(connection, source, iter_named(source.data), together)
+
+
+async def find_unseen_of_traits(
+    connection: Connection, traits: Sequence[NamedTrait], text: str, file: str
+) -> list[Problem]:
+    """Warn about names in a document of computed traits that were never reported."""
+    named: list[tuple[Path, ReportedName]] = [
+        (("computed", trait.key, trait.rule.function), (selector.type, selector.name))
+        for trait in traits
+        for selector in trait.rule.events
+        if selector.type is not None and selector.name is not None
+    ]
+    together = (await campaigns.latest_rules(connection)).values()
+    return await _warn_of_unseen(connection, read(text, file), named, together)
+
+
+async def _warn_of_unseen(
+    connection: Connection,
+    source: YamlSource,
+    named: Iterable[tuple[Path, ReportedName]],
+    together: Iterable[Rules],
+) -> list[Problem]:
     since = connection.clock.now() - timedelta(days=RECENT_DAYS - 1)
     reported = await seen.count_recent(connection, since)
     if not reported:
@@ -108,7 +132,7 @@ async def find_never_seen(connection: Connection, source: YamlSource, together: 
         if event.name is not None
     }
     crowded = await seen.find_crowded(connection)
-    return never_seen_warnings(source, reported, known, crowded, RECENT_DAYS)
+    return never_seen_warnings(source, named, reported, known, crowded, RECENT_DAYS)
 
 
 async def find_unknown_traits(connection: Connection, checked: Sequence[CheckedSegment]) -> list[Problem]:

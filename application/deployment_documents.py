@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from application.computed_traits import apply_traits, describe_traits
+from application.data_plan import find_unseen_of_traits
 from application.documents import Documents
 from application.lifecycle import apply_stages, check_stages, describe_stages
 from application.places import apply_places
@@ -46,7 +47,8 @@ _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaita
 _CHECKS: Final[Mapping[str, Callable[[Connection, str, str], Awaitable[None]]]] = {LIFECYCLE.name: check_stages}
 # Warnings about valid rules, by the text and the file's name.
 _WARNINGS: Final[Mapping[str, Callable[[Connection, Sequence[Any], str, str], Awaitable[list[Problem]]]]] = {
-    RFM.name: warn_of_rfm
+    COMPUTED.name: find_unseen_of_traits,
+    RFM.name: warn_of_rfm,
 }
 # Facts of the deployment about rules, by their names.
 _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {

@@ -21,12 +21,13 @@ _VALUES: Final = frozenset({"properties", "update_profile", "emit_event"})
 
 def never_seen_warnings(
     source: YamlSource,
+    named: Iterable[tuple[Path, ReportedName]],
     reported: Mapping[ReportedName, int],
     known: Collection[ReportedName],
     crowded: Collection[str],
     days: int,
 ) -> list[Problem]:
-    """Warn about names that nothing has reported.
+    """Warn about `named` names that nothing has reported, each with its path.
 
     `reported` are all names that were reported, each with its number in the last `days`. `known` names need no report:
     they are declared, or steps of campaigns report them. `crowded` types, which have more names than are kept, are left
@@ -36,7 +37,7 @@ def never_seen_warnings(
         return []
     return [
         _describe_name(source, path, name, reported, days)
-        for path, name in _iter_named(source.data)
+        for path, name in named
         if name not in reported and name not in known and name[0] not in crowded and not is_reaction(name[1])
     ]
 
@@ -74,7 +75,8 @@ def _describe_name(
     return source.problem(path, said, "It takes effect once it is; `sojourn events seen` shows those that are")
 
 
-def _iter_named(value: Any, path: Path = ()) -> Iterator[tuple[Path, ReportedName]]:
+def iter_named(value: Any, path: Path = ()) -> Iterator[tuple[Path, ReportedName]]:
+    """Iterate over the names under the keys of triggers, with their paths."""
     match value:
         case dict():
             for key, item in value.items():
@@ -84,7 +86,7 @@ def _iter_named(value: Any, path: Path = ()) -> Iterator[tuple[Path, ReportedNam
                 if type is not None and isinstance(item, str) and item != ANY:
                     yield (*path, key), (type, item)
                 else:
-                    yield from _iter_named(item, (*path, key))
+                    yield from iter_named(item, (*path, key))
         case list():
             for index, item in enumerate(value):
-                yield from _iter_named(item, (*path, index))
+                yield from iter_named(item, (*path, index))

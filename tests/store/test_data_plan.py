@@ -10,14 +10,16 @@ import pytest
 from application.catalogue import Catalogue
 from application.consumers import consume_page
 from application.data_plan import DataPlan, DataPlanConsumer, find_never_seen
+from application.deployment_documents import DeploymentDocuments
 from application.ingest import Ingest
 from domain.data_plan.events_document import parse_events
 from domain.data_plan.seen import MAX_NAMES
-from domain.deployment_documents import DECLARED_EVENTS
+from domain.deployment_documents import COMPUTED, DECLARED_EVENTS
 from domain.document.yaml_source import read
 from domain.tracking.event import Event
 from store import documents, seen, violations
 from store.database import Database
+from tests.engine.computed_harness import CHECKS
 from tests.harness import PATIENCE
 
 NOW = datetime.now(UTC)
@@ -132,4 +134,33 @@ async def test_a_campaign_is_warned_about_names_that_were_never_reported(databas
     assert [one.suggestion for one in found] == [
         "Did you mean `Order Completed`, 2 times in 7 days?",
         "It takes effect once it is; `sojourn events seen` shows those that are",
+    ]
+
+
+COUNTED = """\
+computed:
+  orders: {count: Order Complete}
+  path: {sequence: [Cart Viewed, Order Completed], within: 1d}
+  seen: {last: {page: Cart Viewed}}
+  active: {any: '*', within: 7d}
+"""
+
+
+async def test_a_computed_trait_of_names_never_reported_is_warned_of(database: Database) -> None:
+    async def warnings() -> list[tuple[int, str, str, str]]:
+        plan = await DeploymentDocuments(database, CHECKS).plan(COMPUTED, COUNTED, "computed.yaml")
+        return [(one.line, one.path, one.message, one.suggestion) for one in plan.warnings]
+
+    # Nothing was ever reported: there is nothing to compare with.
+    assert await warnings() == []
+    await ingest(database, [event("Order Completed"), event("Cart Viewed")])
+    await consume(database, 2)
+    found = await warnings()
+    assert [(line, path, said) for line, path, said, _ in found] == [
+        (2, "computed.orders.count", "the event `Order Complete` was never reported"),
+        (4, "computed.seen.last", "the page `Cart Viewed` was never reported"),
+    ]
+    assert [remedy.split(",")[0] for *_, remedy in found] == [
+        "Did you mean `Order Completed`",
+        "Did you mean the event of this name",
     ]

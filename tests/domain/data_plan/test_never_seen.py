@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from domain.data_plan.never_seen import ReportedName, never_seen_warnings
+from domain.data_plan.never_seen import ReportedName, iter_named, never_seen_warnings
 from domain.document.yaml_source import read
 
 REPORTED: Mapping[ReportedName, int] = {
@@ -20,7 +20,8 @@ def warnings(
     known: Collection[ReportedName] = (),
     crowded: Collection[str] = (),
 ) -> list[str]:
-    found = never_seen_warnings(read(text, "cart.yaml"), reported, known, crowded, 7)
+    source = read(text, "cart.yaml")
+    found = never_seen_warnings(source, iter_named(source.data), reported, known, crowded, 7)
     return [str(one) for one in found]
 
 
