@@ -1,9 +1,7 @@
 """The codec server, by the contract of the Temporal UI: payloads as JSON, CORS for one origin, and who may ask."""
 
-import asyncio
 import base64
 import os
-import sys
 from typing import Any
 
 import httpx
@@ -16,8 +14,8 @@ from domain.deployment.secrets import read_payload_keys
 from runtime.embedded.ports import free_port
 from runtime.encryption import EncryptionCodec
 from tests import generated
+from tests.forks import Fork, fork
 from tests.harness import PATIENCE, looks
-from tests.processes import ROOT
 
 UI = "https://temporal.example.com"
 OLD, NEW = generated.payload_key("2025"), generated.payload_key("2026")
@@ -105,16 +103,10 @@ async def test_a_payload_that_was_changed_is_refused() -> None:
     assert (answer.status_code, answer.text.startswith("a payload was changed")) == (400, True)
 
 
-async def _run(*arguments: str, **variables: str) -> tuple[asyncio.subprocess.Process, int]:
+async def _run(*arguments: str, **variables: str) -> tuple[Fork, int]:
     port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", "codec-server", "--port", str(port), *arguments),
-        cwd=ROOT,
-        env={**os.environ, **{f"SOJOURN_{name}": value for name, value in variables.items()}},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    return process, port
+    environment = {**os.environ, **{f"SOJOURN_{name}": value for name, value in variables.items()}}
+    return await fork("codec-server", "--port", str(port), *arguments, variables=environment), port
 
 
 async def test_beyond_this_machine_the_command_wants_a_key() -> None:
