@@ -16,6 +16,7 @@ from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.clickhouse_sink import ClickHouseSink
+from application.confirmations import Confirmations
 from application.consumers import Consumer
 from application.data_plan import DataPlan, DataPlanConsumer
 from application.deployment_documents import DeploymentDocuments
@@ -29,12 +30,14 @@ from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
 from application.lifecycle import Lifecycle
+from application.links import LinkReader
 from application.merges import Merges
 from application.operations.service import OperationService
 from application.plans import Plans
+from application.preferences import Preferences
 from application.providers import Providers
 from application.readiness import Readiness, readiness
-from application.recipients import Recipients, Unsubscribe
+from application.recipients import Recipients
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
 from application.rfm import Rfm
@@ -46,6 +49,7 @@ from application.segment_previews import SegmentPreviews
 from application.send import Sender
 from application.step_decisions import StepDecisions
 from application.stream import Stream
+from application.unsubscribe import Unsubscribe
 from application.user_changes import UserChanges
 from application.user_imports import UserImports
 from application.users import Users
@@ -54,7 +58,7 @@ from channels.provider_kind import ProviderContext
 from channels.registry import open_provider
 from domain.access import Scope
 from domain.deployment.findings import Away, Reachable
-from domain.people.unsubscribe import mark_of, sign
+from domain.people.links import LinkPurpose, MessageLink, mark_of, sign
 from domain.sending.delivery import ManagedProvider, Unavailable
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.smtp import SmtpModel
@@ -95,6 +99,8 @@ class Services:
     holds: Holds
     merges: Merges
     unsubscribe: Unsubscribe
+    preferences: Preferences
+    confirmations: Confirmations
     explain: Explain
     explain_segment: SegmentExplanations
     segment_previews: SegmentPreviews
@@ -124,6 +130,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         checks = DocumentProcesses()
         catalogue = Catalogue(settings.timezone)
         ingest = Ingest(database, catalogue)
+        links = LinkReader(database, catalogue, ingest, settings.link_secrets)
         yield Services(
             database=database,
             keys=Keys(database, environment_keys(settings)),
@@ -147,7 +154,9 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             recipients=Recipients(database, catalogue),
             holds=Holds(database),
             merges=Merges(database, catalogue),
-            unsubscribe=Unsubscribe(database, ingest, settings.link_secrets),
+            unsubscribe=Unsubscribe(links),
+            preferences=Preferences(links),
+            confirmations=Confirmations(links),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),
             segment_previews=SegmentPreviews(database, catalogue, checks),
@@ -182,9 +191,8 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
     """Open the engine of one worker process."""
     secrets, public_url = settings.link_secrets, settings.public_url.rstrip("/")
 
-    def unsubscribe_url(profile_id: str, channel: str, message_id: str) -> str:
-        token = sign(secrets, profile_id=profile_id, channel=channel, message_id=message_id)
-        return f"{public_url}/unsubscribe/{token}"
+    def link_url(purpose: LinkPurpose, link: MessageLink) -> str:
+        return f"{public_url}/{purpose}/{sign(secrets, purpose, link)}"
 
     async with _database(settings) as database, AsyncExitStack() as stack:
         catalogue = Catalogue(settings.timezone)
@@ -199,7 +207,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             catalogue=catalogue,
             life=CampaignLife(database),
             step_decisions=StepDecisions(database, catalogue, settings.timezone),
-            sender=Sender(database, catalogue, providers, unsubscribe_url, settings.timezone),
+            sender=Sender(database, catalogue, providers, link_url, settings.timezone),
             providers=providers,
             link_mark=mark_of(secrets[0]),
             consumers=consumers,

@@ -41,7 +41,6 @@ from api import (
     segments,
     stream,
     tracking,
-    unsubscribe,
     user_merges,
     user_profiles,
     user_segments,
@@ -53,6 +52,7 @@ from api.cors import Cors
 from api.countries import Countries
 from api.dependencies import EXAMPLE
 from api.limits import RateLimits
+from api.recipient_pages import confirm, preferences, unsubscribe
 from api.request_metrics import RequestMetrics
 from api.tracking_paths import TrackingPaths
 from domain.tracking.identifiers import Placeholders
@@ -93,6 +93,8 @@ _MODULES = (
     stream,
     data_plan,
     unsubscribe,
+    preferences,
+    confirm,
     schemas,
     reference,
     health,

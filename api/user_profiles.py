@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -22,6 +22,7 @@ from domain.access import Scope
 from domain.campaign.schema import SLUG
 from domain.errors import InvalidCursorError, NotFoundError
 from domain.people.operator_changes import OperatorChanges
+from domain.people.topics.subscription import SubscriptionState
 
 router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -162,7 +163,7 @@ class ChannelConsent(ResponseModel):
 class Subscription(ResponseModel):
     is_allowed: bool = Field(description="whether a message about the topic may be sent on the channel")
     refusal: str | None = Field(description="why it may not")
-    state: Literal["subscribed", "confirmed", "unsubscribed"] | None = Field(description="null if nothing was said")
+    state: SubscriptionState | None = Field(description="null if nothing was said")
     given: StatedValue | None = Field(description="what the person has said: true or false")
 
 

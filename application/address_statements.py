@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from application.profile_history import build_change
 from domain.channels.kinds import normalized_addresses
-from domain.people.consent import OPT_OUT, SUPPRESSION, AddressRefusal
-from domain.people.profile_state import Source
+from domain.people.consent import SUPPRESSION, AddressRefusal
+from domain.people.profile_state import Proof, Source
 from domain.people.registers import Registers, Stamp, is_set, stamp
 from store import addresses, marked_people
 from store.addresses import Address
@@ -19,7 +19,7 @@ from store.profiles import Profile
 
 
 class AddressStatement(Struct, frozen=True):
-    """Why an address refuses OPT_OUT or SUPPRESSION; `profile_id` has the history."""
+    """Why an address refuses messages; `profile_id` has the history."""
 
     profile_id: UUID
     address: Address
@@ -45,22 +45,27 @@ class AddressSuppression(Struct, frozen=True):
         return AddressStatement(profile_id, (self.channel, self.address), SUPPRESSION, self.reason, said, source)
 
 
-class OptOut(Struct, frozen=True):
-    """The use of an unsubscribe link, which binds the address and the profile.
+class LinkStatement(Struct, frozen=True):
+    """The use of a link, which binds the address that it was sent to and the profile.
 
-    `address` is the message's, normalised; None on a channel without addresses. `reason` is that of the address.
+    `address` is the message's, normalised; None on a channel without addresses. `refusals` are those of the address:
+    the reasons, or None to lift one. `proof` is that of the consents.
     """
 
     channel: str
     address: str | None
-    reason: str = "unsubscribed by link"
+    refusals: Mapping[AddressRefusal, str | None]
+    proof: Proof | None = None
 
     def statements(self, profile_id: UUID, source: Source) -> list[AddressStatement]:
         """Return the statements of the link about the address."""
         if self.address is None:
             return []
         said = stamp(source.at, source.id, source.label)
-        return [AddressStatement(profile_id, (self.channel, self.address), OPT_OUT, self.reason, said, source)]
+        return [
+            AddressStatement(profile_id, (self.channel, self.address), kind, why, said, source)
+            for kind, why in self.refusals.items()
+        ]
 
 
 async def lock_addresses(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from psycopg.errors import DeadlockDetected, UniqueViolation
 
-from application.address_statements import OptOut
+from application.address_statements import LinkStatement
 from application.catalogue import Catalogue
 from application.holds import end_holds_by_events
 from application.identity_locks import IdentityMovedError
@@ -67,12 +67,12 @@ class Ingest:
         received_at: datetime,
         unrecorded: Unrecorded = ALL_RECORDED,
         places: Sequence[int] | None = None,
-        opt_out: OptOut | None = None,
+        by_link: LinkStatement | None = None,
     ) -> IngestResult:
         """Store events, with their effects and the rejects of their request.
 
-        `places` are those of the events in their request, which may have had rejects or repetitions. `opt_out` is the
-        use of an unsubscribe link, which the batch reports.
+        `places` are those of the events in their request, which may have had rejects or repetitions. `by_link` is the
+        use of a link, which the batch reports.
 
         More work than fits into one transaction is done in parts, in order. Raises psycopg.OperationalError if the
         database is away; then neither the current part nor later ones are stored.
@@ -83,7 +83,7 @@ class Ingest:
         while True:
             taken = _take_within_traits(batch[first : first + number])
             places_taken = places[first : first + len(taken)]
-            part = BatchPart(taken, places_taken, rejects, unrecorded, received_at, opt_out)
+            part = BatchPart(taken, places_taken, rejects, unrecorded, received_at, by_link)
             try:
                 result = await self._ingest_part(part)
             except TooMuchWork as too_much:
@@ -164,10 +164,12 @@ class Ingest:
             traits,
             segments,
             received_at,
-            part.opt_out,
+            part.by_link,
             part.suppressions,
         )
-        linked = await link_people(connection, people, claim.identities, statements, listeners, traits, received_at)
+        linked = await link_people(
+            connection, people, claim.identities, statements, listeners, traits, segments.topics, received_at
+        )
         await events.insert(connection, people.stored, received_at)
         effects = await apply_effects(connection, people, statements, linked, claim, received_at)
         left_out, more = await record_effects(connection, self._catalogue, claim, part, people, effects)

@@ -18,6 +18,7 @@ from domain.journey.listeners import Listeners
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.identity import Identity, Known, Resolution, resolve
 from domain.people.identity_sources import identity_sources, merge_sources
+from domain.people.topics.deployed import DeployedTopics
 from domain.tracking.event import Event, Trust
 from store import journeys, outbox, profiles
 from store.database import Connection
@@ -59,6 +60,7 @@ async def link_people(
     statements: PartStatements,
     listeners: Listeners,
     traits: DeployedTraits,
+    topics: DeployedTopics,
     received_at: datetime,
 ) -> PeopleMerge:
     """Create people, and link and merge their ids; return the changes.
@@ -87,7 +89,7 @@ async def link_people(
             await outbox.append(connection, [routing.exit_message(workflow_id, "merged") for workflow_id in doubled])
         people = await locked.get()
         watched = listeners.watched_traits
-        merge = await merge_people(connection, merged, people, merges, traits, watched, received_at)
+        merge = await merge_people(connection, merged, people, merges, traits, watched, received_at, topics)
         if listeners.of_accounts:
             await hand_over_of_strangers(connection, merged.values())
         linked = PeopleMerge(linked.history + merge.history, merge.refusals, merge.changes)

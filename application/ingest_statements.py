@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application.accounts import account_statements
-from application.address_statements import AddressStatement, AddressSuppression, OptOut
+from application.address_statements import AddressStatement, AddressSuppression, LinkStatement
 from domain.journey.listeners import Listeners
 from domain.people.accounts import AccountStatement
 from domain.people.computed.deployed import DeployedTraits
@@ -46,17 +46,17 @@ def read_statements(
     traits: DeployedTraits,
     segments: DeployedSegments,
     received_at: datetime,
-    opt_out: OptOut | None,
+    by_link: LinkStatement | None,
     suppressions: Mapping[UUID, AddressSuppression],
 ) -> PartStatements:
-    """Read the statements of events in order. `opt_out` is what the first reports."""
+    """Read the statements of events in order. `by_link` is what the first reports."""
     heard = {entry.event.id for entry in effective if listeners.hears(entry.event)}
-    said = _statements(effective, heard, received_at, opt_out)
+    said = _statements(effective, heard, received_at, by_link)
     counted = {entry.profile_id for entry in effective if traits.following.hears(entry.event)}
     of_accounts = account_statements(effective, received_at)
     touched = {entry.profile_id for entry in effective if heard and entry.event.id in heard} | said.keys() | counted
     touched |= {statement.profile_id for statement in of_accounts}
-    of_addresses = _opt_out_statements(effective[0], opt_out) if opt_out else []
+    of_addresses = _link_statements(effective[0], by_link) if by_link else []
     for one in effective if suppressions else ():
         if (suppression := suppressions.get(one.event.id)) is not None:
             of_addresses.append(suppression.statement(one.profile_id, event_source(one.event)))
@@ -69,7 +69,7 @@ def read_statements(
 
 
 def _statements(
-    effective: Sequence[StoredEvent], heard: Collection[UUID], received_at: datetime, opt_out: OptOut | None
+    effective: Sequence[StoredEvent], heard: Collection[UUID], received_at: datetime, by_link: LinkStatement | None
 ) -> dict[UUID, list[Statement]]:
     """Return the statements of a batch by profile, in order; `heard` have listeners.
 
@@ -80,7 +80,7 @@ def _statements(
     for one in effective:
         event = one.event
         is_folded = event.type == "identify" or (heard and event.id in heard)
-        source = _source(event, opt_out)
+        source = _source(event, by_link)
         statements = location_of(event, source, received_at)
         if not (is_folded or event.claims or statements):
             continue
@@ -92,10 +92,10 @@ def _statements(
     return said
 
 
-def _opt_out_statements(reported: StoredEvent, opt_out: OptOut) -> list[AddressStatement]:
-    return opt_out.statements(reported.profile_id, _source(reported.event, opt_out))
+def _link_statements(reported: StoredEvent, by_link: LinkStatement) -> list[AddressStatement]:
+    return by_link.statements(reported.profile_id, _source(reported.event, by_link))
 
 
-def _source(event: Event, opt_out: OptOut | None) -> Source:
+def _source(event: Event, by_link: LinkStatement | None) -> Source:
     source = event_source(event)
-    return source if opt_out is None else replace(source, kind="link", name="")
+    return source if by_link is None else replace(source, kind="link", name="", proof=by_link.proof)

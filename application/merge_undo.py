@@ -87,7 +87,7 @@ async def undo_merge(
         connection, [build_identity_change(target_id, "separated", merge.source_id, source), *separated]
     )
     reported = [
-        *value_changes(person, changes),
+        *value_changes(person, changes, segments.topics),
         *list_changes(before[target_id], after[target_id], source, traits),
     ]
     cause = Cause(uuid7(), person.user_id, None, now)

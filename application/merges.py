@@ -135,8 +135,9 @@ async def _merge(
     if ended := await journeys.end_doubles(connection, merged, source.at):
         await outbox.append(connection, [routing.exit_message(workflow_id, "merged") for workflow_id in ended])
     watched = (await catalogue.listeners(connection)).watched_traits
+    topics = (await catalogue.load_segments(connection)).topics
     result = await merge_people(
-        connection, merged, people, {source_id: source}, traits, watched, source.at, is_reversible=True
+        connection, merged, people, {source_id: source}, traits, watched, source.at, topics, is_reversible=True
     )
     emptied = await hand_over_of_strangers(connection, [target_id])
     await wake_held(connection, [target_id])

@@ -30,7 +30,7 @@ from domain.people.segments.definition import Memberships
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.stages import LIFECYCLE, stage_segment
 from domain.people.topics.deployed import DeployedTopics
-from domain.people.topics.subscription import PACE, SubscriptionState, list_subscriptions, state_of
+from domain.people.topics.subscription import PACE, SubscriptionState, list_subscriptions
 from store import accounts, journey_lists, people, profile_states, profiles, segments
 from store.database import Connection
 from store.people import ConsentChange, StoredPerson
@@ -61,7 +61,8 @@ class ChannelConsent:
 class SubscriptionView:
     """Whether messages about a topic may go on a channel, and what was stated.
 
-    `state` is subscribed, confirmed or unsubscribed; None if nothing was said. `refusal` explains why none may go.
+    `state` is subscribed, pending, confirmed or unsubscribed; None if nothing was said. `refusal` explains why none may
+    go.
     """
 
     is_allowed: bool
@@ -233,7 +234,7 @@ def _list_subscriptions(
         found.setdefault(ref.topic, {})[ref.channel] = SubscriptionView(
             is_allowed=refusal is None,
             refusal=None if refusal is None else f"{refusal.reason}: {refusal.detail}",
-            state=state_of(person.profile.preferences, ref),
+            state=topics.state_of(person.profile.preferences, ref),
             given=given.get(ref.name),
         )
     return found

@@ -18,6 +18,7 @@ from domain.people.computed.changes import list_changes
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.derived_events import ValueChange, value_changes
 from domain.people.profile_state import ProfileState, Refusal, Source, Statement
+from domain.people.topics.deployed import DeployedTopics
 from store import merges, profiles
 from store.database import Connection, PendingResult
 from store.profile_changes import ProfileChange
@@ -59,17 +60,18 @@ async def merge_people(
     traits: DeployedTraits,
     watched: Collection[str],
     at: datetime,
+    topics: DeployedTopics,
     *,
     is_reversible: bool = False,
 ) -> PeopleMerge:
     """Merge locked profiles into others; return the changes, and traits without room.
 
-    `watched` are the computed traits whose changes are returned, as of the instant `at`. A reversible merge keeps both
-    profiles as they were.
+    `watched` are the computed traits whose changes are returned, as of the instant `at`; `topics` are those in force. A
+    reversible merge keeps both profiles as they were.
     """
     targets = {target: sources[source] for source, target in sorted(merged.items())}
     before = await read_values(connection, targets, traits, watched, at)
-    states, result = await turns.run(_merge_states(merged, people, sources))
+    states, result = await turns.run(_merge_states(merged, people, sources, topics))
     by = {source: sources[source].id for source in merged}
     await merges.record(connection, merged, by, is_reversible=is_reversible)
     await merge_states(connection, merged, traits)
@@ -86,7 +88,7 @@ async def merge_people(
 
 
 def _merge_states(
-    merged: Mapping[UUID, UUID], people: Mapping[UUID, Profile], sources: Mapping[UUID, Source]
+    merged: Mapping[UUID, UUID], people: Mapping[UUID, Profile], sources: Mapping[UUID, Source], topics: DeployedTopics
 ) -> LongWork[tuple[dict[UUID, ProfileState], PeopleMerge]]:
     states: dict[UUID, ProfileState] = {}
     result = PeopleMerge([], [], [])
@@ -96,7 +98,7 @@ def _merge_states(
         states[target] = update.state
         result.history.extend(build_history(target, update))
         result.refusals.extend(update.refusals)
-        changes = value_changes(people[target].with_state(state), update.changes)
+        changes = value_changes(people[target].with_state(state), update.changes, topics)
         result.changes.extend((target, change) for change in changes)
         yield
     return states, result

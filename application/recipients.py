@@ -1,30 +1,25 @@
-"""Suppressions by operators, and unsubscriptions by link."""
+"""Suppressions by operators."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
-from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from application.address_statements import AddressStatement, OptOut
+from application.address_statements import AddressStatement
 from application.catalogue import Catalogue
 from application.derived_events import report_changes
-from application.ingest import Ingest
 from application.people import lock_person
 from application.settled_people import settle_people
 from application.statements import ask_for_people, write_people
 from domain.access import Actor
 from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import NotFoundError
-from domain.people import unsubscribe
 from domain.people.consent import OPT_OUT, SUPPRESSION, topic_opt_out
 from domain.people.derived_events import Cause
 from domain.people.identity import PersonRef
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import stamp
-from domain.tracking.event import SOJOURN_SOURCE, CallType, Event
-from store import audit, campaigns, profile_changes, profiles
+from store import audit, campaigns, profile_changes
 from store.database import Connection, Database
 from store.profiles import Profile
 
@@ -94,62 +89,6 @@ async def set_suppressions(
             await profile_changes.insert(connection, written.history)
     cause = Cause(uuid7(), person.user_id, None if person.user_id else anonymous_id, source.at)
     await report_changes(connection, catalogue, cause, source, written.changes(), settled, judged=[person.id])
-
-
-@dataclass(frozen=True, slots=True)
-class UnsubscribeView:
-    """The channel and campaign of an unsubscribe link."""
-
-    channel: str
-
-
-class Unsubscribe:
-    """One-click unsubscription: an event, so it is on the timeline and ends journeys."""
-
-    def __init__(self, database: Database, ingest: Ingest, link_secrets: Sequence[str]) -> None:
-        self._database = database
-        self._ingest = ingest
-        self._secrets = link_secrets
-
-    async def describe(self, token: str) -> UnsubscribeView:
-        """Describe a link. Raises InvalidLinkError for a foreign token."""
-        return UnsubscribeView(unsubscribe.read(self._secrets, token).channel)
-
-    async def __call__(self, token: str) -> None:
-        """Unsubscribe the person from the channel, once."""
-        link = unsubscribe.read(self._secrets, token)
-        async with self._database.transaction() as connection:
-            recipient = await profiles.recipient(connection, UUID(link.message_id))
-        if recipient is None:
-            raise NotFoundError("the message of this link is no longer known")
-        is_refused = recipient.address is None or recipient.refusals.get(OPT_OUT) is not None
-        if is_refused and recipient.consent_given.get(link.channel) is False:
-            return
-        user_id, anonymous_id = recipient.user_id, recipient.anonymous_id
-        now = self._database.clock.now()
-
-        def event(type: CallType, name: str | None, properties: dict[str, object]) -> Event:
-            # Not derived from the link: a person who consented since may refuse again by the same link.
-            id = uuid7()
-            return Event(
-                id=id,
-                source=SOJOURN_SOURCE,
-                message_id=str(id),
-                type=type,
-                name=name,
-                user_id=user_id,
-                anonymous_id=None if user_id else anonymous_id,
-                properties=properties,
-                context={},
-                timestamp=now,
-            )
-
-        batch = [
-            event("identify", None, {"consent": {link.channel: False}}),
-            event("track", "Unsubscribed", {"channel": link.channel, "message_id": link.message_id}),
-        ]
-        opt_out = OptOut(link.channel, recipient.address)
-        await self._ingest(batch, received_at=now, opt_out=opt_out)
 
 
 def require_channel(channel: str) -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from application.address_statements import AddressSuppression, OptOut
+from application.address_statements import AddressSuppression, LinkStatement
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.ingest_claims import BatchPart
 from domain.long_work import TooMuchWork
+from domain.people.consent import OPT_OUT
 from domain.sending.reports import (
     ProviderReport,
     ReportedMessage,
@@ -81,9 +82,9 @@ class Reports:
             messages = await reported_messages.find(connection, provider, _message_ids(reports))
         for report, message in _pair(reports, messages):
             if (event := build_event(provider, report, message)) is not None:
-                opt_out = OptOut(message.channel, message.address, f"unsubscribed at {provider}")
+                by_link = LinkStatement(message.channel, message.address, {OPT_OUT: f"unsubscribed at {provider}"})
                 refusal = build_refusal(event, message.channel)
-                await self._ingest([refusal, event], received_at=received_at, opt_out=opt_out)
+                await self._ingest([refusal, event], received_at=received_at, by_link=by_link)
 
 
 class _Transaction:

@@ -25,8 +25,10 @@ from domain.journey.position import NextPositions
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.local_time.zones import recipient_zone
+from domain.people.links import LinkPurpose, MessageLink
 from domain.people.surroundings import recipient_locale
 from domain.people.topics.deployed import DeployedTopics
+from domain.people.topics.subscription import read_request
 from domain.sending import claim as sending
 from domain.sending.attempt_outcome import judge_attempt
 from domain.sending.caps import TRANSACTIONAL
@@ -122,7 +124,7 @@ class _NotCompiledError(Exception):
 class Sender:
     """Sends granted messages.
 
-    `unsubscribe_url` makes the link by which a recipient refuses a channel: (profile id, channel, message id) -> URL.
+    `link_url` makes the links by which a recipient unsubscribes, sets preferences and confirms a subscription.
     `timezone` is the deployment's, for recipients without a zone of their own or their campaign's.
     """
 
@@ -131,13 +133,13 @@ class Sender:
         database: Database,
         catalogue: Catalogue,
         providers: ProviderSource,
-        unsubscribe_url: Callable[[str, str, str], str],
+        link_url: Callable[[LinkPurpose, MessageLink], str],
         timezone: str,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._providers = providers
-        self._unsubscribe_url = unsubscribe_url
+        self._link_url = link_url
         self._timezone = timezone
 
     async def send(
@@ -228,6 +230,7 @@ class Sender:
                         claimed,
                         computed=segments.traits.view(claimed.counted, now),
                         judged_stage=segments.stage_of(claimed.memberships),
+                        topic=claimed.category if claimed.category in segments.topics.topics else None,
                     )
                     if version.templates.read_account:
                         entry = stored_event(claimed.entry)
@@ -354,15 +357,13 @@ class Sender:
         by_address: dict[str, Delivery],
     ) -> Delivery | TemplateRenderError:
         """Render the message and hand it over; with several addresses, fill `by_address`."""
-        url = None
-        if claimed.category != TRANSACTIONAL:
-            url = self._unsubscribe_url(str(claimed.profile_id), claimed.channel, str(claimed.id))
+        urls = self._make_links(claimed)
         try:
             async with asyncio.timeout(RENDER_SECONDS):
                 templates = await version.templates.compile()
                 content = await run_in_thread(
                     templates[claimed.template].render,
-                    _variables(claimed, version, url),
+                    _variables(claimed, version, urls),
                     recipient_locale(claimed.traits, claimed.context),
                     self._zone(claimed, version),
                     now,
@@ -371,7 +372,7 @@ class Sender:
             return error
         except TimeoutError:
             return Unavailable("rendering_took_too_long", f"not rendered within {RENDER_SECONDS:.0f} s")
-        message = Outbound(str(claimed.id), content, dated, url)
+        message = Outbound(str(claimed.id), content, dated, urls.get("unsubscribe"), claimed.topic)
         addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
         if isinstance(addresses, Unreachable):
             return Rejected("unreachable", addresses.detail)
@@ -382,6 +383,17 @@ class Sender:
         delivered = await asyncio.gather(*(provider.deliver(message, address) for address in left))
         by_address |= dict(zip(left, delivered, strict=True))
         return combine([*settled.values(), *delivered])
+
+    def _make_links(self, claimed: Claimed) -> Mapping[LinkPurpose, str]:
+        """Make the links of a message: to refuse it, or to confirm what it asks."""
+        link = MessageLink(str(claimed.profile_id), claimed.channel, str(claimed.id))
+        if claimed.category != TRANSACTIONAL:
+            purposes: tuple[LinkPurpose, ...] = ("unsubscribe", "preferences")
+            return {purpose: self._link_url(purpose, link) for purpose in purposes}
+        asked = read_request(claimed.entry)
+        if asked is None or asked.channel != claimed.channel:
+            return {}
+        return {"confirm": self._link_url("confirm", replace(link, topic=asked.topic))}
 
 
 async def _compile(templates: Templates) -> None:
@@ -435,7 +447,7 @@ def _saved_reply(delivery: Delivery | TemplateRenderError) -> SavedReply:
     return delivery.saved if isinstance(delivery, Accepted) else SavedReply()
 
 
-def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | None) -> dict[str, Any]:
+def _variables(claimed: Claimed, version: LoadedVersion, urls: Mapping[LinkPurpose, str]) -> dict[str, Any]:
     facts = TemplateFacts(
         user_id=claimed.user_id,
         traits=claimed.traits,
@@ -446,7 +458,9 @@ def _variables(claimed: Claimed, version: LoadedVersion, unsubscribe_url: str | 
         campaign_key=version.key,
         campaign_name=version.name,
         message_id=str(claimed.id),
-        unsubscribe_url=unsubscribe_url,
+        unsubscribe_url=urls.get("unsubscribe"),
+        preferences_url=urls.get("preferences"),
+        confirm_url=urls.get("confirm"),
         saved=claimed.saved,
         computed=claimed.computed,
         stage=claimed.stage,

@@ -52,6 +52,7 @@ class PeopleUpdate:
     history: list[ProfileChange]
     refusals: list[Refusal]
     places: DeployedPlaces
+    topics: DeployedTopics
 
     def changes(self) -> Iterator[tuple[UUID, ValueChange]]:
         """Iterate over the changes of people as rules name them."""
@@ -59,7 +60,7 @@ class PeopleUpdate:
             person = self.before[id]
             for arrival in self.places.find_arrivals(one.changes):
                 yield id, arrival
-            for change in value_changes(person, one.changes):
+            for change in value_changes(person, one.changes, self.topics):
                 yield id, change
 
 
@@ -99,7 +100,7 @@ async def write_people(connection: Connection, pending: PendingStatements) -> Pe
     }
     await wake_who_left(connection, "area", _find_left(people, known, updates, pending.places))
     refusals = [refusal for one in updates.values() for refusal in one.refusals]
-    return PeopleUpdate(people, known, updates, history, refusals, pending.places)
+    return PeopleUpdate(people, known, updates, history, refusals, pending.places, pending.topics)
 
 
 def _find_left(

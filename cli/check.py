@@ -116,7 +116,7 @@ async def _find(given: Mapping[str, Any]) -> "list[DeploymentFinding]":
     from application.readiness import look_at_database
     from cli.unknown_variables import find_unknown_variables
     from domain.deployment.findings import Away, Facts, Reachable, TemporalFacts, find_lacks
-    from domain.people.unsubscribe import mark_of
+    from domain.people.links import mark_of
     from runtime.temporal import CALL_TIMEOUT
     from runtime.temporal_probe import probe_temporal, read_failure
     from settings import DatabaseSettings, MailSettings, Settings, TemporalSettings

@@ -37,7 +37,8 @@ Absence = Literal["gone", "moved"]
 class Claimed(Struct, StagedFields, frozen=True):
     """A message with its journey and its recipient, read under the locks of all three.
 
-    `account_id` is that of an account's journey, of which the recipient may be a member with a role.
+    `account_id` is that of an account's journey, of which the recipient may be a member with a role. `topic` is the
+    category of the message, if it is one.
     """
 
     id: UUID
@@ -82,6 +83,7 @@ class Claimed(Struct, StagedFields, frozen=True):
     computed: Mapping[str, Any] = {}
     judged_stage: str | UnsetType | None = UNSET
     account: AccountView = NO_ACCOUNT
+    topic: str | None = None
 
 
 async def reserve(connection: Connection, reservations: Sequence[Reservation]) -> None:

@@ -35,11 +35,15 @@ def read_content(message: Outbound, recipient: EmailAddress) -> EmailContent:
     if message.unsubscribe_url is not None:
         headers["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    sender = _read_mailbox(content["from"])
+    if message.topic is not None:
+        # RFC 2919: mail programs list, filter and unsubscribe by it.
+        headers["List-Id"] = f"<{message.topic}.{sender.address.ascii_domain}>"
     reply_to = content.get("reply_to")
     if any(_CONTROL.search(value) for value in (content["subject"], *headers.values())):
         raise ValueError("a header holds a control character")
     return EmailContent(
-        sender=_read_mailbox(content["from"]),
+        sender=sender,
         recipient=recipient,
         reply_to=_read_mailbox(reply_to) if reply_to else None,
         subject=content["subject"],

@@ -3,14 +3,14 @@
 from channels.email import mail_format
 from channels.email.content import EmailContent
 from channels.email.mail_format import Mail, NamedAddress
-from domain.people.addresses import EmailAddress, Mailbox
+from domain.people.addresses import Mailbox
 from domain.sending.delivery import Outbound
 
 
 def write_mail(content: EmailContent, message: Outbound) -> bytes:
     """Return a mail with all its headers. Raises ValueError for invalid headers."""
     # The same for every attempt, so that mailboxes that compare it show a repeated message once.
-    message_id = ("Message-ID", f"<{message.message_id}@{_ascii_domain(content.sender.address)}>")
+    message_id = ("Message-ID", f"<{message.message_id}@{content.sender.address.ascii_domain}>")
     mail = Mail(
         subject=content.subject,
         sender=_named_address(content.sender),
@@ -26,7 +26,3 @@ def write_mail(content: EmailContent, message: Outbound) -> bytes:
 
 def _named_address(mailbox: Mailbox) -> NamedAddress:
     return NamedAddress(mailbox.name, mailbox.address.spelling)
-
-
-def _ascii_domain(address: EmailAddress) -> str:
-    return address.spelling.rpartition("@")[2].encode("idna").decode()

@@ -29,6 +29,11 @@ class EmailAddress:
         """The spelling for the SMTP envelope: ASCII if there is one."""
         return self.ascii or self.written
 
+    @property
+    def ascii_domain(self) -> str:
+        """The domain in ASCII."""
+        return self.spelling.rpartition("@")[2].encode("idna").decode()
+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:

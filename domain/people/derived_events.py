@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from domain.people.account_view import account_of
 from domain.people.profile_state import Part, PartChange, Source
-from domain.people.topics.subscription import SubscriptionRef, read_register, state_of
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
+from domain.people.topics.subscription import SubscriptionRef, read_register
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trigger, Trust
 
 STAGE: Final = Trigger("changed", "profile.stage")
@@ -97,7 +98,9 @@ class ConsentingPerson(Protocol):
     def preferences(self) -> Mapping[str, Any]: ...
 
 
-def value_changes(person: ConsentingPerson, changes: Iterable[PartChange]) -> Iterator[ValueChange]:
+def value_changes(
+    person: ConsentingPerson, changes: Iterable[PartChange], topics: DeployedTopics = NO_TOPICS
+) -> Iterator[ValueChange]:
     """Iterate over the changes of a person as rules name them.
 
     A suppression is a refusal: the answer of a channel is true (given), false (refused or suppressed), or null. The
@@ -106,7 +109,7 @@ def value_changes(person: ConsentingPerson, changes: Iterable[PartChange]) -> It
     given: dict[str, bool | None] = dict(person.consent_given)
     refused = dict(person.suppressed)
     changes = list(changes)
-    yield from _subscription_changes(person.preferences, changes)
+    yield from _subscription_changes(person.preferences, changes, topics)
 
     def answer(channel: str) -> bool | None:
         return False if refused.get(channel) is not None else given.get(channel)
@@ -128,7 +131,9 @@ def value_changes(person: ConsentingPerson, changes: Iterable[PartChange]) -> It
         yield ValueChange(trigger, before, after, change.source, change.is_unverified)
 
 
-def _subscription_changes(preferences: Mapping[str, Any], changes: Iterable[PartChange]) -> Iterator[ValueChange]:
+def _subscription_changes(
+    preferences: Mapping[str, Any], changes: Iterable[PartChange], topics: DeployedTopics
+) -> Iterator[ValueChange]:
     """Iterate over the changed subscriptions: a source changes two registers of each."""
     now = dict(preferences)
     grouped: dict[tuple[SubscriptionRef, str], list[PartChange]] = {}
@@ -136,9 +141,9 @@ def _subscription_changes(preferences: Mapping[str, Any], changes: Iterable[Part
         if change.part == "preferences" and (found := read_register(change.name)) is not None:
             grouped.setdefault((found[0], change.source.id), []).append(change)
     for (ref, _), of_source in grouped.items():
-        before = state_of(now, ref)
+        before = topics.state_of(now, ref)
         now |= {change.name: change.after for change in of_source}
-        if (after := state_of(now, ref)) != before:
+        if (after := topics.state_of(now, ref)) != before:
             is_unverified = any(change.is_unverified for change in of_source)
             yield ValueChange(Trigger("consent", ref.name), before, after, of_source[0].source, is_unverified)
 

@@ -15,8 +15,8 @@ from domain.people.topics.subscription import PACE, SubscriptionRef, registers_o
 from domain.tracking.event import OUR_CONTEXT, Event, Trust
 from domain.tracking.traits import CONSENT, TOPICS
 
-# The sources whose subscriptions need no confirmation: an operator vouches for them, and a link was mailed.
-_VOUCHED: Final[frozenset[SourceKind]] = frozenset({"operator", "import", "link"})
+# The sources whose subscriptions need no confirmation: an operator vouches for them.
+_VOUCHED: Final[frozenset[SourceKind]] = frozenset({"operator", "import"})
 # The name of a form, and the version of a wording, are cut to this.
 MAX_PROOF_CHARACTERS: Final = 200
 BEFORE_EVERYTHING = datetime.min.replace(tzinfo=UTC)
@@ -82,7 +82,10 @@ def statements_of(event: Event, source: Source, received_at: datetime) -> list[S
             for topic, by_channel in consent.get(TOPICS, {}).items()
             for channel, is_subscribed in by_channel.items()
             for name, value in registers_of(
-                SubscriptionRef(topic, channel), is_subscribed=is_subscribed, is_confirmed=source.kind in _VOUCHED
+                SubscriptionRef(topic, channel),
+                is_subscribed=is_subscribed,
+                # A link was mailed to the address: the person who follows it reads there.
+                is_confirmed=source.kind in _VOUCHED or event.context.get(OUR_CONTEXT, {}).get("link") == channel,
             )
         ),
         *(

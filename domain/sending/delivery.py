@@ -89,13 +89,15 @@ class Outbound:
     """One rendered message for a provider.
 
     `message_id` is deterministic and doubles as the idempotency key. `content` is what the channel's template rendered.
-    `at` is the same in each attempt. `unsubscribe_url` is set for all but transactional messages.
+    `at` is the same in each attempt. `unsubscribe_url` is set for all but transactional messages, and `topic`
+    for those about one.
     """
 
     message_id: str
     content: Mapping[str, Any]
     at: datetime
     unsubscribe_url: str | None
+    topic: str | None = None
 
 
 class Provider(Protocol):

@@ -22,7 +22,14 @@ from domain.templates.liquid_context import MAX_WORK, Localization, Rendering
 from domain.templates.liquid_nodes import walk_nodes
 from domain.templates.liquid_text import SourceLocation, TemplateRenderError
 from domain.templates.template_sets import TemplateSet
-from domain.templates.variables import ROOTS, UNSUBSCRIBE_URL, TemplateFacts, build_variables
+from domain.templates.variables import (
+    CONFIRM_URL,
+    PREFERENCES_URL,
+    ROOTS,
+    UNSUBSCRIBE_URL,
+    TemplateFacts,
+    build_variables,
+)
 
 # The total work of one document's trials, in units, and the extra work of each rendering and node: about a second. A
 # small mail takes a thousand for a rendering.
@@ -101,6 +108,10 @@ def try_templates(
     return problems, warnings
 
 
+# The links that transactional messages do not have.
+_REFUSING = {UNSUBSCRIBE_URL.name, PREFERENCES_URL.name}
+
+
 class _WorkUsedUpError(Exception):
     """The renderings of a variant have used up their work."""
 
@@ -118,12 +129,14 @@ class _Trial:
     def problems(self) -> Iterator[Problem]:
         """Find the failures that are certain."""
         rendering = Rendering({}, _LOCALIZATION)
-        unknown = frozenset(ROOTS) - ({UNSUBSCRIBE_URL.name} if self._is_transactional else set())
+        unknown = frozenset(ROOTS) - (_REFUSING if self._is_transactional else {CONFIRM_URL.name})
         for text in self._variant.texts():
             for failure in text.failures(rendering, unknown):
                 hint = "No value changes that: repair it there"
-                if UNSUBSCRIBE_URL.name in failure.reason:
-                    hint = "A transactional message cannot be refused: print it within {% if unsubscribe_url %}"
+                if (name := next((one for one in _REFUSING if one in failure.reason), None)) is not None:
+                    hint = f"A transactional message cannot be refused: print it within {{% if {name} %}}"
+                elif CONFIRM_URL.name in failure.reason:
+                    hint = "Write `category: transactional`: a mail that asks for a consent cannot need one"
                 yield failure.place.problem(f"the message fails for everybody: {failure.reason}", hint)
         self._charge(rendering)
 
@@ -195,6 +208,8 @@ class _Trial:
             message_id="sample",
             saved=data["journey"]["saved"],
             unsubscribe_url=None if self._is_transactional else "https://example.com/unsubscribe/sample",
+            preferences_url=None if self._is_transactional else "https://example.com/preferences/sample",
+            confirm_url="https://example.com/confirm/sample" if self._is_transactional else None,
         )
         return Rendering(build_variables(facts), _LOCALIZATION)
 

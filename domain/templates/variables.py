@@ -23,6 +23,8 @@ class TemplateFacts:
     campaign_name: str
     message_id: str
     unsubscribe_url: str | None
+    preferences_url: str | None
+    confirm_url: str | None
     saved: Mapping[str, Any]
     computed: Mapping[str, Any]
     stage: str | None
@@ -61,8 +63,22 @@ UNSUBSCRIBE_URL: Final = TemplateVariable(
     ("unsubscribe_url",),
     "text",
     lambda facts: facts.unsubscribe_url,
-    "the link by which the recipient unsubscribes from the channel",
+    "the link by which the recipient unsubscribes from the topic or the channel",
     "in transactional messages",
+)
+PREFERENCES_URL: Final = TemplateVariable(
+    ("preferences_url",),
+    "text",
+    lambda facts: facts.preferences_url,
+    "the link to the recipient's [preference centre](consent.md#the-preference-centre)",
+    "in transactional messages",
+)
+CONFIRM_URL: Final = TemplateVariable(
+    ("confirm_url",),
+    "text",
+    lambda facts: facts.confirm_url,
+    "the link by which the recipient [confirms a subscription](consent.md#double-opt-in)",
+    "in all messages but transactional ones of a journey that a pending subscription started",
 )
 VARIABLES: Final = (
     TemplateVariable(
@@ -192,6 +208,8 @@ VARIABLES: Final = (
         "the id of the message, the same in each attempt to send it",
     ),
     UNSUBSCRIBE_URL,
+    PREFERENCES_URL,
+    CONFIRM_URL,
 )
 # The top-level names, each with its fields; None for a value or data by itself.
 ROOTS: Final[Mapping[str, frozenset[str] | None]] = {

@@ -9,6 +9,7 @@ from uuid import UUID
 from application.ingest import IngestResult
 from application.keys import Keys
 from application.readiness import Readiness
+from application.unsubscribe import UnsubscribeView
 from domain.access import Actor
 from domain.deployment_documents import DocumentKind
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
@@ -84,11 +85,6 @@ class Timeline:
     items: list[TimelineItem]
     now: list[Any]
     next: str | None
-
-
-@dataclass(frozen=True)
-class UnsubscribeView:
-    channel: str
 
 
 class FakeIngest:
@@ -233,9 +229,10 @@ class FakeUnsubscribe:
             raise NotFoundError("the signature does not match")
         return UnsubscribeView("email")
 
-    async def __call__(self, token: str) -> None:
-        await self.describe(token)
+    async def __call__(self, token: str, *, everything: bool = False) -> UnsubscribeView:
+        view = await self.describe(token)
         self.done.append(token)
+        return view
 
 
 class FakeServices:

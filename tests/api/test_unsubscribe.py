@@ -1,6 +1,7 @@
 import httpx
 import pytest
 
+from application.unsubscribe import UnsubscribeView
 from domain.errors import UnavailableError
 from tests.api.fakes import FakeServices, FakeUnsubscribe
 
@@ -10,7 +11,7 @@ async def test_get_only_asks(anyone: httpx.AsyncClient, services: FakeServices) 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert '<form method="post">' in answer.text
-    assert "no more email messages" in answer.text
+    assert "no more e-mail messages" in answer.text
     assert services.unsubscribe.done == []
 
 
@@ -44,7 +45,7 @@ async def test_the_page_keeps_its_address_to_itself(anyone: httpx.AsyncClient) -
 
 async def test_a_service_away_asks_to_come_again(anyone: httpx.AsyncClient, services: FakeServices) -> None:
     class Away(FakeUnsubscribe):
-        async def __call__(self, token: str) -> None:
+        async def __call__(self, token: str, *, everything: bool = False) -> UnsubscribeView:
             raise UnavailableError("no database")
 
     services.unsubscribe = Away()

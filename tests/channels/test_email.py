@@ -83,6 +83,8 @@ def test_a_long_unsubscribe_header_stays_in_one_piece() -> None:
 
 def test_a_transactional_message_offers_no_unsubscription() -> None:
     assert b"List-Unsubscribe" not in built(replace(MAIL, unsubscribe_url=None))
+    assert b"List-Id" not in built(MAIL)
+    assert b"\r\nList-Id: <newsletter.shop.example.com>\r\n" in built(replace(MAIL, topic="newsletter"))
 
 
 @pytest.mark.parametrize("subject", ["Grüße 😀 " * 40, "x" * 300, "a long story " * 20, "é" * 400])

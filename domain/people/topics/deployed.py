@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from domain.channels.kinds import CHANNELS
-from domain.people.topics.subscription import SubscriptionRef
+from domain.people.topics.subscription import PENDING, SUBSCRIBED, SubscriptionRef, SubscriptionState, state_of
 
 # The meaning of silence: `opt_in` needs a yes, `opt_out` lets it pass.
 Regime = Literal["opt_in", "opt_out"]
@@ -87,6 +87,11 @@ class DeployedTopics:
             if rule.concerns(channel, country) and (reaches_people or channel in rule.channels):
                 return rule.regime
         return "opt_in" if reaches_people else "opt_out"
+
+    def state_of(self, preferences: Mapping[str, Any], ref: SubscriptionRef) -> SubscriptionState | None:
+        """Return the state of a subscription, which waits where it must be confirmed."""
+        state, topic = state_of(preferences, ref), self.topics.get(ref.topic)
+        return PENDING if state == SUBSCRIBED and topic is not None and topic.default == "double" else state
 
     def refs(self) -> list[SubscriptionRef]:
         """Return every topic on each of its channels, as the document orders them."""

@@ -7,9 +7,10 @@ confirmation away, in any order of arrival. A refusal takes both away.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-# The stated answer, and the one that has been confirmed.
-SubscriptionState = Literal["subscribed", "confirmed", "unsubscribed"]
+# The stated answer, one that waits for its confirmation, and one that is confirmed.
+SubscriptionState = Literal["subscribed", "pending", "confirmed", "unsubscribed"]
 SUBSCRIBED: Final = "subscribed"
+PENDING: Final = "pending"
 CONFIRMED: Final = "confirmed"
 UNSUBSCRIBED: Final = "unsubscribed"
 
@@ -65,3 +66,11 @@ def list_subscriptions(preferences: Mapping[str, Any]) -> dict[SubscriptionRef, 
     refs = (found[0] for name in preferences if (found := read_register(name)) is not None)
     states = {ref: state_of(preferences, ref) for ref in sorted(set(refs))}
     return {ref: state for ref, state in states.items() if state is not None}
+
+
+def read_request(entry: Mapping[str, Any]) -> SubscriptionRef | None:
+    """Return the subscription whose change started a journey, as its entry has it."""
+    if entry["type"] != "consent":
+        return None
+    topic, channel = entry["properties"].get("topic"), entry["properties"].get("channel")
+    return SubscriptionRef(topic, channel) if isinstance(topic, str) and isinstance(channel, str) else None

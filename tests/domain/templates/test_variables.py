@@ -20,6 +20,8 @@ FACTS = TemplateFacts(
     campaign_name="Order",
     message_id="m-1",
     unsubscribe_url="https://example.com/u/abc",
+    preferences_url="https://example.com/p/abc",
+    confirm_url="https://example.com/c/abc",
     saved={"score": 7},
     computed={"orders": 3, "last_at": datetime(2026, 11, 1, tzinfo=UTC), "spent": 42.0, "none": None},
     stage="trial",

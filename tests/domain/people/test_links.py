@@ -1,14 +1,34 @@
 import pytest
 
 from domain.errors import InvalidLinkError
-from domain.people.unsubscribe import UnsubscribeLink, mark_of, read, sign
+from domain.people import links
+from domain.people.links import MessageLink, mark_of
 
 LINK = {"profile_id": "0193-ä", "channel": "email", "message_id": "m-1"}
 SECRETS = ["a secret of this deployment"]
 
 
+def sign(secrets: list[str], **link: str) -> str:
+    return links.sign(secrets, "unsubscribe", MessageLink(**link))
+
+
+def read(secrets: list[str], token: str) -> MessageLink:
+    return links.read(secrets, "unsubscribe", token)
+
+
+@pytest.mark.parametrize("purpose", ["preferences", "confirm"])
+def test_a_link_opens_no_page_of_another_purpose(purpose: links.LinkPurpose) -> None:
+    """A leaked unsubscribe link shows no preferences, and confirms nothing."""
+    with pytest.raises(InvalidLinkError):
+        links.read(SECRETS, purpose, sign(SECRETS, **LINK))
+    token = links.sign(SECRETS, purpose, MessageLink(**LINK, topic="news"))
+    assert links.read(SECRETS, purpose, token) == MessageLink(**LINK, topic="news")
+    with pytest.raises(InvalidLinkError):
+        read(SECRETS, token)
+
+
 def test_a_link_says_what_was_signed() -> None:
-    assert read(SECRETS, sign(SECRETS, **LINK)) == UnsubscribeLink("0193-ä", "email", "m-1")
+    assert read(SECRETS, sign(SECRETS, **LINK)) == MessageLink("0193-ä", "email", "m-1")
 
 
 def test_a_link_is_the_same_on_every_attempt_and_fits_into_a_url() -> None:
@@ -34,12 +54,12 @@ OLD = {
 def test_a_token_begins_with_a_letter(link: dict[str, str]) -> None:
     token = sign(SECRETS, **link)
     assert token[0].isalpha()
-    assert read(SECRETS, token) == UnsubscribeLink(**link)
+    assert read(SECRETS, token) == MessageLink(**link)
 
 
 @pytest.mark.parametrize(("token", "link"), OLD.items())
 def test_a_link_of_an_earlier_release_still_works(token: str, link: dict[str, str]) -> None:
-    assert read(SECRETS, token) == UnsubscribeLink(**link)
+    assert read(SECRETS, token) == MessageLink(**link)
 
 
 @pytest.mark.parametrize("changed", ["profile_id", "channel", "message_id"])

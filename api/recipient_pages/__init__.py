@@ -1,0 +1,1 @@
+"""The pages of links in messages: for recipients, without keys or scripts."""

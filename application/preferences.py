@@ -1,0 +1,145 @@
+"""The preference centre: the choices of a recipient, a pause, and the pace."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from application.holds import request_release
+from application.links import LinkReader, OpenedLink
+from application.people import lock_person
+from domain.access import Actor
+from domain.people.identity import PersonRef
+from domain.people.profile_state import Proof
+from domain.people.topics.choices import (
+    Choice,
+    choose,
+    list_channels,
+    list_choices,
+    list_refused_channels,
+    pace_of,
+    refuse_everything,
+)
+from domain.people.topics.subscription import SubscriptionRef
+from store import audit, campaigns, holds
+from store.database import Connection
+
+PAUSE: Final = timedelta(days=30)
+# The version of the wording of the built-in pages, for proofs.
+WORDING: Final = "1"
+_ACTOR: Final = Actor("preferences", "preference centre")
+# More open holds than an operator may place for a person.
+_MAX_HOLDS: Final = 100
+_REASON: Final = "refused in the preference centre"
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencesView:
+    """The choices of a person, and the channels of which they refuse everything."""
+
+    channel: str
+    locale: str | None
+    choices: Sequence[Choice]
+    channels: Sequence[str]
+    refused_channels: Collection[str]
+    pace: str | None
+    paused_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The form of the centre as a person has sent it."""
+
+    subscriptions: Collection[SubscriptionRef]
+    pace: str | None
+    is_paused: bool
+
+
+class Preferences:
+    """Shows and changes the preferences of the recipient of a link."""
+
+    def __init__(self, links: LinkReader) -> None:
+        self._links = links
+
+    async def describe(self, token: str) -> PreferencesView:
+        """Return the present choices. Raises InvalidLinkError, NotFoundError."""
+        return await self._view(await self._links.open("preferences", token))
+
+    async def save(self, token: str, chosen: Chosen, *, client: str | None) -> PreferencesView:
+        """Change what differs from the present choices; once it returns, it holds."""
+        opened = await self._links.open("preferences", token)
+        before = await self._view(opened)
+        change = choose(before.choices, chosen.subscriptions, before.refused_channels, before.channel)
+        async with self._links.database.one_transaction():
+            if change.consent or chosen.pace != before.pace:
+                await self._links.report(
+                    opened,
+                    change,
+                    _REASON,
+                    {},
+                    pace=chosen.pace,
+                    proof=Proof("preferences", WORDING, client),
+                    at=self._links.database.clock.now(),
+                )
+            if chosen.is_paused != (before.paused_until is not None):
+                await self._pause(opened, is_paused=chosen.is_paused)
+        return await self.describe(token)
+
+    async def refuse_everything(self, token: str, *, client: str | None) -> PreferencesView:
+        """Refuse every channel of the centre."""
+        opened = await self._links.open("preferences", token)
+        channels = list_channels(opened.topics, opened.link.channel)
+        told = {"channel": opened.link.channel, "message_id": opened.link.message_id}
+        await self._links.report(
+            opened,
+            refuse_everything(channels),
+            _REASON,
+            {"Unsubscribed": told},
+            proof=Proof("preferences", WORDING, client),
+            at=self._links.database.clock.now(),
+        )
+        return await self.describe(token)
+
+    async def _view(self, opened: OpenedLink) -> PreferencesView:
+        channels = list_channels(opened.topics, opened.link.channel)
+        async with self._links.database.transaction() as connection:
+            pause = await _find_pause(connection, opened)
+        return PreferencesView(
+            opened.link.channel,
+            opened.locale,
+            list_choices(opened.facts, opened.topics),
+            channels,
+            list_refused_channels(opened.facts, channels),
+            pace_of(opened.recipient.preferences),
+            None if pause is None else pause.until,
+        )
+
+    async def _pause(self, opened: OpenedLink, *, is_paused: bool) -> None:
+        """Hold all marketing to the person for PAUSE, or release that."""
+        async with self._links.database.transaction() as connection:
+            await campaigns.lock_registry_shared(connection)
+            person = await lock_person(connection, PersonRef(str(opened.recipient.profile_id), "profile"))
+            pause = await _find_pause(connection, opened)
+            if pause is not None:
+                await holds.end(connection, pause.id, _ACTOR.name)
+                await request_release(connection, [pause.id], _ACTOR.name)
+            if is_paused:
+                await holds.place(
+                    connection,
+                    person.id,
+                    id_kind="profile",
+                    id_value=str(person.id),
+                    until=connection.clock.now() + PAUSE,
+                    event=None,
+                    reason="paused by the person",
+                    placed_by=_ACTOR.name,
+                )
+            action = "hold.place" if is_paused else "hold.release"
+            await audit.record(connection, _ACTOR, action, person.user_id or str(person.id))
+
+
+async def _find_pause(connection: Connection, opened: OpenedLink) -> holds.HoldRow | None:
+    found = await holds.page(
+        connection, profile_id=opened.recipient.profile_id, only_open=True, before=None, limit=_MAX_HOLDS
+    )
+    return next((hold for hold in found if hold.placed_by == _ACTOR.name), None)
