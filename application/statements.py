@@ -19,7 +19,8 @@ from domain.people.profile_state import Refusal, Source, Statement, StateUpdate
 from domain.people.registers import Registers, stamp, unverified_stamp
 from domain.people.statements import addresses_in, statements_of_traits
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
-from store import addresses, profile_changes, profiles
+from domain.people.topics.requests import find_requests, refuse_excess
+from store import addresses, profile_changes, profiles, subscription_requests
 from store.addresses import Address
 from store.database import Connection, PendingResult
 from store.profile_changes import ProfileChange
@@ -86,7 +87,8 @@ async def write_people(connection: Connection, pending: PendingStatements) -> Pe
     """Apply statements, a person at a time. The caller records the history."""
     people = await pending.people.get()
     refused = await pending.refused.get() if pending.refused else {}
-    updates = await turns.run(_fold_statements(people, pending.said, pending.places))
+    excess = await _refuse_excess(connection, people, pending)
+    updates = await turns.run(_fold_statements(people, _without(pending.said, excess), pending.places))
     if changed := {id: one.state for id, one in updates.items() if one.is_changed}:
         await profiles.write(connection, changed)
     history = [change for id, one in updates.items() for change in build_history(id, one)]
@@ -99,7 +101,7 @@ async def write_people(connection: Connection, pending: PendingStatements) -> Pe
         for id, person in people.items()
     }
     await wake_who_left(connection, "area", _find_left(people, known, updates, pending.places))
-    refusals = [refusal for one in updates.values() for refusal in one.refusals]
+    refusals = [*excess, *(refusal for one in updates.values() for refusal in one.refusals)]
     return PeopleUpdate(people, known, updates, history, refusals, pending.places, pending.topics)
 
 
@@ -114,6 +116,27 @@ def _find_left(
         return {}
     found = {id: {*places.find_areas(before[id].context)} - {*after[id].areas} for id in updates}
     return {id: areas for id, areas in found.items() if areas}
+
+
+async def _refuse_excess(
+    connection: Connection, people: Mapping[UUID, Profile], pending: PendingStatements
+) -> list[Refusal]:
+    """Count the requests that send a mail each, and return the refusals of too many."""
+    requests = [
+        request
+        for id, statements in sorted(pending.said.items())
+        if id in people and pending.topics.is_in_force
+        for request in find_requests(people[id].traits, people[id].preferences, statements, pending.topics)
+    ]
+    keys = [key for request in requests for key in request.keys]
+    return list(refuse_excess(requests, await subscription_requests.count(connection, keys))) if keys else []
+
+
+def _without(said: Mapping[UUID, Sequence[Statement]], excess: Sequence[Refusal]) -> Mapping[UUID, Sequence[Statement]]:
+    if not excess:
+        return said
+    refused = [refusal.statement for refusal in excess]
+    return {id: [one for one in statements if one not in refused] for id, statements in said.items()}
 
 
 def with_deployed(person: Profile, pending: PendingStatements) -> Profile:

@@ -8,8 +8,20 @@ import structlog
 
 from domain.deployment_documents import RETENTION
 from domain.people.erasure import ID_LIFETIME
+from domain.people.topics.requests import WINDOW
 from domain.retention_document import RetainedKind
-from store import callback_ids, documents, erasures, idempotency, partitions, rejects, retention, segments, violations
+from store import (
+    callback_ids,
+    documents,
+    erasures,
+    idempotency,
+    partitions,
+    rejects,
+    retention,
+    segments,
+    subscription_requests,
+    violations,
+)
 from store.database import Database
 
 log = structlog.get_logger()
@@ -29,6 +41,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await violations.forget(connection)
             async with database.transaction() as connection:
                 await erasures.forget_ids(connection, ID_LIFETIME)
+                await subscription_requests.forget(connection, WINDOW)
             async with database.transaction() as connection:
                 await callback_ids.forget(connection, callback_ids.LIFETIME)
             await apply_retention(database)

@@ -255,5 +255,6 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     "registry": _without("only_row revision holds_until", "of the deployment"),
     "stream_consumers": _without("name xid kind id updated_at", "positions"),
     "stream_origin": _without("only_row system_identifier base", "of the database"),
+    "subscription_requests": _without("hash since number", "keyed hashes, for a day"),
     "worker_reports": _without("worker reported_at findings link_mark", "of workers"),
 }

@@ -1,6 +1,20 @@
 """People: profiles, their identities and addresses, and their history."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, ForeignKey, Identity, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.columns import CLOCK, EMPTY_ARRAY, EMPTY_OBJECT, INSTANT, by_age, metadata
@@ -74,6 +88,15 @@ profile_changes = Table(
         postgresql_using="gin",
         postgresql_where=text("part = 'claims'"),
     ),
+)
+
+# Requests for subscriptions that are to be confirmed, by keyed hashes of addresses and clients, for a day.
+subscription_requests = Table(
+    "subscription_requests",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("since", INSTANT, nullable=False),
+    Column("number", Integer, nullable=False),
 )
 
 identities = Table(

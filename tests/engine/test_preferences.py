@@ -44,7 +44,7 @@ async def mail_someone(harness: Harness, user: str = "u1", **traits: Any) -> dic
 
 async def links(harness: Harness, number: int = 1) -> dict[str, str]:
     mails = await harness.inbox.wait_for(number, timeout=PATIENCE)
-    text = mails[-1].text
+    text = mails[-1].text or ""
     return {found[1]: found[0] for found in re.findall(r"(https://\S+?/(unsubscribe|preferences|confirm)/\S+)", text)}
 
 

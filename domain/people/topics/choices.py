@@ -30,7 +30,7 @@ class Choice(Struct, frozen=True):
 
 
 class PreferenceChange(Struct, frozen=True):
-    """The consents that a person states, as an identify has them, and of their address.
+    """The consents that a person states, as an identify has them, and their address.
 
     `lifted` and `refused` are the refusals of the address on the link's channel.
     """

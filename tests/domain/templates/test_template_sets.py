@@ -42,6 +42,8 @@ def context(traits: Mapping[str, Any] | None = None, **changes: Any) -> dict[str
         "campaign": {"key": "cart", "name": "Cart"},
         "message": {"id": "m-1"},
         "unsubscribe_url": "https://example.com/u/abc",
+        "preferences_url": "https://example.com/p/abc",
+        "confirm_url": "https://example.com/c/abc",
         **changes,
     }
 
@@ -280,7 +282,8 @@ preheader: "{{ entry }}"
     )
     assert suggestions["there is no variable 'profil.traits.first_name'"] == (
         "Did you mean `profile.traits.first_name`? "
-        "Variables: account, campaign, entry, journey, message, profile, unsubscribe_url"
+        "Variables: account, campaign, confirm_url, entry, journey, message, preferences_url, profile, "
+        "unsubscribe_url"
     )
     assert suggestions["there is no variable 'entry.propertie.value'"] == (
         "Did you mean `properties`? Fields of entry: anonymous_id, event, properties, timestamp"
@@ -504,13 +507,15 @@ def test_the_examples_are_sound_and_cart_nudge_fails_without_a_checkout_url() ->
         **{"value": 120, "cart_id": "c-1", "price": 9, "checkout_url": "https://shop.example.com/c/1"},
         **{"subscription_id": "s-1", "renews_at": "2026-12-01", "tier": "gold", "year": 2026, "orders": 12},
     }
-    for template in sets.values():
+    for name, template in sets.items():
+        links = ["/c/"] if name.startswith("double-opt-in") else ["/u/", "/p/"]
         for locale in (None, "de"):
             entry = {"event": "Cart Abandoned", "properties": properties, "timestamp": "2026-11-02T10:00:00+00:00"}
             content = template.render(context(entry=entry), locale)
             if template.channel == "email":
-                assert "https://example.com/u/abc" in content["text"]
-                assert "https://example.com/u/abc" in content["html"]
+                assert all(
+                    f"https://example.com{link}abc" in content[part] for link in links for part in ("text", "html")
+                )
             quiet = template.render(context(entry=entry, unsubscribe_url=None), locale)
             assert "nsubscribe:" not in quiet.get("text", "")
     with pytest.raises(TemplateRenderError, match=r"entry\.properties\.checkout_url has no value for this user"):
