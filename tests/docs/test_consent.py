@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from api.recipient_pages.texts import LANGUAGES
+from application import confirmations, preferences
 from cli.main import run
 from domain.people import topics_document
 from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.topics.deployed import DeployedTopics
+from domain.people.topics.requests import MAX_REQUESTS
 from domain.people.topics_document import parse_topics
 from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
 from tests.docs.curl import curl_lines, read_curl
 from tests.docs.tables import rows
+from tests.domain.templates.sources import email, only, variables
 from tests.harness import ADMIN_KEY, WRITE_KEY, Harness
 
 __all__ = ["api_url", "deployment", "folder", "no_logs"]  # fixtures
@@ -59,6 +63,27 @@ def test_the_document_and_its_example_are_valid() -> None:
         "terms",
     }
     assert f"There are at most {topics_document.MAX_TOPICS}" in PAGE
+
+
+def test_the_numbers_are_those_of_the_code() -> None:
+    assert f"at most {MAX_REQUESTS['address']} subscriptions a day" in PAGE
+    assert f"may ask for {MAX_REQUESTS['client']}:" in PAGE
+    assert f"for {confirmations.LIFETIME.days} days after the request" in PAGE
+    assert f"pauses for {preferences.PAUSE.days} days" in PAGE
+    assert [one.language for one in LANGUAGES.values()] == ["en", "de", "fr", "es"]
+    assert "(English, German, French, Spanish;" in PAGE
+    example = (ROOT / "examples" / "double-opt-in.yaml").read_text()
+    assert block("ask") in example
+
+
+def test_the_links_of_the_page_are_printed_in_marketing_alone() -> None:
+    [text] = re.findall(r"^```liquid\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    template = only(email(text))
+    given = variables()
+    html = template.render(given, None)["html"]
+    assert given["unsubscribe_url"] in html
+    assert given["preferences_url"] in html
+    assert template.render({**given, "unsubscribe_url": None, "preferences_url": None}, None)["html"].strip() == ""
 
 
 TOPICS = DeployedTopics(
