@@ -88,7 +88,7 @@ async def test_a_subscription_is_stated_by_calls_operators_and_imports(harness: 
     await harness.identify("u1", email="ada@example.com", country="DE")
     await subscribe(harness, "u1", {"news": {"email": True}, "letters": {"email": True}}, **FORM)
     # A call asks for `letters`, and nothing has confirmed it yet.
-    asked = {"news": ("subscribed", True), "offers": (None, False), "letters": ("subscribed", False)}
+    asked = {"news": ("subscribed", True), "offers": (None, False), "letters": ("pending", False)}
     assert await topics_of(harness, "u1") == asked
     await harness.admin("PATCH", "/v1/users/u1", {"consent": {"topics": {"letters": {"email": True}}}})
     assert (await topics_of(harness, "u1"))["letters"] == ("confirmed", True)
