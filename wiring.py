@@ -254,6 +254,13 @@ async def probe_mail(providers: Providers, database: Database, catalogue: Catalo
     return next((one for one in found if isinstance(one, Away)), found[0] if found else None)
 
 
+async def uses_mail_settings(database: Database) -> bool:
+    """Return whether e-mails go by the mail server of the settings."""
+    async with database.transaction() as connection:
+        deployed = await Catalogue().load_providers(connection)
+    return deployed.find_providers("email") == (DEFAULT_PROVIDERS["email"],)
+
+
 def describe_probe(failure: Unavailable | None) -> Reachable | Away:
     """Describe the result of trying a mail server."""
     if failure is None:

@@ -122,12 +122,14 @@ async def _find(given: Mapping[str, Any]) -> "list[DeploymentFinding]":
     from settings import DatabaseSettings, MailSettings, Settings, TemporalSettings
     from store.connection_failure import find_why_away
     from store.database import Database
-    from wiring import connect_temporal, describe_probe, mail_server
+    from wiring import connect_temporal, describe_probe, mail_server, uses_mail_settings
 
     whole, faults = _read(Settings, given)
     database_settings, _ = _read(DatabaseSettings, given)
     temporal_settings, _ = _read(TemporalSettings, given)
     mail_settings, _ = _read(MailSettings, given)
+
+    sends_by_settings = True
 
     async def database() -> Facts:
         if database_settings is None:
@@ -137,8 +139,11 @@ async def _find(given: Mapping[str, Any]) -> "list[DeploymentFinding]":
             return Facts(database=away)
         async with Database(url, pool_size=1) as opened:
             view = await look_at_database(opened)
-        if isinstance(view, Away):
-            return Facts(database=view)
+            if isinstance(view, Away):
+                return Facts(database=view)
+            if view.workers is not None:
+                nonlocal sends_by_settings
+                sends_by_settings = await uses_mail_settings(opened)
         marks = [mark_of(secret) for secret in whole.link_secrets] if whole else []
         return Facts(database=view.facts, workers=view.workers, link_marks=marks)
 
@@ -153,7 +158,9 @@ async def _find(given: Mapping[str, Any]) -> "list[DeploymentFinding]":
         return await probe_temporal(client, temporal_settings.task_queue)
 
     async def mail() -> Reachable | Away | None:
-        return None if mail_settings is None else describe_probe(await mail_server(mail_settings).check())
+        if mail_settings is None or not sends_by_settings:
+            return None
+        return describe_probe(await mail_server(mail_settings).check())
 
     stored, (in_temporal, by_mail) = await database(), await asyncio.gather(temporal(), mail())
     settings = [*faults, *find_unknown_variables(os.environ)]

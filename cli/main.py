@@ -26,13 +26,14 @@ from cli.operations import operations
 from cli.options import complete_context
 from cli.output import print_error
 from cli.plans import apply, plan
+from cli.provider_commands import add_provider_commands
 from cli.reconcile import reconcile
 from cli.rejects import rejects
 from cli.rfm_commands import add_rfm_commands
 from cli.schema import schema
 from cli.stream import stream
 from cli.validate import validate
-from domain.deployment_documents import DECLARED_EVENTS, DEPLOYMENT_DOCUMENTS, LIFECYCLE, RFM
+from domain.deployment_documents import DECLARED_EVENTS, DEPLOYMENT_DOCUMENTS, LIFECYCLE, PROVIDERS, RFM
 from domain.errors import SojournError
 from runtime.process import exit_now
 
@@ -59,6 +60,7 @@ _add("The deployment", audit, reconcile, stream, contexts, keys=keys.app)
 _documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
 add_event_commands(_documents[DECLARED_EVENTS.command])
 add_lifecycle_commands(_documents[LIFECYCLE.command])
+add_provider_commands(_documents[PROVIDERS.command])
 add_rfm_commands(_documents[RFM.command])
 _add("The deployment", **_documents)
 _add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)

@@ -99,6 +99,20 @@ async def version(connection: Connection, key: str, number: int) -> Version | No
     return convert(row, Version) if row else None
 
 
+async def running_templates(connection: Connection) -> list[tuple[str, str]]:
+    """Return the templates of the versions that users enter: file names and texts."""
+    cursor = await connection.execute(
+        """
+        SELECT file.key, file.value FROM campaigns
+        JOIN campaign_versions AS version
+          ON version.campaign_key = campaigns.key AND version.version = running_version
+        CROSS JOIN jsonb_each_text(version.templates) AS file
+        ORDER BY campaigns.key, file.key
+        """
+    )
+    return [(row["key"], row["value"]) async for row in cursor]
+
+
 async def latest_version(connection: Connection, key: str) -> Version | None:
     """Return the latest version."""
     cursor = await connection.execute(_VERSION + "WHERE campaign_key = %s ORDER BY version DESC LIMIT 1", (key,))

@@ -39,6 +39,10 @@ class ProviderModel(DocumentModel):
         """Return the references of its settings, by their keys, inner ones as `dkim.key`."""
         return dict(_list_secrets(self))
 
+    def dkim_keys(self) -> tuple[tuple[str, str], ...]:
+        """Return the domains and selectors of the keys by which it signs, if known."""
+        return ()
+
     def dump(self) -> dict[str, Any]:
         """Return the settings as authors write them."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)

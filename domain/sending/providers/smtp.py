@@ -43,6 +43,10 @@ class SmtpModel(ProviderModel):
         None, description="how mails are signed; left out, the server signs them"
     )
 
+    def dkim_keys(self) -> tuple[tuple[str, str], ...]:
+        """Return the key of its own signature."""
+        return () if self.dkim is None else ((self.dkim.domain.lower(), self.dkim.selector),)
+
     @model_validator(mode="after")
     def _password_is_hidden(self) -> Self:
         if self.security == "none" and self.password is not None and not is_loopback(self.host):

@@ -1,0 +1,76 @@
+"""Check the accounts of providers and the senders of mails, without sending."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from application.catalogue import Catalogue
+from application.providers import Providers
+from domain.people.addresses import parse_mailbox
+from domain.sending.delivery import Unavailable
+from domain.sending.routes import ProviderRule
+from domain.sending.sender_records import RecordFinding, SenderDomain, find_faults, list_names
+from domain.templates.front_matter import parse
+from store import campaigns
+from store.database import Database
+
+TextLookUp = Callable[[Iterable[str]], Awaitable[Mapping[str, Sequence[str]]]]
+
+
+class AccountCheck(Struct, frozen=True):
+    """An account, and why it cannot send; `failure` is None if it can."""
+
+    provider: str
+    kind: str
+    channel: str
+    failure: Unavailable | None
+
+
+class ProviderChecks(Struct, frozen=True):
+    """The accounts, and the senders' records that are missing or wrong, by sender."""
+
+    accounts: list[AccountCheck]
+    senders: dict[str, list[RecordFinding]]
+
+
+async def check_providers(
+    database: Database, catalogue: Catalogue, providers: Providers, look_up: TextLookUp
+) -> ProviderChecks:
+    """Try each account of the document, or of the settings, and look up each sender."""
+    async with database.transaction() as connection:
+        deployed = await catalogue.load_providers(connection)
+        templates = await campaigns.running_templates(connection)
+    rules = [rule for channel in sorted(deployed.channels) for rule in deployed.find_providers(channel)]
+    failures = await asyncio.gather(*(providers.open(rule).check() for rule in rules))
+    accounts = [
+        AccountCheck(rule.name, rule.kind, rule.channel, failure) for rule, failure in zip(rules, failures, strict=True)
+    ]
+    keys = [key for rule in rules if rule.channel == "email" for key in _find_keys(rule)]
+    senders = [_with_keys(domain, keys) for domain in sorted(set(_find_domains(templates)))]
+    texts = await look_up(name for sender in senders for name in list_names(sender))
+    return ProviderChecks(accounts, {sender.domain: list(find_faults(sender, texts)) for sender in senders})
+
+
+def _find_domains(templates: Iterable[tuple[str, str]]) -> Iterable[str]:
+    """Iterate over the domains of senders that do not depend on the recipient."""
+    for file, text in templates:
+        source, _ = parse(file, text)
+        sender = source.fields.get("from") if source is not None else None
+        mailbox = None if sender is None else parse_mailbox(sender.value)
+        if mailbox is not None and mailbox.address.ascii is not None:
+            yield mailbox.address.ascii.rpartition("@")[2].lower()
+
+
+def _find_keys(rule: ProviderRule) -> Iterable[tuple[str, str]]:
+    """Iterate over the domains and selectors of a provider's DKIM keys."""
+    try:
+        yield from rule.model().dkim_keys() if rule.settings else ()
+    except (KeyError, ValueError):
+        # The account's check says so.
+        return
+
+
+def _with_keys(domain: str, keys: Iterable[tuple[str, str]]) -> SenderDomain:
+    ours = [key for key in keys if domain == key[0] or domain.endswith(f".{key[0]}")]
+    return SenderDomain(domain, tuple(dict.fromkeys(ours)))

@@ -1,0 +1,71 @@
+"""sojourn providers check: try the accounts and senders of this deployment."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import typer
+from msgspec import to_builtins
+
+from cli.exit_codes import DONE, REFUSED, UNAVAILABLE
+from cli.options import AsJson
+from cli.output import print_json, printable
+
+if TYPE_CHECKING:
+    from application.provider_checks import ProviderChecks
+
+# Failures that may pass without a change of the account.
+_AWAY: Final = ("connection", "http_503", "http_429")
+
+
+def add_provider_commands(app: typer.Typer) -> None:
+    """Add the check of accounts and senders to the commands of the document."""
+    app.command("check")(check_accounts)
+
+
+def check_accounts(as_json: AsJson = False) -> None:
+    """Try each account, and look up SPF, DKIM and DMARC of each sender.
+
+    Nothing is sent. It reads the settings and secrets of the workers, as `sojourn check` does. Status 0: no problems
+    found. 1: a problem with an account or a record. 3: only that a provider does not answer.
+    """
+    checks = asyncio.run(_check())
+    if as_json:
+        print_json(to_builtins(checks))
+        raise typer.Exit(_status(checks))
+    for account in checks.accounts:
+        failure = account.failure
+        said = "ready" if failure is None else f"cannot send: {failure.reason}: {failure.detail}"
+        typer.echo(printable(f"{account.channel} by {account.provider} ({account.kind}): {said}"))
+    for domain, findings in checks.senders.items():
+        if not findings:
+            typer.echo(printable(f"sender {domain}: its records are there"))
+        for finding in findings:
+            typer.echo(printable(f"sender {domain}: {finding.name} {finding.problem}"))
+            typer.echo(printable(f"  remedy: {finding.remedy}"))
+    raise typer.Exit(_status(checks))
+
+
+def _status(checks: "ProviderChecks") -> int:
+    failures = [account.failure for account in checks.accounts if account.failure is not None]
+    if any(checks.senders.values()) or any(failure.reason not in _AWAY for failure in failures):
+        return REFUSED
+    return UNAVAILABLE if failures else DONE
+
+
+async def _check() -> "ProviderChecks":
+    from application.catalogue import Catalogue
+    from application.provider_checks import check_providers
+    from application.providers import Providers
+    from channels.text_records import look_up_texts
+    from settings import Settings
+    from store.database import Database
+    from wiring import opener
+
+    settings = Settings()
+    async with Database(settings.database_url.get_secret_value(), pool_size=1) as database:
+        catalogue = Catalogue(settings.timezone)
+        providers = Providers(catalogue, opener(settings))
+        try:
+            return await check_providers(database, catalogue, providers, look_up_texts)
+        finally:
+            await providers.close()
