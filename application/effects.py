@@ -4,15 +4,18 @@ from typing import TypeVar, assert_never
 
 from application.catalogue import Catalogue
 from application.derived_events import JudgeRequest, judge_people
-from application.settled_people import settle_people
+from application.settled_people import SettledPeople, settle_people
 from application.statements import set_stage, set_traits
 from domain.campaign.steps.action import EmitEvent, SetStage, SetTraits
+from domain.deployment_documents import LIFECYCLE
 from domain.journey.requests import StepRequest
-from domain.journey.step_decisions import StepDecision, with_derived, without_refused
+from domain.journey.step_decisions import StepDecision, with_derived, without_refused, without_stage
 from domain.journey.step_facts import LockedFacts
 from domain.people.derived_events import ValueChange
+from domain.people.lifecycle import explain_stated_stage
 from domain.people.profile_state import Source
 from domain.people.segments.inputs import inputs_of_changes
+from store import documents
 from store.database import Connection
 
 A = TypeVar("A")
@@ -36,7 +39,12 @@ async def carry_out(
         # The answer contains them: they are reported after the commit.
         return decision
     changes: list[ValueChange] = []
-    settled = await settle_people(connection, catalogue, [facts.profile_id])
+    # The facts were read under the registry's lock.
+    listeners = await catalogue.listeners_at(connection, facts.registry_revision)
+    segments = await catalogue.segments_at(connection, facts.registry_revision)
+    settled = SettledPeople(connection.clock.now(), [])
+    if segments:
+        settled = await settle_people(connection, catalogue, [facts.profile_id])
     for effect in decision.effects:
         match effect:
             case SetTraits(traits=traits, unverified=unverified):
@@ -45,15 +53,17 @@ async def carry_out(
                     decision = without_refused(decision, refused)
                 changes += [change for _, change in written.changes()]
             case SetStage(stage=stage):
+                # The version was published before the life cycle: its conditions alone decide about their stages.
+                stages = (await documents.latest(connection, LIFECYCLE)).rules if segments.stages else ()
+                if stages and (fault := explain_stated_stage(stage, stages)) is not None:
+                    decision = without_stage(decision, fault[0])
+                    continue
                 written = await set_stage(connection, facts.profile_id, stage, source)
                 changes += [change for _, change in written.changes()]
             case EmitEvent():
                 continue
             case _:
                 assert_never(effect)
-    # The facts were read under the registry's lock.
-    listeners = await catalogue.listeners_at(connection, facts.registry_revision)
-    segments = await catalogue.segments_at(connection, facts.registry_revision)
     caused = [(change, cause) for _, change, cause in settled.changes]
     if changes and decision.cause is not None:
         affected = JudgeRequest(segments.find_affected(inputs_of_changes(changes)), decision.cause, source)

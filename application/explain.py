@@ -371,6 +371,8 @@ def _describe_action(data: dict[str, Any]) -> str:
         done.append(f"set {', '.join(data['traits'])}")
     if "stage" in data:
         done.append(f"stage {data['stage']}")
+    if "stage_not_set" in data:
+        done.append(f"stage not set: {data['stage_not_set']}")
     if "limit" in data:
         done.append(f"{data['event']} not reported: {data['limit']} journeys, one after the other, led to it")
     elif "event" in data:

@@ -310,6 +310,12 @@ def without_refused(decision: StepDecision[A], refused: Mapping[str, str]) -> St
     return replace(decision, data={**decision.data, "traits": sorted(set(traits) - refused.keys()), "errors": errors})
 
 
+def without_stage(decision: StepDecision[A], why: str) -> StepDecision[A]:
+    """Remove a stage that is not set from the data, and add the reason."""
+    kept = {name: value for name, value in decision.data.items() if name not in ("stage", "before")}
+    return replace(decision, data={**kept, "stage_not_set": why})
+
+
 def with_derived(decision: StepDecision[A], changes: Sequence[tuple[ValueChange, Cause]]) -> StepDecision[A]:
     """Add the events of changes to those that an action reports."""
     answer = decision.answer

@@ -4,10 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from application.explain import Explain
+from application.step_decisions import StepDecisions
+from domain.access import SOJOURN
 from domain.errors import ConflictError, InvalidDocumentError, InvalidRequestError
+from domain.journey.requests import ActionRequest
+from domain.people.identity import PersonRef
 from domain.tracking.event import Event
 from tests.engine.computed_harness import event
 from tests.engine.lifecycle_harness import lifecycle_harness
+from tests.engine.positions import UNRECORDED
 
 TRAITS = """
 computed:
@@ -272,3 +278,33 @@ async def test_a_stage_that_something_reads_cannot_be_removed(database_url: str)
             "retention": ["buyers"],
             "reach": ["c"],
         }
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("churned", None),
+        ("retention", "`retention` is judged by its condition, and cannot be set"),
+        ("trial", "the life cycle has no stage `trial`"),
+    ],
+)
+async def test_an_older_version_sets_no_stage_that_is_judged(database_url: str, stage: str, said: str | None) -> None:
+    """Its journeys go on, and their timeline says why the stage was not set: a stage has one master."""
+    async with lifecycle_harness(database_url) as harness:
+        await harness.apply(TRAITS)
+        await harness.run_campaign(
+            f"{{key: a, name: A, entry: {{event: X}}, steps: [{{id: set, set_stage: {stage}}}]}}"
+        )
+        await harness.ingest(event("X"))
+        await harness.apply_lifecycle(STAGES)
+        async with harness.database.transaction() as connection:
+            [row] = await (await connection.execute("SELECT id FROM journeys")).fetchall()
+        now = harness.database.clock.now()
+        request = ActionRequest(row["id"], "set", 1, now, None, {"set": 1}, UNRECORDED)
+        assert not await StepDecisions(harness.database, harness.catalogue, "UTC").perform(request)
+        assert await harness.stated_stage("u1") == (stage if said is None else None)
+        assert await harness.stage("u1") == (stage if said is None else "reach")
+        explain = Explain(harness.database, harness.catalogue, "{workflow_id}", "UTC")
+        timeline = await explain.timeline(PersonRef("u1"), limit=50, before=None, by=SOJOURN)
+        [line] = [one.summary for one in timeline.items if one.kind == "set_stage"]
+        assert line == (f"set: stage {stage}" if said is None else f"set: stage not set: {said}")
