@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from temporalio.client import Client
 from application.account_views import Accounts
 from application.activity import ActivityConsumer
 from application.audit import AuditLog
+from application.callbacks import Callbacks
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
@@ -40,6 +42,7 @@ from application.readiness import Readiness, readiness
 from application.recipients import Recipients
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
+from application.reports import Reports
 from application.rfm import Rfm
 from application.segment_documents import SegmentDocuments
 from application.segment_explanations import SegmentExplanations
@@ -55,7 +58,7 @@ from application.user_imports import UserImports
 from application.users import Users
 from application.versions import Versions
 from channels.provider_kind import ProviderContext
-from channels.registry import open_provider
+from channels.registry import open_provider, open_reader
 from domain.access import Scope
 from domain.deployment.findings import Away, Reachable
 from domain.people.links import LinkPurpose, MessageLink, mark_of, sign
@@ -101,6 +104,7 @@ class Services:
     unsubscribe: Unsubscribe
     preferences: Preferences
     confirmations: Confirmations
+    callbacks: Callbacks
     explain: Explain
     explain_segment: SegmentExplanations
     segment_previews: SegmentPreviews
@@ -157,6 +161,14 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             unsubscribe=Unsubscribe(links),
             preferences=Preferences(links),
             confirmations=Confirmations(links),
+            callbacks=Callbacks(
+                database,
+                catalogue,
+                Reports(database, catalogue, ingest),
+                partial(open_reader, secrets=_provider_secrets(settings)),
+                metrics.count,
+                partial(datetime.now, UTC),
+            ),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),
             segment_previews=SegmentPreviews(database, catalogue, checks),
@@ -284,7 +296,7 @@ def mail_server(settings: MailSettings) -> ManagedProvider:
 def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
     """Return how this process opens a provider; it raises InvalidRequestError."""
     context = ProviderContext(
-        secrets=ProviderSecrets(settings.webhook_secrets.values()),
+        secrets=_provider_secrets(settings),
         smtp=_smtp(settings),
         signing_secrets=settings.webhook_signing_secrets,
         webhook_secrets=settings.webhook_secrets,
@@ -292,6 +304,10 @@ def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
         inbox=settings.inbox_url,
     )
     return lambda rule: open_provider(rule, context)
+
+
+def _provider_secrets(settings: Settings) -> ProviderSecrets:
+    return ProviderSecrets(settings.webhook_secrets.values())
 
 
 def _smtp(settings: MailSettings) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import auth, problems
 from api.client_address import Network, client_of
-from api.limits import MAX_UNKNOWN_BYTES, body_too_large
+from api.limits import MAX_UNKNOWN_BYTES, Allowance, body_too_large
 from domain.errors import OverloadedError, RequestTimeoutError, SojournError
+from domain.sending.reports import MAX_CALLBACK_BYTES
 
 # For each database connection, which a request waits for 2 s at most: at 100 ms a transaction all are served. A batch
 # of 100 events takes less.
@@ -36,11 +37,20 @@ MIN_BYTES_A_SECOND: Final = 64 * 1024
 # The share of slots and bytes for all requests without a known key, and for one client address among them.
 SHARE_OF_UNKNOWN: Final = 2
 SHARE_OF_UNKNOWN_CLIENT: Final = 8
+# The share of slots, and of bytes, for the callbacks of providers, which have no key: a flood of reports leaves the
+# rest to events. A provider sends from few addresses, so that one may use all slots.
+SHARE_OF_CALLBACKS: Final = 8
+# Callbacks of one process in a second. Further ones are refused unread, and repeated by their providers.
+MAX_CALLBACKS_PER_SECOND: Final = 1_000
+CALLBACKS: Final = "/v1/callbacks/"
 # The share of bytes for one client address with known keys: one backend must not use up the room of all.
 SHARE_OF_CLIENT: Final = 2
 # The range of delays, so that clients refused together do not return together. Seconds.
 SOONEST: Final = 1
 LATEST: Final = 5
+
+_UNKNOWN_EXCESS: Final = "too many requests without the key of a server are under way, here or from your address"
+_CALLBACK_EXCESS: Final = "too many callbacks of providers are under way"
 
 # Health checks and metrics are answered under any load.
 _EXEMPT: Final = frozenset({"/healthz", "/readyz"})
@@ -82,6 +92,10 @@ class Admission:
             max(1, most_requests // SHARE_OF_UNKNOWN), max(1, most_requests // SHARE_OF_UNKNOWN_CLIENT)
         )
         self.unknown_bytes = Share(MAX_BYTES // SHARE_OF_UNKNOWN, MAX_BYTES // SHARE_OF_UNKNOWN_CLIENT)
+        callbacks = max(1, most_requests // SHARE_OF_CALLBACKS)
+        self.callback_slots = Share(callbacks, callbacks)
+        self.callback_bytes = Share(MAX_BYTES // SHARE_OF_CALLBACKS, MAX_BYTES // SHARE_OF_CALLBACKS // 2)
+        self.callback_rate = Allowance(MAX_CALLBACKS_PER_SECOND, "callbacks", whose="this process")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in _EXEMPT:
@@ -89,10 +103,12 @@ class Admission:
             return
         request = Request(scope)
         peer = scope.get("client") or ("", 0)
-        visit = Visit(self, client_of(peer[0], request.headers, self._trusted_proxies))
+        is_callback = scope["path"].startswith(CALLBACKS)
+        visit = Visit(self, client_of(peer[0], request.headers, self._trusted_proxies), is_callback=is_callback)
         try:
             try:
-                read = await self._let_in(request, receive, visit)
+                let_in = self._let_in_callback if is_callback else self._let_in
+                read = await let_in(request, receive, visit)
             except SojournError as error:
                 await problems.answer(error)(scope, receive, send)
                 return
@@ -119,26 +135,29 @@ class Admission:
             # A public page reads no body, and other routes refuse a missing key before they do.
             visit.enter()
             return _unread
-        body = await _gather_body(request, receive, visit, is_known=is_known)
+        limit = MAX_REQUEST_BYTES if is_known else MAX_UNKNOWN_BYTES
+        body = await _gather_body(request, receive, visit, limit, is_known=is_known)
         visit.enter()
-        is_read = False
+        return _replay_body(body, receive)
 
-        async def read() -> Message:
-            nonlocal is_read
-            if is_read:
-                # The only message after the body is that the client is gone.
-                return await receive()
-            is_read = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        return read
+    async def _let_in_callback(self, request: Request, receive: Receive, visit: "Visit") -> Receive:
+        """Admit a callback, which is verified by its route. Raises as `_let_in` does."""
+        request.state.visit = visit
+        self.callback_rate.use(CALLBACKS, 1)
+        body = await _gather_body(request, receive, visit, MAX_CALLBACK_BYTES, is_known=True)
+        visit.enter()
+        return _replay_body(body, receive)
 
 
 class Visit:
     """The resources of one request: bytes as its body arrives, then a slot."""
 
-    def __init__(self, admission: Admission, client: str) -> None:
+    def __init__(self, admission: Admission, client: str, *, is_callback: bool = False) -> None:
         self._admission = admission
+        # The class of a request without a known key.
+        self._class_slots = admission.callback_slots if is_callback else admission.unknown_slots
+        self._class_bytes = admission.callback_bytes if is_callback else admission.unknown_bytes
+        self._excess = _CALLBACK_EXCESS if is_callback else _UNKNOWN_EXCESS
         self._client = client
         self._bytes = 0
         self._slots = 0
@@ -151,44 +170,56 @@ class Visit:
 
     def hold(self, size: int) -> None:
         """Take bytes. Raises OverloadedError."""
-        self._take(self._admission.bytes, self._admission.unknown_bytes, size)
+        self._take(self._admission.bytes, self._class_bytes, size)
         self._bytes += size
 
     def enter(self) -> None:
         """Take a slot. Raises OverloadedError."""
-        self._take(self._admission.slots, self._admission.unknown_slots, 1)
+        self._take(self._admission.slots, self._class_slots, 1)
         self._slots += 1
 
     def is_known(self) -> None:
         """Leave the share of unknown keys, once the key is verified."""
         if not self._is_known:
-            self._give_back_unknown()
+            self._give_back_class()
             self._is_known = True
 
     def end(self) -> None:
         """Return everything."""
         if not self._is_known:
-            self._give_back_unknown()
+            self._give_back_class()
         self._admission.bytes.give_back(self._client, self._bytes)
         self._admission.slots.give_back(self._client, self._slots)
 
-    def _take(self, all: Share, unknown: Share, amount: int) -> None:
+    def _take(self, all: Share, of_class: Share, amount: int) -> None:
         if not all.take(self._client, amount):
             raise _overload_error("this process has as many requests as it can serve in time")
-        if not self._is_known and not unknown.take(self._client, amount):
+        if not self._is_known and not of_class.take(self._client, amount):
             all.give_back(self._client, amount)
-            raise _overload_error(
-                "too many requests without the key of a server are under way, here or from your address"
-            )
+            raise _overload_error(self._excess)
 
-    def _give_back_unknown(self) -> None:
-        self._admission.unknown_bytes.give_back(self._client, self._bytes)
-        self._admission.unknown_slots.give_back(self._client, self._slots)
+    def _give_back_class(self) -> None:
+        self._class_bytes.give_back(self._client, self._bytes)
+        self._class_slots.give_back(self._client, self._slots)
 
 
-async def _gather_body(request: Request, receive: Receive, visit: Visit, *, is_known: bool) -> bytes:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
+    """Return how the application reads a gathered body."""
+    is_read = False
+
+    async def read() -> Message:
+        nonlocal is_read
+        if is_read:
+            # The only message after the body is that the client is gone.
+            return await receive()
+        is_read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return read
+
+
+async def _gather_body(request: Request, receive: Receive, visit: Visit, limit: int, *, is_known: bool) -> bytes:
     """Read the body; raise an error for one that is too large, slow or broken off."""
-    limit = MAX_REQUEST_BYTES if is_known else MAX_UNKNOWN_BYTES
     declared = request.headers.get("content-length", "")
     if len(declared) > 18 or (declared.isdecimal() and int(declared) > limit):
         raise body_too_large(limit, is_known=is_known)

@@ -26,6 +26,7 @@ from domain.tracking.rejects import ALL_RECORDED
 from store import callback_ids, campaigns, reported_messages
 from store.database import Connection, Database
 from store.reported_messages import AddressRef
+from store.transaction_metrics import Metric
 
 # Reports of one transaction, each with an event at most.
 PAGE = 250
@@ -108,6 +109,10 @@ class _Transaction:
         messages = await reported_messages.find(connection, self._provider, _message_ids(reports))
         pairs = _pair(reports, messages)
         self.applied, self.unknown = len(pairs), len(reports) - len(pairs)
+        known = {report.event_id for report, _ in pairs}
+        for report in self._reports:
+            outcome = "repeated" if report.event_id not in new else "applied" if report.event_id in known else "unknown"
+            connection.metrics.add(Metric.REPORT, self._provider, report.kind, outcome)
         bounced = await _find_full_rows(connection, pairs)
         events: list[Event] = []
         suppressions: dict[UUID, AddressSuppression] = {}

@@ -8,6 +8,7 @@ from domain.sending.delivery import ManagedProvider
 from domain.sending.outbound_secrets import BoundSecret
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.model import ProviderModel
+from domain.sending.reports import ReportReader
 
 INBOX: Final = "http://127.0.0.1:8025"
 
@@ -34,12 +35,13 @@ class ProviderKind:
 
     `model` are its settings in the document. `open` opens it without a connection, and raises SecretRefusal for a
     secret that is missing or may not go to its host. `open_default` opens it by the deployment's settings alone, for
-    a channel that the document leaves out.
+    a channel that the document leaves out. `open_reader` opens the reader of its callbacks, if it sends any.
     """
 
     model: type[ProviderModel]
     open: Callable[[Any, ProviderContext], ManagedProvider]
     open_default: Callable[[ProviderContext], ManagedProvider] | None = None
+    open_reader: Callable[[Any, ProviderSecrets], ReportReader | None] | None = None
 
     @property
     def name(self) -> str:

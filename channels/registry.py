@@ -7,6 +7,8 @@ from channels.webhook import http
 from domain.errors import InvalidRequestError
 from domain.sending.delivery import ManagedProvider
 from domain.sending.outbound_secrets import SecretRefusal
+from domain.sending.provider_secrets import ProviderSecrets
+from domain.sending.reports import ReportReader
 from domain.sending.routes import ProviderRule
 
 PROVIDERS: tuple[ProviderKind, ...] = (
@@ -39,3 +41,12 @@ def open_provider(rule: ProviderRule, context: ProviderContext) -> ManagedProvid
         raise InvalidRequestError(f"the provider {rule.name}: {refusal.detail}") from refusal
     except ValueError as error:
         raise InvalidRequestError(f"the provider {rule.name}: its settings are not those of this build") from error
+
+
+def open_reader(rule: ProviderRule, secrets: ProviderSecrets) -> ReportReader | None:
+    """Open the reader of a provider's callbacks; None if its kind sends none.
+
+    Raises SecretRefusal for a secret that is missing.
+    """
+    kind = {kind.name: kind for kind in PROVIDERS}.get(rule.kind)
+    return None if kind is None or kind.open_reader is None else kind.open_reader(rule.model(), secrets)

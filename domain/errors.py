@@ -4,6 +4,7 @@ SojournError
 ├── InvalidRequestError             400  the request cannot be read
 │   └── MalformedJsonError          400  the body is not JSON
 ├── UnauthorizedError               401  no key, or a wrong one
+├── UnverifiedCallbackError          401  the callback is not proven to be the provider's
 ├── ForbiddenError                  403  the key lacks a scope; says which
 ├── NotFoundError                   404  no such campaign, version, user or journey
 │   ├── NoSuchPathError             404  no route has this path
@@ -71,6 +72,17 @@ class UnauthorizedError(SojournError):
     code = "unauthorized"
     meaning = "There is no key, or it is unknown, expired or revoked."
     remedy = "Send a key as `Authorization: Bearer KEY`."
+
+
+class UnverifiedCallbackError(SojournError):
+    """The callback is not proven to be the provider's, or not of this account."""
+
+    status = 401
+    code = "unverified_callback"
+    meaning = (
+        "The callback is not proven to be the configured provider's: its secret, signature, time or topic is wrong."
+    )
+    remedy = "Compare the provider's `callback_secret` or `topics` with what its console shows."
 
 
 class ForbiddenError(SojournError):

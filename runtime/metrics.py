@@ -54,6 +54,8 @@ TRANSACTION_METRICS: Final = {
     Metric.VIOLATION: Counter(
         "sojourn_data_plan_violations", "Departures of events from what is declared", ["kind", "source"]
     ),
+    Metric.CALLBACK: Counter("sojourn_callbacks", "Callbacks of providers", ["provider", "outcome"]),
+    Metric.REPORT: Counter("sojourn_reports", "Reports of providers about messages", ["provider", "kind", "outcome"]),
 }
 
 PROVIDER_SECONDS: Final = Histogram(

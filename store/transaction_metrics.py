@@ -14,6 +14,8 @@ class Metric(StrEnum):
     ENDED = "ended"  # campaign, state, outcome
     SETTLED = "settled"  # campaign, channel, state, reason
     VIOLATION = "violation"  # kind, source
+    CALLBACK = "callback"  # provider, outcome: taken or unverified
+    REPORT = "report"  # provider, kind, outcome: applied, repeated or unknown
 
 
 Labels = tuple[str, ...]

@@ -7,6 +7,7 @@ from typing import Final
 
 from channels.email.api import ApiRequest, EmailApi, json_request
 from channels.email.content import EmailContent, format_mailbox
+from channels.email.postmark_reports import open_reader
 from channels.http_call import TOTAL_SECONDS, HttpReply
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import MAX_RETRY_AFTER
@@ -73,4 +74,4 @@ def open_postmark(settings: PostmarkModel, context: ProviderContext) -> Postmark
     return Postmark(context.secrets.for_host(settings.token, HOST, is_fixed=True), settings.stream)
 
 
-KIND = ProviderKind(PostmarkModel, open_postmark)
+KIND = ProviderKind(PostmarkModel, open_postmark, open_reader=open_reader)

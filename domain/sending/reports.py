@@ -28,6 +28,8 @@ Bounce = Literal["hard", "soft", "content"]
 
 # Soft bounces of an address in a row, without a delivery between, that suppress it.
 SOFT_BOUNCES: Final = 5
+# SendGrid's largest batch is smaller.
+MAX_CALLBACK_BYTES: Final = 1024 * 1024
 MAX_LINK_CHARACTERS: Final = 2_000
 MAX_DETAIL_CHARACTERS: Final = 500
 MAX_EVENT_ID_CHARACTERS: Final = 200
@@ -64,14 +66,10 @@ class Callback(Struct, frozen=True):
     body: bytes
 
 
-class UnverifiedCallbackError(Exception):
-    """The callback is not proven to be the provider's, or not of this account."""
-
-
 class ReportReader(Protocol):
     """Reads the callbacks of one kind of provider."""
 
-    def __call__(self, callback: Callback, now: datetime) -> list[ProviderReport]:
+    async def __call__(self, callback: Callback, now: datetime) -> list[ProviderReport]:
         """Verify a callback and return its reports. Raises UnverifiedCallbackError."""
         ...
 

@@ -15,6 +15,7 @@ from domain.deployment_documents import DocumentKind
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
 from domain.people.identity import PersonRef
 from domain.revisions import UNCONDITIONAL, Precondition
+from domain.sending.reports import Callback
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded
 from settings import Settings
@@ -235,6 +236,14 @@ class FakeUnsubscribe:
         return view
 
 
+class FakeCallbacks:
+    async def check(self, provider: str) -> None:
+        raise NotFoundError("there is no such provider")
+
+    async def receive(self, provider: str, callback: Callback) -> None:
+        raise NotFoundError("there is no such provider")
+
+
 class FakeServices:
     def __init__(self) -> None:
         # Only the keys of the settings: they ask no database.
@@ -245,6 +254,7 @@ class FakeServices:
         self.recipients = FakeRecipients()
         self.explain = FakeExplain()
         self.unsubscribe = FakeUnsubscribe()
+        self.callbacks = FakeCallbacks()
         self.parts = {"database": "ok", "migrations": "ok"}
 
     async def now(self) -> datetime:

@@ -189,7 +189,8 @@ def admission_of(app: FastAPI, *_: object) -> Admission:
 
 
 def is_empty(admission: Admission) -> bool:
-    shares = (admission.slots, admission.bytes, admission.unknown_slots, admission.unknown_bytes)
+    shares = [admission.slots, admission.bytes, admission.unknown_slots, admission.unknown_bytes]
+    shares += [admission.callback_slots, admission.callback_bytes]
     return all(share.taken == 0 and not share.of_client for share in shares)
 
 

@@ -20,7 +20,7 @@ OPERATIONS = [
 ]
 # The pages for recipients.
 PAGES = ("/unsubscribe/", "/preferences/", "/confirm/")
-PUBLIC = ("/v1/projects/", *PAGES, "/v1/schemas/", "/problems", "/healthz", "/readyz")
+PUBLIC = ("/v1/projects/", "/v1/callbacks/", *PAGES, "/v1/schemas/", "/problems", "/healthz", "/readyz")
 # The campaign, or the import, need not be there yet.
 OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")
 # Questions that do not fit into an address.

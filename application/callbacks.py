@@ -1,0 +1,181 @@
+"""Receive the callbacks of configured providers: verify, read, and apply together."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from random import randint
+from time import monotonic
+from typing import Final
+
+import psycopg
+import structlog
+
+from application.catalogue import Catalogue
+from application.reports import Reports
+from domain.errors import NotFoundError, OverloadedError, SojournError, UnavailableError, UnverifiedCallbackError
+from domain.sending.outbound_secrets import SecretRefusal
+from domain.sending.reports import Callback, ProviderReport, ReportReader
+from domain.sending.routes import DeployedProviders, ProviderRule
+from store.database import Database
+from store.transaction_metrics import Increments, Metric
+
+# A change of the document counts after this time at the latest.
+PROVIDERS_SECONDS: Final = 1.0
+# Reports of callbacks that wait for their transaction; further ones are refused, and providers repeat them.
+MAX_WAITING: Final = 5_000
+# Reports that are applied together.
+MAX_TOGETHER: Final = 1_000
+LATEST: Final = 5
+
+_log = structlog.get_logger(__name__)
+
+# Opens the reader of a provider; None if its kind sends no callbacks. Raises SecretRefusal.
+OpenReader = Callable[[ProviderRule], ReportReader | None]
+
+
+class Callbacks:
+    """Receives callbacks. Once `receive` returns, their reports are in force.
+
+    `now` is the time of the world, by which signatures are judged, whatever the deployment's clock says.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        reports: Reports,
+        open_reader: OpenReader,
+        count: Callable[[Increments], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._groups = ReportGroups(database, reports)
+        self._open_reader = open_reader
+        self._count = count
+        self._now = now
+        self._deployed: tuple[float, DeployedProviders] | None = None
+        self._readers: dict[str, tuple[ProviderRule, ReportReader | SojournError]] = {}
+
+    async def check(self, provider: str) -> None:
+        """Raise NotFoundError unless there is such a provider, with callbacks."""
+        await self._find_reader(provider)
+
+    async def receive(self, provider: str, callback: Callback) -> None:
+        """Apply the reports of a callback.
+
+        Raises NotFoundError, UnverifiedCallbackError, and UnavailableError or psycopg.OperationalError if the provider
+        is to repeat it.
+        """
+        reader = await self._find_reader(provider)
+        try:
+            reports = await reader(callback, self._now())
+        except UnverifiedCallbackError:
+            self._count({(Metric.CALLBACK, (provider, "unverified")): 1})
+            raise
+        await self._groups.apply(provider, reports)
+        self._count({(Metric.CALLBACK, (provider, "taken")): 1})
+
+    async def _find_reader(self, provider: str) -> ReportReader:
+        rule = (await self._load_providers()).by_name.get(provider)
+        if rule is None:
+            raise NotFoundError("there is no such provider")
+        known = self._readers.get(provider)
+        if known is None or known[0] != rule:
+            known = self._readers[provider] = rule, self._open(rule)
+        if isinstance(known[1], SojournError):
+            raise known[1]
+        return known[1]
+
+    def _open(self, rule: ProviderRule) -> ReportReader | SojournError:
+        try:
+            reader = self._open_reader(rule)
+        except SecretRefusal as refusal:
+            # Not told to the caller, who may be anyone.
+            _log.error("failed to open callbacks", provider=rule.name, reason=refusal.detail)
+            return UnavailableError("the callbacks of this provider cannot be verified for now", retry_after=60)
+        return NotFoundError("this provider has no callbacks") if reader is None else reader
+
+    async def _load_providers(self) -> DeployedProviders:
+        if self._deployed is None or monotonic() - self._deployed[0] > PROVIDERS_SECONDS:
+            began = monotonic()
+            async with self._database.transaction() as connection:
+                self._deployed = began, await self._catalogue.load_providers(connection)
+        return self._deployed[1]
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """The reports of one callback; `error` is why they were not applied."""
+
+    reports: Sequence[ProviderReport]
+    is_done: bool = False
+    error: Exception | None = None
+
+
+class ReportGroups:
+    """Applies the reports of concurrent callbacks together: one transaction at a time.
+
+    Most callbacks have one report. A transaction for each would slow the ingest of events.
+    """
+
+    def __init__(self, database: Database, reports: Reports) -> None:
+        self._database = database
+        self._reports = reports
+        self._queues: dict[str, list[_Group]] = {}
+        self._waiting = 0
+        self._turn = asyncio.Lock()
+
+    async def apply(self, provider: str, reports: Sequence[ProviderReport]) -> None:
+        """Apply reports, with those that wait. Raises OverloadedError if too many do."""
+        if not reports:
+            return
+        if self._waiting + len(reports) > MAX_WAITING and self._waiting:
+            raise OverloadedError(
+                "too many reports are waiting; the same callback may be sent again",
+                retry_after=randint(1, LATEST),  # noqa: S311 -- not a secret
+            )
+        group = _Group(reports)
+        queue = self._queues.setdefault(provider, [])
+        queue.append(group)
+        self._waiting += len(reports)
+        try:
+            async with self._turn:
+                while not group.is_done:
+                    await self._apply_oldest(provider, queue)
+        finally:
+            self._waiting -= len(reports)
+            if group in queue:
+                # Its client has left.
+                queue.remove(group)
+        if group.error is not None:
+            raise group.error
+
+    async def _apply_oldest(self, provider: str, queue: list[_Group]) -> None:
+        """Apply the oldest groups together; if that fails by a report, each alone."""
+        taken: list[_Group] = []
+        number = 0
+        for group in queue:
+            if taken and number + len(group.reports) > MAX_TOGETHER:
+                break
+            taken.append(group)
+            number += len(group.reports)
+        error = await self._try(provider, taken)
+        if error is not None and len(taken) > 1 and not isinstance(error, psycopg.OperationalError | SojournError):
+            for group in taken:
+                group.error = await self._try(provider, [group])
+        else:
+            for group in taken:
+                group.error = error
+        for group in taken:
+            group.is_done = True
+        queue[:] = [group for group in queue if not group.is_done]
+
+    async def _try(self, provider: str, groups: Sequence[_Group]) -> Exception | None:
+        reports = [report for group in groups for report in group.reports]
+        try:
+            await self._reports.apply(provider, reports, received_at=await self._database.now())
+        except Exception as error:  # noqa: BLE001 -- each caller raises it
+            return error
+        return None

@@ -1,0 +1,100 @@
+"""Signatures of callbacks, compared in constant time.
+
+Each raises UnverifiedCallbackError. `now` is the caller's: a signature that is too old, or from the future, is refused.
+"""
+
+import binascii
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from domain.errors import UnverifiedCallbackError
+
+# By how much the clock of a provider may be ahead.
+MAX_AHEAD: Final = timedelta(minutes=5)
+STANDARD_AGE: Final = timedelta(minutes=5)
+
+
+def refuse(why: str) -> UnverifiedCallbackError:
+    """Return the refusal of a callback; it never quotes any of it."""
+    return UnverifiedCallbackError(f"this callback is not verified: {why}")
+
+
+def check_age(at: datetime, now: datetime, most: timedelta) -> None:
+    """Refuse a time that is too long ago, or ahead."""
+    if not -MAX_AHEAD <= now - at <= most:
+        raise refuse("its time is too far from the present")
+
+
+def read_epoch(text: str) -> datetime:
+    """Read seconds since 1970. Raises UnverifiedCallbackError."""
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise refuse("it has no time") from error
+
+
+def verify_shared_secret(headers: Mapping[str, str], secret: str) -> None:
+    """Verify a secret in the header: `Bearer SECRET`, or the password of `Basic`."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    given = value.strip().encode()
+    if scheme.lower() == "basic":
+        try:
+            given = b64decode(given, validate=True).partition(b":")[2]
+        except binascii.Error as error:
+            raise refuse("its Authorization header is malformed") from error
+    elif scheme.lower() != "bearer":
+        raise refuse("it has no Authorization header")
+    if not hmac.compare_digest(given, secret.encode()):
+        raise refuse("its secret is another one")
+
+
+def verify_hex_hmac(secret: str, signed: bytes, signature: str) -> None:
+    """Verify an HMAC-SHA256 in hexadecimal."""
+    expected = hmac.new(secret.encode(), signed, sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), signature.encode()):
+        raise refuse("its signature does not match")
+
+
+def verify_standard_webhook(
+    secret: str, headers: Mapping[str, str], body: bytes, now: datetime, *, prefix: str = "webhook"
+) -> str:
+    """Verify the headers of Standard Webhooks; return the id.
+
+    Svix has a `prefix` of its own.
+
+    https://www.standardwebhooks.com
+    """
+    id, time = headers.get(f"{prefix}-id", ""), headers.get(f"{prefix}-timestamp", "")
+    if not id:
+        raise refuse("it has no id")
+    check_age(read_epoch(time), now, STANDARD_AGE)
+    try:
+        key = b64decode(secret.removeprefix("whsec_"))
+    except binascii.Error as error:
+        raise refuse("the secret of the deployment is malformed") from error
+    expected = b64encode(hmac.new(key, f"{id}.{time}.".encode() + body, sha256).digest())
+    given = (one.partition(",") for one in headers.get(f"{prefix}-signature", "").split(" "))
+    # There are two while a key is rotated.
+    if not any(version == "v1" and hmac.compare_digest(expected, text.encode()) for version, _, text in given):
+        raise refuse("its signature does not match")
+    return id
+
+
+def verify_ecdsa(public_key: str, signed: bytes, signature: str) -> None:
+    """Verify an ECDSA signature with SHA-256, in base64; the key is a DER in base64."""
+    try:
+        key = load_der_public_key(b64decode(public_key, validate=True))
+        if not isinstance(key, EllipticCurvePublicKey):
+            raise refuse("the key of the deployment is of another kind")
+        key.verify(b64decode(signature, validate=True), signed, ECDSA(SHA256()))
+    except (binascii.Error, ValueError, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise refuse("its signature does not match") from error
