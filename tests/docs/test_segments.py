@@ -99,6 +99,7 @@ def test_the_causes_are_in_the_words_of_the_code() -> None:
             definition_cause(SegmentDefinition(1, "rfm.new", 3, SegmentRule("true", scored_on="2026-12-02"), 1, at)),
         ),
         (True, source_cause(Source("operator", "ada", at, "ada"))),
+        (False, source_cause(Source("address", "", at))),
     ]
     said = [words for _, words in rows(PAGE, "## Why a person is in it")]
     assert said == [describe_change("lapsing-buyers", has_joined, cause) for has_joined, cause in causes]
@@ -117,7 +118,7 @@ def test_the_routes_are_there_with_their_scopes() -> None:
     "said",
     [
         f"at most {segment_document.MAX_SEGMENTS} segments",
-        f"among the first {segment_sample.SAMPLE} known people",
+        f"from up to {segment_sample.SAMPLE:,} people drawn at random",
         f"evaluates the condition for them for {segment_previews.MAX_SECONDS:g} s at most",
         f"With fewer than {estimate.MIN_MATCHES} matches",
         estimate.estimate_number(0, 20_000, 1_000_000).summary,
