@@ -305,3 +305,11 @@ def test_an_import_without_an_api_says_how_it_goes_on(
     assert run(["users", "import", "people.csv"]) == UNAVAILABLE
     assert "0 lines are imported; the same command goes on." in capsys.readouterr().err
     assert progress_file(file).exists()
+
+
+def test_a_column_may_be_a_topic_on_a_channel() -> None:
+    columns = Columns(["Letter=consent.letters.email", "News=consent.topics.news.email", "Mail=consent.email"])
+    row = {"user_id": "u-1", "Letter": "yes", "News": "no", "Mail": "yes"}
+    call, left_out = columns.call(row, message_id="1", said_at="2026-11-01T00:00:00Z")
+    topics = {"letters": {"email": "yes"}, "news": {"email": "no"}}
+    assert (call["traits"], left_out) == ({"consent": {"email": "yes", "topics": topics}}, [])

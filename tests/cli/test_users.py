@@ -19,7 +19,18 @@ def test_a_person_is_shown_found_and_changed(api_url: str, capsys: Output) -> No
     call = {"userId": "u 1/a", "anonymousId": "a-1", "traits": traits}
     assert httpx.post(f"{api_url}/v1/identify", json=call, auth=(WRITE_KEY, ""), trust_env=False).is_success
     values = ["plan=pro", "seats=4", 'zip="53111"', "city=Rome"]
-    others = ["--consent", "email=no", "--suppress", "webhook=off", "--unset", "old\u001b[2J"]
+    others = [
+        "--consent",
+        "email=no",
+        "--consent",
+        "news.email=yes",
+        "--consent",
+        "topics.offers.email=no",
+        "--suppress",
+        "webhook=off",
+        "--unset",
+        "old\u001b[2J",
+    ]
     assert run(["users", "set", "u 1/a", *values, *others]) == 0
     shown = capsys.readouterr().out
     assert run(["users", "show", "a-1", "--kind", "anonymous"]) == 0
@@ -33,6 +44,8 @@ def test_a_person_is_shown_found_and_changed(api_url: str, capsys: Output) -> No
     assert rows["email"][-2:] == ["operator", "SOJOURN_ADMIN_KEY"]
     assert "no_consent: the profile refuses email" in shown
     assert "\u001b" not in shown
+    assert ["news", "email", "confirmed", "no"] in [line[:4] for line in lines]
+    assert ["offers", "email", "unsubscribed", "no"] in [line[:4] for line in lines]
     assert run(["users", "find", "--address", "ada@example.com", "--trait", "seats=4", "--json"]) == 0
     [found] = json.loads(capsys.readouterr().out)["users"]
     assert found["user_id"] == "u 1/a"

@@ -121,6 +121,7 @@ def test_the_bounds_are_those_of_the_page() -> None:
         "traits of a profile": f"{profile_state.MAX_TRAITS:,}, in {profile_state.MAX_TRAITS_BYTES // 1024} KB of JSON",
         "consents of a call": f"{traits.MAX_CALL_CONSENTS}",
         "consents of a profile": f"{profile_state.MAX_CONSENTS}: refusals stay before grants, then the latest",
+        "answers about topics": f"{traits.MAX_CALL_CONSENTS} of a call, {profile_state.MAX_PREFERENCES} of a profile",
         "a call": f"{item.MAX_ITEM_BYTES // 1024} KB",
         "external ids": f"{external_ids.MAX_CALL_EXTERNAL_IDS} of a call, {identity.MAX_EXTERNAL_IDS} of a person",
         "an id": f"{identifiers.MAX_ID_CHARACTERS} characters",
