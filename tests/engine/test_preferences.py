@@ -215,3 +215,17 @@ async def test_a_form_of_another_kind_chooses_nothing_that_there_is_not(harness:
     assert {state for state, _ in (await topics_of(harness, "u1")).values()} == {None}
     answer = await harness.http.post(url, content=b"\xff" * 20_000)
     assert answer.status_code == 200
+
+
+async def test_without_topics_the_centre_has_the_pace_a_pause_and_everything_off(harness: Harness) -> None:
+    await harness.run_campaign(CAMPAIGN, {"note.liquid": TEMPLATE})
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    mailed = await links(harness)
+    page = (await harness.http.get(mailed["unsubscribe"])).text
+    assert "Stop all e-mail messages?" in page
+    page = (await harness.http.get(mailed["preferences"])).text
+    assert (ticked(page), "<legend>How often?</legend>" in page) == ({"pace often"}, True)
+    assert ticked((await save(harness, mailed["preferences"], pace="weekly")).text) == {"pace weekly"}
+    await save(harness, mailed["preferences"], scope="all")
+    assert (await decided(harness, "u1"))["data"]["detail"] == "the profile refuses email"

@@ -73,9 +73,13 @@ def list_refused_channels(facts: ConsentFacts, channels: Collection[str]) -> lis
 
 
 def list_channels(topics: DeployedTopics, channel: str) -> list[str]:
-    """Return the channels to people that the centre is about: of the link and topics."""
+    """Return the channels to people that the centre is about: of the link and topics.
+
+    Without any, it is the link's: a webhook may pass messages on.
+    """
     named = [channel, *(ref.channel for ref in topics.refs())]
-    return [name for name in dict.fromkeys(named) if name in CHANNELS and CHANNELS[name].reaches_people]
+    found = [name for name in dict.fromkeys(named) if name in CHANNELS and CHANNELS[name].reaches_people]
+    return found or [channel]
 
 
 def choose(
