@@ -1,0 +1,1 @@
+"""Own tracking of clicks and opens: links of mails, and who follows them."""

@@ -1,0 +1,60 @@
+"""Tell people from machines among those who open a mail and follow its links.
+
+Scanners of mail servers follow links before a person sees them, many at once, from seconds to minutes after the
+delivery. The rules need no address of the client, and none is kept.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from domain.sending.tracking.tokens import PIXEL, TRAP
+
+# After the first hit, a verdict waits for what else the same client does.
+VERDICT_AFTER: Final = timedelta(seconds=60)
+# No person has opened a mail so soon after its delivery.
+TOO_SOON: Final = timedelta(seconds=2)
+# No person follows two links of a mail within this time.
+BURST: Final = timedelta(seconds=2)
+# A trap voids what came so shortly before and after it.
+TRAPPED: Final = timedelta(seconds=60)
+
+Client = Literal["browser", "machine"]
+
+
+class Hit(Struct, frozen=True):
+    """A request for a tracked address: a link by its number, TRAP or PIXEL.
+
+    `client` is judged by what it says of itself. It `is_confirmed` by a POST of a page, which scanners do not make.
+    """
+
+    id: int
+    at: datetime
+    number: int
+    client: Client
+    is_head: bool = False
+    is_confirmed: bool = False
+
+
+def judge(hits: Sequence[Hit], delivered_at: datetime | None) -> dict[int, bool]:
+    """Return whether each hit of a message is a person's, by its id.
+
+    `delivered_at` is the delivery, or the hand-over where no delivery is reported.
+    """
+    clicks = [hit for hit in hits if hit.number not in (TRAP, PIXEL)]
+    traps = [hit.at for hit in hits if hit.number == TRAP]
+    return {hit.id: hit.is_confirmed or _is_person(hit, clicks, traps, delivered_at) for hit in hits}
+
+
+def _is_person(hit: Hit, clicks: Sequence[Hit], traps: Sequence[datetime], delivered_at: datetime | None) -> bool:
+    if hit.number == TRAP or hit.is_head or hit.client == "machine":
+        return False
+    if delivered_at is not None and hit.at < delivered_at + TOO_SOON:
+        return False
+    if any(abs(hit.at - at) <= TRAPPED for at in traps):
+        return False
+    if hit.number == PIXEL:
+        return True
+    return not any(abs(hit.at - other.at) <= BURST and other.number != hit.number for other in clicks)
