@@ -244,6 +244,11 @@ class ApiSettings(_FromEnvironment):
         description="the address at which recipients reach the API, for unsubscribe links; `https://`, unless it leads "
         "to this machine",
     )
+    tracking_url: PublicUrl | None = Field(
+        None,
+        description="another address of the API, for the tracked links of messages; left out, that of "
+        "`SOJOURN_PUBLIC_URL`",
+    )
     write_key: SecretStr = Field(
         SecretStr(""), description="a key of scope `ingest`, for tracking; `sojourn keys create` makes others"
     )

@@ -32,6 +32,7 @@ from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
 from application.lifecycle import Lifecycle
+from application.link_tracking import FollowedLinks, LinkTracker
 from application.links import LinkReader
 from application.merges import Merges
 from application.operations.service import OperationService
@@ -105,6 +106,7 @@ class Services:
     preferences: Preferences
     confirmations: Confirmations
     callbacks: Callbacks
+    followed_links: FollowedLinks
     explain: Explain
     explain_segment: SegmentExplanations
     segment_previews: SegmentPreviews
@@ -169,6 +171,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 metrics.count,
                 partial(datetime.now, UTC),
             ),
+            followed_links=FollowedLinks(database, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),
             segment_previews=SegmentPreviews(database, catalogue, checks),
@@ -212,6 +215,8 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
         if settings.clickhouse_url is not None:
             clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))
             consumers.append(ClickHouseSink(clickhouse))
+        tracking_url = (settings.tracking_url or settings.public_url).rstrip("/")
+        tracker = LinkTracker(database, secrets, tracking_url, f"{public_url}/")
         providers = Providers(catalogue, lambda rule: InstrumentedProvider(rule.channel, opener(settings)(rule)))
         stack.push_async_callback(providers.close)
         yield Engine(
@@ -219,7 +224,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             catalogue=catalogue,
             life=CampaignLife(database),
             step_decisions=StepDecisions(database, catalogue, settings.timezone),
-            sender=Sender(database, catalogue, providers, link_url, settings.timezone),
+            sender=Sender(database, catalogue, providers, link_url, tracker, settings.timezone),
             providers=providers,
             link_mark=mark_of(secrets[0]),
             consumers=consumers,

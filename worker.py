@@ -17,6 +17,7 @@ from activities.journey import JourneyActivities, SendActivities
 from application.audience_schedule import AudienceRuns
 from application.computed_traits import BackfillHandler
 from application.ingest import Ingest
+from application.link_tracking import LinkVerdicts
 from application.marked_people import MarkedPeople
 from application.operations.announce import AnnounceHandler
 from application.operations.enrol import EnrolHandler
@@ -28,6 +29,7 @@ from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
+from application.reports import Reports
 from application.rfm import ScoreHandler, ScoreSchedule
 from application.segment_previews import CountHandler
 from application.segments import JudgeHandler
@@ -127,6 +129,8 @@ async def _work(
         ingest = Ingest(engine.database, engine.catalogue)
         tasks.create_task(run_sweeper(SessionReporter(engine.database, engine.catalogue, ingest), stop))
         tasks.create_task(run_sweeper(ScoreSchedule(engine.database), stop))
+        reports = Reports(engine.database, engine.catalogue, ingest)
+        tasks.create_task(run_sweeper(LinkVerdicts(engine.database, reports), stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
         tasks.create_task(work_on_operations(engine.database, operations, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))

@@ -14,6 +14,7 @@ from msgspec.structs import asdict, replace
 
 from application.accounts import read_account
 from application.catalogue import Catalogue, LoadedVersion
+from application.link_tracking import LinkTracker
 from application.provider_health import record_delivery
 from application.providers import FoundProvider, ProviderSource
 from application.rendering import RENDER_SECONDS, Templates, run_in_thread
@@ -124,7 +125,8 @@ class _NotCompiledError(Exception):
 class Sender:
     """Sends granted messages.
 
-    `link_url` makes the links by which a recipient unsubscribes, sets preferences and confirms a subscription.
+    `link_url` makes the links by which a recipient unsubscribes, sets preferences and confirms a subscription, and
+    `tracker` rewrites the others.
     `timezone` is the deployment's, for recipients without a zone of their own or their campaign's.
     """
 
@@ -134,12 +136,14 @@ class Sender:
         catalogue: Catalogue,
         providers: ProviderSource,
         link_url: Callable[[LinkPurpose, MessageLink], str],
+        tracker: LinkTracker,
         timezone: str,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._providers = providers
         self._link_url = link_url
+        self._tracker = tracker
         self._timezone = timezone
 
     async def send(
@@ -361,7 +365,7 @@ class Sender:
         try:
             async with asyncio.timeout(RENDER_SECONDS):
                 templates = await version.templates.compile()
-                content = await run_in_thread(
+                content: Mapping[str, Any] = await run_in_thread(
                     templates[claimed.template].render,
                     _variables(claimed, version, urls),
                     recipient_locale(claimed.traits, claimed.context),
@@ -372,6 +376,10 @@ class Sender:
             return error
         except TimeoutError:
             return Unavailable("rendering_took_too_long", f"not rendered within {RENDER_SECONDS:.0f} s")
+        try:
+            content = await self._tracker.rewrite(claimed, version.rules.links, content)
+        except (psycopg.OperationalError, UnavailableError):
+            return Unavailable("database_away", "the targets of its links could not be kept")
         message = Outbound(str(claimed.id), content, dated, urls.get("unsubscribe"), claimed.topic)
         addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
         if isinstance(addresses, Unreachable):

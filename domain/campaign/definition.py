@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from domain.campaign.audience_fields import Audience
 from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
 from domain.campaign.life import Overdue, StopMode
+from domain.campaign.link_fields import TrackModel, UtmModel
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
 from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, Text, quote_value, refuse
 from domain.campaign.steps.kinds import Steps
@@ -146,6 +147,12 @@ class CampaignDocument(DocumentModel):
         None, description='when messages may go: `{from: "09:00", to: "21:00"}`'
     )
     on_resume: Resumption = Field("send", description="how the messages that a pause has held up go on")
+    track: Annotated[TrackModel | None, Given] = Field(
+        None, description="which reactions Sojourn tracks itself: `{clicks: true}`; left out, none"
+    )
+    utm: Annotated[UtmModel | None, Given] = Field(
+        None, description="UTM parameters of the links: `{source: newsletter, medium: email}`"
+    )
     steps: Annotated[Steps, Field(min_length=1)] = Field(description="a list of steps")
 
     @property

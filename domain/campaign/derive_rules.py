@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from domain.campaign.audience_fields import Again, Audience, Daily, Monthly, Weekly
 from domain.campaign.compile import subscription_id
 from domain.campaign.definition import CampaignDocument, Goal, ReentryAfter
@@ -14,6 +16,7 @@ from domain.campaign.rules import (
     EntryRule,
     EventRule,
     GoalRule,
+    LinkRule,
     MonthlyRule,
     ResumeRule,
     Rules,
@@ -64,7 +67,14 @@ def derive_rules(campaign: CampaignDocument) -> Rules:
         send_window=LocalWindow(window.from_, window.to, window.days or EVERY_DAY) if window else None,
         timezone=campaign.timezone,
         on_resume=ResumeRule(campaign.resumption.overdue, campaign.resumption.rate),
+        links=_links(campaign),
     )
+
+
+def _links(campaign: CampaignDocument) -> LinkRule:
+    track, utm = campaign.track, campaign.utm
+    rule = LinkRule() if track is None else LinkRule(track.clicks, track.opens, track.categories)
+    return rule if utm is None else replace(rule, utm=utm.values(), utm_hosts=utm.hosts or ())
 
 
 def _event_rule(model: TriggerFields, where: str | None) -> Iterator[EventRule]:

@@ -14,6 +14,8 @@ from domain.campaign.steps.action import ActionRule
 from domain.campaign.steps.actions import ACTIONS
 from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_condition
 from domain.local_time.windows import LocalWindow
+from domain.sending.caps import TRANSACTIONAL
+from domain.sending.tracking.links import UtmRule
 from domain.tracking.event import EventType, Trigger
 
 # Type checkers cannot read a union made from a tuple, so they see the base class.
@@ -118,6 +120,30 @@ class ResumeRule(Struct, frozen=True, omit_defaults=True):
     rate: int = 100
 
 
+class LinkRule(Struct, frozen=True, omit_defaults=True):
+    """Tracking and UTM parameters of the links of mails.
+
+    Without `categories`, messages of all but the transactional one are tracked. `utm` are UTM parameters by their names
+    without `utm_`, None without any; links to `utm_hosts` get them, or all if there are none.
+    """
+
+    clicks: bool = False
+    opens: bool = False
+    categories: tuple[str, ...] | None = None
+    utm: dict[str, str] | None = None
+    utm_hosts: tuple[str, ...] = ()
+
+    def tracks(self, category: str) -> bool:
+        """Return whether messages of a category are tracked."""
+        return category != TRANSACTIONAL if self.categories is None else category in self.categories
+
+    def find_utm(self, campaign: str, step: str) -> UtmRule | None:
+        """Return the UTM parameters of a step's links; None without any."""
+        if self.utm is None:
+            return None
+        return UtmRule({"campaign": campaign, "content": step} | self.utm, self.utm_hosts)
+
+
 class SplitRule(Struct, frozen=True, omit_defaults=True):
     """The weights of the arms in their order, and the seed by which they are drawn."""
 
@@ -152,6 +178,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     send_window: LocalWindow | None = None
     timezone: str | None = None
     on_resume: ResumeRule = ResumeRule()
+    links: LinkRule = LinkRule()
 
     def decide(self, step: str, time: EvaluationTime, **roots: Any) -> BranchDecision:
         """Return the first case that holds. Raises KeyError for an unknown step."""

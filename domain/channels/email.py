@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from domain.channels.kind import ChannelKind, Unreachable
+from domain.channels.kind import ChannelKind, RewrittenContent, Unreachable
 from domain.errors import Problem
 from domain.people.addresses import is_reachable, normalize, parse_mailbox
+from domain.sending.tracking.links import LinkRewriting, rewrite
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
@@ -103,6 +104,10 @@ class Email(ChannelKind):
         if not isinstance(address := traits.get("email"), str) or not address:
             return Unreachable("the profile has no trait email")
         return (address,) if is_reachable(address) else Unreachable("the trait email is not an e-mail address")
+
+    def rewrite_links(self, content: Mapping[str, Any], wanted: LinkRewriting) -> RewrittenContent:
+        found = rewrite(content["html"], wanted)
+        return RewrittenContent({**content, "html": found.html}, found.targets)
 
     def normalized_address(self, traits: Mapping[str, Any]) -> str | None:
         address = traits.get("email")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 from msgspec import Struct
 
 from domain.errors import Problem
+from domain.sending.tracking.links import LinkRewriting
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText
@@ -22,6 +23,13 @@ class Variant(Protocol):
     def texts(self) -> Iterator[LiquidText]:
         """Iterate over the texts that are rendered."""
         ...
+
+
+class RewrittenContent(Struct, frozen=True):
+    """A rendered message with rewritten links, and their targets by number."""
+
+    content: Mapping[str, Any]
+    targets: tuple[str, ...]
 
 
 class Unreachable(Struct, frozen=True):
@@ -69,6 +77,10 @@ class ChannelKind(ABC):
     def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:
         """Return the person's addresses; empty if the template names the receiver."""
         return ()
+
+    def rewrite_links(self, content: Mapping[str, Any], wanted: LinkRewriting) -> RewrittenContent:
+        """Rewrite the links of a rendered message; most channels have none."""
+        return RewrittenContent(content, ())
 
     def normalized_address(self, traits: Mapping[str, Any]) -> str | None:
         """Return the key of refusals of the person's address; None without an address."""

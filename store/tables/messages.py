@@ -1,19 +1,23 @@
 """The send ledger, and the holds of it."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
+    Identity,
     Index,
     Integer,
+    SmallInteger,
     Table,
     Text,
     Uuid,
     text,
 )
 
-from store.tables.columns import CLOCK, CURRENT_XID, INSTANT, metadata
+from store.tables.columns import CLOCK, CURRENT_XID, DEPLOYMENT_CLOCK, INSTANT, metadata
 
 # The send ledger. The id is derived from journey, step and visit, and for members of an account from the profile, so a
 # retried message exists once.
@@ -98,6 +102,31 @@ callback_ids = Table(
     Column("event_id", Text, primary_key=True),
     Column("received_at", INSTANT, nullable=False),
     Index("callback_ids_received_at", "received_at"),
+)
+
+# Where the tracked links of a message lead, by number.
+tracked_links = Table(
+    "tracked_links",
+    metadata,
+    Column("message_id", Uuid, ForeignKey("messages.id"), primary_key=True),
+    Column("targets", ARRAY(Text), nullable=False),
+)
+
+# Who has asked for a tracked link or image: what the client said of itself, and the verdict once it is due.
+link_hits = Table(
+    "link_hits",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("message_id", Uuid, ForeignKey("tracked_links.message_id", ondelete="CASCADE"), nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("at", INSTANT, nullable=False, server_default=DEPLOYMENT_CLOCK),
+    Column("client", Text, nullable=False),
+    Column("is_head", Boolean, nullable=False),
+    Column("is_confirmed", Boolean, nullable=False),
+    Column("due_at", INSTANT, nullable=False),
+    Column("is_person", Boolean),
+    Index("link_hits_message_id", "message_id"),
+    Index("link_hits_due_at", "due_at", postgresql_where=text("is_person IS NULL")),
 )
 
 # Every state that a message was in, written by triggers of `messages`, so that no statement can forget it.

@@ -19,7 +19,7 @@ OPERATIONS = [
     for method, operation in operations.items()
 ]
 # The pages for recipients.
-PAGES = ("/unsubscribe/", "/preferences/", "/confirm/")
+PAGES = ("/unsubscribe/", "/preferences/", "/confirm/", "/c/", "/o/")
 PUBLIC = ("/v1/projects/", "/v1/callbacks/", *PAGES, "/v1/schemas/", "/problems", "/healthz", "/readyz")
 # The campaign, or the import, need not be there yet.
 OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")

@@ -41,7 +41,7 @@ from domain.sending.delivery import (
 from domain.sending.policy import Answer, Deferred, Granted
 from store.database import Database
 from tests.engine.caps_campaigns import DEPLOYMENT_ZONE, WEIGHTS, ZONES, Journey, identify, journeys_of
-from tests.engine.fixed_providers import FixedProviders
+from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.positions import UNRECORDED
 
 # Clocks turn in New York, a month ends and a week ends in the days that follow.
@@ -116,7 +116,12 @@ class Load:
         ]
         channels = {provider.name: provider for provider in self.providers}
         self._sender = Sender(
-            database, catalogue, FixedProviders(channels), lambda *_: "https://example.com/u", DEPLOYMENT_ZONE
+            database,
+            catalogue,
+            FixedProviders(channels),
+            lambda *_: "https://example.com/u",
+            link_tracker(database),
+            DEPLOYMENT_ZONE,
         )
         self._ingest = Ingest(database, catalogue)
         self._journeys = journeys

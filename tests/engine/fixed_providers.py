@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from application.link_tracking import LinkTracker
 from application.providers import FoundProvider
 from domain.sending.delivery import Provider
-from store.database import Connection
+from store.database import Connection, Database
 
 
 class FixedProviders:
@@ -16,3 +17,8 @@ class FixedProviders:
     async def find(self, connection: Connection, revision: int, channel: str, name: str | None) -> FoundProvider:
         provider = self._by_channel[channel]
         return FoundProvider(name or provider.name, provider)
+
+
+def link_tracker(database: Database) -> LinkTracker:
+    """The rewriting of links, for campaigns that track none."""
+    return LinkTracker(database, ["secret-of-the-links-of-a-test-1234"], "https://example.com", "https://example.com/")

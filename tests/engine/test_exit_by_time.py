@@ -20,7 +20,7 @@ from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound
 from domain.sending.policy import Granted
 from runtime.documents import DocumentProcesses
 from tests.engine.computed_harness import event
-from tests.engine.fixed_providers import FixedProviders
+from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.late_claims import AUDIT, TOO_LATE
 from tests.engine.positions import UNRECORDED
 from tests.engine.segment_harness import SegmentHarness, segment_harness
@@ -99,7 +99,12 @@ class Race:
         database, catalogue = self.harness.database, self.harness.catalogue
         gate = StepDecisions(database, catalogue, "UTC")
         sender = Sender(
-            database, catalogue, FixedProviders({"webhook": self.provider}), lambda *_: "https://example.com/u", "UTC"
+            database,
+            catalogue,
+            FixedProviders({"webhook": self.provider}),
+            lambda *_: "https://example.com/u",
+            link_tracker(database),
+            "UTC",
         )
         for exits, journey_id in waiting:
             async with self.has_moved:

@@ -27,7 +27,7 @@ from runtime.temporal import WORKFLOWS, workflow_runner
 from store.database import Database
 from tests.channels.servers import listening
 from tests.engine.campaigns import ONE_A_DAY
-from tests.engine.fixed_providers import FixedProviders
+from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.ingesting import event
 from tests.engine.positions import UNRECORDED
 from tests.engine.test_send import Held as HeldAnswer
@@ -230,7 +230,12 @@ async def members(harness: Harness, ingest: Ingest, request: pytest.FixtureReque
         catalogue = Catalogue()
         provider = Provider("email", Never())
         sender = Sender(
-            database, catalogue, FixedProviders({"email": provider}), lambda *_: "https://example.com/u", "UTC"
+            database,
+            catalogue,
+            FixedProviders({"email": provider}),
+            lambda *_: "https://example.com/u",
+            link_tracker(database),
+            "UTC",
         )
         gate = StepDecisions(database, catalogue, "UTC")
         yield MembersHarness(harness, ingest, gate, sender, provider, journey["id"])

@@ -37,7 +37,7 @@ from domain.sending.saved_values import SavedReply
 from runtime.documents import DocumentProcesses
 from store import journeys
 from store.database import CONNECTION_TIMEOUT, Database
-from tests.engine.fixed_providers import FixedProviders
+from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.positions import UNRECORDED
 from tests.harness import Harness
 
@@ -159,7 +159,12 @@ async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> Asyn
         assert isinstance(answer, Granted)
         provider = Provider(channel, Keyed() if channel == "webhook" else Never())
         sender = Sender(
-            database, catalogue, FixedProviders({channel: provider}), lambda *_: "https://example.com/u", "UTC"
+            database,
+            catalogue,
+            FixedProviders({channel: provider}),
+            lambda *_: "https://example.com/u",
+            link_tracker(database),
+            "UTC",
         )
         yield SendHarness(harness, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
 

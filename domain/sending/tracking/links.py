@@ -1,4 +1,4 @@
-"""Rewrite the links of an HTML mail: own addresses that lead on, and UTM parameters.
+"""Rewrite the links of an HTML mail: addresses of ours, and UTM parameters.
 
 The rest of the HTML stays as it is, byte for byte. A link within a comment, which only Outlook reads, stays too.
 """
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 MAX_LINKS: Final = 250
 UTM_NAMES: Final = ("source", "medium", "campaign", "term", "content")
 
-# Whatever has no links of its own comes first, so that the last alternative sees nothing within it.
+# Parts without links of their own come first, so that the last alternative sees nothing within them.
 _LINK_TAG: Final = re.compile(
     r"""<!--.*?(?:-->|\Z)
       | <(?P<raw>script|style|title|textarea)\b.*?(?:</(?P=raw)\s*>|\Z)
@@ -32,7 +32,7 @@ _PIXEL: Final = '<img src="{}" width="1" height="1" alt="" style="border:0">'
 
 @dataclass(frozen=True, slots=True)
 class UtmRule:
-    """UTM parameters of links to some hosts and their subdomains, or to all if there are none."""
+    """UTM parameters of links to some hosts with their subdomains, or to all."""
 
     values: Mapping[str, str]
     hosts: Sequence[str] = ()
@@ -44,9 +44,8 @@ class UtmRule:
         if self.hosts and not any(host == one or host.endswith(f".{one}") for one in self.hosts):
             return url
         known = {name for name, _ in parse_qsl(split.query, keep_blank_values=True)}
-        added = [
-            f"utm_{name}={quote(value, safe='')}" for name, value in self.values.items() if f"utm_{name}" not in known
-        ]
+        values = {f"utm_{name}": self.values[name] for name in UTM_NAMES if name in self.values}
+        added = [f"{name}={quote(value, safe='')}" for name, value in values.items() if name not in known]
         return urlunsplit(split._replace(query="&".join([*filter(None, [split.query]), *added])))
 
 
@@ -56,7 +55,7 @@ class LinkRewriting:
 
     `own` is the beginning of own URLs, whose links stay. `link_url` makes the address of the link with a number, from
     0; None without tracking of clicks. `trap_url` is the address of a link that only machines see, and `pixel_url` of
-    an image.
+    an image. `known` are the targets of an earlier attempt, which keep their numbers.
     """
 
     own: str
@@ -64,6 +63,7 @@ class LinkRewriting:
     link_url: Callable[[int], str] | None = None
     trap_url: str | None = None
     pixel_url: str | None = None
+    known: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def rewrite(source: str, wanted: LinkRewriting) -> RewrittenMail:
 
     Only links by http and https change, and none with `data-track="off"`, such as one that signs in.
     """
-    targets: dict[str, int] = {}
+    targets = {target: number for number, target in enumerate(wanted.known)}
 
     def replace_tag(found: re.Match[str]) -> str:
         tag = found["link"]

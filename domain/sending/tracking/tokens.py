@@ -1,4 +1,6 @@
-"""Tokens of tracked links: a message and one of its links, signed. They hold no address.
+"""Tokens of tracked links: a message and one of its links, signed.
+
+They hold no address.
 
 A token is 25 bytes: the message's id, the number of the link, and eight bytes of HMAC-SHA256.
 """
@@ -24,7 +26,7 @@ _TOKEN_BYTES: Final = 16 + 1 + _MAC_BYTES
 
 
 class TrackedLink(Struct, frozen=True):
-    """A link of a message, by its number: TRAP and PIXEL are those that no person clicks."""
+    """A link of a message, by its number: also TRAP or PIXEL, which no one clicks."""
 
     message_id: UUID
     number: int

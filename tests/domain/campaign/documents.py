@@ -220,6 +220,8 @@ def documents(draw: st.DrawFn) -> str:
         "goal": {"event": "Paid", "within": "7d", "exit_on_goal": True},
         "send_window": {"from": "09:00", "to": "24:00", "days": ["mon", "tue"]},
         "on_resume": draw(st.sampled_from(["skip", "retime", {"overdue": "skip", "rate": 5}, {"rate": 10_000}])),
+        "track": draw(st.sampled_from([{"clicks": True}, {"opens": True, "categories": ["news", "offers"]}])),
+        "utm": draw(st.sampled_from([{}, {"source": "mail", "hosts": ["shop.example.com"]}])),
     }
     document = {
         "key": "random",
