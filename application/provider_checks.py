@@ -46,7 +46,7 @@ async def check_providers(
     accounts = [
         AccountCheck(rule.name, rule.kind, rule.channel, failure) for rule, failure in zip(rules, failures, strict=True)
     ]
-    keys = [key for rule in rules if rule.channel == "email" for key in _find_keys(rule)]
+    keys = [key for rule in rules for key in _find_keys(rule)]
     senders = [_with_keys(domain, keys) for domain in sorted(set(_find_domains(templates)))]
     texts = await look_up(name for sender in senders for name in list_names(sender))
     return ProviderChecks(accounts, {sender.domain: list(find_faults(sender, texts)) for sender in senders})

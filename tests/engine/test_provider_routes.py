@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+import worker
 from domain.sending.routes import DailyLimit
 from store import warm_up
 from store.database import Database
-from tests.channels.servers import HANG_UP, listening, scripted_smtp
+from tests.channels.servers import HANG_UP, Mailbox, listening, scripted_smtp, smtp_server
 from tests.harness import Harness
 
 CAMPAIGN = """
@@ -29,15 +30,24 @@ class Server:
     """A mail server that can be away: it then hangs up before its greeting."""
 
     is_away: bool = False
-    taken: int = 0
-    port: int = field(default=0)
+    port: int = 0
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.is_away:
             await scripted_smtp(CONNECT=HANG_UP)(reader, writer)
             return
-        self.taken += 1
         await scripted_smtp()(reader, writer)
+
+
+@dataclass
+class TimedMailbox(Mailbox):
+    """Keeps as well when each mail came."""
+
+    times: list[float] = field(default_factory=list)
+
+    async def handle_DATA(self, *dialogue: Any) -> str:
+        self.times.append(asyncio.get_running_loop().time())
+        return await super().handle_DATA(*dialogue)
 
 
 @asynccontextmanager
@@ -46,6 +56,17 @@ async def mail_server(*, is_away: bool = False) -> AsyncIterator[Server]:
     async with listening(server.talk) as port:
         server.port = port
         yield server
+
+
+@asynccontextmanager
+async def another_worker(harness: Harness) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    running = asyncio.create_task(worker.run(harness.settings, stop=stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
 
 
 def smtp(server: Server, more: str = "") -> str:
@@ -155,6 +176,19 @@ async def test_a_provider_with_a_pace_has_a_queue_and_a_removed_one_strands_nobo
         await harness.until_put_off()
         await put_providers(harness, f"providers:\n  first: {smtp(first)}\n")
         assert await sent_by(harness, 2) == {"first": 2}
+
+
+@pytest.mark.takes_long
+@pytest.mark.parametrize(("per_second", "users"), [(10, 80), (1, 10)])
+async def test_the_pace_holds_over_all_workers(harness: Harness, per_second: int, users: int) -> None:
+    """The server may let through a burst of a second first; a slower machine only takes longer."""
+    mailbox = TimedMailbox()
+    async with another_worker(harness), smtp_server(mailbox) as port:
+        relay = smtp(Server(port=port), f", per_second: {per_second}")
+        await put_providers(harness, f"providers:\n  relay: {relay}\n")
+        await sign_up(harness, users)
+        assert await sent_by(harness, users) == {"relay": users}
+    assert mailbox.times[-1] - mailbox.times[0] > (users - 2 * per_second) / per_second * 0.8
 
 
 @pytest.mark.parametrize("limit", [1, 137, 400])
