@@ -64,6 +64,11 @@ def find_instant(data: Any, *path: str | int) -> datetime | None:
     return at if at is not None and at.tzinfo is not None else None
 
 
+def read_epoch_milliseconds(value: Any) -> datetime | None:
+    """Read milliseconds since 1970; None if it is none."""
+    return find_instant([value / 1000], 0) if isinstance(value, int | float) else None
+
+
 def find_items(data: Any) -> list[Any]:
     """Return a list as it is, and anything else as its only item."""
     return data if isinstance(data, list) else [data]

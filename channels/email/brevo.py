@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from channels.email.api import ApiRequest, EmailApi, json_request
+from channels.email.brevo_reports import open_reader
 from channels.email.content import EmailContent, mailbox_object
 from channels.http_call import TOTAL_SECONDS, HttpReply
 from channels.provider_kind import ProviderContext, ProviderKind
@@ -70,4 +71,4 @@ def open_brevo(settings: BrevoModel, context: ProviderContext) -> Brevo:
     return Brevo(context.secrets.for_host(settings.token, HOST, is_fixed=True))
 
 
-KIND = ProviderKind(BrevoModel, open_brevo)
+KIND = ProviderKind(BrevoModel, open_brevo, open_reader=open_reader)

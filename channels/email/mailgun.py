@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from channels.email.api import ApiRequest, EmailApi
 from channels.email.content import EmailContent, format_mailbox
+from channels.email.mailgun_reports import open_reader
 from channels.http_call import TOTAL_SECONDS, HttpReply
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import MAX_RETRY_AFTER
@@ -67,4 +68,4 @@ def open_mailgun(settings: MailgunModel, context: ProviderContext) -> Mailgun:
     return Mailgun(settings.domain, context.secrets.for_host(settings.token, host, is_fixed=True), f"https://{host}")
 
 
-KIND = ProviderKind(MailgunModel, open_mailgun)
+KIND = ProviderKind(MailgunModel, open_mailgun, open_reader=open_reader)

@@ -7,6 +7,7 @@ from typing import Final
 
 from channels.email.api import ApiRequest, EmailApi, json_request
 from channels.email.content import EmailContent, format_mailbox
+from channels.email.resend_reports import open_reader
 from channels.http_call import TOTAL_SECONDS, HttpReply
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import MAX_RETRY_AFTER
@@ -70,4 +71,4 @@ def open_resend(settings: ResendModel, context: ProviderContext) -> Resend:
     return Resend(context.secrets.for_host(settings.token, HOST, is_fixed=True))
 
 
-KIND = ProviderKind(ResendModel, open_resend)
+KIND = ProviderKind(ResendModel, open_resend, open_reader=open_reader)

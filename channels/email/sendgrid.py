@@ -10,6 +10,7 @@ from typing import Final
 
 from channels.email.api import ApiRequest, EmailApi, json_request
 from channels.email.content import EmailContent, mailbox_object
+from channels.email.sendgrid_reports import open_reader
 from channels.http_call import TOTAL_SECONDS, HttpReply
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import read_epoch
@@ -65,4 +66,4 @@ def open_sendgrid(settings: SendGridModel, context: ProviderContext) -> SendGrid
     return SendGrid(context.secrets.for_host(settings.token, host, is_fixed=True), f"https://{host}")
 
 
-KIND = ProviderKind(SendGridModel, open_sendgrid)
+KIND = ProviderKind(SendGridModel, open_sendgrid, open_reader=open_reader)

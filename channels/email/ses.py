@@ -12,6 +12,7 @@ from typing import Final
 from channels.aws_signature import AwsKey
 from channels.email.api import ApiRequest, EmailApi, json_request
 from channels.email.content import EmailContent, format_mailbox
+from channels.email.ses_reports import open_reader
 from channels.email.whole_mail import write_mail
 from channels.http_call import TOTAL_SECONDS, HttpReply
 from channels.provider_kind import ProviderContext, ProviderKind
@@ -100,4 +101,4 @@ def open_ses(settings: SesModel, context: ProviderContext) -> Ses:
     return Ses(AwsKey(id, secret, settings.region, "ses"), settings.configuration_set)
 
 
-KIND = ProviderKind(SesModel, open_ses)
+KIND = ProviderKind(SesModel, open_ses, open_reader=open_reader)

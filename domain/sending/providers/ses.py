@@ -8,6 +8,8 @@ from domain.campaign.schema import Given
 from domain.sending.providers.model import ProviderModel
 from domain.sending.providers.secret_reference import SecretReference
 
+Topic = Annotated[str, Field(pattern=r"^arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$")]
+
 
 class SesModel(ProviderModel):
     """An account at Amazon SES."""
@@ -21,4 +23,7 @@ class SesModel(ProviderModel):
     secret: SecretReference = Field(description="its secret: `{file: /run/secrets/aws}`")
     configuration_set: Annotated[str | None, Given, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(
         None, description="the configuration set, which publishes what comes of the mails"
+    )
+    topics: Annotated[list[Topic], Field(max_length=20)] = Field(
+        [], description="the topics of SNS to which it publishes, whose callbacks are read"
     )
