@@ -139,6 +139,26 @@ async def request_scores(connection: Connection, rule: RfmRule, by: str) -> Oper
     return await operations.insert_for_deployment(connection, "score", parameters, requested_by=by)
 
 
+class ScoreDay(Struct, frozen=True):
+    """A day in the zone of the scores; `is_due` until its scores are requested."""
+
+    day: date
+    begins_at: datetime
+    ends_at: datetime
+    is_due: bool
+
+
+async def find_score_day(connection: Connection) -> ScoreDay | None:
+    """Return the day of now; None without a rule."""
+    rules = (await documents.latest(connection, RFM_DOCUMENT)).rules
+    if not rules:
+        return None
+    zone = ZoneInfo(rules[0].timezone)
+    day = local_day(connection.clock.now(), zone)
+    begins_at, ends_at = (instant(each, time(), zone) for each in (day, day + DAY))
+    return ScoreDay(day, begins_at, ends_at, is_due=not await rfm.is_claimed(connection, day))
+
+
 class ScoreSchedule:
     """Requests new breakpoints at each local midnight; any number may run.
 
@@ -153,17 +173,16 @@ class ScoreSchedule:
     async def sweep(self) -> SweepResult:
         """Request the scores of today, unless they are."""
         async with self._database.transaction() as connection:
-            rules = (await documents.latest(connection, RFM_DOCUMENT)).rules
-            if not rules:
+            today = await find_score_day(connection)
+            if today is None:
                 return SweepResult(0, 0.0, None)
-            now, zone = connection.clock.now(), ZoneInfo(rules[0].timezone)
-            day = local_day(now, zone)
-            seconds = (instant(day + DAY, time(), zone) - now).total_seconds()
-            if await rfm.is_claimed(connection, day) or not await rfm.claim_day(connection, day):
+            now = connection.clock.now()
+            seconds = (today.ends_at - now).total_seconds()
+            if not today.is_due or not await rfm.claim_day(connection, today.day):
                 return SweepResult(0, 0.0, seconds)
-            parameters = to_builtins(ScoreParameters(day))
+            parameters = to_builtins(ScoreParameters(today.day))
             await operations.insert_for_deployment(connection, "score", parameters, requested_by=SOJOURN_SOURCE)
-        return SweepResult(1, (now - instant(day, time(), zone)).total_seconds(), seconds)
+        return SweepResult(1, (now - today.begins_at).total_seconds(), seconds)
 
 
 class ScoreHandler:

@@ -224,6 +224,14 @@ async def claim_due(connection: Connection, kinds: Sequence[OperationKind]) -> O
     return Operation(**row) if row else None
 
 
+async def is_any_going(connection: Connection) -> bool:
+    """Return whether an operation of the deployment is unfinished, those aside whose last page failed."""
+    cursor = await connection.execute(
+        "SELECT FROM operations WHERE campaign_key IS NULL AND finished_at IS NULL AND failures = 0 LIMIT 1"
+    )
+    return await cursor.fetchone() is not None
+
+
 async def seconds_until_due(connection: Connection, kinds: Sequence[OperationKind]) -> float | None:
     """Return how soon an operation of the deployment is due; None if all are done."""
     cursor = await connection.execute(

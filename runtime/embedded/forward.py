@@ -16,11 +16,12 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
+from application.rfm import find_score_day
 from domain.journey.records import campaign_workflow_id
 from domain.people.session_events import SESSION_ENDED
 from runtime.embedded.audience_clock import AudienceClock, DueRun
-from store import campaigns, clock, forward
-from store.database import Database
+from store import campaigns, clock, forward, operations
+from store.database import Connection, Database
 
 # The rest of a skip after a timer fires must outlast the workflow's reaction: after the skip's end, the server would
 # skip the whole next timer.
@@ -92,7 +93,7 @@ class Forwarder:
         return _first([*await self._find_due(now), *map(_due_run, runs)])
 
     async def _find_due(self, now: datetime) -> list[Due]:
-        """Return what is due first of journeys, people and campaigns."""
+        """Return what is due first of journeys, people, scores and campaigns."""
         async with self._database.transaction() as connection:
             wake = await forward.next_wake(connection, now)
             found = [Due(wake.at, f"{wake.user}  {wake.campaign}  {wake.step or ''}".rstrip())] if wake else []
@@ -101,6 +102,8 @@ class Forwarder:
                 SESSION_ENDED: await forward.next_session_end(connection, now),
             }
             found += [Due(due.at, f"{due.user}  {summary}") for summary, due in people.items() if due is not None]
+            if (day := await find_score_day(connection)) is not None:
+                found.append(Due(day.ends_at, "the breakpoints of RFM are computed"))
             for key in await forward.live_campaigns(connection):
                 if (facts := await campaigns.campaign_facts(connection, key)) is not None:
                     instants = {"starts": facts.starts_at, "ends": facts.ends_at}
@@ -126,7 +129,7 @@ class Forwarder:
         give_up_at = loop.time() + SETTLE_SECONDS
         while True:
             async with self._database.transaction() as connection:
-                is_at_work = await forward.has_due_rows(connection) or await forward.has_due_people(connection)
+                is_at_work = await _is_at_work(connection)
                 unsettled: Sequence[str] = [
                     *map(campaign_workflow_id, await forward.live_campaigns(connection)),
                     *await forward.open_journeys(connection),
@@ -176,7 +179,7 @@ class Forwarder:
             at = extended.time_skipping_info.current_time.ToDatetime(UTC)
         has_task = described.HasField("pending_workflow_task")
         return _Look(
-            handle, at, has_task or any(_is_at_work(activity, at) for activity in described.pending_activities)
+            handle, at, has_task or any(_is_running(activity, at) for activity in described.pending_activities)
         )
 
     async def _skip(self, handle: WorkflowHandle[object, object], by: timedelta) -> None:
@@ -190,7 +193,15 @@ class Forwarder:
                 raise
 
 
-def _is_at_work(activity: PendingActivityInfo, at: datetime) -> bool:
+async def _is_at_work(connection: Connection) -> bool:
+    """Return whether workers have something to do now, apart from workflows."""
+    if await forward.has_due_rows(connection) or await forward.has_due_people(connection):
+        return True
+    day = await find_score_day(connection)
+    return (day is not None and day.is_due) or await operations.is_any_going(connection)
+
+
+def _is_running(activity: PendingActivityInfo, at: datetime) -> bool:
     """Return whether an activity runs or is due, not awaiting its next attempt."""
     is_waiting = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     return not is_waiting or activity.scheduled_time.ToDatetime(UTC) <= at

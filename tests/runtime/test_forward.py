@@ -304,6 +304,26 @@ async def test_people_change_by_time_at_their_instants(folder: Path, capsys: Out
 
 
 @pytest.mark.takes_long
+async def test_breakpoints_are_computed_at_each_midnight(folder: Path, capsys: Output) -> None:
+    """Nothing else is due in these nights."""
+    async with developing(folder) as developer:
+        document = {"file": "rfm.yaml", "source": "rfm: {event: Order Completed, value: event.properties.value}"}
+        await developer.admin("PUT", "/v1/rfm", document)
+        assert await developer.forward("2m") == 0
+        began = await developer.stack.database.now()
+        midnight = began.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        following = f"{midnight.astimezone():%Y-%m-%d %H:%M}  the breakpoints of RFM are computed"
+        assert capsys.readouterr().out.endswith(f"Next: {following}\n")
+        assert await developer.forward("3d") == 0
+        async with developer.stack.database.transaction() as connection:
+            cursor = await connection.execute("SELECT as_of FROM rfm_days WHERE as_of > %s ORDER BY day", (midnight,))
+            scored = [row["as_of"] async for row in cursor]
+        late = [at - midnight - timedelta(days=number) for number, at in enumerate(scored)]
+        assert len(late) == 3
+        assert all(timedelta(0) < one < timedelta(minutes=5) for one in late)
+
+
+@pytest.mark.takes_long
 async def test_audiences_and_schedules_go_by_the_new_time(folder: Path, capsys: Output) -> None:
     begins, ends = (datetime.now(UTC) + timedelta(days=days) for days in (1, 4))
     schedule = f'schedule: {{starts_at: "{begins.isoformat()}", ends_at: "{ends.isoformat()}"}}'
