@@ -202,12 +202,17 @@ async def test_an_area_on_hold_holds_who_is_in_it_until_its_release(harness: Har
         await harness.skip(handles[-1], minutes=30)
     assert await handles[2].result() == "completed"
     await harness.until("SELECT FROM decisions WHERE reason = 'on_hold' HAVING count(*) = 2")
-    [held] = [item for item in await harness.timeline("u1") if item["kind"] == "send"]
-    assert held["summary"].endswith("(area storm-12): storm 12")
+    [held] = await sends(harness)
+    assert held.endswith("(area storm-12): storm 12")
     assert [mail.recipients for mail in harness.inbox.messages] == [("u3@example.com",)]
     # Outside of the area, the message goes at once.
     await locate(harness, "u2", BERLIN)
     assert await handles[1].result() == "completed"
+    # Whoever is still inside was asked about again, and the timeline says it once.
+    asked = await harness.journeys.one(user_id="u1")
+    await harness.skip(handles[0], hours=1)
+    await harness.until("SELECT FROM journeys WHERE id = %s AND wakes_at > %s", asked["id"], asked["wakes_at"])
+    assert await sends(harness) == [held]
     await harness.admin("DELETE", f"/v1/holds/{hold['id']}")
     assert await handles[0].result() == "completed"
     assert sorted(mail.recipients[0] for mail in harness.inbox.messages) == [f"u{n}@example.com" for n in (1, 2, 3)]
