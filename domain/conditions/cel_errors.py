@@ -38,8 +38,15 @@ _HYPHENATED = re.compile(r"\bjourney\.(steps|messages|arms)\.([a-z0-9_]+-[a-z0-9
 _FUNCTIONS = (
     *("all", "bool", "contains", "double", "duration", "endsWith", "exists", "exists_one", "filter", "getDate"),
     *("getDayOfWeek", "getFullYear", "getHours", "getMinutes", "getMonth", "has", "int", "map", "matches", "size"),
-    *("startsWith", "string", "timestamp", "type", "within", "known_for", "anniversary", "in_area"),
+    *("startsWith", "string", "timestamp", "type"),
 )
+# How the functions beside those of CEL are written.
+_FORMS = {
+    "within": '`within(profile.computed.last_order_at, "14d")`',
+    "known_for": '`known_for("14d")`',
+    "anniversary": "`anniversary(profile.traits.birthday)`",
+    "in_area": '`in_area(profile, "storm-12")`',
+}
 # The fields with data from clients.
 _DATA = {
     "event": "event.properties",
@@ -138,8 +145,13 @@ def _unknown(
             f"`{root}` is not known",
             "Write `within(…, '14d')` for the last 14 days, `within(…, '-3d')` for the next 3",
         )
-    close, found, _ = did_you_mean(root, [*visible, *_FUNCTIONS]).partition("? ")
-    if not found and not re.search(rf"\b{re.escape(root)}\s*\(", text):
+    is_call = re.search(rf"\b{re.escape(root)}\s*\(", text) is not None
+    if is_call and (root in _FORMS or root in _FUNCTIONS):
+        # CEL knows a function by the number of its arguments.
+        remedy = f"Write {_FORMS[root]}" if root in _FORMS else "Compare it with CEL's list of functions"
+        return f"`{root}` takes another number of arguments", remedy
+    close, found, _ = did_you_mean(root, [*visible, *_FUNCTIONS, *_FORMS]).partition("? ")
+    if not found and not is_call:
         holder = next((one for one in visible if root in roots[one]), None)
         close = f"Did you mean `{holder or _DATA[visible[0]]}.{name}`"
         found = "? "
@@ -167,4 +179,6 @@ def _mismatch(function: str, arguments: str) -> tuple[str, str]:
         hint += "; a time is written `timestamp('2026-01-01T00:00:00Z')`"
     elif "string" in kinds and "number" in kinds and "double" not in kinds:
         hint = "A text is compared with a text, in quotes: `… == '5'`"
+    if function in _FORMS:
+        hint = f"Write {_FORMS[function]}"
     return f"`{operator}` does not apply to ({kinds})", hint
