@@ -1,8 +1,9 @@
 """Judge locked people by segments and watched traits, outside of ingest."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -19,6 +20,7 @@ from domain.people.computed.due import find_next_look
 from domain.people.derived_events import Cause, CausedChange
 from domain.people.profile_state import Source
 from domain.people.segments.causes import definition_cause, list_value_changes, source_cause, time_cause
+from domain.people.segments.definition import MembershipChange, SegmentDefinition
 from domain.people.segments.deployed import NO_FACTS, DeployedSegments, SegmentFacts
 from store import addresses, audience, profile_states
 from store.database import Connection
@@ -98,10 +100,12 @@ class SegmentJudge:
         """Judge a person by definitions that are newer than their last judgement."""
         row = self._row(profile_id)
         at = row.not_before(at)
-        for one, affected in self.deployed.list_newer(row.judged):
+        newer = self.deployed.list_newer(row.judged)
+        definitions = {one.key: one for one, _ in newer}
+        for one, affected in newer:
             cause = self._own_cause(profile_id, f"{one.key} {one.revision}", at)
             heard = cause if one.rule.on_change == "trigger" else None
-            self._judge(profile_id, affected, at, heard, definition_cause(one))
+            self._judge(profile_id, affected, at, heard, partial(_find_definition_cause, definitions, one))
         self._put(profile_id, replace(self._row(profile_id), judged=self.deployed.revision))
 
     def follow(self, profile_id: UUID, candidates: Collection[int], cause: Cause | None, source: Source) -> None:
@@ -111,7 +115,8 @@ class SegmentJudge:
         """
         while self.is_due(profile_id):
             self.pass_time(profile_id)
-        self._judge(profile_id, candidates, self._row(profile_id).not_before(self.now), cause, source_cause(source))
+        at, said = self._row(profile_id).not_before(self.now), source_cause(source)
+        self._judge(profile_id, candidates, at, cause, lambda _: said)
 
     def count_changes(self) -> tuple[int, int]:
         """Return how many have joined and left a segment."""
@@ -138,18 +143,21 @@ class SegmentJudge:
         candidates: Collection[int],
         at: datetime,
         cause: Cause | None,
-        recorded: Mapping[str, Any] | None,
+        find_cause: Callable[[MembershipChange], Mapping[str, Any]] | None,
         *,
         is_due: bool = False,
     ) -> None:
-        """Judge a person, and record changes with their cause; without one, it is time."""
+        """Judge a person, and record each change with its cause; without `find_cause`, it is time."""
         row, person = self._row(profile_id), self.people[profile_id]
         facts = self.facts.get(profile_id, NO_FACTS)
         judgement = self.deployed.judge(person, facts, row.state, row.segments, at, candidates, self._spent)
         for change in judgement.changes:
-            why = recorded or time_cause(
-                at, self.deployed.find_flipped(change, person, facts, row.state, row.segments, judgement.members)
-            )
+            if find_cause is not None:
+                why = find_cause(change)
+            else:
+                why = time_cause(
+                    at, self.deployed.find_flipped(change, person, facts, row.state, row.segments, judgement.members)
+                )
             self._recorded.append(RecordedChange(profile_id, change, why))
         if cause is not None:
             source = Source("event", str(cause.id), at)
@@ -191,3 +199,11 @@ async def open_judge(
     facts = await read_segment_facts(connection, deployed, people)
     names = await audience.anonymous_ids(connection, [id for id, person in people.items() if person.user_id is None])
     return SegmentJudge(traits, deployed, watched, now, people, rows, facts, names)
+
+
+def _find_definition_cause(
+    newer: Mapping[str, SegmentDefinition], judged_for: SegmentDefinition, change: MembershipChange
+) -> dict[str, Any]:
+    """Return the new definition that moved a person: the segment's own, that of its counterpart, or one it reads."""
+    own = newer.get(change.key) or (newer.get(change.other) if change.other else None)
+    return definition_cause(own or judged_for)

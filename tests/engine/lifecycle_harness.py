@@ -8,7 +8,7 @@ from datetime import datetime
 from application.deployment_documents import DeploymentDocuments, DocumentPlan, DocumentView
 from application.lifecycle import Lifecycle
 from application.people import lock_person
-from application.person_views import show_person
+from application.person_views import PersonView, show_person
 from application.stated_stages import set_stage_by_hand
 from domain.access import SOJOURN
 from domain.deployment_documents import LIFECYCLE
@@ -36,9 +36,16 @@ class LifecycleHarness(SegmentHarness):
 
     async def stage(self, user: str) -> str | None:
         """The stage of a user as they are shown."""
-        async with self.database.transaction() as connection:
-            person = await show_person(connection, self.catalogue, PersonRef(user), "{workflow_id}")
+        person = await self._show(user)
         return None if person.stage is None else str(person.stage.value)
+
+    async def causes(self, user: str) -> list[str | None]:
+        """Why a user is in each of their segments."""
+        return [one.summary for one in (await self._show(user)).segments]
+
+    async def _show(self, user: str) -> PersonView:
+        async with self.database.transaction() as connection:
+            return await show_person(connection, self.catalogue, PersonRef(user), "{workflow_id}")
 
     async def set_stage(self, user: str, stage: str | None) -> None:
         """Set the stage of a user by hand, or forget it."""

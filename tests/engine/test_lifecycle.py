@@ -126,6 +126,7 @@ async def test_another_life_cycle_judges_everyone_and_shows_the_people_of_each_s
         await harness.apply_lifecycle(STAGES)
         shown = {stage["key"]: stage["people"] for stage in (await harness.show_lifecycle()).rules}
         assert shown == {"reach": 2, "conversion": 1, "retention": 0, "at-risk": 0, "churned": 0}
+        assert await harness.causes("u1") == ["by version 1 of the definition of stage.conversion"]
         fewer = 'stages: [{key: reach, when: "true"}, {key: known, when: profile.user_id != null}]'
         plan = await harness.plan_lifecycle(fewer)
         assert [(one.kind, one.name) for one in plan.changes] == [
@@ -138,6 +139,7 @@ async def test_another_life_cycle_judges_everyone_and_shows_the_people_of_each_s
         ]
         await harness.apply_lifecycle(fewer)
         assert await harness.stage("u1") == await harness.stage("u2") == "known"
+        assert await harness.causes("u1") == ["by version 1 of the definition of stage.known"]
         assert await harness.members() == {"stage.known": ["u1", "u2"], "stage.reach": [None]}
 
 
