@@ -95,7 +95,9 @@ def summary(
     if step is None or status is None:
         return "is about to begin"
     if status == "held":
-        return f"is held at {step} until the campaign is resumed or the hold ends"
+        # A pause has no end of its own; a hold is asked about again at its end, or each hour if it is that of many.
+        again = f", and asks again at {_clock(until, zone, now)}" if until else ""
+        return f"is held at {step} until the campaign is resumed or the hold ends{again}"
     if status == "acting":
         return f"is at {step}"
     does = "is deferred" if status == "deferred" else "waits"

@@ -21,6 +21,12 @@ NOW = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
         ("reacted", "waiting", None, "waits at reacted"),
         ("nudge", "deferred", datetime(2026, 11, 30, 8, 0, tzinfo=UTC), "is deferred at nudge until 09:00"),
         ("nudge", "held", None, "is held at nudge until the campaign is resumed or the hold ends"),
+        (
+            "nudge",
+            "held",
+            datetime(2026, 12, 2, 0, 0, tzinfo=UTC),
+            "is held at nudge until the campaign is resumed or the hold ends, and asks again at 2026-12-02 01:00",
+        ),
         ("nudge", "acting", None, "is at nudge"),
         (None, None, None, "is about to begin"),
     ],
