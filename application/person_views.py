@@ -1,7 +1,7 @@
 """A person as they are shown, with all that is known of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -23,6 +23,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.traits import ComputedState
 from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.identity import Identity, PersonRef
+from domain.people.places.location import LOCATION, describe_location
 from domain.people.profile_state import STAGE
 from domain.people.registers import Registers, unpack
 from domain.people.segments.causes import describe_cause
@@ -167,7 +168,7 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
             traits=list_stated(state.traits),
             computed=_compute(deployed.traits, row.state, connection.clock.now()),
             rfm=await find_position(connection, deployed.traits, row.state, connection.clock.now()),
-            device=list_stated(state.context),
+            device=_list_context(state.context),
             activity=await activity.get(),
             claims=list_stated(state.claims),
             identities=await identities.get(),
@@ -182,6 +183,14 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
                 connection, JourneyFilter(profile_id=profile_id), MAX_LATEST, journey_url
             ),
         )
+
+
+def _list_context(context: Registers) -> dict[str, StatedValue]:
+    """Return what devices said, the location without what Sojourn keeps with it."""
+    found = list_stated(context)
+    if (location := found.get(LOCATION)) is not None:
+        found[LOCATION] = replace(location, value=describe_location(location.value))
+    return found
 
 
 def _describe_joined(found: Membership) -> JoinedSegment:

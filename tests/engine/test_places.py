@@ -102,6 +102,8 @@ async def test_a_location_is_kept_once_with_its_time_and_without_history(harness
     assert await location(harness) == {"latitude": 53.6, "longitude": 9.9666}
     await harness.identify("u1", latitude=53.5438, longitude=9.9666)
     assert (await location(harness))["latitude"] == 53.5438
+    shown = (await harness.admin("GET", "/v1/users/u1"))["device"]["location"]["value"]
+    assert shown == {"latitude": 53.5438, "longitude": 9.9666, "places": ["harbour-shop"]}
     await harness.identify("u1", address={"latitude": 1, "longitude": 2})
     # Nobody is at the zero of a client that knows nothing, and an older location does not overwrite a newer one.
     await locate(harness, "u1", (0, 0))

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from domain.epoch import to_microseconds
 from domain.people.derived_events import ValueChange
 from domain.people.places.geometry import Box, Point, Shape, measure
-from domain.people.places.location import LOCATION, point_of
+from domain.people.places.location import LOCATION, VISITS, list_visited, point_of
 from domain.people.profile_state import PartChange, ProfileState, Statement
 from domain.sending.holds import Hold
 from domain.tracking.event import Trigger
@@ -87,7 +87,7 @@ class DeployedPlaces:
         return kept
 
     def _visit(self, known: Any, point: Point, at: int) -> dict[str, Any]:
-        visits = _visits_of(known)
+        visits = list_visited(known)
         here = {place.key: place for place in self._places.find(point)}
         now: dict[str, list[Any]] = {}
         for key in sorted({*here, *visits}):
@@ -101,7 +101,7 @@ class DeployedPlaces:
             elif is_here:
                 now[key] = [at, True]
         located: dict[str, Any] = {"latitude": point.latitude, "longitude": point.longitude}
-        return {**located, "visits": now} if now else located
+        return {**located, VISITS: now} if now else located
 
     def find_possible(self, statements: Iterable[Statement]) -> Iterator[ValueChange]:
         """Iterate over the arrivals that statements may make, by each name of the place."""
@@ -123,7 +123,7 @@ class DeployedPlaces:
             point = point_of(change.after)
             if point is None:
                 continue
-            before, after = _visits_of(change.before), _visits_of(change.after)
+            before, after = list_visited(change.before), list_visited(change.after)
             arrived = [key for key in after if key not in before or before[key][0] != after[key][0]]
             near = sorted((measure(self.places[key].shape.centre, point), key) for key in arrived if key in self.places)
             said: dict[str, ValueChange] = {}
@@ -161,16 +161,12 @@ class _Index:
                 yield rule
 
 
-def _visits_of(location: Any) -> Mapping[str, Any]:
-    return location.get("visits", {}) if isinstance(location, Mapping) else {}
-
-
 def _is_standing(known: Any, located: Mapping[str, Any], passed: int) -> bool:
     """Whether a person has neither moved nor arrived since a location that is fresh."""
     before, after = point_of(known), point_of(located)
     if before is None or after is None or passed >= REFRESH:
         return False
-    return _visits_of(known) == _visits_of(located) and measure(before, after) < MOVED_METRES
+    return list_visited(known) == list_visited(located) and measure(before, after) < MOVED_METRES
 
 
 NO_PLACES: Final = DeployedPlaces()

@@ -12,6 +12,8 @@ from domain.tracking.event import Event
 
 # Its name in the context of a profile.
 LOCATION: Final = "location"
+# Its part that Sojourn keeps for itself.
+VISITS: Final = "visits"
 LOCATION_UPDATED: Final = "Location Updated"
 
 
@@ -33,6 +35,17 @@ def point_of(given: Any) -> Point | None:
     if latitude is None or longitude is None or (latitude, longitude) == (0, 0):
         return None
     return Point(latitude, longitude) if abs(latitude) <= 90 and abs(longitude) <= 180 else None
+
+
+def list_visited(location: Any) -> Mapping[str, Any]:
+    """Return the visits of a stored location by place: the time of arrival, and whether it lasts."""
+    return location.get(VISITS, {}) if isinstance(location, Mapping) else {}
+
+
+def describe_location(location: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored location as it is shown, with the places at which the person is."""
+    places = [key for key, (_, is_there) in list_visited(location).items() if is_there]
+    return {**{name: value for name, value in location.items() if name != VISITS}, "places": places}
 
 
 def _number(value: Any) -> float | None:
