@@ -184,7 +184,7 @@ def test_a_compiled_expression_is_kept() -> None:
         ("event['properties'].x == 1", ExpressionScope.EXIT_WHERE, "not a value of its own", "`event.properties`"),
         ("event.message_id > 3", ExpressionScope.WAIT_WHERE, "`>` does not apply to (string, number)", "quotes"),
         ("event.timestamp > '2026-01-01'", ExpressionScope.WAIT_WHERE, "(timestamp, string)", "timestamp('2026"),
-        ('in_area("storm-12")', ExpressionScope.AUDIENCE_WHERE, "another number of arguments", 'in_area(profile, "storm'),
+        ('in_area("storm-12")', ExpressionScope.AUDIENCE_WHERE, "another number of arguments", "in_area(profile, "),
         ("known_for(7)", ExpressionScope.AUDIENCE_WHERE, "does not apply to (number)", 'Write `known_for("14d")`'),
         ("size() > 1", ExpressionScope.WAIT_WHERE, "`size` takes another number of arguments", "list of functions"),
         ("sizes(event.properties) > 1", ExpressionScope.WAIT_WHERE, "`sizes` is not known", "Did you mean `size`?"),
