@@ -147,7 +147,7 @@ class SegmentJudge:
         *,
         is_due: bool = False,
     ) -> None:
-        """Judge a person, and record each change with its cause; without `find_cause`, it is time."""
+        """Judge a person, and record changes with their causes; without one, it is time."""
         row, person = self._row(profile_id), self.people[profile_id]
         facts = self.facts.get(profile_id, NO_FACTS)
         judgement = self.deployed.judge(person, facts, row.state, row.segments, at, candidates, self._spent)
@@ -204,6 +204,9 @@ async def open_judge(
 def _find_definition_cause(
     newer: Mapping[str, SegmentDefinition], judged_for: SegmentDefinition, change: MembershipChange
 ) -> dict[str, Any]:
-    """Return the new definition that moved a person: the segment's own, that of its counterpart, or one it reads."""
+    """Return the new definition that moved a person, as a cause.
+
+    That of the segment itself, of the one that they left or joined instead, or of one that it reads.
+    """
     own = newer.get(change.key) or (newer.get(change.other) if change.other else None)
     return definition_cause(own or judged_for)

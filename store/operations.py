@@ -225,7 +225,7 @@ async def claim_due(connection: Connection, kinds: Sequence[OperationKind]) -> O
 
 
 async def is_any_going(connection: Connection) -> bool:
-    """Return whether an operation of the deployment is unfinished, those aside whose last page failed."""
+    """Return whether an operation of the deployment is going on and not failing."""
     cursor = await connection.execute(
         "SELECT FROM operations WHERE campaign_key IS NULL AND finished_at IS NULL AND failures = 0 LIMIT 1"
     )
