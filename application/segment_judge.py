@@ -206,7 +206,7 @@ def _find_definition_cause(
 ) -> dict[str, Any]:
     """Return the new definition that moved a person, as a cause.
 
-    That of the segment itself, of the one that they left or joined instead, or of one that it reads.
+    It is the segment's own, else its counterpart's in the group, else that of a segment that it reads.
     """
     own = newer.get(change.key) or (newer.get(change.other) if change.other else None)
     return definition_cause(own or judged_for)

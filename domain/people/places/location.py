@@ -38,7 +38,7 @@ def point_of(given: Any) -> Point | None:
 
 
 def list_visited(location: Any) -> Mapping[str, Any]:
-    """Return the visits of a stored location by place: the time of arrival, and whether it lasts."""
+    """Return the visits of a stored location by place, each with its arrival."""
     return location.get(VISITS, {}) if isinstance(location, Mapping) else {}
 
 
