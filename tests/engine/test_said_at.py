@@ -162,6 +162,7 @@ async def test_stamps_are_kept_with_the_values_and_once_for_what_was_said_at_onc
         "traits": [[*said, "a", "b"]],
         "consent": [[*said, "email"]],
         "suppressed": [],
+        "preferences": [],
         "claims": [],
         "context": [],
         "stage": [],

@@ -56,9 +56,11 @@ async def test_a_request_takes_few_statements_and_is_answered_once(
         "morning": lambda: decisions.look_up(DelayRequest(id, "morning", 1, 1, at, at, UNRECORDED_DELAY)),
         "loyal": lambda: decisions.perform(ActionRequest(id, "loyal", 1, at, None, {}, PLACED)),
     }
-    # The first request of a process loads the campaign, and the first change of a value those that listen.
+    # The first request of a process loads the campaign and the providers, and the first change of a value those that
+    # listen.
     async with harness.database.transaction() as connection:
         await catalogue.listeners(connection)
+        await catalogue.load_providers(connection)
     await decisions.choose(BranchRequest(id, "which", at, {"which": 9}, UNRECORDED_FORK))
     with statements(monkeypatch) as sent:
         answer = await requests[step]()
