@@ -246,7 +246,7 @@ async def judge_people(
     """Judge locked people by some segments, as they are now; return what rules hear.
 
     The caller has locked the registry before the people, has `settled` these before it changed them, and reports the
-    changes of that first.
+    changes of that first. Raises TooMuchWork beyond one transaction, except for two people.
     """
     wanted = {id: request for id, request in sorted(requests.items()) if request.segments}
     if not wanted:
@@ -256,6 +256,6 @@ async def judge_people(
     watched = (await catalogue.listeners(connection)).watched_traits
     judge = await open_judge(connection, traits, segments, watched, people, settled.at)
     for id in people:
-        judge.follow(id, wanted[id].segments, wanted[id].cause, wanted[id].source)
+        await turns.run(judge.follow(id, wanted[id].segments, wanted[id].cause, wanted[id].source))
     await judge.write(connection)
     return judge.changes

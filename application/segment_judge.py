@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 from msgspec.structs import replace
@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from application.address_statements import with_refused
 from application.held_journeys import write_membership_changes
 from application.segment_facts import read_segment_facts
-from domain.conditions.cel_costs import Spent
-from domain.long_work import LongWork
+from domain.conditions.cel_costs import UNITS_OF_AN_EVALUATION, Spent
+from domain.long_work import LongWork, TooMuchWork
 from domain.people.computed.changes import JUST_BEFORE, list_changes
+from domain.people.computed.counter import MAX_WORK, WORK_OF_A_CHANGE
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
 from domain.people.derived_events import Cause, CausedChange
@@ -27,6 +28,9 @@ from store.database import Connection
 from store.profile_states import EMPTY, StateRow
 from store.profiles import Profile
 from store.segments import RecordedChange
+
+# A merge judges two people, and its undo: they are not judged apart.
+EXEMPT_PEOPLE: Final = 2
 
 
 @dataclass(slots=True)
@@ -47,6 +51,8 @@ class SegmentJudge:
     changes: list[CausedChange] = field(default_factory=list)
     _changed: dict[UUID, StateRow] = field(default_factory=dict)
     _recorded: list[RecordedChange] = field(default_factory=list)
+    _judged: set[UUID] = field(default_factory=set)
+    _work: int = 0
     _spent: Spent = field(default_factory=Spent)
 
     def is_due(self, profile_id: UUID) -> bool:
@@ -55,19 +61,24 @@ class SegmentJudge:
         return (next_at is not None and next_at <= self.now) or self._is_unjudged(profile_id)
 
     def pass_once(self, profile_ids: Iterable[UUID]) -> LongWork[None]:
-        """Judge people as of the next instant that is due of each."""
+        """Judge people as of the next instant that is due of each, as many as one transaction has room for."""
         for id in profile_ids:
-            self.pass_time(id)
-            yield
+            if not self._has_room():
+                return
+            yield from self.pass_time(id)
 
-    def catch_up(self, profile_ids: Iterable[UUID]) -> LongWork[None]:
-        """Judge people until none of them is due."""
+    def catch_up(self, profile_ids: Iterable[UUID]) -> LongWork[list[UUID]]:
+        """Judge people until they are not due; return those that one transaction has room for, one at least."""
+        done: list[UUID] = []
         for id in profile_ids:
+            if not self._has_room():
+                break
             while self.is_due(id):
-                self.pass_time(id)
-                yield
+                yield from self.pass_time(id)
+            done.append(id)
+        return done
 
-    def pass_time(self, profile_id: UUID) -> None:
+    def pass_time(self, profile_id: UUID) -> LongWork[None]:
         """Judge a person as of the next instant that is due, and by newer definitions.
 
         The instants are taken one by one, so that each change has its own, however late this is. Newer definitions
@@ -80,7 +91,7 @@ class SegmentJudge:
             newer = self.deployed.list_newer(row.judged)
             began_at = max(one.active_from for one, _ in newer)
             if due_at is None or due_at >= began_at:
-                self.follow_definitions(profile_id, due_at or self.now)
+                yield from self.follow_definitions(profile_id, due_at or self.now)
             else:
                 timed, defined_at = timed.difference(*(affected for _, affected in newer)), began_at
         if due_at is None:
@@ -91,12 +102,12 @@ class SegmentJudge:
         after = self.traits.read(row.state, due_at, self.watched)
         source = Source("event", str(cause.id), due_at)
         self.changes += [(profile_id, change, cause) for change in list_changes(before, after, source, self.traits)]
-        self._judge(profile_id, timed, due_at, cause, None, is_due=True)
+        yield from self._judge(profile_id, timed, due_at, cause, None, is_due=True)
         if defined_at is not None:
             row = self._row(profile_id)
             self._put(profile_id, replace(row, next_at=min(row.next_at or defined_at, defined_at)))
 
-    def follow_definitions(self, profile_id: UUID, at: datetime) -> None:
+    def follow_definitions(self, profile_id: UUID, at: datetime) -> LongWork[None]:
         """Judge a person by definitions that are newer than their last judgement."""
         row = self._row(profile_id)
         at = row.not_before(at)
@@ -105,18 +116,22 @@ class SegmentJudge:
         for one, affected in newer:
             cause = self._own_cause(profile_id, f"{one.key} {one.revision}", at)
             heard = cause if one.rule.on_change == "trigger" else None
-            self._judge(profile_id, affected, at, heard, partial(_find_definition_cause, definitions, one))
+            yield from self._judge(profile_id, affected, at, heard, partial(_find_definition_cause, definitions, one))
         self._put(profile_id, replace(self._row(profile_id), judged=self.deployed.revision))
 
-    def follow(self, profile_id: UUID, candidates: Collection[int], cause: Cause | None, source: Source) -> None:
+    def follow(
+        self, profile_id: UUID, candidates: Collection[int], cause: Cause | None, source: Source
+    ) -> LongWork[None]:
         """Judge a person after a change by a source.
 
-        Without a cause, no rule hears of it.
+        Without a cause, no rule hears of it. Raises TooMuchWork beyond one transaction, except for a few people.
         """
+        if not self._has_room(EXEMPT_PEOPLE):
+            raise TooMuchWork(profile_id)
         while self.is_due(profile_id):
-            self.pass_time(profile_id)
+            yield from self.pass_time(profile_id)
         at, said = self._row(profile_id).not_before(self.now), source_cause(source)
-        self._judge(profile_id, candidates, at, cause, lambda _: said)
+        yield from self._judge(profile_id, candidates, at, cause, lambda _: said)
 
     def count_changes(self) -> tuple[int, int]:
         """Return how many have joined and left a segment."""
@@ -146,19 +161,23 @@ class SegmentJudge:
         find_cause: Callable[[MembershipChange], Mapping[str, Any]] | None,
         *,
         is_due: bool = False,
-    ) -> None:
+    ) -> LongWork[None]:
         """Judge a person, and record changes with their causes; without one, it is time."""
         row, person = self._row(profile_id), self.people[profile_id]
         facts = self.facts.get(profile_id, NO_FACTS)
         judgement = self.deployed.judge(person, facts, row.state, row.segments, at, candidates, self._spent)
-        for change in judgement.changes:
-            if find_cause is not None:
-                why = find_cause(change)
-            else:
-                why = time_cause(
-                    at, self.deployed.find_flipped(change, person, facts, row.state, row.segments, judgement.members)
-                )
-            self._recorded.append(RecordedChange(profile_id, change, why))
+        self._judged.add(profile_id)
+        self._work += len(candidates) + WORK_OF_A_CHANGE * len(judgement.changes)
+        yield
+        if find_cause is not None:
+            self._recorded += [RecordedChange(profile_id, one, find_cause(one)) for one in judgement.changes]
+        else:
+            flips = self.deployed.find_flipped(
+                judgement.changes, at, person, facts, row.state, row.segments, judgement.members
+            )
+            for change, flipped in zip(judgement.changes, flips, strict=True):
+                self._recorded.append(RecordedChange(profile_id, change, time_cause(at, flipped)))
+                yield
         if cause is not None:
             source = Source("event", str(cause.id), at)
             changes = list_value_changes(judgement.changes, source)
@@ -168,6 +187,10 @@ class SegmentJudge:
         judged = replace(row, segments=self.deployed.drop_retired(judgement.members), next_at=next_at)
         if judged != row:
             self._put(profile_id, replace(judged, judged_at=at))
+
+    def _has_room(self, exempt: int = 1) -> bool:
+        """Whether the transaction has room for one more person."""
+        return len(self._judged) < exempt or self._work + self._spent.units / UNITS_OF_AN_EVALUATION < MAX_WORK
 
     def _is_unjudged(self, profile_id: UUID) -> bool:
         return not self.deployed.has_judged(self._row(profile_id).judged, self.people[profile_id].created_at)

@@ -1,5 +1,6 @@
 """A sample of the people who would join and leave by planned segments."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from random import SystemRandom
@@ -63,7 +64,17 @@ async def sample_movement(
         judgements += await turns.run(_judge(deployed, found, facts, candidates, now, spent, until))
         if perf_counter() >= until:
             break
-    return {key: _count(key, id, judgements, of) for key, id in judged.items()}
+    changes = Counter((change.key, change.has_joined) for one in judgements for change in one.changes)
+    members = Counter(id for one in judgements for id in one.members)
+    return {
+        key: SegmentMovement(
+            *(
+                estimate_number(number, len(judgements), of)
+                for number in (members[str(id)], changes[key, True], changes[key, False])
+            )
+        )
+        for key, id in judged.items()
+    }
 
 
 def _plan(
@@ -94,11 +105,3 @@ def _judge(
         judgements.append(deployed.judge(person, known, person.counted, person.memberships, at, candidates, spent))
         yield
     return judgements
-
-
-def _count(key: str, id: int, judgements: Sequence[Judgement], of: int) -> SegmentMovement:
-    changes = [change for one in judgements for change in one.changes if change.key == key]
-    joins = sum(change.has_joined for change in changes)
-    members = sum(str(id) in one.members for one in judgements)
-    numbers = (members, joins, len(changes) - joins)
-    return SegmentMovement(*(estimate_number(number, len(judgements), of) for number in numbers))

@@ -93,11 +93,11 @@ class JudgeHandler:
             return Page(_EVERYONE, is_last=True)
         revision = await campaigns.lock_registry_shared(connection)
         ids = await profiles.ids_after(connection, operation.cursor, PAGE)
-        judged = ids
+        judged: Sequence[UUID] = ids
         while True:
             try:
                 async with connection.transaction():
-                    joined, left = await _judge_page(connection, self._catalogue, revision, judged)
+                    judged, joined, left = await _judge_page(connection, self._catalogue, revision, judged)
                 break
             except TooMuchWork:
                 if len(judged) == 1:
@@ -109,14 +109,18 @@ class JudgeHandler:
 
 async def _judge_page(
     connection: Connection, catalogue: Catalogue, revision: int, ids: Sequence[UUID]
-) -> tuple[int, int]:
-    """Judge people by newer definitions; return how many joined and left segments."""
+) -> tuple[Sequence[UUID], int, int]:
+    """Judge people by newer definitions, the first of them or all.
+
+    Return these, and how many joined and left segments.
+    """
     listeners = await catalogue.listeners_at(connection, revision)
     traits = await catalogue.computed_at(connection, revision)
     deployed = await catalogue.segments_at(connection, revision)
     people = await (await profiles.lock(connection, ids)).get()
     judge = await open_judge(connection, traits, deployed, listeners.watched_traits, people, connection.clock.now())
-    await turns.run(judge.catch_up(people))
+    done = await turns.run(judge.catch_up(people))
     await judge.write(connection, marks_judged=False)
     await report_caused(connection, catalogue, judge.changes)
-    return judge.count_changes()
+    judged = ids if len(done) == len(people) else ids[: ids.index(done[-1]) + 1]
+    return judged, *judge.count_changes()

@@ -12,6 +12,7 @@ from uuid import UUID
 from application import turns
 from application.catalogue import Catalogue
 from application.segment_judge import open_judge
+from domain.long_work import TooMuchWork
 from domain.people.derived_events import CausedChange
 from store import profile_states, profiles
 from store.database import Connection
@@ -41,7 +42,8 @@ class PeopleDueError(Exception):
 async def settle_people(connection: Connection, catalogue: Catalogue, ids: Collection[UUID]) -> SettledPeople:
     """Judge locked people by what time has changed until now.
 
-    The caller has locked the registry before the people, and has not changed them yet.
+    The caller has locked the registry before the people, and has not changed them yet. Raises TooMuchWork beyond one
+    transaction, except for a single person.
     """
     at = connection.clock.now()
     due = await _find_due(connection, catalogue, ids, at)
@@ -50,7 +52,9 @@ async def settle_people(connection: Connection, catalogue: Catalogue, ids: Colle
     traits, segments = await catalogue.load_computed(connection), await catalogue.load_segments(connection)
     watched = (await catalogue.listeners(connection)).watched_traits
     judge = await open_judge(connection, traits, segments, watched, await profiles.read(connection, due), at)
-    await turns.run(judge.catch_up(judge.people))
+    done = await turns.run(judge.catch_up(judge.people))
+    if len(done) < len(judge.people):
+        raise TooMuchWork(done[-1])
     await judge.write(connection)
     return SettledPeople(at, judge.changes)
 

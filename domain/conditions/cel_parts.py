@@ -5,6 +5,7 @@ The text alone tells them apart: these operators bind less than all others but `
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -40,6 +41,7 @@ class ConditionPart(Struct, frozen=True):
             yield from part.values()
 
 
+@lru_cache(maxsize=4_096)
 def split_condition(text: str) -> ConditionPart:
     """Return a checked condition in its parts."""
     return _split(text, [token for token in _TOKEN.finditer(text) if token.lastgroup != "comment"])

@@ -21,8 +21,10 @@ from domain.people.segments.tracker import SegmentTracker
 from domain.people.statements import event_source
 from domain.tracking.event import Event
 
-# Work is counted in folded events and in events compared with a sequence; each expensive expression counts as several.
+# Work is counted in folded events, in events compared with a sequence and in judged segments; each expensive expression
+# and each segment that is joined or left counts as several.
 MAX_WORK: Final = 20_000
+WORK_OF_A_CHANGE: Final = 10
 
 # One object, so that the state of a person without events stays the same.
 _NO_STATE: Final[ComputedState] = {}
@@ -87,7 +89,8 @@ class EventCounter(Generic[P]):
                 self._work += len(affected)
                 at = self._at(profile_id)
                 person = self._person(profile_id, at)
-                self.tracker.follow(profile_id, person, self._state(profile_id), event, at, self._spent)
+                changed = self.tracker.follow(profile_id, person, self._state(profile_id), event, at, self._spent)
+                self._work += WORK_OF_A_CHANGE * changed
             if event.id in routed:
                 self._complete(profile_id)
                 self._compare(profile_id, event, before)

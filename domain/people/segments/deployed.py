@@ -242,10 +242,16 @@ class DeployedSegments:
         now = dict(members)
         changes: list[MembershipChange] = []
         next_at: datetime | None = None
-        judged = self._view(person, facts, state, members, at)
+        # Each condition sees the segments that it names, so that others which a person is in cost it nothing.
+        judged = self._view(person, facts, state, NO_SEGMENTS_YET, at)
         roots = self._roots(judged, facts, at, spent)
         units = [unit for unit in self._judged if not unit.ids.isdisjoint(candidates)]
         for unit in units:
+            if unit.named:
+                named = [self.definitions[id].key for id in unit.named if str(id) in now]
+                judged.follow(sorted(named), self.stage_of(now))
+                roots.profile.forget(_SEGMENTS_FIELD)
+                roots.profile.forget(_STAGE_FIELD)
             holding, unit_next_at = unit.evaluate(roots)
             next_at = _earliest(next_at, unit_next_at)
             next_at = _earliest(next_at, self.traits.ready.next_change(state, at, unit.computed))
@@ -255,11 +261,7 @@ class DeployedSegments:
                     now[str(one.segment_id)] = to_microseconds(at)
                 else:
                     del now[str(one.segment_id)]
-            if changed:
-                changes += changed
-                judged.follow(self.keys_of(now), self.stage_of(now))
-                roots.profile.forget(_SEGMENTS_FIELD)
-                roots.profile.forget(_STAGE_FIELD)
+            changes += changed
         return Judgement(now if changes else members, changes, next_at)
 
     def evaluate(
@@ -290,27 +292,29 @@ class DeployedSegments:
 
     def find_flipped(
         self,
-        change: MembershipChange,
+        changes: Iterable[MembershipChange],
+        at: datetime,
         person: SegmentPerson,
         facts: SegmentFacts,
         state: ComputedState,
         before: Memberships,
         after: Memberships,
-    ) -> list[FlippedPart]:
-        """Return the parts by which time has changed a membership.
+    ) -> Iterator[list[FlippedPart]]:
+        """Iterate over the parts by which time has made each of the changes of an instant.
 
         Those of an exclusive group count together. The memberships are those before and after the instant.
         """
-        earlier = change.at - JUST_BEFORE
+        earlier = at - JUST_BEFORE
         old = self._roots(self._view(person, facts, state, before, earlier), facts, earlier)
-        new = self._roots(self._view(person, facts, state, after, change.at), facts, change.at)
-        conditions = [part.definition.rule.where for part in self._unit_of[change.segment_id].parts]
-        found = [
-            flipped
-            for where in conditions
-            for flipped in find_flipped(explain_condition(where, old), explain_condition(where, new))
-        ]
-        return list(dict.fromkeys(found))
+        new = self._roots(self._view(person, facts, state, after, at), facts, at)
+        for change in changes:
+            conditions = [part.definition.rule.where for part in self._unit_of[change.segment_id].parts]
+            found = [
+                flipped
+                for where in conditions
+                for flipped in find_flipped(explain_condition(where, old), explain_condition(where, new))
+            ]
+            yield list(dict.fromkeys(found))
 
     def _view(
         self, person: SegmentPerson, facts: SegmentFacts, state: ComputedState, members: Memberships, at: datetime
@@ -394,7 +398,8 @@ class _Unit:
         self.parts = parts
         self.ids = frozenset(part.definition.id for part in parts)
         self.group = parts[0].definition.rule.exclusive
-        self.reads = frozenset(id for part in parts for id in part.reads) - self.ids
+        self.named = frozenset(id for part in parts for id in part.reads)
+        self.reads = self.named - self.ids
         self.computed = frozenset(key for part in parts for key in part.condition.computed)
         self.inputs = frozenset(name for part in parts for name in list_inputs(part.condition.checked))
         reads_time = any(part.condition.checked.reads_time for part in parts)

@@ -40,8 +40,11 @@ class SegmentTracker:
 
     def follow(
         self, profile_id: UUID, person: SegmentPerson, state: ComputedState, event: Event, at: datetime, spent: Spent
-    ) -> None:
-        """Judge a person by the segments that an event may have changed, as of an instant."""
+    ) -> int:
+        """Judge a person by the segments that an event may have changed, as of an instant.
+
+        Return the number of those that they join or leave.
+        """
         facts = self.facts.get(profile_id, NO_FACTS)
         before = self.members(profile_id)
         judgement = self.segments.judge(person, facts, state, before, at, self.affected[event.id], spent)
@@ -52,3 +55,4 @@ class SegmentTracker:
         if judgement.next_at is not None:
             known = self.next_at.get(profile_id)
             self.next_at[profile_id] = judgement.next_at if known is None else min(known, judgement.next_at)
+        return len(judgement.changes)
