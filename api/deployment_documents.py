@@ -49,9 +49,9 @@ class Document(ResponseModel):
 class RuleReader(ResponseModel):
     model_config = example({"kind": "campaign", "key": "win-back", "version": 2})
 
-    kind: Literal["campaign", "segment"]
-    key: str
-    version: int
+    kind: Literal["campaign", "segment", "hold"]
+    key: str = Field(description="of a hold, its id")
+    version: int | None = Field(description="null for a hold")
 
 
 class DocumentRuleChange(ResponseModel):
@@ -63,7 +63,7 @@ class DocumentRuleChange(ResponseModel):
     after: dict[str, Any] | None = Field(description="as the given document has it")
     read_by: list[RuleReader] = Field(
         description="what names it, so that it cannot be removed: versions of campaigns that users enter, or that "
-        "journeys are on, and segments"
+        "journeys are on, segments, and open holds"
     )
 
 

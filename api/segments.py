@@ -152,7 +152,9 @@ class PlannedSegment(ResponseModel):
     next_version: int | None = Field(description="the version after it is applied; null for a removed segment")
     before: dict[str, Any] | None = Field(description="name, where and on_change in force")
     after: dict[str, Any] | None = Field(description="those of the document")
-    read_by: list[RuleReader] = Field(description="campaigns and segments that name it: then it cannot be deleted")
+    read_by: list[RuleReader] = Field(
+        description="campaigns, segments and holds that name it: then it cannot be deleted"
+    )
     people: SegmentMovement | None = Field(
         description="null where the condition stays, or earlier events are being counted for its computed traits"
     )

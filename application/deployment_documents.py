@@ -57,7 +57,7 @@ _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Map
     PROVIDERS.name: describe_providers,
     RFM.name: describe_rfm,
 }
-# The campaigns and segments that name rules, by these.
+# The campaigns, segments and holds that name rules, by these.
 _READERS: Final[Mapping[str, Callable[[Connection, Sequence[str]], Awaitable[Mapping[str, Sequence[RuleReader]]]]]] = {
     COMPUTED.name: find_trait_readers,
     PLACES.name: find_place_readers,

@@ -26,7 +26,7 @@ async def wake_who_left(connection: Connection, kind: str, left: Mapping[UUID, C
     """Wake the held journeys of locked people who left a segment or an area on hold."""
     if not left:
         return
-    on_hold = {key for of, key in await holds.list_groups(connection) if of == kind}
+    on_hold = {group.key for group in await holds.list_groups(connection) if group.kind == kind}
     await wake_held(connection, [id for id, keys in left.items() if not on_hold.isdisjoint(keys)])
 
 

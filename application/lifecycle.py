@@ -61,7 +61,7 @@ async def _require_unread(connection: Connection, stages: Sequence[str], *, is_a
     if readers:
         raise ConflictError(
             f"{describe_readers(readers)}: keep it. To remove it, first apply versions that do not read it and end the "
-            "journeys of the others, or stop the campaign",
+            "journeys of the others, or stop the campaign; release its holds",
             read_by=to_builtins(readers),
         )
 

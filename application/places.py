@@ -18,15 +18,15 @@ from store.database import Connection
 async def apply_places(connection: Connection, rules: Sequence[PlaceRule], by: Actor) -> None:
     """Put stored rules in force; the caller holds the registry's exclusive lock.
 
-    Everyone is judged anew by the segments that read a changed area. Raises ConflictError if a campaign or a segment
-    names a place or an area that is no longer there.
+    Everyone is judged anew by the segments that read a changed area. Raises ConflictError if a campaign, a segment or
+    an open hold names a place or an area that is no longer there.
     """
     before = await documents.before_latest(connection, PLACES)
-    names = {name for rule in rules for name in rule.names}
-    gone = {name for rule in before for name in rule.names} - names
+    # An area is not replaced by a place of its name.
+    gone = {name for _, name in _list_names(before) - _list_names(rules)}
     if gone and (readers := await find_place_readers(connection, sorted(gone))):
         raise ConflictError(
-            f"{describe_readers(readers)}: keep it, or first apply versions that do not name it",
+            f"{describe_readers(readers)}: keep it, or first apply versions that do not name it, and release its holds",
             read_by=to_builtins(readers),
         )
     shapes = {rule.key: rule.shape for rule in before}
@@ -39,3 +39,7 @@ async def apply_places(connection: Connection, rules: Sequence[PlaceRule], by: A
     if stale:
         await segments.renew(connection, stale)
         await request_judgement(connection, by.name)
+
+
+def _list_names(rules: Sequence[PlaceRule]) -> set[tuple[str, str]]:
+    return {(rule.kind, name) for rule in rules for name in rule.names}

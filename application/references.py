@@ -1,7 +1,7 @@
 """The computed traits and segments of a deployment, and what reads them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from domain.deployed_names import DeployedNames
 from domain.deployment_documents import LIFECYCLE, PLACES, TOPICS, RuleReader
@@ -11,7 +11,7 @@ from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.references import SegmentReads, list_reads
 from domain.people.segments.stages import stage_of_segment, stage_segment
 from domain.people.topics.deployed import DeployedTopics
-from store import computed_traits, documents, references, segments
+from store import computed_traits, documents, holds, references, segments
 from store.database import Connection
 from store.references import Referenced
 
@@ -45,13 +45,15 @@ async def find_trait_readers(connection: Connection, keys: Collection[str]) -> d
 
 
 async def find_segment_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
-    """Return the campaigns and other segments that name segments, by key."""
-    return await _find_readers(connection, keys, ["segments"], lambda reads: reads.segments)
+    """Return the campaigns, other segments and open holds that name segments, by key."""
+    found = await _find_readers(connection, keys, ["segments"], lambda reads: reads.segments)
+    return await _with_holds(connection, found, "segment", keys)
 
 
 async def find_place_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
-    """Return the campaigns and segments that name areas, places or tags, by key."""
-    return await _find_readers(connection, keys, ["areas", "places"], lambda reads: reads.areas)
+    """Return what names areas, places or tags, by key; also open holds."""
+    found = await _find_readers(connection, keys, ["areas", "places"], lambda reads: reads.areas)
+    return await _with_holds(connection, found, "area", keys)
 
 
 async def find_stage_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
@@ -78,6 +80,20 @@ async def _find_readers(
         for key in sorted({*names_of(list_reads(one.definition.rule))}.intersection(keys)):
             found.setdefault(key, []).append(RuleReader("segment", one.definition.key, one.version))
     return found
+
+
+async def _with_holds(
+    connection: Connection,
+    found: Mapping[str, list[RuleReader]],
+    kind: Literal["segment", "area"],
+    keys: Collection[str],
+) -> dict[str, list[RuleReader]]:
+    """Add the open holds of segments or areas: without these they would hold no one."""
+    readers = dict(found)
+    for group in await holds.list_groups(connection):
+        if group.kind == kind and group.key in keys:
+            readers.setdefault(group.key, []).append(RuleReader("hold", str(group.id), None))
+    return readers
 
 
 async def find_topic_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:

@@ -81,7 +81,7 @@ async def apply_rfm(connection: Connection, rules: Sequence[RfmRule], by: Actor)
 
 
 async def find_rfm_readers(connection: Connection, names: Sequence[str]) -> dict[str, Sequence[RuleReader]]:
-    """Return the campaigns and segments that name a segment of scores, by the rule."""
+    """Return what names a segment of scores, by the rule; also open holds."""
     found = await find_segment_readers(connection, [segment.key for segment in SEGMENTS])
     readers = list(dict.fromkeys(reader for known in found.values() for reader in known))
     return {name: readers for name in names if readers}
@@ -91,7 +91,7 @@ async def _require_unread(connection: Connection) -> None:
     if readers := await find_segment_readers(connection, [segment.key for segment in SEGMENTS]):
         raise ConflictError(
             f"{describe_readers(readers)}: keep the scores. To end them, first apply versions that do not read them "
-            "and end the journeys of the others, or stop the campaign",
+            "and end the journeys of the others, or stop the campaign; release their holds",
             read_by=to_builtins(readers),
         )
 

@@ -63,7 +63,7 @@ class SegmentView:
 class SegmentChange:
     """A segment that documents add, change, remove or leave as it is.
 
-    `before` and `after` are as authors write it. `read_by` are the campaigns and segments that name it as it is now.
+    `before` and `after` are as authors write it. `read_by` are the campaigns, segments and holds that name it now.
     `people` is a sample of who moves; None if the condition stays, or its computed traits are being counted.
     """
 
@@ -169,7 +169,7 @@ class SegmentDocuments:
             if readers := await find_segment_readers(connection, [key]):
                 raise ConflictError(
                     f"{describe_readers(readers)}: first apply versions that do not read it, and end the journeys of "
-                    "the others, or stop the campaign",
+                    "the others, or stop the campaign; release its holds",
                     segment=key,
                     read_by=to_builtins(readers[key]),
                 )

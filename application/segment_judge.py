@@ -61,14 +61,20 @@ class SegmentJudge:
         return (next_at is not None and next_at <= self.now) or self._is_unjudged(profile_id)
 
     def pass_once(self, profile_ids: Iterable[UUID]) -> LongWork[None]:
-        """Judge people as of the next instant that is due of each, as many as one transaction has room for."""
+        """Judge people as of the next instant that is due of each.
+
+        People beyond the work of the transaction stay due.
+        """
         for id in profile_ids:
             if not self._has_room():
                 return
             yield from self.pass_time(id)
 
     def catch_up(self, profile_ids: Iterable[UUID]) -> LongWork[list[UUID]]:
-        """Judge people until they are not due; return those that one transaction has room for, one at least."""
+        """Judge people until they are not due.
+
+        Return those within the work of the transaction, one at least.
+        """
         done: list[UUID] = []
         for id in profile_ids:
             if not self._has_room():

@@ -8,7 +8,7 @@ import typer
 from cli.client import connect
 from cli.documents import read_text
 from cli.options import AsJson
-from cli.output import number_of, people_text, print_json, print_warnings, printable
+from cli.output import describe_reader, number_of, people_text, print_json, print_warnings, printable
 from domain.deployment_documents import DocumentKind
 from domain.errors import Problem
 
@@ -76,7 +76,7 @@ def _print_plan(kind: DocumentKind[Any], planned: dict[str, Any]) -> None:
             if before.get(field) != after.get(field) and change["kind"] == "changed":
                 typer.echo(printable(f"      {field}: {_value(before, field)} -> {_value(after, field)}"))
         for reader in change["read_by"]:
-            typer.echo(printable(f"      read by {reader['kind']} {reader['key']}, version {reader['version']}"))
+            typer.echo(printable(f"      read by {describe_reader(reader)}"))
 
 
 def _circuit_text(circuit: dict[str, Any]) -> str:

@@ -64,6 +64,12 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def describe_reader(reader: Mapping[str, Any]) -> str:
+    """Describe what reads a rule: `campaign win-back, version 2`."""
+    version = reader["version"]
+    return f"{reader['kind']} {reader['key']}" + ("" if version is None else f", version {version}")
+
+
 def print_next(page: Mapping[str, Any]) -> None:
     """Print the command for the next page to standard error."""
     if page["next"]:

@@ -72,23 +72,24 @@ class DocumentKind(Struct, Generic[Rule], frozen=True):
 
 
 class RuleReader(Struct, frozen=True):
-    """A version in use that names a rule: of a campaign or of a segment.
+    """A version of a campaign or segment in use, or an open hold, that names a rule.
 
-    Users enter the version of the campaign, or journeys are on it; that of the segment is in force.
+    Users enter the version of the campaign, or journeys are on it; that of the segment is in force. A hold has no
+    version, and its id as its key.
     """
 
-    kind: Literal["campaign", "segment"]
+    kind: Literal["campaign", "segment", "hold"]
     key: str
-    version: int
+    version: int | None
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.key} (version {self.version})"
+        return f"{self.kind} {self.key}" + ("" if self.version is None else f" (version {self.version})")
 
 
 class RuleChange(Struct, frozen=True):
     """A rule that a document adds, removes or changes; as authors write it.
 
-    `read_by` are the campaigns and segments that name the rule as it is now.
+    `read_by` are the campaigns, segments and holds that name the rule as it is now.
     """
 
     kind: Literal["added", "removed", "changed"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -48,6 +48,14 @@ class HoldRow(Struct, frozen=True):
     placed_at: datetime
     ended_at: datetime | None
     ended_by: str | None
+
+
+class HeldGroup(Struct, frozen=True):
+    """A segment or an area on hold, by its key, with the id of the hold."""
+
+    id: UUID
+    kind: Literal["segment", "area"]
+    key: str
 
 
 class HeldJourney(Struct, frozen=True):
@@ -179,17 +187,17 @@ async def end_by_events(connection: Connection, events: Sequence[Mapping[str, An
     return [row["id"] async for row in cursor]
 
 
-async def list_groups(connection: Connection) -> list[tuple[str, str]]:
-    """Return the segments and areas on hold, each as its kind and its key."""
+async def list_groups(connection: Connection) -> list[HeldGroup]:
+    """Return the segments and areas on hold, once for each hold."""
     cursor = await connection.execute(
         """
-        SELECT id_kind, id_value FROM holds
+        SELECT id, id_kind AS kind, id_value AS key FROM holds
         WHERE profile_id IS NULL AND ended_at IS NULL AND until > %(at)s
           AND (SELECT holds_until FROM registry) > %(at)s
         """,
         {"at": connection.clock.now()},
     )
-    return [(row["id_kind"], row["id_value"]) async for row in cursor]
+    return [HeldGroup(**row) async for row in cursor]
 
 
 async def find_held_of(connection: Connection, profile_ids: Collection[UUID]) -> list[str]:

@@ -62,6 +62,12 @@ def _explain_refusal(operation: Operation) -> str | None:
             return "wakes the held journeys; it cannot be cancelled: pause the campaign"
         case "exit" if convert(operation.parameters, ExitParameters).whole_versions:
             return "ends journeys that count as ended already; it cannot be cancelled"
+        case "release":
+            # They would wait for the end that the hold once had.
+            return "wakes the journeys that the hold has held; it cannot be cancelled"
+        case "announce" | "watch":
+            # No later event would judge them by what has changed already.
+            return "judges people after a change; it cannot be cancelled"
         case "erase":
             # The rest of the person's rows would stay, and nothing leads to them any more.
             return "erases a person whose ids are deleted already; it cannot be cancelled"

@@ -11,7 +11,7 @@ from cli.documents import document_files, read_text
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
 from cli.options import AsJson, WatchOption, Yes
-from cli.output import confirm, number_of, print_json, print_table, print_warnings, printable
+from cli.output import confirm, describe_reader, number_of, print_json, print_table, print_warnings, printable
 from cli.segments.options import SegmentArgument, SegmentFilesArgument
 from domain.errors import Problem
 
@@ -128,7 +128,7 @@ def _print_changes(changes: Sequence[dict[str, Any]]) -> None:
         if change["people"] is not None:
             typer.echo(printable(f"      {_describe_people(change['people'])}"))
         for reader in change["read_by"]:
-            typer.echo(printable(f"      read by {reader['kind']} {reader['key']}, version {reader['version']}"))
+            typer.echo(printable(f"      read by {describe_reader(reader)}"))
 
 
 def _describe_people(people: dict[str, Any]) -> str:

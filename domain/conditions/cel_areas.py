@@ -9,6 +9,7 @@ from typing import Final
 
 from cel_expr_python import cel
 
+from domain.conditions.cel_numbers import RAW_TEXT, TEXT
 from domain.conditions.cel_syntax import CheckedTree, SyntaxNode
 
 IN_AREA: Final = "in_area"
@@ -16,12 +17,17 @@ IN_AREA: Final = "in_area"
 AREAS: Final = "profile.areas"
 # The root `profile` is not a variable of its own. As long as that word, so that places in the text stay.
 PERSON: Final = "person_"
-_CALL: Final = re.compile(r"(\bin_area\s*\(\s*)profile(?=\s*,)")
+_CALL: Final = re.compile(
+    rf"(?P<other>//[^\n]*|{RAW_TEXT}|{TEXT})|(?P<before>\bin_area\s*\(\s*)profile(?=\s*,)", re.DOTALL
+)
 
 
 def name_person(text: str) -> str:
-    """Let the calls of a text name the person as the checker knows them."""
-    return _CALL.sub(rf"\g<1>{PERSON}", text)
+    """Let the calls of a text name the person as the checker knows them.
+
+    Texts in quotes and comments stay.
+    """
+    return _CALL.sub(lambda found: found["other"] or f"{found['before']}{PERSON}", text)
 
 
 def checked_variables() -> dict[str, cel.Type]:

@@ -14,7 +14,7 @@ from domain.campaign.time_fields import Duration
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.people.places.deployed import PlaceRule
-from domain.people.places.geometry import Circle, Point, Polygons, Ring, Shape, find_crossing
+from domain.people.places.geometry import Circle, Point, Polygons, Ring, Shape, find_crossing, find_misplaced_hole
 from domain.people.places.keys import KEY_PATTERN, check_place_key
 
 INITIAL_PLACES: Final = "places: []\nareas: []\n"
@@ -75,6 +75,11 @@ def _read_polygons(value: Any) -> Any:
             refuse(
                 f"the edges of the polygon meet near {list(at)}",
                 "Draw each ring around once, without crossing itself or another",
+            )
+        if (at := find_misplaced_hole(rings)) is not None:
+            refuse(
+                f"the ring at {list(at)} is not a hole of the polygon",
+                "A polygon is an outer ring, and holes within it; write others as polygons of a MultiPolygon",
             )
     return Polygons(tuple(tuple(tuple(ring) for ring in rings) for rings in read_polygons))
 

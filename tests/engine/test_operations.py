@@ -13,7 +13,10 @@ from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.operations.resume import ResumeHandler
 from application.operations.runner import OperationRunner
+from application.operations.service import OperationService
 from domain.access import SOJOURN
+from domain.errors import ConflictError
+from domain.operations import OperationKind
 from runtime.documents import DocumentProcesses
 from store import operations
 from store.database import Database
@@ -85,6 +88,15 @@ async def test_a_resumption_is_not_cancelled(harness: Harness) -> None:
     assert refused.status_code == 409
     assert "it cannot be cancelled: pause the campaign" in refused.json()["detail"]
     await harness.until("SELECT 1 FROM operations WHERE state = 'done'")
+
+
+@pytest.mark.parametrize("kind", ["announce", "watch", "release", "erase"])
+async def test_one_whose_rest_no_later_work_does_is_not_cancelled(database_url: str, kind: OperationKind) -> None:
+    async with Database(database_url, pool_size=2) as database:
+        async with database.transaction() as connection:
+            operation = await operations.insert_for_deployment(connection, kind, {}, requested_by="test")
+        with pytest.raises(ConflictError, match="it cannot be cancelled"):
+            await OperationService(database).cancel(operation.id, by=SOJOURN)
 
 
 class NoSchedules:

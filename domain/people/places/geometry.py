@@ -123,6 +123,20 @@ def find_crossing(rings: Sequence[Ring]) -> tuple[float, float] | None:
     return None
 
 
+def find_misplaced_hole(rings: Sequence[Ring]) -> tuple[float, float] | None:
+    """Return a position of a ring that is not a hole of the first; None without one.
+
+    A hole lies within the first ring and beside others. No edges meet, so one position says where a ring lies.
+    """
+    outer, *holes = rings
+    for number, hole in enumerate(holes):
+        at = Point(latitude=hole[0][1], longitude=hole[0][0])
+        others = (other for place, other in enumerate(holes) if place != number)
+        if not _is_in([outer], at) or any(_is_in([other], at) for other in others):
+            return hole[0]
+    return None
+
+
 def _edges(ring: Ring) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
     return zip(ring, (*ring[1:], ring[0]), strict=True)
 

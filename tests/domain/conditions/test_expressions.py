@@ -373,3 +373,10 @@ def test_a_value_does_not_grow_beyond_all_bounds() -> None:
     value, error, _ = double.evaluate(NOW, profile={"traits": {"text": half + "x"}})
     assert value is None
     assert error == "a value of 32,770 bytes cannot be kept: 32,768 can"
+
+
+def test_a_text_in_quotes_that_looks_like_a_call_stays() -> None:
+    note = "in_area(profile, x) and in_area( profile ,"
+    person = {"traits": {"note": note}, "areas": ["storm"]}
+    text = f"""profile.traits.note == '{note}' && in_area(profile, "storm") // in_area(profile, y)"""
+    assert compile_condition(text, ExpressionScope.SEGMENT_WHERE).holds(NOW, profile=person)

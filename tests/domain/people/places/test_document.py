@@ -41,6 +41,15 @@ def area(coordinates: Any, kind: str = "Polygon") -> str:
     return f"areas:\n  - {{key: storm, polygon: {{type: {kind}, coordinates: {coordinates}}}}}\n"
 
 
+BOX = [[0, 0], [10, 0], [10, 10], [0, 10], [0, 0]]
+
+
+def test_holes_beside_one_another_are_outside() -> None:
+    holes = [[[1, 1], [3, 1], [3, 3], [1, 1]], [[5, 5], [8, 5], [8, 8], [5, 5]]]
+    [storm] = parse_places(area([BOX, *holes]), "places.yaml")
+    assert [storm.shape.contains(Point(y, x)) for x, y in ((2.5, 1.5), (7, 6), (4, 4))] == [False, False, True]
+
+
 @pytest.mark.parametrize(
     ("text", "message", "remedy"),
     [
@@ -60,6 +69,16 @@ def area(coordinates: Any, kind: str = "Polygon") -> str:
         (area([[[9, 53], [11, 53], [9, 53]]]), "a ring has 3 positions", "at least four"),
         (area([[[53, 109], [53, 111], [54, 111], [53, 109]]]), "the latitude first", "the longitude first"),
         (area([[[179, 0], [-179, 0], [-179, 1], [179, 0]]]), "crosses the antimeridian", "two polygons"),
+        (
+            area([BOX, [[20, 20], [21, 20], [21, 21], [20, 20]]]),
+            "the ring at [20.0, 20.0] is not a hole",
+            "MultiPolygon",
+        ),
+        (
+            area([BOX, [[1, 1], [9, 1], [9, 9], [1, 1]], [[5, 2], [8, 2], [8, 4], [5, 2]]]),
+            "the ring at [5.0, 2.0] is not a hole",
+            "holes within it",
+        ),
         (area([[[9, 53]]], "Point"), "is not a polygon", "GeoJSON Polygon or MultiPolygon"),
         (area([[[n / 100, 0] for n in range(1_100)] + [[0, 0]]]), "1,100 vertices", "within 1,000"),
     ],
