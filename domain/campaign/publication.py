@@ -18,6 +18,7 @@ from domain.campaign.reference_checks import check_saved_names, unknown_saved
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
 from domain.campaign.steps.send import TEMPLATE_NAME
+from domain.campaign.triggers.kinds import TRIGGERS
 from domain.channels.kinds import CHANNELS
 from domain.deployed_names import DeployedNames
 from domain.document.yaml_source import Path, YamlSource, read
@@ -116,7 +117,11 @@ def _render_trials(
     entry = definition.entry
     conditions = " ".join(filter(None, (entry.where, entry.key, entry.audience.where if entry.audience else None)))
     named = _NAMED.findall(conditions)
-    known = frozenset(f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in named)
+    given = [name for kind in TRIGGERS if getattr(entry, kind.key) is not None for name in kind.given]
+    known = frozenset(
+        [f"{'entry' if root == 'event' else root}.{kind}{path}" for root, kind, path in named]
+        + [f"entry.properties.{name}" for name in given]
+    )
     sends = {
         (node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Message)
     }

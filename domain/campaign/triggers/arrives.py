@@ -36,4 +36,5 @@ ARRIVES_AT = TriggerKind(
     description="a place at which the user arrives, by its key or a tag: `{place: harbour-shop}`",
     example="arrives: {place: harbour-shop}",
     properties=("place", "name", "tags", "distance"),
+    given=("place", "name", "tags", "distance"),
 )

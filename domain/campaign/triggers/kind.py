@@ -15,7 +15,7 @@ class TriggerKind:
 
     `kind` is the type of those events. `field` is the annotated type of the value, which is read as the trigger's name.
     With `is_reported`, clients choose the names, so odd ones are doubtful. `properties` are those that such an event
-    has; None if clients choose them.
+    has; None if clients choose them. `given` are those of them that are never null.
     """
 
     key: str
@@ -25,6 +25,7 @@ class TriggerKind:
     example: str
     is_reported: bool = False
     properties: tuple[str, ...] | None = None
+    given: tuple[str, ...] = ()
 
 
 def _one_name(value: str) -> str:

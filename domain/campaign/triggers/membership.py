@@ -10,7 +10,7 @@ from domain.people.segments.keys import SEGMENT_KEY_PATTERN, check_segment_key
 from domain.tracking.event import DerivedType
 
 
-def _make(kind: DerivedType, description: str) -> TriggerKind:
+def _make(kind: DerivedType, description: str, given: str) -> TriggerKind:
     return TriggerKind(
         key=kind,
         kind=kind,
@@ -18,8 +18,9 @@ def _make(kind: DerivedType, description: str) -> TriggerKind:
         description=description,
         example=f"{kind}: lapsing-buyers",
         properties=("before", "after"),
+        given=(given,),
     )
 
 
-JOINS = _make("joins", "a segment that the user joins, by its key: `lapsing-buyers`")
-LEAVES = _make("leaves", "a segment that the user leaves, by its key: `lapsing-buyers`")
+JOINS = _make("joins", "a segment that the user joins, by its key: `lapsing-buyers`", "after")
+LEAVES = _make("leaves", "a segment that the user leaves, by its key: `lapsing-buyers`", "before")

@@ -31,4 +31,5 @@ STAGE = TriggerKind(
     description="a stage of the life cycle that the user moves into, by its key: `at-risk`",
     example="stage: at-risk",
     properties=("before", "after"),
+    given=("after",),
 )

@@ -141,3 +141,23 @@ def test_a_saved_value_that_may_be_absent_is_warned_of() -> None:
     files = {"ask.liquid": SAVING, "tell.liquid": EMAIL.replace("<p>", "<p>{{ journey.saved.level }}")}
     [warning] = publish(SCORED.replace("NAME", "score"), files).warnings
     assert "journey.saved.level" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("entry", "given", "lacking"),
+    [
+        ("{arrives: {place: harbour-shop}}", ["place", "name", "tags", "distance"], ["before"]),
+        ("{joins: vip}", ["after"], ["before"]),
+        ("{leaves: vip}", ["before"], ["after"]),
+        ("{stage: loyalty}", ["after"], ["before"]),
+        ("{event: Cart Abandoned}", [], ["place"]),
+    ],
+)
+def test_what_an_entry_always_has_is_not_warned_of(entry: str, given: list[str], lacking: list[str]) -> None:
+    text = TEXT.replace("{event: Cart Abandoned}", entry)
+    read = " ".join(f"{{{{ entry.properties.{name} }}}}" for name in (*given, *lacking))
+    warnings = publish(text, {"hello.liquid": EMAIL.replace("<p>", f"<p>{read} ")}).warnings
+    paths = [f"`entry.properties.{name}`" for name in lacking]
+    [warning] = [one for one in warnings if "for people without" in one.message]
+    assert all(path in warning.message for path in paths)
+    assert not any(f"`entry.properties.{name}`" in warning.message for name in given)
