@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import connect
-from cli.documents import read_text
+from cli.documents import read_document
 from cli.options import AsJson
 from cli.output import describe_reader, number_of, people_text, print_json, print_warnings, printable
 from domain.deployment_documents import DocumentKind
@@ -39,7 +39,7 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
     def plan(context: typer.Context, file: DocumentFile, as_json: AsJson = False) -> None:
         """Show what a file would change, without changing it."""
         with connect(context) as api:
-            planned = api.ask(kind.name, "plan", body=_body(file))
+            planned = api.ask(kind.name, "plan", body=read_document(file, kind.name))
         if as_json:
             print_json(planned)
         else:
@@ -50,7 +50,7 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
     def apply(context: typer.Context, file: DocumentFile, as_json: AsJson = False) -> None:
         """Replace the rules by those of a file."""
         with connect(context) as api:
-            document = api.put(kind.name, body=_body(file))
+            document = api.put(kind.name, body=read_document(file, kind.name))
         if as_json:
             print_json(document)
         else:
@@ -60,10 +60,6 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
                 typer.echo(f"{kind.pending.format(rules=number_of(building, 'rule'))}: `sojourn operations`")
 
     return app
-
-
-def _body(file: Path) -> dict[str, str]:
-    return {"file": str(file), "source": read_text(file)}
 
 
 def _print_plan(kind: DocumentKind[Any], planned: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,22 +71,48 @@ def _key_in(file: Path, source: str, templates: dict[str, str]) -> str:
         document = read(source, str(file)).data
     except InvalidDocumentError:
         document = None
+    _require_kind(file, document, "campaign")
     key = document.get("key") if isinstance(document, dict) else None
     if isinstance(key, str) and _KEY.fullmatch(key):
         return key
-    # Without a key there is no address to send it to, so its problems are found here. The imports take half a second.
+    # Without a key there is no address to send it to, so its problems are found here. The import takes half a second.
     from domain.campaign.publication import check
-    from domain.document_schemas import find_document_kind
 
-    found = find_document_kind(document)
-    kind = DEPLOYMENT_DOCUMENTS.get(found)
-    if found == "segment" or kind is not None:
-        title, command = ("a segment", "segments") if kind is None else (kind.title, kind.command)
-        raise InvalidRequestError(
-            f"{file} holds {title}, not a campaign. Apply it by `sojourn {command} apply {file}`, and keep it outside "
-            "the folder of the campaigns"
-        )
     return check(source, str(file), templates).definition.key
+
+
+def read_document(file: Path, kind: str) -> dict[str, str]:
+    """Read a document of a kind. Raises InvalidRequestError for another kind."""
+    source = read_text(file)
+    # The API names the problems of one that cannot be read.
+    with suppress(InvalidDocumentError):
+        _require_kind(file, read(source, str(file)).data, kind)
+    return {"file": str(file), "source": source}
+
+
+# Keys by which a document is known to be of the kind, without the imports of all models, which take half a second.
+_TELLING = {"campaign": frozenset({"entry", "steps"}), "segment": frozenset({"where"})}
+
+
+def _require_kind(file: Path, document: Any, wanted: str) -> None:
+    telling = _TELLING[wanted] if wanted in _TELLING else DEPLOYMENT_DOCUMENTS[wanted].model.named_fields().keys()
+    if not isinstance(document, dict) or not telling.isdisjoint(document):
+        return
+    from domain.document_schemas import find_other_kind
+
+    if (found := find_other_kind(document, wanted)) is not None:
+        apply = f"{_command_of(found)} {file}"
+        hint = f", and keep it outside the folder of the {wanted}s" if wanted in _TELLING else ""
+        raise InvalidRequestError(f"{file} is {_name_of(found)}, not {_name_of(wanted)}. Apply it by `{apply}`{hint}")
+
+
+def _name_of(kind: str) -> str:
+    return f"a {kind}" if kind in _TELLING else f"the document of the {DEPLOYMENT_DOCUMENTS[kind].title}"
+
+
+def _command_of(kind: str) -> str:
+    groups = {"campaign": "", "segment": "segments "}
+    return f"sojourn {groups[kind] if kind in groups else f'{DEPLOYMENT_DOCUMENTS[kind].command} '}apply"
 
 
 def templates_beside(file: Path) -> dict[str, str]:

@@ -29,5 +29,15 @@ def document_schema(name: str) -> dict[str, Any]:
 
 def find_document_kind(data: Any) -> str:
     """The kind whose keys a document has most of; "campaign" where no key tells."""
+    return max(NAMES, key=lambda name: _count_keys(data, name))
+
+
+def find_other_kind(data: Any, wanted: str) -> str | None:
+    """Return the kind whose keys a document has more of than the wanted one's, or None."""
+    found = find_document_kind(data)
+    return found if _count_keys(data, found) > _count_keys(data, wanted) else None
+
+
+def _count_keys(data: Any, name: str) -> int:
     keys = set(data) if isinstance(data, dict) else set()
-    return max(NAMES, key=lambda name: len(keys & _DOCUMENTS[name][0].named_fields().keys()))
+    return len(keys & _DOCUMENTS[name][0].named_fields().keys())

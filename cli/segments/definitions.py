@@ -7,7 +7,7 @@ from typing import Any, Final
 import typer
 
 from cli.client import ApiClient, connect
-from cli.documents import document_files, read_text
+from cli.documents import document_files, read_document
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
 from cli.options import AsJson, WatchOption, Yes
@@ -100,7 +100,7 @@ def delete(context: typer.Context, segment: SegmentArgument, yes: Yes = False) -
 
 
 def _documents(files: Sequence[Path]) -> list[dict[str, str]]:
-    return [{"file": str(file), "source": read_text(file)} for file in document_files(files)]
+    return [read_document(file, "segment") for file in document_files(files)]
 
 
 def _confirm_triggers(api: ApiClient, documents: list[dict[str, str]]) -> None:

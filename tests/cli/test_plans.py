@@ -69,7 +69,15 @@ def test_documents_of_the_deployment_are_no_campaigns(folder: Path, deployment: 
     for command in ("plan", "apply"):
         assert run([command, str(folder)]) == 1
         [refusal, *_] = capsys.readouterr().err.splitlines()
-        assert f"holds computed traits, not a campaign. Apply it by `sojourn computed apply {computed}`" in refusal
+        said = "is the document of the computed traits, not a campaign. Apply it by"
+        assert f"{said} `sojourn computed apply {computed}`" in refusal
+    campaign = folder / "abandoned-cart.yaml"
+    for group, kind in (("segments", "a segment"), ("lifecycle", "the document of the life cycle")):
+        assert run([group, "apply", str(campaign)]) == 1
+        refusal = capsys.readouterr().err
+        assert refusal.startswith(
+            f"sojourn: {campaign} is a campaign, not {kind}. Apply it by `sojourn apply {campaign}`"
+        )
     # Someone has a past that may count.
     call = {"userId": "ada", "event": "Order Completed"}
     assert httpx.post(f"{deployment}/v1/track", json=call, auth=(WRITE_KEY, ""), trust_env=False).is_success
