@@ -108,7 +108,9 @@ class Lifecycle:
         end = end or self._database.clock.now()
         begin = begin or end - DEFAULT_PERIOD
         if begin >= end:
-            raise InvalidRequestError("the period ends before it begins: `from` is earlier than `to`")
+            raise InvalidRequestError(
+                f"`from` is not earlier than `to`: {begin:%Y-%m-%dT%H:%M:%SZ} and {end:%Y-%m-%dT%H:%M:%SZ}"
+            )
         async with self._database.transaction() as connection:
             stages = (await documents.latest(connection, LIFECYCLE_DOCUMENT)).rules
             if not stages:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
-from domain.people.stage_flow import format_share
+from domain.people.stage_flow import format_share, format_stay
 
 WIDTH: Final = 1080
 _LEFT, _RIGHT, _NODE = 210, 856, 14
@@ -178,7 +178,7 @@ def _subtitle(flow: Mapping[str, Any]) -> str:
 
 
 def _tooltip(move: Mapping[str, Any]) -> str:
-    stay = "" if move["median_days"] is None else f", after {move['median_days']:.1f} days in the median"
+    stay = "" if move["median_days"] is None else f", after {format_stay(move['median_days'])} in the median"
     design = "designed" if move["is_designed"] else "drawn nowhere"
     return (
         f"{move['before']} > {move['after']}: {move['people']:,} people, {format_share(move['share'])}{stay}; {design}"
@@ -186,7 +186,7 @@ def _tooltip(move: Mapping[str, Any]) -> str:
 
 
 def _short(move: Mapping[str, Any]) -> str:
-    stay = "" if move["median_days"] is None else f", {move['median_days']:.1f} d"
+    stay = "" if move["median_days"] is None else f", {format_stay(move['median_days'])}"
     return f"{format_share(move['share'])}{stay}"
 
 

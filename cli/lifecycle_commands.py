@@ -10,9 +10,10 @@ from cli.client import connect
 from cli.lifecycle_chart import draw_flow
 from cli.options import AsJson
 from cli.output import number_of, people_text, print_json, print_table, printable
-from domain.people.stage_flow import format_share
+from domain.people.stage_flow import format_share, format_stay
 
 _DAY = "%Y-%m-%d"
+_NO_MOVES = "No one has moved yet: people are judged from the first apply on, and what was before does not count"
 
 FromOption = Annotated[
     datetime | None, typer.Option("--from", formats=[_DAY], help="The first day, UTC: 30 days ago.", show_default=False)
@@ -44,6 +45,9 @@ def show_flow(
         print_json(flow)
         return
     typer.echo(_headline(flow))
+    if not flow["moves"] and not flow["entered"]:
+        typer.echo(_NO_MOVES)
+        return
     columns = ["FROM", "TO", "PEOPLE", "SHARE", "MEDIAN", "DESIGNED", "LAST MESSAGES BEFORE"]
     print_table(columns, [_row(move) for move in flow["moves"]], folded={"LAST MESSAGES BEFORE"})
     if flow["entered"]:
@@ -64,6 +68,9 @@ def show_differences(
         print_json({name: flow[name] for name in ("begin", "end", "designed_share", "deviations", "unused")})
         return
     typer.echo(_headline(flow))
+    if not flow["moves"]:
+        typer.echo(_NO_MOVES)
+        return
     for move in flow["deviations"]:
         typer.echo(printable(f"  {move['text']} ({people_text(move['people'])}{_after_days(move)})"))
     for before, after in flow["unused"]:
@@ -99,11 +106,11 @@ def _row(move: dict[str, Any]) -> list[str]:
         move["after"],
         f"{move['people']:,}",
         format_share(move["share"]),
-        "" if move["median_days"] is None else f"{move['median_days']:.1f} d",
+        "" if move["median_days"] is None else format_stay(move["median_days"]),
         "yes" if move["is_designed"] else "no",
         messages,
     ]
 
 
 def _after_days(move: dict[str, Any]) -> str:
-    return "" if move["median_days"] is None else f", after {move['median_days']:.1f} d in the median"
+    return "" if move["median_days"] is None else f", after {format_stay(move['median_days'])} in the median"

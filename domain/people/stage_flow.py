@@ -7,6 +7,9 @@ from msgspec import Struct
 
 from domain.people.lifecycle import StageRule
 
+_DAY_SECONDS = 86_400
+_UNITS = (("d", _DAY_SECONDS), ("h", 3_600), ("min", 60), ("s", 1))
+
 
 class CountedMove(Struct, frozen=True):
     """A move from a stage to another, counted over a period.
@@ -113,3 +116,11 @@ def compare_flow(
 def format_share(share: float) -> str:
     """Return a share as authors read it: `23 %`, and `<1 %` for the least."""
     return "<1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+
+
+def format_stay(days: float) -> str:
+    """Return a time as authors read it: `1.2 d`, below a day `4 h`, `7 min` or `30 s`."""
+    for unit, seconds in _UNITS:
+        if days * _DAY_SECONDS >= seconds:
+            return f"{days * _DAY_SECONDS / seconds:.0f} {unit}" if unit != "d" else f"{days:.1f} d"
+    return "0 s"

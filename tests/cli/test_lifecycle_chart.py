@@ -3,7 +3,10 @@
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
 
+import pytest
+
 from cli.lifecycle_chart import draw_flow
+from domain.people.stage_flow import format_stay
 
 
 def parse(given: dict[str, Any]) -> Element:
@@ -49,8 +52,8 @@ def test_each_move_is_a_ribbon_and_hatched_if_it_is_not_designed() -> None:
     given = flow(move("reach", "conversion", 90, is_designed=True), move("conversion", "old", 10, is_designed=False))
     picture = parse(given)
     assert paths(picture) == [
-        ("reach > conversion: 90 people, 50 %, after 2.0 days in the median; designed", "#0072b2"),
-        ("conversion > old: 10 people, 50 %, after 2.0 days in the median; drawn nowhere", "url(#hatch-1)"),
+        ("reach > conversion: 90 people, 50 %, after 2.0 d in the median; designed", "#0072b2"),
+        ("conversion > old: 10 people, 50 %, after 2.0 d in the median; drawn nowhere", "url(#hatch-1)"),
     ]
     patterns = {pattern.get("id") for pattern in picture.iter(f"{NAMESPACE}pattern")}
     assert patterns == {"hatch-0", "hatch-1", "hatch-2"}
@@ -71,3 +74,11 @@ def test_a_period_without_moves_is_drawn_as_well() -> None:
     picture = parse(flow())
     assert paths(picture) == []
     assert "No moves" in {text.text for text in picture.iter(f"{NAMESPACE}text")}
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [(2.04, "2.0 d"), (1, "1.0 d"), (0.5, "12 h"), (0.005, "7 min"), (30 / 86_400, "30 s"), (0, "0 s")],
+)
+def test_a_stay_is_written_by_its_unit(days: float, text: str) -> None:
+    assert format_stay(days) == text

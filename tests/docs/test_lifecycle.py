@@ -39,6 +39,10 @@ async def test_the_commands_and_the_calls_of_the_page(
             await harness.track("u-1", "Order Completed")
         assert await asyncio.to_thread(run, words) == 0, (line, capsys.readouterr())
         shown[line] = capsys.readouterr().out
+        if words[:2] == ["lifecycle", "apply"]:
+            for command in ("flow", "diff"):
+                assert await asyncio.to_thread(run, ["lifecycle", command]) == 0
+                assert capsys.readouterr().out.splitlines()[1].startswith("No one has moved yet")
     assert (tmp_path / "flow.svg").read_text().startswith("<svg")
     assert "# retention: 0 people" in next(text for line, text in shown.items() if "lifecycle show" in line)
     assert "retention" in shown[next(line for line in shown if "users show" in line)]
