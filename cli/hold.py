@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 
 from cli.client import connect
-from cli.options import INSTANTS, AfterOption, AsJson, LimitOption
+from cli.options import AfterOption, AsJson, LimitOption, parse_instant
 from cli.output import as_text, local_minute, print_json, print_next, print_table, printable
 
 app = typer.Typer(help="Hold all marketing to people, list the holds, and release them.")
@@ -31,7 +31,7 @@ def hold(
     until: Annotated[
         datetime | None,
         typer.Option(
-            formats=INSTANTS, metavar="INSTANT", help="Its end at the latest, within 366 days.", show_default=False
+            parser=parse_instant, metavar="INSTANT", help="Its end at the latest, within 366 days.", show_default=False
         ),
     ] = None,
     event: Annotated[

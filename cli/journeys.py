@@ -11,7 +11,7 @@ from cli.exit_codes import REFUSED
 from cli.explain import print_timeline
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
-from cli.options import INSTANTS, AfterOption, AsJson, CampaignOption, LimitOption, WatchOption, Yes
+from cli.options import AfterOption, AsJson, CampaignOption, LimitOption, WatchOption, Yes, parse_instant
 from cli.output import (
     as_text,
     confirm,
@@ -43,11 +43,11 @@ StepOption = Annotated[str | None, typer.Option(help="Only those at this step no
 StatusOption = Annotated[str | None, typer.Option(help="waiting, deferred, held or acting.", show_default=False)]
 EnteredAfterOption = Annotated[
     datetime | None,
-    typer.Option(formats=INSTANTS, metavar="INSTANT", help="From this instant on.", show_default=False),
+    typer.Option(parser=parse_instant, metavar="INSTANT", help="From this instant on.", show_default=False),
 ]
 EnteredBeforeOption = Annotated[
     datetime | None,
-    typer.Option(formats=INSTANTS, metavar="INSTANT", help="Before this instant.", show_default=False),
+    typer.Option(parser=parse_instant, metavar="INSTANT", help="Before this instant.", show_default=False),
 ]
 
 

@@ -1,6 +1,7 @@
 """Shared arguments and options, with completions for the shell."""
 
 import os
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -12,7 +13,21 @@ from cli.target import DEV, find_deployment
 from domain.errors import SojournError
 
 # The forms of an instant. One without an offset is by this machine's clock.
-INSTANTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+_INSTANTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an instant. Raises BadParameter with its forms."""
+    for form in _INSTANTS:
+        try:
+            return datetime.strptime(text, form)
+        except ValueError:
+            continue
+    raise typer.BadParameter(
+        f"`{text}` is not an instant: write a day, `2026-12-24`, or a time of it by this machine's clock, "
+        "`2026-12-24T08:00`, or with its offset, `2026-12-24T08:00:00+01:00`"
+    )
+
 
 # Completion must be fast.
 COMPLETION_SECONDS = 1.0
