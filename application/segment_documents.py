@@ -16,6 +16,7 @@ from application.references import describe_readers, find_segment_readers, load_
 from application.segment_sample import SegmentMovement, sample_movement
 from application.segments import SegmentText, apply_segments
 from domain.access import Actor
+from domain.conditions.cel_times import KNOWN_FOR
 from domain.deployed_names import DeployedNames
 from domain.deployment_documents import RuleReader
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
@@ -303,10 +304,13 @@ def _warn_of_extremes(checked: CheckedSegment, moving: Mapping[str, SegmentMovem
     if found is None or not found.members.sampled or 0 < found.members.matches < found.members.sampled:
         return []
     said = "none is in it" if found.members.matches == 0 else "each is in it"
+    remedy = "Look at the condition again, or at a person: `sojourn users show`"
+    if found.members.matches == 0 and KNOWN_FOR in checked.rule.where:
+        remedy += ". `known_for` counts from the first call of a person, also of one whose history was imported"
     return [
         checked.source.problem(
             ("where",),
             f"of the {found.members.sampled:,} people looked at, {said}",
-            "Look at the condition again, or at a person: `sojourn users show`",
+            remedy,
         )
     ]

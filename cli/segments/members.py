@@ -3,6 +3,7 @@
 import os
 import sys
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AfterOption, AsJson, LimitOption
-from cli.output import as_text, local_second, print_json, print_next, print_table
+from cli.output import as_text, local_second, number_of, print_json, print_next, print_table
 from cli.segments.options import SegmentArgument
 
 # For its owner alone: it says what people are.
@@ -60,7 +61,11 @@ def export(
                 sys.stdout.buffer.write(piece)
             sys.stdout.flush()
             return
+        # The first piece says whether there is such a segment: the file stays as it is if not.
         first = next(pieces, b"")
+        lines = 0
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE), "wb") as opened:
-            opened.write(first)
-            opened.writelines(pieces)
+            for piece in chain([first], pieces):
+                opened.write(piece)
+                lines += piece.count(b"\n")
+    typer.echo(f"{file}: {number_of(lines - (format is ExportFormat.CSV), 'member')}")

@@ -107,6 +107,7 @@ def test_members_are_listed_and_exported(segments: Path, deployment: str, folder
     assert capsys.readouterr().out.splitlines()[1].split()[0] == "bob"
     file = folder / "buyers.csv"
     assert run(["segments", "export", "buyers", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: 2 members\n"
     head, *rows = file.read_text().splitlines()
     assert (head, [row.split(",")[1] for row in rows]) == ("id,user_id,anonymous_id,since", ["ada", "bob"])
     assert file.stat().st_mode & 0o777 == 0o600
@@ -137,4 +138,4 @@ def test_a_segment_is_validated_and_is_not_a_campaign(segments: Path, capsys: Ou
     file = segments / "d.yaml"
     file.write_text("name: Buyers\nwhere: 'true'\n")
     assert run(["plan", str(file)]) == 1
-    assert f"holds a segment, not a campaign. Apply it by `sojourn segments apply {file}`" in capsys.readouterr().err
+    assert f"is a segment, not a campaign. Apply it by `sojourn segments apply {file}`" in capsys.readouterr().err

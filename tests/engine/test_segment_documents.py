@@ -115,6 +115,7 @@ async def test_a_plan_says_what_changes_who_reads_it_and_who_moves(database_url:
     ("where", "said"),
     [
         ("profile.traits.plan == 'none'", "of the 2 people looked at, none is in it"),
+        ('known_for("14d")', "of the 2 people looked at, none is in it"),
         ("has(profile.traits.plan)", "of the 2 people looked at, each is in it"),
         ("profile.traits.plan == 'pro'", None),
     ],
@@ -125,6 +126,7 @@ async def test_a_segment_with_nobody_or_everybody_is_warned_of(database_url: str
         await harness.ingest(*calls)
         warnings = (await apply(harness, source("a", where))).plan.warnings
         assert [warning.message for warning in warnings] == ([] if said is None else [said])
+        assert all(("history was imported" in one.suggestion) == ("known_for" in where) for one in warnings)
 
 
 async def test_a_segment_waits_for_the_history_of_its_traits(database_url: str) -> None:
