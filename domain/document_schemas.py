@@ -33,7 +33,7 @@ def find_document_kind(data: Any) -> str:
 
 
 def find_other_kind(data: Any, wanted: str) -> str | None:
-    """Return the kind whose keys a document has more of than the wanted one's, or None."""
+    """Return another kind that a document has more keys of than of the wanted one."""
     found = find_document_kind(data)
     return found if _count_keys(data, found) > _count_keys(data, wanted) else None
 
