@@ -6,9 +6,11 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
+from domain.conditions.cel_areas import AREAS
 from domain.conditions.cel_costs import Spent
 from domain.conditions.cel_data import Unusable
 from domain.conditions.cel_parts import ConditionPart, split_condition
+from domain.conditions.cel_times import KNOWN_SINCE
 from domain.conditions.expressions import Condition, EvaluationTime, ExpressionScope, Prepared, compile_condition
 
 # Characters of a text that is shown as read.
@@ -34,7 +36,7 @@ class ExplainedPart(Struct, frozen=True):
     """A part of a condition with its value.
 
     It is None if the part could not be evaluated, which the `error` explains. `reads` are the plain values that it
-    reads, by path. `changes_at` is when time may change it. A part of other `parts` has neither.
+    reads, by path, and the areas of the person. `changes_at` is when time may change it. A part of other `parts` has neither.
     """
 
     kind: Literal["all", "any", "not", "value"]
@@ -106,7 +108,9 @@ def _evaluate(text: str, roots: Roots, next_change: NextChange | None) -> Explai
 def _read(condition: Condition, roots: Roots) -> dict[str, Any]:
     """Return the plain values that a part reads, by path."""
     found: dict[str, Any] = {}
-    for variable, *keys in condition.values:
+    # Functions read these without naming them.
+    unnamed = [(name,) for name in (KNOWN_SINCE, AREAS) if name in condition.variables]
+    for variable, *keys in (*condition.values, *unnamed):
         root, _, field = variable.partition(".")
         try:
             value, _ = (roots.profile if root == "profile" else roots.account).field(field, roots.spent or Spent())
@@ -117,7 +121,9 @@ def _read(condition: Condition, roots: Roots) -> dict[str, Any]:
                 break
             value = value[key]
         else:
-            if value is None or isinstance(value, str | bool | int | float | datetime):
+            if variable == AREAS:
+                found[variable] = list(value)
+            elif value is None or isinstance(value, str | bool | int | float | datetime):
                 found[".".join((variable, *keys))] = _shorten(value) if isinstance(value, str) else value
     return found
 

@@ -93,6 +93,12 @@ def test_each_part_has_its_value_what_it_read_and_why_it_failed() -> None:
     assert (absent.value, absent.error) == (None, "there is no profile.traits.absent")
 
 
+def test_functions_show_what_they_read() -> None:
+    known, inside = explain('known_for("3d") || in_area(profile, "storm-12")', areas=["hamburg"]).parts
+    assert known.reads == {"profile.created_at": AT - timedelta(days=2)}
+    assert (inside.value, inside.reads) == (False, {"profile.areas": ["hamburg"]})
+
+
 def test_a_long_text_is_cut() -> None:
     [read] = explain("profile.traits.plan == 'pro'", traits={"plan": "x" * 200}).reads.values()
     assert read == "x" * 80 + "…"
