@@ -29,13 +29,14 @@ _VALUES: Final = frozenset({"profile.traits", "profile.timezone", "profile.local
 class ConditionCount:
     """How many people satisfy a condition, and how many it cannot be evaluated for.
 
-    `missing` counts these by the missing data, as `profile.traits.plan`. `examples` are the first who satisfy it.
+    `reasons` counts these by what is missing, as `there is no profile.traits.plan`, or by another error. `examples` are
+    the first who satisfy it.
     """
 
     looked_at: int = 0
     matches: int = 0
     not_evaluated: int = 0
-    missing: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     examples: list[Profile] = field(default_factory=list)
 
     def add(self, person: Profile, outcome: ConditionOutcome) -> None:
@@ -47,8 +48,7 @@ class ConditionCount:
                 self.examples.append(person)
         elif outcome.error is not None:
             self.not_evaluated += 1
-            if outcome.missing is not None:
-                self.missing[outcome.missing] += 1
+            self.reasons[outcome.error] += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ from store.operations import Operation, Page
 MAX_SECONDS: Final = 1.5
 # About 0.2 s of evaluations: a page of a full count holds the registry's lock meanwhile.
 MAX_COUNT_UNITS: Final = 400_000
-# Kinds of missing data that a warning names.
-_MAX_MISSING: Final = 5
+# Reasons that a warning names.
+_MAX_REASONS: Final = 5
 
 
 class ExamplePerson(Struct, frozen=True):
@@ -157,9 +157,8 @@ def _warn(
         if deployed.id_of(key) not in deployed.ready:
             yield f"segment `{key}` is incomplete: its definition has not been judged over everyone"
     if count.not_evaluated:
-        named = ", ".join(f"{path} ({number:,})" for path, number in count.missing.most_common(_MAX_MISSING))
-        lacking = f": there is no {named}" if named else ""
-        yield f"it cannot be evaluated for {count.not_evaluated:,} of {count.looked_at:,} people{lacking}"
+        reasons = ", ".join(f"{reason} ({number:,})" for reason, number in count.reasons.most_common(_MAX_REASONS))
+        yield f"it cannot be evaluated for {count.not_evaluated:,} of {count.looked_at:,} people: {reasons}"
     if count.looked_at < drawn:
         yield f"{count.looked_at:,} of {drawn:,} people could be looked at within {MAX_SECONDS:g} s"
     if estimate.is_rare:
