@@ -36,7 +36,8 @@ class ExplainedPart(Struct, frozen=True):
     """A part of a condition with its value.
 
     It is None if the part could not be evaluated, which the `error` explains. `reads` are the plain values that it
-    reads, by path, and the areas of the person. `changes_at` is when time may change it. A part of other `parts` has neither.
+    reads, by path, and the areas of the person. `changes_at` is when time may change it. A part of other `parts` has
+    neither.
     """
 
     kind: Literal["all", "any", "not", "value"]
