@@ -24,7 +24,7 @@ _tracer: Final = trace.get_tracer("sojourn")
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Requested very often: successes are counted but not logged.
-_SILENT: Final = frozenset({"/healthz", "/readyz"} | {f"/v1/{kind}" for kind in KINDS})
+_SILENT: Final = frozenset({"/healthz", "/readyz", "/v1/callbacks/{provider}"} | {f"/v1/{kind}" for kind in KINDS})
 # The client left before the answer; nginx counts it in the same way.
 GONE: Final = 499
 # An overloaded API answers thousands of these, and clients leave; a log line for each would add load.

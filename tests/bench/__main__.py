@@ -10,6 +10,7 @@ import msgspec
 
 from runtime.process import exit_now
 from tests.bench import (
+    callbacks,
     cost,
     crowd,
     gate,
@@ -31,6 +32,7 @@ from tests.bench.stack import open_stack
 
 FAMILIES = {
     "ingest": ingest.measure,
+    "callbacks": callbacks.measure,
     "traits": traits.measure,
     "segments": segments.measure,
     "previews": previews.measure,

@@ -13,13 +13,14 @@ _AUTHORIZATION = base64.b64encode(f"{WRITE_KEY}:".encode()).decode()
 class Connection:
     """One connection to the tracking API, opened anew where the server has closed it while nobody spoke."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, authorization: str = _AUTHORIZATION) -> None:
         parts = urlsplit(url)
+        self._authorization = authorization
         self._host, self._port = parts.hostname, parts.port
 
     @classmethod
-    async def open(cls, url: str) -> Self:
-        connection = cls(url)
+    async def open(cls, url: str, authorization: str = _AUTHORIZATION) -> Self:
+        connection = cls(url, authorization)
         await connection._open()
         return connection
 
@@ -32,7 +33,7 @@ class Connection:
             await self.close()
             await self._open()
         self._writer.write(
-            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAuthorization: Basic {_AUTHORIZATION}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAuthorization: Basic {self._authorization}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             + body
         )

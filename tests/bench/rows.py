@@ -57,6 +57,13 @@ _ROWS = (
     ),
     Row("ingest_heard", "the same, where 10 % start or end a journey", INSERT, "events/s", least=0.33),
     Row(
+        "ingest_callbacks",
+        "ingest while a provider reports on 20,000 messages a minute, each by a callback of its own",
+        "without callbacks",
+        "events/s",
+        least=0.8,
+    ),
+    Row(
         "ingest_traits",
         "ingest while 10 % of the events feed 20 computed traits",
         "without traits",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from tests.bench import cost, gate, ingest, mails, previews, relay, segments, stops, sweeper, traits
+from tests.bench import callbacks, cost, gate, ingest, mails, previews, relay, segments, stops, sweeper, traits
 from tests.bench.__main__ import FAMILIES, table
 from tests.bench.measure import Result, beside, percentile
 from tests.bench.rows import ROWS
@@ -36,6 +36,7 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
     ("measure", "keys"),
     [
         pytest.param(ingest.measure, ["ingest", "ingest_heard"], id="ingest"),
+        pytest.param(callbacks.measure, ["ingest_callbacks"], id="callbacks"),
         pytest.param(traits.measure, ["ingest_traits", "ingest_unmentioned"], id="traits"),
         pytest.param(segments.measure, ["ingest_segments_50", "ingest_segments_500", "segments_pass"], id="segments"),
         pytest.param(previews.measure, ["preview"], id="previews"),
