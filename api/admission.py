@@ -37,8 +37,10 @@ MIN_BYTES_A_SECOND: Final = 64 * 1024
 # The share of slots and bytes for all requests without a known key, and for one client address among them.
 SHARE_OF_UNKNOWN: Final = 2
 SHARE_OF_UNKNOWN_CLIENT: Final = 8
-# The share of slots, and of bytes, for the callbacks of providers, which have no key: a flood of reports leaves the
-# rest to events. A provider sends from few addresses, so that one may use all slots.
+# The callbacks of providers have no key, and take no slots of others: those that wait are applied together, by one
+# connection of the database. A provider sends from few addresses, so that one may have all.
+MAX_CALLBACKS: Final = 400
+# The share of bytes for them.
 SHARE_OF_CALLBACKS: Final = 8
 # Callbacks of one process in a second. Further ones are refused unread, and repeated by their providers.
 MAX_CALLBACKS_PER_SECOND: Final = 1_000
@@ -92,8 +94,7 @@ class Admission:
             max(1, most_requests // SHARE_OF_UNKNOWN), max(1, most_requests // SHARE_OF_UNKNOWN_CLIENT)
         )
         self.unknown_bytes = Share(MAX_BYTES // SHARE_OF_UNKNOWN, MAX_BYTES // SHARE_OF_UNKNOWN_CLIENT)
-        callbacks = max(1, most_requests // SHARE_OF_CALLBACKS)
-        self.callback_slots = Share(callbacks, callbacks)
+        self.callback_slots = Share(MAX_CALLBACKS, MAX_CALLBACKS)
         self.callback_bytes = Share(MAX_BYTES // SHARE_OF_CALLBACKS, MAX_BYTES // SHARE_OF_CALLBACKS // 2)
         self.callback_rate = Allowance(MAX_CALLBACKS_PER_SECOND, "callbacks", whose="this process")
 
@@ -154,8 +155,9 @@ class Visit:
 
     def __init__(self, admission: Admission, client: str, *, is_callback: bool = False) -> None:
         self._admission = admission
+        self._all_slots = admission.callback_slots if is_callback else admission.slots
         # The class of a request without a known key.
-        self._class_slots = admission.callback_slots if is_callback else admission.unknown_slots
+        self._class_slots = None if is_callback else admission.unknown_slots
         self._class_bytes = admission.callback_bytes if is_callback else admission.unknown_bytes
         self._excess = _CALLBACK_EXCESS if is_callback else _UNKNOWN_EXCESS
         self._client = client
@@ -175,7 +177,7 @@ class Visit:
 
     def enter(self) -> None:
         """Take a slot. Raises OverloadedError."""
-        self._take(self._admission.slots, self._class_slots, 1)
+        self._take(self._all_slots, self._class_slots, 1)
         self._slots += 1
 
     def is_known(self) -> None:
@@ -189,18 +191,19 @@ class Visit:
         if not self._is_known:
             self._give_back_class()
         self._admission.bytes.give_back(self._client, self._bytes)
-        self._admission.slots.give_back(self._client, self._slots)
+        self._all_slots.give_back(self._client, self._slots)
 
-    def _take(self, all: Share, of_class: Share, amount: int) -> None:
+    def _take(self, all: Share, of_class: Share | None, amount: int) -> None:
         if not all.take(self._client, amount):
             raise _overload_error("this process has as many requests as it can serve in time")
-        if not self._is_known and not of_class.take(self._client, amount):
+        if of_class is not None and not self._is_known and not of_class.take(self._client, amount):
             all.give_back(self._client, amount)
             raise _overload_error(self._excess)
 
     def _give_back_class(self) -> None:
         self._class_bytes.give_back(self._client, self._bytes)
-        self._class_slots.give_back(self._client, self._slots)
+        if self._class_slots is not None:
+            self._class_slots.give_back(self._client, self._slots)
 
 
 def _replay_body(body: bytes, receive: Receive) -> Receive:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from api.admission import MAX_BYTES, REQUESTS_A_CONNECTION, SHARE_OF_CALLBACKS
+from api.admission import MAX_BYTES, MAX_CALLBACKS, REQUESTS_A_CONNECTION, SHARE_OF_CALLBACKS
 from api.limits import Allowance
 from domain.sending.reports import MAX_CALLBACK_BYTES, Callback
 from tests.api.fakes import SETTINGS, FakeServices
@@ -42,17 +42,16 @@ def slow(services: FakeServices) -> SlowCallbacks:
 async def test_a_flood_of_callbacks_leaves_the_slots_of_events(
     app: FastAPI, anyone: httpx.AsyncClient, tracker: httpx.AsyncClient, slow: SlowCallbacks
 ) -> None:
-    flood = [asyncio.create_task(anyone.post("/v1/callbacks/p", content=b"{}")) for _ in range(2 * SLOTS)]
+    flood = [asyncio.create_task(anyone.post("/v1/callbacks/p", content=b"{}")) for _ in range(2 * MAX_CALLBACKS)]
     await settle()
-    # Of those with a key, and of those without one.
-    answers = await asyncio.gather(*(tracker.post("/v1/track", json=EVENT) for _ in range(SLOTS // 2)))
-    assert Counter(answer.status_code for answer in answers) == {200: SLOTS // 2}
+    # All of them, and those for requests without a key.
+    answers = await asyncio.gather(*(tracker.post("/v1/track", json=EVENT) for _ in range(SLOTS)))
+    assert Counter(answer.status_code for answer in answers) == {200: SLOTS}
     assert (await anyone.get("/unsubscribe/good")).status_code == 200
     slow.go_on()
-    taken = SLOTS // SHARE_OF_CALLBACKS
-    assert len(slow.received) == taken
+    assert len(slow.received) == MAX_CALLBACKS
     found = Counter(answer.status_code for answer in await asyncio.gather(*flood))
-    assert found == {200: taken, 503: 2 * SLOTS - taken}
+    assert found == {200: MAX_CALLBACKS, 503: MAX_CALLBACKS}
     assert is_empty(admission_of(app, anyone))
 
 
