@@ -1,6 +1,6 @@
 """Apply the reports of providers: ledger, suppressions and events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -114,11 +114,12 @@ class _Transaction:
             outcome = "repeated" if report.event_id not in new else "applied" if report.event_id in known else "unknown"
             connection.metrics.add(Metric.REPORT, self._provider, report.kind, outcome)
         bounced = await _find_full_rows(connection, pairs)
+        hears = await self._find_listeners(connection) if any(one.kind == "delivered" for one, _ in pairs) else None
         events: list[Event] = []
         suppressions: dict[UUID, AddressSuppression] = {}
         for report, message in pairs:
             event = build_event(self._provider, report, message)
-            if event is None or (report.kind == "delivered" and not await self._is_heard(connection, event)):
+            if event is None or (report.kind == "delivered" and hears is not None and not hears(event)):
                 continue
             events.append(event)
             reason = find_suppression(report, is_row_full=message.id in bounced)
@@ -127,12 +128,12 @@ class _Transaction:
         marks = merge_marks(marks_of(report, message.id) for report, message in pairs)
         return BatchPart(events, range(len(events)), (), ALL_RECORDED, self._received_at, None, suppressions, marks)
 
-    async def _is_heard(self, connection: Connection, event: Event) -> bool:
-        """Return whether a campaign or a computed trait hears the event."""
+    async def _find_listeners(self, connection: Connection) -> Callable[[Event], bool]:
+        """Return whether a campaign or a computed trait hears an event."""
         revision = await campaigns.lock_registry_shared(connection)
         listeners = await self._catalogue.listeners_at(connection, revision)
         traits = await self._catalogue.computed_at(connection, revision)
-        return listeners.hears(event) or traits.following.hears(event)
+        return lambda event: listeners.hears(event) or traits.following.hears(event)
 
 
 async def _find_full_rows(connection: Connection, pairs: Sequence[tuple[ProviderReport, ReportedMessage]]) -> set[UUID]:
