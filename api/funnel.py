@@ -27,7 +27,11 @@ _STEP: dict[str, Any] = {
     "now": {"deferred": 7},
     "messages": {
         "sent": 900,
+        "delivered": 880,
         "opened": 310,
+        "clicked": 95,
+        "bounced": 12,
+        "complained": 1,
         "under_way": 4,
         "failed": 2,
         "unknown": 0,
@@ -60,7 +64,11 @@ class SendFunnel(ResponseModel):
     """Messages of a step by outcome; `deferred` and `held` count journeys."""
 
     sent: int = Field(examples=[900])
+    delivered: int = Field(examples=[880], description="of those sent, as providers report it; and so on")
     opened: int = Field(examples=[310], description="of those sent")
+    clicked: int = Field(examples=[95], description="of those sent")
+    bounced: int = Field(examples=[12], description="of those sent")
+    complained: int = Field(examples=[1], description="of those sent: marked as spam")
     under_way: int = Field(examples=[4], description="granted, and not yet settled")
     failed: int
     unknown: int = Field(description="it is not known whether they were delivered")

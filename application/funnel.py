@@ -32,12 +32,16 @@ class SendFunnel:
     """The messages of a step by outcome.
 
     All but `deferred` and `held` count messages, of which a journey may have many. `deferred` (by reason) and `held`
-    count journeys, whatever happened then. `opened` are among those sent, `capped` were refused by a frequency cap,
-    `refused` for each other reason.
+    count journeys, whatever happened then. Those `delivered` to `complained` are among those sent, `capped` were
+    refused by a frequency cap, `refused` for each other reason.
     """
 
     sent: int
+    delivered: int
     opened: int
+    clicked: int
+    bounced: int
+    complained: int
     under_way: int
     failed: int
     unknown: int
@@ -229,10 +233,15 @@ def _arms(steps: Sequence[Outlined], decisions: Sequence[DecisionCount], goals: 
 def _messages(step: str, decisions: Sequence[DecisionCount], messages: Sequence[MessageCount]) -> SendFunnel:
     asked = [row for row in decisions if row.step == step and row.kind == "send"]
     states = _sums((row.state, row.number) for row in messages if row.step == step)
+    reported = [row for row in messages if row.step == step]
     refused = _sums((row.reason, row.number) for row in asked if row.outcome == "refused")
     return SendFunnel(
         sent=states.get("sent", 0),
-        opened=sum(row.opened for row in messages if row.step == step),
+        delivered=sum(row.delivered for row in reported),
+        opened=sum(row.opened for row in reported),
+        clicked=sum(row.clicked for row in reported),
+        bounced=sum(row.bounced for row in reported),
+        complained=sum(row.complained for row in reported),
         under_way=states.get("reserved", 0) + states.get("sending", 0),
         failed=states.get("failed", 0),
         unknown=states.get("unknown", 0),

@@ -43,13 +43,17 @@ class DecisionCount(Struct, frozen=True):
 
 
 class MessageCount(Struct, frozen=True):
-    """Messages of one step in one state, and how many of them were opened."""
+    """Messages of one step in one state, and how many of them were reported as what."""
 
     version: int
     step: str
     state: MessageState
     number: int
+    delivered: int
     opened: int
+    clicked: int
+    bounced: int
+    complained: int
 
 
 class GoalCount(Struct, frozen=True):
@@ -124,7 +128,8 @@ async def messages(connection: Connection, campaign_key: str, version: int | Non
     cursor = await connection.execute(
         """
         SELECT campaign_version AS version, messages.step, messages.state, count(*) AS number,
-               count(opened_at) AS opened
+               count(delivered_at) AS delivered, count(opened_at) AS opened, count(clicked_at) AS clicked,
+               count(bounced_at) AS bounced, count(complained_at) AS complained
         FROM messages JOIN journeys ON journeys.id = messages.journey_id
         WHERE messages.campaign_key = %(key)s AND (%(version)s::int IS NULL OR campaign_version = %(version)s)
         GROUP BY 1, 2, 3
