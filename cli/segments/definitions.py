@@ -111,7 +111,7 @@ def _confirm_triggers(api: ApiClient, documents: list[dict[str, str]]) -> None:
         for each in planned
         if each["people"]
         and each["after"]["on_change"] == "trigger"
-        and each["people"]["joins"] + each["people"]["leaves"]
+        and any(each["people"][name]["high"] for name in ("joins", "leaves"))
     ]
     if moving:
         confirm(f"Apply on {api.url}, with triggers for those who join and leave {', '.join(moving)}?")

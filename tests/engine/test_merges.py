@@ -49,9 +49,11 @@ def test_an_undo_knows_every_table_of_people() -> None:
     recounted = {"profile_states", "profile_activity", "devices", "account_members", "segment_members"}
     # An erasure of the merged person, or of a session, goes on under the one who stays, and ends with them.
     kept = {"erasures", "session_reports"}
+    # A merge and its undo judge those who are marked to be judged.
+    judged = {"marked_people"}
     assert {
         table.name for table in metadata.sorted_tables if "profile_id" in table.columns
-    } == returned | recounted | kept
+    } == returned | recounted | kept | judged
 
 
 @pytest.fixture
