@@ -201,6 +201,10 @@ def _summary(entry: Recorded) -> str:
             return f"changed by {data['by']}"
         case "event", "track":
             return f"{entry.name}{_history(data)}{_impossible_clock(data)}{_violations(data)}"
+        case "event", "arrives":
+            # Rules name many places by a tag.
+            place = data["properties"]["place"]
+            return f"arrives {entry.name}" + ("" if place == entry.name else f" ({place})")
         case "event", outcome:
             name = f"{outcome}" if entry.name == outcome else f"{outcome} {entry.name}"
             return f"{name}{_history(data)}{_impossible_clock(data)}{_violations(data)}"

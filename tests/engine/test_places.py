@@ -74,6 +74,8 @@ async def test_an_arrival_enters_once_and_the_message_knows_the_place(harness: H
     [(name, properties)] = await arrivals(harness)
     assert name == place
     assert properties == {"place": "harbour-shop", "name": "Harbour shop", "tags": ["shop"], "distance": 0}
+    [told] = [item["summary"] for item in await harness.timeline("u1") if item["summary"].startswith("arrives")]
+    assert told == ("arrives shop (harbour-shop)" if place == "shop" else "arrives harbour-shop")
     await harness.until("SELECT FROM journeys WHERE state = 'completed'")
     [mail] = harness.inbox.messages
     assert mail.subject == "At Harbour shop"
