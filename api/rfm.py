@@ -197,7 +197,8 @@ async def get_rfm_orders(
 ) -> RfmOrders:
     """The orders of buyers drawn at random, for a model of their value.
 
-    `sojourn rfm value` fits one. Orders of the window count, 4,096 of a buyer at most.
+    `sojourn rfm value` fits one. Orders of the window count, 4,096 of a buyer at most. Fewer buyers are drawn if they
+    have 500,000 orders together.
     """
     return RfmOrders.model_validate(await services.rfm.draw_orders(sample))
 

@@ -110,7 +110,7 @@ class Funnels:
 
     async def __call__(self, key: str, version: int | None) -> Funnel:
         """Count one version, or each that has journeys or runs. Raises NotFoundError."""
-        async with self._database.transaction() as connection:
+        async with self._database.long_read() as connection:
             await connection.execute(funnel.ISOLATION)
             campaign = await campaign_transitions.get_or_raise(connection, key)
             if version is not None and not 1 <= version <= campaign.latest_version:

@@ -111,7 +111,7 @@ class Lifecycle:
             raise InvalidRequestError(
                 f"`from` is not earlier than `to`: {begin:%Y-%m-%dT%H:%M:%SZ} and {end:%Y-%m-%dT%H:%M:%SZ}"
             )
-        async with self._database.transaction() as connection:
+        async with self._database.long_read() as connection:
             stages = (await documents.latest(connection, LIFECYCLE_DOCUMENT)).rules
             if not stages:
                 raise NotFoundError("there is no life cycle yet: `sojourn lifecycle apply FILE`")

@@ -1,6 +1,7 @@
 """RFM of the deployment: the rule put in force, breakpoints by day, and numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -49,6 +50,8 @@ WAIT_SECONDS: Final = 1.0
 # The period of transitions that are shown without another.
 DEFAULT_DAYS: Final = 7
 _DAY_SECONDS: Final = 86_400
+# Orders of a sample: an answer of some 20 MB. No more buyers are drawn beyond it.
+MAX_DRAWN_ORDERS: Final = 500_000
 
 
 class ScoreParameters(Struct, frozen=True):
@@ -341,7 +344,7 @@ class Rfm:
 
         Raises NotFoundError without a rule.
         """
-        async with self._database.transaction() as connection:
+        async with self._database.long_read() as connection:
             await _get_rule(connection)
             found = await rfm.latest(connection)
             people = await segments.count_members(connection)
@@ -373,21 +376,31 @@ class Rfm:
     async def draw_orders(self, sample: int) -> OrderSample:
         """Draw buyers at random, for a model of their value.
 
+        Fewer are drawn if they have MAX_DRAWN_ORDERS together.
+
         Raises NotFoundError without a rule, and ConflictError while earlier orders are being counted.
         """
-        async with self._database.transaction() as connection:
+        async with self._database.long_read() as connection:
             rule = await _get_rule(connection)
             stored = {one.definition.key: one for one in await _load_traits(connection)}
             if any(one.ready_at is None for one in stored.values()):
                 raise ConflictError("earlier orders are being counted: ask again when `sojourn operations` has done it")
             ids = {key: one.definition.id for key, one in stored.items()}
             now = connection.clock.now()
-            states = await rfm.draw_states(
+            instant, number = to_microseconds(now), 0
+            found: list[BuyerOrders] = []
+            drawn = rfm.draw_states(
                 connection, ids[LAST], ids[ORDERS], ids[SPENT], window=rule.within, at=now, limit=sample
             )
-        instant = to_microseconds(now)
-        found = [read_orders(state, ids[ORDERS], ids[SPENT], rule.within, instant) for state in states]
-        return OrderSample(now, rule.within / _DAY_SECONDS, [one for one in found if one.ages])
+            async with aclosing(drawn):
+                async for state in drawn:
+                    one = read_orders(state, ids[ORDERS], ids[SPENT], rule.within, instant)
+                    if one.ages:
+                        found.append(one)
+                        number += len(one.ages)
+                    if number >= MAX_DRAWN_ORDERS:
+                        break
+        return OrderSample(now, rule.within / _DAY_SECONDS, found)
 
     async def keep_model(self, as_of: datetime, model: ValueModel, by: Actor) -> None:
         """Keep a fitted model of value, which people are shown by. Raises NotFoundError."""

@@ -11,10 +11,12 @@ from typing import Any, Generic, Self, TypeVar
 import msgspec
 import structlog
 from psycopg import AsyncConnection, AsyncCursor, Error, OperationalError
+from psycopg.errors import QueryCanceled
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
+from domain.errors import OverloadedError
 from store.clock import REFRESH_SECONDS, ROUND_TRIPS, DeploymentClock
 from store.transaction_metrics import Increments, TransactionMetrics
 
@@ -24,6 +26,12 @@ log = structlog.get_logger(__name__)
 CONNECTION_TIMEOUT = 2.0
 # How long a statement waits for a lock: briefly, since other requests need its connection.
 LOCK_TIMEOUT = "5s"
+# Long reads of one process at a time, and those that wait for them: events need the other connections and requests.
+MAX_LONG_READS = 2
+MAX_WAITING_READS = 10
+# How long a statement of a long read may take, in seconds.
+LONG_READ_TIMEOUT = 60
+LONG_READ_RETRY_SECONDS = 5
 
 
 class Connection(AsyncConnection[DictRow]):
@@ -126,6 +134,8 @@ class Database:
         self.connection_timeout = CONNECTION_TIMEOUT
         self.clock = DeploymentClock()
         self._count = count
+        self._long_reads = asyncio.Semaphore(MAX_LONG_READS)
+        self._asked_long_reads = 0
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
@@ -221,6 +231,25 @@ class Database:
         """Open a transaction outside of any unit of work."""
         async with self._connection() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def long_read(self) -> AsyncIterator[Connection]:
+        """Open a transaction for reads over much history, of which few run at a time.
+
+        Raises OverloadedError if too many wait, or if it takes longer than LONG_READ_TIMEOUT.
+        """
+        if self._asked_long_reads >= MAX_LONG_READS + MAX_WAITING_READS:
+            raise OverloadedError("too many long reads are under way; ask again", retry_after=LONG_READ_RETRY_SECONDS)
+        self._asked_long_reads += 1
+        try:
+            async with self._long_reads, self.own_transaction() as connection:
+                await connection.execute(f"SET LOCAL statement_timeout = '{LONG_READ_TIMEOUT}s'")
+                yield connection
+        except QueryCanceled as error:
+            said = f"it takes longer than {LONG_READ_TIMEOUT} s: ask for a shorter period"
+            raise OverloadedError(said, retry_after=LONG_READ_TIMEOUT) from error
+        finally:
+            self._asked_long_reads -= 1
 
     def pool_state(self) -> PoolState:
         """Return the current use of the pool."""

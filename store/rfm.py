@@ -1,5 +1,6 @@
 """The values of buyers for RFM, by fifths, and the breakpoints of each day."""
 
+from collections.abc import AsyncGenerator
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ COALESCE((SELECT sum((entry ->> 1)::numeric) FROM jsonb_array_elements({state} -
 """
 # A value at a breakpoint is in the lower fifth. `width_bucket` puts it into the upper one, so the signs are turned.
 _TURNED: Final = "ARRAY(SELECT -point FROM unnest({points}) AS point ORDER BY point DESC)"
+
+STATES_AT_ONCE: Final = 20
 
 
 class RfmDay(Struct, frozen=True):
@@ -133,25 +136,32 @@ async def forget(connection: Connection) -> None:
 
 async def draw_states(
     connection: Connection, last: int, orders: int, spent: int, *, window: int, at: datetime, limit: int
-) -> list[dict[str, Any]]:
-    """Draw buyers at random; return the states of their orders and values."""
-    cursor = await connection.execute(
-        """
-        SELECT jsonb_build_object(%(orders)s::text, state -> %(orders)s, %(spent)s::text, state -> %(spent)s) AS state
-        FROM profile_states
-        WHERE state ? %(last)s AND (state #>> ARRAY[%(last)s, '0'])::bigint + %(window)s > %(at)s
-        ORDER BY uuid_hash(profile_id) LIMIT %(limit)s
-        """,
-        {
-            "last": str(last),
-            "orders": str(orders),
-            "spent": str(spent),
-            "window": window * 1_000_000,
-            "at": to_microseconds(at),
-            "limit": limit,
-        },
-    )
-    return [row["state"] async for row in cursor]
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Draw buyers at random; iterate over the states of their orders and values.
+
+    A state may have 200 kB, so the server keeps those that are not read yet.
+    """
+    async with connection.cursor(name="buyers") as cursor:
+        cursor.itersize = STATES_AT_ONCE
+        await cursor.execute(
+            """
+            SELECT jsonb_build_object(%(orders)s::text, state -> %(orders)s,
+                                      %(spent)s::text, state -> %(spent)s) AS state
+            FROM profile_states
+            WHERE state ? %(last)s AND (state #>> ARRAY[%(last)s, '0'])::bigint + %(window)s > %(at)s
+            ORDER BY uuid_hash(profile_id) LIMIT %(limit)s
+            """,
+            {
+                "last": str(last),
+                "orders": str(orders),
+                "spent": str(spent),
+                "window": window * 1_000_000,
+                "at": to_microseconds(at),
+                "limit": limit,
+            },
+        )
+        async for row in cursor:
+            yield row["state"]
 
 
 async def keep_model(connection: Connection, as_of: datetime, model: ValueModel, by: str) -> None:
