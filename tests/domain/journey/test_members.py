@@ -3,6 +3,7 @@
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,7 +12,7 @@ from domain.campaign.rules import EntryRule, Rules
 from domain.errors import ConflictError
 from domain.journey import machine
 from domain.journey.details import describe
-from domain.journey.member_decisions import decide_page
+from domain.journey.member_decisions import PageSenders, decide_page
 from domain.journey.position import NextPositions, Position, StoredPosition, after_answer
 from domain.journey.protocol import (
     AuthorizeMembers,
@@ -30,6 +31,7 @@ from domain.journey.step_facts import MemberFacts, PageFacts
 from domain.local_time.windows import LocalWindow
 from domain.sending.caps import CapRule, CountedMessage
 from domain.sending.policy import Held, MembersPage, Refused
+from domain.sending.routes import DeployedProviders, ProviderRule, RouteRule, WarmUp
 from tests.domain.journey.machine_driver import Begin
 from tests.domain.strategies import NOON, plan_of
 
@@ -242,3 +244,23 @@ def test_a_step_of_another_kind_sends_to_no_members() -> None:
 def test_the_progress_of_a_round_is_kept_while_it_is_held(begin: Begin) -> None:
     driver = begin(PLAN).tell(page(after="p2", until=NOON + HOUR)).tell(MembersAnswered(Held("campaign_paused")))
     assert driver.state.members == MembersRound(after="p2", until=NOON + HOUR)
+
+
+def test_a_page_takes_what_the_day_of_a_provider_has_room_for() -> None:
+    warm_up = WarmUp("new", NOON.date(), (100,))
+    rules = (
+        ProviderRule("new", "smtp", "email", {"host": "a.example.com"}),
+        ProviderRule("old", "smtp", "email", {"host": "b.example.com"}),
+        RouteRule("email", ("new", "old"), warm_up=warm_up),
+    )
+    members = [member(number) for number in (10, 11, 12)]
+
+    def providers(room: int | None) -> list[str | None]:
+        senders = PageSenders(DeployedProviders(rules), (), NOON, ZoneInfo("UTC"), room)
+        decision = decide_page(REQUEST, PLAN, RULES, FACTS, members, "UTC", senders=senders)
+        assert len(decision.limited) == sum(one.provider == "new" for one in decision.reservations)
+        return [one.provider for one in decision.reservations]
+
+    assert providers(None) == ["new", "new", "new"]
+    assert providers(1) == ["new", "old", "old"]
+    assert providers(0) == ["old", "old", "old"]
