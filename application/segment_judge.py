@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -114,15 +115,19 @@ class SegmentJudge:
             self._put(profile_id, replace(row, next_at=min(row.next_at or defined_at, defined_at)))
 
     def follow_definitions(self, profile_id: UUID, at: datetime) -> LongWork[None]:
-        """Judge a person by definitions that are newer than their last judgement."""
+        """Judge a person by definitions that are newer than their last judgement.
+
+        Silent ones in a row are judged at once; each one with triggers has a cause of its own.
+        """
         row = self._row(profile_id)
         at = row.not_before(at)
         newer = self.deployed.list_newer(row.judged)
         definitions = {one.key: one for one, _ in newer}
-        for one, affected in newer:
-            cause = self._own_cause(profile_id, f"{one.key} {one.revision}", at)
-            heard = cause if one.rule.on_change == "trigger" else None
-            yield from self._judge(profile_id, affected, at, heard, partial(_find_definition_cause, definitions, one))
+        for heard, run in groupby(newer, lambda one: one[0] if one[0].rule.on_change == "trigger" else None):
+            cause = None if heard is None else self._own_cause(profile_id, f"{heard.key} {heard.revision}", at)
+            judged_for = {id: one for one, affected in run for id in affected}
+            explain = partial(_find_definition_cause, definitions, judged_for)
+            yield from self._judge(profile_id, judged_for, at, cause, explain)
         self._put(profile_id, replace(self._row(profile_id), judged=self.deployed.revision))
 
     def follow(
@@ -231,11 +236,11 @@ async def open_judge(
 
 
 def _find_definition_cause(
-    newer: Mapping[str, SegmentDefinition], judged_for: SegmentDefinition, change: MembershipChange
+    newer: Mapping[str, SegmentDefinition], judged_for: Mapping[int, SegmentDefinition], change: MembershipChange
 ) -> dict[str, Any]:
     """Return the new definition that moved a person, as a cause.
 
     It is the segment's own, else its counterpart's in the group, else that of a segment that it reads.
     """
     own = newer.get(change.key) or (newer.get(change.other) if change.other else None)
-    return definition_cause(own or judged_for)
+    return definition_cause(own or judged_for[change.segment_id])
