@@ -1,7 +1,7 @@
 """Reports of providers: the fate of a message after its hand-over."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID, uuid5
 
@@ -32,6 +32,8 @@ SOFT_BOUNCES: Final = 5
 MAX_CALLBACK_BYTES: Final = 1024 * 1024
 MAX_LINK_CHARACTERS: Final = 2_000
 MAX_DETAIL_CHARACTERS: Final = 500
+# An earlier time is a fault, and no calendar of ours goes back to the first year.
+MAX_AGE: Final = timedelta(days=366)
 MAX_EVENT_ID_CHARACTERS: Final = 200
 
 _EVENTS: Final = UUID("c5a1c4a9-5b0e-4d0f-9f9e-0f3f3a4f9d55")
@@ -255,11 +257,11 @@ def find_suppression(report: ProviderReport, *, is_row_full: bool) -> str | None
 
 
 def tidy(report: ProviderReport, now: datetime) -> ProviderReport:
-    """Return a report that can be stored: bounded texts, and no time in the future."""
+    """Return a report that can be stored: bounded texts, and a time of the last year."""
     return replace(
         report,
         event_id=_cut(report.event_id, MAX_EVENT_ID_CHARACTERS),
-        at=min(report.at, now),
+        at=min(max(report.at, now - MAX_AGE), now),
         link=None if report.link is None else _cut(report.link, MAX_LINK_CHARACTERS),
         detail=None if report.detail is None else _cut(report.detail, MAX_DETAIL_CHARACTERS),
         provider_id=None if report.provider_id is None else _cut(report.provider_id, MAX_EVENT_ID_CHARACTERS),
