@@ -13,6 +13,7 @@ from enum import Enum
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
+from channels.email.bounce_mails import open_reader
 from channels.email.content import read_content
 from channels.email.dkim import DkimSigner
 from channels.email.smtp_connections import SmtpConnection, SmtpConnections
@@ -314,4 +315,4 @@ def open_default(context: ProviderContext) -> Smtp:
     return Smtp(**context.smtp)
 
 
-KIND = ProviderKind(SmtpModel, open_smtp, open_default)
+KIND = ProviderKind(SmtpModel, open_smtp, open_default, open_reader)
