@@ -37,7 +37,8 @@ class _WarmProcess:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this Python and our own module
-                [sys.executable, "-m", MODULE, str(theirs.fileno())],
+                # -P: folders of the working directory, such as a shop's own `domain`, are not imported.
+                [sys.executable, "-P", "-m", MODULE, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

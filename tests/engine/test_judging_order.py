@@ -90,3 +90,24 @@ async def test_a_process_whose_clock_is_behind_changes_nothing_back(
             instants = [row["at"] async for row in cursor]
         assert instants == sorted(instants)
         assert len(instants) == (3 if change is state_plan else 2)
+
+
+async def test_a_late_event_that_brings_a_person_back_starts_a_journey(database_url: str) -> None:
+    async with segment_harness(database_url) as harness:
+        harness.set_clock(ORDERED)
+        await harness.apply("computed:\n  active: {any: '*', within: 1h}\n")
+        await harness.put(fresh="profile.computed.active")
+        await harness.run_campaign(FOLLOW)
+        await harness.ingest(event("Viewed", at=ORDERED), at=ORDERED)
+        harness.set_clock(DUE + timedelta(minutes=10))
+        await harness.sweep()
+        assert (await harness.journeys(), await harness.members()) == ({"u1": "exited"}, {})
+        # A device reports later that they were there before they left.
+        late = event("Viewed", at=DUE - timedelta(minutes=10))
+        await harness.ingest(late, at=DUE + timedelta(minutes=10))
+        assert (await harness.journeys(), await harness.members()) == ({"u1": "active"}, {"fresh": ["u1"]})
+        # They leave an hour after it, which ends the journey.
+        harness.set_clock(DUE + timedelta(minutes=51))
+        await harness.sweep()
+        assert (await harness.journeys(), await harness.members()) == ({"u1": "exited"}, {})
+        assert await harness.count("journeys") == 2
