@@ -27,6 +27,7 @@ from domain.journey.routing_result import (
 )
 from domain.journey.state import EXITED
 from domain.people.account_view import NO_ACCOUNT, account_of
+from domain.people.segments.causes import JOINS, LEAVES
 from domain.tracking.chain import MAX_CHAIN, count_chain
 from domain.tracking.event import ANY, AUDIENCE, Event, Trigger, Trust
 
@@ -318,13 +319,14 @@ class Router:
         """Iterate over events received before this one that happened after it, in order.
 
         They are those of the owner of the journey. Events with an impossible clock have no known time, and overtake
-        none.
+        none. Nor do the joins and leaves of one person, which come in their order, though each has the time of its
+        cause.
         """
         owner = self._owner(profile_event, entry)
         received = [] if owner is None else self._received.get((owner, trigger), [])
         first = bisect_right(received, profile_event.event.timestamp, key=lambda earlier: earlier.event.timestamp)
         for earlier in received[first:]:
-            if earlier.event.reported_timestamp is None:
+            if earlier.event.reported_timestamp is None and not _are_memberships(earlier, profile_event):
                 yield earlier
 
     def _enter(self, profile_event: ProfileEvent, version: CampaignVersion, key: str) -> Generator[None, None, Journey]:
@@ -378,3 +380,10 @@ def _starts_late(profile_event: ProfileEvent, journey_entry: JourneyEntry) -> bo
 
 def _instant(profile_event: ProfileEvent) -> tuple[datetime, UUID]:
     return profile_event.event.timestamp, profile_event.event.id
+
+
+def _are_memberships(*profile_events: ProfileEvent) -> bool:
+    """Whether these are joins and leaves of segments by one person."""
+    return len({one.profile_id for one in profile_events}) == 1 and all(
+        one.event.type in (JOINS, LEAVES) for one in profile_events
+    )
