@@ -64,8 +64,10 @@ OpenServices = Callable[[Settings], AbstractAsyncContextManager[wiring.Services]
 
 _log = structlog.get_logger(__name__)
 
+# Those that are called most come first: a request is compared with each route until it meets its own.
 _MODULES = (
     tracking,
+    callbacks,
     browser_clients,
     rejects,
     campaigns,
@@ -97,7 +99,6 @@ _MODULES = (
     unsubscribe,
     preferences,
     confirm,
-    callbacks,
     recipient_links,
     schemas,
     reference,
