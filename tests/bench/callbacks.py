@@ -22,7 +22,7 @@ from tests.bench.people import CART, abandoned, batches, run_campaign, settle_in
 from tests.bench.stack import ADMIN_KEY, ANSWER_SECONDS, Process, Stack
 
 PEOPLE, MESSAGES, EVENTS, ROUNDS = 2_000, 100_000, 60_000, 5
-REPORTERS = 100
+REPORTERS = 300
 PER_SECOND = 20_000 / 60
 SEED = 20_261_201
 SECRET = "a-secret-of-the-bench-1234"
