@@ -72,6 +72,22 @@ async def test_a_document_is_proved_as_it_is_here() -> None:
     assert change.text == "step a: delay was 1h and is 2h"
 
 
+async def test_packages_of_the_working_directory_are_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sojourn runs in the repositories of others, who have a `domain` as well."""
+    for name in ("domain", "runtime"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not ours')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(documents, "_warm", None)
+    assert isinstance(await DocumentProcesses().campaign(SMALL), Published)
+    warm = documents._warm
+    assert warm is not None
+    warm.close()
+    warm._process.wait(PATIENCE)
+
+
 @pytest.mark.parametrize(
     "limits",
     [Limits(cpu_seconds=0.2), Limits(wall_seconds=0.5), Limits(memory_bytes=2 * 1024 * 1024)],
