@@ -240,7 +240,9 @@ def _find_definition_cause(
 ) -> dict[str, Any]:
     """Return the new definition that moved a person, as a cause.
 
-    It is the segment's own, else its counterpart's in the group, else that of a segment that it reads.
+    It is the segment's own, else that of a segment that it reads. In a group both sides of a move have one cause: that
+    of the segment which is joined, else of that which is left.
     """
-    own = newer.get(change.key) or (newer.get(change.other) if change.other else None)
+    sides = (change.key, change.other) if change.has_joined else (change.other, change.key)
+    own = next((newer[key] for key in sides if key is not None and key in newer), None)
     return definition_cause(own or judged_for[change.segment_id])
