@@ -132,14 +132,6 @@ async def lone_harness(database_url: str, lone_temporal: EmbeddedTemporal) -> As
         yield opened
 
 
-def pytest_collection_finish() -> None:
-    """Hide a variable of the tests, once they have read it, from the processes that they start.
-
-    Those report any `SOJOURN_…` that they do not know.
-    """
-    os.environ.pop("SOJOURN_PROVIDER_SPECS", None)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Host the servers of the run, in the process that runs or hands out the tests."""
     if not hasattr(config, "workerinput"):
@@ -180,6 +172,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Nor is what was collected to be looked through again and again."""
+    # Read by now. The processes under test report any `SOJOURN_…` that they do not know.
+    os.environ.pop("SOJOURN_PROVIDER_SPECS", None)
     gc.freeze()
     gc.enable()
     gc.set_threshold(50_000, 20, 100)

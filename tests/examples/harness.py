@@ -52,6 +52,14 @@ def sent(step: str, template: str, title: str, at: datetime | None, channel: str
     return [Line(f"{step}: granted", at), Line(f"{step}: {channel} {template} sent “{title}”")]
 
 
+def opened(step: str, lines: Sequence[Line]) -> list[Line]:
+    """Those lines, once the message of a step was opened."""
+    told = f"{step}: "
+    return [
+        Line(text.replace(" sent “", " sent (opened) “") if text.startswith(told) else text, at) for text, at in lines
+    ]
+
+
 def next_clock(after: datetime, timezone: str, clock: time, days: Collection[int] = EVERY_DAY) -> datetime:
     """The first instant from `after` on at which clocks there show this time, on one of these weekdays (Monday 0)."""
     zone = ZoneInfo(timezone)

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, time, timedelta
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.harness import ExampleHarness, Line, Walker, next_clock, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, next_clock, opened, sent
 
 EVERYBODY = 4
 SETTLED = timedelta(days=4)
@@ -35,7 +35,7 @@ async def test_letters_are_read_missed_and_cancelled(example: ExampleHarness) ->
         await walker.does("Order Completed")
         await walker.waits(days=4)
         return [
-            *(*BEGUN, *sent("letter", "monthly-letter", NEWS, at)),
+            *(*BEGUN, *opened("letter", sent("letter", "monthly-letter", NEWS, at))),
             *(Line("Email Opened"), Line("Order Completed")),
             Line("reached the goal of monthly-letter: Order Completed, after letter"),
             *(Line("missed: otherwise", at + SETTLED), Line("monthly-letter is over: completed", at + SETTLED)),

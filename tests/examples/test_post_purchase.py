@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from tests.examples.harness import ExampleHarness, Line, Walker, sent
+from tests.examples.harness import ExampleHarness, Line, Walker, opened, sent
 
 DAY = timedelta(days=1)
 ENTERED = "entered post-purchase"
@@ -49,7 +49,7 @@ async def opens_and_says_nothing(walker: Walker) -> list[Line]:
     at = await asked_at(walker)
     return [
         *lines,
-        *asked(at),
+        *opened("ask-for-review", asked(at)),
         Line("Email Opened"),
         Line("seen: otherwise", at + 6 * DAY),
         Line("post-purchase is over: completed", at + 6 * DAY),

@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from tests.examples.harness import WEEKEND, ExampleHarness, Line, Walker, next_clock, sent
+from tests.examples.harness import WEEKEND, ExampleHarness, Line, Walker, next_clock, opened, sent
 
 DAY = timedelta(days=1)
 ORDERED = Line("Order Completed")
@@ -52,7 +52,7 @@ async def is_interested_but_does_not_buy(walker: Walker) -> list[Line]:
     at, lines = await first_mail(walker)
     voucher_at = at + 10 * DAY
     return [
-        *lines,
+        *opened("goes-with-it", lines),
         Line("Email Opened"),
         Line("interest: case 1", voucher_at),
         *sent("voucher", "second-voucher", "10 % off your second order, Ada", voucher_at),

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cli.demo.zones import zone_where_it_is
-from tests.examples.harness import WEEKEND, ExampleHarness, Line, Walker, next_clock, sent
+from tests.examples.harness import WEEKEND, ExampleHarness, Line, Walker, next_clock, opened, sent
 
 DAY = timedelta(days=1)
 FIVE, THURSDAY = time(17), 3
@@ -67,7 +67,7 @@ async def opens_it_and_does_not_care(walker: Walker) -> list[Line]:
     await walker.waits(days=5)
     lines, at = await released(walker, day)
     return [
-        *lines,
+        *opened("recap", lines),
         Line("Email Opened"),
         Line("missed: otherwise", at + 2 * DAY),
         Line("yearly-recap is over: completed", at + 2 * DAY),

@@ -10,10 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from domain.sending.outbound_secrets import BoundSecret
 from runtime.embedded.ports import free_port
 from tests.conftest import database_of
 from tests.forks import fork
-from tests.harness import PATIENCE, WRITE_KEY, Harness, looks, open_harness
+from tests.harness import PATIENCE, WRITE_KEY, Harness, ago, looks, open_harness
 from tests.processes import environment
 from tests.servers import PostgresServer, TemporalServer
 from tests.watching.collector import Collector, Taken, collecting
@@ -61,6 +62,15 @@ name: "{{ profile.traits.name }}"
 """
 
 
+HOOK_SECRET = "a-hook-of-postmark-1234567890"
+HOOK_SECRETS = {name: BoundSecret(HOOK_SECRET, place=f"SOJOURN_SECRET_{name}") for name in ("TOKEN", "HOOK")}
+PROVIDERS = """
+providers:
+  smtp:
+    {kind: postmark, channel: email, token: {env: SOJOURN_SECRET_TOKEN}, callback_secret: {env: SOJOURN_SECRET_HOOK}}
+"""
+
+
 @dataclass(frozen=True)
 class Watched:
     """What the processes have told by the time they ended."""
@@ -89,7 +99,9 @@ async def watched(
     with collecting() as collector:
         async with (
             database_of(postgres, migrated) as url,
-            open_harness(url, temporal, is_working=False, api_port=free_port()) as harness,
+            open_harness(
+                url, temporal, is_working=False, api_port=free_port(), webhook_secrets=HOOK_SECRETS
+            ) as harness,
         ):
             addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
             async with (
@@ -102,6 +114,7 @@ async def watched(
                 harness.http = http
                 await _answers(http)
                 await _live(harness)
+                await _report(harness)
                 api, worker = [await _scraped(address) for address in addresses]
     return Watched(log.read_text(), api, worker, collector)
 
@@ -167,6 +180,15 @@ async def _live(harness: Harness) -> None:
     await harness.messages.until(2, channel="webhook")
     await harness.until("SELECT 1 FROM violations")
     await _go_wrong(harness)
+
+
+async def _report(harness: Harness) -> None:
+    """Let the provider of the mails report a delivery."""
+    await harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": PROVIDERS})
+    [message] = await harness.query("SELECT id FROM messages WHERE channel = 'email' AND state = 'sent' LIMIT 1")
+    report = {"RecordType": "Delivery", "Metadata": {"message_id": str(message["id"])}, "DeliveredAt": ago(seconds=1)}
+    answer = await harness.http.post("/v1/callbacks/smtp", json=report, auth=("sojourn", HOOK_SECRET))
+    assert answer.status_code == 200, answer.text
 
 
 async def _go_wrong(harness: Harness) -> None:
