@@ -162,11 +162,16 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """Return the methods of a path; the framework would name only its first route's."""
+    """Return the methods of a path; the framework would name only its first route's.
+
+    A path that is written out, such as `/v1/segments/plan`, is not one of `/v1/segments/{key}`, as OpenAPI has it.
+    """
+    routes = request.app.routes
+    routes = [route for route in routes if getattr(route, "path", None) == request.scope["path"]] or routes
     return [
         method
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
 
 

@@ -39,6 +39,18 @@ async def test_method_not_allowed(anyone: httpx.AsyncClient) -> None:
     assert answer.headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/segments/plan", "POST"), ("/v1/segments/vip", "GET, PUT, DELETE"), ("/v1/journeys/exit", "POST")],
+)
+async def test_a_path_that_is_written_out_has_methods_of_its_own(
+    anyone: httpx.AsyncClient, path: str, methods: str
+) -> None:
+    answer = await anyone.patch(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
+
 async def test_conflict_tells_the_state(admin: httpx.AsyncClient) -> None:
     await admin.post("/v1/campaigns", json={"file": "a.yaml", "source": "key: a", "templates": {}})
     answer = await admin.post("/v1/campaigns/a/stop")
