@@ -14,7 +14,7 @@ from domain.campaign.time_fields import Duration
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.people.places.deployed import PlaceRule
-from domain.people.places.geometry import Circle, Point, Polygons, Ring, Shape, find_crossing, find_misplaced_hole
+from domain.people.places.geometry import Circle, Point, Polygons, Ring, Shape, find_fault
 from domain.people.places.keys import KEY_PATTERN, check_place_key
 
 INITIAL_PLACES: Final = "places: []\nareas: []\n"
@@ -71,14 +71,15 @@ def _read_polygons(value: Any) -> Any:
     if vertices > MAX_VERTICES:
         refuse(f"the polygon has {vertices:,} vertices", f"Keep it within {MAX_VERTICES:,}: simplify it")
     for rings in read_polygons:
-        if (at := find_crossing(rings)) is not None:
+        fault = find_fault(rings)
+        if fault is not None and fault.kind == "crossing":
             refuse(
-                f"the edges of the polygon meet near {list(at)}",
+                f"the edges of the polygon meet near {list(fault.at)}",
                 "Draw each ring around once, without crossing itself or another",
             )
-        if (at := find_misplaced_hole(rings)) is not None:
+        if fault is not None:
             refuse(
-                f"the ring at {list(at)} is not a hole of the polygon",
+                f"the ring at {list(fault.at)} is not a hole of the polygon",
                 "A polygon is an outer ring, and holes within it; write others as polygons of a MultiPolygon",
             )
     return Polygons(tuple(tuple(tuple(ring) for ring in rings) for rings in read_polygons))

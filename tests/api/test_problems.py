@@ -50,7 +50,6 @@ async def test_a_path_that_is_written_out_has_methods_of_its_own(
     assert (answer.status_code, answer.headers["allow"]) == (405, methods)
 
 
-
 async def test_conflict_tells_the_state(admin: httpx.AsyncClient) -> None:
     await admin.post("/v1/campaigns", json={"file": "a.yaml", "source": "key: a", "templates": {}})
     answer = await admin.post("/v1/campaigns/a/stop")

@@ -1,16 +1,19 @@
 """Shapes on the earth, and whether a point lies in them.
 
-The edges of a polygon are straight lines in degrees, as GeoJSON defines them (RFC 7946, 3.1.1), so the even-odd rule on
-its positions is exact, and no projection is needed. Circles are measured along the sphere.
+The edges of a polygon are straight lines in degrees, as GeoJSON defines them (RFC 7946, 3.1.1), so the tests of Shapely
+on its positions are exact, and no projection is needed. Circles are measured along the sphere.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
+from functools import cached_property
 from math import asin, cos, degrees, radians, sin, sqrt
-from typing import Final
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 EARTH_RADIUS: Final = 6_371_008.8
+_FAULT: Final = re.compile(r"(?P<reason>.+)\[(?P<x>\S+) (?P<y>\S+)\]")
 
 # The vertices of a ring by longitude and latitude, the first not repeated at the end.
 Ring = Sequence[tuple[float, float]]
@@ -59,7 +62,7 @@ class Circle(Struct, frozen=True, tag="circle"):
         return measure(self.centre, point) <= self.radius * slack
 
 
-class Polygons(Struct, frozen=True, tag="polygons"):
+class Polygons(Struct, frozen=True, tag="polygons", dict=True):
     """Polygons, each an outer ring and its holes."""
 
     polygons: Sequence[Sequence[Ring]]
@@ -78,11 +81,23 @@ class Polygons(Struct, frozen=True, tag="polygons"):
 
     def contains(self, point: Point, slack: float = 1.0) -> bool:
         """Whether a point lies in one of them, or within `slack` of its size around it."""
-        if any(_is_in(rings, point) for rings in self.polygons):
+        from shapely import intersects_xy
+
+        if any(intersects_xy(shape, point.longitude, point.latitude) for shape in self._shapes):
             return True
         return slack > 1.0 and any(
             _measure_to_ring(rings[0], point) <= (slack - 1.0) * _size(rings[0]) for rings in self.polygons
         )
+
+    @cached_property
+    def _shapes(self) -> list[Any]:
+        from shapely import Polygon, prepare
+
+        shapes = [Polygon(rings[0], rings[1:]) for rings in self.polygons]
+        for shape in shapes:
+            # An index of its edges.
+            prepare(shape)
+        return shapes
 
 
 Shape = Circle | Polygons
@@ -96,106 +111,23 @@ def measure(one: Point, other: Point) -> float:
     return 2 * EARTH_RADIUS * asin(min(1.0, sqrt(half)))
 
 
-def find_crossing(rings: Sequence[Ring]) -> tuple[float, float] | None:
-    """Return the start of an edge that meets another one; None if none does.
+class PolygonFault(Struct, frozen=True):
+    """The reason why rings are no polygon, and where: a hole outside of it, or edges that meet."""
 
-    Edges are compared in the order of their longitudes, and only with those that overlap.
-    """
-    edges = sorted(
-        (min(start[0], end[0]), max(start[0], end[0]), number, place, start, end)
-        for number, ring in enumerate(rings)
-        for place, (start, end) in enumerate(_edges(ring))
-    )
-    active: list[tuple[float, float, int, int, tuple[float, float], tuple[float, float]]] = []
-    for edge in edges:
-        west, _, number, place, start, end = edge
-        active = [other for other in active if other[1] >= west]
-        for _, _, other_number, other_place, other_start, other_end in active:
-            if number == other_number:
-                apart = abs(place - other_place)
-                if apart in (1, len(rings[number]) - 1):
-                    if _turns_back(start, end, other_start, other_end):
-                        return start
-                    continue
-            if _meet(start, end, other_start, other_end):
-                return start
-        active.append(edge)
-    return None
+    kind: Literal["hole", "crossing"]
+    at: tuple[float, float]
 
 
-def find_misplaced_hole(rings: Sequence[Ring]) -> tuple[float, float] | None:
-    """Return a position of a ring that is not a hole of the first; None without one.
+def find_fault(rings: Sequence[Ring]) -> PolygonFault | None:
+    """Return what is wrong with an outer ring and its holes, as the OGC defines polygons; None if nothing is."""
+    from shapely import Polygon, is_valid_reason
 
-    A hole lies within the first ring and beside others. No edges meet, so one position says where a ring lies.
-    """
-    outer, *holes = rings
-    for number, hole in enumerate(holes):
-        at = Point(latitude=hole[0][1], longitude=hole[0][0])
-        others = (other for place, other in enumerate(holes) if place != number)
-        if not _is_in([outer], at) or any(_is_in([other], at) for other in others):
-            return hole[0]
-    return None
-
-
-def _edges(ring: Ring) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
-    return zip(ring, (*ring[1:], ring[0]), strict=True)
-
-
-def _is_in(rings: Sequence[Ring], point: Point) -> bool:
-    """Apply the even-odd rule to the edges of all rings, so that holes are outside."""
-    x, y = point.longitude, point.latitude
-    is_in = False
-    for ring in rings:
-        before_x, before_y = ring[-1]
-        for here_x, here_y in ring:
-            if (here_y > y) != (before_y > y) and x < (before_x - here_x) * (y - here_y) / (before_y - here_y) + here_x:
-                is_in = not is_in
-            before_x, before_y = here_x, here_y
-    return is_in
-
-
-def _side(start: tuple[float, float], end: tuple[float, float], point: tuple[float, float]) -> float:
-    return (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (point[0] - start[0])
-
-
-def _is_between(start: tuple[float, float], end: tuple[float, float], point: tuple[float, float]) -> bool:
-    """Whether a point on the line of an edge lies on the edge."""
-    return min(start[0], end[0]) <= point[0] <= max(start[0], end[0]) and (
-        min(start[1], end[1]) <= point[1] <= max(start[1], end[1])
-    )
-
-
-def _meet(
-    start: tuple[float, float],
-    end: tuple[float, float],
-    other_start: tuple[float, float],
-    other_end: tuple[float, float],
-) -> bool:
-    sides = (_side(start, end, other_start), _side(start, end, other_end))
-    others = (_side(other_start, other_end, start), _side(other_start, other_end, end))
-    if (sides[0] > 0) != (sides[1] > 0) and (others[0] > 0) != (others[1] > 0) and 0 not in (*sides, *others):
-        return True
-    return (
-        (sides[0] == 0 and _is_between(start, end, other_start))
-        or (sides[1] == 0 and _is_between(start, end, other_end))
-        or (others[0] == 0 and _is_between(other_start, other_end, start))
-        or (others[1] == 0 and _is_between(other_start, other_end, end))
-    )
-
-
-def _turns_back(
-    start: tuple[float, float],
-    end: tuple[float, float],
-    other_start: tuple[float, float],
-    other_end: tuple[float, float],
-) -> bool:
-    """Whether an edge runs back over its neighbour, with which it shares one vertex."""
-    mine, other = {start, end}, {other_start, other_end}
-    if len(shared := mine & other) != 1:
-        return True
-    [at], [tip], [other_tip] = shared, mine - other, other - mine
-    along = (tip[0] - at[0]) * (other_tip[0] - at[0]) + (tip[1] - at[1]) * (other_tip[1] - at[1])
-    return _side(at, tip, other_tip) == 0 and along > 0
+    # Such as `Self-intersection[9.5 53.5]`.
+    found = _FAULT.fullmatch(is_valid_reason(Polygon(rings[0], rings[1:])))
+    if found is None:
+        return None
+    kind: Literal["hole", "crossing"] = "hole" if found["reason"].startswith("Hole") else "crossing"
+    return PolygonFault(kind, (float(found["x"]), float(found["y"])))
 
 
 def _size(ring: Ring) -> float:
@@ -207,15 +139,10 @@ def _size(ring: Ring) -> float:
 
 def _measure_to_ring(ring: Ring, point: Point) -> float:
     """Return the distance in metres to the nearest edge, on a plane around the point."""
+    from shapely import LinearRing, distance
+    from shapely import Point as PlanePoint
+
     height = radians(1) * EARTH_RADIUS
     width = height * cos(radians(point.latitude))
     near = [((x - point.longitude) * width, (y - point.latitude) * height) for x, y in ring]
-    return min(_measure_to_edge(start, end) for start, end in _edges(near))
-
-
-def _measure_to_edge(start: tuple[float, float], end: tuple[float, float]) -> float:
-    """Return the distance of an edge from the origin."""
-    across, along = end[0] - start[0], end[1] - start[1]
-    length = across**2 + along**2
-    share = 0.0 if length == 0 else max(0.0, min(1.0, -(start[0] * across + start[1] * along) / length))
-    return sqrt((start[0] + share * across) ** 2 + (start[1] + share * along) ** 2)
+    return float(distance(LinearRing(near), PlanePoint(0, 0)))

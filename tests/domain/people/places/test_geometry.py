@@ -6,7 +6,7 @@ from math import atan2, degrees, isclose, pi
 
 import pytest
 
-from domain.people.places.geometry import EARTH_RADIUS, Circle, Point, Polygons, find_crossing, measure
+from domain.people.places.geometry import EARTH_RADIUS, Circle, Point, Polygons, find_fault, measure
 from tests.generated import SEED
 
 BERLIN, HAMBURG = Point(52.52, 13.405), Point(53.5511, 9.9937)
@@ -91,9 +91,9 @@ def test_a_polygon_has_what_is_within_the_slack_around_it() -> None:
     ],
 )
 def test_edges_that_meet_are_found(rings: list[list[tuple[float, float]]], *, is_simple: bool) -> None:
-    assert (find_crossing(rings) is None) == is_simple
+    assert (find_fault(rings) is None) == is_simple
 
 
 def test_rings_that_never_cross_are_simple() -> None:
     draw = random.Random(SEED)
-    assert [ring for ring in (star(draw) for _ in range(200)) if find_crossing([ring]) is not None] == []
+    assert [ring for ring in (star(draw) for _ in range(200)) if find_fault([ring]) is not None] == []
