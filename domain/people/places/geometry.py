@@ -112,7 +112,7 @@ def measure(one: Point, other: Point) -> float:
 
 
 class PolygonFault(Struct, frozen=True):
-    """The reason why rings are no polygon, and where: a hole outside of it, or edges that meet."""
+    """The fault of a polygon, and where: a hole outside of it, or edges that meet."""
 
     kind: Literal["hole", "crossing"]
     at: tuple[float, float]
