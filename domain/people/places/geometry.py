@@ -119,7 +119,7 @@ class PolygonFault(Struct, frozen=True):
 
 
 def find_fault(rings: Sequence[Ring]) -> PolygonFault | None:
-    """Return what is wrong with an outer ring and its holes, as the OGC defines polygons; None if nothing is."""
+    """Return the fault of an outer ring with its holes, by the rules of the OGC."""
     from shapely import Polygon, is_valid_reason
 
     # Such as `Self-intersection[9.5 53.5]`.
