@@ -18,6 +18,7 @@ class Proxy:
         self.is_mute = False
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.StreamWriter] = set()
+        self._carriers: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         bound = listen(None)
@@ -28,7 +29,12 @@ class Proxy:
         if self._server is not None:
             self._server.close()
             self.cut()
+            for carrier in self._carriers:
+                carrier.cancel()
+            await asyncio.gather(*self._carriers, return_exceptions=True)
             await self._server.wait_closed()
+            # The loop closes an aborted connection in its next round, and this may be its last.
+            await asyncio.sleep(0)
 
     def cut(self) -> None:
         """Reset what is connected."""
@@ -36,21 +42,27 @@ class Proxy:
             link.transport.abort()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_cut:
+        carrier = asyncio.current_task()
+        assert carrier is not None
+        self._carriers.add(carrier)
+        try:
+            if not self.is_cut:
+                await self._connect(reader, writer)
+        finally:
+            self._carriers.discard(carrier)
             writer.transport.abort()
-            return
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self.target)
         except OSError:
-            writer.transport.abort()
             return
         self._links |= {writer, far_writer}
         try:
             await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer, is_answer=True))
         finally:
             self._links -= {writer, far_writer}
-            for one in (writer, far_writer):
-                one.transport.abort()
+            far_writer.transport.abort()
 
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool = False
