@@ -150,7 +150,7 @@ class LinkVerdicts:
     async def _report(self, hits: Sequence[DueHit], verdicts: Mapping[int, bool], now: datetime) -> None:
         by_provider: dict[str, list[ProviderReport]] = {}
         for one in hits:
-            if one.hit.number != TRAP:
+            if one.hit.number != TRAP and one.provider is not None:
                 report = _report_of(one, is_person=verdicts[one.hit.id])
                 by_provider.setdefault(one.provider, []).append(report)
         for provider, reports in by_provider.items():

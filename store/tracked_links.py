@@ -25,12 +25,13 @@ class LinkTarget(Struct, frozen=True):
 class DueHit(Struct, frozen=True):
     """A hit whose verdict is due, with what the ledger knows of its message.
 
-    `sent_at` is the delivery, or the hand-over where no delivery is reported.
+    `sent_at` is the delivery, or the hand-over where no delivery is reported. Without a provider there is nothing to
+    report.
     """
 
     hit: Hit
     message_id: UUID
-    provider: str
+    provider: str | None
     link: str | None
     sent_at: datetime | None
 
@@ -113,7 +114,7 @@ async def find_due(connection: Connection, now: datetime, limit: int) -> list[Du
         SELECT hits.id, hits.at, number, client, is_head, is_confirmed, message_id, provider,
                targets[number + 1] AS link, COALESCE(delivered_at, settled_at, claimed_at) AS sent_at
         FROM link_hits AS hits JOIN tracked_links USING (message_id) JOIN messages ON messages.id = message_id
-        WHERE message_id IN (SELECT message_id FROM due) AND provider IS NOT NULL
+        WHERE message_id IN (SELECT message_id FROM due)
         ORDER BY message_id, hits.id
         """,
         (now, limit),

@@ -135,6 +135,14 @@ async def test_a_page_confirms_a_click_at_once(letter: Letter) -> None:
     assert await letter.events() == ["Email Link Clicked"]
 
 
+async def test_a_message_without_a_provider_keeps_no_other_verdict_waiting(letter: Letter) -> None:
+    await letter.ask(letter.links[0])
+    await letter.harness.query("UPDATE messages SET provider = NULL RETURNING id")
+    await letter.let_pass(61)
+    assert await letter.judged() == [True]
+    assert await letter.events() == []
+
+
 @pytest.mark.parametrize("change", ["forged", "image as link", "link as image", "erased"])
 async def test_no_other_link_leads_anywhere(letter: Letter, change: str) -> None:
     path = letter.links[0]
