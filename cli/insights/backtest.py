@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import itemgetter
 from statistics import mean, median, pstdev
 from typing import Final
 
@@ -58,10 +59,12 @@ def backtest(buyers: Sequence[BuyerOrders], window: float) -> BackTest:
     if not any(one.spent for one in buyers):
         return BackTest([], "no order has a value above 0", None)
     model = fit_orders(histories)
-    compared = sorted(
+    compared = [
         (expect_orders(model, history, third), len(list_days(age for age in one.ages if age < third)))
         for one, history in zip(earlier, histories, strict=True)
-    )
+    ]
+    # Equals stay in the order of the draw: by what came, they would be parted into groups that differ.
+    compared.sort(key=itemgetter(0))
     groups = _group(compared)
     refusal = _judge(groups)
     if refusal is not None:

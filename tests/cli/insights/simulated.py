@@ -1,23 +1,31 @@
 """Buyers who order by the models, and by others."""
 
+from collections.abc import Sequence
 from random import Random
 
 from domain.people.rfm.value import BuyerOrders, OrderModel, SpendModel
 
 
 def simulate(
-    draw: Random, people: int, orders: OrderModel, spend: SpendModel, window: float, *, lull: float = 1.0
+    draw: Random,
+    people: int,
+    orders: OrderModel,
+    spend: SpendModel,
+    window: float,
+    *,
+    lull: float = 1.0,
+    arrivals: Sequence[float] = (),
 ) -> list[BuyerOrders]:
     """Draw buyers who come at any time of a window, and order by the models.
 
-    With a `lull` their rates are so many times as high in the last third.
+    With a `lull` their rates are so many times as high in the last third. With `arrivals` they come at one of these.
     """
     buyers = []
     for _ in range(people):
         rate = draw.gammavariate(orders.r, 1 / orders.alpha)
         loss = draw.betavariate(orders.a, orders.b)
         nu = draw.gammavariate(spend.q, 1 / spend.gamma)
-        age = draw.uniform(0, window)
+        age = draw.choice(arrivals) if arrivals else draw.uniform(0, window)
         ages = [age]
         while True:
             age -= draw.expovariate(rate) if rate > 1e-9 else window

@@ -76,6 +76,14 @@ def test_a_model_that_does_not_hold_is_refused(people: int, lull: float, refusal
     assert (tested.refusal or "").startswith(refusal)
 
 
+def test_equal_buyers_are_grouped_whatever_they_have_ordered_since() -> None:
+    """All came on two days, so that most have the same history."""
+    buyers = simulate(Random(SEED), 12_000, ORDERS, SPEND, WINDOW, arrivals=(364.5, 250.5))
+    tested = backtest(buyers, WINDOW)
+    assert tested.refusal is None
+    assert max(group.deviation for group in tested.groups) <= MAX_DEVIATION
+
+
 def test_no_buyers_are_not_enough() -> None:
     assert (backtest([], WINDOW).refusal or "").startswith("not enough history")
 
