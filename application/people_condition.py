@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from domain.conditions.cel_areas import AREAS
 from domain.conditions.cel_costs import Spent
+from domain.conditions.cel_roots import SEGMENTS, STAGE_VARIABLE
 from domain.conditions.expressions import Condition, ConditionOutcome, ExpressionScope, compile_condition
 from domain.long_work import LongWork
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.segments.deployed import DeployedSegments, SegmentFacts
-from domain.people.segments.inputs import LEARNED
+from domain.people.segments.inputs import CONSENT, LEARNED
 from store import accounts, activity, people_sample
 from store.database import Connection
 from store.people_sample import ReadParts
@@ -21,8 +23,10 @@ from store.profiles import Profile
 MAX_EXAMPLES: Final = 10
 # People of one statement. A profile may have 256 kB of traits.
 PAGE: Final = 200
-_CONSENT: Final = frozenset({"profile.consent", "profile.consent_given"})
-_VALUES: Final = frozenset({"profile.traits", "profile.timezone", "profile.locale"})
+_CONSENT: Final = frozenset(CONSENT)
+# Areas are those of the location, and what silence means depends on the country.
+_VALUES: Final = frozenset({"profile.traits", "profile.timezone", "profile.locale", "profile.consent", AREAS})
+_MEMBERSHIPS: Final = frozenset({SEGMENTS, STAGE_VARIABLE})
 
 
 @dataclass(slots=True)
@@ -77,7 +81,7 @@ class PeopleCondition:
             values=self.condition.checked.reads_time or not read.isdisjoint(_VALUES),
             consent=not read.isdisjoint(_CONSENT),
             learned=not read.isdisjoint(LEARNED),
-            state=bool(self.condition.computed or self.condition.segments),
+            state=bool(self.condition.computed) or not read.isdisjoint(_MEMBERSHIPS),
         )
 
     async def read(self, connection: Connection, ids: Collection[UUID]) -> ConditionPage:

@@ -9,19 +9,27 @@ from time import perf_counter
 
 import pytest
 
+from application.deployment_documents import DeploymentDocuments
 from application.operations.runner import OperationRunner
 from application.operations.service import OperationService
 from application.segment_previews import MAX_SECONDS, CountHandler, SegmentPreviews
 from domain.access import SOJOURN
+from domain.deployment_documents import LIFECYCLE, PLACES, TOPICS
 from domain.errors import ConflictError, InvalidDocumentError
 from runtime.documents import DocumentProcesses
 from store import people_sample
 from store.operations import Operation
-from tests.engine.computed_harness import event
+from tests.engine.computed_harness import CHECKS, event
 from tests.engine.generated_segments import TRAITS, generate_one
 from tests.engine.segment_harness import SegmentHarness, segment_harness
 from tests.proofs import rounds
 
+AREA = "areas: [{key: north, point: [60, 10], radius: 100000}]"
+REGIMES = "topics: [{key: news, name: News}]\nregimes: [{regime: opt_out, channels: [email], countries: [US]}]"
+STAGES = """stages:
+  - {key: reach, when: "true"}
+  - {key: customer, when: profile.computed.orders >= 1}
+"""
 CROWD = """
 INSERT INTO profiles (id, user_id, traits)
 SELECT uuidv7(), 'u' || number, jsonb_build_object('number', number) FROM generate_series(1, %s) AS number
@@ -37,6 +45,12 @@ class PreviewHarness:
         """Make people, numbered by a trait."""
         async with self.segments.database.transaction() as connection:
             await connection.execute(CROWD, (people,))
+
+    async def put_documents(self) -> None:
+        """Put an area, a regime and a life cycle in force."""
+        documents = DeploymentDocuments(self.segments.database, CHECKS)
+        for kind, source in ((PLACES, AREA), (TOPICS, REGIMES), (LIFECYCLE, STAGES)):
+            await documents.put(kind, source, f"{kind.name}.yaml", by=SOJOURN)
 
     async def preview(self, where: str, sample: int = 20_000) -> tuple[int, int, list[str]]:
         """How many match, of how many looked at, and the warnings."""
@@ -170,6 +184,8 @@ async def test_a_preview_a_count_and_the_members_are_one_number(database_url: st
     draw = Random(seed)
     more = (
         "profile.consent.email == true",
+        'in_area(profile, "north")',
+        'profile.stage == "customer"',
         "profile.sessions >= 1 && profile.last_seen > profile.created_at",
         'account.id == "acme" || account.traits.size > 3',
         'profile.devices.exists(one, one.platform == "ios")',
@@ -178,13 +194,23 @@ async def test_a_preview_a_count_and_the_members_are_one_number(database_url: st
     )
     async with preview_harness(database_url) as harness:
         await harness.segments.apply(TRAITS)
+        await harness.put_documents()
         await harness.segments.put(s0="profile.computed.orders >= 2")
         now = datetime.now(UTC)
         for user in range(60):
             name = draw.choice(("Order Completed", "Article Read"))
             await harness.segments.ingest(
                 *(event(name, f"u{user}", value=draw.randrange(200), at=now) for _ in range(draw.randrange(1, 4))),
-                event(None, f"u{user}", type="identify", plan=draw.choice(("pro", "free")), timezone="Europe/Vienna"),
+                event(
+                    None,
+                    f"u{user}",
+                    type="identify",
+                    plan=draw.choice(("pro", "free")),
+                    timezone="Europe/Vienna",
+                    country=draw.choice(("US", "AT")),
+                    latitude=draw.choice((50, 60)),
+                    longitude=10,
+                ),
             )
         await harness.segments.operate()
         for where in (*more, *(generate_one(draw, 1).cel for _ in range(rounds(6, 60)))):
