@@ -30,7 +30,7 @@ from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
 from application.reports import Reports
-from application.rfm import ScoreHandler, ScoreSchedule
+from application.rfm_scores import ScoreHandler, ScoreSchedule
 from application.segment_previews import CountHandler
 from application.segments import JudgeHandler
 from application.session_events import SessionReporter

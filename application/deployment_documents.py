@@ -13,7 +13,7 @@ from application.lifecycle import apply_stages, check_stages, describe_stages
 from application.places import apply_places
 from application.provider_documents import apply_providers, describe_providers
 from application.references import find_place_readers, find_stage_readers, find_topic_readers, find_trait_readers
-from application.rfm import apply_rfm, describe_rfm, find_rfm_readers, warn_of_rfm
+from application.rfm_document import apply_rfm, describe_rfm, find_rfm_readers, warn_of_rfm
 from application.topics import apply_topics
 from domain.access import Actor
 from domain.deployment_documents import (

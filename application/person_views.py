@@ -13,7 +13,7 @@ from application.catalogue import Catalogue
 from application.journeys import JourneyView, journey_view
 from application.people import unknown_person
 from application.person_activity import ActivityView, ask_for_activity
-from application.rfm import RfmPosition, find_position
+from application.rfm_positions import RfmPosition, find_position
 from application.stated_values import StatedValue, list_stated
 from domain.channels.kinds import CHANNELS
 from domain.epoch import from_microseconds

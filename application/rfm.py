@@ -1,301 +1,32 @@
-"""RFM of the deployment: the rule put in force, breakpoints by day, and numbers."""
+"""Use cases of RFM: numbers of scores, orders for a model of value, and new breakpoints."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
+from typing import Final
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import to_builtins
 
-from application.computed_traits import replace_traits
-from application.references import describe_readers, find_segment_readers
-from application.segments import SegmentText, apply_segments
-from application.trait_sweeper import SweepResult
-from domain.access import SOJOURN, Actor
+from application.rfm_scores import load_segments, load_traits, request_scores
+from domain.access import Actor
 from domain.deployment_documents import RFM as RFM_DOCUMENT
-from domain.deployment_documents import RuleReader
-from domain.document.yaml_source import read
 from domain.epoch import to_microseconds
-from domain.errors import ConflictError, NotFoundError, Problem
-from domain.local_time.instants import DAY, instant, local_day
-from domain.people.computed.deployed import DeployedTraits
-from domain.people.computed.traits import ComputedState
-from domain.people.rfm.rule import LAST, ORDERS, RFM, RFM_PREFIX, SPENT, TRAITS, RfmRule, list_traits
-from domain.people.rfm.scores import (
-    MIN_BUYERS,
-    Breakpoints,
-    Cell,
-    RfmScores,
-    RfmValues,
-    explain_refusal,
-    find_breakpoints,
-    read_values,
-    score,
-)
-from domain.people.rfm.segments import NEVER, SEGMENTS, average_spent, make_segment_rule, segment_of
-from domain.people.rfm.value import BuyerOrders, ExpectedValue, ValueModel, expect_value, make_history, read_orders
+from domain.errors import ConflictError, NotFoundError
+from domain.people.rfm.rule import LAST, ORDERS, RFM, RFM_PREFIX, SPENT, RfmRule
+from domain.people.rfm.scores import Breakpoints, Cell, explain_refusal
+from domain.people.rfm.segments import SEGMENTS, average_spent
+from domain.people.rfm.value import BuyerOrders, ValueModel, read_orders
 from domain.people.stage_flow import CountedMove
-from domain.tracking.event import SOJOURN_SOURCE
-from store import audit, campaigns, computed_traits, documents, operations, rfm, seen, segments, stage_flow
-from store.computed_traits import StoredTrait
+from store import audit, documents, operations, rfm, segments, stage_flow
 from store.database import Connection, Database
-from store.operations import Operation, Page
-from store.rfm import RfmDay
-from store.segments import StoredSegment
+from store.operations import Operation
 
-# The pause of an operation that waits for the history of its traits, or for a judgement.
-WAIT_SECONDS: Final = 1.0
 # The period of transitions that are shown without another.
 DEFAULT_DAYS: Final = 7
 _DAY_SECONDS: Final = 86_400
 # Orders of a sample: an answer of some 20 MB. No more buyers are drawn beyond it.
 MAX_DRAWN_ORDERS: Final = 500_000
-
-
-class ScoreParameters(Struct, frozen=True):
-    """The local day of which the scores are."""
-
-    day: date
-
-
-async def apply_rfm(connection: Connection, rules: Sequence[RfmRule], by: Actor) -> None:
-    """Put a rule in force, or end the scores.
-
-    The caller holds the registry's exclusive lock. The rule's computed traits count earlier events, and then an
-    operation scores everyone. With another event, value or window it begins anew. Raises ConflictError if something
-    reads a segment that would be removed.
-    """
-    stored = await _load_traits(connection)
-    wanted = list_traits(rules[0]) if rules else {}
-    if {one.definition.key: one.definition.rule for one in stored} == wanted:
-        return
-    await rfm.forget(connection)
-    if rules:
-        # Without breakpoints until the traits are counted. People leave without triggers.
-        await _put_segments(connection, None, None, by)
-    else:
-        await _require_unread(connection)
-        await segments.retire(connection, [one.definition.id for one in await _load_segments(connection)])
-    await replace_traits(connection, stored, wanted, by)
-    if rules:
-        await request_scores(connection, rules[0], by.name)
-
-
-async def find_rfm_readers(connection: Connection, names: Sequence[str]) -> dict[str, Sequence[RuleReader]]:
-    """Return what names a segment of scores, by the rule; also open holds."""
-    found = await find_segment_readers(connection, [segment.key for segment in SEGMENTS])
-    readers = list(dict.fromkeys(reader for known in found.values() for reader in known))
-    return {name: readers for name in names if readers}
-
-
-async def _require_unread(connection: Connection) -> None:
-    if readers := await find_segment_readers(connection, [segment.key for segment in SEGMENTS]):
-        raise ConflictError(
-            f"{describe_readers(readers)}: keep the scores. To end them, first apply versions that do not read them "
-            "and end the journeys of the others, or stop the campaign; release their holds",
-            read_by=to_builtins(readers),
-        )
-
-
-async def warn_of_rfm(connection: Connection, rules: Sequence[RfmRule], text: str, file: str) -> list[Problem]:
-    """Warn of a rule for which there are too few orders, as far as that is known."""
-    if not rules:
-        return []
-    source, [rule] = read(text, file), rules
-    remedy = "Apply it all the same: people are scored once there are enough, at midnight"
-    found = await rfm.latest(connection)
-    stored = {one.definition.key: one.definition.rule for one in await _load_traits(connection)}
-    if found is not None and stored == list_traits(rule):
-        refusal = explain_refusal(found.population)
-        return [] if refusal is None else [source.problem(("rfm",), f"there are no scores: {refusal}", remedy)]
-    if "track" in await seen.find_crowded(connection):
-        return []
-    known = await seen.page(connection, limit=1_000, after=None, source=None, type="track", name=rule.event)
-    if (orders := sum(one.seen.count for one in known)) >= MIN_BUYERS:
-        return []
-    said = f"`{rule.event}` was reported {orders:,} times, and scores need {MIN_BUYERS} buyers"
-    return [source.problem(("rfm", "event"), said, remedy)]
-
-
-async def describe_rfm(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
-    """Return when people were scored last, by which breakpoints, or why not."""
-    found = await rfm.latest(connection)
-    if found is None:
-        return {RFM: {"ready_at": None}}
-    return {
-        RFM: {
-            "ready_at": found.as_of,
-            "buyers": found.population.buyers,
-            "breakpoints": None if found.breakpoints is None else to_builtins(found.breakpoints),
-            "refusal": explain_refusal(found.population),
-        }
-    }
-
-
-async def request_scores(connection: Connection, rule: RfmRule, by: str) -> Operation:
-    """Request the scores of today, in an operation."""
-    day = local_day(connection.clock.now(), ZoneInfo(rule.timezone))
-    await rfm.claim_day(connection, day)
-    parameters = to_builtins(ScoreParameters(day))
-    return await operations.insert_for_deployment(connection, "score", parameters, requested_by=by)
-
-
-class ScoreDay(Struct, frozen=True):
-    """A day in the zone of the scores; `is_due` until its scores are requested."""
-
-    day: date
-    begins_at: datetime
-    ends_at: datetime
-    is_due: bool
-
-
-async def find_score_day(connection: Connection) -> ScoreDay | None:
-    """Return the day of now; None without a rule."""
-    rules = (await documents.latest(connection, RFM_DOCUMENT)).rules
-    if not rules:
-        return None
-    zone = ZoneInfo(rules[0].timezone)
-    day = local_day(connection.clock.now(), zone)
-    begins_at, ends_at = (instant(each, time(), zone) for each in (day, day + DAY))
-    return ScoreDay(day, begins_at, ends_at, is_due=not await rfm.is_claimed(connection, day))
-
-
-class ScoreSchedule:
-    """Requests new breakpoints at each local midnight; any number may run.
-
-    The row of a day and the request are one transaction: a day is requested once, also if a worker is killed.
-    """
-
-    name = RFM
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def sweep(self) -> SweepResult:
-        """Request the scores of today, unless they are."""
-        async with self._database.transaction() as connection:
-            today = await find_score_day(connection)
-            if today is None:
-                return SweepResult(0, 0.0, None)
-            now = connection.clock.now()
-            seconds = (today.ends_at - now).total_seconds()
-            if not today.is_due or not await rfm.claim_day(connection, today.day):
-                return SweepResult(0, 0.0, seconds)
-            parameters = to_builtins(ScoreParameters(today.day))
-            await operations.insert_for_deployment(connection, "score", parameters, requested_by=SOJOURN_SOURCE)
-        return SweepResult(1, (now - today.begins_at).total_seconds(), seconds)
-
-
-class ScoreHandler:
-    """Computes breakpoints, and puts segments of scores in force by them.
-
-    It waits until the computed traits are counted, and until earlier breakpoints have judged everyone. All else is one
-    transaction.
-    """
-
-    async def total(self, connection: Connection, operation: Operation) -> None:
-        """Return None: the number of buyers is the result."""
-
-    async def page(self, connection: Connection, operation: Operation) -> Page:
-        """Compute the breakpoints, as soon as that is possible."""
-        document = await documents.latest(connection, RFM_DOCUMENT)
-        if not document.rules:
-            return Page(None, is_last=True)
-        stored = {one.definition.key: one for one in await _load_traits(connection)}
-        if not await _can_score(connection, stored.values()):
-            return Page(None, pause=WAIT_SECONDS)
-        now = connection.clock.now()
-        [rule], ids = document.rules, {key: one.definition.id for key, one in stored.items()}
-        population = await rfm.measure(connection, ids[LAST], ids[ORDERS], ids[SPENT], window=rule.within, at=now)
-        await campaigns.lock_registry_exclusive(connection)
-        found = await rfm.latest(connection)
-        if (await documents.latest_version(connection, RFM_DOCUMENT)) != document.version:
-            return Page(None)
-        if found is None or found.as_of < now:
-            breakpoints = find_breakpoints(population)
-            day = convert(operation.parameters, ScoreParameters).day
-            await rfm.write(connection, day, RfmDay(now, population, breakpoints))
-            await _put_segments(connection, breakpoints, day, SOJOURN)
-        return Page(None, done=population.buyers, counts={"buyers": population.buyers}, is_last=True)
-
-
-async def _can_score(connection: Connection, traits: Iterable[StoredTrait]) -> bool:
-    """Return whether people can be scored.
-
-    The traits are counted, and everyone was judged by earlier breakpoints. It does not wait for a judgement that was
-    cancelled.
-    """
-    if any(one.ready_at is None for one in traits):
-        return False
-    is_judged = all(one.ready_at is not None for one in await _load_segments(connection))
-    return is_judged or not await operations.is_open(connection, "judge")
-
-
-async def _put_segments(connection: Connection, breakpoints: Breakpoints | None, day: date | None, by: Actor) -> None:
-    """Put the segments in force whose condition changes by new breakpoints.
-
-    The caller holds the registry's exclusive lock. People move with triggers if they had scores and have scores.
-    """
-    stored = {one.definition.key: one.definition.rule for one in await _load_segments(connection)}
-    has_scores = breakpoints is not None and any(rule.where != NEVER for rule in stored.values())
-    texts = []
-    for segment in SEGMENTS:
-        rule = make_segment_rule(segment, breakpoints, None if day is None else day.isoformat(), is_move=has_scores)
-        known = stored.get(segment.key)
-        if known is None or known.where != rule.where:
-            texts.append(SegmentText(segment.key, segment.title, segment.text, rule))
-    if texts:
-        await apply_segments(connection, texts, by)
-
-
-async def _load_traits(connection: Connection) -> list[StoredTrait]:
-    return [one for one in await computed_traits.load(connection) if one.definition.key in TRAITS]
-
-
-async def _load_segments(connection: Connection) -> list[StoredSegment]:
-    return [one for one in await segments.load(connection) if one.definition.rule.exclusive == RFM]
-
-
-@dataclass(frozen=True, slots=True)
-class RfmPosition:
-    """The values of a person and their scores, by the breakpoints of an instant.
-
-    `expected` is by the latest model of value; None without one.
-    """
-
-    values: RfmValues
-    scores: RfmScores
-    segment: str
-    scored_by: datetime
-    expected: ExpectedValue | None
-
-
-async def find_position(
-    connection: Connection, traits: DeployedTraits, state: ComputedState, at: datetime
-) -> RfmPosition | None:
-    """Return the scores of a person; None without breakpoints, or without an order."""
-    if not traits.ready.types.keys() >= set(TRAITS):
-        return None
-    values, found = read_values(traits.view(state, at), at), await rfm.latest(connection)
-    if values is None or found is None or found.breakpoints is None:
-        return None
-    scores = score(values, found.breakpoints)
-    segment = segment_of(scores.recency, scores.frequency).key
-    return RfmPosition(values, scores, segment, found.as_of, await _find_expected(connection, traits, state, at))
-
-
-async def _find_expected(
-    connection: Connection, traits: DeployedTraits, state: ComputedState, at: datetime
-) -> ExpectedValue | None:
-    kept = await rfm.latest_model(connection)
-    if kept is None:
-        return None
-    own = {one.key: one for one in traits.definitions if one.key in TRAITS}
-    window = own[ORDERS].rule.within or 0
-    orders = read_orders(state, own[ORDERS].id, own[SPENT].id, window, to_microseconds(at))
-    return expect_value(kept[1], make_history(orders)) if orders.ages else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +79,7 @@ class Rfm:
             await _get_rule(connection)
             found = await rfm.latest(connection)
             people = await segments.count_members(connection)
-            ids = {one.definition.key: one.definition.id for one in await _load_segments(connection)}
+            ids = {one.definition.key: one.definition.id for one in await load_segments(connection)}
             now = connection.clock.now()
             moves = await stage_flow.count_moves(connection, now - timedelta(days=days), now, RFM, RFM_PREFIX)
         cells = found.population.cells if found is not None and found.breakpoints is not None else ()
@@ -382,7 +113,7 @@ class Rfm:
         """
         async with self._database.long_read() as connection:
             rule = await _get_rule(connection)
-            stored = {one.definition.key: one for one in await _load_traits(connection)}
+            stored = {one.definition.key: one for one in await load_traits(connection)}
             if any(one.ready_at is None for one in stored.values()):
                 raise ConflictError("earlier orders are being counted: ask again when `sojourn operations` has done it")
             ids = {key: one.definition.id for key, one in stored.items()}

@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
-from application.rfm import find_score_day
+from application.rfm_scores import find_score_day
 from domain.journey.records import campaign_workflow_id
 from domain.people.session_events import SESSION_ENDED
 from runtime.embedded.audience_clock import AudienceClock, DueRun

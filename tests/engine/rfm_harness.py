@@ -8,12 +8,17 @@ from random import Random
 from typing import NamedTuple
 
 from application.deployment_documents import DeploymentDocuments, DocumentPlan, DocumentView
+from application.operations.service import OperationService
 from application.person_views import show_person
-from application.rfm import Rfm, RfmNumbers, RfmPosition, ScoreSchedule
+from application.rfm import Rfm, RfmNumbers
+from application.rfm_positions import RfmPosition
+from application.rfm_scores import ScoreSchedule
 from domain.access import SOJOURN
 from domain.deployment_documents import RFM
+from domain.operations import OperationKind
 from domain.people.identity import PersonRef
 from domain.tracking.event import Event
+from store import operations
 from store.database import Database
 from tests.engine.computed_harness import CHECKS, event
 from tests.engine.segment_harness import SegmentHarness
@@ -103,11 +108,23 @@ def as_events(orders: Orders) -> list[Event]:
 
 @dataclass
 class RfmHarness(SegmentHarness):
+    async def put_rfm(self, source: str = DOCUMENT) -> DocumentView:
+        """Put a document in force."""
+        return await self._documents().put(RFM, source, "rfm.yaml", by=SOJOURN)
+
     async def apply_rfm(self, source: str = DOCUMENT) -> DocumentView:
-        """Apply a document, and do what follows from it."""
-        view = await self._documents().put(RFM, source, "rfm.yaml", by=SOJOURN)
+        """Put a document in force, and do what follows from it."""
+        view = await self.put_rfm(source)
         await self.operate()
         return view
+
+    async def cancel(self, *kinds: OperationKind) -> None:
+        """Cancel the open operations of some kinds."""
+        for kind in kinds:
+            async with self.database.transaction() as connection:
+                waiting = await operations.list_open(connection, kind)
+            for operation in waiting:
+                await OperationService(self.database).cancel(operation.id, by=SOJOURN)
 
     async def plan_rfm(self, source: str = DOCUMENT) -> DocumentPlan:
         return await self._documents().plan(RFM, source, "rfm.yaml")

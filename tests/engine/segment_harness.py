@@ -11,7 +11,7 @@ from application.computed_traits import BackfillHandler
 from application.marked_people import MarkedPeople
 from application.operations.announce import AnnounceHandler
 from application.operations.runner import OperationHandler, OperationRunner
-from application.rfm import ScoreHandler
+from application.rfm_scores import ScoreHandler
 from application.segments import JudgeHandler, SegmentText, apply_segments
 from application.trait_sweeper import Sweeper
 from domain.access import SOJOURN

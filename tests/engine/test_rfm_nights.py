@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-import application.rfm
+import application.rfm_scores
 from application.operations.runner import OperationRunner
-from application.rfm import Rfm, ScoreHandler, ScoreSchedule
+from application.rfm import Rfm
+from application.rfm_scores import ScoreHandler, ScoreSchedule
 from domain.access import SOJOURN
 from domain.errors import NotFoundError
 from store import operations, rfm
@@ -73,13 +74,13 @@ async def test_a_worker_that_is_killed_leaves_the_night_to_another(
         await begin(harness)
         await ScoreSchedule(harness.database).sweep()
         before = await harness.members()
-        put = application.rfm._put_segments
+        put = application.rfm_scores.put_segments
 
         async def die(connection: Connection, *arguments: Any) -> None:
             await put(connection, *arguments)
             await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-        monkeypatch.setattr(application.rfm, "_put_segments", die)
+        monkeypatch.setattr(application.rfm_scores, "put_segments", die)
         await OperationRunner(harness.database, {"score": ScoreHandler()}).work_on_deployment()
         assert await scored(harness) == (2, 1)
         assert await harness.count("segments WHERE key = 'rfm.champions' AND version = 2") == 1

@@ -1,6 +1,7 @@
 """The ten segments of RFM, by scores of recency and frequency."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Final, NamedTuple
 
 from domain.people.rfm.rule import LAST, ORDERS, RFM, RFM_PREFIX
@@ -68,6 +69,23 @@ def make_segment_rule(
     where = NEVER if breakpoints is None else _write_condition(segment, breakpoints)
     on_change: OnChange = "trigger" if is_move else "silent"
     return SegmentRule(where, on_change, RFM, SEGMENTS.index(segment), day)
+
+
+def list_changed(
+    stored: Mapping[str, SegmentRule], breakpoints: Breakpoints | None, day: date | None
+) -> list[tuple[ScoredSegment, SegmentRule]]:
+    """Return the segments whose condition is another by new breakpoints, with the rules.
+
+    `stored` are the rules in force, by key. People move with triggers if they had scores and have scores.
+    """
+    is_move = breakpoints is not None and any(rule.where != NEVER for rule in stored.values())
+    written = None if day is None else day.isoformat()
+    rules = [(segment, make_segment_rule(segment, breakpoints, written, is_move=is_move)) for segment in SEGMENTS]
+    return [
+        (segment, rule)
+        for segment, rule in rules
+        if (known := stored.get(segment.key)) is None or known.where != rule.where
+    ]
 
 
 def average_spent(segment: ScoredSegment, cells: Iterable[Cell]) -> float | None:
