@@ -15,7 +15,7 @@ from domain.errors import ConflictError, Problem
 from domain.people.rfm.rule import RFM, RfmRule, list_traits
 from domain.people.rfm.scores import MIN_BUYERS, explain_refusal
 from domain.people.rfm.segments import SEGMENTS
-from store import rfm, seen, segments
+from store import operations, rfm, seen, segments
 from store.database import Connection
 
 
@@ -23,23 +23,28 @@ async def apply_rfm(connection: Connection, rules: Sequence[RfmRule], by: Actor)
     """Put a rule in force, or end the scores.
 
     The caller holds the registry's exclusive lock. The rule's computed traits count earlier events, and then an
-    operation scores everyone. With another event, value or window it begins anew. Raises ConflictError if something
-    reads a segment that would be removed.
+    operation scores everyone. With another event, value or window it begins anew; else what was cancelled is requested
+    again. Raises ConflictError if something reads a segment that would be removed.
     """
     stored = await load_traits(connection)
     wanted = list_traits(rules[0]) if rules else {}
-    if {one.definition.key: one.definition.rule for one in stored} == wanted:
-        return
-    await rfm.forget(connection)
-    if rules:
+    is_new = {one.definition.key: one.definition.rule for one in stored} != wanted
+    if is_new:
+        await rfm.forget(connection)
+    if is_new and rules:
         # Without breakpoints until the traits are counted. People leave without triggers.
         await put_segments(connection, None, None, by)
-    else:
+    elif is_new:
         await _require_unread(connection)
         await segments.retire(connection, [one.definition.id for one in await load_segments(connection)])
     await replace_traits(connection, stored, wanted, by)
-    if rules:
+    if rules and (is_new or not await _is_scored(connection)):
         await request_scores(connection, rules[0], by.name)
+
+
+async def _is_scored(connection: Connection) -> bool:
+    """Return whether there are scores, or will be."""
+    return await rfm.latest(connection) is not None or await operations.is_open(connection, "score")
 
 
 async def find_rfm_readers(connection: Connection, names: Sequence[str]) -> dict[str, Sequence[RuleReader]]:

@@ -238,6 +238,24 @@ async def test_another_rule_begins_anew_and_a_read_segment_is_not_removed(databa
         assert "_rfm_orders" in (await harness.traits()).following.types
 
 
+async def test_the_next_apply_requests_what_was_cancelled(database_url: str) -> None:
+    now = datetime.now(UTC)
+    async with rfm_harness(database_url) as harness:
+        harness.set_clock(now)
+        await harness.order(evenly(now))
+        await harness.put_rfm()
+        await harness.cancel("backfill", "score")
+        await harness.operate()
+        assert (await harness.numbers()).refusal == "earlier orders are being counted"
+        view = await harness.apply_rfm()
+        assert view.version == 1
+        assert (await harness.numbers()).buyers == len(evenly(now))
+        assert len(await harness.members()) == len(SEGMENTS)
+        # A third apply changes nothing.
+        await harness.put_rfm()
+        assert await harness.count("operations WHERE finished_at IS NULL") == 0
+
+
 async def test_an_ended_document_leaves_nothing(database_url: str) -> None:
     now = datetime.now(UTC)
     async with rfm_harness(database_url) as harness:
