@@ -203,11 +203,12 @@ async def get_rfm_orders(
     return RfmOrders.model_validate(await services.rfm.draw_orders(sample))
 
 
-@router.put("/model", status_code=204, responses=refusals(NotFoundError))
+@router.put("/model", status_code=204, responses=refusals(NotFoundError, ConflictError))
 async def keep_rfm_model(request: ValueModelRequest, services: Using, by: Operator) -> None:
     """Keep a fitted model, by which users are shown what is expected of them.
 
-    It is for `sojourn rfm value --keep`, which tests the model before.
+    It is for `sojourn rfm value --keep`, which tests the model before. Orders that were drawn before the rule in force
+    was applied are refused.
     """
     orders = OrderModel(**request.orders.model_dump())
     spend = SpendModel(**request.spend.model_dump())

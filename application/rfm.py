@@ -18,7 +18,7 @@ from domain.people.rfm.scores import Breakpoints, Cell, explain_refusal
 from domain.people.rfm.segments import SEGMENTS, average_spent
 from domain.people.rfm.value import BuyerOrders, ValueModel, read_orders
 from domain.people.stage_flow import CountedMove
-from store import audit, documents, operations, rfm, segments, stage_flow
+from store import audit, campaigns, documents, operations, rfm, segments, stage_flow
 from store.database import Connection, Database
 from store.operations import Operation
 
@@ -134,9 +134,18 @@ class Rfm:
         return OrderSample(now, rule.within / _DAY_SECONDS, found)
 
     async def keep_model(self, as_of: datetime, model: ValueModel, by: Actor) -> None:
-        """Keep a fitted model of value, which people are shown by. Raises NotFoundError."""
+        """Keep a fitted model of value, which people are shown by.
+
+        Raises NotFoundError without a rule, and ConflictError if the orders as of that instant were of another one.
+        """
         async with self._database.transaction() as connection:
+            await campaigns.lock_registry_shared(connection)
             await _get_rule(connection)
+            since = max(one.active_from for one in await load_traits(connection))
+            if not since <= as_of <= connection.clock.now():
+                raise ConflictError(
+                    f"the rule in force is of {since:%Y-%m-%dT%H:%M:%SZ}: draw orders, and fit a model anew"
+                )
             await audit.record(connection, by, "rfm.model", RFM, to_builtins(model))
             await rfm.keep_model(connection, as_of, model, by.name)
 

@@ -6,6 +6,7 @@ model (Fader and Hardie, "The Gamma-Gamma Model of Monetary Value", 2013). Times
 """
 
 from collections.abc import Iterable, Mapping
+from math import exp, log
 from typing import Any, Final
 
 from msgspec import Struct
@@ -14,6 +15,9 @@ _DAY: Final = 86_400_000_000
 # A term of a series that is so small changes nothing; there are this many at most.
 _NEGLIGIBLE: Final = 1e-12
 _MAX_TERMS: Final = 20_000
+_TOLERANCE: Final = 1e-6
+# The logarithm of a number that a float still holds.
+_MAX_LOGARITHM: Final = 700.0
 
 
 class OrderModel(Struct, frozen=True):
@@ -107,9 +111,16 @@ def _find_age(when: int, at: int) -> float:
     return max(0, at - when) / _DAY
 
 
-def expect_value(model: ValueModel, history: OrderHistory) -> ExpectedValue:
-    """Return what is expected of a person in the days for which a model was tested."""
+def expect_value(model: ValueModel, history: OrderHistory) -> ExpectedValue | None:
+    """Return what is expected of a person in the days for which a model was tested.
+
+    None where the model has parameters for which the series loses its precision.
+    """
     orders = expect_orders(model.orders, history, model.days)
+    # A person who is never lost orders at their own rate.
+    most = model.days * (model.orders.r + history.repeats) / (model.orders.alpha + history.known_for)
+    if not 0 <= orders <= most * (1 + _TOLERANCE):
+        return None
     clv = orders * expect_spend(model.spend, history)
     return ExpectedValue(find_p_alive(model.orders, history), orders, clv, model.days)
 
@@ -145,7 +156,7 @@ def _odds_of_loss(model: OrderModel, history: OrderHistory) -> float:
     if x == 0:
         return 0.0
     silence = (model.alpha + history.known_for) / (model.alpha + history.last_at)
-    return float(model.a / (model.b + x - 1) * silence ** (model.r + x))
+    return exp(min(log(model.a / (model.b + x - 1)) + (model.r + x) * log(silence), _MAX_LOGARITHM))
 
 
 def _hypergeometric(a: float, b: float, c: float, z: float) -> float:

@@ -3,22 +3,28 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from math import inf
 from random import Random
 
 import pytest
 from scipy.special import hyp2f1
 
+from application.rfm import Rfm
 from cli.insights.backtest import MAX_DEVIATION, backtest
 from cli.insights.fitting import fit_orders, fit_spend
 from cli.main import run
+from domain.access import SOJOURN
+from domain.errors import ConflictError
 from domain.people.rfm import value
 from domain.people.rfm.value import (
     BuyerOrders,
     OrderHistory,
     OrderModel,
     SpendModel,
+    ValueModel,
     expect_orders,
     expect_spend,
+    expect_value,
     find_p_alive,
     make_history,
 )
@@ -140,6 +146,24 @@ def test_a_person_is_worth_what_their_history_says() -> None:
     assert expect_spend(SPEND, OrderHistory(0, 0.0, 1.0, 0, 0.0)) == pytest.approx(mean)
 
 
+def test_a_model_beyond_all_people_expects_nothing_of_them() -> None:
+    """Whatever parameters are kept, a person is shown: with possible numbers, or with none."""
+    draw = Random(SEED)
+    found = []
+    for _ in range(400):
+        r, alpha, a, b, p, q, gamma = (10 ** draw.uniform(-6, 12) for _ in range(7))
+        model = ValueModel(OrderModel(r, alpha, a, b), SpendModel(p, 1 + q, gamma), 120.0)
+        repeats, known = draw.choice((0, 1, 20, 400)), draw.uniform(0, 365)
+        history = OrderHistory(repeats, known / 2 if repeats else 0.0, known, repeats + 1, 100.0)
+        expected = expect_value(model, history)
+        found.append(expected is not None)
+        if expected is not None:
+            assert 0 <= expected.p_alive <= 1
+            assert 0 <= expected.orders <= 120 * (r + repeats) / (alpha + known) * 1.000001
+            assert 0 <= expected.clv < inf
+    assert 0.1 < sum(found) / len(found) < 0.9
+
+
 @pytest.mark.takes_long
 async def test_a_kept_model_is_shown_with_a_user(database_url: str, deployment: str, capsys: Output) -> None:
     now = datetime.now(UTC)
@@ -173,3 +197,7 @@ async def test_a_kept_model_is_shown_with_a_user(database_url: str, deployment: 
         # Another rule makes the model void.
         await harness.apply_rfm("rfm: {event: Sold, value: event.properties.value}\n")
         assert await harness.count("rfm_models") == 0
+        fitted = ValueModel(model, SpendModel(**tested["model"]["spend"]), tested["model"]["days"])
+        for as_of in (datetime.fromisoformat(tested["as_of"]), now + timedelta(days=1)):
+            with pytest.raises(ConflictError, match="draw orders, and fit a model anew"):
+                await Rfm(harness.database).keep_model(as_of, fitted, SOJOURN)
