@@ -275,7 +275,6 @@ devices = Table(
     Column("last_seen", INSTANT, nullable=False),
 )
 
-# Ends and openings of sessions that wait to be reported. `platform` is that of an opening.
 # People who are to be judged: another person has refused an address that they have as well, or allowed it again. The
 # transaction that marks them has not locked them, since profiles are locked before addresses.
 marked_people = Table(
@@ -287,6 +286,7 @@ marked_people = Table(
     Index("marked_people_profile_id", "profile_id"),
 )
 
+# Ends and openings of sessions that wait to be reported. `platform` is that of an opening.
 session_reports = Table(
     "session_reports",
     metadata,
