@@ -37,13 +37,20 @@ _NAMED: Final[dict[Referenced, str]] = {
     """,
     "stages": r"""
         SELECT found[1] AS key
-        FROM regexp_matches(concat_ws(' ', rules, plan), 'profile\W{1,4}stage\W{1,9}([a-z][a-z0-9-]*)', 'g') AS found
+        FROM regexp_matches(
+          concat_ws(' ', rules, plan), 'profile\W{1,4}stage(?:\W|\\[nrt]){1,20}([a-z][a-z0-9-]*)', 'g'
+        ) AS found
         UNION
         SELECT listed[1]
         FROM regexp_matches(
-          concat_ws(' ', rules, plan), 'profile\W{1,4}stage\W{1,4}in\W{1,4}\[([^\]]*)\]', 'g'
+          concat_ws(' ', rules, plan), 'profile\W{1,4}stage(?:\W|\\[nrt]){1,20}in\W{1,4}\[([^\]]*)\]', 'g'
         ) AS found
         CROSS JOIN LATERAL regexp_matches(found[1], '[a-z][a-z0-9-]*', 'g') AS listed
+        UNION
+        SELECT found[1]
+        FROM regexp_matches(
+          concat_ws(' ', rules, plan), '([a-z][a-z0-9-]*)\W{1,4}[!=]=(?:\W|\\[nrt])*profile\W{1,4}stage\M', 'g'
+        ) AS found
     """,
     # The plan leaves out what is by default.
     "topics": """

@@ -263,22 +263,36 @@ async def test_a_stage_that_something_reads_cannot_be_removed(database_url: str)
              steps: [{id: rest, delay: 1d}]}
             """
         )
+        await harness.run_campaign(
+            """
+key: other
+name: Other
+entry:
+  event: X
+  where: |
+    profile.stage
+      in ["conversion"] || "churned" !=
+      profile.stage
+steps: [{id: rest, delay: 1d}]
+"""
+        )
         await harness.put(buyers='profile.stage == "retention"')
         fewer = 'stages: [{key: reach, when: "true"}, {key: conversion, when: profile.computed.orders >= 1}]'
         with pytest.raises(ConflictError) as refused:
             await harness.apply_lifecycle(fewer)
         for said in (
             "`at-risk` is read by campaign win-back (version 1)",
-            "`churned` is read by campaign c (version 1)",
+            "`churned` is read by campaign c (version 1), campaign other (version 1)",
             "`retention` is read by segment buyers (version 1)",
         ):
             assert said in str(refused.value)
         plan = await harness.plan_lifecycle(fewer)
         assert {one.name: [reader.key for reader in one.read_by] for one in plan.changes if one.read_by} == {
             "at-risk": ["win-back"],
-            "churned": ["c"],
+            "churned": ["c", "other"],
             "retention": ["buyers"],
             "reach": ["c"],
+            "conversion": ["other"],
         }
 
 
