@@ -117,15 +117,17 @@ class SegmentJudge:
     def follow_definitions(self, profile_id: UUID, at: datetime) -> LongWork[None]:
         """Judge a person by definitions that are newer than their last judgement.
 
-        Silent ones in a row are judged at once; each one with triggers has a cause of its own.
+        Silent ones in a row are judged at once; each one with triggers has a cause of its own. A group is judged once,
+        however many of its definitions are new.
         """
         row = self._row(profile_id)
         at = row.not_before(at)
         newer = self.deployed.list_newer(row.judged)
         definitions = {one.key: one for one, _ in newer}
         for heard, run in groupby(newer, lambda one: one[0] if one[0].rule.on_change == "trigger" else None):
+            if not (judged_for := {id: one for one, affected in run for id in affected}):
+                continue
             cause = None if heard is None else self._own_cause(profile_id, f"{heard.key} {heard.revision}", at)
-            judged_for = {id: one for one, affected in run for id in affected}
             explain = partial(_find_definition_cause, definitions, judged_for)
             yield from self._judge(profile_id, judged_for, at, cause, explain)
         self._put(profile_id, replace(self._row(profile_id), judged=self.deployed.revision))
