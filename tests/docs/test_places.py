@@ -22,20 +22,29 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "places.md").read_text()
 
 
+def blocks(kind: str) -> list[str]:
+    return [str(text) for text in re.findall(rf"^```yaml {kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
+
+
 def block(kind: str) -> str:
-    [text] = re.findall(rf"^```yaml {kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    return str(text)
+    [text] = blocks(kind)
+    return text
 
 
-async def test_the_commands_run_and_the_campaign_is_valid(
+async def test_the_commands_run_and_the_campaigns_start(
     harness: Harness, deployment: str, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
     for line in [line for line in PAGE.splitlines() if line.startswith("sojourn ")]:
         assert await asyncio.to_thread(run, shlex.split(line)[1:]) == 0, (line, capsys.readouterr())
-    await harness.run_campaign(block("campaign").replace("template: welcome", "template: note"))
+    await harness.admin("PUT", "/v1/segments/in-storm-12", {"source": block("segment"), "file": "in-storm-12.yaml"})
+    welcome, warning = blocks("campaign")
+    await harness.identify("u0", email="u0@example.com", latitude=53.6, longitude=10)
+    await harness.run_campaign(welcome.replace("template: welcome", "template: note"))
+    await harness.run_campaign(warning.replace("template: warning", "template: note"))
     await harness.identify("u1", email="u1@example.com", latitude=53.5438, longitude=9.9666)
     await harness.until("SELECT FROM journeys WHERE campaign_key = 'welcome-at-the-shop'")
+    await harness.until("SELECT FROM journeys WHERE campaign_key = 'storm-warning' HAVING count(*) = 2")
 
 
 def test_the_documents_are_valid() -> None:

@@ -1,5 +1,6 @@
 """Places and areas: where people are, when they arrive, and what conditions ask of it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -163,6 +164,28 @@ async def test_an_area_is_an_input_of_segments(harness: Harness) -> None:
     assert (await harness.ended("u1"))["ended_by"] is not None
     await put_places(harness, PLACES.replace("[[[9, 53], [11, 53], [11, 54], [9, 54], [9, 53]]]", EASTWARD))
     await harness.journeys.until(user_id="u2")
+
+
+async def test_one_campaign_reaches_who_is_inside_and_who_enters_while_it_runs(harness: Harness) -> None:
+    """Once each, also those who enter while the audience does."""
+    await put_places(harness)
+    await put_segment(harness)
+    inside, coming = ([f"{name}{number}" for number in range(6)] for name in ("in", "come"))
+    for users, at in ((inside, AT_SHOP), (coming, BERLIN)):
+        for user in users:
+            await harness.identify(user, email=f"{user}@example.com")
+            await locate(harness, user, at)
+    source = STORM.replace(
+        "{joins: in-storm}",
+        "{joins: in-storm, audience: {where: '\"in-storm\" in profile.segments', rate: 20}, reentry: never}",
+    )
+    await asyncio.gather(harness.run_campaign(source), *(locate(harness, user, AT_SHOP) for user in coming[:3]))
+    for user in coming[3:]:
+        await locate(harness, user, AT_SHOP)
+    await harness.until("SELECT FROM journeys WHERE step = 'rest' HAVING count(*) = 12")
+    await harness.until("SELECT FROM operations WHERE kind = 'enrol' AND state = 'done'")
+    warned = sorted(mail.recipients for mail in harness.inbox.messages)
+    assert warned == sorted((f"{user}@example.com",) for user in (*inside, *coming))
 
 
 @pytest.mark.parametrize(
