@@ -13,8 +13,9 @@ from domain.epoch import from_microseconds
 from domain.errors import NotFoundError
 from domain.people.identity import PersonRef
 from domain.people.segments.causes import describe_change
-from domain.people.segments.deployed import NO_FACTS, DeployedSegments
+from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.explanation import ExplainedPart
+from domain.people.segments.judged_person import NO_FACTS
 from domain.suggestions import did_you_mean
 from store import audit, profile_states, profiles, segments
 from store.database import Database

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from uuid import UUID
 
 from domain.people.account_view import NO_ACCOUNT
-from domain.people.segments.deployed import DeployedSegments, SegmentFacts
+from domain.people.segments.deployed import DeployedSegments
+from domain.people.segments.judged_person import SegmentFacts
 from store import accounts, activity
 from store.database import Connection
 

@@ -23,7 +23,8 @@ from domain.people.derived_events import Cause, CausedChange
 from domain.people.profile_state import Source
 from domain.people.segments.causes import definition_cause, list_value_changes, source_cause, time_cause
 from domain.people.segments.definition import MembershipChange, SegmentDefinition
-from domain.people.segments.deployed import NO_FACTS, DeployedSegments, SegmentFacts
+from domain.people.segments.deployed import DeployedSegments
+from domain.people.segments.judged_person import NO_FACTS, SegmentFacts
 from store import addresses, audience, profile_states
 from store.database import Connection
 from store.profile_states import EMPTY, StateRow

@@ -16,8 +16,9 @@ from application.segment_facts import read_segment_facts
 from domain.conditions.cel_costs import Spent
 from domain.long_work import LongWork
 from domain.people.segments.definition import SegmentDefinition, SegmentRule
-from domain.people.segments.deployed import NO_FACTS, DeployedSegments, Judgement, SegmentFacts
+from domain.people.segments.deployed import DeployedSegments, Judgement
 from domain.people.segments.estimate import Estimate, estimate_number
+from domain.people.segments.judged_person import NO_FACTS, SegmentFacts
 from store import computed_traits, people_sample
 from store.database import Database
 from store.people_sample import WHOLE

@@ -20,7 +20,7 @@ from domain.access import SOJOURN
 from domain.deployment_documents import LIFECYCLE, PLACES
 from domain.errors import SojournError, UnavailableError
 from domain.people.identity import PersonRef
-from domain.people.segments.deployed import NO_FACTS
+from domain.people.segments.judged_person import NO_FACTS
 from domain.tracking.event import Event
 from store import campaigns, profiles
 from store.database import Database

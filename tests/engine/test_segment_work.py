@@ -13,7 +13,8 @@ from application.trait_sweeper import Sweeper
 from domain.conditions.cel_costs import Spent
 from domain.people.computed import counter
 from domain.people.segments.definition import SegmentDefinition, SegmentRule
-from domain.people.segments.deployed import NO_FACTS, NO_SEGMENTS_YET, DeployedSegments
+from domain.people.segments.deployed import NO_SEGMENTS_YET, DeployedSegments
+from domain.people.segments.judged_person import NO_FACTS
 from domain.tracking.event import Event
 from store import operations
 from tests.engine.computed_harness import event

@@ -16,7 +16,7 @@ from domain.people.computed.sequences import find_last_completion
 from domain.people.computed.traits import ComputedState
 from domain.people.derived_events import ValueChange
 from domain.people.segments.definition import Memberships
-from domain.people.segments.deployed import SegmentPerson
+from domain.people.segments.judged_person import SegmentPerson
 from domain.people.segments.tracker import SegmentTracker
 from domain.people.statements import event_source
 from domain.tracking.event import Event

@@ -1,71 +1,45 @@
 """The segments of a deployment: who belongs, and when that may change by time."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import cached_property, partial
-from typing import Any, Final, Protocol
+from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
 
 from domain.conditions.cel_costs import Spent
-from domain.conditions.cel_roots import DEVICES, STAGE_VARIABLE
+from domain.conditions.cel_roots import DEVICES
 from domain.conditions.expressions import (
     Condition,
     ConditionOutcome,
     EvaluationTime,
-    ExpressionScope,
     Prepared,
-    compile_condition,
 )
 from domain.epoch import to_microseconds
-from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.computed.changes import JUST_BEFORE
 from domain.people.computed.deployed import NO_TRAITS, DeployedTraits
 from domain.people.computed.traits import ComputedState
-from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.derived_events import STAGE, ValueChange
-from domain.people.learned import LearnedFields
 from domain.people.places.deployed import NO_PLACES, DeployedPlaces
 from domain.people.segments.definition import MembershipChange, Memberships, SegmentDefinition
 from domain.people.segments.explanation import ExplainedPart, FlippedPart, Roots, explain_condition, find_flipped
-from domain.people.segments.inputs import ACCOUNT, CREATED, list_inputs
+from domain.people.segments.inputs import ACCOUNT, CREATED
+from domain.people.segments.judged_person import (
+    NO_FACTS,
+    SOME_DAY,
+    JudgedMember,
+    JudgedPerson,
+    SegmentFacts,
+    SegmentPerson,
+    Stranger,
+)
 from domain.people.segments.stages import LIFECYCLE, stage_of_segment
+from domain.people.segments.units import SegmentUnit, UnitPart, find_earliest, group_definitions, order_units
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 
 NO_SEGMENTS_YET: Final[Memberships] = {}
 _SEGMENTS_FIELD: Final = "segments"
 _STAGE_FIELD: Final = "stage"
-_SOME_DAY: Final = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-class SegmentFacts(Struct, frozen=True):
-    """The latest account of a person, and their devices, if a condition reads them."""
-
-    account: AccountView = NO_ACCOUNT
-    devices: Sequence[Mapping[str, Any]] = ()
-
-
-NO_FACTS: Final = SegmentFacts()
-
-
-class SegmentPerson(Protocol):
-    """The part of a profile that is judged."""
-
-    @property
-    def traits(self) -> Mapping[str, Any]: ...
-
-    @property
-    def context(self) -> Mapping[str, Any]: ...
-
-
-class JudgedMember(SegmentPerson, Protocol):
-    """A person with the state of their computed traits, and their segments."""
-
-    @property
-    def counted(self) -> ComputedState: ...
-
-    @property
-    def memberships(self) -> Memberships: ...
 
 
 class Judgement(Struct, frozen=True):
@@ -111,8 +85,11 @@ class DeployedSegments:
             for one in sorted(known, key=lambda one: one.rule.position)
             if one.rule.exclusive == LIFECYCLE
         }
-        self._units = _order(
-            [_Unit([_Part(one, self._ids, self.stages) for one in group], timed_traits) for group in _group(known)]
+        self._units = order_units(
+            [
+                SegmentUnit([UnitPart(one, self._ids, self.stages) for one in group], timed_traits)
+                for group in group_definitions(known)
+            ]
         )
         self._unit_of = {part.definition.id: unit for unit in self._units for part in unit.parts}
         waiting = {unit for unit in self._units if not unit.computed <= traits.ready.types.keys()}
@@ -125,11 +102,11 @@ class DeployedSegments:
         )
         self._newer: dict[int, Sequence[tuple[SegmentDefinition, frozenset[int]]]] = {}
         self.revision = max((one.revision for one in known), default=0)
-        self._readers: dict[str, set[_Unit]] = {}
+        self._readers: dict[str, set[SegmentUnit]] = {}
         for unit in self._judged:
             for name in (*unit.inputs, *((CREATED,) if self._takes_strangers(unit) else ())):
                 self._readers.setdefault(name, set()).add(unit)
-        self._dependents: dict[_Unit, set[_Unit]] = {unit: {unit} for unit in self._judged}
+        self._dependents: dict[SegmentUnit, set[SegmentUnit]] = {unit: {unit} for unit in self._judged}
         for unit in reversed(self._judged):
             for id in unit.reads:
                 self._dependents[self._unit_of[id]] |= self._dependents[unit]
@@ -141,10 +118,10 @@ class DeployedSegments:
         """Whether a person, judged last at a revision, needs no look by newer definitions."""
         return all(one.revision <= revision or one.active_from <= created_at for one in self.building)
 
-    def _takes_strangers(self, unit: "_Unit") -> bool:
+    def _takes_strangers(self, unit: SegmentUnit) -> bool:
         """Whether a person without any known value may be in a segment, now or later."""
-        stranger = self._view(_Stranger(), NO_FACTS, {}, NO_SEGMENTS_YET, _SOME_DAY)
-        holding, next_at = unit.evaluate(self._roots(stranger, NO_FACTS, _SOME_DAY))
+        stranger = self._view(Stranger(), NO_FACTS, {}, NO_SEGMENTS_YET, SOME_DAY)
+        holding, next_at = unit.evaluate(self._roots(stranger, NO_FACTS, SOME_DAY))
         return bool(holding) or next_at is not None
 
     @cached_property
@@ -173,7 +150,7 @@ class DeployedSegments:
         units = {unit for name in inputs for unit in readers.get(name, ())}
         return self._close(units) if units else frozenset()
 
-    def _close(self, units: Iterable["_Unit"]) -> frozenset[int]:
+    def _close(self, units: Iterable[SegmentUnit]) -> frozenset[int]:
         return _ids_of({dependent for unit in units for dependent in self._dependents[unit]})
 
     def with_dependents(self, id: int) -> frozenset[int]:
@@ -253,8 +230,8 @@ class DeployedSegments:
                 roots.profile.forget(_SEGMENTS_FIELD)
                 roots.profile.forget(_STAGE_FIELD)
             holding, unit_next_at = unit.evaluate(roots)
-            next_at = _earliest(next_at, unit_next_at)
-            next_at = _earliest(next_at, self.traits.ready.next_change(state, at, unit.computed))
+            next_at = find_earliest(next_at, unit_next_at)
+            next_at = find_earliest(next_at, self.traits.ready.next_change(state, at, unit.computed))
             changed = unit.list_changes(holding, now, at)
             for one in changed:
                 if one.has_joined:
@@ -318,155 +295,16 @@ class DeployedSegments:
 
     def _view(
         self, person: SegmentPerson, facts: SegmentFacts, state: ComputedState, members: Memberships, at: datetime
-    ) -> "_JudgedPerson":
+    ) -> JudgedPerson:
         computed, stage = self.traits.view(state, at), self.stage_of(members)
-        return _JudgedPerson(person, computed, self.keys_of(members), self, facts.devices, stage)
+        return JudgedPerson(person, computed, self.keys_of(members), self.places, self.topics, facts.devices, stage)
 
-    def _roots(self, person: "_JudgedPerson", facts: SegmentFacts, at: datetime, spent: Spent | None = None) -> Roots:
+    def _roots(self, person: JudgedPerson, facts: SegmentFacts, at: datetime, spent: Spent | None = None) -> Roots:
         return Roots(Prepared(person), Prepared(facts.account), EvaluationTime(at, self._timezone), spent)
 
 
-class _JudgedPerson:
-    """A person as conditions of segments see them, while their segments change."""
-
-    def __init__(
-        self,
-        person: SegmentPerson,
-        computed: Mapping[str, Any],
-        segments: list[str],
-        deployed: DeployedSegments,
-        devices: Sequence[Mapping[str, Any]],
-        stage: str | UnsetType | None,
-    ) -> None:
-        self._person = person
-        self.computed = computed
-        self.devices = devices
-        self._deployed = deployed
-        self.follow(segments, stage)
-
-    @property
-    def areas(self) -> list[str]:
-        """The areas that their location is in."""
-        return self._deployed.places.find_areas(self._person.context)
-
-    @property
-    def consent(self) -> dict[str, bool]:
-        """Whether marketing may be sent, by channel."""
-        facts = ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses, traits=self._person.traits)
-        return consent_by_channel(facts, self._deployed.topics)
-
-    def follow(self, segments: list[str], stage: str | UnsetType | None) -> None:
-        """Take other segments, and the stage that they make."""
-        self.segments = segments
-        if stage is not UNSET:
-            self.stage = stage
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._person, name)
-
-
-class _Stranger(LearnedFields):
-    """A person without any known value."""
-
-    user_id: None = None
-    stage: None = None
-    stated_stage: None = None
-    learned: None = None
-    traits: dict[str, Any] = {}  # noqa: RUF012 -- nothing writes it
-    context: dict[str, str] = {}  # noqa: RUF012
-    consent_given: dict[str, bool] = {}  # noqa: RUF012
-    suppressed: dict[str, str | None] = {}  # noqa: RUF012
-    refused_addresses: dict[str, dict[str, str | None]] = {}  # noqa: RUF012
-    created_at = _SOME_DAY
-
-
-class _Part:
-    """A definition with its condition, and the ids of the segments that it reads."""
-
-    def __init__(self, definition: SegmentDefinition, ids: Mapping[str, int], stages: Collection[int]) -> None:
-        self.definition = definition
-        self.condition: Condition = compile_condition(definition.rule.where, ExpressionScope.SEGMENT_WHERE)
-        self.reads = frozenset(ids[key] for key in self.condition.segments if key in ids)
-        if STAGE_VARIABLE in self.condition.variables:
-            self.reads |= frozenset(stages)
-
-
-class _Unit:
-    """A segment, or an exclusive group: what is judged together."""
-
-    def __init__(self, parts: Sequence[_Part], timed_traits: Collection[str]) -> None:
-        self.parts = parts
-        self.ids = frozenset(part.definition.id for part in parts)
-        self.group = parts[0].definition.rule.exclusive
-        self.named = frozenset(id for part in parts for id in part.reads)
-        self.reads = self.named - self.ids
-        self.computed = frozenset(key for part in parts for key in part.condition.computed)
-        self.inputs = frozenset(name for part in parts for name in list_inputs(part.condition.checked))
-        reads_time = any(part.condition.checked.reads_time for part in parts)
-        self.is_timed = reads_time or not self.computed.isdisjoint(timed_traits)
-
-    def evaluate(self, roots: Roots) -> tuple[set[int], datetime | None]:
-        """Return the ids of the segments that hold, and when that may change."""
-        holding: set[int] = set()
-        next_at: datetime | None = None
-        for part in self.parts:
-            outcome = part.condition.evaluate(roots.time, roots.spent, profile=roots.profile, account=roots.account)
-            next_at = _earliest(next_at, outcome.changes_at)
-            if outcome.holds:
-                # The last one that holds is that of an exclusive group.
-                holding = {part.definition.id} if self.group is not None else holding | {part.definition.id}
-        return holding, next_at
-
-    def list_changes(self, holding: Collection[int], members: Memberships, at: datetime) -> list[MembershipChange]:
-        """Return who leaves and joins once these hold, in a group with counterparts."""
-        definitions = [part.definition for part in self.parts]
-        changed = [(one.id, one.key, False) for one in definitions if str(one.id) in members and one.id not in holding]
-        changed += [(one.id, one.key, True) for one in definitions if one.id in holding and str(one.id) not in members]
-        last: dict[bool, str] = {}
-        if self.group is not None:
-            last = {has_joined: key for _, key, has_joined in changed}
-        return [
-            MembershipChange(id, key, has_joined, at, self.group, last.get(not has_joined))
-            for id, key, has_joined in changed
-        ]
-
-
-def _group(definitions: Iterable[SegmentDefinition]) -> Iterator[list[SegmentDefinition]]:
-    groups: dict[str, list[SegmentDefinition]] = {}
-    for one in definitions:
-        if one.rule.exclusive is None:
-            yield [one]
-        else:
-            groups.setdefault(one.rule.exclusive, []).append(one)
-    for group in groups.values():
-        yield sorted(group, key=lambda one: one.rule.position)
-
-
-def _order(units: Sequence[_Unit]) -> list[_Unit]:
-    """Return units so that each follows those that it reads; there are no circles."""
-    unit_of = {id: unit for unit in units for id in unit.ids}
-    ordered: dict[_Unit, None] = {}
-
-    def place(unit: _Unit) -> None:
-        if unit in ordered:
-            return
-        for id in sorted(unit.reads):
-            place(unit_of[id])
-        ordered[unit] = None
-
-    for unit in units:
-        place(unit)
-    return list(ordered)
-
-
-def _ids_of(units: Iterable[_Unit]) -> frozenset[int]:
+def _ids_of(units: Iterable[SegmentUnit]) -> frozenset[int]:
     return frozenset(id for unit in units for id in unit.ids)
-
-
-def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
-    if one is None or other is None:
-        return one if other is None else other
-    return min(one, other)
 
 
 NO_SEGMENTS: Final = DeployedSegments()

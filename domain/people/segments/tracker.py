@@ -8,7 +8,8 @@ from uuid import UUID
 from domain.conditions.cel_costs import Spent
 from domain.people.computed.traits import ComputedState
 from domain.people.segments.definition import MembershipChange, Memberships
-from domain.people.segments.deployed import NO_FACTS, NO_SEGMENTS_YET, DeployedSegments, SegmentFacts, SegmentPerson
+from domain.people.segments.deployed import NO_SEGMENTS_YET, DeployedSegments
+from domain.people.segments.judged_person import NO_FACTS, SegmentFacts, SegmentPerson
 from domain.tracking.event import Event
 
 
