@@ -16,15 +16,16 @@ from application.computed_states import read_computed, with_computed
 from application.statements import ask_for_people, write_people
 from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AudienceRule
-from domain.conditions.expressions import EvaluationTime
+from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_condition
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.journey.matching import Matcher, ProfileEvent
 from domain.journey.routing import enrol
 from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.people.account_view import NO_ACCOUNT, AccountView, may_read_account
+from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.references import find_required
 from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
-from store import audience, campaigns, computed_traits, events, journeys, outbox
+from store import audience, campaigns, computed_traits, events, journeys, operations, outbox
 from store.database import Connection
 from store.operations import Operation, Page
 from store.profiles import Profile
@@ -80,6 +81,8 @@ class EnrolHandler:
             return Page(operation.cursor, pause=REST)
         traits, now = await computed_traits.load_deployed(connection), connection.clock.now()
         segments = await load_segments(connection, traits, version.rules.timezone)
+        if await _are_being_judged(connection, segments, rule.where):
+            return Page(operation.cursor, pause=REST)
         page = await audience.page(connection, operation.cursor, operation.created_at, PAGE, find_required(rule.where))
         found = [with_computed(profile, segments, now) for profile in page]
         accounts = await read_latest_accounts(connection, rule.where, found)
@@ -105,6 +108,16 @@ class EnrolHandler:
             return None
         version = await self._catalogue.version(connection, key, campaign.running_version)
         return CampaignVersion(key, version.version, version.rules)
+
+
+async def _are_being_judged(connection: Connection, segments: DeployedSegments, where: str) -> bool:
+    """Return whether people are being judged by a segment that a condition asks for.
+
+    Members would be missing. It does not wait for an operation that was cancelled.
+    """
+    if segments.is_complete_for(compile_condition(where, ExpressionScope.AUDIENCE_WHERE)):
+        return False
+    return await operations.is_open(connection, "judge") or await operations.is_open(connection, "backfill")
 
 
 def _first_members(

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType
 
 from domain.conditions.cel_costs import Spent
-from domain.conditions.cel_roots import DEVICES
+from domain.conditions.cel_roots import DEVICES, STAGE_VARIABLE
 from domain.conditions.expressions import (
     Condition,
     ConditionOutcome,
@@ -174,6 +174,13 @@ class DeployedSegments:
                     later |= affected
             found = self._newer[revision] = planned[::-1]
         return found
+
+    def is_complete_for(self, condition: Condition) -> bool:
+        """Whether everyone was judged by the segments that a condition asks for."""
+        asked = {self._ids[key] for key in condition.segments if key in self._ids}
+        if STAGE_VARIABLE in condition.variables:
+            asked.update(self.stages)
+        return asked <= self.ready
 
     def id_of(self, key: str) -> int | None:
         """Return the id of a segment; None if there is none."""
