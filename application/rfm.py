@@ -1,4 +1,4 @@
-"""Use cases of RFM: numbers of scores, orders for a model of value, and new breakpoints."""
+"""Use cases of RFM: numbers, orders for a model of value, and new breakpoints."""
 
 from collections.abc import Sequence
 from contextlib import aclosing

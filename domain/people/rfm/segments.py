@@ -74,7 +74,7 @@ def make_segment_rule(
 def list_changed(
     stored: Mapping[str, SegmentRule], breakpoints: Breakpoints | None, day: date | None
 ) -> list[tuple[ScoredSegment, SegmentRule]]:
-    """Return the segments whose condition is another by new breakpoints, with the rules.
+    """Return the segments that new breakpoints give another condition, with it.
 
     `stored` are the rules in force, by key. People move with triggers if they had scores and have scores.
     """

@@ -62,7 +62,7 @@ class SegmentUnit:
 
 
 def group_definitions(definitions: Iterable[SegmentDefinition]) -> Iterator[list[SegmentDefinition]]:
-    """Iterate over the definitions that are judged together, those of a group by position."""
+    """Iterate over what is judged together: a segment, or a group by position."""
     groups: dict[str, list[SegmentDefinition]] = {}
     for one in definitions:
         if one.rule.exclusive is None:
