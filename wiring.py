@@ -44,6 +44,7 @@ from application.recipients import Recipients
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
 from application.reports import Reports
+from application.retries import Retries, RetryGate
 from application.rfm import Rfm
 from application.segment_documents import SegmentDocuments
 from application.segment_explanations import SegmentExplanations
@@ -116,6 +117,7 @@ class Services:
     lifecycle: Lifecycle
     rfm: Rfm
     reconciliations: Reconciliations
+    retries: Retries
     stream: Stream
     data_plan: DataPlan
     link_marks: Sequence[str]
@@ -181,6 +183,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             lifecycle=Lifecycle(database),
             rfm=Rfm(database),
             reconciliations=Reconciliations(database),
+            retries=Retries(database),
             stream=Stream(database),
             data_plan=DataPlan(database),
             link_marks=[mark_of(secret) for secret in settings.link_secrets],
@@ -195,6 +198,7 @@ class Engine:
     catalogue: Catalogue
     life: CampaignLife
     step_decisions: StepDecisions
+    retry_gate: RetryGate
     sender: Sender
     providers: Providers
     link_mark: str
@@ -224,6 +228,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             catalogue=catalogue,
             life=CampaignLife(database),
             step_decisions=StepDecisions(database, catalogue, settings.timezone),
+            retry_gate=RetryGate(database, catalogue, settings.timezone),
             sender=Sender(database, catalogue, providers, link_url, tracker, settings.timezone),
             providers=providers,
             link_mark=mark_of(secrets[0]),

@@ -14,6 +14,7 @@ import wiring
 from activities.audience import AudienceActivities
 from activities.campaign import CampaignActivities
 from activities.journey import JourneyActivities, SendActivities
+from activities.retry import RetryActivities
 from application.audience_schedule import AudienceRuns
 from application.computed_traits import BackfillHandler
 from application.ingest import Ingest
@@ -26,6 +27,7 @@ from application.operations.exit import ExitHandler
 from application.operations.migrate import MigrateHandler
 from application.operations.release import ReleaseHandler
 from application.operations.resume import ResumeHandler
+from application.operations.retry import RetryHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
 from application.reconcile import Reconciler
@@ -175,6 +177,7 @@ def _workers(
             campaigns.advance_campaign,
             campaigns.work_on_operations,
             audiences.start_audience_run,
+            RetryActivities(engine.retry_gate).authorize_retry,
         ],
         workflow_runner=workflow_runner(),
         workflow_task_poller_behavior=POLLERS,
@@ -222,6 +225,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),
         "release": ReleaseHandler(),
         "resume": ResumeHandler(),
+        "retry": RetryHandler(),
         "score": ScoreHandler(),
         "skip": SkipHandler(),
         "watch": WatchHandler(engine.catalogue),

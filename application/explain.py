@@ -221,12 +221,12 @@ def _summary(entry: Recorded) -> str:
         case "entry", _:
             return f"not let into {entry.campaign}: {_because(entry.reason, data)}"
         case "send", "granted":
-            return f"{entry.step}: granted{_member(data)}"
+            return f"{entry.step}: granted{_member(data)}{_retry(data)}"
         case "send", "deferred":
             until = _clock(data["until"], data)
-            return f"{entry.step}: deferred{_member(data)} to {until}: {_because(entry.reason, data)}"
+            return f"{entry.step}: deferred{_member(data)}{_retry(data)} to {until}: {_because(entry.reason, data)}"
         case "send", outcome:
-            return f"{entry.step}: {outcome}{_member(data)}: {_because(entry.reason, data)}"
+            return f"{entry.step}: {outcome}{_member(data)}{_retry(data)}: {_because(entry.reason, data)}"
         case "branch" | "split" | "repeat", outcome:
             return f"{entry.step}: {outcome}" + (f", as {data['when']}" if "when" in data else "")
         case "delay", _:
@@ -253,6 +253,7 @@ def _summary(entry: Recorded) -> str:
             why = f": {entry.reason}" if entry.reason else ""
             why += f": {data['detail']}" if "detail" in data else ""
             reported = f" ({', '.join(data['reports'])})" if "reports" in data else ""
+            why += f" (retried by operation {data['retried_by']})" if "retried_by" in data else ""
             return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {outcome}{reported}{why}"
         case "goal", _:
             after = f", after {entry.step}" if entry.step else ""
@@ -271,6 +272,11 @@ def _summary(entry: Recorded) -> str:
 def _member(data: dict[str, Any]) -> str:
     """Name the member in a line of their account's journey."""
     return f" for {data['member']}" if "member" in data else ""
+
+
+def _retry(data: dict[str, Any]) -> str:
+    """Name the operation in a line about the retry of a failed message."""
+    return f", retried by operation {data['operation']}" if "retry_of" in data else ""
 
 
 def _history(data: dict[str, Any]) -> str:

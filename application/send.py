@@ -18,6 +18,7 @@ from application.link_tracking import LinkTracker
 from application.provider_health import record_delivery
 from application.providers import FoundProvider, ProviderSource
 from application.rendering import RENDER_SECONDS, Templates, run_in_thread
+from application.retries import follow_completed
 from domain.campaign.plan import SendMembers
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
@@ -60,6 +61,7 @@ from domain.sending.delivery import (
     combine,
 )
 from domain.sending.policy import Recipient
+from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
@@ -196,7 +198,7 @@ class Sender:
     async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | _Taken:
         """Claim the message for this attempt, or return its outcome, or raise as `send`."""
         async with self._database.pipeline() as connection:
-            claimed = await _lock(connection, message_id, at, writes_journey=then.moves_journey)
+            claimed = await self._lock(connection, message_id, at, writes_journey=then.moves_journey)
             if claimed is None:
                 return _GONE
             segments = await self._catalogue.segments_at(connection, claimed.registry_revision)
@@ -247,6 +249,25 @@ class Sender:
                     return _Taken(claimed, version, found, settled, is_probe)
                 case Proceed():
                     raise UnavailableError(f"{claimed.channel}: no provider of this worker can take the message")
+
+    async def _lock(
+        self, connection: Connection, message_id: UUID, at: datetime, *, writes_journey: bool
+    ) -> Claimed | None:
+        """Lock a message; None if its recipient was erased, and it with them."""
+        claimed = await messages.lock_for_claim(connection, message_id, at, writes_journey=writes_journey)
+        if claimed == "moved":
+            raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
+        if claimed == "gone":
+            return None
+        if claimed.retry_of is None or claimed.journey_state != COMPLETED or claimed.ended_recorded_at is None:
+            return claimed
+        ended = RetriedJourney(
+            claimed.profile_id, claimed.account_id, claimed.ended_recorded_at, is_exiting=claimed.is_exiting
+        )
+        own = await self._catalogue.version(connection, claimed.campaign_key, claimed.journey_version)
+        version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
+        end = await follow_completed(connection, ended, (own, version))
+        return replace(claimed, journey_state=end.state)
 
     async def _check_provider(self, connection: Connection, claimed: Claimed, found: FoundProvider) -> bool | Close:
         """Return whether the message probes its provider; Close to ask the gate again.
@@ -326,7 +347,7 @@ class Sender:
             try:
                 async with self._database.pipeline() as connection:
                     writes_journey = then.moves_journey or bool(_saved_reply(delivery).values)
-                    found = await _lock(connection, claimed.id, then.at, writes_journey=writes_journey)
+                    found = await self._lock(connection, claimed.id, then.at, writes_journey=writes_journey)
                     if found is None:
                         return _GONE
                     settled = judge_attempt(
@@ -429,14 +450,6 @@ def _find_departure(claimed: Claimed, version: LoadedVersion) -> str | None:
     if isinstance(node, SendMembers) and claimed.role != node.role:
         return f"the person no longer has the role {node.role} in the account"
     return None
-
-
-async def _lock(connection: Connection, message_id: UUID, at: datetime, *, writes_journey: bool) -> Claimed | None:
-    """Lock a message; None if its recipient was erased, and it with them."""
-    claimed = await messages.lock_for_claim(connection, message_id, at, writes_journey=writes_journey)
-    if claimed == "moved":
-        raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
-    return None if claimed == "gone" else claimed
 
 
 async def _finish(connection: Connection, claimed: Claimed, state: AttemptState, then: _Then) -> SendOutcome:

@@ -1,12 +1,14 @@
 """Choose the providers of granted messages, within the limits of their warm-up."""
 
 from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from application.catalogue import Catalogue
-from domain.campaign.plan import Message, Plan
+from domain.campaign.plan import Message, Node
 from domain.journey.member_decisions import PageDecision, PageSenders
-from domain.journey.requests import AuthorizeRequest, MembersRequest
+from domain.journey.requests import MembersRequest
 from domain.journey.step_decisions import StepDecision
 from domain.journey.step_facts import GateFacts, PageFacts
 from domain.sending.policy import Answer
@@ -18,14 +20,14 @@ from store.database import Connection
 async def decide_with_sender(
     connection: Connection,
     catalogue: Catalogue,
-    request: AuthorizeRequest,
-    plan: Plan,
+    step: Node | Message,
+    message_id: UUID,
+    at: datetime,
     facts: GateFacts,
     timezone: str,
     decide: Callable[[SenderPick | None], StepDecision[Answer]],
 ) -> StepDecision[Answer]:
     """Decide by the preferred provider; once more without it if its day is full."""
-    step = plan.node(request.step)
     if not isinstance(step, Message):
         return decide(None)
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
@@ -34,15 +36,14 @@ async def decide_with_sender(
         step.category,
         bucket=str(facts.bucket),
         broken=facts.broken,
-        at=request.at,
+        at=at,
         zone=ZoneInfo(timezone),
     )
     sender = choices.pick(step.category, is_full=False)
     decision = decide(sender)
     if decision.reservation is None or not isinstance(sender, SenderChoice) or sender.daily_limit is None:
         return decision
-    place = request.message_id.int
-    if await warm_up.take(connection, sender.provider, sender.daily_limit, place):
+    if await warm_up.take(connection, sender.provider, sender.daily_limit, message_id.int):
         return decision
     return decide(choices.pick(step.category, is_full=True))
 

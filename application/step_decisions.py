@@ -66,8 +66,9 @@ class StepDecisions:
             return await decide_with_sender(
                 connection,
                 self._catalogue,
-                request,
-                version.plan,
+                version.plan.node(request.step),
+                request.message_id,
+                request.at,
                 facts,
                 self._timezone,
                 lambda sender: decide_send(request, version.plan, version.rules, facts, self._timezone, sender),

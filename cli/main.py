@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from pydantic_core import ValidationError
 
-from cli import accounts, campaigns, dev, hold, journeys, keys, segments, serve, users
+from cli import accounts, campaigns, dev, hold, journeys, keys, messages, segments, serve, users
 from cli.audit import audit
 from cli.check import check
 from cli.codec_server import codec_server
@@ -55,7 +55,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 _add("Campaigns", init, validate, plan, apply, campaigns.campaigns, campaigns.start, campaigns.pause)
 _add("Campaigns", campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app, accounts=accounts.app)
-_add("Journeys and users", hold=hold.app, segments=segments.app)
+_add("Journeys and users", hold=hold.app, messages=messages.app, segments=segments.app)
 _add("The deployment", audit, reconcile, stream, contexts, keys=keys.app)
 _documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
 add_event_commands(_documents[DECLARED_EVENTS.command])

@@ -18,6 +18,7 @@ OperationKind = Literal[
     "release",
     "count",
     "score",
+    "retry",
 ]
 OperationState = Literal["pending", "running", "done", "cancelled"]
 

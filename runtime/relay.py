@@ -38,6 +38,7 @@ from store.trace_context import KEY, context_of
 from workflows import options, search_attributes
 from workflows.campaign import CampaignWorkflow
 from workflows.journey import JourneyInput, JourneyWorkflow
+from workflows.retry import RetryInput, RetryWorkflow
 
 log = structlog.get_logger()
 
@@ -182,6 +183,9 @@ class Relay:
         if row.kind == "campaign":
             await self._wake_campaign(row)
             return
+        if row.kind == "retry":
+            await self._start_retry(row)
+            return
         try:
             await self._signal(row)
         except RPCError as error:
@@ -247,6 +251,26 @@ class Relay:
             priority=options.CAMPAIGN_PRIORITY,
             rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
         )
+
+    async def _start_retry(self, row: OutboxRow) -> None:
+        """Start the retry of a failed message, once for each operation that took it."""
+        retry = convert(row.payload, RetryInput)
+        try:
+            await self._client.start_workflow(
+                RetryWorkflow.run,
+                retry,
+                id=row.workflow_id,
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=TypedSearchAttributes(
+                    [SearchAttributePair(search_attributes.CAMPAIGN, retry.campaign)]
+                ),
+                static_summary=f"{retry.campaign}, retry of a message",
+                priority=options.journey_priority(retry.campaign, goes_after=True),
+                rpc_timeout=timedelta(seconds=CALL_TIMEOUT),
+            )
+        except WorkflowAlreadyStartedError:
+            return
 
     async def _signal(self, row: OutboxRow) -> None:
         """Send the row's signal with its own request id, so that repeats are one signal."""

@@ -12,9 +12,10 @@ from workflows import search_attributes
 from workflows.audience import AudienceWorkflow
 from workflows.campaign import CampaignWorkflow
 from workflows.journey import JourneyWorkflow
+from workflows.retry import RetryWorkflow
 
 SEARCH_ATTRIBUTES = search_attributes.TYPES
-WORKFLOWS = [JourneyWorkflow, CampaignWorkflow, AudienceWorkflow]
+WORKFLOWS = [JourneyWorkflow, CampaignWorkflow, AudienceWorkflow, RetryWorkflow]
 # The timeout of a call to Temporal, in seconds.
 CALL_TIMEOUT = 5
 # Temporal is away or busy, and the call is not at fault. A call that runs into its timeout is CANCELLED.

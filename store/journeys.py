@@ -229,9 +229,10 @@ WITH ended AS (
   WHERE journeys.id = item.id AND journeys.id = ANY(%(ids)s) AND journeys.state = 'active'
   RETURNING journeys.id, campaign_key, journeys.state, journeys.outcome
 ), reserved AS (
-  -- In the order in which reactions lock messages.
+  -- In the order in which reactions lock messages. A retry goes on when its journey completes.
   SELECT messages.id FROM messages JOIN ended ON ended.id = messages.journey_id
-  WHERE messages.state = 'reserved' ORDER BY messages.id FOR NO KEY UPDATE OF messages
+  WHERE messages.state = 'reserved' AND (retry_of IS NULL OR ended.state = 'exited')
+  ORDER BY messages.id FOR NO KEY UPDATE OF messages
 ), cancelled AS (
   UPDATE messages SET state = 'cancelled', reason = 'journey_ended', settled_at = clock_timestamp()
   FROM reserved WHERE messages.id = reserved.id

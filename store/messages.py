@@ -38,7 +38,8 @@ class Claimed(Struct, StagedFields, frozen=True):
     """A message with its journey and its recipient, read under the locks of all three.
 
     `account_id` is that of an account's journey, of which the recipient may be a member with a role. `topic` is the
-    category of the message, if it is one.
+    category of the message, if it is one. `campaign_version` is that of the message: a retry may be of another than its
+    journey. `is_exiting` and `ended_recorded_at` are the journey's.
     """
 
     id: UUID
@@ -58,6 +59,10 @@ class Claimed(Struct, StagedFields, frozen=True):
     journey_state: StoredState
     campaign_key: str
     campaign_version: int
+    journey_version: int
+    retry_of: UUID | None
+    is_exiting: bool
+    ended_recorded_at: datetime | None
     campaign_state: CampaignState
     entry: dict[str, Any]
     saved: dict[str, Any]
@@ -94,19 +99,20 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
     await connection.execute(
         """
         INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority,
-                              template, at, expires_at, provider)
+                              template, at, expires_at, provider, retry_of, retry_version)
         SELECT id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority, template, at,
-               expires_at, provider
+               expires_at, provider, retry_of, retry_version
         FROM jsonb_to_recordset(%s) AS item (
           id uuid, journey_id uuid, profile_id uuid, campaign_key text, step text, visit int, channel text,
           category text, priority text, template text, at timestamptz, expires_at timestamptz,
-          provider text)
+          provider text, retry_of uuid, retry_version int)
         ORDER BY id
         ON CONFLICT (id) DO UPDATE
         SET profile_id = EXCLUDED.profile_id, channel = EXCLUDED.channel, category = EXCLUDED.category,
             priority = EXCLUDED.priority, template = EXCLUDED.template, at = EXCLUDED.at,
-            expires_at = EXCLUDED.expires_at, provider = EXCLUDED.provider, state = 'reserved', reason = NULL,
-            detail = NULL, reserved_at = clock_timestamp(), claimed_at = NULL, settled_at = NULL
+            expires_at = EXCLUDED.expires_at, provider = EXCLUDED.provider,
+            retry_version = EXCLUDED.retry_version, state = 'reserved', reason = NULL, detail = NULL,
+            reserved_at = clock_timestamp(), claimed_at = NULL, settled_at = NULL
         WHERE messages.state = 'cancelled' AND messages.reason = ANY(%s)
         """,
         (Jsonb(reservations), list(POSTPONING_REASONS)),
@@ -114,11 +120,15 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
 
 
 async def find_open(connection: Connection, journey_id: UUID, step: str, visit: int) -> dict[UUID, str | None]:
-    """Return the open messages of a visit, each with its provider."""
+    """Return the open messages of a visit, each with its provider.
+
+    Retries are sent by their own workflows.
+    """
     cursor = await connection.execute(
         """
         SELECT id, provider FROM messages
-        WHERE journey_id = %s AND step = %s AND visit = %s AND state IN ('reserved', 'sending') ORDER BY id
+        WHERE journey_id = %s AND step = %s AND visit = %s AND state IN ('reserved', 'sending') AND retry_of IS NULL
+        ORDER BY id
         """,
         (journey_id, step, visit),
     )
@@ -155,10 +165,12 @@ async def lock_for_claim(
         f"""
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
                first_claimed_at, messages.provider, first_handed_over_at, {CIRCUIT} AS circuit, {BROKEN} AS broken,
-               messages.journey_id, journeys.campaign_key, journeys.campaign_version, journeys.entry,
+               messages.journey_id, journeys.campaign_key, journeys.campaign_version AS journey_version,
+               COALESCE(retry_version, campaign_version) AS campaign_version, retry_of, journeys.entry,
                journeys.account_id, journeys.saved,
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
                     ELSE journeys.state END AS journey_state,
+               campaign_version = ANY(exiting) AS is_exiting, ended_recorded_at,
                campaigns.state AS campaign_state,
                profiles.id AS profile_id, profiles.user_id, traits, profiles.context, profiles.addresses, consent,
                suppressed, preferences, {REFUSED_OF_PROFILE} AS refused_addresses,

@@ -21,7 +21,7 @@ FRESH_SECONDS = 10.0
 LATE_SECONDS = 60.0
 
 
-OutboxKind = Literal["start", "matched", "exit", "resume", "skip", "campaign"]
+OutboxKind = Literal["start", "matched", "exit", "resume", "skip", "campaign", "retry"]
 
 
 class OutboxMessage(Struct, frozen=True):

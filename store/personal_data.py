@@ -85,7 +85,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         """,
         """
         profile_id visit priority expires_at attempts provider_id reserved_at claimed_at first_claimed_at provider
-        first_handed_over_at
+        first_handed_over_at retry_of retry_version retried_by
         """,
     ),
     _table("holds", _OWN, "id id_kind id_value until event reason placed_at ended_at", "profile_id placed_by ended_by"),

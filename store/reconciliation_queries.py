@@ -185,13 +185,15 @@ async def take_back(connection: Connection, moved: Sequence[tuple[KnownRow, int]
 async def settle_left_behind(connection: Connection, *, age: float, limit: int) -> list[UUID]:
     """Settle messages of journeys that ended `age` seconds ago; return their ids.
 
-    Messages handed over become unknown, others cancelled; at most `limit`.
+    Messages handed over become unknown, others cancelled; at most `limit`. A retry outlives its journey until it
+    expires.
     """
     cursor = await connection.execute(
         """
         WITH left_behind AS (
           SELECT messages.id FROM messages JOIN journeys ON journeys.id = messages.journey_id
           WHERE messages.state IN ('reserved', 'sending')
+            AND (retry_of IS NULL OR journeys.state = 'exited' OR expires_at < statement_timestamp() + clock_ahead())
             AND ended_recorded_at < clock_timestamp() - make_interval(secs => %s)
             AND COALESCE(claimed_at, reserved_at) < clock_timestamp() - make_interval(secs => %s)
           ORDER BY messages.id LIMIT %s FOR NO KEY UPDATE OF messages SKIP LOCKED

@@ -7,8 +7,10 @@ from uuid import UUID
 from msgspec import Struct, convert
 
 from domain.journey.requests import AuthorizeRequest, MembersRequest
+from domain.journey.retry_decisions import RetryFacts
 from domain.journey.step_facts import GateFacts, MemberFacts, PageFacts, StepFacts
 from domain.sending.claim import POSTPONING_REASONS
+from domain.sending.retries import RetryRequest
 from store import addresses
 from store.addresses import REFUSED_OF_PROFILE
 from store.arms import IS_ARM
@@ -16,6 +18,7 @@ from store.campaigns import REGISTRY_LOCK
 from store.circuits import BROKEN
 from store.database import Connection
 from store.holds import HOLDS
+from store.messages import Absence
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
 
@@ -50,7 +53,6 @@ COALESCE((
 """  # noqa: S608 -- a constant of the store
 # The journey and its campaign as the gate sees them, with the answer to a repeated request.
 _JOURNEY = f"""
-journeys.profile_id,
 CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
 CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
 journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
@@ -64,15 +66,25 @@ JOIN campaigns ON campaigns.key = journeys.campaign_key
 CROSS JOIN LATERAL (SELECT journeys.state = 'active' AND campaign_version = ANY(exiting) AS is_stopped) AS stopped
 """
 _GATE_FACTS = f"""
-SELECT {_JOURNEY}, {_RECIPIENT}, (SELECT revision FROM registry) AS registry_revision
+SELECT journeys.profile_id, {_JOURNEY}, {_RECIPIENT}, (SELECT revision FROM registry) AS registry_revision
 {_FROM_JOURNEY}
 JOIN profiles ON profiles.id = journeys.profile_id
 {_CAPS}
 WHERE journeys.id = %(journey_id)s
 """  # noqa: S608 -- constants of the store
 _PAGE_FACTS = f"""
-SELECT {_JOURNEY}, (SELECT revision FROM registry) AS registry_revision
+SELECT journeys.profile_id, {_JOURNEY}, (SELECT revision FROM registry) AS registry_revision
 {_FROM_JOURNEY} {_CAPS} WHERE journeys.id = %(journey_id)s
+"""  # noqa: S608 -- constants of the store
+_RETRY_FACTS = f"""
+SELECT failed.profile_id, failed.journey_id, failed.step, failed.visit, failed.expires_at, failed.retried_by,
+       campaigns.running_version, journeys.account_id, campaign_version = ANY(exiting) AS is_exiting,
+       journeys.ended_recorded_at, {_JOURNEY}, {_RECIPIENT}, (SELECT revision FROM registry) AS registry_revision
+{_FROM_JOURNEY}
+JOIN messages AS failed ON failed.journey_id = journeys.id
+JOIN profiles ON profiles.id = failed.profile_id
+{_CAPS}
+WHERE failed.id = %(message_id)s
 """  # noqa: S608 -- constants of the store
 # A member whose role changed or who left since the page was read is not among them any more.
 _MEMBER_FACTS = f"""
@@ -142,6 +154,43 @@ async def read_gate_facts(connection: Connection, request: AuthorizeRequest) -> 
     }
     row = await _read_locked(connection, request.journey_id, _GATE_FACTS, parameters, locks_addresses=True)
     return None if row is None else convert(row, GateFacts)
+
+
+async def read_retry_facts(connection: Connection, request: RetryRequest) -> RetryFacts | Absence:
+    """Lock the recipient's ledger, addresses and journey; read the facts for a retry.
+
+    In a pipeline this is one round trip.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
+    person = await connection.execute(
+        """
+        SELECT profiles.id FROM profiles JOIN messages ON messages.profile_id = profiles.id
+        WHERE messages.id = %s FOR NO KEY UPDATE OF profiles
+        """,
+        (request.message_id,),
+    )
+    await addresses.lock_of_message(connection, request.message_id)
+    await connection.execute(
+        """
+        SELECT journeys.id FROM journeys JOIN messages ON messages.journey_id = journeys.id
+        WHERE messages.id = %s FOR NO KEY UPDATE OF journeys
+        """,
+        (request.message_id,),
+    )
+    parameters = {
+        "message_id": request.message_id,
+        "decision_id": request.decision_id,
+        "asked_before": request.previous_decision_id,
+        "at": request.at,
+    }
+    facts = await connection.execute(_RETRY_FACTS, parameters)
+    locked = await person.fetchone()
+    row = await facts.fetchone()
+    if row is None:
+        return "gone"
+    if locked is None or locked["id"] != row["profile_id"]:
+        return "moved"
+    return convert(row, RetryFacts)
 
 
 async def read_step_facts(

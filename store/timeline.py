@@ -88,6 +88,7 @@ FROM (
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts,
            'provider_id', provider_id, 'detail', detail, 'member', member,
+           'retried_by', retried_by, 'retry_of', retry_of,
            'reports', NULLIF(array_remove(ARRAY[
              CASE WHEN delivered_at IS NOT NULL THEN 'delivered' END, CASE WHEN opened_at IS NOT NULL THEN 'opened' END,
              CASE WHEN clicked_at IS NOT NULL THEN 'clicked' END,
@@ -101,7 +102,7 @@ FROM (
          template, state, reason, campaign_key, journey_id, step,
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'detail', detail,
-           'member', member))
+           'member', member, 'retry_of', retry_of))
   FROM own_messages WHERE settled_at IS NULL
   UNION ALL
   SELECT 'goal', conversions.recorded_at, conversions.journey_id::text, conversions.at,

@@ -66,6 +66,11 @@ def campaign_workflow_id(campaign_key: str) -> str:
     return f"campaign/{campaign_key}"
 
 
+def retry_workflow_id(campaign_key: str, message_id: UUID, operation: UUID) -> str:
+    """Return the id of a failed message's retry by an operation. It names no person."""
+    return f"{campaign_key}/retry/{message_id}/{operation.hex[-12:]}"
+
+
 def user_reference(user_id: str | None, anonymous_id: str | None, profile_id: UUID) -> str:
     """Return a person's name in Temporal.
 

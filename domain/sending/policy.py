@@ -109,7 +109,11 @@ MembersAnswer = MembersPage | Held | Refused
 
 
 class Reservation(Struct, frozen=True):
-    """A message that the gate has granted."""
+    """A message that the gate has granted.
+
+    A retry repeats the failed message `retry_of`, by the step of the version `retry_version`, if that is not the
+    journey's.
+    """
 
     id: UUID
     journey_id: UUID
@@ -124,6 +128,8 @@ class Reservation(Struct, frozen=True):
     at: datetime
     expires_at: datetime
     provider: str | None = None
+    retry_of: UUID | None = None
+    retry_version: int | None = None
 
 
 class JourneyFacts(Struct, frozen=True):

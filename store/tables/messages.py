@@ -61,6 +61,12 @@ messages = Table(
     Column("complained_at", INSTANT),
     Column("replied_at", INSTANT),
     Column("machine_at", INSTANT),
+    # The failed message that this one repeats, and the version whose step and templates it takes, if that is not its
+    # journey's.
+    Column("retry_of", Uuid),
+    Column("retry_version", Integer),
+    # The operation that has retried this failed message, or is about to.
+    Column("retried_by", Uuid),
     CheckConstraint(
         "state IN ('reserved', 'sending', 'sent', 'failed', 'cancelled', 'unknown')", name="messages_state"
     ),
@@ -78,6 +84,8 @@ messages = Table(
     Index("messages_journey", "journey_id", "step", "visit"),
     # For messages that an ended journey may have left behind.
     Index("messages_open", "journey_id", postgresql_where=text("state IN ('reserved', 'sending')")),
+    # For retries: failed messages are few.
+    Index("messages_failed", "id", postgresql_where=text("state = 'failed'")),
 )
 
 # The outcomes of a message with several addresses, one for each.

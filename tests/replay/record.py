@@ -69,6 +69,7 @@ KINDS: list[Callable[[Harness], Awaitable[Journey]]] = [
     campaigns.audience_came_round,
     sends.sent_at_a_pace,
     sends.sent_to_members_at_a_pace,
+    sends.failed_and_retried,
 ]
 
 

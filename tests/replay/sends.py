@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from temporalio.client import WorkflowHandle
 
+from domain.journey.records import retry_workflow_id
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION
-from tests.harness import Harness, now
+from tests.harness import MAIL, Harness, now
 
 Journey = WorkflowHandle[Any, Any]
 
@@ -49,6 +50,23 @@ async def sent_to_members_at_a_pace(harness: Harness) -> Journey:
     """The page of members has messages of such a queue."""
     await set_pace(harness)
     return await sent_to_members(harness)
+
+
+async def failed_and_retried(harness: Harness) -> Journey:
+    """The workflow of the retry, which waits for the send window."""
+    promotion = PROMOTION.replace("steps:", 'send_window: {from: "00:00", to: "00:01"}\nsteps:')
+    broken = MAIL.replace("{{ entry.properties.cart_id | default: 'none' }}", "{{ entry.properties.cart_id }}")
+    await harness.run_campaign(PROMOTION, {"note.liquid": broken})
+    await harness.identify("u1", email="u1@example.com")
+    await harness.track("u1", "Price Dropped")
+    [failed] = await harness.messages.until(state="failed")
+    await harness.run_campaign(promotion)
+    operation = await harness.admin("POST", "/v1/messages/retry", {})
+    await harness.decisions.until(outcome="deferred")
+    id = retry_workflow_id("promotion", failed["id"], UUID(operation["id"]))
+    handle = harness.temporal.get_workflow_handle(id, result_type=str)
+    await harness.skip(handle, hours=25)
+    return handle
 
 
 async def mail_sent(harness: Harness) -> Journey:

@@ -1,0 +1,126 @@
+"""Decide whether the retry of a failed message may go, by the gate of them all."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.campaign.plan import Message, SendMembers
+from domain.campaign.rules import Rules
+from domain.journey.state import StoredState
+from domain.journey.step_decisions import StepDecision, gate_outcome
+from domain.journey.step_facts import GateFacts
+from domain.sending import policy
+from domain.sending.policy import Answer, Granted, JourneyFacts, Recipient, Reservation
+from domain.sending.retries import RetryRequest
+from domain.sending.routes import SenderChoice, SenderPick
+
+
+class RetryFacts(GateFacts, frozen=True, kw_only=True):
+    """The facts of the gate about a failed message, read under its locks.
+
+    `campaign_version` is the journey's. `retried_by` is the operation that has the message. The last two are those of a
+    journey that has ended.
+    """
+
+    journey_id: UUID
+    step: str
+    visit: int
+    expires_at: datetime
+    retried_by: UUID | None
+    running_version: int | None
+    account_id: str | None
+    is_exiting: bool
+    ended_recorded_at: datetime | None
+
+
+class RepeatedStep(Struct, frozen=True):
+    """The step that a retry repeats, by the rules of its version.
+
+    `version` is None for that of the journey. `ends_at` is the end of the schedule.
+    """
+
+    step: Message
+    rules: Rules
+    version: int | None
+    ends_at: datetime | None
+
+
+class JourneyEnd(Struct, frozen=True):
+    """The state of a retry's journey: a completed one is active until an exit comes."""
+
+    state: StoredState
+    ended_by: str | None
+
+
+def decide_retry(
+    request: RetryRequest,
+    repeated: RepeatedStep,
+    facts: RetryFacts,
+    journey: JourneyEnd,
+    timezone: str,
+    sender: SenderPick | None = None,
+) -> StepDecision[Answer]:
+    """Decide whether a retry may go, by a provider. `timezone` is the deployment's.
+
+    The order of the checks is that of `domain.sending.policy`. It moves no journey, and expires when the failed message
+    would have.
+    """
+    step, rules = repeated.step, repeated.rules
+    reached_at = facts.expires_at - timedelta(seconds=step.expires)
+    asked = policy.Request(str(request.retry_id), step, reached_at, request.at, repeated.ends_at)
+    decision = policy.decide(
+        asked,
+        JourneyFacts(journey.state, journey.ended_by, facts.campaign_state, rules.on_resume.overdue, facts.held_at),
+        Recipient(
+            facts.traits,
+            facts.consent,
+            facts.suppressed,
+            facts.refused_addresses,
+            holds=facts.holds,
+            preferences=facts.preferences,
+        ),
+        window=rules.send_window,
+        zone=facts.zone(rules.timezone, timezone),
+        rules=facts.rules,
+        ledger=facts.ledger,
+        topics=facts.topics,
+        sender=sender,
+    )
+    answer = decision.answer
+    data = {"retry_of": str(request.message_id), "operation": str(request.operation), **decision.data}
+    return StepDecision(
+        kind="send",
+        outcome=gate_outcome(answer),
+        reason=None if isinstance(answer, Granted) else answer.reason,
+        answer=answer,
+        data={"role": step.role, **data} if isinstance(step, SendMembers) else data,
+        reservation=_reservation(request, repeated, facts, asked, sender) if isinstance(answer, Granted) else None,
+    )
+
+
+def _reservation(
+    request: RetryRequest,
+    repeated: RepeatedStep,
+    facts: RetryFacts,
+    asked: policy.Request,
+    sender: SenderPick | None,
+) -> Reservation:
+    step = repeated.step
+    return Reservation(
+        id=request.retry_id,
+        journey_id=facts.journey_id,
+        profile_id=facts.profile_id,
+        campaign_key=facts.campaign_key,
+        step=facts.step,
+        visit=facts.visit,
+        channel=step.channel,
+        category=step.category,
+        priority=step.priority,
+        template=step.template,
+        at=request.at,
+        expires_at=asked.expires_at,
+        provider=sender.provider if isinstance(sender, SenderChoice) else None,
+        retry_of=request.message_id,
+        retry_version=repeated.version,
+    )
