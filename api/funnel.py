@@ -32,6 +32,7 @@ _STEP: dict[str, Any] = {
         "clicked": 95,
         "bounced": 12,
         "complained": 1,
+        "replied": 3,
         "under_way": 4,
         "failed": 2,
         "unknown": 0,
@@ -69,6 +70,7 @@ class SendFunnel(ResponseModel):
     clicked: int = Field(examples=[95], description="of those sent")
     bounced: int = Field(examples=[12], description="of those sent")
     complained: int = Field(examples=[1], description="of those sent: marked as spam")
+    replied: int = Field(examples=[3], description="of those sent")
     under_way: int = Field(examples=[4], description="granted, and not yet settled")
     failed: int
     unknown: int = Field(description="it is not known whether they were delivered")

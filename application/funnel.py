@@ -32,8 +32,8 @@ class SendFunnel:
     """The messages of a step by outcome.
 
     All but `deferred` and `held` count messages, of which a journey may have many. `deferred` (by reason) and `held`
-    count journeys, whatever happened then. Those `delivered` to `complained` are among those sent, `capped` were
-    refused by a frequency cap, `refused` for each other reason.
+    count journeys, whatever happened then. Those `delivered` to `replied` are among those sent, `capped` were refused
+    by a frequency cap, `refused` for each other reason.
     """
 
     sent: int
@@ -42,6 +42,7 @@ class SendFunnel:
     clicked: int
     bounced: int
     complained: int
+    replied: int
     under_way: int
     failed: int
     unknown: int
@@ -242,6 +243,7 @@ def _messages(step: str, decisions: Sequence[DecisionCount], messages: Sequence[
         clicked=sum(row.clicked for row in reported),
         bounced=sum(row.bounced for row in reported),
         complained=sum(row.complained for row in reported),
+        replied=sum(row.replied for row in reported),
         under_way=states.get("reserved", 0) + states.get("sending", 0),
         failed=states.get("failed", 0),
         unknown=states.get("unknown", 0),

@@ -9,6 +9,8 @@ from cli.options import AsJson, CampaignArgument
 from cli.output import counts_text, number_of, print_json, print_table, printable
 
 INDENT = "  "
+# The reports about the messages that were sent.
+REPORTED = ("delivered", "opened", "clicked", "replied", "bounced", "complained")
 
 
 def funnel(
@@ -39,8 +41,11 @@ def _show(campaign: str, version: dict[str, Any]) -> None:
             f"({counts_text(outcomes)}), {number_of(version['goals'], 'goal')}"
         )
     )
-    columns = ["STEP", "KIND", "REACHED", "NOW", "SENT", "OPENED", "NOT SENT OR LATER"]
+    columns = ["STEP", "KIND", "REACHED", "NOW", "SENT", "NOT SENT OR LATER"]
     print_table(columns, [_row(step) for step in version["steps"]], folded={"NOW", "NOT SENT OR LATER"})
+    if sent := [step for step in version["steps"] if step["messages"] is not None and step["messages"]["sent"]]:
+        typer.echo()
+        print_table(["REPORTED OF", *map(str.upper, REPORTED)], [_reported_row(step) for step in sent])
     if version["exits"]:
         typer.echo(printable(f"Ended early: {counts_text(version['exits'])}"))
     if version["arms"]:
@@ -54,8 +59,12 @@ def _row(step: dict[str, Any]) -> list[str]:
     row = [name, step["kind"], str(step["reached"]), counts_text(step["now"])]
     messages = step["messages"]
     if messages is None:
-        return [*row, "", "", ""]
-    return [*row, str(messages["sent"]), str(messages["opened"]), counts_text(_summarize_unsent(messages))]
+        return [*row, "", ""]
+    return [*row, str(messages["sent"]), counts_text(_summarize_unsent(messages))]
+
+
+def _reported_row(step: dict[str, Any]) -> list[str]:
+    return [step["id"], *(str(step["messages"][name]) for name in REPORTED)]
 
 
 def _summarize_unsent(messages: dict[str, Any]) -> dict[str, int]:

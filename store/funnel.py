@@ -54,6 +54,7 @@ class MessageCount(Struct, frozen=True):
     clicked: int
     bounced: int
     complained: int
+    replied: int
 
 
 class GoalCount(Struct, frozen=True):
@@ -124,14 +125,15 @@ async def decisions(connection: Connection, campaign_key: str, version: int | No
 
 
 async def messages(connection: Connection, campaign_key: str, version: int | None) -> list[MessageCount]:
-    """Count messages by outcome."""
+    """Count messages by outcome. One that failed and is retried counts as its retry."""
     cursor = await connection.execute(
         """
         SELECT campaign_version AS version, messages.step, messages.state, count(*) AS number,
                count(delivered_at) AS delivered, count(opened_at) AS opened, count(clicked_at) AS clicked,
-               count(bounced_at) AS bounced, count(complained_at) AS complained
+               count(bounced_at) AS bounced, count(complained_at) AS complained, count(replied_at) AS replied
         FROM messages JOIN journeys ON journeys.id = messages.journey_id
         WHERE messages.campaign_key = %(key)s AND (%(version)s::int IS NULL OR campaign_version = %(version)s)
+          AND retried_by IS NULL
         GROUP BY 1, 2, 3
         """,
         {"key": campaign_key, "version": version},

@@ -32,15 +32,20 @@ async def test_the_funnel_step_by_step(harness: Harness, deployment: str, capsys
         "SELECT 1 FROM journeys HAVING count(*) FILTER (WHERE step = 'rest' AND status = 'waiting') = 2"
     )
     await harness.track("bob", "Order Completed")
+    await harness.query(
+        "UPDATE messages SET delivered_at = at, opened_at = at, clicked_at = at, replied_at = at RETURNING 1"
+    )
     assert await asyncio.to_thread(run, ["funnel", "cart"]) == 0
     shown = capsys.readouterr().out
-    head, steps, offer, fork, nudge, rest, ended, *more = shown.splitlines()
+    head, steps, offer, fork, nudge, rest, _, columns, reported, ended, *more = shown.splitlines()
     assert head == "cart, version 1: 2 journeys (under way 1, exited 1), 0 goals"
     assert steps.split("  ")[0] == "STEP"
     assert re.fullmatch(r"offer +split +2", offer)
     assert re.fullmatch(r"fork +branch +2", fork)
-    assert re.fullmatch(r"  nudge +send +2 +1 +0 +unreachable 1", nudge)
+    assert re.fullmatch(r"  nudge +send +2 +1 +unreachable 1", nudge)
     assert re.fullmatch(r"rest +delay +2 +waiting 1", rest)
+    assert columns.split() == ["REPORTED", "OF", "DELIVERED", "OPENED", "CLICKED", "REPLIED", "BOUNCED", "COMPLAINED"]
+    assert reported.split() == ["nudge", "1", "1", "1", "1", "0", "0"]
     assert ended == "Ended early: exit event 1"
     assert sum(int(number) for number in re.findall(r"^offer +(?:rebate|plain) +(\d) +0$", shown, re.MULTILINE)) == 2
     assert more[-1] == "Not let in: already in 1"
