@@ -10,6 +10,7 @@ import socket
 import ssl
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import cast
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
@@ -236,8 +237,9 @@ def _is_lost(step: SmtpStep, error: Exception) -> bool:
 
 
 async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Delivery:
-    protocol, transport = smtp.protocol, smtp.transport
-    if protocol is None or not isinstance(transport, asyncio.WriteTransport):
+    # uvloop, on which the API runs, has transports of its own classes.
+    protocol, transport = smtp.protocol, cast("asyncio.WriteTransport | None", smtp.transport)
+    if protocol is None or transport is None:
         raise SMTPServerDisconnected("Connection lost")
     # The dot is written after all data has left this process: a connection lost before that is certainly a message not
     # delivered, whatever its size.
