@@ -112,22 +112,41 @@ class Buffer(StringIO):
         return super().write(text)
 
 
+@dataclass(slots=True)
+class MissingRead:
+    """A missing variable that a text has read, with the text's file and line.
+
+    `printed` is the output that it is part of; None if it is only tested or looped over.
+    """
+
+    variable: str
+    token: Token | None
+    printed: str | None = None
+    file: str = ""
+    line: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """One message: the variables, the recipient, and the budget."""
+    """One message: the variables, the recipient, and the budget.
+
+    If `missing` is a list, texts add the missing variables that they read.
+    """
 
     variables: Mapping[str, Any]
     localization: Localization = UNKNOWN
     budget: Budget = field(default_factory=Budget)
+    missing: list[MissingRead] | None = None
 
 
 class Context(liquid.RenderContext):
     """The library's context with a budget, and with null for missing values.
 
-    With `failures`, a failed output is recorded by its position, and rendering goes on.
+    With `failures`, a failed output is recorded by its position, and rendering goes on. If `missing` is a list, missing
+    variables are added to it.
     """
 
-    __slots__ = ("_locals_bytes", "budget", "failures", "localization")
+    __slots__ = ("_locals_bytes", "budget", "failures", "localization", "missing")
 
     def __init__(self, template: liquid.BoundTemplate, rendering: Rendering) -> None:
         super().__init__(template, globals=rendering.variables)
@@ -135,6 +154,7 @@ class Context(liquid.RenderContext):
         self.localization = rendering.localization
         self._locals_bytes = 0
         self.failures: dict[int, LiquidError] | None = None
+        self.missing = rendering.missing
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
         value = super().get(path, token=token, default=None)
@@ -147,7 +167,10 @@ class Context(liquid.RenderContext):
             # A variable of the template's own may have that name. Only an output can take it; see liquid_nodes.
             return SecretRef(str(path[1]))
         if value is None and default is UNDEFINED:
-            return Missing(str(path[0]), hint=_name(path) or "a computed variable", token=token)
+            value = Missing(str(path[0]), hint=_name(path) or "a computed variable", token=token)
+        if self.missing is not None and isinstance(value, Missing):
+            # A variable of the template's own may hold it.
+            self.missing.append(MissingRead(str(value.hint), token))
         return default if value is None else value
 
     def now(self) -> datetime | None:

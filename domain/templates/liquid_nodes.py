@@ -71,6 +71,17 @@ class _OutputNode(OutputNode):
     __slots__ = ()
 
     def render_to_output(self, context: liquid.RenderContext, buffer: TextIO) -> int:
+        if (missing := _own(context).missing) is None:
+            return self._write(context, buffer)
+        first, start = len(missing), buffer.tell()
+        written = self._write(context, buffer)
+        if len(missing) > first and isinstance(buffer, Buffer):
+            printed = buffer.getvalue()[start:]
+            for read in missing[first:]:
+                read.printed = printed
+        return written
+
+    def _write(self, context: liquid.RenderContext, buffer: TextIO) -> int:
         try:
             return _write_value(self.expression.evaluate(context), self.expression, context, buffer)
         except ResourceLimitError:

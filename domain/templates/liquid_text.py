@@ -23,6 +23,7 @@ from liquid.exceptions import (
     UndefinedError,
 )
 from liquid.static_analysis import Variable
+from liquid.token import Token
 
 from domain.errors import Problem
 from domain.templates.certainty import PartialContext, render_certain
@@ -32,7 +33,7 @@ from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MA
 from domain.templates.liquid_environment import HTML, TEXT, bound_arguments
 from domain.templates.liquid_nodes import all_expressions
 from domain.templates.liquid_parser import parse_liquid
-from domain.templates.liquid_values import FilterRefusedError, plain
+from domain.templates.liquid_values import FilterRefusedError, json_text, plain
 from domain.templates.secret_text import SECRETS, plain_secrets
 
 # Editors of mails encode the braces within links.
@@ -105,7 +106,7 @@ class LiquidText:
 
         Raises TemplateRenderError for whatever goes wrong with it.
         """
-        with self._errors():
+        with self._errors(), self._locating(rendering):
             context = Context(self._template, rendering)
             buffer = context.get_buffer()
             self._template.render_with_context(context, buffer)
@@ -144,11 +145,27 @@ class LiquidText:
         """
         if self._value is None:
             return self.render(rendering)
-        with self._errors():
+        with self._errors(), self._locating(rendering) as first:
             context = Context(self._template, rendering)
             value = self._value.evaluate(context)
             context.budget.charge_for(value)
+            for read in (rendering.missing or [])[first:]:
+                read.printed = json_text(value)
             return plain(value)
+
+    @contextmanager
+    def _locating(self, rendering: Rendering) -> Iterator[int]:
+        """Give the missing variables that are read meanwhile their places.
+
+        Yields the number of those before.
+        """
+        first = len(rendering.missing or ())
+        try:
+            yield first
+        finally:
+            for read in (rendering.missing or [])[first:]:
+                place = self._locate(read.token)
+                read.file, read.line = place.file, place.line
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -162,13 +179,13 @@ class LiquidText:
 
     def _failure(self, error: LiquidError) -> TemplateRenderError:
         return TemplateRenderError(
-            self._format_position(error), self._reason(error), lacks_value=isinstance(error, UndefinedError)
+            self._locate(error.token), self._reason(error), lacks_value=isinstance(error, UndefinedError)
         )
 
-    def _format_position(self, error: LiquidError) -> SourceLocation:
-        if error.token is None or error.token.start_index < 0:
+    def _locate(self, token: Token | None) -> SourceLocation:
+        if token is None or token.start_index < 0:
             return self.place
-        return replace(self.place, line=self.place.line_at(error.token.source, error.token.start_index))
+        return replace(self.place, line=self.place.line_at(token.source, token.start_index))
 
     def _reason(self, error: LiquidError) -> str:
         # The library's own messages quote values, and a computed path holds values too: neither is passed on.

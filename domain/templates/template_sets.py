@@ -15,17 +15,15 @@ from domain.channels.kinds import CHANNELS
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
 from domain.templates.front_matter import QUOTE, Field, TemplateSource, parse
-from domain.templates.liquid_context import Localization, Rendering
+from domain.templates.languages import DEFAULT, LANGUAGE, TemplateLanguages, choose_language
+from domain.templates.liquid_context import Localization, MissingRead, Rendering
 from domain.templates.liquid_text import SourceLocation, TemplateRenderError, compile_liquid
 
 __all__ = ["TemplateRenderError", "TemplateSet", "load"]
 
 MAX_FILE_BYTES = 256 * 1024
 
-_FILE_NAME = re.compile(
-    r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(\.(?P<language>[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*))?\.liquid"
-)
-_DEFAULT = ""
+_FILE_NAME = re.compile(rf"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(\.(?P<language>{LANGUAGE}))?\.liquid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class TemplateSet:
 
     `channel` is None if the default has problems, and a variant with problems is absent. `saved_names` are the names
     under which a journey keeps values of the receiver's reply, in all languages; None if a file's front matter has
-    problems. `warnings` are doubtful places of the files.
+    problems. `warnings` are doubtful places of the files. `language` is that of the default, if it says so.
     """
 
     name: str
@@ -43,6 +41,7 @@ class TemplateSet:
     variants: Mapping[str, Variant] = field(default_factory=dict)
     saved_names: frozenset[str] | None = None
     warnings: tuple[Problem, ...] = ()
+    language: str | None = None
 
     def check(self, channel: str) -> list[Problem]:
         """Find why the template cannot be sent on this channel."""
@@ -57,12 +56,18 @@ class TemplateSet:
         return CHANNELS[self.channel].known_paths if self.channel else frozenset()
 
     def render(
-        self, variables: Mapping[str, Any], locale: str | None, zone: tzinfo = UTC, now: datetime | None = None
+        self,
+        variables: Mapping[str, Any],
+        locale: str | None,
+        zone: tzinfo = UTC,
+        now: datetime | None = None,
+        missing: list[MissingRead] | None = None,
     ) -> dict[str, Any]:
         """Render one message in the variant of the locale, its language, or the default.
 
         `variables` are those of domain/templates/variables.py. A null counts as missing, and lines end in a line feed.
-        Dates and numbers are formatted for the locale and the zone; a template can use `now` unless it is None.
+        Dates and numbers are formatted for the locale and the zone; a template can use `now` unless it is None. The
+        missing variables that are read are added to `missing`.
 
         E-mail gives {from, reply_to, subject, text, html}, all texts but `reply_to`, which may be None; a webhook
         gives its request (domain/channels/webhook.py). Raises TemplateRenderError, whose detail quotes nothing of the
@@ -70,15 +75,20 @@ class TemplateSet:
         """
         if (variant := self._variant(locale)) is None:
             raise TemplateRenderError(self.place, "the template has problems and cannot be rendered")
-        return variant.render(Rendering(variables, Localization(locale, zone, now)))
+        return variant.render(Rendering(variables, Localization(locale, zone, now), missing=missing))
 
     def is_repeatable(self, locale: str | None) -> bool:
         """Return whether a message for this locale may be repeated, if its provider may."""
         variant = self._variant(locale)
         return self.channel is None or variant is None or CHANNELS[self.channel].is_repeatable(variant)
 
+    @property
+    def languages(self) -> TemplateLanguages:
+        """The languages that it is written in."""
+        return TemplateLanguages(self.name, tuple(sorted(self.variants.keys() - {DEFAULT})), self.language)
+
     def _variant(self, locale: str | None) -> Variant | None:
-        return next((self.variants[language] for language in _languages(locale) if language in self.variants), None)
+        return self.variants.get(choose_language(self.variants, locale))
 
 
 def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem]]:
@@ -96,7 +106,7 @@ def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem
             problems.append(place.problem("this does not name a template", "Call it NAME.liquid or NAME.LANG.liquid"))
             continue
         variants = named.setdefault(match["name"], {})
-        language = (match["language"] or _DEFAULT).lower()
+        language = (match["language"] or DEFAULT).lower()
         if language in variants:
             problems.append(place.problem(f"{variants[language].name} is the same template", "Keep one of them"))
             continue
@@ -122,13 +132,13 @@ def _source(file: str, text: str, problems: list[Problem]) -> TemplateSource | N
 
 
 def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]) -> TemplateSet:
-    if _DEFAULT not in files:
+    if DEFAULT not in files:
         place = SourceLocation(next(iter(files.values())).name, 1, "file name")
         problems.append(place.problem(f"'{name}' has no default language", f"Add {name}.liquid"))
         problems += _check_liquid(files)
         return TemplateSet(name, None, place)
-    default = files[_DEFAULT].source
-    unreadable = TemplateSet(name, None, SourceLocation(files[_DEFAULT].name, 1, "front matter"))
+    default = files[DEFAULT].source
+    unreadable = TemplateSet(name, None, SourceLocation(files[DEFAULT].name, 1, "front matter"))
     if default is None:
         problems += _check_liquid(files)
         return unreadable
@@ -146,6 +156,7 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
     for language, file in files.items():
         if file.source is not None:
             faults = list(_check_keys(file.source, kind, channel.value))
+            faults += _check_language(file.source, language)
             warnings += file.source.warnings
             fields = _fields_of(default, kind) | _fields_of(file.source, kind)
             saved |= kind.saved_names(fields)
@@ -155,7 +166,8 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
                 variants[language] = variant
     is_readable = all(file.source is not None for file in files.values())
     saved_names = frozenset(saved) if is_readable else None
-    return TemplateSet(name, channel.value, channel.place, variants, saved_names, tuple(warnings))
+    own_language = default.fields["language"].value.strip().lower() if "language" in default.fields else None
+    return TemplateSet(name, channel.value, channel.place, variants, saved_names, tuple(warnings), own_language)
 
 
 def _check_liquid(files: Mapping[str, _File]) -> Iterator[Problem]:
@@ -181,7 +193,7 @@ def _fields_of(source: TemplateSource, kind: ChannelKind) -> dict[str, Field]:
 
 
 def _check_keys(source: TemplateSource, kind: ChannelKind, channel: str) -> Iterator[Problem]:
-    known = ("channel", *kind.required, *kind.optional, *kind.structured)
+    known = ("channel", *kind.required, *kind.optional, *kind.structured, "language")
     for key, place in source.key_places.items():
         field = source.fields[key]
         if key not in known:
@@ -197,9 +209,12 @@ def _check_keys(source: TemplateSource, kind: ChannelKind, channel: str) -> Iter
         yield source.key_places["channel"].problem(f"the default language is for {channel}", "Leave the channel out")
 
 
-def _languages(locale: str | None) -> Iterator[str]:
-    """Iterate over pt-br, pt, and the default, for pt_BR."""
-    parts = (locale or _DEFAULT).replace("_", "-").lower().split("-")
-    for length in range(len(parts), 0, -1):
-        yield "-".join(parts[:length])
-    yield _DEFAULT
+def _check_language(source: TemplateSource, variant: str) -> Iterator[Problem]:
+    """Find a fault of the key by which the default says its language."""
+    if "language" not in source.fields or source.fields["language"].tree is not None:
+        return
+    place = source.key_places["language"]
+    if variant != DEFAULT:
+        yield place.problem("the name of the file says the language", "Leave it out here")
+    elif not re.fullmatch(LANGUAGE, source.fields["language"].value.strip()):
+        yield place.problem("this is not a language", "Write its code, as en or pt-BR")

@@ -278,7 +278,7 @@ preheader: "{{ entry }}"
     suggestions = {problem.message: problem.suggestion for problem in problems}
     assert (
         suggestions["there is no key 'subjct'"]
-        == "Did you mean `subject`? Keys: channel, subject, from, text, reply_to, preheader"
+        == "Did you mean `subject`? Keys: channel, subject, from, text, reply_to, preheader, language"
     )
     assert suggestions["there is no variable 'profil.traits.first_name'"] == (
         "Did you mean `profile.traits.first_name`? "
