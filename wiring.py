@@ -38,6 +38,7 @@ from application.merges import Merges
 from application.operations.service import OperationService
 from application.plans import Plans
 from application.preferences import Preferences
+from application.previews import Previews
 from application.providers import Providers
 from application.readiness import Readiness, readiness
 from application.recipients import Recipients
@@ -52,6 +53,7 @@ from application.segment_members import SegmentMembers
 from application.segment_numbers import SegmentNumbers
 from application.segment_previews import SegmentPreviews
 from application.send import Sender
+from application.send_tests import SendTests
 from application.step_decisions import StepDecisions
 from application.stream import Stream
 from application.unsubscribe import Unsubscribe
@@ -120,6 +122,8 @@ class Services:
     retries: Retries
     stream: Stream
     data_plan: DataPlan
+    previews: Previews
+    send_tests: SendTests
     link_marks: Sequence[str]
 
     async def now(self) -> datetime:
@@ -134,9 +138,13 @@ class Services:
 @asynccontextmanager
 async def services(settings: Settings) -> AsyncIterator[Services]:
     """Open the services of one API process, even if the database is away."""
-    async with _database(settings) as database:
+    async with _database(settings) as database, AsyncExitStack() as stack:
         checks = DocumentProcesses()
         catalogue = Catalogue(settings.timezone)
+        public_url = settings.public_url.rstrip("/")
+        previews = Previews(database, catalogue, checks, settings.timezone, public_url)
+        providers = _providers(settings, catalogue)
+        stack.push_async_callback(providers.close)
         ingest = Ingest(database, catalogue)
         links = LinkReader(database, catalogue, ingest, settings.link_secrets)
         yield Services(
@@ -186,6 +194,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             retries=Retries(database),
             stream=Stream(database),
             data_plan=DataPlan(database),
+            previews=previews,
+            send_tests=SendTests(database, catalogue, previews, providers, public_url),
             link_marks=[mark_of(secret) for secret in settings.link_secrets],
         )
 
@@ -221,7 +231,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             consumers.append(ClickHouseSink(clickhouse))
         tracking_url = (settings.tracking_url or settings.public_url).rstrip("/")
         tracker = LinkTracker(database, secrets, tracking_url, f"{public_url}/")
-        providers = Providers(catalogue, lambda rule: InstrumentedProvider(rule.channel, opener(settings)(rule)))
+        providers = _providers(settings, catalogue)
         stack.push_async_callback(providers.close)
         yield Engine(
             database=database,
@@ -234,6 +244,11 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             link_mark=mark_of(secrets[0]),
             consumers=consumers,
         )
+
+
+def _providers(settings: Settings, catalogue: Catalogue) -> Providers:
+    open_rule = opener(settings)
+    return Providers(catalogue, lambda rule: InstrumentedProvider(rule.channel, open_rule(rule)))
 
 
 def environment_keys(settings: Settings) -> list[EnvironmentKey]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from api.auth import Operator, allow
 from api.dependencies import WHOLE, CampaignKey, FileName, RequestModel, ResponseModel, TextField, Using, example
 from api.entity_tags import IfMatch, Tag, Tagged
+from api.estimates import NumberEstimate
 from api.problems import refusals
 from api.routes import Route
 from application.campaigns import CampaignView
@@ -52,13 +53,28 @@ class PublishWarning(ResponseModel):
     suggestion: str
 
 
+class FallbackLanguage(ResponseModel):
+    """The people of a language that a template is not written in."""
+
+    template: str = Field(examples=["cart-nudge"])
+    language: str = Field(examples=["pt"])
+    gets: str | None = Field(examples=["en"], description="the `language` of the default; null if it says none")
+    people: NumberEstimate
+    summary: str = Field(examples=["1,204 of 20,000 people speak `pt`: of cart-nudge they would get `en`"])
+
+
 class PublishedVersion(ResponseModel):
-    model_config = example({"key": "abandoned-cart", "version": 3, "created": True, "warnings": []})
+    model_config = example(
+        {"key": "abandoned-cart", "version": 3, "created": True, "warnings": [], "fallback_languages": []}
+    )
 
     key: str
     version: int
     created: bool = Field(description="false where the latest version is the same already")
     warnings: list[PublishWarning] = Field(description="what is worth a second look; it is published all the same")
+    fallback_languages: list[FallbackLanguage] = Field(
+        description="how many people get another language than their own, of those who were looked at"
+    )
 
 
 class StartRequest(RequestModel):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.campaigns import PublishRequest, PublishWarning
+from api.campaigns import FallbackLanguage, PublishRequest, PublishWarning
 from api.dependencies import CampaignKey, ResponseModel, TextField, Using, example
 from api.problems import refusals
 from api.routes import Route
@@ -123,6 +123,7 @@ _PLAN: dict[str, Any] = {
     ],
     "totals": {"stays": 12, "migrates": 108, "exits": 0, "undecided": 0},
     "audience": None,
+    "fallback_languages": [],
     "warnings": [],
     "hash": HASH,
 }
@@ -154,6 +155,9 @@ class CampaignPlan(ResponseModel):
     in_flight: list[InFlight] = Field(description="the journeys on other versions than the next")
     totals: Totals
     audience: AudienceSample | None = Field(description="null where the document has none")
+    fallback_languages: list[FallbackLanguage] = Field(
+        description="how many people get another language than their own, of those who were looked at"
+    )
     warnings: list[PublishWarning]
     hash: str = Field(examples=[HASH], description="pass it to `apply` as `plan`")
 

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from api.auth import Operator, Reader, allow
 from api.dependencies import WHOLE, RequestModel, ResponseModel, SegmentKey, TextField, Using, example
+from api.estimates import ESTIMATE, NumberEstimate
 from api.operations import Operation
 from api.problems import refusals
 from api.routes import Route
-from api.segments import ESTIMATE, NumberEstimate
 from domain.access import Scope
 from domain.errors import InvalidDocumentError, NotFoundError, OverloadedError
 

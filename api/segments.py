@@ -12,6 +12,7 @@ from api.campaigns import PublishWarning
 from api.dependencies import FileName, RequestModel, ResponseModel, SegmentKey, TextField, Using, example
 from api.deployment_documents import RuleReader
 from api.entity_tags import IfMatch, Tagged
+from api.estimates import ESTIMATE, NumberEstimate
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
@@ -26,14 +27,6 @@ _WHERE = 'profile.computed.orders >= 1 && !profile.computed.active_14d && known_
 _SOURCE: dict[str, Any] = {
     "file": "lapsing-buyers.yaml",
     "source": "key: lapsing-buyers\nname: Lapsing buyers\nwhere: profile.traits.plan == 'pro'\n",
-}
-ESTIMATE: dict[str, Any] = {
-    "estimate": 9300,
-    "low": 8060,
-    "high": 10728,
-    "of": 1000000,
-    "sampled": 20000,
-    "summary": "about 9,300 of 1,000,000 people (8,060 to 10,728)",
 }
 SEGMENT: dict[str, Any] = {
     "key": "lapsing-buyers",
@@ -124,17 +117,6 @@ class SegmentList(ResponseModel):
     model_config = example({"segments": [SEGMENT]})
 
     segments: list[ListedSegment] = Field(description="by key")
-
-
-class NumberEstimate(ResponseModel):
-    """A number of people, by a sample of them drawn at random."""
-
-    estimate: int = Field(description="how many people there would be")
-    low: int = Field(description="the number is from here")
-    high: int = Field(description="to here, in 95 of 100 samples")
-    of: int = Field(description="how many people there are; from a million on by PostgreSQL's statistics")
-    sampled: int = Field(description="how many were looked at; all if it is the same as `of`")
-    summary: str = Field(description="for people; rare ones are `fewer than …`")
 
 
 class SegmentMovement(ResponseModel):

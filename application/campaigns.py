@@ -9,6 +9,7 @@ from uuid import UUID
 from application import campaign_transitions as transitions
 from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
+from application.people_languages import PeopleLanguages
 from application.references import load_names
 from domain.access import Actor
 from domain.campaign.document_warnings import cycle_warnings
@@ -16,6 +17,7 @@ from domain.campaign.life import ARCHIVED, PAUSED, CampaignState, StopMode
 from domain.errors import Problem
 from domain.journey.forecast import InFlightPolicy
 from domain.revisions import UNCONDITIONAL, Precondition
+from domain.templates.languages import FallbackLanguage
 from store import audit, campaigns, operations
 from store.campaigns import Campaign
 from store.database import Connection, Database
@@ -23,12 +25,16 @@ from store.database import Connection, Database
 
 @dataclass(frozen=True, slots=True)
 class PublishedVersion:
-    """The version of a document, whether it is new, and its warnings."""
+    """The version of a document, whether it is new, and its warnings.
+
+    `fallback_languages` are those of people that its templates are not written in.
+    """
 
     key: str
     version: int
     created: bool
     warnings: list[Problem]
+    fallback_languages: list[FallbackLanguage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Campaigns:
     def __init__(self, database: Database, documents: Documents) -> None:
         self._database = database
         self._documents = documents
+        self._languages = PeopleLanguages(database)
 
     async def publish(
         self, source: str, file: str, templates: Mapping[str, str], *, if_match: Precondition = UNCONDITIONAL, by: Actor
@@ -75,6 +82,8 @@ class Campaigns:
         async with self._database.own_transaction() as connection:
             names = await load_names(connection)
         checked = await self._documents.campaign(CampaignText(source, file, templates, names))
+        # Before the transaction: sampling takes a connection of its own.
+        fallbacks = await self._languages.find_fallbacks(checked.languages)
         async with self._database.transaction() as connection:
             await campaigns.lock_registry_exclusive(connection)
             version, created = await transitions.insert_version(
@@ -87,7 +96,7 @@ class Campaigns:
         key = checked.definition.key
         together = {**rules, key: checked.rules}
         warnings = [*checked.warnings, *cycle_warnings(checked.source, key, together), *unseen]
-        return PublishedVersion(key, version, created, warnings)
+        return PublishedVersion(key, version, created, warnings, fallbacks)
 
     async def start(
         self,

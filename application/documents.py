@@ -12,6 +12,8 @@ from domain.deployment_documents import DocumentKind, Rule
 from domain.errors import Problem
 from domain.people.segment_document import CheckedSegment, SegmentSource
 from domain.people.segments.definition import SegmentRule
+from domain.sending.previewed_people import PreviewedPerson
+from domain.sending.previews import MessagePreview, PreviewedMessage, PreviewOptions
 
 
 class CampaignText(Struct, frozen=True):
@@ -49,6 +51,12 @@ class Documents(Protocol):
 
     async def condition(self, where: str, names: DeployedNames) -> Sequence[Problem]:
         """Check a segment's condition by the names of the deployment; return warnings."""
+        ...
+
+    async def preview(
+        self, message: PreviewedMessage, person: PreviewedPerson | None, options: PreviewOptions
+    ) -> MessagePreview:
+        """Render a message for a person, or for an invented one."""
         ...
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:

@@ -13,6 +13,7 @@ from application import campaign_transitions as transitions
 from application.audience_sample import AudienceSample, sample_audience
 from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
+from application.people_languages import PeopleLanguages
 from application.references import load_names
 from domain.access import Actor
 from domain.campaign.difference import Change
@@ -22,6 +23,7 @@ from domain.campaign.publication import Published, find_shared_keys
 from domain.campaign.rules import Rules
 from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, InFlightPolicy, forecast
+from domain.templates.languages import FallbackLanguage
 from store import audit, campaigns, journey_versions
 from store.campaigns import Campaign, Version
 from store.database import Connection, Database
@@ -46,8 +48,8 @@ class CampaignPlan:
     `state` is None for a new campaign. `next_version` holds the document, `is_new` says that it does not exist yet. It
     `takes_effect` if the campaign is open; otherwise it is only published. `changes` are those since version
     `compared_with`: the running one, else the latest. `in_flight` are the journeys on other versions, `totals` their
-    numbers by fate. `audience` is a sample of the document's audience. `hash` identifies the document and the state of
-    the campaign.
+    numbers by fate. `audience` is a sample of the document's audience. `fallback_languages` are the languages of people
+    that its templates are not written in. `hash` identifies the document and the state of the campaign.
     """
 
     campaign: str
@@ -61,6 +63,7 @@ class CampaignPlan:
     in_flight: list[Forecast]
     totals: dict[str, int]
     audience: AudienceSample | None
+    fallback_languages: list[FallbackLanguage]
     warnings: list[Problem]
     hash: str
 
@@ -85,6 +88,7 @@ class Plans:
         self._database = database
         self._timezone = timezone
         self._documents = documents
+        self._languages = PeopleLanguages(database)
         self._sampling = asyncio.Lock()
 
     async def plan(self, key: str, document: Document) -> CampaignPlan:
@@ -195,6 +199,7 @@ class Plans:
             in_flight=found,
             totals=totals,
             audience=sample,
+            fallback_languages=await self._languages.find_fallbacks(checked.languages),
             warnings=[
                 *checked.warnings,
                 *cycle_warnings(checked.source, key, {**rules, **together, key: checked.rules}),

@@ -27,13 +27,12 @@ from domain.journey.position import NextPositions
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.local_time.zones import recipient_zone
-from domain.people.links import LinkPurpose, MessageLink
+from domain.people.links import LinkPurpose, MessageLink, list_purposes
 from domain.people.surroundings import recipient_locale
 from domain.people.topics.deployed import DeployedTopics
 from domain.people.topics.subscription import read_request
 from domain.sending import claim as sending
 from domain.sending.attempt_outcome import judge_attempt
-from domain.sending.caps import TRANSACTIONAL
 from domain.sending.claim import (
     CANCELLED,
     POSTPONED,
@@ -415,14 +414,13 @@ class Sender:
 
     def _make_links(self, claimed: Claimed) -> Mapping[LinkPurpose, str]:
         """Make the links of a message: to refuse it, or to confirm what it asks."""
-        link = MessageLink(str(claimed.profile_id), claimed.channel, str(claimed.id))
-        if claimed.category != TRANSACTIONAL:
-            purposes: tuple[LinkPurpose, ...] = ("unsubscribe", "preferences")
-            return {purpose: self._link_url(purpose, link) for purpose in purposes}
         asked = read_request(claimed.entry)
-        if asked is None or asked.channel != claimed.channel:
-            return {}
-        return {"confirm": self._link_url("confirm", replace(link, topic=asked.topic))}
+        link = MessageLink(str(claimed.profile_id), claimed.channel, str(claimed.id))
+        confirming = replace(link, topic=asked.topic if asked is not None else "")
+        return {
+            purpose: self._link_url(purpose, confirming if purpose == "confirm" else link)
+            for purpose in list_purposes(claimed.category, claimed.channel, asked)
+        }
 
 
 async def _compile(templates: Templates) -> None:

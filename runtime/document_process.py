@@ -26,6 +26,7 @@ from domain.deployment_documents import deployment_document
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError
 from domain.people.segment_document import check_segment_condition, check_segments
+from domain.sending.previews import render_preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ JOBS: Final[Mapping[str, Callable[..., Any]]] = {
     "segments": check_segments,
     "condition": check_segment_condition,
     "changes": _compare,
+    "preview": render_preview,
 }
 
 

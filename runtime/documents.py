@@ -20,6 +20,8 @@ from domain.deployment_documents import DocumentKind, Rule
 from domain.errors import InvalidDocumentError, OverloadedError, Problem
 from domain.people.segment_document import CONDITION, CheckedSegment, SegmentSource
 from domain.people.segments.definition import SegmentRule
+from domain.sending.previewed_people import PreviewedPerson
+from domain.sending.previews import MessagePreview, PreviewedMessage, PreviewOptions
 from runtime.document_process import PID_BYTES, Limits
 
 MAX_AT_ONCE: Final = 2
@@ -84,6 +86,12 @@ class DocumentProcesses:
     async def condition(self, where: str, names: DeployedNames) -> Sequence[Problem]:
         warnings: Sequence[Problem] = await self._check("condition", CONDITION, where, names)
         return warnings
+
+    async def preview(
+        self, message: PreviewedMessage, person: PreviewedPerson | None, options: PreviewOptions
+    ) -> MessagePreview:
+        preview: MessagePreview = await self._check("preview", f"{message.template}.liquid", message, person, options)
+        return preview
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:
         changes: list[Change] = await self._check("changes", after.file, before, after)

@@ -97,3 +97,10 @@ async def load(connection: Connection) -> list[CircuitRow]:
 async def close_all(connection: Connection) -> None:
     """Close the circuits: the providers have other settings now."""
     await connection.execute("DELETE FROM provider_circuits")
+
+
+async def find_broken(connection: Connection) -> list[str]:
+    """Return the providers that the gate passes over."""
+    cursor = await connection.execute(f"SELECT {BROKEN} AS broken")
+    [row] = await cursor.fetchall()
+    return list(row["broken"])

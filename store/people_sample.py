@@ -1,5 +1,6 @@
 """People drawn at random, and the parts of them that a condition reads."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
@@ -13,6 +14,8 @@ from store.profiles import LEARNED, Profile
 
 # From so many people on, PostgreSQL's estimate of their number will do: counting takes a second for each ten million.
 MAX_COUNTED: Final = 1_000_000
+# BCP 47 asks for room for so many (4.4.1).
+MAX_LOCALE_CHARACTERS: Final = 35
 
 
 class ReadParts(Struct, frozen=True):
@@ -56,6 +59,26 @@ async def estimate_count(connection: Connection) -> int:
     )
     [row] = await cursor.fetchall()
     return int(row["count"])
+
+
+async def count_locales(connection: Connection, ids: Collection[UUID]) -> Counter[str]:
+    """Count people by locale as they stated it, else by that of their device.
+
+    People without a locale are left out, as are values too long for one.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT locale, count(*) AS people FROM (
+          SELECT COALESCE(
+            CASE WHEN jsonb_typeof(traits -> 'locale') = 'string' THEN NULLIF(traits ->> 'locale', '') END,
+            context ->> 'locale'
+          ) AS locale
+          FROM profiles WHERE id = ANY(%s)
+        ) AS stated WHERE length(locale) <= %s GROUP BY locale
+        """,
+        (list(ids), MAX_LOCALE_CHARACTERS),
+    )
+    return Counter({row["locale"]: row["people"] async for row in cursor})
 
 
 async def read(connection: Connection, ids: Collection[UUID], parts: ReadParts) -> Sequence[Profile]:

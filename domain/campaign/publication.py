@@ -25,6 +25,7 @@ from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import TRANSACTIONAL
 from domain.suggestions import did_you_mean
+from domain.templates.languages import TemplateLanguages
 from domain.templates.template_sets import TemplateSet, load
 from domain.templates.trial import try_templates
 
@@ -38,7 +39,7 @@ MAX_PLACES = 5
 class Published:
     """A campaign that may run, and the templates that it uses by file name.
 
-    `warnings` are the doubtful places of the document and the templates.
+    `warnings` are the doubtful places of the document and the templates, and `languages` those of the templates.
     """
 
     source: YamlSource
@@ -47,6 +48,7 @@ class Published:
     rules: Rules
     templates: dict[str, str]
     warnings: list[Problem]
+    languages: list[TemplateLanguages]
 
 
 def check(source: str, file: str, templates: Mapping[str, str], names: DeployedNames | None = None) -> Published:
@@ -78,7 +80,8 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
     doubts = [*read_source.warnings, *(doubt for template in loaded.values() for doubt in template.warnings)]
     doubts += _group_places(failing_for_some)
     warnings = _sort_problems([*document_warnings(read_source, plan, rules), *doubts], file)
-    return Published(read_source, definition, plan, rules, files, warnings)
+    languages = [loaded[name].languages for name in sorted(loaded)]
+    return Published(read_source, definition, plan, rules, files, warnings, languages)
 
 
 def find_shared_keys(campaigns: Iterable[Published]) -> Iterator[Problem]:

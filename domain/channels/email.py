@@ -16,6 +16,9 @@ from domain.templates.preheader import insert_preheader
 
 # RFC 5322's bound of a header line; no mail client shows a longer subject.
 MAX_SUBJECT_CHARACTERS = 998
+# Gmail shows no more of the HTML, and thus no unsubscribe link at its end.
+MAX_SHOWN_BYTES = 102 * 1024
+TEST_MARK = "[Test] "
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Up to its end, or that of the text: `sub` must not search inside it again.
@@ -112,6 +115,15 @@ class Email(ChannelKind):
     def normalized_address(self, traits: Mapping[str, Any]) -> str | None:
         address = traits.get("email")
         return normalize(address) if isinstance(address, str) else None
+
+    def find_doubts(self, content: Mapping[str, Any]) -> Iterator[str]:
+        size = len(content["html"].encode())
+        if size > MAX_SHOWN_BYTES:
+            yield f"the HTML has {-(-size // 1024)} KB: Gmail cuts a mail off at {MAX_SHOWN_BYTES // 1024} KB"
+
+    def mark_as_test(self, content: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        # A subject of the greatest length would be refused with a prefix.
+        return {**content, "subject": f"{TEST_MARK}{content['subject']}"[:MAX_SUBJECT_CHARACTERS]}
 
 
 def _compile(field: Field | None, problems: list[Problem], *, is_html: bool = False) -> LiquidText | None:

@@ -85,3 +85,11 @@ class ChannelKind(ABC):
     def normalized_address(self, traits: Mapping[str, Any]) -> str | None:
         """Return the key of refusals of the person's address; None without an address."""
         return None
+
+    def find_doubts(self, content: Mapping[str, Any]) -> Iterator[str]:
+        """Find what a client of the channel may show otherwise than the author wants."""
+        return iter(())
+
+    def mark_as_test(self, content: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Mark a rendered message as a test; None if it cannot go to another address."""
+        return None

@@ -85,9 +85,19 @@ class LearnedFields:
         return read_mark(self.learned, "last_campaign") or {}
 
 
+def learned_row(first_seen: datetime | None, last_seen: datetime | None, marks: Mapping[str, str]) -> LearnedRow:
+    """Return the activity of an invented person. Unknown instants are left out."""
+    seen = {"first_seen": first_seen, "last_seen": last_seen}
+    return {
+        **{name: at.isoformat() for name, at in seen.items() if at is not None},
+        "sessions": 1,
+        "marks": {name: (0, value) for name, value in marks.items()},
+    }
+
+
 def read_instant(learned: LearnedRow | None, name: str) -> datetime | None:
     """Return an instant of the row."""
-    return None if learned is None else datetime.fromisoformat(learned[name])
+    return None if learned is None or name not in learned else datetime.fromisoformat(learned[name])
 
 
 def read_mark(learned: LearnedRow | None, name: str) -> Any:

@@ -14,9 +14,13 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from msgspec import Struct
 
 from domain.errors import InvalidLinkError
+from domain.people.topics.subscription import SubscriptionRef
+from domain.sending.caps import TRANSACTIONAL
 
 # The page of a link, as its path begins. A mail may be opened years later, so only a confirmation ends.
 LinkPurpose = Literal["unsubscribe", "preferences", "confirm"]
+# In place of a token, in previews and tests: it is readable, and opens nothing.
+INERT: Final = "preview"
 
 # A compressed token begins with a dot, and proxies deny paths with such a segment. Older links without the prefix are
 # valid.
@@ -33,6 +37,16 @@ class MessageLink(Struct, frozen=True):
     channel: str
     message_id: str
     topic: str = ""
+
+
+def list_purposes(category: str, channel: str, asked: SubscriptionRef | None) -> tuple[LinkPurpose, ...]:
+    """Return the purposes of a message's links: to refuse it, or to confirm a request.
+
+    `asked` is the subscription that waits for a confirmation, if one has started the journey.
+    """
+    if category != TRANSACTIONAL:
+        return "unsubscribe", "preferences"
+    return () if asked is None or asked.channel != channel else ("confirm",)
 
 
 def sign(secrets: Sequence[str], purpose: LinkPurpose, link: MessageLink) -> str:

@@ -145,7 +145,7 @@ class _Trial:
         expected = ExpectedData(text.nodes for text in self._variant.texts())
         before = self.left
         failure: TemplateRenderError | None = None
-        for values in _find_fitting(expected):
+        for values in find_fitting(expected):
             data = expected.sample(values)
             if (failure := self._render(data)) is None:
                 break
@@ -191,22 +191,8 @@ class _Trial:
         return None
 
     def _make_rendering(self, data: _Data) -> Rendering:
-        facts = TemplateFacts(
-            user_id="u-1",
-            traits=data["profile"]["traits"],
-            computed=data["profile"]["computed"],
-            account=AccountView(SAMPLE_TEXT, SAMPLE_TEXT, data["account"]["traits"]),
-            stage=SAMPLE_TEXT,
-            learned=_LEARNED,
-            locale="en",
-            event=SAMPLE_TEXT,
-            anonymous_id="sample",
-            properties=data["entry"]["properties"],
-            timestamp=_DATE,
-            campaign_key="sample",
-            campaign_name=SAMPLE_TEXT,
-            message_id="sample",
-            saved=data["journey"]["saved"],
+        facts = replace(
+            make_facts(data),
             unsubscribe_url=None if self._is_transactional else "https://example.com/unsubscribe/sample",
             preferences_url=None if self._is_transactional else "https://example.com/preferences/sample",
             confirm_url="https://example.com/confirm/sample" if self._is_transactional else None,
@@ -269,6 +255,30 @@ class _Failures:
             self.found |= together
 
 
+def make_facts(data: _Data) -> TemplateFacts:
+    """Return the facts of a generated person with this data, without links."""
+    return TemplateFacts(
+        user_id="u-1",
+        traits=data["profile"]["traits"],
+        computed=data["profile"]["computed"],
+        account=AccountView(SAMPLE_TEXT, SAMPLE_TEXT, data["account"]["traits"]),
+        stage=SAMPLE_TEXT,
+        learned=_LEARNED,
+        locale="en",
+        event=SAMPLE_TEXT,
+        anonymous_id="sample",
+        properties=data["entry"]["properties"],
+        timestamp=_DATE,
+        campaign_key="sample",
+        campaign_name=SAMPLE_TEXT,
+        message_id="sample",
+        saved=data["journey"]["saved"],
+        unsubscribe_url=None,
+        preferences_url=None,
+        confirm_url=None,
+    )
+
+
 def _make_warning(place: SourceLocation, failing: Sequence[_Failed], more_places: int) -> Problem:
     failing = sorted(failing, key=lambda failed: path_text(failed.path))
     missing = [failed for failed in failing if failed.is_missing]
@@ -305,7 +315,7 @@ def _remedy(failed: _Failed) -> str:
     return "Use it within an `if` only, or give it a `default` that fits"
 
 
-def _find_fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
+def find_fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
     """Iterate over data for which the template may be valid, the likely first."""
     kinds = {leaf: kind for leaf in expected.leaves() if (kind := expected.kind(leaf)) != "list"}
     likely = {leaf: _SAMPLES[kind] for leaf, kind in kinds.items()}

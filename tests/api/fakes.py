@@ -42,6 +42,7 @@ class PublishedVersion:
     version: int
     created: bool
     warnings: list[Problem]
+    fallback_languages: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,256 @@
+"""Previews of published and given messages for real people, and tests through the real provider."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from store.people_sample import MAX_LOCALE_CHARACTERS
+from tests.harness import PATIENCE, Harness
+
+CAMPAIGN = """
+key: cart
+name: Left cart
+entry: {event: Cart Abandoned, reentry: always}
+track: {clicks: true, opens: true}
+utm: {source: mail}
+steps:
+  - {id: nudge, send: {channel: email, template: nudge, category: marketing}}
+  - {id: rest, delay: 30d}
+"""
+NUDGE = """---
+channel: email
+from: Example Shop <hello@example.com>
+subject: "{{ profile.traits.name }}, {{ entry.properties.cart_id }}"
+text: "{{ profile.computed.carts }} {{ account.role | default: 'guest' }} {{ unsubscribe_url }}"
+---
+<p><a href="https://shop.example.com/c">Cart</a> <a href="{{ unsubscribe_url }}">Stop</a></p>
+"""
+HALLO = """---
+subject: "Hallo {{ profile.traits.name }}"
+---
+<p>Hallo</p>
+"""
+TEMPLATES = {"nudge.liquid": NUDGE, "nudge.de.liquid": HALLO}
+COMPUTED = "computed:\n  carts: {count: Cart Abandoned, within: 7d}\n"
+COUNTS = """
+SELECT (SELECT count(*) FROM messages) AS messages, (SELECT count(*) FROM journeys) AS journeys,
+       (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM profiles) AS profiles,
+       (SELECT count(*) FROM addresses) AS addresses, (SELECT count(*) FROM tracked_links) AS tracked_links
+"""
+
+
+async def put(harness: Harness, path: str, source: str) -> None:
+    await harness.admin("PUT", path, {"file": "document.yaml", "source": source})
+
+
+async def preview(harness: Harness, **body: Any) -> dict[str, Any]:
+    found: dict[str, Any] = await harness.admin("POST", "/v1/templates/preview", body)
+    return found
+
+
+async def send_test(harness: Harness, to: str, **body: Any) -> dict[str, Any]:
+    wanted = {"campaign": "cart", "step": "nudge", "user_id": "u1", "to": to, **body}
+    found: dict[str, Any] = await harness.admin("POST", "/v1/templates/send-test", wanted)
+    return found
+
+
+async def mails(harness: Harness, address: str) -> list[Any]:
+    found = await harness.inbox.wait_for(lambda mail: address in mail.recipients, PATIENCE)
+    return [one.message for one in found]
+
+
+@pytest.fixture
+async def published(harness: Harness) -> str:
+    """The key of the campaign."""
+    await put(harness, "/v1/computed", COMPUTED)
+    return await harness.publish(CAMPAIGN, TEMPLATES)
+
+
+@pytest.fixture
+async def sent(harness: Harness, published: str) -> Any:
+    """The mail that a person of the campaign got."""
+    await harness.admin("POST", f"/v1/campaigns/{published}/start")
+    await harness.identify("u1", email="ada@example.com", name="Ada")
+    await harness.track("u1", "Cart Abandoned", {"cart_id": "c-1"})
+    [mail] = await mails(harness, "ada@example.com")
+    return mail
+
+
+async def test_a_preview_is_the_mail_that_was_sent(harness: Harness, sent: Any) -> None:
+    before = await harness.query(COUNTS)
+    found = await preview(harness, campaign="cart", step="nudge", user_id="u1")
+    assert await harness.query(COUNTS) == before
+    content = found["content"]
+    assert content["subject"] == sent["Subject"] == "Ada, c-1"
+    assert content["from"] == "Example Shop <hello@example.com>"
+    text = sent.get_body(["plain"]).get_content().split()
+    url = "https://sojourn.example.com/unsubscribe/preview"
+    assert content["text"].split() == [*text[:2], url]
+    assert text[2] != url
+    utm = "utm_source=mail&amp;utm_campaign=cart&amp;utm_content=nudge"
+    assert content["html"].strip() == (
+        f'<p><a href="https://shop.example.com/c?{utm}">Cart</a> <a href="{url}">Stop</a></p>'
+    )
+    assert found["missing"] == [{"variable": "account.role", "file": "nudge.liquid", "line": 5, "printed": "guest"}]
+    assert (found["is_invented"], found["problems"], found["warnings"]) == (False, [], [])
+    # The link of a preview opens no page of a person.
+    assert (await harness.http.get("/unsubscribe/preview")).status_code == 404
+    [looked] = await harness.query("SELECT target FROM audit_log WHERE action = 'user.read'")
+    assert looked == {"target": "u1"}
+
+
+async def test_a_preview_is_of_an_instant_in_a_language(harness: Harness, sent: Any) -> None:
+    later = (datetime.now(UTC) + timedelta(days=8)).isoformat()
+    found = await preview(harness, campaign="cart", step="nudge", user_id="u1", at=later, timezone="asia/tokyo")
+    assert found["content"]["text"].startswith("0 guest")
+    assert found["timezone"] == "Asia/Tokyo"
+    german = await preview(harness, campaign="cart", step="nudge", user_id="u1", language="de-AT")
+    assert (german["content"]["subject"], german["language"]) == ("Hallo Ada", "de")
+    french = await preview(harness, campaign="cart", step="nudge", user_id="u1", language="fr")
+    assert (french["language"], french["is_fallback"]) == (None, True)
+
+
+async def test_given_data_stand_in_place_of_a_persons(harness: Harness, sent: Any) -> None:
+    given = {"profile": {"traits": {"name": None}}, "entry": {"properties": {"cart_id": "c-2"}}}
+    failing = await preview(harness, campaign="cart", step="nudge", user_id="u1", **given)
+    assert failing["content"] is None
+    assert [one["message"] for one in failing["problems"]] == ["profile.traits.name has no value for this user"]
+    given = {"profile": {"traits": {"name": "Eva"}}, "entry": {"properties": {"cart_id": "c-2"}}}
+    found = await preview(harness, campaign="cart", step="nudge", user_id="u1", account={"role": "admin"}, **given)
+    assert found["content"]["subject"] == "Eva, c-2"
+    assert "admin" in found["content"]["text"]
+
+
+async def test_a_person_without_a_journey_has_their_last_event(harness: Harness, published: str) -> None:
+    await harness.identify("u1", name="Ada")
+    for cart in ("c-1", "c-2"):
+        await harness.track("u1", "Cart Abandoned", {"cart_id": cart})
+    found = await preview(harness, campaign="cart", step="nudge", user_id="u1", profile={"computed": {"carts": 2}})
+    assert found["content"]["subject"] == "Ada, c-2"
+
+
+async def test_drafts_and_single_templates_need_not_be_published(harness: Harness) -> None:
+    await put(harness, "/v1/computed", COMPUTED)
+    document = {"file": "cart.yaml", "source": CAMPAIGN, "templates": TEMPLATES}
+    draft = await preview(harness, document=document, step="nudge")
+    assert (draft["content"]["subject"], draft["is_invented"]) == ("Sample, Sample", True)
+    template = {"name": "nudge", "files": {"nudge.liquid": NUDGE}, "category": "transactional"}
+    refused = await preview(harness, template=template, profile={"traits": {"name": "Ada"}})
+    assert "unsubscribe_url has no value for this user" in {one["message"] for one in refused["problems"]}
+    assert not await harness.query("SELECT 1 FROM campaigns")
+
+
+async def test_a_request_that_cannot_be_met_says_why(harness: Harness, published: str) -> None:
+    for body, status, said in (
+        ({}, 400, "give one of `campaign`, `document` and `template`"),
+        ({"campaign": "cart", "template": {"name": "a", "files": {}}}, 400, "give one of"),
+        ({"campaign": "cart"}, 400, "`step` is missing"),
+        ({"campaign": "cart", "step": "rest"}, 400, "step rest of cart sends nothing"),
+        ({"campaign": "cart", "step": "nudg"}, 400, "Did you mean `nudge`?"),
+        ({"campaign": "cart", "step": "nudge", "timezone": "Mars"}, 400, "not a time zone"),
+        ({"campaign": "none", "step": "nudge"}, 404, "there is no campaign none"),
+        ({"campaign": "cart", "step": "nudge", "version": 7}, 404, "campaign cart has no version 7"),
+        ({"campaign": "cart", "step": "nudge", "user_id": "u9"}, 404, "nothing was ever reported of user u9"),
+        ({"template": {"name": "a", "files": {"a.liquid": "{{"}}}, 422, "problem"),
+    ):
+        answer = await harness.act("POST", "/v1/templates/preview", body)
+        assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+async def test_a_test_goes_through_the_provider_and_counts_for_nobody(harness: Harness, sent: Any) -> None:
+    before = await harness.query(COUNTS)
+    answer = await send_test(harness, "boss@example.org")
+    [mail] = await mails(harness, "boss@example.org")
+    assert mail["Subject"] == "[Test] Ada, c-1"
+    assert mail["List-Unsubscribe"] == "<https://sojourn.example.com/unsubscribe/preview>"
+    assert (answer["outcome"], answer["provider"]) == ("accepted", "smtp")
+    assert mail["X-Sojourn-Message"] == answer["message_id"]
+    assert await harness.query(COUNTS) == before
+    [audited] = await harness.query("SELECT * FROM audit_log WHERE action = 'template.send_test'")
+    assert audited["target"] == "cart"
+    assert audited["data"] == {
+        "step": "nudge",
+        "template": "nudge",
+        "channel": "email",
+        "provider": "smtp",
+        "message_id": answer["message_id"],
+    }
+
+
+async def test_a_test_is_sent_once_under_a_key(harness: Harness, sent: Any) -> None:
+    keys = {"Authorization": f"Bearer {harness.settings.admin_key.get_secret_value()}", "Idempotency-Key": "once"}
+    body = {"campaign": "cart", "step": "nudge", "user_id": "u1", "to": "boss@example.org"}
+    answers = [await harness.http.post("/v1/templates/send-test", json=body, headers=keys) for _ in range(2)]
+    assert [one.status_code for one in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert len(await mails(harness, "boss@example.org")) == 1
+
+
+async def test_an_address_that_refuses_gets_no_test(harness: Harness, sent: Any) -> None:
+    await harness.identify("gone", email="gone@example.org")
+    await harness.admin("PUT", "/v1/users/gone/suppressions/email", {"reason": "hard bounce"})
+    await harness.post("identify", {"userId": "no", "traits": {"email": "no@example.org"}, "context": {}})
+    await harness.admin("PATCH", "/v1/users/no", {"consent": {"email": False}})
+    for address, reason in (("GONE@example.org", "suppressed"), ("no@example.org", "no_consent")):
+        body = {"campaign": "cart", "step": "nudge", "user_id": "u1", "to": address}
+        answer = await harness.act("POST", "/v1/templates/send-test", body)
+        assert (answer.status_code, answer.json()["reason"]) == (409, reason), answer.text
+    assert not await harness.query("SELECT 1 FROM audit_log WHERE action = 'template.send_test'")
+
+
+async def test_a_test_that_cannot_go_is_refused(harness: Harness, sent: Any) -> None:
+    for more, status, said in (
+        ({"to": "nowhere"}, 400, "is not an address of the channel email"),
+        ({"to": "a@example.org", "profile": {"traits": {"name": None}}}, 422, "has no value for this user"),
+        ({"to": "a@example.org", **_hook()}, 400, "goes where its template says"),
+    ):
+        body = {"campaign": "cart", "step": "nudge", "user_id": "u1", **more}
+        answer = await harness.act("POST", "/v1/templates/send-test", {k: v for k, v in body.items() if v is not None})
+        assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+async def test_a_key_that_reads_previews_and_sends_no_test(harness: Harness, sent: Any) -> None:
+    key = (await harness.admin("POST", "/v1/keys", {"name": "reader", "scopes": ["read"]}))["token"]
+    body = {"campaign": "cart", "step": "nudge", "user_id": "u1"}
+    headers = {"Authorization": f"Bearer {key}"}
+    assert (await harness.http.post("/v1/templates/preview", json=body, headers=headers)).status_code == 200
+    refused = await harness.http.post("/v1/templates/send-test", json={**body, "to": "a@b.example"}, headers=headers)
+    assert refused.status_code == 403
+
+
+async def test_publishing_counts_who_gets_a_fallback_language(harness: Harness) -> None:
+    async with harness.database.transaction() as connection:
+        await connection.execute(
+            """
+            INSERT INTO profiles (id, user_id, traits, context)
+            SELECT uuidv7(), 'u' || n,
+                   CASE WHEN n <= 6 THEN '{"locale": "pt-BR"}' WHEN n <= 9 THEN '{"locale": "de"}'
+                        WHEN n = 10 THEN '{"locale": 5}' WHEN n = 11 THEN jsonb_build_object('locale', repeat('x', %s))
+                        ELSE '{}' END,
+                   CASE WHEN n BETWEEN 10 AND 13 THEN '{"locale": "fr"}' ELSE '{}' END::jsonb
+            FROM generate_series(1, 20) AS n
+            """,
+            (MAX_LOCALE_CHARACTERS + 1,),
+        )
+    templates = {"nudge.liquid": NUDGE.replace("channel: email", "channel: email\nlanguage: en"), **_variants()}
+    await put(harness, "/v1/computed", COMPUTED)
+    document = {"file": "cart.yaml", "source": CAMPAIGN, "templates": templates}
+    planned = await harness.admin("POST", "/v1/campaigns/cart/plan", {**document, "in_flight": "keep"})
+    published = await harness.admin("POST", "/v1/campaigns", document)
+    for found in (planned["fallback_languages"], published["fallback_languages"]):
+        assert [(one["template"], one["language"], one["gets"]) for one in found] == [
+            ("nudge", "pt", "en"),
+            ("nudge", "fr", "en"),
+        ]
+        assert [one["people"]["estimate"] for one in found] == [6, 3]
+        assert found[0]["summary"] == "6 of 20 people speak `pt`: of nudge they would get `en`"
+
+
+def _variants() -> dict[str, str]:
+    return {"nudge.de.liquid": HALLO}
+
+
+def _hook() -> dict[str, Any]:
+    hook = "---\nchannel: webhook\nurl: https://crm.example.com/hook\n---\n{}\n"
+    return {"campaign": None, "step": None, "template": {"name": "h", "files": {"h.liquid": hook}}}
