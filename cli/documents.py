@@ -14,7 +14,7 @@ from domain.errors import InvalidDocumentError, InvalidRequestError
 
 # A key's possible form; the API decides.
 _KEY = re.compile(r"[\w-]+")
-_ENDINGS = frozenset({".yaml", ".yml"})
+DOCUMENT_ENDINGS = frozenset({".yaml", ".yml"})
 
 
 def read_text(file: Path) -> str:
@@ -36,7 +36,9 @@ def document_files(given: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        files = sorted(file for file in path.iterdir() if file.suffix in _ENDINGS and not file.name.startswith("."))
+        files = sorted(
+            file for file in path.iterdir() if file.suffix in DOCUMENT_ENDINGS and not file.name.startswith(".")
+        )
         if not files:
             raise InvalidRequestError(f"{path} holds no .yaml file")
         found += files
@@ -58,7 +60,7 @@ def key_of(file_or_key: str) -> str:
     Raises InvalidRequestError for anything else, such as a folder.
     """
     file = Path(file_or_key)
-    if file.suffix in _ENDINGS:
+    if file.suffix in DOCUMENT_ENDINGS:
         return _key_in(file, read_text(file), templates_beside(file))
     if _KEY.fullmatch(file_or_key):
         return file_or_key

@@ -26,11 +26,13 @@ from cli.operations import operations
 from cli.options import complete_context
 from cli.output import print_error
 from cli.plans import apply, plan
+from cli.preview import preview
 from cli.provider_commands import add_provider_commands
 from cli.reconcile import reconcile
 from cli.rejects import rejects
 from cli.rfm_commands import add_rfm_commands
 from cli.schema import schema
+from cli.send_test import send_test
 from cli.stream import stream
 from cli.validate import validate
 from domain.deployment_documents import DECLARED_EVENTS, DEPLOYMENT_DOCUMENTS, LIFECYCLE, PROVIDERS, RFM
@@ -52,8 +54,8 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
         app.add_typer(group, name=name, rich_help_panel=panel)
 
 
-_add("Campaigns", init, validate, plan, apply, campaigns.campaigns, campaigns.start, campaigns.pause)
-_add("Campaigns", campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
+_add("Campaigns", init, validate, preview, send_test, plan, apply, campaigns.campaigns, campaigns.start)
+_add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app, accounts=accounts.app)
 _add("Journeys and users", hold=hold.app, messages=messages.app, segments=segments.app)
 _add("The deployment", audit, reconcile, stream, contexts, keys=keys.app)

@@ -177,6 +177,8 @@ def _show(plan: dict[str, Any]) -> None:
         print_marked([(*MARKS[change["kind"]], change["text"]) for change in plan["changes"]])
     if (audience := plan["audience"]) is not None:
         typer.echo(printable(_audience(audience)))
+    for one in plan["fallback_languages"]:
+        typer.echo(printable(f"Languages: {one['summary']}"))
     if not plan["in_flight"]:
         return
     rows = [

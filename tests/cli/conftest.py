@@ -4,7 +4,9 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -39,6 +41,13 @@ def no_logs() -> Iterator[None]:
 @pytest.fixture
 def api_url(database_url: str) -> Iterator[str]:
     """The real API on a free port."""
+    with serve_api(database_url) as url:
+        yield url
+
+
+@contextmanager
+def serve_api(database_url: str, **more: Any) -> Iterator[str]:
+    """Serve the real API on a free port; `more` are settings."""
     settings = Settings.model_validate(
         {
             "database_url": database_url,
@@ -46,6 +55,7 @@ def api_url(database_url: str) -> Iterator[str]:
             "admin_key": ADMIN_KEY,
             "link_secret": LINK_SECRET,
             "webhook_signing_secret": SIGNING_SECRET,
+            **more,
         }
     )
     config = uvicorn.Config(
@@ -57,9 +67,11 @@ def api_url(database_url: str) -> Iterator[str]:
     while not server.started and thread.is_alive():
         time.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture
