@@ -21,6 +21,7 @@ from application.clickhouse_sink import ClickHouseSink
 from application.confirmations import Confirmations
 from application.consumers import Consumer
 from application.data_plan import DataPlan, DataPlanConsumer
+from application.deliverability import Deliverability
 from application.deployment_documents import DeploymentDocuments
 from application.erasure import Erasures
 from application.explain import Explain
@@ -109,6 +110,7 @@ class Services:
     preferences: Preferences
     confirmations: Confirmations
     callbacks: Callbacks
+    deliverability: Deliverability
     followed_links: FollowedLinks
     explain: Explain
     explain_segment: SegmentExplanations
@@ -181,6 +183,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 metrics.count,
                 partial(datetime.now, UTC),
             ),
+            deliverability=Deliverability(database, catalogue),
             followed_links=FollowedLinks(database, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),

@@ -47,6 +47,7 @@ from domain.sending.claim import (
     ProviderWait,
     Wait,
 )
+from domain.sending.deliverability import find_pause
 from domain.sending.delivery import (
     Accepted,
     Ambiguous,
@@ -271,17 +272,21 @@ class Sender:
     async def _check_provider(self, connection: Connection, claimed: Claimed, found: FoundProvider) -> bool | Close:
         """Return whether the message probes its provider; Close to ask the gate again.
 
-        Raises UnavailableError while the circuit is open.
+        Raises UnavailableError while the circuit is open, or its marketing is paused.
         """
         is_open = found.has_account and claimed.circuit is not None and claimed.circuit.is_open
-        is_probe = is_open and await circuits.take_probe(connection, found.name)
+        is_paused = find_pause(claimed.pauses, found.name, claimed.category) is not None
+        is_probe = is_open and not is_paused and await circuits.take_probe(connection, found.name)
         deployed = await self._catalogue.providers_at(connection, claimed.registry_revision)
         match sending.check_provider(
             claimed.state,
             claimed.circuit if found.has_account else None,
             is_in_force=found.is_in_force,
+            is_paused=is_paused,
             is_probe=is_probe,
-            has_alternative=deployed.has_alternative(claimed.channel, claimed.category, found.name, claimed.broken),
+            has_alternative=deployed.has_alternative(
+                claimed.channel, claimed.category, found.name, claimed.broken, claimed.pauses
+            ),
         ):
             case ProviderWait(why=why, seconds=seconds):
                 # Not all at the same instant.

@@ -56,6 +56,11 @@ TRANSACTION_METRICS: Final = {
     ),
     Metric.CALLBACK: Counter("sojourn_callbacks", "Callbacks of providers", ["provider", "outcome"]),
     Metric.REPORT: Counter("sojourn_reports", "Reports of providers about messages", ["provider", "kind", "outcome"]),
+    Metric.DELIVERABILITY: Counter(
+        "sojourn_deliverability",
+        "Messages by provider, recipient domain and outcome, each once",
+        ["provider", "domain", "outcome"],
+    ),
 }
 
 PROVIDER_SECONDS: Final = Histogram(
@@ -143,6 +148,11 @@ class PolledGauges(Collector):
             "sojourn_provider_circuits_open",
             "Providers that get no messages, since they have failed",
             value=gauges.open_circuits,
+        )
+        yield GaugeMetricFamily(
+            "sojourn_providers_paused",
+            "Providers whose marketing is paused, for complaints or hard bounces",
+            value=gauges.paused_providers,
         )
         yield GaugeMetricFamily(
             "sojourn_survey_timestamp_seconds", "When these gauges were last read from the database", value=at

@@ -21,6 +21,7 @@ from store.holds import HOLDS
 from store.messages import Absence
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
+from store.provider_pauses import PAUSES
 
 _LOCK_PERSON = """
 SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
@@ -58,7 +59,7 @@ CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended
 journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state,
 (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
 (SELECT at FROM decisions WHERE id = %(asked_before)s AND reason = 'campaign_paused') AS held_at,
-COALESCE(caps.rules, '[]') AS rules, {BROKEN} AS broken
+COALESCE(caps.rules, '[]') AS rules, {BROKEN} AS broken, {PAUSES} AS pauses
 """  # noqa: S608 -- a constant of the store
 _FROM_JOURNEY = """
 FROM journeys

@@ -16,6 +16,7 @@ class Metric(StrEnum):
     VIOLATION = "violation"  # kind, source
     CALLBACK = "callback"  # provider, outcome: taken or unverified
     REPORT = "report"  # provider, kind, outcome: applied, repeated or unknown
+    DELIVERABILITY = "deliverability"  # provider, recipient domain, outcome
 
 
 Labels = tuple[str, ...]

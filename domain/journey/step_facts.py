@@ -20,6 +20,7 @@ from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending.caps import CapRule, CountedMessage
+from domain.sending.deliverability import ProviderPause
 from domain.sending.holds import Hold
 
 # The outcome of a message that was never granted, and the arm of a split that the journey has not reached.
@@ -53,7 +54,7 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
 class GateFacts(LockedFacts, frozen=True, kw_only=True):
     """The facts of the gate. `held_at` is the last request, if a pause held it.
 
-    `broken` are the providers whose circuit is open.
+    `broken` are the providers whose circuit is open, `pauses` those whose marketing is paused.
     """
 
     consent: dict[str, bool]
@@ -64,6 +65,7 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     ledger: list[CountedMessage]
     bucket: UUID
     broken: list[str]
+    pauses: list[ProviderPause] = []
     holds: list[Hold] = []
     preferences: dict[str, Any] = {}
 
@@ -73,7 +75,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
 
     `profile_id` is the journey's person, who stands for the account. `held_at` is the last request, if a pause held it.
     `registry_revision` is that of the campaigns, which are locked too. `broken` are the providers whose circuit is
-    open.
+    open, `pauses` those whose marketing is paused.
     """
 
     profile_id: UUID
@@ -86,6 +88,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     rules: list[CapRule]
     broken: list[str]
     registry_revision: int
+    pauses: list[ProviderPause] = []
     answered: Any = None
 
 
