@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from domain.campaign.schema import DocumentModel, Given, Text, refuse
 from domain.deployment.secrets import is_loopback
-from domain.sending.providers.model import Domain, ProviderModel
+from domain.sending.providers.email_model import EmailModel
+from domain.sending.providers.model import Domain
 from domain.sending.providers.secret_reference import SecretReference
 
 Security = Literal["none", "starttls", "tls"]
@@ -22,11 +23,10 @@ class DkimModel(DocumentModel):
     key: SecretReference = Field(description="the private RSA key in PEM: `{file: /run/secrets/dkim.pem}`")
 
 
-class SmtpModel(ProviderModel):
+class SmtpModel(EmailModel):
     """An SMTP server that takes e-mails."""
 
     name: ClassVar[str] = "smtp"
-    channels: ClassVar[frozenset[str]] = frozenset({"email"})
 
     kind: Literal["smtp"] = Field(description="`smtp`")
     host: Host = Field(description="its name or address")
