@@ -15,16 +15,25 @@ _SOFT_BOUNCES = 0x53_42
 
 
 async def find(connection: Connection, provider: str, message_ids: Collection[UUID]) -> dict[UUID, ReportedMessage]:
-    """Return the messages that were handed over to a provider, by id."""
+    """Return the messages that were handed over to a provider, by id.
+
+    The person has the id by which they entered the journey while it is theirs: the undo of a merge gives its events
+    back with the message.
+    """
     cursor = await connection.execute(
         f"""
-        SELECT messages.id, messages.profile_id, user_id, (
-                 SELECT min(value) FROM identities
-                 WHERE identities.profile_id = profiles.id AND kind = 'anonymous' AND user_id IS NULL) AS anonymous_id,
-               channel, messages.campaign_key AS campaign, messages.step, template, address,
+        SELECT messages.id, messages.profile_id,
+               COALESCE((SELECT value FROM identities
+                         WHERE kind = 'user' AND value = journeys.entry ->> 'user_id'
+                           AND identities.profile_id = messages.profile_id), user_id) AS user_id,
+               (SELECT min(value) FROM identities
+                WHERE identities.profile_id = profiles.id AND kind = 'anonymous' AND user_id IS NULL) AS anonymous_id,
+               channel, messages.campaign_key AS campaign, messages.step, template, messages.address,
                COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
                          WHERE decisions.journey_id = messages.journey_id AND {IS_ARM}), '{{}}') AS arms
-        FROM messages JOIN profiles ON profiles.id = messages.profile_id
+        FROM messages
+        LEFT JOIN journeys ON journeys.id = messages.journey_id
+        JOIN profiles ON profiles.id = messages.profile_id
         WHERE messages.id = ANY(%s) AND provider = %s
         """,  # noqa: S608 -- a constant of the store
         (list(message_ids), provider),
