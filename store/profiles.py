@@ -19,7 +19,7 @@ from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
 from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
-from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics, subscriptions_by_channel
 from store.addresses import REFUSED_OF_PROFILE
 from store.arms import IS_ARM
 from store.database import Connection, PendingResult
@@ -62,6 +62,11 @@ class Profile(Struct, LearnedFields, StagedFields, frozen=True):
         """Whether marketing may be sent, by channel."""
         facts = ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses, traits=self.traits)
         return consent_by_channel(facts, self.topics)
+
+    @property
+    def subscriptions(self) -> dict[str, list[str]]:
+        """The topics that the person is subscribed to, by channel."""
+        return subscriptions_by_channel(self.preferences, self.topics)
 
     @property
     def is_erased(self) -> bool:

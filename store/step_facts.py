@@ -108,7 +108,7 @@ _STEP_FACTS = f"""
 SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version, entry, entered_at, saved,
        CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
             ELSE journeys.state END AS journey_state,
-       user_id, traits, profiles.context, consent AS consent_given, suppressed,
+       user_id, traits, profiles.context, consent AS consent_given, suppressed, preferences,
        {REFUSED_OF_PROFILE} AS refused_addresses,
        profiles.stage AS stated_stage, profiles.created_at, COALESCE(profiles.bucket, profiles.id) AS bucket,
        (SELECT min(value) FROM identities

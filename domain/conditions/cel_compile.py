@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain.conditions import cel_areas, cel_numbers, cel_patterns, cel_times
 from domain.conditions.cel_areas import PERSON, name_person, replace_calls
-from domain.conditions.cel_checks import find_faults, find_segments, find_stages
+from domain.conditions.cel_checks import find_faults, find_segments, find_stages, find_subscriptions
 from domain.conditions.cel_costs import Cost
 from domain.conditions.cel_errors import explain, position
 from domain.conditions.cel_numbers import Unified, unify
@@ -48,9 +48,10 @@ class Checked(Struct, frozen=True):
 
     `kind` is the type of its value, where any number counts as an integer. `paths` are the places in the data that it
     names: a variable and the keys below it. `values` are those of which it uses the whole value, not only a key. `keys`
-    are all keys in it. `computed` are the computed traits that it reads, `segments` and `areas` the keys of those, and
-    `stages` those with which it compares the person's. If it `reads_time`, its value may change by itself. `path` is
-    the place in JSON that it is, and nothing else. `untimed` is the expression over data without times among those.
+    are all keys in it. `computed` are the computed traits that it reads, `segments`, `areas` and `topics` the keys of
+    those, and `stages` those with which it compares the person's. If it `reads_time`, its value may change by itself.
+    `path` is the place in JSON that it is, and nothing else. `untimed` is the expression over data without times among
+    those.
     """
 
     tree: bytes
@@ -63,6 +64,7 @@ class Checked(Struct, frozen=True):
     computed: frozenset[str]
     segments: frozenset[str]
     areas: frozenset[str]
+    topics: frozenset[str]
     stages: frozenset[str]
     reads_time: bool
     path: tuple[str, ...] | None
@@ -134,6 +136,7 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapp
         computed=frozenset(variable for variable in variables if variable.startswith(f"{COMPUTED}.")),
         segments=frozenset(key for _, key in find_segments(nodes, tree)),
         areas=areas,
+        topics=frozenset(topic for _, topic in find_subscriptions(nodes, tree)),
         stages=frozenset(find_stages(nodes, tree)),
         reads_time=not functions.isdisjoint(cel_times.FUNCTIONS),
         path=_find_path(tree),

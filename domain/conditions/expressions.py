@@ -57,7 +57,7 @@ _MAX_SAID = MAX_LENGTH + 100
 # The units of work for each value that is converted for CEL.
 _PREPARED_UNITS = 2
 _COMPUTED_FIELD = "computed."
-_HAS_NAMES = re.compile(r"\bprofile\s*\.\s*(computed|segments|stage)\b|\bin_area\b")
+_HAS_NAMES = re.compile(r"\bprofile\s*\.\s*(computed|segments|stage|subscriptions)\b|\bin_area\b")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
@@ -322,7 +322,7 @@ def _changes_at(reading: TimeReading | None) -> datetime | None:
 
 
 def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None:
-    """Check the types of computed traits, and that segments, areas and stages exist.
+    """Check the types of computed traits, and that segments, topics and others exist.
 
     Raises ConditionError.
     """
@@ -339,6 +339,8 @@ def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None
         raise ConditionError(*unknown_segment(key, names.segments))
     for key in sorted(checked.areas.difference(names.areas)):
         raise ConditionError(*unknown_place("area", key, names.areas))
+    for key in sorted(checked.topics.difference(names.topics)):
+        raise ConditionError(*unknown_topic(key, names.topics))
     known = [stage.key for stage in names.stages]
     for key in sorted(checked.stages.difference(known) if known else ()):
         raise ConditionError(*unknown_stage(key, known))
@@ -353,6 +355,12 @@ def unknown_segment(key: str, segments: Collection[str]) -> tuple[str, str]:
     """Return the message and the remedy for a segment that does not exist."""
     remedy = "Apply it first: `sojourn segments apply`"
     return f"there is no segment `{key}`", f"{did_you_mean(key, segments, 'Applied')}. {remedy}"
+
+
+def unknown_topic(key: str, topics: Collection[str]) -> tuple[str, str]:
+    """Return the message and the remedy for a topic that does not exist."""
+    remedy = "Apply it first: `sojourn topics apply`"
+    return f"there is no topic `{key}`", f"{did_you_mean(key, topics, 'Applied')}. {remedy}"
 
 
 def unknown_place(kind: Literal["area", "place"], key: str, known: Collection[str]) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.registers import unpack
 from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
-from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics, subscriptions_by_channel
 from domain.sending.caps import CapRule, CountedMessage
 from domain.sending.deliverability import ProviderPause
 from domain.sending.holds import Hold
@@ -132,6 +132,7 @@ class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=T
     user_id: str | None
     anonymous_id: str | None
     consent_given: dict[str, bool]
+    preferences: dict[str, Any]
     stated_stage: str | None
     created_at: datetime
     bucket: UUID
@@ -156,6 +157,11 @@ class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=T
         """Whether marketing may be sent, by channel, as the gate decides it."""
         facts = ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses, traits=self.traits)
         return consent_by_channel(facts, self.topics)
+
+    @property
+    def subscriptions(self) -> dict[str, list[str]]:
+        """The topics that the person is subscribed to, by channel."""
+        return subscriptions_by_channel(self.preferences, self.topics)
 
     @property
     def unverified_traits(self) -> frozenset[str]:
