@@ -38,7 +38,11 @@ class SmtpModel(EmailModel):
     security: Security = Field(
         "starttls", description="`tls` from the first byte, `starttls`, which is never skipped, or `none`"
     )
-
+    return_domain: Annotated[Domain | None, Given] = Field(
+        None,
+        description="the domain whose bounces come to Sojourn: mails are from an address there, one for each; left "
+        "out, they come to the sender",
+    )
     dkim: Annotated[DkimModel | None, Given] = Field(
         None, description="how mails are signed; left out, the server signs them"
     )
