@@ -61,6 +61,7 @@ from domain.sending.delivery import (
     combine,
 )
 from domain.sending.policy import Recipient
+from domain.sending.receiving import MailPurpose, ReceivingDomain
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
@@ -128,7 +129,7 @@ class Sender:
     """Sends granted messages.
 
     `link_url` makes the links by which a recipient unsubscribes, sets preferences and confirms a subscription, and
-    `tracker` rewrites the others.
+    `tracker` rewrites the others. Mails of recipients come to `receiving`; None if to none.
     `timezone` is the deployment's, for recipients without a zone of their own or their campaign's.
     """
 
@@ -140,12 +141,14 @@ class Sender:
         link_url: Callable[[LinkPurpose, MessageLink], str],
         tracker: LinkTracker,
         timezone: str,
+        receiving: ReceivingDomain | None = None,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._providers = providers
         self._link_url = link_url
         self._tracker = tracker
+        self._receiving = receiving
         self._timezone = timezone
 
     async def send(
@@ -405,7 +408,16 @@ class Sender:
             content = await self._tracker.rewrite(claimed, version.rules.links, content)
         except (psycopg.OperationalError, UnavailableError):
             return Unavailable("database_away", "the targets of its links could not be kept")
-        message = Outbound(str(claimed.id), content, dated, urls.get("unsubscribe"), claimed.topic)
+        unsubscribe_url = urls.get("unsubscribe")
+        message = Outbound(
+            str(claimed.id),
+            content,
+            dated,
+            unsubscribe_url,
+            claimed.topic,
+            self._receive("reply", claimed.id, is_wanted=version.rules.replies is not None),
+            self._receive("unsubscribe", claimed.id, is_wanted=unsubscribe_url is not None),
+        )
         addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
         if isinstance(addresses, Unreachable):
             return Rejected("unreachable", addresses.detail)
@@ -416,6 +428,10 @@ class Sender:
         delivered = await asyncio.gather(*(provider.deliver(message, address) for address in left))
         by_address |= dict(zip(left, delivered, strict=True))
         return combine([*settled.values(), *delivered])
+
+    def _receive(self, purpose: MailPurpose, message_id: UUID, *, is_wanted: bool) -> str | None:
+        """Return the address for mails about a message; None if none are wanted."""
+        return self._receiving.address(purpose, message_id) if self._receiving is not None and is_wanted else None
 
     def _make_links(self, claimed: Claimed) -> Mapping[LinkPurpose, str]:
         """Make the links of a message: to refuse it, or to confirm what it asks."""
