@@ -11,6 +11,7 @@ from pydantic_core import ValidationError
 
 from cli import accounts, campaigns, deliverability, dev, hold, journeys, keys, messages, segments, serve, users
 from cli.audit import audit
+from cli.bounce import bounce
 from cli.check import check
 from cli.codec_server import codec_server
 from cli.contexts import contexts
@@ -65,7 +66,8 @@ add_lifecycle_commands(_documents[LIFECYCLE.command])
 add_provider_commands(_documents[PROVIDERS.command])
 add_rfm_commands(_documents[RFM.command])
 _add("The deployment", **_documents)
-_add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)
+_add("Processes", demo, serve.api, serve.worker, serve.lmtp, serve.promote, serve.migrate, check, codec_server)
+_add("Processes", bounce, dev=dev.app)
 
 
 def _tell_version(is_asked: bool) -> None:

@@ -55,6 +55,8 @@ TRANSACTION_METRICS: Final = {
         "sojourn_data_plan_violations", "Departures of events from what is declared", ["kind", "source"]
     ),
     Metric.CALLBACK: Counter("sojourn_callbacks", "Callbacks of providers", ["provider", "outcome"]),
+    Metric.MAIL: Counter("sojourn_mails_received", "Mails that came back, by outcome", ["outcome"]),
+    Metric.FORWARDED: Counter("sojourn_replies_forwarded", "Replies handed on, by outcome", ["outcome"]),
     Metric.REPORT: Counter("sojourn_reports", "Reports of providers about messages", ["provider", "kind", "outcome"]),
     Metric.DELIVERABILITY: Counter(
         "sojourn_deliverability",

@@ -449,6 +449,7 @@ class RecipientRow(Struct, frozen=True):
     preferences: dict[str, Any]
     said: dict[str, list[list[Any]]]
     refused_addresses: dict[str, dict[str, str | None]]
+    channel: str
     category: str
     address: str | None
     current_address: str | None
@@ -461,7 +462,7 @@ async def recipient(connection: Connection, message_id: UUID) -> RecipientRow | 
         f"""
         SELECT profiles.id AS profile_id, profiles.user_id, profiles.traits, profiles.context,
                profiles.consent AS consent_given, profiles.suppressed, profiles.preferences, profiles.said,
-               {REFUSED_OF_PROFILE} AS refused_addresses, messages.category,
+               {REFUSED_OF_PROFILE} AS refused_addresses, messages.channel, messages.category,
                profiles.addresses ->> messages.channel AS current_address,
                (SELECT min(value) FROM identities
                 WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -39,6 +40,41 @@ async def find(connection: Connection, provider: str, message_ids: Collection[UU
         (list(message_ids), provider),
     )
     return {row["id"]: ReportedMessage(**row) async for row in cursor}
+
+
+async def find_provider(connection: Connection, message_id: UUID) -> str | None:
+    """Return the provider that a message was handed over to; None if to none."""
+    cursor = await connection.execute("SELECT provider FROM messages WHERE id = %s", (message_id,))
+    row = await cursor.fetchone()
+    return None if row is None else row["provider"]
+
+
+class AnsweredMessage(Struct, frozen=True):
+    """A message of a campaign that its recipient answers, with their traits."""
+
+    campaign_key: str
+    campaign_version: int
+    step: str
+    channel: str
+    provider: str | None
+    traits: dict[str, Any]
+
+
+async def find_answered(connection: Connection, message_id: UUID) -> AnsweredMessage | None:
+    """Return a message that is answered; None unless a campaign sent it."""
+    cursor = await connection.execute(
+        """
+        SELECT messages.campaign_key, journeys.campaign_version, messages.step, messages.channel, messages.provider,
+               profiles.traits
+        FROM messages
+        JOIN journeys ON journeys.id = messages.journey_id
+        JOIN profiles ON profiles.id = messages.profile_id
+        WHERE messages.id = %s
+        """,
+        (message_id,),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else AnsweredMessage(**row)
 
 
 class AddressRef(Struct, frozen=True):
