@@ -33,6 +33,7 @@ from domain.people.topics.deployed import DeployedTopics
 from domain.people.topics.subscription import read_request
 from domain.sending import claim as sending
 from domain.sending.attempt_outcome import judge_attempt
+from domain.sending.circuit import read_health
 from domain.sending.claim import (
     CANCELLED,
     POSTPONED,
@@ -192,10 +193,10 @@ class Sender:
                 raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
             # This attempt delivered nothing, but an earlier one may have: the message cannot be returned.
-            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
+            raise _retry(claimed, found, delivery)
         outcome = await self._settle(claimed, delivery, by_address, then)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
-            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
+            raise _retry(claimed, found, delivery)
         return outcome
 
     async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | _Taken:
@@ -451,6 +452,14 @@ async def _compile(templates: Templates) -> None:
             await templates.compile()
     except TimeoutError as error:
         raise UnavailableError(f"its templates were not compiled within {RENDER_SECONDS:.0f} s") from error
+
+
+def _retry(claimed: Claimed, found: FoundProvider, delivery: Unavailable) -> UnavailableError:
+    """Return the error of an attempt that is worth repeating."""
+    # After a fault of the account the circuit is open, and says to the next attempt what to do.
+    is_faulty = found.has_account and read_health(delivery) == "faulty"
+    retry_after = None if is_faulty else delivery.retry_after
+    return UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=retry_after)
 
 
 def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Repeats:
