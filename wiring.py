@@ -169,7 +169,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             erasures=Erasures(database),
             exports=Exports(database),
             plans=Plans(database, checks, settings.timezone),
-            documents=DeploymentDocuments(database, checks),
+            documents=DeploymentDocuments(database, checks, settings.timezone),
             segments=SegmentDocuments(database, checks, settings.timezone),
             segment_members=SegmentMembers(database),
             accounts=Accounts(database),

@@ -8,7 +8,7 @@ import typer
 from cli.client import connect
 from cli.documents import read_document
 from cli.options import AsJson
-from cli.output import describe_reader, number_of, people_text, print_json, print_warnings, printable
+from cli.output import describe_movement, describe_reader, number_of, people_text, print_json, print_warnings, printable
 from domain.deployment_documents import DocumentKind
 from domain.errors import Problem
 from domain.sending.deliverability import describe_rate
@@ -76,6 +76,8 @@ def _print_plan(kind: DocumentKind[Any], planned: dict[str, Any]) -> None:
                 typer.echo(printable(f"      {field}: {_value(before, field)} -> {_value(after, field)}"))
         for reader in change["read_by"]:
             typer.echo(printable(f"      read by {describe_reader(reader)}"))
+    for name, people in planned["people"].items():
+        typer.echo(printable(f"  {name}: {describe_movement(people)}"))
 
 
 def _circuit_text(circuit: dict[str, Any]) -> str:
