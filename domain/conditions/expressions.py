@@ -23,7 +23,7 @@ from domain.conditions.cel_compile import MAX_LENGTH, Checked, ConditionError, c
 from domain.conditions.cel_costs import MAX_UNITS, Spent
 from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
 from domain.conditions.cel_errors import explain_failure
-from domain.conditions.cel_roots import COMPUTED, NULLABLE, NULLABLE_TEXT, ExpressionScope
+from domain.conditions.cel_roots import COMPUTED, NULLABLE_TEXT, ExpressionScope
 from domain.conditions.cel_times import KNOWN_SINCE, EvaluationTime, TimeReading, evaluate_at
 from domain.deployed_names import DeployedNames
 from domain.suggestions import did_you_mean
@@ -192,6 +192,8 @@ class _Compiled:
 
     def _expression(self, data: Mapping[str, Any]) -> cel.Expression:
         """Return the expression for the types of the computed traits in the data."""
+        if not self.checked.computed:
+            return self.checked.untimed
         times = [variable for variable in self.checked.computed if isinstance(data.get(variable), datetime)]
         return self.checked.expression(frozenset(times))
 
@@ -200,8 +202,7 @@ class _Compiled:
         data: dict[str, Any] = {}
         sizes: dict[str, Size] = {}
         unusable: list[str] = []
-        for variable in self.checked.variables:
-            root, _, field = variable.partition(".")
+        for variable, root, field, is_nullable in self.checked.reads:
             holder = roots.get(root)
             try:
                 value, size = _prepare(holder).field(field, spent)
@@ -211,7 +212,6 @@ class _Compiled:
             except Unusable as error:
                 unusable.append(f"{variable}: {error}")
                 continue
-            is_nullable = variable in NULLABLE or variable in self.checked.computed
             if value is None and (holder is None or not is_nullable):
                 unusable.append(f"there is no {variable}")
             else:
