@@ -13,7 +13,7 @@ from temporalio.client import Client
 from application.account_views import Accounts
 from application.activity import ActivityConsumer
 from application.audit import AuditLog
-from application.callbacks import Callbacks, ReportGroups
+from application.callbacks import Callbacks
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
@@ -21,7 +21,6 @@ from application.clickhouse_sink import ClickHouseSink
 from application.confirmations import Confirmations
 from application.consumers import Consumer
 from application.data_plan import DataPlan, DataPlanConsumer
-from application.deliverability import Deliverability
 from application.deployment_documents import DeploymentDocuments
 from application.erasure import Erasures
 from application.explain import Explain
@@ -29,7 +28,6 @@ from application.exports import Exports
 from application.funnel import Funnels
 from application.holds import Holds
 from application.idempotency import Idempotency
-from application.incoming_mails import IncomingMails
 from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
@@ -37,6 +35,7 @@ from application.lifecycle import Lifecycle
 from application.link_tracking import FollowedLinks, LinkTracker
 from application.links import LinkReader
 from application.merges import Merges
+from application.message_templates import MessageTemplates
 from application.operations.service import OperationService
 from application.plans import Plans
 from application.preferences import Preferences
@@ -46,7 +45,6 @@ from application.readiness import Readiness, readiness
 from application.recipients import Recipients
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
-from application.reply_forwarding import ReplyForwarder
 from application.reports import Reports
 from application.retries import Retries, RetryGate
 from application.rfm import Rfm
@@ -57,6 +55,7 @@ from application.segment_numbers import SegmentNumbers
 from application.segment_previews import SegmentPreviews
 from application.send import Sender
 from application.send_tests import SendTests
+from application.single_messages import SingleMessages
 from application.step_decisions import StepDecisions
 from application.stream import Stream
 from application.unsubscribe import Unsubscribe
@@ -64,7 +63,6 @@ from application.user_changes import UserChanges
 from application.user_imports import UserImports
 from application.users import Users
 from application.versions import Versions
-from channels.email.incoming_mails import read_incoming
 from channels.provider_kind import ProviderContext
 from channels.registry import open_provider, open_reader
 from domain.access import Scope
@@ -73,7 +71,6 @@ from domain.people.links import LinkPurpose, MessageLink, mark_of, sign
 from domain.sending.delivery import ManagedProvider, Unavailable
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.smtp import SmtpModel
-from domain.sending.receiving import ReceivingDomain
 from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule
 from runtime import metrics
 from runtime.documents import DocumentProcesses
@@ -90,6 +87,8 @@ class Services:
 
     database: Database
     keys: Keys
+    single_messages: SingleMessages
+    message_templates: MessageTemplates
     audit_log: AuditLog
     rejects: RejectLog
     idempotency: Idempotency
@@ -114,8 +113,6 @@ class Services:
     preferences: Preferences
     confirmations: Confirmations
     callbacks: Callbacks
-    deliverability: Deliverability
-    incoming_mails: IncomingMails
     followed_links: FollowedLinks
     explain: Explain
     explain_segment: SegmentExplanations
@@ -153,12 +150,22 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         providers = _providers(settings, catalogue)
         stack.push_async_callback(providers.close)
         ingest = Ingest(database, catalogue)
+        # A message that this process cannot hand over is left to a worker.
+        sending = _providers(settings, catalogue, leaves_unusable=True)
+        stack.push_async_callback(sending.close)
         links = LinkReader(database, catalogue, ingest, settings.link_secrets)
-        groups = ReportGroups(database, Reports(database, catalogue, ingest))
-        unsubscribe = Unsubscribe(links)
         yield Services(
             database=database,
             keys=Keys(database, environment_keys(settings)),
+            single_messages=SingleMessages(
+                database,
+                catalogue,
+                ingest,
+                StepDecisions(database, catalogue, settings.timezone),
+                _sender(settings, database, catalogue, sending),
+                journey_url(settings),
+            ),
+            message_templates=MessageTemplates(database, checks),
             audit_log=AuditLog(database),
             rejects=RejectLog(database),
             idempotency=Idempotency(database),
@@ -169,7 +176,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             erasures=Erasures(database),
             exports=Exports(database),
             plans=Plans(database, checks, settings.timezone),
-            documents=DeploymentDocuments(database, checks, settings.timezone),
+            documents=DeploymentDocuments(database, checks),
             segments=SegmentDocuments(database, checks, settings.timezone),
             segment_members=SegmentMembers(database),
             accounts=Accounts(database),
@@ -179,27 +186,16 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             recipients=Recipients(database, catalogue),
             holds=Holds(database),
             merges=Merges(database, catalogue),
-            unsubscribe=unsubscribe,
+            unsubscribe=Unsubscribe(links),
             preferences=Preferences(links),
             confirmations=Confirmations(links),
             callbacks=Callbacks(
                 database,
                 catalogue,
-                groups,
+                Reports(database, catalogue, ingest),
                 partial(open_reader, secrets=_provider_secrets(settings)),
                 metrics.count,
                 partial(datetime.now, UTC),
-            ),
-            deliverability=Deliverability(database, catalogue),
-            incoming_mails=IncomingMails(
-                database,
-                groups,
-                unsubscribe,
-                ingest,
-                ReplyForwarder(database, catalogue, providers, metrics.count),
-                read_incoming,
-                settings.link_secrets,
-                metrics.count,
             ),
             followed_links=FollowedLinks(database, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
@@ -238,21 +234,13 @@ class Engine:
 @asynccontextmanager
 async def engine(settings: Settings) -> AsyncIterator[Engine]:
     """Open the engine of one worker process."""
-    secrets, public_url = settings.link_secrets, settings.public_url.rstrip("/")
-
-    def link_url(purpose: LinkPurpose, link: MessageLink) -> str:
-        return f"{public_url}/{purpose}/{sign(secrets, purpose, link)}"
-
     async with _database(settings) as database, AsyncExitStack() as stack:
         catalogue = Catalogue(settings.timezone)
         consumers: list[Consumer] = [DataPlanConsumer(), ActivityConsumer(catalogue)]
         if settings.clickhouse_url is not None:
             clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))
             consumers.append(ClickHouseSink(clickhouse))
-        tracking_url = (settings.tracking_url or settings.public_url).rstrip("/")
-        tracker = LinkTracker(database, secrets, tracking_url, f"{public_url}/")
         providers = _providers(settings, catalogue)
-        receiving = ReceivingDomain(settings.reply_domain, tuple(secrets)) if settings.reply_domain else None
         stack.push_async_callback(providers.close)
         yield Engine(
             database=database,
@@ -260,16 +248,31 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             life=CampaignLife(database),
             step_decisions=StepDecisions(database, catalogue, settings.timezone),
             retry_gate=RetryGate(database, catalogue, settings.timezone),
-            sender=Sender(database, catalogue, providers, link_url, tracker, settings.timezone, receiving),
+            sender=_sender(settings, database, catalogue, providers),
             providers=providers,
-            link_mark=mark_of(secrets[0]),
+            link_mark=mark_of(settings.link_secrets[0]),
             consumers=consumers,
         )
 
 
-def _providers(settings: Settings, catalogue: Catalogue) -> Providers:
+def _providers(settings: Settings, catalogue: Catalogue, *, leaves_unusable: bool = False) -> Providers:
     open_rule = opener(settings)
-    return Providers(catalogue, lambda rule: InstrumentedProvider(rule.channel, open_rule(rule)))
+    return Providers(
+        catalogue,
+        lambda rule: InstrumentedProvider(rule.channel, open_rule(rule)),
+        leaves_unusable=leaves_unusable,
+    )
+
+
+def _sender(settings: Settings, database: Database, catalogue: Catalogue, providers: Providers) -> Sender:
+    secrets, public_url = settings.link_secrets, settings.public_url.rstrip("/")
+
+    def link_url(purpose: LinkPurpose, link: MessageLink) -> str:
+        return f"{public_url}/{purpose}/{sign(secrets, purpose, link)}"
+
+    tracking_url = (settings.tracking_url or settings.public_url).rstrip("/")
+    tracker = LinkTracker(database, secrets, tracking_url, f"{public_url}/")
+    return Sender(database, catalogue, providers, link_url, tracker, settings.timezone)
 
 
 def environment_keys(settings: Settings) -> list[EnvironmentKey]:
@@ -344,7 +347,6 @@ def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
     context = ProviderContext(
         secrets=_provider_secrets(settings),
         smtp=_smtp(settings),
-        link_secrets=settings.link_secrets,
         signing_secrets=settings.webhook_signing_secrets,
         webhook_secrets=settings.webhook_secrets,
         allow_private_addresses=settings.webhook_allow_private_addresses,
@@ -365,7 +367,6 @@ def _smtp(settings: MailSettings) -> dict[str, Any]:
         "username": settings.smtp_username,
         "password": password.get_secret_value() if password else None,
         "security": settings.smtp_security,
-        "return_domain": settings.smtp_return_domain,
     }
 
 

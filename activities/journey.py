@@ -131,7 +131,6 @@ class SendActivities:
             self._sender.send(
                 request.message_id,
                 at=at,
-                dated=request.at,
                 ends_with=request.ends_with,
                 next_positions=request.next_positions,
             )

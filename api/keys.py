@@ -44,7 +44,7 @@ class KeyRequest(RequestModel):
     # In JSON a set of enum members is a list of names, which strict validation would refuse.
     scopes: Annotated[
         list[Annotated[Scope, Field(strict=False)]] | None,
-        Field(min_length=1, max_length=5, description="required for a server; a browser key has `ingest`"),
+        Field(min_length=1, max_length=len(Scope), description="required for a server; a browser key has `ingest`"),
     ] = None
     origins: Annotated[
         list[TextField] | None,

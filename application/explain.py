@@ -22,7 +22,6 @@ from domain.data_plan.declared import DeclaredEvents
 from domain.errors import InvalidCursorError
 from domain.people.identity import PersonRef
 from domain.people.segments.causes import describe_change
-from domain.sending.deliverability import describe_rate
 from domain.tracking.event import AUDIENCE, EventType
 from store import audit, profiles, timeline
 from store.database import Database
@@ -38,7 +37,6 @@ _POSTPONED = {
     "send_window": "quiet hours began",
     "on_hold": "a hold began",
     "provider_unavailable": "its provider became unavailable",
-    "provider_paused": "the marketing of its provider was paused",
 }
 _CONSENTS = {True: "yes", False: "no", None: "not said"}
 
@@ -62,10 +60,10 @@ class PersonChange:
 class TimelineItem:
     """One line of a timeline. `url` leads to the journey in the Temporal UI.
 
-    `outcome` is entered, granted, deferred, held, refused, left_out, sent, failed, cancelled, unknown, exited,
-    converted, skipped, moved, stayed, joined, left, the outcome of a journey, the case of a branch, the arm of a split,
-    or the result of an action or a delay; None for an event. A goal's `step` is that of the last message before it.
-    `changes` are those of the person.
+    `outcome` is entered, requested, granted, deferred, held, refused, left_out, sent, failed, cancelled, unknown,
+    exited, converted, skipped, moved, stayed, joined, left, the outcome of a journey, the case of a branch, the arm of
+    a split, or the result of an action or a delay; None for an event. A goal's `step` is that of the last message
+    before it. `changes` are those of the person.
     """
 
     at: datetime
@@ -222,9 +220,10 @@ def _summary(entry: Recorded) -> str:
             return f"entered {entry.campaign}"
         case "entry", _:
             return f"not let into {entry.campaign}: {_because(entry.reason, data)}"
+        case "request", _:
+            return f"{entry.campaign} requested by {data['by']}"
         case "send", "granted":
-            by = f", by {data['provider']}" if "provider" in data else ""
-            return f"{entry.step}: granted{_member(data)}{by}{_retry(data)}"
+            return f"{entry.step}: granted{_member(data)}{_retry(data)}"
         case "send", "deferred":
             until = _clock(data["until"], data)
             return f"{entry.step}: deferred{_member(data)}{_retry(data)} to {until}: {_because(entry.reason, data)}"
@@ -417,8 +416,6 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"no_provider: nothing delivers {data['channel']}"
         case "on_hold":
             return f"on hold until {_clock(data['until'], data)} ({data['subject']}): {data['why']}"
-        case "provider_paused":
-            return _describe_pause(data)
         case "schedule_ended":
             return f"the schedule ended at {_clock(data['ends_at'])}"
         case "paused":
@@ -462,12 +459,6 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"the exit event {data['exit_event_id']} happened after this one"
         case _:
             return (reason or "").replace("_", " ")
-
-
-def _describe_pause(data: dict[str, Any]) -> str:
-    """Describe the pause of a provider's marketing, with the numbers that caused it."""
-    rate = describe_rate(data["cause"], data["number"], data["messages"], data["limit"])
-    return f"marketing by {data['provider']} is paused since {_clock(data['paused_at'], data)}: {rate}"
 
 
 def _numbers(data: dict[str, Any]) -> str:

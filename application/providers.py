@@ -45,17 +45,34 @@ class ProviderSource(Protocol):
 
 
 class Providers:
-    """Opens providers on first use, and again when their settings change."""
+    """Opens providers on first use, and again when their settings change.
 
-    def __init__(self, catalogue: Catalogue, open_provider: Callable[[ProviderRule], ManagedProvider]) -> None:
+    With `leaves_unusable`, one that this process cannot open is not found: another process has its messages.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        open_provider: Callable[[ProviderRule], ManagedProvider],
+        *,
+        leaves_unusable: bool = False,
+    ) -> None:
         self._catalogue = catalogue
         self._open = open_provider
+        self._leaves_unusable = leaves_unusable
         self._opened: dict[tuple[str, str], tuple[ProviderRule, ManagedProvider]] = {}
         self._removed: tuple[int, dict[tuple[str, str], ProviderRule | None]] = (-1, {})
         self._closing: set[asyncio.Task[None]] = set()
 
     async def find(self, connection: Connection, revision: int, channel: str, name: str | None) -> FoundProvider | None:
         """Return the provider of a message, as `ProviderSource` says."""
+        found = await self._find(connection, revision, channel, name)
+        is_left = self._leaves_unusable and found is not None and isinstance(found.provider, UnusableProvider)
+        return None if is_left else found
+
+    async def _find(
+        self, connection: Connection, revision: int, channel: str, name: str | None
+    ) -> FoundProvider | None:
         deployed = await self._catalogue.providers_at(connection, revision)
         first = next(iter(deployed.find_providers(channel)), None)
         rule = first if name is None else deployed.find(channel, name)

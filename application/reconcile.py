@@ -27,6 +27,7 @@ from domain.journey.reconciliation import (
 )
 from domain.journey.records import Ending, campaign_workflow_id
 from domain.journey.recovery import Lost
+from domain.sending.single_messages import MESSAGE_KEY
 from store import audit, campaigns, journeys, outbox, reconciliation_queries, reconciliations
 from store.database import Database
 from store.outbox import OutboxMessage
@@ -309,5 +310,6 @@ def _start(row: LostRow) -> OutboxMessage:
             "campaign": row.campaign_key,
             "version": row.campaign_version,
             "lost": to_builtins(lost),
+            **({} if row.single is None else {MESSAGE_KEY: row.single}),
         },
     )

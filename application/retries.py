@@ -125,6 +125,8 @@ class RetryGate:
         known = replace(facts, holds=holds, topics=segments.topics)
         own = await self._catalogue.version(connection, facts.campaign_key, facts.campaign_version)
         repeated, version = await self._find_step(connection, facts, own)
+        if facts.single is not None:
+            repeated = replace(repeated, step=facts.single.step())
         journey = JourneyEnd(facts.journey_state, facts.ended_by)
         if facts.journey_state == COMPLETED and facts.ended_recorded_at is not None:
             ended = RetriedJourney(

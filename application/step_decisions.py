@@ -63,15 +63,16 @@ class StepDecisions:
         """Ask the one gate before every message, under the shared frequency caps."""
 
         async def decide(connection: Connection, facts: GateFacts, version: LoadedVersion) -> StepDecision[Answer]:
+            plan = version.plan if facts.single is None else facts.single.plan()
             return await decide_with_sender(
                 connection,
                 self._catalogue,
-                version.plan.node(request.step),
+                plan.node(request.step),
                 request.message_id,
                 request.at,
                 facts,
                 self._timezone,
-                lambda sender: decide_send(request, version.plan, version.rules, facts, self._timezone, sender),
+                lambda sender: decide_send(request, plan, version.rules, facts, self._timezone, sender),
             )
 
         return await self._answer(request, Answer, lambda connection: self._gate_facts(connection, request), decide)

@@ -14,13 +14,15 @@ class Scope(StrEnum):
     """The scope of a key.
 
     - ingest: the tracking routes, and nothing else;
+    - send: requests for single messages, and nothing else;
     - stream: the stream of everything that is recorded, and nothing else;
     - read: every question about single campaigns, journeys and users;
-    - operate: read, and all that acts on campaigns, journeys, frequency caps and users;
+    - operate: read, send, and all that acts on campaigns, journeys, frequency caps and users;
     - admin: operate, and keys, the audit log, reconciliations and the stream.
     """
 
     INGEST = "ingest"
+    SEND = "send"
     STREAM = "stream"
     READ = "read"
     OPERATE = "operate"
@@ -34,6 +36,8 @@ _LADDER: Final = (Scope.READ, Scope.OPERATE, Scope.ADMIN)
 def includes(held: Collection[Scope], wanted: Scope) -> bool:
     """Return whether one of the held scopes includes `wanted`."""
     if wanted is Scope.STREAM and Scope.ADMIN in held:
+        return True
+    if wanted is Scope.SEND and includes(held, Scope.OPERATE):
         return True
     if wanted not in _LADDER:
         return wanted in held

@@ -20,12 +20,14 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from application.catalogue import Catalogue, LoadedVersion
+from domain.campaign.plan import Plan
 from domain.errors import NotFoundError
 from domain.journey import machine
 from domain.journey.position import stored_at_start
 from domain.journey.records import anonymous_place, seed_of, user_of
 from domain.journey.recovery import Lost, recover
 from domain.journey.state import JourneyState
+from domain.sending.single_messages import MESSAGE_KEY, SingleMessage
 from runtime import metrics
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.tasks import cancel_and_wait
@@ -197,10 +199,11 @@ class Relay:
         # Late entries have lower priority than new ones, in Temporal as well.
         goes_after = row.bulk or row.is_late
         user = user_of(row.workflow_id, version.key)
-        recovered, moves = _recover(row, version)
-        begun = recovered or machine.begin(version.plan, row.created_at)
-        stored = replace(stored_at_start(version.plan, begun), move=moves)
-        step, state = shown = machine.status(version.plan, begun)
+        plan = _plan_of(row, version)
+        recovered, moves = _recover(row, version, plan)
+        begun = recovered or machine.begin(plan, row.created_at)
+        stored = replace(stored_at_start(plan, begun), move=moves)
+        step, state = shown = machine.status(plan, begun)
         attributes = TypedSearchAttributes(
             [
                 SearchAttributePair(search_attributes.CAMPAIGN, version.key),
@@ -216,7 +219,7 @@ class Relay:
                 JourneyInput(
                     journey_id=row.payload["journey_id"],
                     campaign=version.key,
-                    plan=version.plan,
+                    plan=plan,
                     version=version.version,
                     status=shown,
                     stored_position=stored,
@@ -304,7 +307,13 @@ class Relay:
                 await asyncio.sleep(1)
 
 
-def _recover(row: OutboxRow, version: LoadedVersion) -> tuple[JourneyState | None, int]:
+def _plan_of(row: OutboxRow, version: LoadedVersion) -> Plan:
+    """Return the plan of a journey: its version's, or that of its single message."""
+    single = row.payload.get(MESSAGE_KEY)
+    return version.plan if single is None else convert(single, SingleMessage).plan()
+
+
+def _recover(row: OutboxRow, version: LoadedVersion, plan: Plan) -> tuple[JourneyState | None, int]:
     """Return the state and the last move of a journey whose workflow was lost.
 
     (None, 0) for a new journey.
@@ -312,7 +321,7 @@ def _recover(row: OutboxRow, version: LoadedVersion) -> tuple[JourneyState | Non
     if (known := row.payload.get("lost")) is None:
         return None, 0
     lost = convert(known, Lost)
-    return recover(version.plan, lost, row.created_at, seed_of(row.workflow_id, version.key)), lost.moves
+    return recover(plan, lost, row.created_at, seed_of(row.workflow_id, version.key)), lost.moves
 
 
 class _Failure(Struct, frozen=True):

@@ -12,6 +12,7 @@ from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.journey.forecast import Compiled
 from store.database import Connection, PendingResult
+from store.single_messages import is_template
 
 # Decisions that depend on campaigns hold this lock shared; changes of campaigns hold it exclusively.
 REGISTRY_LOCK = 0x53_4F_4A_4E
@@ -293,26 +294,28 @@ async def change(
     return int(row["period"])
 
 
-_CAMPAIGNS = """
+# Without the templates of single messages.
+_CAMPAIGNS = f"""
 SELECT key, name, stage, state, running_version, latest_version, revision, exiting, updated_at FROM campaigns
-"""
+WHERE NOT {is_template("key")}
+"""  # noqa: S608 -- a constant of the store
 
 
 async def all_campaigns(connection: Connection) -> list[Campaign]:
     """Return all campaigns by key."""
-    cursor = await connection.execute(_CAMPAIGNS + "ORDER BY key")
+    cursor = await connection.execute(f"{_CAMPAIGNS} ORDER BY key")
     return [Campaign(**row) async for row in cursor]
 
 
 async def keys(connection: Connection) -> list[str]:
     """Return the keys of all campaigns."""
-    cursor = await connection.execute("SELECT key FROM campaigns")
+    cursor = await connection.execute(f"SELECT key FROM campaigns WHERE NOT {is_template('key')}")  # noqa: S608
     return [row["key"] for row in await cursor.fetchall()]
 
 
 async def campaign(connection: Connection, key: str) -> Campaign | None:
     """Return one campaign."""
-    cursor = await connection.execute(_CAMPAIGNS + "WHERE key = %s", (key,))
+    cursor = await connection.execute(f"{_CAMPAIGNS} AND key = %s", (key,))
     row = await cursor.fetchone()
     return Campaign(**row) if row else None
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from domain.campaign.life import ENDED
 from store import outbox
 from store.database import Connection
+from store.single_messages import is_template
 
 
 class Wake(Struct, frozen=True):
@@ -48,7 +49,11 @@ async def open_journeys(connection: Connection) -> list[str]:
 async def live_campaigns(connection: Connection) -> Sequence[str]:
     """Return the keys of campaigns that are started and not ended."""
     cursor = await connection.execute(
-        "SELECT key FROM campaigns WHERE state NOT IN ('draft', %s, 'archived') ORDER BY key", (ENDED,)
+        f"""
+        SELECT key FROM campaigns
+        WHERE state NOT IN ('draft', %s, 'archived') AND NOT {is_template("key")} ORDER BY key
+        """,  # noqa: S608 -- a constant of the store
+        (ENDED,),
     )
     return [row["key"] async for row in cursor]
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.journey.state import JourneyStatus, StoredState
 from store.database import Connection
+from store.single_messages import SINGLE, is_template
 from store.transaction_metrics import Metric
 
 # A journey with pending outbox rows may legitimately differ from Temporal.
@@ -46,7 +48,10 @@ class KnownRow(Struct, frozen=True):
 
 
 class LostRow(Struct, frozen=True):
-    """A journey to restart: its position, and the last visit of each step that sent."""
+    """A journey to restart: its position, and the last visit of each step that sent.
+
+    `single` is the message of a journey without a campaign.
+    """
 
     id: UUID
     campaign_key: str
@@ -56,6 +61,7 @@ class LostRow(Struct, frozen=True):
     wakes_at: datetime | None
     moves: int
     visits: dict[str, int]
+    single: dict[str, Any] | None
 
 
 async def active_page(connection: Connection, after: ActiveRow | None, *, grace: float, limit: int) -> list[ActiveRow]:
@@ -110,7 +116,7 @@ async def lock_lost(connection: Connection, ids: Collection[UUID]) -> list[LostR
     """Lock those of these journeys that are active and have no outbox rows."""
     cursor = await connection.execute(
         f"""
-        SELECT id, campaign_key, campaign_version, workflow_id, step, wakes_at, moves,
+        SELECT id, campaign_key, campaign_version, workflow_id, step, wakes_at, moves, {SINGLE} AS single,
                COALESCE((SELECT jsonb_object_agg(step, visit) FROM (
                  SELECT step, max(visit) AS visit FROM messages WHERE journey_id = journeys.id GROUP BY step
                ) AS visited), '{{}}') AS visits
@@ -232,14 +238,14 @@ async def campaigns_at_work(connection: Connection, *, grace: float) -> list[str
     Campaigns that were just changed are excluded.
     """
     cursor = await connection.execute(
-        """
+        f"""
         SELECT key FROM campaigns
-        WHERE (campaigns.state IN ('scheduled', 'running', 'paused', 'stopping')
+        WHERE NOT {is_template("key")} AND (campaigns.state IN ('scheduled', 'running', 'paused', 'stopping')
                OR EXISTS (SELECT 1 FROM operations WHERE campaign_key = key AND finished_at IS NULL))
           AND campaigns.updated_at < clock_timestamp() - make_interval(secs => %s)
           AND NOT EXISTS (SELECT 1 FROM outbox WHERE kind = 'campaign' AND payload ->> 'campaign' = key)
         ORDER BY key
-        """,
+        """,  # noqa: S608 -- a constant of the store
         (grace,),
     )
     return [row["key"] async for row in cursor]

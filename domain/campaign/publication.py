@@ -27,7 +27,7 @@ from domain.sending.caps import TRANSACTIONAL
 from domain.suggestions import did_you_mean
 from domain.templates.languages import TemplateLanguages
 from domain.templates.template_sets import TemplateSet, load
-from domain.templates.trial import try_templates
+from domain.templates.trial import Trials, try_templates
 
 # Enough for one round of repairs; 128 KB of the same fault would fill megabytes.
 MAX_PROBLEMS = 200
@@ -40,6 +40,7 @@ class Published:
     """A campaign that may run, and the templates that it uses by file name.
 
     `warnings` are the doubtful places of the document and the templates, and `languages` those of the templates.
+    `needs` are the variables without which a message fails.
     """
 
     source: YamlSource
@@ -49,6 +50,7 @@ class Published:
     templates: dict[str, str]
     warnings: list[Problem]
     languages: list[TemplateLanguages]
+    needs: frozenset[str] = frozenset()
 
 
 def check(source: str, file: str, templates: Mapping[str, str], names: DeployedNames | None = None) -> Published:
@@ -74,14 +76,14 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
     if definition is None or problems:
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))
     plan, rules = compile_plan(definition), derive_rules(definition)
-    failing, failing_for_some = _render_trials(definition, plan, loaded)
-    if template_problems or failing:
-        raise InvalidDocumentError(_sort_problems([*template_problems, *failing], file))
+    trials = _render_trials(definition, plan, loaded)
+    if template_problems or trials.problems:
+        raise InvalidDocumentError(_sort_problems([*template_problems, *trials.problems], file))
     doubts = [*read_source.warnings, *(doubt for template in loaded.values() for doubt in template.warnings)]
-    doubts += _group_places(failing_for_some)
+    doubts += _group_places(trials.warnings)
     warnings = _sort_problems([*document_warnings(read_source, plan, rules), *doubts], file)
     languages = [loaded[name].languages for name in sorted(loaded)]
-    return Published(read_source, definition, plan, rules, files, warnings, languages)
+    return Published(read_source, definition, plan, rules, files, warnings, languages, trials.needs)
 
 
 def find_shared_keys(campaigns: Iterable[Published]) -> Iterator[Problem]:
@@ -113,10 +115,8 @@ def _template_uses(source: YamlSource) -> list[tuple[Path, str, str]]:
 _NAMED = re.compile(r"\b(event|profile)\.(properties|traits)((?:\.[A-Za-z_]\w*)+)")
 
 
-def _render_trials(
-    definition: CampaignDocument, plan: Plan, loaded: Mapping[str, TemplateSet]
-) -> tuple[list[Problem], list[Problem]]:
-    """Render messages for generated people; return the failures of all, and of some."""
+def _render_trials(definition: CampaignDocument, plan: Plan, loaded: Mapping[str, TemplateSet]) -> Trials:
+    """Render the messages for generated people."""
     entry = definition.entry
     conditions = " ".join(filter(None, (entry.where, entry.key, entry.audience.where if entry.audience else None)))
     named = _NAMED.findall(conditions)

@@ -81,10 +81,20 @@ class _Failed:
     data: _Data
 
 
-def try_templates(
-    sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]
-) -> tuple[list[Problem], list[Problem]]:
-    """Return problems for all people, and warnings for some: one for each place.
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """The failures of all people, and warnings for some: one for each place.
+
+    `needs` are the paths without which a message fails, as far as the work has sufficed.
+    """
+
+    problems: list[Problem]
+    warnings: list[Problem]
+    needs: frozenset[str]
+
+
+def try_templates(sends: Iterable[tuple[TemplateSet, bool]], known: frozenset[str]) -> "Trials":
+    """Render the templates of messages for everybody, and for generated people.
 
     Each template comes with whether the message is transactional: such a message has no `unsubscribe_url`. `known` are
     the paths that everybody has who enters.
@@ -96,6 +106,7 @@ def try_templates(
     ]
     problems: list[Problem] = []
     warnings: list[Problem] = []
+    needs: set[str] = set()
     left = MAX_TRIAL_WORK
     for number, trial in enumerate(trials):
         trial.left = share = left // (len(trials) - number)
@@ -104,8 +115,9 @@ def try_templates(
         if not failing:
             with suppress(_WorkUsedUpError):
                 warnings += trial.warnings()
+            needs |= trial.needs
         left -= share - trial.left
-    return problems, warnings
+    return Trials(problems, warnings, frozenset(needs))
 
 
 # The links that transactional messages do not have.
@@ -117,10 +129,14 @@ class _WorkUsedUpError(Exception):
 
 
 class _Trial:
-    """One variant. `left` is the work left for its renderings."""
+    """One variant. `left` is the work left for its renderings.
+
+    `needs` are the paths without which it fails, once its warnings were found.
+    """
 
     def __init__(self, variant: Variant, is_transactional: bool, known: frozenset[str]) -> None:
         self.left = 0
+        self.needs: set[str] = set()
         self._variant = variant
         self._is_transactional = is_transactional
         self._known = known
@@ -158,6 +174,9 @@ class _Trial:
         failures = _Failures(self._render, expected, values)
         with suppress(_WorkUsedUpError):
             failures.find(self._known, self.left // (before - self.left))
+        self.needs = {
+            path_text(path) for path, failed in failures.found.items() if failed.is_missing and ITEM not in path
+        }
         places: dict[SourceLocation, list[_Failed]] = {}
         for failed in self._everywhere(failures.found.values()):
             places.setdefault(failed.failure.place, []).append(failed)

@@ -81,6 +81,8 @@ journeys = Table(
     Index("journeys_campaign", "state", "campaign_key", "campaign_version", "id"),
     # For pages of operations and of lists: a list of all states merges three ranges.
     Index("journeys_pages", "campaign_key", "state", "id"),
+    # Single messages, whose entry key is the message.
+    Index("journeys_single", "entry_key", postgresql_where=text("strpos(campaign_key, ':') > 0")),
     Index("journeys_step", "campaign_key", "step", "id", postgresql_where=text("state = 'active'")),
 )
 
@@ -111,13 +113,6 @@ decisions = Table(
     Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
     # Messages on hold, for its release.
     Index("decisions_on_hold", text("(data ->> 'hold')"), "journey_id", postgresql_where=text("reason = 'on_hold'")),
-    # Messages that a provider's pause holds, for its end.
-    Index(
-        "decisions_provider_paused",
-        text("(data ->> 'pause')"),
-        "journey_id",
-        postgresql_where=text("reason = 'provider_paused'"),
-    ),
     # Decisions about the members of an account, for the timeline of its journey.
     Index("decisions_members", "journey_id", "recorded_at", postgresql_where=text("data ? 'role'")),
     # The arms of splits that a journey took.

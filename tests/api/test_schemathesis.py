@@ -39,6 +39,8 @@ async def _prepared(api: ApiProcess) -> list[str]:
         publish = document["components"]["schemas"]["PublishRequest"]["example"]
         assert (await admin.post("/v1/campaigns", json=publish)).status_code == 201
         assert (await admin.post("/v1/campaigns/abandoned-cart/start")).status_code == 200
+        template = document["components"]["schemas"]["NewMessageTemplate"]["example"]
+        assert (await admin.put("/v1/templates/email/password-reset", json=template)).status_code == 200
     async with api.client(WRITE_KEY) as tracker:
         assert (await tracker.post("/v1/identify", json={"userId": "u-4711"})).status_code == 200
     return [f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods]

@@ -50,6 +50,7 @@ FIRST_CROWD = "with 10,000"
 FULL_CACHE = "with 1,000, when its cache is full"
 STOP = "longest stop of the API's event loop"
 AT_REST = "at rest, for as long"
+READY_MADE = "an event acknowledged, then a mail ready made"
 
 _ROWS = (
     Row(
@@ -132,6 +133,8 @@ _ROWS = (
     Row("gate", "authorize_send, many users", "its transaction as plain SQL", "calls/s", least=0.7),
     Row("gate_hot", "authorize_send, one hot user", "its transaction as plain SQL", "calls/s", least=0.7),
     Row("mails", "mails delivered by SMTP, one process", "their bytes ready made", "mails/s", above=1_000),
+    Row("messages_p50", "single message requested to its mail, median", READY_MADE, "ms"),
+    Row("messages_p99", "single message requested to its mail, 99th percentile", READY_MADE, "ms", below=50),
     Row("relay", "starts delivered by the relay", "signal-with-start alone", "starts/s", least=0.8),
     Row("crowd_100k", "time to ingest with 100,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),
     Row("crowd_1m", "time to ingest with 1,000,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),

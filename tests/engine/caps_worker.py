@@ -220,9 +220,7 @@ class Load:
             raise ValueError("nothing was granted")
         try:
             return (
-                await self._sender.send(
-                    walk.message_id, at=walk.due, dated=walk.due, ends_with=None, next_positions=UNRECORDED
-                )
+                await self._sender.send(walk.message_id, at=walk.due, ends_with=None, next_positions=UNRECORDED)
             ).state
         except (UnavailableError, psycopg.OperationalError):
             return None

@@ -113,7 +113,7 @@ class Race:
             now = datetime.now(UTC)
             request = AuthorizeRequest(journey_id, "note", 1, 1, now, now, None, UNRECORDED)
             if isinstance(await gate.authorize(request), Granted):
-                await sender.send(request.message_id, at=now, dated=now, ends_with=None, next_positions=UNRECORDED)
+                await sender.send(request.message_id, at=now, ends_with=None, next_positions=UNRECORDED)
             async with self.has_moved:
                 self.made += 1
                 self.has_moved.notify_all()

@@ -206,9 +206,7 @@ class MembersHarness:
 
     async def send(self, message_id: str, at: datetime | None = None) -> SendOutcome:
         at = at or now()
-        return await self.sender.send(
-            UUID(message_id), at=at, dated=at, ends_with=None, next_positions=NextPositions(0, ())
-        )
+        return await self.sender.send(UUID(message_id), at=at, ends_with=None, next_positions=NextPositions(0, ()))
 
     async def states(self) -> dict[str, tuple[str, str | None]]:
         rows = await self.harness.query(

@@ -111,15 +111,13 @@ class SendHarness:
     message_id: UUID
 
     async def attempt(self, at: datetime = AT) -> SendOutcome:
-        return await self.sender.send(
-            self.message_id, at=at, dated=AT, ends_with="completed", next_positions=UNRECORDED
-        )
+        return await self.sender.send(self.message_id, at=at, ends_with="completed", next_positions=UNRECORDED)
 
     async def attempt_within(self, move: int, at: datetime = AT) -> SendOutcome:
         """One after which the journey goes on to a rest of an hour."""
         way = Position("rest", "waiting", 3_600)
         return await self.sender.send(
-            self.message_id, at=at, dated=AT, ends_with=None, next_positions=NextPositions(move, (way,))
+            self.message_id, at=at, ends_with=None, next_positions=NextPositions(move, (way,))
         )
 
     async def position(self) -> tuple[Any, ...]:
@@ -457,9 +455,7 @@ async def test_what_has_still_to_be_sent_counts_however_long_ago_it_was_granted(
     with pytest.raises(UnavailableError):
         await send_harness.attempt()
     assert (
-        await send_harness.sender.send(
-            send_harness.message_id, at=later.at, dated=AT, ends_with=None, next_positions=UNRECORDED
-        )
+        await send_harness.sender.send(send_harness.message_id, at=later.at, ends_with=None, next_positions=UNRECORDED)
     ).state == "sent"
     soon = AuthorizeRequest(
         send_harness.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None, UNRECORDED

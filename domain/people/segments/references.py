@@ -1,4 +1,4 @@
-"""The segments, computed traits, areas and topics that segments read."""
+"""The segments, computed traits and areas that conditions of segments read."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -20,7 +20,6 @@ class SegmentReads(NamedTuple):
     computed: frozenset[str]
     areas: frozenset[str]
     stages: frozenset[str]
-    topics: frozenset[str]
 
 
 def compile_rule(rule: SegmentRule) -> Condition:
@@ -31,8 +30,7 @@ def compile_rule(rule: SegmentRule) -> Condition:
 def list_reads(rule: SegmentRule) -> SegmentReads:
     """Return the keys that a valid rule reads."""
     condition = compile_rule(rule)
-    checked = condition.checked
-    return SegmentReads(condition.segments, condition.computed, checked.areas, checked.stages, checked.topics)
+    return SegmentReads(condition.segments, condition.computed, condition.checked.areas, condition.checked.stages)
 
 
 def find_required(where: str) -> str | None:

@@ -175,7 +175,7 @@ bodies = st.recursive(
 def test_what_is_refused_can_be_rendered_for_none(parts: list[str]) -> None:
     # `x` and `y` are known names to the compiler in all of them.
     template = only(email("{% assign y = 1 %}{% assign x = 1 %}" + "".join(parts)))
-    problems, _ = try_templates([(template, False)], frozenset())
+    problems = try_templates([(template, False)], frozenset()).problems
     for traits in PEOPLE if problems else ():
         with pytest.raises(TemplateRenderError):
             template.render(variables(traits), None)
@@ -370,9 +370,9 @@ def test_all_renderings_of_a_document_have_one_budget(source: str, languages: in
     template = load(dict.fromkeys(names, source))[0]["t"]
     costs: list[int] = []
     counted = {language: Counted(variant, costs) for language, variant in template.variants.items()}
-    problems, warnings = try_templates([(replace(template, variants=counted), False)] * templates, frozenset())
-    assert problems == []
-    assert len(warnings) >= languages * templates
+    trials = try_templates([(replace(template, variants=counted), False)] * templates, frozenset())
+    assert trials.problems == []
+    assert len(trials.warnings) >= languages * templates
     assert len(costs) <= most
     # The last one may go beyond.
     assert sum(costs) < MAX_TRIAL_WORK + max(costs)
