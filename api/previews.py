@@ -1,12 +1,13 @@
 """Previews of messages, and tests that go to an address of the operator's choice."""
 
+from abc import abstractmethod
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends
 from msgspec import convert
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from api.auth import Operator, Reader, allow
 from api.campaigns import PublishRequest, PublishWarning
@@ -17,7 +18,7 @@ from application.documents import CampaignText
 from application.previews import DraftMessage, MessageChoice, PreviewInput, PublishedMessage
 from application.send_tests import SendTestOutcome
 from domain.access import Scope
-from domain.errors import ConflictError, InvalidDocumentError, InvalidRequestError, NotFoundError, OverloadedError
+from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, OverloadedError, Problem
 from domain.local_time.zones import zone_name
 from domain.people.identity import PersonRef
 from domain.sending.previewed_people import GivenPerson
@@ -82,16 +83,9 @@ class PreviewEntry(RequestModel):
     anonymous_id: ShortText | None = None
 
 
-class MessagePreviewRequest(RequestModel):
-    """One message: of a `campaign`, of a `document`, or of a `template` given whole."""
+class PersonPreviewRequest(RequestModel):
+    """The person, the instant and the language of a preview."""
 
-    model_config = example(_REQUEST)
-
-    campaign: ShortText | None = Field(None, description="the key of a published campaign, with `step`")
-    version: Annotated[int, Field(ge=1, description="the latest one, if left out"), WHOLE] | None = None
-    document: PublishRequest | None = Field(None, description="a campaign that need not be published, with `step`")
-    step: ShortText | None = Field(None, description="the step of `campaign` or `document` that sends")
-    template: TemplateFiles | None = None
     user_id: ShortText | None = Field(
         None, description="a person; their entry is that of their newest journey in the campaign"
     )
@@ -110,13 +104,18 @@ class MessagePreviewRequest(RequestModel):
     )
     timezone: ShortText | None = Field(None, description="in place of the person's, as Europe/Berlin")
 
+    @abstractmethod
+    def choose_message(self) -> MessageChoice:
+        """Return the message."""
+
     def read_input(self) -> PreviewInput:
-        """Return the request as use cases take it. Raises InvalidRequestError."""
+        """Return the request as use cases take it. Raises InvalidDocumentError."""
         zone = None if self.timezone is None else zone_name(self.timezone)
         if self.timezone is not None and zone is None:
-            raise InvalidRequestError(f"`{self.timezone}` is not a time zone: write its IANA name, as Europe/Berlin")
+            said = f"`{self.timezone}` is not a time zone"
+            raise InvalidDocumentError([Problem("request", 1, "timezone", said, "Write its name, as Europe/Berlin")])
         return PreviewInput(
-            message=self._choose_message(),
+            message=self.choose_message(),
             user=None if self.user_id is None else PersonRef(self.user_id, self.id_kind),
             given=self._read_person(),
             at=self.at,
@@ -124,25 +123,42 @@ class MessagePreviewRequest(RequestModel):
             timezone=zone,
         )
 
-    def _choose_message(self) -> MessageChoice:
-        given = [one for one in (self.campaign, self.document, self.template) if one is not None]
-        if len(given) != 1:
-            raise InvalidRequestError("give one of `campaign`, `document` and `template`")
-        if self.template is not None:
-            if self.step is not None or self.version is not None:
-                raise InvalidRequestError("`step` and `version` belong to a campaign: leave them out with `template`")
-            return PreviewedMessage(self.template.name, self.template.category, self.template.files)
-        if self.step is None:
-            raise InvalidRequestError("`step` is missing: name the step whose message is wanted")
-        if self.campaign is not None:
-            return PublishedMessage(self.campaign, self.step, self.version)
-        if self.version is not None or self.document is None:
-            raise InvalidRequestError("`version` belongs to `campaign`: leave it out with `document`")
-        return DraftMessage(CampaignText(self.document.source, self.document.file, self.document.templates), self.step)
-
     def _read_person(self) -> GivenPerson | None:
         given = self.model_dump(include={"profile", "account", "entry", "saved"}, exclude_unset=True)
         return convert(given, GivenPerson) if any(part is not None for part in given.values()) else None
+
+
+class PublishedPreview(PersonPreviewRequest):
+    """The message of a published campaign."""
+
+    model_config = example(_REQUEST)
+
+    campaign: ShortText = Field(description="the key of the campaign")
+    version: Annotated[int, Field(ge=1, description="the latest one, if left out"), WHOLE] | None = None
+    step: ShortText = Field(description="the step that sends")
+
+    def choose_message(self) -> MessageChoice:
+        return PublishedMessage(self.campaign, self.step, self.version)
+
+
+class DraftPreview(PersonPreviewRequest):
+    """The message of a campaign that need not be published."""
+
+    document: PublishRequest
+    step: ShortText = Field(description="the step that sends")
+
+    def choose_message(self) -> MessageChoice:
+        text = CampaignText(self.document.source, self.document.file, self.document.templates)
+        return DraftMessage(text, self.step)
+
+
+class TemplatePreview(PersonPreviewRequest):
+    """A template of no campaign."""
+
+    template: TemplateFiles
+
+    def choose_message(self) -> MessageChoice:
+        return PreviewedMessage(self.template.name, self.template.category, self.template.files)
 
 
 class MissingVariable(ResponseModel):
@@ -207,10 +223,41 @@ class MessagePreview(ResponseModel):
     warnings: list[str]
 
 
-class SendTestRequest(MessagePreviewRequest):
+class _Addressed(RequestModel):
+    to: ShortText = Field(description="the address that gets it")
+
+
+class PublishedTest(_Addressed, PublishedPreview):
     model_config = example({**_REQUEST, "to": "marketing@example.com"})
 
-    to: ShortText = Field(description="the address that gets it")
+
+class DraftTest(_Addressed, DraftPreview):
+    """A test of a campaign that need not be published."""
+
+
+class TemplateTest(_Addressed, TemplatePreview):
+    """A test of a template of no campaign."""
+
+
+def _find_kind(body: Any) -> str:
+    """Return the member that names the message; `campaign` if none does."""
+    return next((name for name in ("document", "template") if isinstance(body, dict) and name in body), "campaign")
+
+
+AnyPreview = Annotated[
+    Annotated[PublishedPreview, Tag("campaign")]
+    | Annotated[DraftPreview, Tag("document")]
+    | Annotated[TemplatePreview, Tag("template")],
+    Discriminator(_find_kind),
+    Body(openapi_examples={"campaign": {"value": _REQUEST}}),
+]
+AnyTest = Annotated[
+    Annotated[PublishedTest, Tag("campaign")]
+    | Annotated[DraftTest, Tag("document")]
+    | Annotated[TemplateTest, Tag("template")],
+    Discriminator(_find_kind),
+    Body(openapi_examples={"campaign": {"value": {**_REQUEST, "to": "marketing@example.com"}}}),
+]
 
 
 class SentTest(ResponseModel):
@@ -234,7 +281,7 @@ class SentTest(ResponseModel):
 
 
 @router.post("/preview", responses=refusals(NotFoundError, InvalidDocumentError, OverloadedError))
-async def preview(request: MessagePreviewRequest, services: Using, by: Reader) -> MessagePreview:
+async def preview(request: AnyPreview, services: Using, by: Reader) -> MessagePreview:
     """A message as it would be sent to a person, at an instant, in a language.
 
     Nothing is sent or changed. A message that fails for the person is answered as well, with `problems`.
@@ -243,7 +290,7 @@ async def preview(request: MessagePreviewRequest, services: Using, by: Reader) -
 
 
 @router.post("/send-test", responses=refusals(NotFoundError, ConflictError, InvalidDocumentError, OverloadedError))
-async def send_test(request: SendTestRequest, services: Using, by: Operator) -> SentTest:
+async def send_test(request: AnyTest, services: Using, by: Operator) -> SentTest:
     """Send a preview through its real provider to one address, marked as a test.
 
     It counts for no cap and stands in no ledger; the audit log has it. An address that bounced, complained or refuses

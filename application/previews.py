@@ -76,8 +76,8 @@ class Previews:
     async def preview(self, wanted: PreviewInput, *, by: Actor) -> MessagePreview:
         """Render a message for a person; the audit log says who looked at a real one.
 
-        Raises NotFoundError for an unknown campaign, version or person, InvalidRequestError for a step that sends
-        nothing, and InvalidDocumentError for documents and templates with problems.
+        Raises NotFoundError for an unknown campaign, version, message or person, and InvalidDocumentError for documents
+        and templates with problems.
         """
         message = await self._find_message(wanted.message)
         async with self._database.own_transaction() as connection:

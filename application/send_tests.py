@@ -17,7 +17,7 @@ from application.providers import FoundProvider, ProviderSource
 from domain.access import Actor
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
-from domain.errors import ConflictError, InvalidDocumentError, InvalidRequestError
+from domain.errors import ConflictError, InvalidDocumentError, Problem
 from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.links import INERT
 from domain.sending.caps import TRANSACTIONAL
@@ -66,8 +66,8 @@ class SendTests:
     async def send(self, wanted: PreviewInput, to: str, *, by: Actor) -> SentTest:
         """Render a message and hand it over for an address.
 
-        Raises ConflictError if the address refuses the message, InvalidDocumentError if it fails for the person, and
-        InvalidRequestError if it cannot go to an address. Errors of previews pass through.
+        Raises ConflictError if the address refuses the message, or it cannot go to an address, and InvalidDocumentError
+        if it fails for the person, or the address is none. Errors of previews pass through.
         """
         preview = await self._previews.preview(wanted, by=by)
         if preview.content is None:
@@ -75,14 +75,15 @@ class SendTests:
         kind = CHANNELS[preview.channel]
         content = kind.mark_as_test(preview.content)
         if content is None:
-            raise InvalidRequestError(
+            raise ConflictError(
                 f"a message of the channel {preview.channel} goes where its template says: preview it instead"
             )
         traits = dict.fromkeys(kind.address_traits, to)
         found = kind.addresses(traits)
         value = kind.normalized_address(traits)
         if isinstance(found, Unreachable) or value is None:
-            raise InvalidRequestError(f"`{to}` is not an address of the channel {preview.channel}")
+            said = f"`{to}` is not an address of the channel {preview.channel}"
+            raise InvalidDocumentError([Problem("request", 1, "to", said, "Write one that can be sent to")])
         message_id = uuid7()
         # Under an Idempotency-Key this claims it, so that a repeat sends nothing, and is committed with the answer.
         async with self._database.transaction() as connection:

@@ -9,6 +9,7 @@ SojournError
 ├── NotFoundError                   404  no such campaign, version, user or journey
 │   ├── NoSuchPathError             404  no route has this path
 │   └── InvalidLinkError            404  an unsubscribe link that was not made here
+│       └── PreviewLinkError        404  the link of a preview, which opens nothing
 ├── MethodNotAllowedError           405  the path is another method's
 ├── RequestTimeoutError             408  the body takes too long to arrive
 ├── ConflictError                   409  the state does not allow it; says the state and what is allowed
@@ -111,6 +112,14 @@ class InvalidLinkError(NotFoundError):
     code = "invalid_link"
     meaning = "The unsubscribe link was not made by this deployment, or was cut short."
     remedy = "Use the link as it stands in the message."
+
+
+class PreviewLinkError(InvalidLinkError):
+    """The link stands in a preview or a test, and belongs to no person."""
+
+    code = "preview_link"
+    meaning = "The link is that of a preview or a test, and belongs to no person."
+    remedy = "Send the message itself to try its links."
 
 
 class MethodNotAllowedError(SojournError):

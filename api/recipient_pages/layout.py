@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from api.problems import refusals
 from api.recipient_pages.texts import PageTexts
-from domain.errors import InvalidRequestError, SojournError
+from domain.errors import InvalidRequestError, PreviewLinkError, SojournError
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -98,6 +98,8 @@ def unusable(texts: PageTexts, error: SojournError) -> HTMLResponse:
     """Return a page for a person, rather than a problem document."""
     if error.status >= 500:
         return page(texts, texts.try_again, [paragraph(texts.try_again_text)], 503)
+    if isinstance(error, PreviewLinkError):
+        return page(texts, texts.preview, [paragraph(texts.preview_text)], error.status)
     return page(texts, texts.broken, [paragraph(texts.broken_text)], error.status)
 
 

@@ -56,6 +56,8 @@ class PageTexts(Struct, frozen=True, kw_only=True):
     # Links that do not work
     broken: str
     broken_text: str
+    preview: str
+    preview_text: str
     try_again: str
     try_again_text: str
 
@@ -110,6 +112,8 @@ _ENGLISH: Final = PageTexts(
     "a new one.",
     broken="This link does not work",
     broken_text="It is incomplete or no longer valid.",
+    preview="This is the link of a preview",
+    preview_text="It opens nothing and changes nothing. The message itself has a working one.",
     try_again="Please try again",
     try_again_text="This is not possible at the moment. Please come back a little later.",
 )
@@ -161,6 +165,8 @@ _GERMAN: Final = PageTexts(
     "um einen neuen zu erhalten.",
     broken="Dieser Link funktioniert nicht",
     broken_text="Er ist unvollständig oder nicht mehr gültig.",
+    preview="Dies ist der Link einer Vorschau",
+    preview_text="Er gehört niemandem und ändert nichts. Die Nachricht selbst hat einen, der funktioniert.",
     try_again="Bitte versuchen Sie es noch einmal",
     try_again_text="Das ist gerade nicht möglich. Bitte kommen Sie etwas später wieder.",
 )
@@ -212,6 +218,8 @@ _FRENCH: Final = PageTexts(
     "recevoir un autre.",
     broken="Ce lien ne fonctionne pas",
     broken_text="Il est incomplet ou n’est plus valable.",
+    preview="Ceci est le lien d’un aperçu",
+    preview_text="Il n’appartient à personne et ne change rien. Le message lui-même contient un lien valable.",
     try_again="Veuillez réessayer",
     try_again_text="Ce n’est pas possible pour le moment. Revenez un peu plus tard.",
 )
@@ -260,6 +268,8 @@ _SPANISH: Final = PageTexts(
     over_text="El enlace tiene más de 7 días, o la suscripción se retiró. Suscríbase de nuevo para recibir otro.",
     broken="Este enlace no funciona",
     broken_text="Está incompleto o ya no es válido.",
+    preview="Este es el enlace de una vista previa",
+    preview_text="No es de nadie y no cambia nada. El mensaje mismo tiene uno que funciona.",
     try_again="Inténtelo de nuevo",
     try_again_text="No es posible en este momento. Vuelva un poco más tarde.",
 )

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from itsdangerous import BadSignature, URLSafeSerializer
 from msgspec import Struct
 
-from domain.errors import InvalidLinkError
+from domain.errors import InvalidLinkError, PreviewLinkError
 from domain.people.topics.subscription import SubscriptionRef
 from domain.sending.caps import TRANSACTIONAL
 
@@ -57,6 +57,8 @@ def sign(secrets: Sequence[str], purpose: LinkPurpose, link: MessageLink) -> str
 
 def read(secrets: Sequence[str], purpose: LinkPurpose, token: str) -> MessageLink:
     """Read a token of this purpose. Raises InvalidLinkError unless a secret signed it."""
+    if token == INERT:
+        raise PreviewLinkError("this is the link of a preview, and opens nothing")
     try:
         # A serialised token begins with a dot or a capital W, so the prefix is unambiguous.
         profile_id, channel, message_id, *more = _serializer(secrets, purpose).loads(token.removeprefix(_PREFIX))

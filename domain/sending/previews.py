@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from domain.campaign.plan import Message, Plan
 from domain.campaign.rules import LinkRule, Rules
 from domain.channels.kinds import CHANNELS
-from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
+from domain.errors import InvalidDocumentError, NotFoundError, Problem
 from domain.local_time.zones import recipient_zone
 from domain.people.links import INERT, list_purposes
 from domain.people.surroundings import recipient_locale
@@ -101,12 +101,12 @@ class MessagePreview(Struct, frozen=True):
 
 
 def find_message(key: str, plan: Plan, rules: Rules, files: Mapping[str, str], step: str) -> PreviewedMessage:
-    """Return the message of a step. Raises InvalidRequestError for any other step."""
+    """Return the message of a step. Raises NotFoundError for any other step."""
     node = plan.nodes.get(step)
     if not isinstance(node, Message):
         sending = [id for id, one in plan.nodes.items() if isinstance(one, Message)]
         said = f"step {step} of {key} sends nothing" if node is not None else f"{key} has no step {step}"
-        raise InvalidRequestError(f"{said}. {did_you_mean(step, sending, 'Steps that send')}", steps=sending)
+        raise NotFoundError(f"{said}. {did_you_mean(step, sending, 'Steps that send')}", steps=sending)
     return PreviewedMessage(
         template=node.template,
         category=node.category,

@@ -20,7 +20,7 @@ from api.recipient_pages.texts import LANGUAGES, choose_texts
 from application.confirmations import ConfirmationView
 from application.preferences import PreferencesView
 from application.unsubscribe import UnsubscribeView
-from domain.errors import InvalidLinkError
+from domain.errors import InvalidLinkError, PreviewLinkError
 from domain.people.topics.choices import Choice
 from domain.people.topics.deployed import TopicRule
 from tests.clients.test_browsers import browser
@@ -76,6 +76,7 @@ def pages(language: str) -> Mapping[str, bytes]:
         "confirm-confirmed": confirm.render(ConfirmationView("email", NEWS, "confirmed", language), None),
         "confirm-over": confirm.render(ConfirmationView("email", NEWS, "over", language), None),
         "broken": unusable(texts, InvalidLinkError("no")),
+        "preview": unusable(texts, PreviewLinkError("no")),
     }
     return {f"{language}/{name}": bytes(answer.body) for name, answer in answers.items()}
 

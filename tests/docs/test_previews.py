@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api.previews import MessagePreview, MessagePreviewRequest
+from api.previews import DraftPreview, MessagePreview, PublishedPreview, TemplatePreview
 from application import people_languages
 from cli import chromium, preview
 from cli.main import run
@@ -79,7 +79,11 @@ def test_the_numbers_and_members_are_those_of_the_code() -> None:
     assert f"Up to {people_languages.SAMPLE:,} people" in PAGE
     assert f"`{email.TEST_MARK.strip()}` before its subject" in PAGE
     given = {name.strip("`") for row in rows(PAGE, "## By the API") for name in row[0].split(", ")}
-    assert given <= {*MessagePreviewRequest.model_fields, *MessagePreview.model_fields}
+    forms = PublishedPreview, DraftPreview, TemplatePreview
+    assert given == {"campaign", "step", "version", "document", "template"}
+    assert given <= {name for form in forms for name in form.model_fields}
+    shown = {name.strip("`") for row in rows(PAGE, "### The answer") for name in row[0].split(", ")}
+    assert shown <= {*MessagePreview.model_fields}
     [line] = re.findall(r"^Languages: (.*)$", PAGE, re.MULTILINE)
     [found] = find_fallbacks([TemplateLanguages("cart-nudge", (), "en")], {"pt": 1_204}, 20_000, 20_000)
     assert found.summary == line

@@ -95,7 +95,10 @@ async def test_a_preview_is_the_mail_that_was_sent(harness: Harness, sent: Any) 
     assert found["missing"] == [{"variable": "account.role", "file": "nudge.liquid", "line": 5, "printed": "guest"}]
     assert (found["is_invented"], found["problems"], found["warnings"]) == (False, [], [])
     # The link of a preview opens no page of a person.
-    assert (await harness.http.get("/unsubscribe/preview")).status_code == 404
+    for path in ("unsubscribe", "preferences", "confirm"):
+        opened = await harness.http.get(f"/{path}/preview", headers={"Accept-Language": "de"})
+        assert (opened.status_code, "Link einer Vorschau" in opened.text) == (404, True), opened.text
+    assert (await harness.http.post("/unsubscribe/preview")).status_code == 404
     [looked] = await harness.query("SELECT target FROM audit_log WHERE action = 'user.read'")
     assert looked == {"target": "u1"}
 
@@ -143,12 +146,12 @@ async def test_drafts_and_single_templates_need_not_be_published(harness: Harnes
 
 async def test_a_request_that_cannot_be_met_says_why(harness: Harness, published: str) -> None:
     for body, status, said in (
-        ({}, 400, "give one of `campaign`, `document` and `template`"),
-        ({"campaign": "cart", "template": {"name": "a", "files": {}}}, 400, "give one of"),
-        ({"campaign": "cart"}, 400, "`step` is missing"),
-        ({"campaign": "cart", "step": "rest"}, 400, "step rest of cart sends nothing"),
-        ({"campaign": "cart", "step": "nudg"}, 400, "Did you mean `nudge`?"),
-        ({"campaign": "cart", "step": "nudge", "timezone": "Mars"}, 400, "not a time zone"),
+        ({}, 400, "campaign"),
+        ({"campaign": "cart", "template": {"name": "a", "files": {}}}, 400, "campaign"),
+        ({"campaign": "cart"}, 400, "step"),
+        ({"campaign": "cart", "step": "rest"}, 404, "step rest of cart sends nothing"),
+        ({"campaign": "cart", "step": "nudg"}, 404, "Did you mean `nudge`?"),
+        ({"campaign": "cart", "step": "nudge", "timezone": "Mars"}, 422, "not a time zone"),
         ({"campaign": "none", "step": "nudge"}, 404, "there is no campaign none"),
         ({"campaign": "cart", "step": "nudge", "version": 7}, 404, "campaign cart has no version 7"),
         ({"campaign": "cart", "step": "nudge", "user_id": "u9"}, 404, "nothing was ever reported of user u9"),
@@ -201,9 +204,9 @@ async def test_an_address_that_refuses_gets_no_test(harness: Harness, sent: Any)
 
 async def test_a_test_that_cannot_go_is_refused(harness: Harness, sent: Any) -> None:
     for more, status, said in (
-        ({"to": "nowhere"}, 400, "is not an address of the channel email"),
+        ({"to": "nowhere"}, 422, "is not an address of the channel email"),
         ({"to": "a@example.org", "profile": {"traits": {"name": None}}}, 422, "has no value for this user"),
-        ({"to": "a@example.org", **_hook()}, 400, "goes where its template says"),
+        ({"to": "a@example.org", **_hook()}, 409, "goes where its template says"),
     ):
         body = {"campaign": "cart", "step": "nudge", "user_id": "u1", **more}
         answer = await harness.act("POST", "/v1/templates/send-test", {k: v for k, v in body.items() if v is not None})
