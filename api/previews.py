@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends
 from msgspec import convert
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from api.auth import Operator, Reader, allow
 from api.campaigns import PublishRequest, PublishWarning
@@ -18,6 +18,7 @@ from application.documents import CampaignText
 from application.previews import DraftMessage, MessageChoice, PreviewInput, PublishedMessage
 from application.send_tests import SendTestOutcome
 from domain.access import Scope
+from domain.document.yaml_source import MAX_DEPTH
 from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, OverloadedError, Problem
 from domain.local_time.zones import zone_name
 from domain.people.identity import PersonRef
@@ -41,7 +42,27 @@ _REQUEST: dict[str, Any] = {
     "language": "de",
 }
 
-Data = dict[TextField, Any]
+
+def _refuse_depth(value: Any) -> Any:
+    """Refuse data that is nested deeper than documents may be."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for one in level for inner in _list_inner(one)]
+    if level:
+        raise ValueError(f"must not be nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _list_inner(value: Any) -> list[Any]:
+    match value:
+        case dict():
+            return list(value.values())
+        case list():
+            return value
+    return []
+
+
+Data = Annotated[dict[TextField, Any], AfterValidator(_refuse_depth)]
 ShortText = Annotated[TextField, Field(min_length=1, max_length=255)]
 
 

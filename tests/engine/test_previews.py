@@ -156,6 +156,7 @@ async def test_a_request_that_cannot_be_met_says_why(harness: Harness, published
         ({"campaign": "cart", "step": "nudge", "version": 7}, 404, "campaign cart has no version 7"),
         ({"campaign": "cart", "step": "nudge", "user_id": "u9"}, 404, "nothing was ever reported of user u9"),
         ({"template": {"name": "a", "files": {"a.liquid": "{{"}}}, 422, "problem"),
+        ({"campaign": "cart", "step": "nudge", "profile": {"traits": _nest(900)}}, 400, "must not be nested deeper"),
     ):
         answer = await harness.act("POST", "/v1/templates/preview", body)
         assert (answer.status_code, said in answer.text) == (status, True), answer.text
@@ -248,6 +249,10 @@ async def test_publishing_counts_who_gets_a_fallback_language(harness: Harness) 
         ]
         assert [one["people"]["estimate"] for one in found] == [6, 3]
         assert found[0]["summary"] == "6 of 20 people speak `pt`: of nudge they would get `en`"
+
+
+def _nest(depth: int) -> dict[str, Any]:
+    return {"a": _nest(depth - 1)} if depth else {}
 
 
 def _variants() -> dict[str, str]:
