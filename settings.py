@@ -26,6 +26,7 @@ from settings_types import (
     DatabaseUrl,
     FaultError,
     ListeningAddress,
+    MailDomain,
     Networks,
     Port,
     PublicUrl,
@@ -315,6 +316,10 @@ class MessageSettings(_FromEnvironment):
         description="a list that signs unsubscribe links. The newest secret stands first and signs, all of them "
         "verify; one that is removed breaks the links that it has signed",
     )
+    reply_domain: MailDomain | None = Field(
+        None,
+        description="the domain [whose mails come to Sojourn](replies.md): replies, and unsubscriptions by mail",
+    )
     webhook_signing_secret: SecretStr = Field(
         examples=[secrets.MAKE_SIGNING_SECRET],
         description="a list that signs webhooks: secrets of Standard Webhooks, `whsec_` and base64. A request "
@@ -370,6 +375,10 @@ class MailSettings(_FromEnvironment):
     smtp_port: Port = Field(587, description="its port")
     smtp_username: str | None = Field(None, description="the user name, where the server asks for one")
     smtp_password: SecretStr | None = Field(None, description="the password, where the server asks for one")
+    smtp_return_domain: MailDomain | None = Field(
+        None,
+        description="the domain [whose bounces come back](replies.md): mails are from an address there, one for each",
+    )
     smtp_security: Literal["none", "starttls", "tls"] = Field(
         "starttls",
         description="`tls` from the first byte, `starttls`, which is never skipped, or `none`, which is refused with a "

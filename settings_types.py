@@ -20,6 +20,9 @@ from domain.local_time.zones import find_zone, guess_zone
 # A name, an IPv4 address, or an IPv6 address with or without its brackets.
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+(%\w+)?\]?")
 
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+
 
 class FaultError(ValueError):
     """A fault on its way through the validation."""
@@ -92,6 +95,12 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _mail_domain(name: str) -> str:
+    if len(name) > 253 or not _DOMAIN.fullmatch(name):
+        raise ValueError("must be the name of a domain, such as mail.example.com")
+    return name.lower()
+
+
 def _split_list(texts: object) -> object:
     """Split a list of an environment variable at its commas."""
     return [text.strip() for text in texts.split(",") if text.strip()] if isinstance(texts, str) else texts
@@ -105,6 +114,7 @@ ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
 TemporalAddress = Annotated[str, AfterValidator(_temporal_address)]
 Timezone = Annotated[str, AfterValidator(_zone)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+MailDomain = Annotated[str, AfterValidator(_mail_domain)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_list)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split_list)]

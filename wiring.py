@@ -13,7 +13,7 @@ from temporalio.client import Client
 from application.account_views import Accounts
 from application.activity import ActivityConsumer
 from application.audit import AuditLog
-from application.callbacks import Callbacks
+from application.callbacks import Callbacks, ReportGroups
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
@@ -21,6 +21,7 @@ from application.clickhouse_sink import ClickHouseSink
 from application.confirmations import Confirmations
 from application.consumers import Consumer
 from application.data_plan import DataPlan, DataPlanConsumer
+from application.deliverability import Deliverability
 from application.deployment_documents import DeploymentDocuments
 from application.erasure import Erasures
 from application.explain import Explain
@@ -28,6 +29,7 @@ from application.exports import Exports
 from application.funnel import Funnels
 from application.holds import Holds
 from application.idempotency import Idempotency
+from application.incoming_mails import IncomingMails
 from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
@@ -45,6 +47,7 @@ from application.readiness import Readiness, readiness
 from application.recipients import Recipients
 from application.reconcile import Reconciliations
 from application.rejects import RejectLog
+from application.reply_forwarding import ReplyForwarder
 from application.reports import Reports
 from application.retries import Retries, RetryGate
 from application.rfm import Rfm
@@ -63,6 +66,7 @@ from application.user_changes import UserChanges
 from application.user_imports import UserImports
 from application.users import Users
 from application.versions import Versions
+from channels.email.incoming_mails import read_incoming
 from channels.provider_kind import ProviderContext
 from channels.registry import open_provider, open_reader
 from domain.access import Scope
@@ -71,6 +75,7 @@ from domain.people.links import LinkPurpose, MessageLink, mark_of, sign
 from domain.sending.delivery import ManagedProvider, Unavailable
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.smtp import SmtpModel
+from domain.sending.receiving import ReceivingDomain
 from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule
 from runtime import metrics
 from runtime.documents import DocumentProcesses
@@ -113,6 +118,8 @@ class Services:
     preferences: Preferences
     confirmations: Confirmations
     callbacks: Callbacks
+    deliverability: Deliverability
+    incoming_mails: IncomingMails
     followed_links: FollowedLinks
     explain: Explain
     explain_segment: SegmentExplanations
@@ -154,6 +161,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         sending = _providers(settings, catalogue, leaves_unusable=True)
         stack.push_async_callback(sending.close)
         links = LinkReader(database, catalogue, ingest, settings.link_secrets)
+        groups = ReportGroups(database, Reports(database, catalogue, ingest))
+        unsubscribe = Unsubscribe(links)
         yield Services(
             database=database,
             keys=Keys(database, environment_keys(settings)),
@@ -176,7 +185,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             erasures=Erasures(database),
             exports=Exports(database),
             plans=Plans(database, checks, settings.timezone),
-            documents=DeploymentDocuments(database, checks),
+            documents=DeploymentDocuments(database, checks, settings.timezone),
             segments=SegmentDocuments(database, checks, settings.timezone),
             segment_members=SegmentMembers(database),
             accounts=Accounts(database),
@@ -186,16 +195,27 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             recipients=Recipients(database, catalogue),
             holds=Holds(database),
             merges=Merges(database, catalogue),
-            unsubscribe=Unsubscribe(links),
+            unsubscribe=unsubscribe,
             preferences=Preferences(links),
             confirmations=Confirmations(links),
             callbacks=Callbacks(
                 database,
                 catalogue,
-                Reports(database, catalogue, ingest),
+                groups,
                 partial(open_reader, secrets=_provider_secrets(settings)),
                 metrics.count,
                 partial(datetime.now, UTC),
+            ),
+            deliverability=Deliverability(database, catalogue),
+            incoming_mails=IncomingMails(
+                database,
+                groups,
+                unsubscribe,
+                ingest,
+                ReplyForwarder(database, catalogue, providers, metrics.count),
+                read_incoming,
+                settings.link_secrets,
+                metrics.count,
             ),
             followed_links=FollowedLinks(database, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
@@ -272,7 +292,8 @@ def _sender(settings: Settings, database: Database, catalogue: Catalogue, provid
 
     tracking_url = (settings.tracking_url or settings.public_url).rstrip("/")
     tracker = LinkTracker(database, secrets, tracking_url, f"{public_url}/")
-    return Sender(database, catalogue, providers, link_url, tracker, settings.timezone)
+    receiving = ReceivingDomain(settings.reply_domain, tuple(secrets)) if settings.reply_domain else None
+    return Sender(database, catalogue, providers, link_url, tracker, settings.timezone, receiving)
 
 
 def environment_keys(settings: Settings) -> list[EnvironmentKey]:
@@ -347,6 +368,7 @@ def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
     context = ProviderContext(
         secrets=_provider_secrets(settings),
         smtp=_smtp(settings),
+        link_secrets=settings.link_secrets,
         signing_secrets=settings.webhook_signing_secrets,
         webhook_secrets=settings.webhook_secrets,
         allow_private_addresses=settings.webhook_allow_private_addresses,
@@ -367,6 +389,7 @@ def _smtp(settings: MailSettings) -> dict[str, Any]:
         "username": settings.smtp_username,
         "password": password.get_secret_value() if password else None,
         "security": settings.smtp_security,
+        "return_domain": settings.smtp_return_domain,
     }
 
 

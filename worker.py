@@ -17,6 +17,7 @@ from activities.journey import JourneyActivities, SendActivities
 from activities.retry import RetryActivities
 from application.audience_schedule import AudienceRuns
 from application.computed_traits import BackfillHandler
+from application.deliverability import DeliverySweeper
 from application.ingest import Ingest
 from application.link_tracking import LinkVerdicts
 from application.marked_people import MarkedPeople
@@ -132,6 +133,7 @@ async def _work(
         tasks.create_task(run_sweeper(SessionReporter(engine.database, engine.catalogue, ingest), stop))
         tasks.create_task(run_sweeper(ScoreSchedule(engine.database), stop))
         reports = Reports(engine.database, engine.catalogue, ingest)
+        tasks.create_task(run_sweeper(DeliverySweeper(engine.database), stop))
         tasks.create_task(run_sweeper(LinkVerdicts(engine.database, reports), stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
         tasks.create_task(work_on_operations(engine.database, operations, stop))

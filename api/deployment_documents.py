@@ -10,10 +10,11 @@ from api.auth import Operator, allow
 from api.campaigns import PublishWarning
 from api.dependencies import FileName, RequestModel, ResponseModel, TextField, Using, example, example_content
 from api.entity_tags import IfMatch, Tagged
+from api.estimates import MOVEMENT, SegmentMovement
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
-from domain.deployment_documents import DEPLOYMENT_DOCUMENTS, FREQUENCY_CAPS, DocumentKind, compare_rules
+from domain.deployment_documents import DEPLOYMENT_DOCUMENTS, FREQUENCY_CAPS, LIFECYCLE, DocumentKind, compare_rules
 from domain.errors import ConflictError, InvalidDocumentError
 
 
@@ -28,7 +29,13 @@ def _document_example(kind: DocumentKind[Any]) -> dict[str, Any]:
 
 def _plan_example(kind: DocumentKind[Any]) -> dict[str, Any]:
     changes = compare_rules(kind, [], kind.parse(kind.example, f"{kind.name}.yaml"))
-    return {"version": 1, "next_version": 2, "changes": [asdict(change) for change in changes], "warnings": []}
+    return {
+        "version": 1,
+        "next_version": 2,
+        "changes": [asdict(change) for change in changes],
+        "warnings": [],
+        "people": {changes[0].name: MOVEMENT} if kind == LIFECYCLE else {},
+    }
 
 
 class DocumentRequest(RequestModel):
@@ -74,6 +81,10 @@ class PlannedDocument(ResponseModel):
     next_version: int = Field(description="the version after it is applied; the same for the same text")
     changes: list[DocumentRuleChange]
     warnings: list[PublishWarning]
+    people: dict[str, SegmentMovement] = Field(
+        description="of a life cycle: who would be in each stage. A stage whose computed traits are being counted is "
+        "left out"
+    )
 
 
 def _create_router(kind: DocumentKind[Any]) -> APIRouter:

@@ -14,6 +14,7 @@ ESTIMATE: dict[str, Any] = {
     "sampled": 20000,
     "summary": "about 9,300 of 1,000,000 people (8,060 to 10,728)",
 }
+MOVEMENT: dict[str, Any] = {"members": ESTIMATE, "joins": ESTIMATE, "leaves": ESTIMATE}
 
 
 class NumberEstimate(ResponseModel):
@@ -25,3 +26,11 @@ class NumberEstimate(ResponseModel):
     of: int = Field(description="how many people there are; from a million on by PostgreSQL's statistics")
     sampled: int = Field(description="how many were looked at; all if it is the same as `of`")
     summary: str = Field(description="for people; rare ones are `fewer than …`")
+
+
+class SegmentMovement(ResponseModel):
+    """Estimates from a sample drawn at random, judged by the document."""
+
+    members: NumberEstimate = Field(description="who would be in it")
+    joins: NumberEstimate
+    leaves: NumberEstimate

@@ -32,6 +32,8 @@ _MEMBER: dict[str, Any] = {
     "since": "2026-11-22T08:00:00Z",
 }
 _COLUMNS: Final = tuple(_MEMBER)
+# A spreadsheet takes a cell that begins so for a formula, which may send others away (OWASP, "CSV Injection").
+_FORMULA: Final = ("=", "+", "-", "@")
 _LINES: Final = "".join(",".join(row) + "\r\n" for row in (_COLUMNS, [str(each or "") for each in _MEMBER.values()]))
 
 
@@ -86,7 +88,8 @@ async def export_members(
 ) -> StreamingResponse:
     """All members of a segment, as CSV with a head or as lines of JSON.
 
-    The audit log records each export. People who join or leave meanwhile may be in it or not.
+    In CSV, an id that begins like a formula, with one of `= + - @`, has an apostrophe before it. The audit log records
+    each export. People who join or leave meanwhile may be in it or not.
     """
     pages = await services.segment_members.export(key, by=by)
     write, media_type = _WRITERS[format]
@@ -106,8 +109,13 @@ def _write_csv_members(members: Sequence[Member]) -> bytes:
 
 def _write_csv(rows: Sequence[Sequence[Any]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    csv.writer(text).writerows([_guard(cell) for cell in row] for row in rows)
     return text.getvalue().encode()
+
+
+def _guard(cell: Any) -> Any:
+    """Return a cell with an apostrophe before it if a spreadsheet would calculate it."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _write_ndjson(members: Sequence[Member]) -> bytes:

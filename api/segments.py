@@ -12,7 +12,7 @@ from api.campaigns import PublishWarning
 from api.dependencies import FileName, RequestModel, ResponseModel, SegmentKey, TextField, Using, example
 from api.deployment_documents import RuleReader
 from api.entity_tags import IfMatch, Tagged
-from api.estimates import ESTIMATE, NumberEstimate
+from api.estimates import MOVEMENT, SegmentMovement
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
@@ -48,7 +48,7 @@ _CHANGE: dict[str, Any] = {
     "before": {"name": "Lapsing buyers", "where": "profile.computed.orders >= 1", "on_change": "silent"},
     "after": {"name": "Lapsing buyers", "where": _WHERE, "on_change": "silent"},
     "read_by": [{"kind": "campaign", "key": "win-back", "version": 2}],
-    "people": {"members": ESTIMATE, "joins": ESTIMATE, "leaves": ESTIMATE},
+    "people": MOVEMENT,
 }
 _PLAN: dict[str, Any] = {"segments": [_CHANGE], "warnings": []}
 
@@ -97,9 +97,9 @@ class ListedSegment(ResponseModel):
     version: int
     where: str
     on_change: Literal["silent", "trigger"]
-    state: Literal["ready", "building", "waiting"] = Field(
+    state: Literal["ready", "building", "waiting", "cancelled"] = Field(
         description="ready once everyone was judged by it; waiting while earlier events are counted for its computed "
-        "traits"
+        "traits; cancelled once that or the pass was cancelled: apply its document, or that of the traits, again"
     )
     progress: PassProgress | None = Field(description="of the pass that judges everyone by a new definition")
     members: int
@@ -117,14 +117,6 @@ class SegmentList(ResponseModel):
     model_config = example({"segments": [SEGMENT]})
 
     segments: list[ListedSegment] = Field(description="by key")
-
-
-class SegmentMovement(ResponseModel):
-    """Estimates from a sample drawn at random, judged by the document."""
-
-    members: NumberEstimate = Field(description="who would be in it")
-    joins: NumberEstimate
-    leaves: NumberEstimate
 
 
 class PlannedSegment(ResponseModel):

@@ -44,14 +44,14 @@ class Callbacks:
         self,
         database: Database,
         catalogue: Catalogue,
-        reports: Reports,
+        groups: "ReportGroups",
         open_reader: OpenReader,
         count: Callable[[Increments], None],
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._catalogue = catalogue
-        self._groups = ReportGroups(database, reports)
+        self._groups = groups
         self._open_reader = open_reader
         self._count = count
         self._now = now

@@ -55,11 +55,21 @@ async def replace_traits(
     if gone := [one.definition.id for one in stored if one.definition.key not in kept]:
         await computed_traits.retire(connection, gone)
     building = [one.definition.id for one in kept.values() if one.ready_at is None]
-    if building and await operations.is_open(connection, "backfill"):
-        building = []
+    if building:
+        counted = await find_counted(connection)
+        building = [id for id in building if id not in counted]
     building += await computed_traits.add(connection, {key: rule for key, rule in wanted.items() if key not in kept})
     if building:
         await operations.insert_for_deployment(connection, "backfill", {"traits": building}, requested_by=by.name)
+
+
+async def find_counted(connection: Connection) -> set[int]:
+    """Return the traits whose earlier events an open operation counts."""
+    return {
+        id
+        for operation in await operations.list_open(connection, "backfill")
+        for id in convert(operation.parameters, BackfillParameters).traits
+    }
 
 
 async def _require_unread(

@@ -1,5 +1,6 @@
 """The documents of the deployment: one of each kind, effective at once."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,11 +10,12 @@ from msgspec.structs import replace
 from application.computed_traits import apply_traits, describe_traits
 from application.data_plan import find_unseen_of_traits
 from application.documents import Documents
-from application.lifecycle import apply_stages, check_stages, describe_stages
+from application.lifecycle import apply_stages, check_stages, describe_stages, sample_stages
 from application.places import apply_places
 from application.provider_documents import apply_providers, describe_providers
 from application.references import find_place_readers, find_stage_readers, find_topic_readers, find_trait_readers
 from application.rfm_document import apply_rfm, describe_rfm, find_rfm_readers, warn_of_rfm
+from application.segment_sample import SegmentMovement
 from application.topics import apply_topics
 from domain.access import Actor
 from domain.deployment_documents import (
@@ -50,6 +52,10 @@ _WARNINGS: Final[Mapping[str, Callable[[Connection, Sequence[Any], str, str], Aw
     COMPUTED.name: find_unseen_of_traits,
     RFM.name: warn_of_rfm,
 }
+# How many people rules would concern, by their names and the deployment's zone.
+_SAMPLES: Final[Mapping[str, Callable[[Database, Sequence[Any], str], Awaitable[dict[str, SegmentMovement]]]]] = {
+    LIFECYCLE.name: sample_stages
+}
 # Facts of the deployment about rules, by their names.
 _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {
     COMPUTED.name: describe_traits,
@@ -83,21 +89,25 @@ class DocumentView:
 class DocumentPlan:
     """The effects of a document on the one in force, which is `version`.
 
-    `next_version` is the version after it is applied: the same for the same text.
+    `next_version` is the version after it is applied: the same for the same text. `people` is a sample of who would be
+    in each stage of a life cycle.
     """
 
     version: int
     next_version: int
     changes: list[RuleChange]
     warnings: list[Problem]
+    people: Mapping[str, SegmentMovement]
 
 
 class DeploymentDocuments:
-    """Reads, plans and replaces the documents."""
+    """Reads, plans and replaces the documents. `timezone` is the deployment's."""
 
-    def __init__(self, database: Database, checks: Documents) -> None:
+    def __init__(self, database: Database, checks: Documents, timezone: str = "UTC") -> None:
         self._database = database
         self._checks = checks
+        self._timezone = timezone
+        self._sampling = asyncio.Lock()
 
     async def get(self, kind: DocumentKind[Any]) -> DocumentView:
         """Return the document in force."""
@@ -115,8 +125,10 @@ class DeploymentDocuments:
                 readers = await _READERS[kind.name](connection, [change.name for change in changes])
                 changes = [replace(change, read_by=readers.get(change.name, ())) for change in changes]
             warnings = await _WARNINGS[kind.name](connection, rules, source, file) if kind.name in _WARNINGS else []
+        async with self._sampling:
+            people = await _SAMPLES[kind.name](self._database, rules, self._timezone) if kind.name in _SAMPLES else {}
         is_new = source != current.source or current.version == 0
-        return DocumentPlan(current.version, current.version + is_new, changes, warnings)
+        return DocumentPlan(current.version, current.version + is_new, changes, warnings, people)
 
     async def put(
         self, kind: DocumentKind[Any], source: str, file: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor

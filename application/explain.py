@@ -22,6 +22,7 @@ from domain.data_plan.declared import DeclaredEvents
 from domain.errors import InvalidCursorError
 from domain.people.identity import PersonRef
 from domain.people.segments.causes import describe_change
+from domain.sending.deliverability import describe_rate
 from domain.tracking.event import AUDIENCE, EventType
 from store import audit, profiles, timeline
 from store.database import Database
@@ -37,6 +38,7 @@ _POSTPONED = {
     "send_window": "quiet hours began",
     "on_hold": "a hold began",
     "provider_unavailable": "its provider became unavailable",
+    "provider_paused": "the marketing of its provider was paused",
 }
 _CONSENTS = {True: "yes", False: "no", None: "not said"}
 
@@ -223,7 +225,8 @@ def _summary(entry: Recorded) -> str:
         case "request", _:
             return f"{entry.campaign} requested by {data['by']}"
         case "send", "granted":
-            return f"{entry.step}: granted{_member(data)}{_retry(data)}"
+            by = f", by {data['provider']}" if "provider" in data else ""
+            return f"{entry.step}: granted{_member(data)}{by}{_retry(data)}"
         case "send", "deferred":
             until = _clock(data["until"], data)
             return f"{entry.step}: deferred{_member(data)}{_retry(data)} to {until}: {_because(entry.reason, data)}"
@@ -416,6 +419,8 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"no_provider: nothing delivers {data['channel']}"
         case "on_hold":
             return f"on hold until {_clock(data['until'], data)} ({data['subject']}): {data['why']}"
+        case "provider_paused":
+            return _describe_pause(data)
         case "schedule_ended":
             return f"the schedule ended at {_clock(data['ends_at'])}"
         case "paused":
@@ -459,6 +464,12 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"the exit event {data['exit_event_id']} happened after this one"
         case _:
             return (reason or "").replace("_", " ")
+
+
+def _describe_pause(data: dict[str, Any]) -> str:
+    """Describe the pause of a provider's marketing, with the numbers that caused it."""
+    rate = describe_rate(data["cause"], data["number"], data["messages"], data["limit"])
+    return f"marketing by {data['provider']} is paused since {_clock(data['paused_at'], data)}: {rate}"
 
 
 def _numbers(data: dict[str, Any]) -> str:

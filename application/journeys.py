@@ -32,7 +32,7 @@ WAITING: Final = "waiting"
 # Why the wait of a journey cannot be skipped, by its status.
 _NOT_WAITING = {
     "deferred": "its message waits for its send window or the frequency caps, which cannot be overridden",
-    "held": "its campaign is paused, or its person on hold: resume the one, or release the other",
+    "held": "its campaign or provider is paused, or its person on hold: resume the one, or release the other",
     "acting": "it does not wait, and goes on by itself",
 }
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec import to_builtins
 
 from application.references import describe_readers, find_segment_readers, find_stage_readers, load_names
+from application.segment_sample import SegmentMovement, sample_movement
 from application.segments import SegmentText, apply_segments
 from domain.access import Actor
 from domain.deployment_documents import LIFECYCLE as LIFECYCLE_DOCUMENT
@@ -45,6 +46,21 @@ async def apply_stages(connection: Connection, stages: Sequence[StageRule], by: 
         await segments.retire(connection, list(gone.values()))
     texts = [SegmentText(key, one.name, one.when or "by: hand", one.segment_rule()) for key, one in wanted.items()]
     await apply_segments(connection, [one for one in texts if _is_new(one, stored.get(one.key))], by)
+
+
+async def sample_stages(database: Database, stages: Sequence[StageRule], timezone: str) -> dict[str, SegmentMovement]:
+    """Estimate how many people would be in each of these stages, by its key.
+
+    People drawn at random are judged by them. Stages whose computed traits are being counted have no result.
+    """
+    async with database.own_transaction() as connection:
+        stored = await segments.load(connection)
+    wanted = {stage_segment(stage.key): stage.segment_rule() for stage in stages}
+    if not wanted:
+        return {}
+    kept = [one.definition for one in stored if not _is_stage(one) or one.definition.key in wanted]
+    found = await sample_movement(database, kept, wanted, timezone)
+    return {stage_of_segment(key): found[key] for key in wanted if key in found}
 
 
 async def _require_unread(connection: Connection, stages: Sequence[str], *, is_all: bool) -> None:

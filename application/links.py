@@ -1,7 +1,7 @@
 """The uses of signed links: read, find the recipient, and report what they state."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -71,11 +71,17 @@ class LinkReader:
             message_id = UUID(link.message_id)
         except ValueError as error:
             raise InvalidLinkError("this link is not valid") from error
+        opened = await self.open_message(message_id)
+        return replace(opened, link=link)
+
+    async def open_message(self, message_id: UUID) -> OpenedLink:
+        """Open what a message links to, by its own id. Raises NotFoundError."""
         async with self.database.transaction() as connection:
             recipient = await profiles.recipient(connection, message_id)
             topics = await self._load_topics(connection)
         if recipient is None:
             raise NotFoundError("the message of this link is no longer known")
+        link = MessageLink(str(recipient.profile_id), recipient.channel, str(message_id))
         return OpenedLink(link, recipient, topics)
 
     async def _load_topics(self, connection: Connection) -> DeployedTopics:

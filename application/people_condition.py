@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.conditions.cel_areas import AREAS
 from domain.conditions.cel_costs import Spent
-from domain.conditions.cel_roots import SEGMENTS, STAGE_VARIABLE
+from domain.conditions.cel_roots import SEGMENTS, STAGE_VARIABLE, SUBSCRIPTIONS
 from domain.conditions.expressions import Condition, ConditionOutcome, ExpressionScope, compile_condition
 from domain.long_work import LongWork
 from domain.people.account_view import NO_ACCOUNT, AccountView
@@ -24,7 +24,7 @@ from store.profiles import Profile
 MAX_EXAMPLES: Final = 10
 # People of one statement. A profile may have 256 kB of traits.
 PAGE: Final = 200
-_CONSENT: Final = frozenset(CONSENT)
+_CONSENT: Final = frozenset((*CONSENT, SUBSCRIPTIONS))
 # Areas are those of the location, and what silence means depends on the country.
 _VALUES: Final = frozenset({"profile.traits", "profile.timezone", "profile.locale", "profile.consent", AREAS})
 _MEMBERSHIPS: Final = frozenset({SEGMENTS, STAGE_VARIABLE})

@@ -10,7 +10,14 @@ from application.providers import Providers
 from domain.people.addresses import parse_mailbox
 from domain.sending.delivery import Unavailable
 from domain.sending.routes import ProviderRule
-from domain.sending.sender_records import RecordFinding, SenderDomain, find_faults, list_names
+from domain.sending.sender_records import (
+    DkimSelectors,
+    RecordFinding,
+    SenderDomain,
+    find_faults,
+    is_aligned,
+    list_names,
+)
 from domain.templates.front_matter import parse
 from store import campaigns
 from store.database import Database
@@ -47,7 +54,9 @@ async def check_providers(
         AccountCheck(rule.name, rule.kind, rule.channel, failure) for rule, failure in zip(rules, failures, strict=True)
     ]
     keys = [key for rule in rules for key in _find_keys(rule)]
-    senders = [_with_keys(domain, keys) for domain in sorted(set(_find_domains(templates)))]
+    used = {name for route in deployed.routes_of("email") for name in route.use}
+    signers = {rule.name: signer for rule in rules if rule.name in used and (signer := _find_signer(rule)) is not None}
+    senders = [_with_keys(domain, keys, signers) for domain in sorted(set(_find_domains(templates)))]
     texts = await look_up(name for sender in senders for name in list_names(sender))
     return ProviderChecks(accounts, {sender.domain: list(find_faults(sender, texts)) for sender in senders})
 
@@ -71,6 +80,16 @@ def _find_keys(rule: ProviderRule) -> Iterable[tuple[str, str]]:
         return
 
 
-def _with_keys(domain: str, keys: Iterable[tuple[str, str]]) -> SenderDomain:
+def _find_signer(rule: ProviderRule) -> DkimSelectors | None:
+    """Return the selectors of a provider's keys in the domains of its senders."""
+    try:
+        return rule.model().dkim_signer() if rule.settings else None
+    except (KeyError, ValueError):
+        # The account's check says so.
+        return None
+
+
+def _with_keys(domain: str, keys: Iterable[tuple[str, str]], signers: Mapping[str, DkimSelectors]) -> SenderDomain:
     ours = [key for key in keys if domain == key[0] or domain.endswith(f".{key[0]}")]
-    return SenderDomain(domain, tuple(dict.fromkeys(ours)))
+    aligned = {name: one for name, one in signers.items() if one.domain is None or is_aligned(domain, one.domain)}
+    return SenderDomain(domain, tuple(dict.fromkeys(ours)), aligned)

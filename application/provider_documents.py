@@ -4,18 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.access import Actor
-from store import circuits
+from store import circuits, operations, provider_pauses
 from store.database import Connection
 
 
 async def apply_providers(connection: Connection, rules: Sequence[Any], by: Actor) -> None:
-    """Close all circuits: a provider may have another key now."""
+    """Close all circuits: a provider may have another key now.
+
+    Messages that a pause holds may have another provider, so they ask the gate again. The pauses stay.
+    """
     await circuits.close_all(connection)
+    for pause in await provider_pauses.open_pauses(connection):
+        await operations.insert_for_deployment(connection, "release", {"pause": str(pause.id)}, requested_by=by.name)
 
 
 async def describe_providers(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
-    """Return the circuits of providers that have failed, by their names."""
-    return {
+    """Return failures and open pauses of providers, by their names."""
+    added: dict[str, dict[str, Any]] = {
         row.provider: {
             "circuit": {
                 "state": "closed" if row.opened_at is None else "open",
@@ -28,3 +33,7 @@ async def describe_providers(connection: Connection) -> Mapping[str, Mapping[str
         }
         for row in await circuits.load(connection)
     }
+    for pause in await provider_pauses.open_pauses(connection):
+        known = {"cause": pause.cause, "number": pause.number, "messages": pause.messages, "limit": pause.limit}
+        added.setdefault(pause.provider, {})["pause"] = {"paused_at": pause.paused_at, **known}
+    return added

@@ -21,6 +21,7 @@ _REMEDIES: Final[Mapping[Referenced, str]] = {
     "`sojourn rfm apply`",
     "areas": "Apply them first: `sojourn places apply`",
     "places": "Apply them first: `sojourn places apply`",
+    "subscribed topics": "Apply them first: `sojourn topics apply`",
 }
 
 
@@ -97,8 +98,9 @@ async def _with_holds(
 
 
 async def find_topic_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
-    """Return the campaigns whose messages are about topics, by key."""
-    return await references.find_campaigns(connection, "topics", keys)
+    """Return the campaigns and segments that name topics, in messages or conditions."""
+    found = await _find_readers(connection, keys, ["topics", "subscribed topics"], lambda reads: reads.topics)
+    return {key: list(dict.fromkeys(readers)) for key, readers in found.items()}
 
 
 def describe_readers(readers: Mapping[str, Sequence[RuleReader]]) -> str:

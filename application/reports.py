@@ -7,6 +7,7 @@ from uuid import UUID
 
 from application.address_statements import AddressSuppression, LinkStatement
 from application.catalogue import Catalogue
+from application.deliverability import pause_if_due
 from application.ingest import Ingest
 from application.ingest_claims import BatchPart
 from domain.long_work import TooMuchWork
@@ -72,6 +73,9 @@ class Reports:
             applied += transaction.applied
             unknown += transaction.unknown
             waiting = waiting[len(taken) :]
+        # Also for repeated reports: the attempt before may have died here.
+        if any(one.kind == "complained" or one.bounce == "hard" for one in reports):
+            await pause_if_due(self._database, [provider])
         return ReportResult(applied, len(reports) - applied - unknown, unknown)
 
     async def _unsubscribe(self, provider: str, reports: Sequence[ProviderReport], received_at: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import to_builtins
 
-from application.rfm_scores import load_segments, load_traits, request_scores
+from application.rfm_scores import is_count_cancelled, load_segments, load_traits, request_scores
 from domain.access import Actor
 from domain.deployment_documents import RFM as RFM_DOCUMENT
 from domain.epoch import to_microseconds
@@ -82,11 +82,12 @@ class Rfm:
             ids = {one.definition.key: one.definition.id for one in await load_segments(connection)}
             now = connection.clock.now()
             moves = await stage_flow.count_moves(connection, now - timedelta(days=days), now, RFM, RFM_PREFIX)
+            refusal = await _explain_absence(connection) if found is None else explain_refusal(found.population)
         cells = found.population.cells if found is not None and found.breakpoints is not None else ()
         return RfmNumbers(
             as_of=None if found is None else found.as_of,
             buyers=0 if found is None else found.population.buyers,
-            refusal="earlier orders are being counted" if found is None else explain_refusal(found.population),
+            refusal=refusal,
             breakpoints=None if found is None else found.breakpoints,
             segments=[
                 RfmSegmentNumbers(
@@ -115,7 +116,7 @@ class Rfm:
             rule = await _get_rule(connection)
             stored = {one.definition.key: one for one in await load_traits(connection)}
             if any(one.ready_at is None for one in stored.values()):
-                raise ConflictError("earlier orders are being counted: ask again when `sojourn operations` has done it")
+                raise ConflictError(f"{await _explain_absence(connection)}: `sojourn operations` shows the count")
             ids = {key: one.definition.id for key, one in stored.items()}
             now = connection.clock.now()
             instant, number = to_microseconds(now), 0
@@ -157,6 +158,13 @@ class Rfm:
                 return waiting[-1]
             await audit.record(connection, by, "rfm.recompute", RFM, {})
             return await request_scores(connection, rule, by.name)
+
+
+async def _explain_absence(connection: Connection) -> str:
+    """Return why there are no breakpoints yet."""
+    if await is_count_cancelled(connection, await load_traits(connection)):
+        return "the count of earlier orders was cancelled; `sojourn rfm apply FILE` requests it again"
+    return "earlier orders are being counted"
 
 
 async def _get_rule(connection: Connection) -> RfmRule:

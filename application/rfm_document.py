@@ -8,6 +8,7 @@ from msgspec import to_builtins
 from application.computed_traits import replace_traits
 from application.references import describe_readers, find_segment_readers
 from application.rfm_scores import load_segments, load_traits, put_segments, request_scores
+from application.segments import resume_judgement
 from domain.access import Actor
 from domain.deployment_documents import RuleReader
 from domain.document.yaml_source import read
@@ -38,6 +39,8 @@ async def apply_rfm(connection: Connection, rules: Sequence[RfmRule], by: Actor)
         await _require_unread(connection)
         await segments.retire(connection, [one.definition.id for one in await load_segments(connection)])
     await replace_traits(connection, stored, wanted, by)
+    if not is_new:
+        await resume_judgement(connection, by)
     if rules and (is_new or not await _is_scored(connection)):
         await request_scores(connection, rules[0], by.name)
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, convert, to_builtins
 
+from application.computed_traits import find_counted
 from application.segments import SegmentText, apply_segments
 from application.trait_sweeper import SweepResult
 from domain.access import SOJOURN, Actor
@@ -91,7 +92,7 @@ class ScoreHandler:
     """Computes breakpoints, and puts segments of scores in force by them.
 
     It waits until the computed traits are counted, and until earlier breakpoints have judged everyone. All else is one
-    transaction.
+    transaction. It ends without scores if the count was cancelled.
     """
 
     async def total(self, connection: Connection, operation: Operation) -> None:
@@ -103,6 +104,8 @@ class ScoreHandler:
         if not document.rules:
             return Page(None, is_last=True)
         stored = {one.definition.key: one for one in await load_traits(connection)}
+        if await is_count_cancelled(connection, stored.values()):
+            return Page(None, is_last=True)
         if not await _can_score(connection, stored.values()):
             return Page(None, pause=WAIT_SECONDS)
         now = connection.clock.now()
@@ -130,6 +133,12 @@ async def _can_score(connection: Connection, traits: Iterable[StoredTrait]) -> b
         return False
     is_judged = all(one.ready_at is not None for one in await load_segments(connection))
     return is_judged or not await operations.is_open(connection, "judge")
+
+
+async def is_count_cancelled(connection: Connection, traits: Iterable[StoredTrait]) -> bool:
+    """Return whether the traits are not counted, and nothing counts them."""
+    uncounted = {one.definition.id for one in traits if one.ready_at is None}
+    return bool(uncounted) and not uncounted <= await find_counted(connection)
 
 
 async def put_segments(connection: Connection, breakpoints: Breakpoints | None, day: date | None, by: Actor) -> None:

@@ -1,7 +1,7 @@
 """Use cases of segments: list, show, plan, apply and delete definitions."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -10,11 +10,12 @@ from uuid import UUID
 from msgspec import to_builtins
 
 from application.catalogue import load_segments
+from application.computed_traits import find_counted
 from application.data_plan import find_unknown_traits
 from application.documents import Documents
 from application.references import describe_readers, find_segment_readers, load_names
 from application.segment_sample import SegmentMovement, sample_movement
-from application.segments import SegmentText, apply_segments
+from application.segments import SegmentText, apply_segments, find_judged, resume_judgement
 from domain.access import Actor
 from domain.conditions.cel_times import KNOWN_FOR
 from domain.deployed_names import DeployedNames
@@ -25,13 +26,13 @@ from domain.people.segments.definition import OnChange, SegmentRule
 from domain.people.segments.keys import is_authored
 from domain.people.segments.references import order_by_references
 from domain.revisions import UNCONDITIONAL, Precondition
-from store import audit, campaigns, computed_traits, operations, segments
+from store import audit, campaigns, computed_traits, segments
 from store.database import Connection, Database
 from store.segments import StoredSegment
 
 # A segment is ready once everyone was judged by it. Before, a pass goes over people, or its computed traits are waited
-# for, whose earlier events are being counted.
-SegmentState = Literal["ready", "building", "waiting"]
+# for, whose earlier events are being counted. It is cancelled once nothing does either.
+SegmentState = Literal["ready", "building", "waiting", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +221,10 @@ class SegmentDocuments:
                 raise ConflictError("segments or computed traits have changed meanwhile: apply again")
             changed = [one for one in checked if one.key not in before or one.text != before[one.key].source]
             texts = [SegmentText(one.key, one.name, one.text, one.rule) for one in changed]
-            if texts or not await operations.is_open(connection, "judge"):
+            if texts:
                 await apply_segments(connection, texts, by)
+            else:
+                await resume_judgement(connection, by)
             views = {view.key: view for view in await _list_views(connection)}
             for text in texts:
                 await audit.record(connection, by, "segment.apply", text.key, {"version": views[text.key].version})
@@ -251,10 +254,7 @@ async def _list_views(connection: Connection) -> list[SegmentView]:
     members = await segments.count_members(connection)
     deployed = await load_segments(connection, await computed_traits.load_deployed(connection), None)
     building = {one.id for one in deployed.building}
-    passes = [
-        (set(one.parameters["segments"]), PassProgress(one.id, one.done, one.total))
-        for one in await operations.list_open(connection, "judge")
-    ]
+    passes, is_counting = await find_judged(connection), bool(await find_counted(connection))
     return [
         SegmentView(
             key=one.definition.key,
@@ -262,9 +262,9 @@ async def _list_views(connection: Connection) -> list[SegmentView]:
             version=one.version,
             where=one.definition.rule.where,
             on_change=one.definition.rule.on_change,
-            state="ready" if one.ready_at is not None else "building" if one.definition.id in building else "waiting",
-            progress=next((progress for ids, progress in reversed(passes) if one.definition.id in ids), None)
-            if one.ready_at is None
+            state=_find_state(one, building, passes, is_counting=is_counting),
+            progress=PassProgress(found.id, found.done, found.total)
+            if one.ready_at is None and (found := passes.get(one.definition.id)) is not None
             else None,
             members=members.get(one.definition.id, 0),
             source=one.source,
@@ -273,6 +273,16 @@ async def _list_views(connection: Connection) -> list[SegmentView]:
         )
         for one in stored
     ]
+
+
+def _find_state(
+    segment: StoredSegment, building: Collection[int], passes: Container[int], *, is_counting: bool
+) -> SegmentState:
+    if segment.ready_at is not None:
+        return "ready"
+    if segment.definition.id in building:
+        return "building" if segment.definition.id in passes else "cancelled"
+    return "waiting" if is_counting else "cancelled"
 
 
 def _unknown(key: str) -> NotFoundError:

@@ -51,16 +51,20 @@ class SegmentJudge:
     facts: Mapping[UUID, SegmentFacts]
     names: Mapping[UUID, str]
     changes: list[CausedChange] = field(default_factory=list)
-    _changed: dict[UUID, StateRow] = field(default_factory=dict)
+    _rows_now: dict[UUID, StateRow] = field(init=False)
+    _changed: set[UUID] = field(default_factory=set)
     _recorded: list[RecordedChange] = field(default_factory=list)
     _judged: set[UUID] = field(default_factory=set)
     _work: int = 0
     _spent: Spent = field(default_factory=Spent)
 
+    def __post_init__(self) -> None:
+        self._rows_now = dict(self.rows)
+
     def is_due(self, profile_id: UUID) -> bool:
         """Whether time or a newer definition may have changed a person."""
-        next_at = self._row(profile_id).next_at
-        return (next_at is not None and next_at <= self.now) or self._is_unjudged(profile_id)
+        row = self._row(profile_id)
+        return (row.next_at is not None and row.next_at <= self.now) or self._is_unjudged(profile_id, row)
 
     def pass_once(self, profile_ids: Iterable[UUID]) -> LongWork[None]:
         """Judge people as of the next instant that is due of each.
@@ -95,7 +99,7 @@ class SegmentJudge:
         row = self._row(profile_id)
         due_at = row.not_before(row.next_at) if row.next_at is not None and row.next_at <= self.now else None
         timed, defined_at = self.deployed.timed, None
-        if self._is_unjudged(profile_id):
+        if self._is_unjudged(profile_id, row):
             newer = self.deployed.list_newer(row.judged)
             began_at = max(one.active_from for one, _ in newer)
             if due_at is None or due_at >= began_at:
@@ -157,7 +161,7 @@ class SegmentJudge:
 
         A pass over all people does not mark unchanged ones: judging them again changes nothing.
         """
-        changed = self._changed
+        changed = {id: self._row(id) for id in self._changed}
         if not marks_judged:
             before = {id: self.rows.get(id, EMPTY) for id in changed}
             changed = {id: row for id, row in changed.items() if replace(row, judged=before[id].judged) != before[id]}
@@ -206,18 +210,19 @@ class SegmentJudge:
         """Whether the transaction has room for one more person."""
         return len(self._judged) < exempt or self._work + self._spent.units / UNITS_OF_AN_EVALUATION < MAX_WORK
 
-    def _is_unjudged(self, profile_id: UUID) -> bool:
-        return not self.deployed.has_judged(self._row(profile_id).judged, self.people[profile_id].created_at)
+    def _is_unjudged(self, profile_id: UUID, row: StateRow) -> bool:
+        return not self.deployed.has_judged(row.judged, self.people[profile_id].created_at)
 
     def _own_cause(self, profile_id: UUID, name: str, at: datetime) -> Cause:
         return Cause(uuid5(profile_id, name), self.people[profile_id].user_id, self.names.get(profile_id), at)
 
     def _row(self, profile_id: UUID) -> StateRow:
-        return self._changed.get(profile_id) or self.rows.get(profile_id, EMPTY)
+        return self._rows_now.get(profile_id, EMPTY)
 
     def _put(self, profile_id: UUID, row: StateRow) -> None:
         if row != self._row(profile_id):
-            self._changed[profile_id] = row
+            self._rows_now[profile_id] = row
+            self._changed.add(profile_id)
 
 
 async def open_judge(

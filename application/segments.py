@@ -59,6 +59,29 @@ async def apply_segments(connection: Connection, texts: Sequence[SegmentText], b
     await request_judgement(connection, by.name)
 
 
+async def resume_judgement(connection: Connection, by: Actor) -> None:
+    """Request a pass for segments whose own was cancelled.
+
+    The caller holds the registry's exclusive lock.
+    """
+    deployed = await load_segments(connection, await computed_traits.load_deployed(connection), None)
+    judged = await find_judged(connection)
+    if any(one.id not in judged for one in deployed.building):
+        await request_judgement(connection, by.name)
+
+
+async def find_judged(connection: Connection) -> dict[int, Operation]:
+    """Return the open passes by the segments that they make ready, the latest of each."""
+    revisions = {one.definition.id: one.definition.revision for one in await segments.load(connection)}
+    return {
+        id: operation
+        for operation in await operations.list_open(connection, "judge")
+        if (parameters := convert(operation.parameters, JudgeParameters))
+        for id in parameters.segments
+        if id in revisions and revisions[id] <= parameters.revision
+    }
+
+
 async def request_judgement(connection: Connection, requested_by: str) -> None:
     """Request a pass over all people by the segments that have not judged everyone.
 

@@ -33,6 +33,7 @@ from domain.people.topics.deployed import DeployedTopics
 from domain.people.topics.subscription import read_request
 from domain.sending import claim as sending
 from domain.sending.attempt_outcome import judge_attempt
+from domain.sending.circuit import read_health
 from domain.sending.claim import (
     CANCELLED,
     POSTPONED,
@@ -47,6 +48,7 @@ from domain.sending.claim import (
     ProviderWait,
     Wait,
 )
+from domain.sending.deliverability import find_pause
 from domain.sending.delivery import (
     Accepted,
     Ambiguous,
@@ -60,6 +62,7 @@ from domain.sending.delivery import (
     combine,
 )
 from domain.sending.policy import Recipient
+from domain.sending.receiving import MailPurpose, ReceivingDomain
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
@@ -127,7 +130,7 @@ class Sender:
     """Sends granted messages.
 
     `link_url` makes the links by which a recipient unsubscribes, sets preferences and confirms a subscription, and
-    `tracker` rewrites the others.
+    `tracker` rewrites the others. Mails of recipients come to `receiving`; None if to none.
     `timezone` is the deployment's, for recipients without a zone of their own or their campaign's.
     """
 
@@ -139,12 +142,14 @@ class Sender:
         link_url: Callable[[LinkPurpose, MessageLink], str],
         tracker: LinkTracker,
         timezone: str,
+        receiving: ReceivingDomain | None = None,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._providers = providers
         self._link_url = link_url
         self._tracker = tracker
+        self._receiving = receiving
         self._timezone = timezone
 
     async def send(
@@ -187,10 +192,10 @@ class Sender:
                 raise UnavailableError(f"{claimed.channel}: the provider's answer was lost")
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
             # This attempt delivered nothing, but an earlier one may have: the message cannot be returned.
-            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
+            raise _retry(claimed, found, delivery)
         outcome = await self._settle(claimed, delivery, by_address, then)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
-            raise UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=delivery.retry_after)
+            raise _retry(claimed, found, delivery)
         return outcome
 
     async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | _Taken:
@@ -270,17 +275,21 @@ class Sender:
     async def _check_provider(self, connection: Connection, claimed: Claimed, found: FoundProvider) -> bool | Close:
         """Return whether the message probes its provider; Close to ask the gate again.
 
-        Raises UnavailableError while the circuit is open.
+        Raises UnavailableError while the circuit is open, or its marketing is paused.
         """
         is_open = found.has_account and claimed.circuit is not None and claimed.circuit.is_open
-        is_probe = is_open and await circuits.take_probe(connection, found.name)
+        is_paused = find_pause(claimed.pauses, found.name, claimed.category) is not None
+        is_probe = is_open and not is_paused and await circuits.take_probe(connection, found.name)
         deployed = await self._catalogue.providers_at(connection, claimed.registry_revision)
         match sending.check_provider(
             claimed.state,
             claimed.circuit if found.has_account else None,
             is_in_force=found.is_in_force,
+            is_paused=is_paused,
             is_probe=is_probe,
-            has_alternative=deployed.has_alternative(claimed.channel, claimed.category, found.name, claimed.broken),
+            has_alternative=deployed.has_alternative(
+                claimed.channel, claimed.category, found.name, claimed.broken, claimed.pauses
+            ),
         ):
             case ProviderWait(why=why, seconds=seconds):
                 # Not all at the same instant.
@@ -398,7 +407,16 @@ class Sender:
             content = await self._tracker.rewrite(claimed, version.rules.links, content)
         except (psycopg.OperationalError, UnavailableError):
             return Unavailable("database_away", "the targets of its links could not be kept")
-        message = Outbound(str(claimed.id), content, now, urls.get("unsubscribe"), claimed.topic)
+        unsubscribe_url = urls.get("unsubscribe")
+        message = Outbound(
+            str(claimed.id),
+            content,
+            now,
+            unsubscribe_url,
+            claimed.topic,
+            self._receive("reply", claimed.id, is_wanted=version.rules.replies is not None),
+            self._receive("unsubscribe", claimed.id, is_wanted=unsubscribe_url is not None),
+        )
         addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
         if isinstance(addresses, Unreachable):
             return Rejected("unreachable", addresses.detail)
@@ -409,6 +427,10 @@ class Sender:
         delivered = await asyncio.gather(*(provider.deliver(message, address) for address in left))
         by_address |= dict(zip(left, delivered, strict=True))
         return combine([*settled.values(), *delivered])
+
+    def _receive(self, purpose: MailPurpose, message_id: UUID, *, is_wanted: bool) -> str | None:
+        """Return the address for mails about a message; None if none are wanted."""
+        return self._receiving.address(purpose, message_id) if self._receiving is not None and is_wanted else None
 
     def _make_links(self, claimed: Claimed) -> Mapping[LinkPurpose, str]:
         """Make the links of a message: to refuse it, or to confirm what it asks."""
@@ -428,6 +450,14 @@ async def _compile(templates: Templates) -> None:
             await templates.compile()
     except TimeoutError as error:
         raise UnavailableError(f"its templates were not compiled within {RENDER_SECONDS:.0f} s") from error
+
+
+def _retry(claimed: Claimed, found: FoundProvider, delivery: Unavailable) -> UnavailableError:
+    """Return the error of an attempt that is worth repeating."""
+    # After a fault of the account the circuit is open, and says to the next attempt what to do.
+    is_faulty = found.has_account and read_health(delivery) == "faulty"
+    retry_after = None if is_faulty else delivery.retry_after
+    return UnavailableError(f"{claimed.channel}: {delivery.reason}", retry_after=retry_after)
 
 
 def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Repeats:

@@ -1,9 +1,11 @@
-"""Choose the providers of granted messages, within the limits of their warm-up."""
+"""Choose the providers of granted messages, within their pauses and warm-ups."""
 
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from application.catalogue import Catalogue
 from domain.campaign.plan import Message, Node
@@ -36,6 +38,7 @@ async def decide_with_sender(
         step.category,
         bucket=str(facts.bucket),
         broken=facts.broken,
+        pauses=facts.pauses,
         at=at,
         zone=ZoneInfo(timezone),
     )
@@ -58,7 +61,7 @@ async def decide_page_with_senders(
 ) -> PageDecision:
     """Decide about a page; once more if the day of a provider has less room."""
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
-    senders = PageSenders(deployed, facts.broken, request.at, ZoneInfo(timezone))
+    senders = PageSenders(deployed, facts.broken, request.at, ZoneInfo(timezone), pauses=facts.pauses)
     decision = decide(senders)
     if not decision.limited:
         return decision
@@ -69,4 +72,4 @@ async def decide_page_with_senders(
     room = await warm_up.take_many(connection, first.provider, first.daily_limit, wanted)
     if room == wanted:
         return decision
-    return decide(PageSenders(deployed, facts.broken, request.at, ZoneInfo(timezone), room))
+    return decide(replace(senders, room=room))

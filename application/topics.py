@@ -8,6 +8,7 @@ from msgspec import to_builtins
 from application.references import describe_readers, find_topic_readers
 from application.segments import request_judgement
 from domain.access import Actor
+from domain.conditions.cel_roots import SUBSCRIPTIONS
 from domain.conditions.expressions import ExpressionScope, compile_condition
 from domain.deployment_documents import TOPICS
 from domain.errors import ConflictError
@@ -15,14 +16,14 @@ from domain.people.topics.deployed import ConsentRule, DeployedTopics
 from store import documents, segments
 from store.database import Connection
 
-_CONSENT: Final = "profile.consent"
+_CONSENT: Final = frozenset({"profile.consent", SUBSCRIPTIONS})
 
 
 async def apply_topics(connection: Connection, rules: Sequence[ConsentRule], by: Actor) -> None:
     """Put stored rules in force; the caller holds the registry's exclusive lock.
 
-    Everyone is judged anew by the segments that read the consent. Raises ConflictError if a campaign sends about a
-    topic that is no longer there, unless there are none any more.
+    Everyone is judged anew by the segments that read consent or subscriptions. Raises ConflictError if a campaign sends
+    about a topic that is no longer there, or a condition reads one, unless there are none any more.
     """
     before, now = DeployedTopics(await documents.before_latest(connection, TOPICS)), DeployedTopics(rules)
     gone = before.topics.keys() - now.topics.keys()
@@ -34,7 +35,7 @@ async def apply_topics(connection: Connection, rules: Sequence[ConsentRule], by:
     stale = [
         one.definition.id
         for one in await segments.load(connection)
-        if _CONSENT in compile_condition(one.definition.rule.where, ExpressionScope.SEGMENT_WHERE).variables
+        if _CONSENT & compile_condition(one.definition.rule.where, ExpressionScope.SEGMENT_WHERE).variables
     ]
     if stale:
         await segments.renew(connection, stale)

@@ -1,14 +1,17 @@
 """Unsubscription by link, in one click from mail programs: a topic or a channel."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from application.links import LinkReader, OpenedLink
 from domain.people.consent import OPT_OUT, topic_opt_out
+from domain.people.profile_state import Proof
 from domain.people.topics.choices import PreferenceChange
 from domain.people.topics.deployed import TopicRule
 from domain.people.topics.subscription import UNSUBSCRIBED, SubscriptionRef, state_of
 
 _REASON = "unsubscribed by link"
+_BY_MAIL = "unsubscribed by mail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,16 @@ class Unsubscribe:
 
     async def __call__(self, token: str, *, everything: bool = False) -> UnsubscribeView:
         """Unsubscribe the person from the topic of the message, or the channel, once."""
-        opened = await self._links.open("unsubscribe", token)
+        return await self._unsubscribe(await self._links.open("unsubscribe", token), _REASON, everything=everything)
+
+    async def by_mail(self, message_id: UUID) -> UnsubscribeView:
+        """Unsubscribe the recipient of a message by their mail. Raises NotFoundError."""
+        opened = await self._links.open_message(message_id)
+        return await self._unsubscribe(opened, _BY_MAIL, proof=Proof("mail"))
+
+    async def _unsubscribe(
+        self, opened: OpenedLink, reason: str, *, everything: bool = False, proof: Proof | None = None
+    ) -> UnsubscribeView:
         view = _view(opened)
         channel, recipient = opened.link.channel, opened.recipient
         topic = None if everything else view.topic
@@ -49,7 +61,8 @@ class Unsubscribe:
         if not (is_refused and of_address):
             told = {"channel": channel, "message_id": opened.link.message_id}
             named = {"Unsubscribed": told if topic is None else {**told, "topic": topic.key}}
-            await self._links.report(opened, change, _REASON, named, at=self._links.database.clock.now())
+            at = self._links.database.clock.now()
+            await self._links.report(opened, change, reason, named, proof=proof, at=at)
         return view
 
 

@@ -17,12 +17,14 @@ INBOX: Final = "http://127.0.0.1:8025"
 class ProviderContext:
     """The deployment's own settings, by which its providers are opened.
 
-    `secrets` resolves the references of the document. `smtp` is the mail server of SOJOURN_SMTP_…, `signing_secrets`
-    and `webhook_secrets` are those of webhooks, and `inbox` is where `sojourn dev` shows messages.
+    `secrets` resolves the references of the document. `smtp` is the mail server of SOJOURN_SMTP_…, `link_secrets` sign
+    the addresses that bounces come to, `signing_secrets` and `webhook_secrets` are those of webhooks, and `inbox` is
+    where `sojourn dev` shows messages.
     """
 
     secrets: ProviderSecrets
     smtp: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    link_secrets: Sequence[str] = field(default=(), repr=False)
     signing_secrets: Sequence[str] = field(default=(), repr=False)
     webhook_secrets: Mapping[str, BoundSecret] = field(default_factory=dict, repr=False)
     allow_private_addresses: bool = False

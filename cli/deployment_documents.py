@@ -8,9 +8,10 @@ import typer
 from cli.client import connect
 from cli.documents import read_document
 from cli.options import AsJson
-from cli.output import describe_reader, number_of, people_text, print_json, print_warnings, printable
+from cli.output import describe_movement, describe_reader, number_of, people_text, print_json, print_warnings, printable
 from domain.deployment_documents import DocumentKind
 from domain.errors import Problem
+from domain.sending.deliverability import describe_rate
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -32,6 +33,8 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
             typer.echo(f"# version {document['version']}\n{document['source'].rstrip()}")
             for rule in (rule for rule in document["rules"] if "circuit" in rule):
                 typer.echo(printable(f"# {rule['name']}: {_circuit_text(rule['circuit'])}"))
+            for rule in (rule for rule in document["rules"] if "pause" in rule):
+                typer.echo(printable(f"# {rule['name']}: {_pause_text(rule['pause'])}"))
             for rule in (rule for rule in document["rules"] if "people" in rule):
                 typer.echo(printable(f"# {rule['key']}: {people_text(rule['people'])}"))
 
@@ -73,6 +76,8 @@ def _print_plan(kind: DocumentKind[Any], planned: dict[str, Any]) -> None:
                 typer.echo(printable(f"      {field}: {_value(before, field)} -> {_value(after, field)}"))
         for reader in change["read_by"]:
             typer.echo(printable(f"      read by {describe_reader(reader)}"))
+    for name, people in planned["people"].items():
+        typer.echo(printable(f"  {name}: {describe_movement(people)}"))
 
 
 def _circuit_text(circuit: dict[str, Any]) -> str:
@@ -81,6 +86,12 @@ def _circuit_text(circuit: dict[str, Any]) -> str:
     if circuit["state"] == "open":
         return f"circuit open since {circuit['opened_at']}, probed at {circuit['probe_at']}: {why}"
     return f"{number_of(circuit['failures'], 'failure')} in a row: {why}"
+
+
+def _pause_text(pause: dict[str, Any]) -> str:
+    """Say why a provider gets no marketing."""
+    rate = describe_rate(pause["cause"], pause["number"], pause["messages"], pause["limit"])
+    return f"marketing paused since {pause['paused_at']}: {rate}"
 
 
 def _value(rule: dict[str, Any], field: str) -> str:

@@ -9,7 +9,7 @@ from cli.exit_codes import REFUSED
 from runtime.embedded.processes import NotInstalledError
 
 # Imported modules of the extra `dev`. The servers themselves are found when they are started.
-_DEV = frozenset({"aiosmtpd", "segment"})
+_DEV = frozenset({"segment"})
 _INSIGHTS = frozenset({"numpy", "scipy"})
 
 

@@ -9,8 +9,22 @@ from typing import Annotated
 import typer
 from pydantic_core import ValidationError
 
-from cli import accounts, campaigns, dev, hold, journeys, keys, messages, segments, serve, templates, users
+from cli import (
+    accounts,
+    campaigns,
+    deliverability,
+    dev,
+    hold,
+    journeys,
+    keys,
+    messages,
+    segments,
+    serve,
+    templates,
+    users,
+)
 from cli.audit import audit
+from cli.bounce import bounce
 from cli.check import check
 from cli.codec_server import codec_server
 from cli.contexts import contexts
@@ -58,14 +72,15 @@ _add("Campaigns", init, validate, preview, send_test, plan, apply, campaigns.cam
 _add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app, accounts=accounts.app)
 _add("Journeys and users", hold=hold.app, messages=messages.app, templates=templates.app, segments=segments.app)
-_add("The deployment", audit, reconcile, stream, contexts, keys=keys.app)
+_add("The deployment", audit, reconcile, stream, contexts, keys=keys.app, deliverability=deliverability.app)
 _documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
 add_event_commands(_documents[DECLARED_EVENTS.command])
 add_lifecycle_commands(_documents[LIFECYCLE.command])
 add_provider_commands(_documents[PROVIDERS.command])
 add_rfm_commands(_documents[RFM.command])
 _add("The deployment", **_documents)
-_add("Processes", demo, serve.api, serve.worker, serve.promote, serve.migrate, check, codec_server, dev=dev.app)
+_add("Processes", demo, serve.api, serve.worker, serve.lmtp, serve.promote, serve.migrate, check, codec_server)
+_add("Processes", bounce, dev=dev.app)
 
 
 def _tell_version(is_asked: bool) -> None:

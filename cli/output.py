@@ -164,6 +164,12 @@ def number_of(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def describe_movement(people: dict[str, Any]) -> str:
+    """Format who would be in a segment, and who would join and leave it."""
+    members, joins, leaves = (people[name]["summary"] for name in ("members", "joins", "leaves"))
+    return f"{members} are members; {joins} join; {leaves} leave"
+
+
 def people_text(number: int) -> str:
     """Format a number of people: `1 person`, `2 people`."""
     return "1 person" if number == 1 else f"{number:,} people"

@@ -6,6 +6,7 @@ Their imports stand inside the functions: the Temporal client, FastAPI and SQLAl
 
 import asyncio
 import gc
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from cli.output import printable
 if TYPE_CHECKING:
     from domain.deployment.findings import DeploymentFinding
     from runtime.deployments import Current
-    from settings import TemporalSettings
+    from settings import Settings, TemporalSettings
 
 
 def api(
@@ -73,6 +74,40 @@ def worker() -> None:
     configure_logs()
     log_unknown_variables()
     main()
+
+
+def lmtp(
+    host: Annotated[str, typer.Option(help="Where to listen: who reaches it can hand mails over.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="For the transport of the mail server.")] = 8024,
+) -> None:
+    """Take bounces, replies and unsubscriptions from a mail server, by LMTP."""
+    with _without_garbage_collection():
+        from cli.unknown_variables import log_unknown_variables
+        from runtime.instrumented_process import instrumented_process, log_fatal
+        from runtime.logs import configure_logs
+        from settings import Settings
+
+    configure_logs()
+    log_unknown_variables()
+    settings = Settings()
+    with (
+        log_fatal(),
+        instrumented_process(
+            "sojourn-lmtp", metrics_address=settings.metrics_address, build_id=settings.build_id, has_temporal=False
+        ),
+    ):
+        asyncio.run(_listen(settings, host, port))
+
+
+async def _listen(settings: "Settings", host: str, port: int) -> None:
+    from runtime.lmtp import LmtpListener
+    from wiring import services
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with services(settings) as opened:
+        await LmtpListener(opened.incoming_mails).run(host, port, stop)
 
 
 def promote(

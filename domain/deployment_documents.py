@@ -42,6 +42,8 @@ from domain.sending.caps_document import to_document as cap_to_document
 from domain.sending.providers_document import INITIAL_PROVIDERS, ProvidersDocument, parse_providers
 from domain.sending.providers_document import name_of as provider_name_of
 from domain.sending.providers_document import to_document as provider_to_document
+from domain.sending.replies_document import INITIAL_REPLIES, RepliesDocument, ReplyPattern, parse_replies
+from domain.sending.replies_document import to_document as reply_to_document
 from domain.sending.routes import ProviderRule, RouteRule
 
 Rule = TypeVar("Rule")
@@ -235,9 +237,34 @@ TOPICS: Final[DocumentKind[ConsentRule]] = DocumentKind(
     routes=True,
 )
 
+REPLIES: Final = DocumentKind(
+    name="replies",
+    command="replies",
+    title="replies",
+    model=RepliesDocument,
+    rule=ReplyPattern,
+    initial=INITIAL_REPLIES,
+    example="patterns:\n  - {name: price, when: ['\\bprice\\b', 'how much']}\n",
+    parse=parse_replies,
+    name_of=lambda rule: rule.name,
+    to_document=reply_to_document,
+    routes=False,
+)
+
 DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
     kind.name: kind
-    for kind in (FREQUENCY_CAPS, DECLARED_EVENTS, COMPUTED, LIFECYCLE, RFM, RETENTION, PLACES, PROVIDERS, TOPICS)
+    for kind in (
+        FREQUENCY_CAPS,
+        DECLARED_EVENTS,
+        COMPUTED,
+        LIFECYCLE,
+        RFM,
+        RETENTION,
+        PLACES,
+        PROVIDERS,
+        TOPICS,
+        REPLIES,
+    )
 }
 
 

@@ -12,6 +12,7 @@ from domain.people.topics.requests import WINDOW
 from domain.retention_document import RetainedKind
 from store import (
     callback_ids,
+    delivery_counts,
     documents,
     erasures,
     idempotency,
@@ -44,6 +45,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await subscription_requests.forget(connection, WINDOW)
             async with database.transaction() as connection:
                 await callback_ids.forget(connection, callback_ids.LIFETIME)
+                await delivery_counts.forget(connection, delivery_counts.LIFETIME)
             await apply_retention(database)
             await forget_members(database)
         except psycopg.Error:

@@ -55,7 +55,14 @@ TRANSACTION_METRICS: Final = {
         "sojourn_data_plan_violations", "Departures of events from what is declared", ["kind", "source"]
     ),
     Metric.CALLBACK: Counter("sojourn_callbacks", "Callbacks of providers", ["provider", "outcome"]),
+    Metric.MAIL: Counter("sojourn_mails_received", "Mails that came back, by outcome", ["outcome"]),
+    Metric.FORWARDED: Counter("sojourn_replies_forwarded", "Replies handed on, by outcome", ["outcome"]),
     Metric.REPORT: Counter("sojourn_reports", "Reports of providers about messages", ["provider", "kind", "outcome"]),
+    Metric.DELIVERABILITY: Counter(
+        "sojourn_deliverability",
+        "Messages by provider, recipient domain and outcome, each once",
+        ["provider", "domain", "outcome"],
+    ),
 }
 
 PROVIDER_SECONDS: Final = Histogram(
@@ -143,6 +150,11 @@ class PolledGauges(Collector):
             "sojourn_provider_circuits_open",
             "Providers that get no messages, since they have failed",
             value=gauges.open_circuits,
+        )
+        yield GaugeMetricFamily(
+            "sojourn_providers_paused",
+            "Providers whose marketing is paused, for complaints or hard bounces",
+            value=gauges.paused_providers,
         )
         yield GaugeMetricFamily(
             "sojourn_survey_timestamp_seconds", "When these gauges were last read from the database", value=at

@@ -43,7 +43,8 @@ async def page(
     """
     cursor = await connection.execute(
         f"""
-        SELECT id, user_id, traits, consent AS consent_given, suppressed, {REFUSED_OF_PROFILE} AS refused_addresses,
+        SELECT id, user_id, traits, consent AS consent_given, suppressed, preferences,
+               {REFUSED_OF_PROFILE} AS refused_addresses,
                stage AS stated_stage, created_at, context, {LEARNED} AS learned,
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
                {MEMBERSHIPS} AS memberships

@@ -36,8 +36,8 @@ class Decision(Struct, frozen=True, kw_only=True):
 async def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
     """Insert decisions in order. An existing one stays as it is.
 
-    A message under a hold of many people is asked about each hour. Only the first of such answers is kept, until
-    another decision on the message.
+    A message under a hold of many people, or of a retry that is held, is asked about each hour. Only the first of such
+    answers is kept, until another decision on the message.
     """
     await connection.execute(
         """
@@ -48,8 +48,9 @@ async def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
           id uuid, profile_id uuid, campaign_key text, kind text, outcome text, at timestamptz, journey_id uuid,
           event_id text, step text, reason text, answer jsonb, data jsonb)) WITH ORDINALITY AS item (
           id, profile_id, campaign_key, kind, outcome, at, journey_id, event_id, step, reason, answer, data, position)
-        WHERE CASE WHEN reason = 'on_hold' THEN data ->> 'hold' IS DISTINCT FROM (
-          SELECT latest.data ->> 'hold' FROM decisions AS latest
+        WHERE CASE WHEN reason IN ('on_hold', 'provider_paused') THEN
+          COALESCE(data ->> 'hold', data ->> 'pause') IS DISTINCT FROM (
+          SELECT COALESCE(latest.data ->> 'hold', latest.data ->> 'pause') FROM decisions AS latest
           WHERE latest.profile_id = item.profile_id AND latest.journey_id = item.journey_id
             AND latest.step = item.step AND latest.kind = 'send'
           ORDER BY latest.recorded_at DESC LIMIT 1) ELSE true END

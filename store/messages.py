@@ -17,6 +17,7 @@ from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
 from domain.sending.circuit import CircuitView
 from domain.sending.claim import POSTPONING_REASONS, MessageState
+from domain.sending.deliverability import ProviderPause
 from domain.sending.holds import Hold
 from domain.sending.policy import Reservation
 from domain.sending.reports import MARK_TIMES, LedgerMarks
@@ -25,9 +26,11 @@ from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.circuits import BROKEN, CIRCUIT
 from store.database import Connection
+from store.delivery_counts import DOMAIN, OUTCOMES, append_from
 from store.holds import HOLDS
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
+from store.provider_pauses import PAUSES
 from store.transaction_metrics import Metric
 
 # Why a message cannot be claimed: its recipient was erased, or just merged into another one, which is worth a retry.
@@ -55,6 +58,7 @@ class Claimed(Struct, StagedFields, frozen=True):
     first_handed_over_at: datetime | None
     circuit: CircuitView | None
     broken: list[str]
+    pauses: list[ProviderPause]
     journey_id: UUID
     journey_state: StoredState
     campaign_key: str
@@ -166,7 +170,8 @@ async def lock_for_claim(
         f"""
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
                first_claimed_at, messages.provider, first_handed_over_at, {CIRCUIT} AS circuit, {BROKEN} AS broken,
-               messages.journey_id, journeys.campaign_key, journeys.campaign_version AS journey_version,
+               {PAUSES} AS pauses, messages.journey_id, journeys.campaign_key,
+               journeys.campaign_version AS journey_version,
                COALESCE(retry_version, campaign_version) AS campaign_version, retry_of, journeys.entry,
                journeys.account_id, journeys.saved,
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
@@ -196,7 +201,11 @@ async def lock_for_claim(
         return "gone"
     if locked is None or locked["id"] != row["profile_id"]:
         return "moved"
-    read = {"holds": convert(row["holds"], list[Hold]), "circuit": convert(row["circuit"], CircuitView | None)}
+    read = {
+        "holds": convert(row["holds"], list[Hold]),
+        "circuit": convert(row["circuit"], CircuitView | None),
+        "pauses": convert(row["pauses"], list[ProviderPause]),
+    }
     return Claimed(**{**row, **read})
 
 
@@ -218,6 +227,10 @@ async def mark_sending(
         """,
         (at, address, at, provider, at, message_id),
     )
+
+
+# Outcomes that reports alone tell.
+_NOT_REPORTED = ", ".join(f"false AS {name}" for name in OUTCOMES if name != "sent")
 
 
 class Settlement(Struct, frozen=True):
@@ -243,19 +256,7 @@ async def settle(
     overwrite `unknown`, and `sent` may also overwrite a newer claim. Anything else is ignored.
     """
     cursor = await connection.execute(
-        """
-        UPDATE messages
-        SET state = %(state)s, reason = %(reason)s, detail = %(detail)s, provider_id = %(provider_id)s,
-            settled_at = CASE WHEN %(state)s = 'reserved' THEN NULL ELSE clock_timestamp() END,
-            -- It was certainly not handed over.
-            first_handed_over_at = CASE WHEN %(state)s = 'reserved' THEN NULL ELSE first_handed_over_at END
-        WHERE id = %(id)s AND CASE state
-          WHEN 'unknown' THEN %(state)s IN ('sent', 'failed')
-          WHEN 'reserved' THEN attempts = %(attempt)s OR %(state)s = 'sent'
-          WHEN 'sending' THEN attempts = %(attempt)s OR %(state)s = 'sent'
-          ELSE false END
-        RETURNING state, campaign_key, channel
-        """,
+        _SETTLE,
         {
             "id": message_id,
             "attempt": attempt,
@@ -263,11 +264,14 @@ async def settle(
             "reason": reason,
             "detail": detail,
             "provider_id": provider_id,
+            "now": connection.clock.now(),
         },
     )
     if (row := await cursor.fetchone()) is not None:
         if state != "reserved":
             connection.metrics.add(Metric.SETTLED, row["campaign_key"], row["channel"], row["state"], reason or "")
+        if row["sent"] and row["provider"] is not None:
+            connection.metrics.add(Metric.DELIVERABILITY, row["provider"], row["domain"], "sent")
         return Settlement(row["state"], is_written=True)
     cursor = await connection.execute("SELECT state FROM messages WHERE id = %s", (message_id,))
     row = await cursor.fetchone()
@@ -281,19 +285,54 @@ async def mark(connection: Connection, marks: Sequence[LedgerMarks], ending: Col
     not known yet: it becomes `sent`. `ending` are the journeys that the caller ends in the same transaction, which
     locks messages, too: all are locked here in the order of their ids, so that two such transactions never deadlock.
     """
-    cursor = await connection.execute(_MARK, {"marks": Jsonb([asdict(one) for one in marks]), "ending": list(ending)})
+    items = Jsonb([asdict(one) for one in marks])
+    parameters = {"marks": items, "ending": list(ending), "now": connection.clock.now()}
+    cursor = await connection.execute(_MARK, parameters)
+    rows: list[dict[str, Any]] = []
 
     async def settled() -> list[tuple[str, ...]]:
-        rows = await cursor.fetchall()
-        return [
-            (row["campaign_key"], row["channel"], row["state"], "") for row in rows if row["before"] != row["state"]
-        ]
+        rows.extend(await cursor.fetchall())
+        return [(row["campaign_key"], row["channel"], row["state"], "") for row in rows if row["sent"]]
+
+    async def counted() -> list[tuple[str, ...]]:
+        known = [row for row in rows if row["provider"] is not None]
+        return [(row["provider"], row["domain"], name) for row in known for name in OUTCOMES if row[name]]
 
     connection.metrics.add_later(Metric.SETTLED, settled)
+    # Read after the other one, which fetches the rows.
+    connection.metrics.add_later(Metric.DELIVERABILITY, counted)
 
 
+_SETTLE = f"""
+WITH settled AS (
+  UPDATE messages
+  SET state = %(state)s, reason = %(reason)s, detail = %(detail)s, provider_id = %(provider_id)s,
+      settled_at = CASE WHEN %(state)s = 'reserved' THEN NULL ELSE clock_timestamp() END,
+      -- It was certainly not handed over.
+      first_handed_over_at = CASE WHEN %(state)s = 'reserved' THEN NULL ELSE first_handed_over_at END
+  WHERE id = %(id)s AND CASE state
+    WHEN 'unknown' THEN %(state)s IN ('sent', 'failed')
+    WHEN 'reserved' THEN attempts = %(attempt)s OR %(state)s = 'sent'
+    WHEN 'sending' THEN attempts = %(attempt)s OR %(state)s = 'sent'
+    ELSE false END
+  RETURNING state, campaign_key, channel, provider, {DOMAIN} AS domain, state = 'sent' AS sent, {_NOT_REPORTED}
+), appended AS ({append_from("settled")})
+SELECT * FROM settled
+"""  # noqa: S608 -- constants of the store
 _TIMES = ", ".join(f"{name} timestamptz" for name in MARK_TIMES)
 _SET_TIMES = ", ".join(f"{name} = least(messages.{name}, item.{name})" for name in MARK_TIMES)
+_IS_FIRST = ", ".join(
+    f"{condition} AS {name}"
+    for name, condition in {
+        "sent": "old.state <> 'sent' AND new.state = 'sent'",
+        "hard_bounced": "old.bounced_at IS NULL AND new.bounced_at IS NOT NULL AND new.bounce = 'hard'",
+        "soft_bounced": "old.bounced_at IS NULL AND new.bounced_at IS NOT NULL AND new.bounce IS DISTINCT FROM 'hard'",
+        **{
+            name: f"old.{name}_at IS NULL AND new.{name}_at IS NOT NULL"
+            for name in ("delivered", "complained", "opened", "clicked")
+        },
+    }.items()
+)
 _IS_EARLIER = " OR ".join(f"item.{name} < COALESCE(messages.{name}, 'infinity')" for name in MARK_TIMES)
 # `reserved` after an attempt: the provider had said that it did not take the message.
 _IS_PROVED = """
@@ -309,7 +348,7 @@ WITH item AS (
 ), locked AS (
   SELECT messages.id FROM messages JOIN wanted ON wanted.id = messages.id
   ORDER BY messages.id FOR NO KEY UPDATE OF messages
-)
+), marked AS (
 UPDATE messages SET {_SET_TIMES},
   clicked_link = CASE WHEN item.clicked_at < COALESCE(messages.clicked_at, 'infinity') THEN item.clicked_link
                       ELSE messages.clicked_link END,
@@ -323,5 +362,7 @@ UPDATE messages SET {_SET_TIMES},
                      ELSE messages.provider_id END
 FROM locked JOIN item ON item.id = locked.id
 WHERE messages.id = locked.id AND ({_IS_EARLIER} OR {_IS_PROVED})
-RETURNING old.state AS before, new.state, messages.campaign_key, messages.channel
+RETURNING new.state, messages.campaign_key, messages.channel, messages.provider, {DOMAIN} AS domain, {_IS_FIRST}
+), appended AS ({append_from("marked")})
+SELECT * FROM marked
 """  # noqa: S608 -- constants of this module

@@ -90,6 +90,7 @@ async def read(connection: Connection, ids: Collection[UUID], parts: ReadParts) 
                CASE WHEN %(values)s THEN context ELSE '{{}}' END AS context,
                CASE WHEN %(consent)s THEN consent ELSE '{{}}' END AS consent_given,
                CASE WHEN %(consent)s THEN suppressed ELSE '{{}}' END AS suppressed,
+               CASE WHEN %(consent)s THEN preferences ELSE '{{}}' END AS preferences,
                CASE WHEN %(consent)s THEN {REFUSED_OF_PROFILE} ELSE '{{}}' END AS refused_addresses,
                CASE WHEN %(learned)s THEN {LEARNED} END AS learned,
                COALESCE(state, '{{}}') AS counted, COALESCE(segments, '{{}}') AS memberships

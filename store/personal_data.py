@@ -250,6 +250,17 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "id key name version source rule revision applied_by active_from ready_at retired_at", "written by authors"
     ),
     "segment_counts": _without("id segment_id change", "numbers of people"),
+    "delivery_counts": _without(
+        "provider domain since sent delivered hard_bounced soft_bounced complained opened clicked",
+        "numbers of messages; rare domains are counted as `other`",
+    ),
+    "delivery_count_changes": _without(
+        "id provider domain since sent delivered hard_bounced soft_bounced complained opened clicked",
+        "numbers of messages; rare domains are counted as `other`",
+    ),
+    "provider_pauses": _without(
+        "id provider cause number messages limit paused_at resumed_at resumed_by", "numbers of messages"
+    ),
     "provider_circuits": _without("provider failures opened_at probe_at reason detail", "of providers"),
     "provider_days": _without("provider day slot leased used", "numbers of messages"),
     "rfm_days": _without("day requested_at as_of population breakpoints", "numbers of many people by their scores"),

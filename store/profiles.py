@@ -19,7 +19,7 @@ from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import Registers, pack, unpack
 from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
-from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics, subscriptions_by_channel
 from store.addresses import REFUSED_OF_PROFILE
 from store.arms import IS_ARM
 from store.database import Connection, PendingResult
@@ -62,6 +62,11 @@ class Profile(Struct, LearnedFields, StagedFields, frozen=True):
         """Whether marketing may be sent, by channel."""
         facts = ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses, traits=self.traits)
         return consent_by_channel(facts, self.topics)
+
+    @property
+    def subscriptions(self) -> dict[str, list[str]]:
+        """The topics that the person is subscribed to, by channel."""
+        return subscriptions_by_channel(self.preferences, self.topics)
 
     @property
     def is_erased(self) -> bool:
@@ -444,6 +449,7 @@ class RecipientRow(Struct, frozen=True):
     preferences: dict[str, Any]
     said: dict[str, list[list[Any]]]
     refused_addresses: dict[str, dict[str, str | None]]
+    channel: str
     category: str
     address: str | None
     current_address: str | None
@@ -456,7 +462,7 @@ async def recipient(connection: Connection, message_id: UUID) -> RecipientRow | 
         f"""
         SELECT profiles.id AS profile_id, profiles.user_id, profiles.traits, profiles.context,
                profiles.consent AS consent_given, profiles.suppressed, profiles.preferences, profiles.said,
-               {REFUSED_OF_PROFILE} AS refused_addresses, messages.category,
+               {REFUSED_OF_PROFILE} AS refused_addresses, messages.channel, messages.category,
                profiles.addresses ->> messages.channel AS current_address,
                (SELECT min(value) FROM identities
                 WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,

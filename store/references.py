@@ -7,7 +7,7 @@ from domain.deployment_documents import RuleReader
 from store import campaigns
 from store.database import Connection
 
-Referenced = Literal["computed traits", "segments", "areas", "places", "stages", "topics"]
+Referenced = Literal["computed traits", "segments", "areas", "places", "stages", "topics", "subscribed topics"]
 
 # The keys that the expressions, triggers and templates of a version name, within JSON, which escapes line breaks.
 _NAMED: Final[dict[Referenced, str]] = {
@@ -52,17 +52,29 @@ _NAMED: Final[dict[Referenced, str]] = {
           concat_ws(' ', rules, plan), '([a-z][a-z0-9-]*)\W{1,4}[!=]=(?:\W|\\[nrt])*profile\W{1,4}stage\M', 'g'
         ) AS found
     """,
+    "subscribed topics": r"""
+        SELECT found[2] AS key
+        FROM regexp_matches(
+          concat_ws(' ', rules, plan),
+          '(["''])([a-z][a-z0-9_-]*)\\?\1(?:\W|\\[nrt])*in(?:\W|\\[nrt])+profile(?:\W|\\[nrt])+subscriptions', 'g'
+        ) AS found
+    """,
     # The plan leaves out what is by default.
     "topics": """
         SELECT DISTINCT COALESCE(node ->> 'category', 'marketing') AS key
         FROM jsonb_path_query(plan, '$.** ? (@.kind == "send" || @.kind == "send_members")') AS node
     """,
 }
+_TOPICS: Final = """
+SELECT rule ->> 'key' FROM (SELECT rules FROM documents WHERE kind = 'topics' ORDER BY version DESC LIMIT 1) AS latest
+CROSS JOIN LATERAL jsonb_array_elements(rules) AS rule WHERE rule ->> 'kind' = 'topic'
+"""
 _PLACES: Final = """
 FROM (SELECT rules FROM documents WHERE kind = 'places' ORDER BY version DESC LIMIT 1) AS latest
 CROSS JOIN LATERAL jsonb_array_elements(rules) AS rule
 """
 _IN_FORCE: Final[dict[Referenced, str]] = {
+    "subscribed topics": _TOPICS,
     "computed traits": "SELECT key FROM computed_traits WHERE retired_at IS NULL",
     "segments": "SELECT key FROM segments WHERE retired_at IS NULL",
     "areas": f"SELECT rule ->> 'key' {_PLACES} WHERE rule ->> 'kind' = 'area'",

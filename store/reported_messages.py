@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -15,21 +16,65 @@ _SOFT_BOUNCES = 0x53_42
 
 
 async def find(connection: Connection, provider: str, message_ids: Collection[UUID]) -> dict[UUID, ReportedMessage]:
-    """Return the messages that were handed over to a provider, by id."""
+    """Return the messages that were handed over to a provider, by id.
+
+    The person has the id by which they entered the journey while it is theirs: the undo of a merge gives its events
+    back with the message.
+    """
     cursor = await connection.execute(
         f"""
-        SELECT messages.id, messages.profile_id, user_id, (
-                 SELECT min(value) FROM identities
-                 WHERE identities.profile_id = profiles.id AND kind = 'anonymous' AND user_id IS NULL) AS anonymous_id,
-               channel, messages.campaign_key AS campaign, messages.step, template, address,
+        SELECT messages.id, messages.profile_id,
+               COALESCE((SELECT value FROM identities
+                         WHERE kind = 'user' AND value = journeys.entry ->> 'user_id'
+                           AND identities.profile_id = messages.profile_id), user_id) AS user_id,
+               (SELECT min(value) FROM identities
+                WHERE identities.profile_id = profiles.id AND kind = 'anonymous' AND user_id IS NULL) AS anonymous_id,
+               channel, messages.campaign_key AS campaign, messages.step, template, messages.address,
                COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
                          WHERE decisions.journey_id = messages.journey_id AND {IS_ARM}), '{{}}') AS arms
-        FROM messages JOIN profiles ON profiles.id = messages.profile_id
+        FROM messages
+        LEFT JOIN journeys ON journeys.id = messages.journey_id
+        JOIN profiles ON profiles.id = messages.profile_id
         WHERE messages.id = ANY(%s) AND provider = %s
         """,  # noqa: S608 -- a constant of the store
         (list(message_ids), provider),
     )
     return {row["id"]: ReportedMessage(**row) async for row in cursor}
+
+
+async def find_provider(connection: Connection, message_id: UUID) -> str | None:
+    """Return the provider that a message was handed over to; None if to none."""
+    cursor = await connection.execute("SELECT provider FROM messages WHERE id = %s", (message_id,))
+    row = await cursor.fetchone()
+    return None if row is None else row["provider"]
+
+
+class AnsweredMessage(Struct, frozen=True):
+    """A message of a campaign that its recipient answers, with their traits."""
+
+    campaign_key: str
+    campaign_version: int
+    step: str
+    channel: str
+    provider: str | None
+    traits: dict[str, Any]
+
+
+async def find_answered(connection: Connection, message_id: UUID) -> AnsweredMessage | None:
+    """Return a message that is answered; None unless a campaign sent it."""
+    cursor = await connection.execute(
+        """
+        SELECT messages.campaign_key, journeys.campaign_version, messages.step, messages.channel, messages.provider,
+               profiles.traits
+        FROM messages
+        JOIN journeys ON journeys.id = messages.journey_id
+        JOIN profiles ON profiles.id = messages.profile_id
+        WHERE messages.id = %s
+        """,
+        (message_id,),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else AnsweredMessage(**row)
 
 
 class AddressRef(Struct, frozen=True):

@@ -41,6 +41,21 @@ PAGES: dict[RetainedKind, str] = {
                               AND changes.has_joined AND members.since = changes.at)
           LIMIT %(limit)s))
         """,
+    # An answer is the proof of every message that was sent by it: its age is that of the answer which replaced it.
+    "consents": """
+        DELETE FROM profile_changes WHERE ctid = ANY(ARRAY(
+          SELECT answers.ctid FROM profile_changes AS answers
+          WHERE answers.part IN ('consent', 'preferences') AND answers.recorded_at < now() - %(age)s
+            AND NOT EXISTS (
+              SELECT FROM jsonb_object_keys(answers.changes) AS name
+              WHERE NOT EXISTS (
+                SELECT FROM profile_changes AS later
+                WHERE later.profile_id = answers.profile_id AND later.part = answers.part
+                  AND later.part IN ('consent', 'preferences') AND later.changes ? name
+                  AND later.recorded_at < now() - %(age)s
+                  AND (later.recorded_at, later.id) > (answers.recorded_at, answers.id)))
+          LIMIT %(limit)s))
+        """,
 }
 _DROP_MONTHS = """
 DO $$

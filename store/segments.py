@@ -261,32 +261,26 @@ async def write_changes(connection: Connection, changes: Sequence[RecordedChange
         for one in changes
     ]
     # The last change of each member holds; the others are history.
-    last = {(item["profile_id"], item["segment_id"]): item for item in items}
     await connection.execute(
         """
-        DELETE FROM segment_members
-        USING jsonb_to_recordset(%s) AS item (segment_id int, profile_id uuid, has_joined boolean)
-        WHERE segment_members.segment_id = item.segment_id AND segment_members.profile_id = item.profile_id
-          AND NOT item.has_joined
-        """,
-        (Jsonb(list(last.values())),),
-    )
-    await connection.execute(
-        """
-        INSERT INTO segment_members (segment_id, profile_id, since)
-        SELECT segment_id, profile_id, at
-        FROM jsonb_to_recordset(%s) AS item (segment_id int, profile_id uuid, has_joined boolean, at timestamptz)
-        WHERE has_joined ORDER BY segment_id, profile_id
-        ON CONFLICT (segment_id, profile_id) DO UPDATE SET since = excluded.since
-        """,
-        (Jsonb(list(last.values())),),
-    )
-    await connection.execute(
-        """
+        WITH item AS MATERIALIZED (
+          SELECT * FROM ROWS FROM (jsonb_to_recordset(%s) AS (
+            segment_id int, profile_id uuid, has_joined boolean, at timestamptz, cause jsonb)) WITH ORDINALITY
+            AS item (segment_id, profile_id, has_joined, at, cause, position)
+        ), last AS MATERIALIZED (
+          SELECT DISTINCT ON (segment_id, profile_id) segment_id, profile_id, has_joined, at FROM item
+          ORDER BY segment_id, profile_id, position DESC
+        ), deleted AS (
+          DELETE FROM segment_members USING last
+          WHERE segment_members.segment_id = last.segment_id AND segment_members.profile_id = last.profile_id
+            AND NOT has_joined
+        ), inserted AS (
+          INSERT INTO segment_members (segment_id, profile_id, since)
+          SELECT segment_id, profile_id, at FROM last WHERE has_joined
+          ON CONFLICT (segment_id, profile_id) DO UPDATE SET since = excluded.since
+        )
         INSERT INTO segment_changes (segment_id, profile_id, has_joined, at, cause)
-        SELECT segment_id, profile_id, has_joined, at, cause
-        FROM jsonb_to_recordset(%s)
-          AS item (segment_id int, profile_id uuid, has_joined boolean, at timestamptz, cause jsonb)
+        SELECT segment_id, profile_id, has_joined, at, cause FROM item ORDER BY position
         """,
         (Jsonb(items),),
     )

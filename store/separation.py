@@ -8,7 +8,7 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from domain.people.identity import Identity
-from domain.tracking.event import Event, Trust
+from domain.tracking.event import SOJOURN_SOURCE, Event, Trust
 from store.arms import IS_ARM
 from store.database import Connection
 from store.events import CLOCKS_DIFFER
@@ -123,6 +123,12 @@ _OF_PEOPLE = "AND journeys.account_id IS NULL"
 _RETURN_OF_ACCOUNTS = """
 UPDATE {table} SET profile_id = %(source)s WHERE profile_id = %(target)s AND id = ANY(%({table})s)
 """
+# Reports about messages of anonymous people and of accounts name the person as they are called since the merge.
+_RETURN_REPORTS = f"""
+UPDATE events SET profile_id = %(source)s
+WHERE profile_id = %(target)s AND source = '{SOJOURN_SOURCE}' AND received_at >= %(since)s
+  AND properties ->> 'message_id' IN (SELECT id::text FROM messages WHERE messages.profile_id = %(source)s)
+"""  # noqa: S608 -- a constant
 _RETURN_DECISIONS = """
 UPDATE decisions SET profile_id = %(source)s
 WHERE profile_id = %(target)s AND journey_id IS NULL AND (id = ANY(%(decisions)s) OR event_id IN (
@@ -203,6 +209,7 @@ async def return_rows(connection: Connection, merge: Merge, returning: Collectio
         *(_RETURN_OF_JOURNEYS.format(table=table, and_of_people=_OF_PEOPLE) for table in ("messages", "decisions")),
         _RETURN_OF_JOURNEYS.format(table="conversions", and_of_people=""),
         *(_RETURN_OF_ACCOUNTS.format(table=table) for table in ("messages", "decisions")),
+        _RETURN_REPORTS,
         _RETURN_DECISIONS,
         _RETURN_CHANGES,
         _RETURN_MEMBERSHIPS,

@@ -21,6 +21,7 @@ from store.holds import HOLDS
 from store.messages import Absence
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
+from store.provider_pauses import PAUSES
 from store.single_messages import SINGLE
 
 _LOCK_PERSON = """
@@ -59,7 +60,7 @@ CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended
 journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state, {SINGLE} AS single,
 (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
 (SELECT at FROM decisions WHERE id = %(asked_before)s AND reason = 'campaign_paused') AS held_at,
-COALESCE(caps.rules, '[]') AS rules, {BROKEN} AS broken
+COALESCE(caps.rules, '[]') AS rules, {BROKEN} AS broken, {PAUSES} AS pauses
 """  # noqa: S608 -- a constant of the store
 _FROM_JOURNEY = """
 FROM journeys
@@ -108,7 +109,7 @@ _STEP_FACTS = f"""
 SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version, entry, entered_at, saved,
        CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
             ELSE journeys.state END AS journey_state,
-       user_id, traits, profiles.context, consent AS consent_given, suppressed,
+       user_id, traits, profiles.context, consent AS consent_given, suppressed, preferences,
        {REFUSED_OF_PROFILE} AS refused_addresses,
        profiles.stage AS stated_stage, profiles.created_at, COALESCE(profiles.bucket, profiles.id) AS bucket,
        (SELECT min(value) FROM identities

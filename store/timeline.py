@@ -87,7 +87,7 @@ FROM (
          step,
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts,
-           'provider_id', provider_id, 'detail', detail, 'member', member,
+           'provider', provider, 'provider_id', provider_id, 'detail', detail, 'member', member,
            'retried_by', retried_by, 'retry_of', retry_of,
            'reports', NULLIF(array_remove(ARRAY[
              CASE WHEN delivered_at IS NOT NULL THEN 'delivered' END, CASE WHEN opened_at IS NOT NULL THEN 'opened' END,
@@ -101,8 +101,8 @@ FROM (
   SELECT 'message', COALESCE(claimed_at, reserved_at), id::text, greatest(COALESCE(claimed_at, reserved_at), at),
          template, state, reason, campaign_key, journey_id, step,
          jsonb_strip_nulls(jsonb_build_object(
-           'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'detail', detail,
-           'member', member, 'retry_of', retry_of))
+           'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts, 'provider', provider,
+           'detail', detail, 'member', member, 'retry_of', retry_of))
   FROM own_messages WHERE settled_at IS NULL
   UNION ALL
   SELECT 'goal', conversions.recorded_at, conversions.journey_id::text, conversions.at,

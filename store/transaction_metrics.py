@@ -15,7 +15,10 @@ class Metric(StrEnum):
     SETTLED = "settled"  # campaign, channel, state, reason
     VIOLATION = "violation"  # kind, source
     CALLBACK = "callback"  # provider, outcome: taken or unverified
+    MAIL = "mail"  # outcome
+    FORWARDED = "forwarded"  # outcome: accepted, refused or away
     REPORT = "report"  # provider, kind, outcome: applied, repeated or unknown
+    DELIVERABILITY = "deliverability"  # provider, recipient domain, outcome
 
 
 Labels = tuple[str, ...]

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
     from domain.sending.retries import RetryRequest
 
-# How often the gate is asked about a message that a pause of its campaign holds: nothing wakes it.
+# How often the gate is asked about a held message: neither a resumption nor a release wakes it.
 HELD_INTERVAL = timedelta(hours=1)
 
 
@@ -59,7 +59,8 @@ class RetryWorkflow:
                 case Deferred(until=until, reason=reason):
                     await _sleep(until, f"deferred: {reason}")
                 case Held(until=until, reason=reason):
-                    await _sleep(until or workflow.now() + HELD_INTERVAL, f"held: {reason}")
+                    again = workflow.now() + HELD_INTERVAL
+                    await _sleep(again if until is None else min(until, again), f"held: {reason}")
             attempt += 1
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(

@@ -1,12 +1,14 @@
-"""Let the journeys ask the gate again that a hold has held."""
+"""Let the journeys ask the gate again that a hold or a provider's pause has held."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct, convert
 
-from store import holds, outbox, profiles
+from store import holds, outbox, profiles, provider_pauses
 from store.database import Connection
+from store.holds import HeldJourney
 from store.operations import Operation, Page
 from store.outbox import OutboxMessage
 
@@ -16,20 +18,26 @@ RATE: Final = 500.0
 
 
 class ReleaseParameters(Struct, frozen=True):
-    """The hold that has ended."""
+    """The hold that has ended, or the pause of a provider's marketing."""
 
-    hold: UUID
+    hold: UUID | None = None
+    pause: UUID | None = None
 
 
 class ReleaseHandler:
-    """Wakes the journeys of which an ended hold held a message."""
+    """Wakes the journeys of which an ended hold or pause held a message."""
 
     async def total(self, connection: Connection, operation: Operation) -> None:
         """Return None: counting them would cost as much as waking them."""
 
     async def page(self, connection: Connection, operation: Operation) -> Page:
         """Wake a page of journeys; one that waits elsewhere is not moved by it."""
-        hold = await holds.find(connection, convert(operation.parameters, ReleaseParameters).hold)
+        parameters = convert(operation.parameters, ReleaseParameters)
+        if parameters.pause is not None:
+            # It was ended under the exclusive lock of the registry.
+            found = await provider_pauses.find_held(connection, parameters.pause, operation.cursor, PAGE)
+            return await _wake(connection, operation, found)
+        hold = None if parameters.hold is None else await holds.find(connection, parameters.hold)
         if hold is None:
             # The person was erased.
             return Page(operation.cursor, is_last=True)
@@ -38,8 +46,12 @@ class ReleaseHandler:
         if hold.profile_id is not None:
             await (await profiles.lock(connection, [hold.profile_id])).get()
         found = await holds.find_held(connection, hold.id, operation.cursor, PAGE)
-        if not found:
-            return Page(operation.cursor, is_last=True)
-        waiting = [journey.workflow_id for journey in found if journey.workflow_id is not None]
-        await outbox.append(connection, [OutboxMessage(id, "resume", {}) for id in waiting], bulk=True)
-        return Page(found[-1].id, done=len(waiting), counts={"resumed": len(waiting)}, pause=len(waiting) / RATE)
+        return await _wake(connection, operation, found)
+
+
+async def _wake(connection: Connection, operation: Operation, found: Sequence[HeldJourney]) -> Page:
+    if not found:
+        return Page(operation.cursor, is_last=True)
+    waiting = [journey.workflow_id for journey in found if journey.workflow_id is not None]
+    await outbox.append(connection, [OutboxMessage(id, "resume", {}) for id in waiting], bulk=True)
+    return Page(found[-1].id, done=len(waiting), counts={"resumed": len(waiting)}, pause=len(waiting) / RATE)

@@ -2,13 +2,12 @@
 
 https://www.rfc-editor.org/rfc/rfc3464 (delivery status), https://www.rfc-editor.org/rfc/rfc5965 (abuse reports)
 
-A mail server that sends for Sojourn has no callbacks. The mailbox of its senders pipes such mails to the callbacks of
-the provider, with `callback_secret` as a bearer token. A report finds its message by the header that every mail
-carries, in the part of it that is returned.
+A mail server that sends for Sojourn has no callbacks: it reports to the address that the mail was from. A report finds
+its message by that address, which is signed, else by what it returns of the mail.
 """
 
-import asyncio
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import Message
@@ -17,55 +16,50 @@ from typing import Final
 from uuid import UUID
 
 from channels.email.content import MESSAGE_HEADER
-from channels.signatures import verify_shared_secret
-from domain.sending.provider_secrets import ProviderSecrets
-from domain.sending.providers.smtp import SmtpModel
-from domain.sending.reports import Bounce, Callback, ProviderReport, ReportKind, ReportReader
+from domain.sending.incoming_mail import Automatic, ReportedByMail, Unassigned
+from domain.sending.reports import Bounce, ProviderReport, ReportKind
 
 # By subject and detail of the status (RFC 3463): what the message or its sender is, and what passes.
 _CONTENT: Final = ("5.2.3", "5.3.4", "5.6.", "5.7.")
 _SOFT: Final = ("5.2.2", "5.3.", "5.4.", "5.5.")
 MAX_PARTS: Final = 50
+_REPORTS: Final = frozenset({"message/delivery-status", "message/feedback-report"})
+_OWN_MESSAGE_ID: Final = re.compile(r"<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@", re.IGNORECASE)
 
 
-def open_reader(settings: SmtpModel, secrets: ProviderSecrets) -> ReportReader | None:
-    """Open the reader of a mailbox; None without `callback_secret`."""
-    if settings.callback_secret is None:
-        return None
-    secret = secrets.for_own_use(settings.callback_secret)
-
-    async def read(callback: Callback, now: datetime) -> list[ProviderReport]:
-        verify_shared_secret(callback.headers, secret)
-        # Anyone can send a mail to the mailbox, also one that takes long to parse.
-        report = await asyncio.to_thread(read_mail, callback.body, now)
-        return [] if report is None else [report]
-
-    return read
+def is_report(mail: Message) -> bool:
+    """Return whether a mail is the report of a server about another mail."""
+    return mail.get_content_type() == "multipart/report" and any(
+        part.get_content_type() in _REPORTS for part in _list_parts(mail)
+    )
 
 
-def read_mail(body: bytes, now: datetime) -> ProviderReport | None:
-    """Return the report of a mail; None for any other, such as an automatic reply."""
-    try:
-        mail = message_from_bytes(body, policy=policy.compat32)
-    except RecursionError:
-        # Parts within parts, more than any server writes.
-        return None
-    if mail.get_content_type() != "multipart/report":
-        return None
-    parts = list(_list_parts(mail))
-    message_id = next((id for part in parts if (id := _find_id(part)) is not None), None)
-    if message_id is None:
-        return None
+def read_report(mail: Message, message_id: UUID | None, now: datetime) -> ReportedByMail | Automatic | Unassigned:
+    """Return what a report says; `message_id` is that of its signed address, if any."""
+    # The first part is the report itself.
+    parts = list(_list_parts(mail))[1:]
+    known = message_id or _find_message(parts)
     for part in parts:
         fields = _read_fields(part)
+        kind: ReportKind | None = None
+        status = "abuse"
         if part.get_content_type() == "message/feedback-report" and fields.get("feedback-type") == "abuse":
-            return _build("complained", message_id, "abuse", None, _date(mail, now))
-        if part.get_content_type() == "message/delivery-status" and (status := fields.get("status")):
-            kind = _KINDS.get(fields.get("action", ""))
-            if kind is not None:
-                bounce = _judge(status) if kind == "bounced" else None
-                return _build(kind, message_id, status.split()[0], bounce, _date(mail, now))
-    return None
+            kind = "complained"
+        elif part.get_content_type() == "message/delivery-status" and fields.get("status"):
+            kind, status = _KINDS.get(fields.get("action", "")), fields["status"].split()[0]
+        if kind is None:
+            continue
+        if known is None:
+            return Unassigned("a report that names no message", is_refusable=False)
+        bounce = _judge(status) if kind == "bounced" else None
+        return ReportedByMail(_build(kind, known, status, bounce, _date(mail, now)))
+    return Automatic()
+
+
+def find_message_id(*headers: object) -> UUID | None:
+    """Return the first of our ids in headers such as `In-Reply-To`."""
+    found = (_OWN_MESSAGE_ID.search(str(header)) for header in headers if header is not None)
+    return next((UUID(one[1]) for one in found if one is not None), None)
 
 
 _KINDS: Final[dict[str, ReportKind]] = {"failed": "bounced", "delayed": "deferred", "delivered": "delivered"}
@@ -91,21 +85,21 @@ def _list_parts(mail: Message) -> Iterator[Message]:
         yield part
 
 
-def _find_id(part: Message) -> UUID | None:
+def _find_message(parts: Sequence[Message]) -> UUID | None:
     """Return our id in the returned headers, of a mail or of a text of headers."""
-    said = part.get(MESSAGE_HEADER)
-    if said is None and part.get_content_type() == "text/rfc822-headers":
-        said = message_from_bytes(_payload(part), policy=policy.compat32).get(MESSAGE_HEADER)
-    try:
-        return UUID(str(said or "").strip())
-    except ValueError:
-        return None
+    returned = [*parts, *(_parse_headers(part) for part in parts if part.get_content_type() == "text/rfc822-headers")]
+    for part in returned:
+        try:
+            return UUID(str(part[MESSAGE_HEADER]).strip())
+        except ValueError:
+            continue
+    return find_message_id(*(part["Message-ID"] for part in returned))
 
 
 def _read_fields(part: Message) -> dict[str, str]:
     """Return the fields of a machine-readable part, those of the last recipient."""
     payload = part.get_payload()
-    blocks = payload if isinstance(payload, list) else [message_from_bytes(_payload(part), policy=policy.compat32)]
+    blocks = payload if isinstance(payload, list) else [_parse_headers(part)]
     return {
         name.lower(): str(value).strip().lower()
         for block in blocks
@@ -114,9 +108,9 @@ def _read_fields(part: Message) -> dict[str, str]:
     }
 
 
-def _payload(part: Message) -> bytes:
+def _parse_headers(part: Message) -> Message:
     decoded = part.get_payload(decode=True)
-    return decoded if isinstance(decoded, bytes) else b""
+    return message_from_bytes(decoded if isinstance(decoded, bytes) else b"", policy=policy.compat32)
 
 
 def _date(mail: Message, now: datetime) -> datetime:

@@ -17,7 +17,7 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class EmailContent:
-    """A mail to one recipient. `headers` are of ASCII without blanks, as URLs."""
+    """A mail to one recipient. `headers` are of ASCII, such as URLs."""
 
     sender: Mailbox
     recipient: EmailAddress
@@ -33,13 +33,15 @@ def read_content(message: Outbound, recipient: EmailAddress) -> EmailContent:
     content = message.content
     headers = {MESSAGE_HEADER: message.message_id}
     if message.unsubscribe_url is not None:
-        headers["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+        by_mail = message.unsubscribe_address
+        mailto = "" if by_mail is None else f", <mailto:{by_mail}?subject=unsubscribe>"
+        headers["List-Unsubscribe"] = f"<{message.unsubscribe_url}>{mailto}"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     sender = _read_mailbox(content["from"])
     if message.topic is not None:
         # RFC 2919: mail programs list, filter and unsubscribe by it.
         headers["List-Id"] = f"<{message.topic}.{sender.address.ascii_domain}>"
-    reply_to = content.get("reply_to")
+    reply_to = content.get("reply_to") or message.reply_address
     if any(_CONTROL.search(value) for value in (content["subject"], *headers.values())):
         raise ValueError("a header holds a control character")
     return EmailContent(

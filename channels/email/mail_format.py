@@ -42,7 +42,7 @@ class NamedAddress:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail's content. `tokens` are further headers of ASCII without blanks, as URLs."""
+    """A mail's content. `tokens` are further headers of ASCII, such as URLs."""
 
     subject: str
     sender: NamedAddress

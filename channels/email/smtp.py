@@ -11,10 +11,10 @@ import ssl
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import cast
+from uuid import UUID
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
-from channels.email.bounce_mails import open_reader
 from channels.email.content import read_content
 from channels.email.dkim import DkimSigner
 from channels.email.smtp_connections import SmtpConnection, SmtpConnections
@@ -25,6 +25,7 @@ from domain.people.addresses import EmailAddress, parse_email
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Never, Outbound, Rejected, Unavailable
 from domain.sending.outbound_secrets import SecretRefusal
 from domain.sending.providers.smtp import DkimModel, Security, SmtpModel
+from domain.sending.receiving import ReceivingDomain
 
 # A provider answers within seconds in its busiest hour; the whole must end within an activity's minute.
 COMMAND_SECONDS = 20
@@ -70,6 +71,7 @@ class Smtp:
     """Hands messages to one SMTP server, on connections that are kept for a while.
 
     `security` is "tls" from the first byte, "starttls", which is never skipped, or "none". `dkim` signs the mails.
+    Bounces come to an address of the message at `return_domain`, or else to the sender.
     `tls_context` replaces the machine's certificate authorities, for a server with a private one. `seconds` bounds a
     delivery as a whole.
     """
@@ -86,6 +88,7 @@ class Smtp:
         security: Security = "starttls",
         *,
         dkim: DkimSigner | None = None,
+        return_domain: ReceivingDomain | None = None,
         tls_context: ssl.SSLContext | None = None,
         seconds: float = TOTAL_SECONDS,
     ) -> None:
@@ -95,6 +98,7 @@ class Smtp:
         self._password = password
         self._security = security
         self._dkim = dkim
+        self._return_domain = return_domain
         self._tls_context = tls_context or public_authorities()
         self._seconds = seconds
         self._connections = SmtpConnections(self._client)
@@ -111,6 +115,8 @@ class Smtp:
             envelope = build(message, recipient)
         except ValueError:
             return Rejected("invalid_message", "a header holds a control character, or a sender is not an address")
+        if self._return_domain is not None:
+            envelope = replace(envelope, sender=self._return_domain.address("bounce", UUID(message.message_id)))
         if self._dkim is not None:
             envelope = replace(envelope, payload=self._dkim.sign(envelope.payload, message.at))
         progress = _Progress()
@@ -301,6 +307,7 @@ def open_smtp(settings: SmtpModel, context: ProviderContext) -> Smtp:
         password=None if reference is None else context.secrets.for_host(reference, settings.host),
         security=settings.security,
         dkim=None if settings.dkim is None else _open_signer(settings.dkim, context),
+        return_domain=_find_return_domain(settings.return_domain, context),
     )
 
 
@@ -314,7 +321,13 @@ def _open_signer(settings: DkimModel, context: ProviderContext) -> DkimSigner:
 
 def open_default(context: ProviderContext) -> Smtp:
     """Open the server of the settings; no connection is made yet."""
-    return Smtp(**context.smtp)
+    return_domain = _find_return_domain(context.smtp.get("return_domain"), context)
+    return Smtp(**{**context.smtp, "return_domain": return_domain})
 
 
-KIND = ProviderKind(SmtpModel, open_smtp, open_default, open_reader)
+def _find_return_domain(domain: str | None, context: ProviderContext) -> ReceivingDomain | None:
+    # The check of a mail server sends nothing, and has no secrets.
+    return ReceivingDomain(domain, tuple(context.link_secrets)) if domain and context.link_secrets else None
+
+
+KIND = ProviderKind(SmtpModel, open_smtp, open_default)

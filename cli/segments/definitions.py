@@ -11,7 +11,16 @@ from cli.documents import document_files, read_document
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
 from cli.options import AsJson, WatchOption, Yes
-from cli.output import confirm, describe_reader, number_of, print_json, print_table, print_warnings, printable
+from cli.output import (
+    confirm,
+    describe_movement,
+    describe_reader,
+    number_of,
+    print_json,
+    print_table,
+    print_warnings,
+    printable,
+)
 from cli.segments.options import SegmentArgument, SegmentFilesArgument
 from domain.errors import Problem
 
@@ -107,7 +116,7 @@ def _confirm_triggers(api: ApiClient, documents: list[dict[str, str]]) -> None:
     """Ask once if definitions move people with triggers."""
     planned = api.ask("segments", "plan", body={"segments": documents})["segments"]
     moving = [
-        f"{each['key']} ({_describe_people(each['people'])})"
+        f"{each['key']} ({describe_movement(each['people'])})"
         for each in planned
         if each["people"]
         and each["after"]["on_change"] == "trigger"
@@ -126,14 +135,9 @@ def _print_changes(changes: Sequence[dict[str, Any]]) -> None:
             if change["kind"] == "changed" and before[field] != after[field]:
                 typer.echo(printable(f"      {field}: {before[field]} -> {after[field]}"))
         if change["people"] is not None:
-            typer.echo(printable(f"      {_describe_people(change['people'])}"))
+            typer.echo(printable(f"      {describe_movement(change['people'])}"))
         for reader in change["read_by"]:
             typer.echo(printable(f"      read by {describe_reader(reader)}"))
-
-
-def _describe_people(people: dict[str, Any]) -> str:
-    members, joins, leaves = (people[name]["summary"] for name in ("members", "joins", "leaves"))
-    return f"{members} are members; {joins} join; {leaves} leave"
 
 
 def _state(segment: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from domain.campaign.expression_fields import KEY, WHICH_EVENTS, condition
 from domain.campaign.life import Overdue, StopMode
 from domain.campaign.link_fields import TrackModel, UtmModel
 from domain.campaign.local_time_fields import Clock, ClosingClock, Weekdays, ZoneName
+from domain.campaign.reply_fields import RepliesModel
 from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, Text, quote_value, refuse
 from domain.campaign.steps.kinds import Steps
 from domain.campaign.time_fields import Duration, Instant
@@ -152,6 +153,11 @@ class CampaignDocument(DocumentModel):
     )
     utm: Annotated[UtmModel | None, Given] = Field(
         None, description="UTM parameters of the links: `{source: newsletter, medium: email}`"
+    )
+    replies: Annotated[RepliesModel | None, Given] = Field(
+        None,
+        description="that replies to its mails come to Sojourn: `{forward_to: sales@example.com}`; left out, they go "
+        "to the sender",
     )
     steps: Annotated[Steps, Field(min_length=1)] = Field(description="a list of steps")
 

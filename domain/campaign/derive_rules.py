@@ -18,6 +18,7 @@ from domain.campaign.rules import (
     GoalRule,
     LinkRule,
     MonthlyRule,
+    ReplyRule,
     ResumeRule,
     Rules,
     ScheduleRule,
@@ -68,6 +69,7 @@ def derive_rules(campaign: CampaignDocument) -> Rules:
         timezone=campaign.timezone,
         on_resume=ResumeRule(campaign.resumption.overdue, campaign.resumption.rate),
         links=_links(campaign),
+        replies=None if campaign.replies is None else ReplyRule(campaign.replies.forward_to, campaign.replies.owner),
     )
 
 

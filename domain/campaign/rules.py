@@ -3,6 +3,7 @@
 Ingest and the evaluation of branches use them; journeys never see them.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any, Literal, Union
 
@@ -14,6 +15,7 @@ from domain.campaign.steps.action import ActionRule
 from domain.campaign.steps.actions import ACTIONS
 from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_condition
 from domain.local_time.windows import LocalWindow
+from domain.people.addresses import parse_email
 from domain.sending.caps import TRANSACTIONAL
 from domain.sending.tracking.links import UtmRule
 from domain.tracking.event import EventType, Trigger
@@ -144,6 +146,26 @@ class LinkRule(Struct, frozen=True, omit_defaults=True):
         return UtmRule({"campaign": campaign, "content": step} | self.utm, self.utm_hosts)
 
 
+class ReplyRule(Struct, frozen=True, omit_defaults=True):
+    """Replies come to Sojourn, which forwards them.
+
+    The trait `owner` may name another address for a person, at the domain of `forward_to`: a trait can be anything,
+    and no one is to have mails sent to strangers by it.
+    """
+
+    forward_to: str | None = None
+    owner: str | None = None
+
+    def find_target(self, traits: Mapping[str, Any]) -> str | None:
+        """Return the address that a person's reply is forwarded to; None if to none."""
+        owner = traits.get(self.owner) if self.owner is not None else None
+        own = parse_email(owner) if isinstance(owner, str) else None
+        shared = None if self.forward_to is None else parse_email(self.forward_to)
+        if own is not None and shared is not None and own.ascii_domain.lower() == shared.ascii_domain.lower():
+            return own.written
+        return self.forward_to
+
+
 class SplitRule(Struct, frozen=True, omit_defaults=True):
     """The weights of the arms in their order, and the seed by which they are drawn."""
 
@@ -180,6 +202,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     timezone: str | None = None
     on_resume: ResumeRule = ResumeRule()
     links: LinkRule = LinkRule()
+    replies: ReplyRule | None = None
     needs: tuple[str, ...] = ()
 
     def decide(self, step: str, time: EvaluationTime, **roots: Any) -> BranchDecision:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from domain.channels.kinds import CHANNELS
 from domain.conditions.cel_areas import IN_AREA
 from domain.conditions.cel_patterns import PatternError, compile_pattern
-from domain.conditions.cel_roots import JSON, SEGMENTS, STAGE_VARIABLE
+from domain.conditions.cel_roots import JSON, SEGMENTS, STAGE_VARIABLE, SUBSCRIPTIONS
 from domain.conditions.cel_syntax import DURATION, CheckedTree, SyntaxNode, walk
 from domain.conditions.cel_times import KNOWN_FOR, WITHIN, explain_span
 from domain.suggestions import did_you_mean
@@ -37,6 +38,7 @@ def find_faults(tree: CheckedTree) -> Iterator[ExpressionFault]:
             case "call_expr":
                 yield from _check_call(node, tree)
     yield from _check_segments(nodes, tree)
+    yield from _check_subscriptions(nodes, tree)
 
 
 def find_segments(nodes: Iterable[SyntaxNode], tree: CheckedTree) -> Iterator[tuple[SyntaxNode, str]]:
@@ -45,6 +47,15 @@ def find_segments(nodes: Iterable[SyntaxNode], tree: CheckedTree) -> Iterator[tu
         if node.WhichOneof("kind") == "call_expr" and node.call_expr.function == "@in":
             key, holder = node.call_expr.args
             if tree.path(holder) == (SEGMENTS,) and (text := literal_text(key)) is not None:
+                yield holder, text
+
+
+def find_subscriptions(nodes: Iterable[SyntaxNode], tree: CheckedTree) -> Iterator[tuple[SyntaxNode, str]]:
+    """Find the topics that an expression asks for, each with the node of the list."""
+    for node in nodes:
+        if node.WhichOneof("kind") == "call_expr" and node.call_expr.function == "@in":
+            key, holder = node.call_expr.args
+            if _channel_of(tree.path(holder)) in CHANNELS and (text := literal_text(key)) is not None:
                 yield holder, text
 
 
@@ -72,6 +83,30 @@ def _check_segments(nodes: Sequence[SyntaxNode], tree: CheckedTree) -> Iterator[
         if tree.path(node) == (SEGMENTS,) and node.id not in asked:
             said = f"`{SEGMENTS}` can be asked only for a segment by its key"
             yield ExpressionFault(tree.offset(node), said, f'Write `"vip" in {SEGMENTS}`')
+
+
+def _check_subscriptions(nodes: Sequence[SyntaxNode], tree: CheckedTree) -> Iterator[ExpressionFault]:
+    """Refuse other uses of the lists, which would not say what topics are read."""
+    example = f'Write `"newsletter" in {SUBSCRIPTIONS}.email`'
+    read = {node.id: path for node in nodes if (path := tree.path(node)) is not None and path[0] == SUBSCRIPTIONS}
+    asked = {holder.id for holder, _ in find_subscriptions(nodes, tree)}
+    asked |= {node.select_expr.operand.id for node in nodes if node.id in read and _channel_of(read[node.id])}
+    for node in nodes:
+        if node.id not in read or node.id in asked:
+            continue
+        channel = _channel_of(read[node.id])
+        if channel is None or channel in CHANNELS:
+            said = f"`{SUBSCRIPTIONS}` can be asked only for a topic on a channel"
+            yield ExpressionFault(tree.offset(node), said, example)
+        else:
+            yield ExpressionFault(
+                tree.offset(node), f"there is no channel `{channel}`", did_you_mean(channel, CHANNELS, "Channels")
+            )
+
+
+def _channel_of(path: tuple[str, ...] | None) -> str | None:
+    """Return the channel whose subscriptions a path names; None for another path."""
+    return path[1] if path is not None and len(path) == 2 and path[0] == SUBSCRIPTIONS else None
 
 
 def _check_call(node: SyntaxNode, tree: CheckedTree) -> Iterator[ExpressionFault]:

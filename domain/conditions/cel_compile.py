@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from cel_expr_python import cel
 from google.protobuf.message import DecodeError
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from domain.conditions import cel_areas, cel_numbers, cel_patterns, cel_times
 from domain.conditions.cel_areas import PERSON, name_person, replace_calls
-from domain.conditions.cel_checks import find_faults, find_segments, find_stages
+from domain.conditions.cel_checks import find_faults, find_segments, find_stages, find_subscriptions
 from domain.conditions.cel_costs import Cost
 from domain.conditions.cel_errors import explain, position
 from domain.conditions.cel_numbers import Unified, unify
@@ -43,26 +44,41 @@ class ConditionError(ValueError):
         self.suggestion = suggestion
 
 
+class ReadVariable(NamedTuple):
+    """A variable that an expression reads: a field of a root.
+
+    It may be null if it `is_nullable`.
+    """
+
+    name: str
+    root: str
+    field: str
+    is_nullable: bool
+
+
 class Checked(Struct, frozen=True):
     """A checked expression, ready for evaluation.
 
-    `kind` is the type of its value, where any number counts as an integer. `paths` are the places in the data that it
-    names: a variable and the keys below it. `values` are those of which it uses the whole value, not only a key. `keys`
-    are all keys in it. `computed` are the computed traits that it reads, `segments` and `areas` the keys of those, and
-    `stages` those with which it compares the person's. If it `reads_time`, its value may change by itself. `path` is
-    the place in JSON that it is, and nothing else. `untimed` is the expression over data without times among those.
+    `kind` is the type of its value, where any number counts as an integer. `reads` are its variables in parts. `paths`
+    are the places in the data that it names: a variable and the keys below it. `values` are those of which it uses the
+    whole value, not only a key. `keys` are all keys in it. `computed` are the computed traits that it reads,
+    `segments`, `areas` and `topics` the keys of those, and `stages` those with which it compares the person's. If it
+    `reads_time`, its value may change by itself. `path` is the place in JSON that it is, and nothing else. `untimed` is
+    the expression over data without times among those.
     """
 
     tree: bytes
     untimed: cel.Expression
     kind: cel.Type
     variables: frozenset[str]
+    reads: tuple[ReadVariable, ...]
     paths: tuple[tuple[str, ...], ...]
     values: tuple[tuple[str, ...], ...]
     keys: frozenset[str]
     computed: frozenset[str]
     segments: frozenset[str]
     areas: frozenset[str]
+    topics: frozenset[str]
     stages: frozenset[str]
     reads_time: bool
     path: tuple[str, ...] | None
@@ -127,6 +143,7 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapp
         untimed=_deserialize(untyped, frozenset()),
         kind=checked.return_type(),
         variables=variables,
+        reads=tuple(map(_part_variable, sorted(variables))),
         paths=tuple(paths),
         values=tuple(path for path, number in named.items() if number > inner[path]),
         keys=frozenset(node.select_expr.field for node in nodes if node.WhichOneof("kind") == "select_expr")
@@ -134,11 +151,17 @@ def _compile(text: str, unified: Unified, visible: tuple[str, ...], traits: Mapp
         computed=frozenset(variable for variable in variables if variable.startswith(f"{COMPUTED}.")),
         segments=frozenset(key for _, key in find_segments(nodes, tree)),
         areas=areas,
+        topics=frozenset(topic for _, topic in find_subscriptions(nodes, tree)),
         stages=frozenset(find_stages(nodes, tree)),
         reads_time=not functions.isdisjoint(cel_times.FUNCTIONS),
         path=_find_path(tree),
         cost=Cost(tree, variables),
     )
+
+
+def _part_variable(name: str) -> ReadVariable:
+    root, _, field = name.partition(".")
+    return ReadVariable(name, root, field, name in NULLABLE or name.startswith(f"{COMPUTED}."))
 
 
 def _find_path(tree: CheckedTree) -> tuple[str, ...] | None:

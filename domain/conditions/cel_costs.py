@@ -74,8 +74,8 @@ class Cost:
 
     def exceeds(self, data: Mapping[str, Any], sizes: Mapping[str, Size], spent: Spent) -> bool:
         """Return whether an evaluation over this data may cost more than MAX_UNITS."""
-        largest = _largest(list(sizes.values()))
-        units = self._rough(*(number.bit_length() for number in largest))
+        nodes, length, items = _largest([*sizes.values()])
+        units = self._rough(nodes.bit_length(), length.bit_length(), items.bit_length())
         if units > MAX_ROUGH_UNITS:
             estimate = _Estimate(self._tree, data, sizes)
             units = estimate.units()
@@ -242,8 +242,8 @@ def _merge_bounds(bounds: Sequence[Bound]) -> Bound:
 
 
 def _largest(sizes: Sequence[Size]) -> Size:
-    if not sizes:
-        return _NOTHING
+    if len(sizes) < 2:
+        return sizes[0] if sizes else _NOTHING
     return Size(*(max(column) for column in zip(*sizes, strict=True)))
 
 

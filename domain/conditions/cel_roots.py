@@ -45,6 +45,7 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "first_campaign": _Data,
         "last_campaign": _Data,
         "segments": cel.Type.List(cel.Type.STRING),
+        "subscriptions": cel.Type.Map(cel.Type.STRING, cel.Type.List(cel.Type.STRING)),
         "devices": cel.Type.List(_Data),
     },
     # The account that the event names, else the person's latest.
@@ -75,6 +76,8 @@ COMPUTED_TYPES: dict[TraitType, cel.Type] = {
 }
 # The keys of the segments that a person belongs to.
 SEGMENTS = "profile.segments"
+# By channel, the topics that a person is subscribed to.
+SUBSCRIPTIONS = "profile.subscriptions"
 # The devices of a person, which only the conditions of segments are given.
 DEVICES = "profile.devices"
 # The stage of a person: the judged one once a life cycle is applied, else the stated one.

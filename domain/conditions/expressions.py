@@ -23,7 +23,7 @@ from domain.conditions.cel_compile import MAX_LENGTH, Checked, ConditionError, c
 from domain.conditions.cel_costs import MAX_UNITS, Spent
 from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
 from domain.conditions.cel_errors import explain_failure
-from domain.conditions.cel_roots import COMPUTED, NULLABLE, NULLABLE_TEXT, ExpressionScope
+from domain.conditions.cel_roots import COMPUTED, NULLABLE_TEXT, ExpressionScope
 from domain.conditions.cel_times import KNOWN_SINCE, EvaluationTime, TimeReading, evaluate_at
 from domain.deployed_names import DeployedNames
 from domain.suggestions import did_you_mean
@@ -57,7 +57,7 @@ _MAX_SAID = MAX_LENGTH + 100
 # The units of work for each value that is converted for CEL.
 _PREPARED_UNITS = 2
 _COMPUTED_FIELD = "computed."
-_HAS_NAMES = re.compile(r"\bprofile\s*\.\s*(computed|segments|stage)\b|\bin_area\b")
+_HAS_NAMES = re.compile(r"\bprofile\s*\.\s*(computed|segments|stage|subscriptions)\b|\bin_area\b")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "((?:[^"\\]|\\.)*)"')
 
 
@@ -192,6 +192,8 @@ class _Compiled:
 
     def _expression(self, data: Mapping[str, Any]) -> cel.Expression:
         """Return the expression for the types of the computed traits in the data."""
+        if not self.checked.computed:
+            return self.checked.untimed
         times = [variable for variable in self.checked.computed if isinstance(data.get(variable), datetime)]
         return self.checked.expression(frozenset(times))
 
@@ -200,8 +202,7 @@ class _Compiled:
         data: dict[str, Any] = {}
         sizes: dict[str, Size] = {}
         unusable: list[str] = []
-        for variable in self.checked.variables:
-            root, _, field = variable.partition(".")
+        for variable, root, field, is_nullable in self.checked.reads:
             holder = roots.get(root)
             try:
                 value, size = _prepare(holder).field(field, spent)
@@ -211,7 +212,6 @@ class _Compiled:
             except Unusable as error:
                 unusable.append(f"{variable}: {error}")
                 continue
-            is_nullable = variable in NULLABLE or variable in self.checked.computed
             if value is None and (holder is None or not is_nullable):
                 unusable.append(f"there is no {variable}")
             else:
@@ -322,7 +322,7 @@ def _changes_at(reading: TimeReading | None) -> datetime | None:
 
 
 def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None:
-    """Check the types of computed traits, and that segments, areas and stages exist.
+    """Check the types of computed traits, and that segments, topics and others exist.
 
     Raises ConditionError.
     """
@@ -339,6 +339,8 @@ def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None
         raise ConditionError(*unknown_segment(key, names.segments))
     for key in sorted(checked.areas.difference(names.areas)):
         raise ConditionError(*unknown_place("area", key, names.areas))
+    for key in sorted(checked.topics.difference(names.topics)):
+        raise ConditionError(*unknown_topic(key, names.topics))
     known = [stage.key for stage in names.stages]
     for key in sorted(checked.stages.difference(known) if known else ()):
         raise ConditionError(*unknown_stage(key, known))
@@ -353,6 +355,12 @@ def unknown_segment(key: str, segments: Collection[str]) -> tuple[str, str]:
     """Return the message and the remedy for a segment that does not exist."""
     remedy = "Apply it first: `sojourn segments apply`"
     return f"there is no segment `{key}`", f"{did_you_mean(key, segments, 'Applied')}. {remedy}"
+
+
+def unknown_topic(key: str, topics: Collection[str]) -> tuple[str, str]:
+    """Return the message and the remedy for a topic that does not exist."""
+    remedy = "Apply it first: `sojourn topics apply`"
+    return f"there is no topic `{key}`", f"{did_you_mean(key, topics, 'Applied')}. {remedy}"
 
 
 def unknown_place(kind: Literal["area", "place"], key: str, known: Collection[str]) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from domain.journey.step_decisions import GateOutcome, gate_outcome
 from domain.journey.step_facts import MemberFacts, PageFacts
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending import policy
+from domain.sending.deliverability import ProviderPause
 from domain.sending.policy import (
     Deferred,
     GateDecision,
@@ -62,7 +63,7 @@ class PageDecision(Struct, frozen=True, kw_only=True):
 
 
 class PageSenders(Struct, frozen=True):
-    """The providers of a page: those in force, without the `broken`, at an instant.
+    """The providers in force at an instant for a page, with circuits and pauses.
 
     The limited provider of the route has room for `room` messages; without a number, for all.
     """
@@ -72,11 +73,18 @@ class PageSenders(Struct, frozen=True):
     at: datetime
     zone: ZoneInfo
     room: int | None = None
+    pauses: Sequence[ProviderPause] = ()
 
     def pick(self, step: SendMembers, bucket: UUID, taken: int) -> SenderPick:
         """Return the provider of a member's message, after so many that are limited."""
         choices = self.deployed.choices(
-            step.channel, step.category, bucket=str(bucket), broken=self.broken, at=self.at, zone=self.zone
+            step.channel,
+            step.category,
+            bucket=str(bucket),
+            broken=self.broken,
+            pauses=self.pauses,
+            at=self.at,
+            zone=self.zone,
         )
         return choices.pick(step.category, is_full=self.room is not None and taken >= self.room)
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from domain.campaign.plan import Delay, Exit, Message, Plan, Repeat, Until, WaitFor
 from domain.journey import bucketing
 from domain.journey.state import COMPLETED, HISTORY_LENGTH, SCHEDULE_ENDED, HistoryEntry, JourneyState, Round
-from domain.sending.policy import ON_HOLD
+from domain.sending.policy import ON_HOLD, PROVIDER_PAUSED
 
 
 def arrive(plan: Plan, state: JourneyState, step: str | None, at: datetime) -> JourneyState:
@@ -124,9 +124,12 @@ def ask_again(state: JourneyState, at: datetime) -> JourneyState:
 
 
 def ask_resumed(plan: Plan, state: JourneyState, at: datetime) -> JourneyState:
-    """Repeat the request for a held message; with `retimes`, as of now after a pause."""
+    """Repeat the request for a held message.
+
+    With `retimes`, it is made as of now after a pause of the campaign.
+    """
     asked = ask_again(state, at)
-    return replace(asked, since=at) if plan.retimes and state.reason != ON_HOLD else asked
+    return replace(asked, since=at) if plan.retimes and state.reason not in (ON_HOLD, PROVIDER_PAUSED) else asked
 
 
 def note(state: JourneyState, at: datetime, what: str) -> JourneyState:

@@ -18,8 +18,9 @@ from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.registers import unpack
 from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
-from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
+from domain.people.topics.deployed import NO_TOPICS, DeployedTopics, subscriptions_by_channel
 from domain.sending.caps import CapRule, CountedMessage
+from domain.sending.deliverability import ProviderPause
 from domain.sending.holds import Hold
 from domain.sending.single_messages import SingleMessage
 
@@ -54,7 +55,8 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
 class GateFacts(LockedFacts, frozen=True, kw_only=True):
     """The facts of the gate. `held_at` is the last request, if a pause held it.
 
-    `broken` are the providers whose circuit is open. `single` is the message of a journey without a campaign.
+    `broken` are the providers whose circuit is open, `pauses` those whose marketing is paused.
+    `single` is the message of a journey without a campaign.
     """
 
     consent: dict[str, bool]
@@ -65,6 +67,7 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     ledger: list[CountedMessage]
     bucket: UUID
     broken: list[str]
+    pauses: list[ProviderPause] = []
     holds: list[Hold] = []
     preferences: dict[str, Any] = {}
     single: SingleMessage | None = None
@@ -75,7 +78,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
 
     `profile_id` is the journey's person, who stands for the account. `held_at` is the last request, if a pause held it.
     `registry_revision` is that of the campaigns, which are locked too. `broken` are the providers whose circuit is
-    open.
+    open, `pauses` those whose marketing is paused.
     """
 
     profile_id: UUID
@@ -88,6 +91,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     rules: list[CapRule]
     broken: list[str]
     registry_revision: int
+    pauses: list[ProviderPause] = []
     answered: Any = None
 
 
@@ -131,6 +135,7 @@ class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=T
     user_id: str | None
     anonymous_id: str | None
     consent_given: dict[str, bool]
+    preferences: dict[str, Any]
     stated_stage: str | None
     created_at: datetime
     bucket: UUID
@@ -155,6 +160,11 @@ class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=T
         """Whether marketing may be sent, by channel, as the gate decides it."""
         facts = ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses, traits=self.traits)
         return consent_by_channel(facts, self.topics)
+
+    @property
+    def subscriptions(self) -> dict[str, list[str]]:
+        """The topics that the person is subscribed to, by channel."""
+        return subscriptions_by_channel(self.preferences, self.topics)
 
     @property
     def unverified_traits(self) -> frozenset[str]:

@@ -14,7 +14,7 @@ from domain.sending.caps import TRANSACTIONAL
 from domain.sending.circuit import CircuitView
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
 from domain.sending.holds import find_hold
-from domain.sending.policy import ON_HOLD, SEND_WINDOW, Recipient, find_objection, find_opening
+from domain.sending.policy import ON_HOLD, PROVIDER_PAUSED, SEND_WINDOW, Recipient, find_objection, find_opening
 
 # The states of a message in the ledger.
 MessageState = Literal["reserved", "sending", "sent", "failed", "cancelled", "unknown"]
@@ -24,11 +24,13 @@ SENT: Final = "sent"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 UNKNOWN: Final = "unknown"
-# A state of attempts, not of the ledger: since the grant, the window has closed, a hold has begun or the provider has
-# become unavailable, and the gate is asked again.
+# A state of attempts, not of the ledger: since the grant, the window has closed, a hold has begun, or the provider has
+# become unavailable or its marketing is paused, and the gate is asked again.
 POSTPONED: Final = "postponed"
 PROVIDER_UNAVAILABLE: Final = "provider_unavailable"
-POSTPONING_REASONS: Final = (SEND_WINDOW, ON_HOLD, PROVIDER_UNAVAILABLE)
+POSTPONING_REASONS: Final = (SEND_WINDOW, ON_HOLD, PROVIDER_UNAVAILABLE, PROVIDER_PAUSED)
+# How soon a message is tried again that its paused provider may have already.
+PAUSED_SECONDS: Final = 300.0
 AttemptState = Literal[MessageState, "postponed"]
 
 
@@ -130,13 +132,24 @@ def claim(
 
 
 def check_provider(
-    state: MessageState, circuit: CircuitView | None, *, is_in_force: bool, is_probe: bool, has_alternative: bool
+    state: MessageState,
+    circuit: CircuitView | None,
+    *,
+    is_in_force: bool,
+    is_paused: bool,
+    is_probe: bool,
+    has_alternative: bool,
 ) -> Proceed | ProviderWait | Close:
     """Decide whether the provider gets a message that may be handed over.
 
     One that it cannot have yet goes back to the gate, which chooses another provider: once the document has removed
-    this one, or while its circuit is open and another is there. All others wait for the circuit.
+    this one, or while its circuit is open and another is there. All others wait for the circuit. With `is_paused`, its
+    marketing is paused, and so is this message: the gate holds it.
     """
+    if is_paused and state == RESERVED:
+        return Close(CANCELLED, PROVIDER_PAUSED)
+    if is_paused:
+        return ProviderWait("the marketing of its provider is paused", PAUSED_SECONDS)
     is_open = circuit is not None and circuit.is_open and not is_probe
     if state == RESERVED and (not is_in_force or (is_open and has_alternative)):
         return Close(CANCELLED, PROVIDER_UNAVAILABLE)

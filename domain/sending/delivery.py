@@ -90,7 +90,8 @@ class Outbound:
 
     `message_id` is deterministic and doubles as the idempotency key. `content` is what the channel's template rendered.
     `at` is the same in each attempt. `unsubscribe_url` is set for all but transactional messages, and `topic`
-    for those about one.
+    for those about one. `reply_address` and `unsubscribe_address` are those at which mails of the recipient come back
+    to Sojourn, where it receives them.
     """
 
     message_id: str
@@ -98,6 +99,8 @@ class Outbound:
     at: datetime
     unsubscribe_url: str | None
     topic: str | None = None
+    reply_address: str | None = None
+    unsubscribe_address: str | None = None
 
 
 class Provider(Protocol):

@@ -23,12 +23,14 @@ from domain.people.topics.deployed import NO_TOPICS, DeployedTopics, Regime
 from domain.people.topics.subscription import PACE, WEEKLY
 from domain.sending import caps
 from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
+from domain.sending.deliverability import ProviderPause
 from domain.sending.holds import Hold, find_hold
 from domain.sending.routes import DayFull, NoProvider, SenderChoice, SenderPick
 
 SEND_WINDOW: Final = "send_window"
 ON_HOLD: Final = "on_hold"
 PAUSED: Final = "paused"
+PROVIDER_PAUSED: Final = "provider_paused"
 # The reasons that this build gives. Answers take any: after a roll-back, journeys meet those of a later build.
 RefusalReason = Literal[
     "journey_ended",
@@ -70,7 +72,7 @@ class Deferred(Struct, frozen=True, tag="deferred", tag_field="answer"):
 
 
 class Held(Struct, frozen=True, tag="held", tag_field="answer", omit_defaults=True):
-    """The campaign is paused, or the person is on hold.
+    """The campaign or the provider's marketing is paused, or the person is on hold.
 
     The gate is asked again when it is resumed or the hold released, and at `until` if there is one.
     """
@@ -293,8 +295,11 @@ def decide_recipient(
             return _refuse("no_provider", channel=step.channel)
         case DayFull(provider=provider, until=until):
             return _check_day(provider, max(until, find_opening(window, step.category, until, zone)), request, zone)
-        case SenderChoice(provider=provider, is_paced=True):
-            return GateDecision(Granted(request.message_id, provider))
+        case ProviderPause():
+            return _hold_for_provider(sender, expires_at, zone)
+        case SenderChoice(provider=provider, is_paced=is_paced):
+            granted = Granted(request.message_id, provider if is_paced else None)
+            return GateDecision(granted, {"provider": provider})
     return GateDecision(Granted(request.message_id))
 
 
@@ -339,6 +344,23 @@ def _hold(hold: Hold, at: datetime, expires_at: datetime, zone: ZoneInfo) -> Gat
         "timezone": zone.key,
     }
     return GateDecision(Held(ON_HOLD, min(hold.asked_again_at(at), expires_at)), data)
+
+
+def _hold_for_provider(pause: ProviderPause, expires_at: datetime, zone: ZoneInfo) -> GateDecision:
+    """Hold a message until its provider's marketing is resumed, or it expires."""
+    data = {
+        "pause": str(pause.id),
+        "provider": pause.provider,
+        "cause": pause.cause,
+        "number": pause.number,
+        "messages": pause.messages,
+        "rate": pause.number / pause.messages,
+        "limit": pause.limit,
+        "paused_at": pause.paused_at.astimezone(zone),
+        "until": expires_at.astimezone(zone),
+        "timezone": zone.key,
+    }
+    return GateDecision(Held(PROVIDER_PAUSED, expires_at), data)
 
 
 def _check_window(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:

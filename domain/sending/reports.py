@@ -35,17 +35,32 @@ MAX_DETAIL_CHARACTERS: Final = 500
 # An earlier time is a fault, and no calendar of ours goes back to the first year.
 MAX_AGE: Final = timedelta(days=366)
 MAX_EVENT_ID_CHARACTERS: Final = 200
+MAX_SUBJECT_CHARACTERS: Final = 500
+MAX_REPLY_CHARACTERS: Final = 8_000
+MAX_ATTACHMENTS: Final = 20
 
 _EVENTS: Final = UUID("c5a1c4a9-5b0e-4d0f-9f9e-0f3f3a4f9d55")
 # The kinds that people or their programs cause: a machine may cause them as well.
 _REACTIONS: Final = frozenset({"opened", "clicked"})
 
 
+class MailReply(Struct, frozen=True):
+    """The reply of a recipient, without what it quotes.
+
+    `attachments` are the names of files that came with it, and `patterns` those of the document that its text has.
+    """
+
+    subject: str
+    text: str
+    attachments: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+
 class ProviderReport(Struct, frozen=True, kw_only=True):
     """A provider's report about a message.
 
     `event_id` is unique within the provider: a report with a known one is a repetition. `message_id` is None if it is
-    none of ours. `is_machine` marks openings and clicks by scanners and image proxies.
+    none of ours. `is_machine` marks openings and clicks by scanners and image proxies. `reply` is what a reply says.
     """
 
     kind: ReportKind
@@ -57,6 +72,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     is_machine: bool = False
     link: str | None = None
     detail: str | None = None
+    reply: MailReply | None = None
 
 
 class Callback(Struct, frozen=True):
@@ -180,6 +196,7 @@ def build_event(provider: str, report: ProviderReport, message: ReportedMessage)
     if name is None or (message.user_id is None and message.anonymous_id is None):
         return None
     said = {"bounce": report.bounce, "link": report.link, "reason": report.detail}
+    reply = {} if report.reply is None else _describe_reply(report.reply)
     properties: dict[str, Any] = {
         "message_id": str(message.id),
         "channel": message.channel,
@@ -189,6 +206,7 @@ def build_event(provider: str, report: ProviderReport, message: ReportedMessage)
         "arms": message.arms,
         "provider": provider,
         **{key: value for key, value in said.items() if value is not None},
+        **reply,
     }
     id = find_event_id(provider, report)
     return Event(
@@ -203,6 +221,11 @@ def build_event(provider: str, report: ProviderReport, message: ReportedMessage)
         context={},
         timestamp=report.at,
     )
+
+
+def _describe_reply(reply: MailReply) -> dict[str, Any]:
+    lists = {"attachments": list(reply.attachments), "patterns": list(reply.patterns)}
+    return {"subject": reply.subject, "text": reply.text, **lists}
 
 
 def find_event_id(provider: str, report: ProviderReport) -> UUID:
@@ -265,6 +288,16 @@ def tidy(report: ProviderReport, now: datetime) -> ProviderReport:
         link=None if report.link is None else _cut(report.link, MAX_LINK_CHARACTERS),
         detail=None if report.detail is None else _cut(report.detail, MAX_DETAIL_CHARACTERS),
         provider_id=None if report.provider_id is None else _cut(report.provider_id, MAX_EVENT_ID_CHARACTERS),
+        reply=None if report.reply is None else _tidy_reply(report.reply),
+    )
+
+
+def _tidy_reply(reply: MailReply) -> MailReply:
+    return MailReply(
+        _cut(reply.subject, MAX_SUBJECT_CHARACTERS),
+        _cut(reply.text, MAX_REPLY_CHARACTERS),
+        tuple(_cut(name, MAX_DETAIL_CHARACTERS) for name in reply.attachments[:MAX_ATTACHMENTS]),
+        reply.patterns,
     )
 
 

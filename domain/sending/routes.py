@@ -1,10 +1,11 @@
 """Routes: the provider that delivers a message, chosen with the grant.
 
 A person keeps a sender: weights are drawn by the profile, and nothing but an open circuit or a full day of the warm-up
-takes a message to the next provider of its route.
+takes a message to the next provider of its route. A pause of its marketing does not: the messages wait, since receivers
+would see the same mail from elsewhere.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from domain.journey.bucketing import assign_arm
 from domain.local_time.periods import next_period_start, period_start
 from domain.sending.caps import TRANSACTIONAL
+from domain.sending.deliverability import ProviderPause, find_pause, list_paused
 from domain.sending.providers.kinds import PROVIDER_MODELS, provider_model
 from domain.sending.providers.model import ProviderModel
 
@@ -114,23 +116,26 @@ class SenderChoice(Struct, frozen=True, omit_defaults=True):
 
 
 # The result of looking for a provider, for the gate's decision.
-SenderPick = SenderChoice | DayFull | NoProvider
+SenderPick = SenderChoice | DayFull | NoProvider | ProviderPause
 
 
 class SenderChoices(Struct, frozen=True):
     """The providers that may take a message, the preferred one first, on one day.
 
-    `day_ends_at` is when a full warm-up goes on.
+    `day_ends_at` is when a full warm-up goes on. `pause` is that of the person's provider, whose messages wait.
     """
 
     choices: tuple[SenderChoice, ...]
     day_ends_at: datetime
+    pause: ProviderPause | None = None
 
     def pick(self, category: str, *, is_full: bool) -> SenderPick:
         """Return the first provider that takes the message.
 
         `is_full` says that the limited provider has no room. Transactional messages do not wait for the next day.
         """
+        if self.pause is not None:
+            return self.pause
         for choice in self.choices:
             if choice.daily_limit is None or (not is_full and choice.daily_limit.messages > 0):
                 return choice
@@ -178,30 +183,59 @@ class DeployedProviders:
     def route(self, channel: str, category: str) -> RouteRule | None:
         """Return the route of a message; None on a channel without a provider."""
         found = self._routes.get((channel, category)) or self._routes.get((channel, None))
-        providers = self.find_providers(channel)
-        return found or (RouteRule(channel, (providers[0].name,)) if providers else None)
+        return found or self._unwritten_route(channel)
+
+    def routes_of(self, channel: str) -> tuple[RouteRule, ...]:
+        """Return the routes of a channel, also the one that is not written."""
+        written = [route for route in self._routes.values() if route.channel == channel]
+        # A route for some categories alone leaves the others to the only provider.
+        rest = None if (channel, None) in self._routes else self._unwritten_route(channel)
+        return (*written, *([] if rest is None else [rest]))
 
     def choices(
-        self, channel: str, category: str, *, bucket: str, broken: Collection[str], at: datetime, zone: ZoneInfo
+        self,
+        channel: str,
+        category: str,
+        *,
+        bucket: str,
+        broken: Collection[str],
+        pauses: Sequence[ProviderPause] = (),
+        at: datetime,
+        zone: ZoneInfo,
     ) -> SenderChoices:
         """Return the providers that may take a message; days are those of the zone.
 
-        Those whose circuit is open (`broken`) come last: if all are, the message waits for the first.
+        Those whose circuit is open (`broken`) come last: if all are, the message waits for the first. A message whose
+        first provider is paused waits for it, also while its circuit is open; other paused ones take over nothing.
         """
         route, ends_at = self.route(channel, category), next_period_start("day", at, zone)
         if route is None:
             return SenderChoices((), ends_at)
         day = period_start("day", at, zone).astimezone(zone).date()
-        ranked = route.rank(bucket)
+        first, *others = route.rank(bucket)
+        paused = list_paused(pauses, category)
+        ranked = [first, *(one for one in others if one not in paused)]
         order = [*(one for one in ranked if one not in broken), *(one for one in ranked if one in broken)]
-        return SenderChoices(tuple(self._choice(route, channel, name, day) for name in order), ends_at)
+        choices = tuple(self._choice(route, channel, name, day) for name in order)
+        return SenderChoices(choices, ends_at, find_pause(pauses, first, category))
 
-    def has_alternative(self, channel: str, category: str, provider: str, broken: Collection[str]) -> bool:
+    def has_alternative(
+        self,
+        channel: str,
+        category: str,
+        provider: str,
+        broken: Collection[str],
+        pauses: Sequence[ProviderPause] = (),
+    ) -> bool:
         """Return whether another provider of the route takes a message for certain."""
-        route = self.route(channel, category)
-        others = [name for name in (route.use if route else ()) if name != provider and name not in broken]
+        route, away = self.route(channel, category), {*broken, *list_paused(pauses, category)}
+        others = [name for name in (route.use if route else ()) if name != provider and name not in away]
         limited = route.warm_up.provider if route is not None and route.warm_up is not None else None
         return any(name != limited for name in others)
+
+    def _unwritten_route(self, channel: str) -> RouteRule | None:
+        providers = self.find_providers(channel)
+        return RouteRule(channel, (providers[0].name,)) if providers else None
 
     def _choice(self, route: RouteRule, channel: str, name: str, day: date) -> SenderChoice:
         rule, warm_up = self.find(channel, name), route.warm_up

@@ -23,20 +23,45 @@ class RecordFinding(Struct, frozen=True):
     remedy: str
 
 
-class SenderDomain(Struct, frozen=True):
-    """The domain of a sender, and the selectors of the keys that sign its mails.
+class DkimSelectors(Struct, frozen=True):
+    """The selectors by which a provider signs: all of them, or one of its usual ones.
 
-    A key may belong to a domain above it.
+    The keys are in `domain`, else in the domain of the sender or one above it.
+    """
+
+    selectors: tuple[str, ...]
+    needs_all: bool
+    domain: str | None = None
+
+
+class SenderDomain(Struct, frozen=True):
+    """The domain of a sender, and the keys that sign its mails.
+
+    `keys` are a domain, which may be above it, and a selector each. `signers` are providers that may send its mails, by
+    their names.
     """
 
     domain: str
     keys: tuple[tuple[str, str], ...] = ()
+    signers: Mapping[str, DkimSelectors] = {}
 
 
 def list_names(sender: SenderDomain) -> list[str]:
     """Return the names whose texts `find_faults` reads."""
-    keys = [f"{selector}.{DKIM_ZONE}.{domain}" for domain, selector in sender.keys]
-    return [sender.domain, *keys, *(f"{DMARC_ZONE}.{domain}" for domain in _domains_above(sender.domain))]
+    keys = [_key_name(domain, selector) for domain, selector in sender.keys]
+    sought = [
+        name
+        for signer in sender.signers.values()
+        for selector in signer.selectors
+        for name in _key_names(sender, signer, selector)
+    ]
+    dmarc = [f"{DMARC_ZONE}.{domain}" for domain in _domains_above(sender.domain)]
+    return list(dict.fromkeys([sender.domain, *keys, *sought, *dmarc]))
+
+
+def is_aligned(domain: str, other: str) -> bool:
+    """Return whether one domain is the other, or above or below it."""
+    return domain == other or domain.endswith(f".{other}") or other.endswith(f".{domain}")
 
 
 def find_faults(sender: SenderDomain, texts: TextRecords) -> Iterator[RecordFinding]:
@@ -49,8 +74,10 @@ def find_faults(sender: SenderDomain, texts: TextRecords) -> Iterator[RecordFind
         return
     yield from _check_spf(sender.domain, texts[sender.domain])
     for domain, selector in sender.keys:
-        name = f"{selector}.{DKIM_ZONE}.{domain}"
+        name = _key_name(domain, selector)
         yield from _check_dkim(name, texts[name])
+    for provider, signer in sender.signers.items():
+        yield from _check_signer(sender, provider, signer, texts)
     yield from _check_dmarc(sender.domain, texts)
 
 
@@ -75,6 +102,36 @@ def _check_dkim(name: str, texts: Sequence[str]) -> Iterator[RecordFinding]:
     elif not any(keys):
         # RFC 6376, 3.6.1.
         yield RecordFinding(name, "has a revoked DKIM key", "choose the selector of the present key")
+
+
+def _check_signer(
+    sender: SenderDomain, provider: str, signer: DkimSelectors, texts: TextRecords
+) -> Iterator[RecordFinding]:
+    found = [
+        next((name for name in _key_names(sender, signer, selector) if texts[name]), None)
+        for selector in signer.selectors
+    ]
+    for name in (name for name in found if name is not None):
+        yield from _check_dkim(name, texts[name])
+    if signer.needs_all:
+        missing = [selector for selector, name in zip(signer.selectors, found, strict=True) if name is None]
+    else:
+        missing = [] if any(found) else [signer.selectors[0]]
+    for selector in missing:
+        named = "add the TXT or CNAME record that the provider names" + (
+            "" if signer.needs_all else "; if it has another name, write it into `dkim_selectors`"
+        )
+        name = _key_names(sender, signer, selector)[0]
+        yield RecordFinding(name, f"has no DKIM key, by which {provider} would sign", named)
+
+
+def _key_names(sender: SenderDomain, signer: DkimSelectors, selector: str) -> list[str]:
+    domains = [signer.domain] if signer.domain is not None else _domains_above(sender.domain)
+    return [_key_name(domain, selector) for domain in domains]
+
+
+def _key_name(domain: str, selector: str) -> str:
+    return f"{selector}.{DKIM_ZONE}.{domain}"
 
 
 def _check_dmarc(domain: str, texts: TextRecords) -> Iterator[RecordFinding]:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Computed,
     Date,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -76,6 +77,52 @@ provider_days = Table(
     Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("leased", Integer, nullable=False, server_default=text("0")),
     Column("used", Integer, nullable=False, server_default=text("0")),
+)
+
+# Pauses of a provider's marketing, each with the numbers that caused it. Counts begin anew at `resumed_at`.
+provider_pauses = Table(
+    "provider_pauses",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("limit", Double, nullable=False),
+    Column("paused_at", INSTANT, nullable=False),
+    Column("resumed_at", INSTANT),
+    Column("resumed_by", Text),
+    Index("provider_pauses_resumed", "provider", "resumed_at"),
+    Index("provider_pauses_open", "provider", unique=True, postgresql_where=text("resumed_at IS NULL")),
+)
+
+
+def _list_counts() -> list[Column[int]]:
+    """Return the numbers of messages by what became of them."""
+    names = ("sent", "delivered", "hard_bounced", "soft_bounced", "complained", "opened", "clicked")
+    return [Column(name, BigInteger, nullable=False) for name in names]
+
+
+# Messages of a provider by recipient domain, in the hour from `since` on, or in the rest of one after a pause.
+delivery_counts = Table(
+    "delivery_counts",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("domain", Text, primary_key=True),
+    Column("since", INSTANT, primary_key=True),
+    *_list_counts(),
+    Index("delivery_counts_since", "since"),
+)
+
+# Changes not yet added to these: rows that no transaction waits for, unlike a counter.
+delivery_count_changes = Table(
+    "delivery_count_changes",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("since", INSTANT, nullable=False),
+    *_list_counts(),
 )
 
 # Long work, page by page: on journeys and users of a campaign, by its workflow; without a campaign, on the deployment,

@@ -113,6 +113,13 @@ decisions = Table(
     Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
     # Messages on hold, for its release.
     Index("decisions_on_hold", text("(data ->> 'hold')"), "journey_id", postgresql_where=text("reason = 'on_hold'")),
+    # Messages that a provider's pause holds, for its end.
+    Index(
+        "decisions_provider_paused",
+        text("(data ->> 'pause')"),
+        "journey_id",
+        postgresql_where=text("reason = 'provider_paused'"),
+    ),
     # Decisions about the members of an account, for the timeline of its journey.
     Index("decisions_members", "journey_id", "recorded_at", postgresql_where=text("data ? 'role'")),
     # The arms of splits that a journey took.

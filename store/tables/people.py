@@ -181,11 +181,12 @@ segments = Table(
     Index("segments_key", "key", unique=True, postgresql_where=text("retired_at IS NULL")),
 )
 
-# The members by segment: what the states of people hold by person.
+# The members by segment: what the states of people hold by person. A foreign key would have everyone who joins lock the
+# row of the segment, which is never deleted.
 segment_members = Table(
     "segment_members",
     metadata,
-    Column("segment_id", Integer, ForeignKey("segments.id"), primary_key=True, autoincrement=False),
+    Column("segment_id", Integer, primary_key=True, autoincrement=False),
     Column("profile_id", Uuid, ForeignKey("profiles.id"), primary_key=True),
     Column("since", INSTANT, nullable=False),
     Index("segment_members_profile_id", "profile_id"),
@@ -206,7 +207,7 @@ segment_changes = Table(
     "segment_changes",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("segment_id", Integer, ForeignKey("segments.id"), nullable=False),
+    Column("segment_id", Integer, nullable=False),
     Column("profile_id", Uuid, nullable=False),
     Column("has_joined", Boolean, nullable=False),
     Column("at", INSTANT, nullable=False),

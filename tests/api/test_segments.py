@@ -100,6 +100,18 @@ async def test_members_come_in_pages_and_all_at_once(
     assert [each["action"] for each in audit] == ["segment.export", "segment.members", "segment.apply"]
 
 
+async def test_a_spreadsheet_calculates_nothing_of_an_export(operator: httpx.AsyncClient) -> None:
+    await operator.post("/v1/segments/apply", json={"segments": [KNOWN]})
+    formulas = ['=HYPERLINK("https://example.com")', "+49170", "-1+1", "@SUM(1)"]
+    users = [*formulas, "u-1", "a=b", "'quoted"]
+    await report(operator, *users)
+    exported = await operator.get("/v1/segments/known/export")
+    found = {row["user_id"] for row in csv.DictReader(io.StringIO(exported.text, newline=""))}
+    assert found == {*(f"'{user}" for user in formulas), "u-1", "a=b", "'quoted"}
+    lines = await operator.get("/v1/segments/known/export", params={"format": "ndjson"})
+    assert {json.loads(line)["user_id"] for line in lines.text.splitlines()} == {*users}
+
+
 async def test_people_are_found_and_shown_by_their_segments(operator: httpx.AsyncClient) -> None:
     await operator.post("/v1/segments/apply", json={"segments": [KNOWN, ANYBODY]})
     await report(operator, "u-1", "a-1", "u-2")

@@ -3,17 +3,18 @@
 from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
-from uuid import UUID
+from uuid import uuid4
 
 import pytest
 
-from channels.email.bounce_mails import open_reader, read_mail
-from domain.errors import UnverifiedCallbackError
-from domain.sending.outbound_secrets import BoundSecret
-from domain.sending.provider_secrets import ProviderSecrets
-from domain.sending.providers.smtp import SmtpModel
-from domain.sending.reports import Callback
-from tests.channels.recorded_callbacks import MESSAGE, NOW, SECRET
+from channels.email.incoming_mails import read_incoming
+from domain.sending.incoming_mail import Automatic, IncomingMail, ReportedByMail, Unassigned
+from domain.sending.receiving import ReceivingDomain
+from domain.sending.reports import ProviderReport
+from tests.channels.recorded_callbacks import MESSAGE, NOW
+from tests.generated import LINK_SECRET
+
+RETURNS = ReceivingDomain("bounces.example.com", (LINK_SECRET,))
 
 RETURNED = f"""Received: from shop.example.com
 Message-ID: <{MESSAGE}@shop.example.com>
@@ -70,6 +71,16 @@ Diagnostic-Code: smtp; 550 {status} <john@example.com>: no such user
     return mail("message/delivery-status", fields, **more)
 
 
+def read(body: bytes, recipient: str | None = "hello@shop.example.com", sender: str = "") -> IncomingMail:
+    return read_incoming(body, [LINK_SECRET], NOW, recipient=recipient, sender=sender)
+
+
+def report_of(body: bytes, recipient: str | None = "hello@shop.example.com") -> ProviderReport:
+    mail = read(body, recipient)
+    assert isinstance(mail, ReportedByMail)
+    return mail.report
+
+
 @pytest.mark.parametrize(
     ("action", "status", "kind", "bounce"),
     [
@@ -91,11 +102,11 @@ Diagnostic-Code: smtp; 550 {status} <john@example.com>: no such user
 def test_a_notification_is_a_report(
     action: str, status: str, kind: str | None, bounce: str | None, original: str
 ) -> None:
-    report = read_mail(notification(action, status, original=original), NOW)
+    body = notification(action, status, original=original)
     if kind is None:
-        assert report is None
+        assert read(body) == Automatic()
         return
-    assert report is not None
+    report = report_of(body)
     assert (report.kind, report.bounce, report.message_id) == (kind, bounce, MESSAGE)
     assert report.at == datetime(2026, 12, 1, 11, 59, tzinfo=UTC)
     # Nothing of the recipient.
@@ -104,10 +115,37 @@ def test_a_notification_is_a_report(
 
 def test_an_abuse_report_is_a_complaint() -> None:
     fields = "Feedback-Type: {}\nUser-Agent: SomeGenerator/1.0\nVersion: 1\n"
-    report = read_mail(mail("message/feedback-report", fields.format("abuse")), NOW)
-    assert report is not None
+    report = report_of(mail("message/feedback-report", fields.format("abuse")))
     assert (report.kind, report.message_id) == ("complained", MESSAGE)
-    assert read_mail(mail("message/feedback-report", fields.format("not-spam")), NOW) is None
+    assert read(mail("message/feedback-report", fields.format("not-spam"))) == Automatic()
+
+
+def test_the_signed_address_comes_before_what_the_report_returns() -> None:
+    other = uuid4()
+    address = RETURNS.address("bounce", other)
+    body = notification("failed", "5.1.1")
+    assert report_of(body, address).message_id == other
+    # A pipe that does not say the recipient: the headers do.
+    redirected = body.replace(b"To: hello@shop.example.com", f"To: {address}".encode(), 1)
+    assert report_of(redirected, None).message_id == other
+    forged = address.replace(address[8], "a" if address[8] != "a" else "b")
+    assert report_of(body, forged).message_id == MESSAGE
+
+
+def test_a_report_that_returns_nothing_is_assigned_by_its_address_alone() -> None:
+    nothing = notification("failed", "5.1.1", returned="")
+    assert report_of(nothing, RETURNS.address("bounce", MESSAGE)).message_id == MESSAGE
+    assert read(nothing) == Unassigned("a report that names no message", is_refusable=False)
+
+
+def test_the_message_id_of_the_returned_mail_counts_and_no_other() -> None:
+    without = RETURNED.replace(f"X-Sojourn-Message: {MESSAGE}\n", "")
+    for original in ("message/rfc822", "text/rfc822-headers"):
+        assert report_of(notification("failed", "5.1.1", original=original, returned=without)).message_id == MESSAGE
+    # That of the report itself, or what it answers, says nothing.
+    foreign = notification("failed", "5.1.1", returned="Subject: Your cart\n\n")
+    claims = f"In-Reply-To: <{MESSAGE}@shop.example.com>\nMessage-ID: <{MESSAGE}@mx.example.net>\nFrom: MAILER".encode()
+    assert isinstance(read(foreign.replace(b"From: MAILER", claims, 1)), Unassigned)
 
 
 def test_other_mails_are_no_reports() -> None:
@@ -118,29 +156,24 @@ def test_other_mails_are_no_reports() -> None:
     nested = b"Content-Type: multipart/report; boundary=b\n\n--b\n" + b"".join(
         b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (number, number) for number in range(5_000)
     )
-    for body in (bytes(away), foreign, nested, b"", b"\xff\x00", b"Content-Type: multipart/report\n\n"):
-        assert read_mail(body, NOW) is None
+    receipt = mail("message/disposition-notification", "Disposition: manual-action; displayed\n")
+    for body in (bytes(away), foreign, nested, receipt, b"", b"\xff\x00", b"Content-Type: multipart/report\n\n"):
+        assert isinstance(read(body), Automatic | Unassigned)
+    assert read(receipt, RETURNS.address("reply", MESSAGE)) == Automatic()
+
+
+def test_a_bounce_in_a_form_of_its_own_is_kept_for_people() -> None:
+    body = b"From: MAILER-DAEMON@mx.example.net\nSubject: failure notice\n\nHi. This is the qmail-send program.\n"
+    address = RETURNS.address("bounce", MESSAGE)
+    assert read(body, address) == Unassigned("a bounce in a form of its own", is_refusable=False)
+    vacation = body.replace(b"MAILER-DAEMON", b"john")
+    assert read(vacation, address) == Automatic()
+    # A person who writes to it is told.
+    assert read(vacation, address, sender="john@mx.example.net") == Unassigned(
+        "a mail to an address that takes bounces alone"
+    )
 
 
 def test_a_bounce_that_several_servers_report_is_one() -> None:
-    first, second = (read_mail(notification("failed", status), NOW) for status in ("5.1.1", "5.1.1 (again)"))
+    first, second = (report_of(notification("failed", status)) for status in ("5.1.1", "5.1.1 (again)"))
     assert first == second
-
-
-async def test_only_who_has_the_secret_reports() -> None:
-    settings = SmtpModel.model_validate(
-        {
-            "kind": "smtp",
-            "channel": "email",
-            "host": "mail.example.com",
-            "callback_secret": {"env": "SOJOURN_SECRET_HOOK"},
-        }
-    )
-    read = open_reader(settings, ProviderSecrets([BoundSecret(SECRET, place="SOJOURN_SECRET_HOOK")]))
-    assert read is not None
-    body = notification("failed", "5.1.1")
-    [report] = await read(Callback("POST", "", {"authorization": f"Bearer {SECRET}"}, body), NOW)
-    assert report.message_id == UUID(str(MESSAGE))
-    for headers in ({}, {"authorization": "Bearer another"}):
-        with pytest.raises(UnverifiedCallbackError):
-            await read(Callback("POST", "", headers, body), NOW)

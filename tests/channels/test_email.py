@@ -6,6 +6,7 @@ from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiosmtpd.smtp import AuthResult, Envelope
@@ -13,6 +14,7 @@ from aiosmtpd.smtp import AuthResult, Envelope
 from channels.email.smtp import Smtp, build
 from domain.people.addresses import parse_email
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
+from domain.sending.receiving import ReceivingDomain
 from tests.channels.messages import ADDRESS, AT, MAIL, mail
 from tests.channels.servers import (
     HANG_UP,
@@ -75,6 +77,27 @@ async def test_a_message_arrives_as_it_was_written() -> None:
     assert (text.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
     assert text.get_content().replace("\r\n", "\n") == MAIL.content["text"]
     assert html.get_content().strip() == MAIL.content["html"]
+
+
+async def test_a_mail_is_from_an_address_of_its_own_where_bounces_come_back() -> None:
+    mailbox, domain = Mailbox(), ReceivingDomain("bounces.example.com", ("a-secret-of-thirty-two-characters",))
+    async with smtp_server(mailbox) as port:
+        assert await deliver(port, return_domain=domain) == Accepted("4F2AB")
+    (envelope,) = mailbox.taken
+    assert envelope.mail_from == domain.address("bounce", UUID(MAIL.message_id))
+    assert parsed(raw(envelope))["From"] == "Example Shop <hello@shop.example.com>"
+
+
+def test_replies_and_unsubscriptions_come_back_where_they_are_received() -> None:
+    received = replace(MAIL, reply_address="reply+a@example.com", unsubscribe_address="unsubscribe+a@example.com")
+    message = parsed(built(received))
+    assert message["Reply-To"] == "reply+a@example.com"
+    mailto = "<mailto:unsubscribe+a@example.com?subject=unsubscribe>"
+    assert message["List-Unsubscribe"] == f"<{MAIL.unsubscribe_url}>, {mailto}"
+    # The author's own address stays, and a mail that offers no unsubscription offers none by mail.
+    own = replace(received, content={**MAIL.content, "reply_to": "help@example.com"}, unsubscribe_url=None)
+    assert parsed(built(own))["Reply-To"] == "help@example.com"
+    assert "List-Unsubscribe" not in parsed(built(own))
 
 
 def test_a_long_unsubscribe_header_stays_in_one_piece() -> None:

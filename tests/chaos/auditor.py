@@ -2,15 +2,19 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from tests.chaos.campaigns import CAMPAIGNS, CAP, STEPS
 from tests.chaos.history import History, JourneyRow, MessageRow
 from tests.chaos.ledger import Ledger, Violation
 from tests.chaos.model import Call, Expected, Link, Move, Say, expect, pauses
-from tests.chaos.providers import Arrival
+from tests.chaos.providers import Arrival, ProviderName
+from tests.chaos.report_audit import ReportAudit
 
 # An attempt that nobody knows the end of: the answer was lost, or who waited for it died.
 LOST = frozenset({"answer_lost", "attempt_died"})
+# The providers that know by its key a message that comes again.
+KEYED: frozenset[ProviderName] = frozenset({"http", "keyed"})
 # Why a journey may stay on its version: it rested at a step that the other one does not have, or that one was
 # superseded before it came to rest.
 STAYS = frozenset({"step_removed", "superseded", "version_changed"})
@@ -38,6 +42,7 @@ class _Auditor:
         for journey in history.journeys:
             self._journeys[journey.ref].append(journey)
             self._ref[journey.id] = journey.ref
+        self._reports = ReportAudit(history, self._ledger)
         self._messages: dict[str, list[MessageRow]] = defaultdict(list)
         for message in history.messages:
             self._messages[message.journey_id].append(message)
@@ -55,6 +60,7 @@ class _Auditor:
             yield from self._message(message)
         yield from self._handed_over()
         yield from self._providers()
+        yield from self._reports.violations()
         yield from self._ledger.violations
         yield from self._people()
         yield from self._moved()
@@ -106,6 +112,9 @@ class _Auditor:
         for channel, say in expected.messages.items():
             sent = [message for message in self._messages[journey.id] if message.channel == channel]
             is_capped = (journey.id, STEPS[channel]) in self._ledger.capped
+            if channel == "email" and say is Say.MUST and expected.user in self._reports.refusing:
+                # The first of them did.
+                say = Say.MAY
             yield from self._sent(f"{channel} of {named}", say, sent, is_capped=is_capped)
         if expected.silent_from is not None:
             yield from self._silence(named, expected.silent_from, journey)
@@ -188,12 +197,15 @@ class _Auditor:
             yield from self._doubled(message, named, done)
 
     def _may_be_unknown(self, message: MessageRow) -> bool:
-        """Where a repetition could reach somebody twice, or could come after the end of the journey."""
-        return (message.channel, message.category) == ("email", "marketing") or message.journey_id in self._ledger.ended
+        """Where a repetition could reach somebody twice, or could come after the end of the journey or a refusal."""
+        is_unkeyed = message.provider not in KEYED and message.category == "marketing"
+        is_over = message.journey_id in self._ledger.ended or self._reports.refuses(message)
+        return (is_unkeyed or is_over) and not self._reports.proves(message)
 
     def _doubled(self, message: MessageRow, named: str, done: int) -> Iterator[Violation]:
-        """A message that a provider delivered more than once."""
-        if message.channel == "webhook":
+        """A message that was delivered more than once."""
+        of_each = Counter(arrival.provider for arrival in self._arrivals[message.id] if arrival.effect == "done")
+        if any(of_each[provider] > 1 for provider in KEYED):
             yield Violation("duplicate-at-idempotent-provider", f"{named} was done {done} times")
         elif message.category == "marketing":
             yield Violation("duplicate-marketing", f"{named} was delivered {done} times")
@@ -201,8 +213,12 @@ class _Auditor:
             yield Violation("unmarked-duplicate", f"{named} was delivered {done} times, with {repeats} repeats marked")
 
     def _handed_over(self) -> Iterator[Violation]:
-        """Nothing without a claim of its own."""
+        """Nothing without a claim of its own; nothing by another provider but after a refusal."""
         for id, arrivals in self._arrivals.items():
+            for before, after in pairwise(arrivals):
+                if before.provider != after.provider and before.effect != "refused":
+                    said = f"{id} of {after.ref} went by {after.provider}, and {before.provider} may have had it"
+                    yield Violation("failed-over-late", said)
             if len(arrivals) > (claims := len(self._ledger.claims[id])):
                 said = f"{arrivals[0].channel} {id} of {arrivals[0].ref} was handed over {len(arrivals)} times"
                 yield Violation("unclaimed", f"{said} under {claims} claims")

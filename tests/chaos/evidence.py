@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from tests.chaos.history import History, JourneyRow, MessageRow, Note, PersonRow, WorkflowEnd
 from tests.chaos.providers import Arrival
+from tests.chaos.reporter import Reporter
 from tests.harness import looks
 from workflows.search_attributes import CAMPAIGN_VERSION
 
@@ -42,8 +43,19 @@ SELECT journeys.id::text, campaign_key AS campaign, campaign_version AS version,
 FROM journeys JOIN profiles ON profiles.id = profile_id ORDER BY journeys.id
 """
 _MESSAGES = """
-SELECT id::text, journey_id::text, channel, category, state, reason, detail, attempts FROM messages ORDER BY reserved_at
+SELECT id::text, journey_id::text, channel, category, state, reason, detail, attempts, provider,
+       array_remove(ARRAY[CASE WHEN delivered_at IS NOT NULL THEN 'delivered' END,
+                          CASE WHEN opened_at IS NOT NULL THEN 'opened' END,
+                          CASE WHEN clicked_at IS NOT NULL THEN 'clicked' END,
+                          CASE WHEN bounced_at IS NOT NULL THEN 'bounced' END,
+                          CASE WHEN complained_at IS NOT NULL THEN 'complained' END], NULL) AS reported
+FROM messages ORDER BY reserved_at
 """
+_REPORTED = """
+SELECT properties ->> 'message_id' AS message_id, name, count(*)::int AS number FROM events
+WHERE properties ? 'provider' GROUP BY 1, 2
+"""
+_SUPPRESSED = "SELECT value FROM addresses WHERE channel = 'email' AND refusals ? 'suppression'"
 _MIGRATIONS = """
 SELECT fate.key AS fate, sum(fate.value::int)::int AS count
 FROM operations CROSS JOIN jsonb_each_text(counts) AS fate WHERE kind = 'migrate' GROUP BY 1 ORDER BY 1
@@ -87,7 +99,9 @@ async def settle(url: str, client: Client, task_queue: str, seconds: float) -> d
     return waiting
 
 
-async def collect(url: str, client: Client, arrivals: list[Arrival], waiting: dict[str, int]) -> History:
+async def collect(
+    url: str, client: Client, arrivals: list[Arrival], waiting: dict[str, int], reporter: Reporter
+) -> History:
     """Everything, once it has settled."""
     journeys = [JourneyRow(**row) for row in await _rows(url, _JOURNEYS)]
     limit = asyncio.Semaphore(CALLS_AT_ONCE)
@@ -108,6 +122,10 @@ async def collect(url: str, client: Client, arrivals: list[Arrival], waiting: di
         migrations={row["fate"]: row["count"] for row in await _rows(url, _MIGRATIONS)},
         waiting=waiting,
         people=[PersonRow(**row) for row in await _rows(url, _PEOPLE)],
+        reports=reporter.reports,
+        forgeries=reporter.forgeries,
+        reported={(row["message_id"], row["name"]): row["number"] for row in await _rows(url, _REPORTED)},
+        suppressed={row["value"] for row in await _rows(url, _SUPPRESSED)},
         astray={(row["named"], row["kept_for"]): row["number"] for row in await _rows(url, _ASTRAY)},
     )
 

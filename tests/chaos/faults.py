@@ -11,8 +11,21 @@ Crash = Literal[
 Trouble = Literal[
     "hook-hangs", "hook-429", "hook-500", "hook-resets", "hook-drops", "mail-4xx", "mail-drops", "mail-hangs"
 ]
+# Of the providers of e-mail by HTTP one fails at a time.
+Failure = Literal[
+    "keyless-drops",
+    "keyless-hangs",
+    "keyless-500",
+    "keyless-401",
+    "keyless-429",
+    "keyed-drops",
+    "keyed-hangs",
+    "keyed-500",
+    "keyed-401",
+    "keyed-429",
+]
 Oddity = Literal["freeze-worker", "clock-jumps"]
-Kind = Crash | Trouble | Oddity
+Kind = Crash | Trouble | Failure | Oddity
 
 # How long each lasts, in seconds. A worker is frozen for longer than a question may take, so that it wakes up with work
 # that another has in hand by then.
@@ -32,6 +45,7 @@ SECONDS: dict[Kind, tuple[float, float]] = {
     "mail-4xx": (1, 4),
     "mail-drops": (1, 4),
     "mail-hangs": (1, 5),
+    **dict.fromkeys(get_args(Failure), (1, 4)),
     "freeze-worker": (21, 26),
     "clock-jumps": (5, 15),
 }
@@ -40,9 +54,11 @@ LONG_RUN, LONG_SHARE = 300.0, 1 / 3
 LONG_SECONDS: dict[Kind, tuple[float, float]] = {
     "hook-hangs": (31, 36),
     "mail-hangs": (21, 26),
+    "keyless-hangs": (31, 36),
+    "keyed-hangs": (31, 36),
     "freeze-worker": (91, 100),
 }
-PAUSES: dict[int, tuple[float, float]] = {0: (1.5, 6), 1: (1, 4), 2: (3, 8)}
+PAUSES: dict[int, tuple[float, float]] = {0: (1.5, 6), 1: (1, 4), 2: (3, 8), 3: (1, 4)}
 CALM = 3.0  # at the beginning, in seconds
 
 
@@ -59,10 +75,10 @@ class Fault:
 def schedule(seed: str, length: float, left_out: Sequence[Kind] = ()) -> list[Fault]:
     """The faults of `length` seconds, by their instants; all have been lifted by then.
 
-    Crashes, troubles of providers and oddities each come one after the other, in decks that hold every kind once, and
-    without regard to those of the two other rows.
+    Crashes, troubles of providers, oddities and failures of e-mail APIs each come one after the other, in decks that
+    hold every kind once, and without regard to those of the three other rows.
     """
-    rows: list[tuple[Kind, ...]] = [get_args(Crash), get_args(Trouble), get_args(Oddity)]
+    rows: list[tuple[Kind, ...]] = [get_args(Crash), get_args(Trouble), get_args(Oddity), get_args(Failure)]
     faults = []
     for number, kinds in enumerate(rows):
         rolls = random.Random(f"{seed}/{number}")

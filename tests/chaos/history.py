@@ -1,11 +1,12 @@
 """What the database and Temporal say has happened, as values that the auditor can compare."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.chaos.providers import Arrival
+from tests.chaos.reporter import Forgery, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class JourneyRow:
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
+    """A message of the ledger, and the kinds of reports that its row has."""
+
     id: str
     journey_id: str
     channel: str
@@ -44,6 +47,8 @@ class MessageRow:
     reason: str | None
     detail: str | None
     attempts: int
+    provider: str | None = None
+    reported: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,9 @@ class History:
     `stored` counts the events by message id. `astray` counts events, by the user whom they name and the user of the
     profile that they are kept for, where these are not the same. `migrations` counts, over all of them, what became of
     journeys, as the operations say it. `waiting` says what was still under way when nobody waited any longer.
+
+    `reported` counts the events of reports by message and name, and `suppressed` are the addresses that nothing is sent
+    to any more.
     """
 
     ahead: float
@@ -85,3 +93,7 @@ class History:
     waiting: Mapping[str, int] = field(default_factory=dict)
     people: Sequence[PersonRow] = ()
     astray: Mapping[tuple[str, str | None], int] = field(default_factory=dict)
+    reports: Sequence[Report] = ()
+    forgeries: Sequence[Forgery] = ()
+    reported: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    suppressed: Collection[str] = ()

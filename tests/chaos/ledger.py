@@ -22,13 +22,15 @@ class Ledger:
     """What the notes say.
 
     `claims` and `repeats` are the notes of the attempts of each message: all, and those that found it in the hands of
-    an attempt before. `ended` has the note that ended a journey, `stopped` the one that ended a version of a campaign
-    at once; `capped` the journeys and steps whose message a cap refused. `violations` is what is wrong in itself.
+    an attempt before. `handed` are the notes of all grants and claims. `ended` has the note that ended a journey,
+    `stopped` the one that ended a version of a campaign at once; `capped` the journeys and steps whose message a cap
+    refused. `violations` is what is wrong in itself.
     """
 
     def __init__(self, notes: Iterable[Note]) -> None:
         self.claims: dict[str, list[Note]] = defaultdict(list)
         self.repeats: dict[str, list[Note]] = defaultdict(list)
+        self.handed: list[Note] = []
         self.ended: dict[str, Note] = {}
         self.stopped: dict[tuple[str, int], Note] = {}
         self.capped: set[tuple[str, str]] = set()
@@ -74,6 +76,8 @@ class Ledger:
         self._states[id] = state
         if row["category"] == "marketing":
             self._count(row["profile_id"], before, state, id)
+        if state == "sending" or (state == "reserved" and before in (None, "cancelled")):
+            self.handed.append(note)
         if state == "sending":
             self.claims[id].append(note)
             if before == "sending":

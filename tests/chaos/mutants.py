@@ -1,29 +1,43 @@
-"""Four builds that are broken on purpose, each in one place, so that the auditor has something to find."""
+"""Builds that are broken on purpose, each in one place, so that the auditor has something to find."""
 
 import asyncio
 import os
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
+from application import reports
 from application.send import Sender
+from channels import http_call
+from channels.email import postmark_reports
 from domain.people.identity import Identity, Known
 from domain.sending.claim import Proceed
+from domain.sending.delivery import Unavailable
 from runtime import relay
 from runtime.relay import Relay, TemporalAwayError
 from store import messages, outbox, profiles, step_facts
 from store.database import Connection
+from store.messages import Claimed
 
 
 def claim_skipped() -> None:
-    """An attempt hands the message over without asking the ledger and the journey, and without saying so."""
+    """An attempt hands a webhook over without asking the ledger and the journey, and without saying so."""
+    ask, mark = Sender._claim, messages.mark_sending
 
-    async def say_nothing(*_: Any) -> None:
-        return None
+    def claim(self: Sender, claimed: Claimed, *more: Any) -> Any:
+        return Proceed() if claimed.channel == "webhook" else ask(self, claimed, *more)
 
-    Sender._claim = lambda *_: Proceed()  # type: ignore[method-assign]
-    messages.mark_sending = say_nothing  # type: ignore[assignment]
+    async def mark_sending(
+        connection: Connection, message_id: UUID, at: datetime, provider: str, address: str | None
+    ) -> None:
+        if provider != "http":
+            await mark(connection, message_id, at, provider, address)
+
+    Sender._claim = claim  # type: ignore[method-assign, assignment]
+    messages.mark_sending = mark_sending
 
 
 def cap_without_lock() -> None:
@@ -69,11 +83,50 @@ def anonymous_before_the_wait() -> None:
         connection.execute("DROP INDEX IF EXISTS identities_one_user")
 
 
+def lost_answer_is_no_hand_over() -> None:
+    """An answer that is lost counts as a call that never reached the provider."""
+
+    def read_failure(error: Exception, *, is_handed_over: bool) -> Unavailable:
+        return Unavailable("connection", type(error).__name__)
+
+    http_call._read_failure = read_failure
+
+
+def report_unverified() -> None:
+    """Whoever knows the URL reports."""
+
+    def verify(*_: Any) -> None:
+        return None
+
+    postmark_reports.verify_shared_secret = verify  # type: ignore[assignment, attr-defined]
+
+
+def refusal_ignored() -> None:
+    """A bounce is an event like others, and the address stays as it was."""
+
+    def find(*_: Any, **__: Any) -> None:
+        return None
+
+    reports.find_suppression = find  # type: ignore[attr-defined]
+
+
+def unknown_stays_unknown() -> None:
+    """A report proves nothing about a message that was given up."""
+    proved = "state IN ('sending', 'unknown')"
+    if proved not in messages._MARK:
+        raise ValueError("a report proves a message in another way: break that one")
+    messages._MARK = messages._MARK.replace(proved, "state IN ('sending')")
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "claim-skipped": claim_skipped,
     "cap-without-lock": cap_without_lock,
     "relay-forgets-first": relay_forgets_first,
     "anonymous-before-the-wait": anonymous_before_the_wait,
+    "lost-answer-is-no-hand-over": lost_answer_is_no_hand_over,
+    "report-unverified": report_unverified,
+    "refusal-ignored": refusal_ignored,
+    "unknown-stays-unknown": unknown_stays_unknown,
 }
 
 

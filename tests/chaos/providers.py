@@ -1,4 +1,4 @@
-"""The two providers: a webhook receiver that honours idempotency keys and an SMTP server that does not.
+"""The receiver of webhooks, which honours idempotency keys, and an SMTP server, which does not; what both log.
 
 Each has a mode, which a fault sets, and a log of all that was handed to it, whatever it made of that.
 """
@@ -20,10 +20,14 @@ from runtime.embedded.ports import LOOPBACK, get_port, listen
 
 HookMode = Literal["well", "hangs", "429", "500", "resets", "drops"]
 MailMode = Literal["well", "4xx", "drops", "hangs"]
-# What came of a hand-over: it was done; its key had been done before, so that nothing was; it was not done.
-Effect = Literal["done", "again", "none"]
+# What came of a hand-over: it was done; its key had been done before, so that nothing was; it was not done, and the
+# answer said so ("refused") or did not ("none").
+Effect = Literal["done", "again", "refused", "none"]
+# As the ledger names them. Only `http` and `keyed` know a message that comes again.
+ProviderName = Literal["http", "relay", "keyless", "keyed"]
 # A provider that asks for patience asks for so many seconds.
 RETRY_AFTER = 1
+TOO_MANY = f"429 Too Many Requests\r\nRetry-After: {RETRY_AFTER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,16 @@ class Arrival:
     """One hand-over of a message, at an instant of this process's monotonic clock."""
 
     at: float
-    channel: Literal["webhook", "email"]
+    provider: ProviderName
     message_id: str
     campaign: str
     user: str
     ref: str
     effect: Effect
+
+    @property
+    def channel(self) -> Literal["webhook", "email"]:
+        return "webhook" if self.provider == "http" else "email"
 
 
 class Log:
@@ -57,86 +65,106 @@ class Log:
         return self._waiting.setdefault(ref, asyncio.get_running_loop().create_future())
 
 
-class HookProvider:
-    """Takes webhooks at `url`. What it has done under a key it does not do again, and answers as if it had.
+class HttpServer:
+    """Takes one POST a connection at `url`; a subclass answers it."""
 
-    A key that comes with another content it refuses for good, also where it could not do the first:
-    https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
-    """
-
-    def __init__(self, log: Log) -> None:
-        self.mode: HookMode = "well"
+    def __init__(self) -> None:
         self.url = ""
-        self.log = log
-        self._done: set[str] = set()
-        self._bodies: dict[str, bytes] = {}
         self._lifted = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
         bound = listen(None)
-        self.url = f"http://{LOOPBACK}:{get_port(bound)}/hook"
+        self.url = f"http://{LOOPBACK}:{get_port(bound)}"
         self._server = await asyncio.start_server(self._connected, sock=bound)
 
     async def stop(self) -> None:
-        self.turn("well")
+        self.lift()
         if self._server is not None:
             self._server.close()
             for writer in list(self._open):
                 writer.transport.abort()
             await self._server.wait_closed()
 
-    def turn(self, mode: HookMode) -> None:
-        """Behave so from now on. Whoever hung is answered."""
-        self.mode = mode
+    def lift(self) -> None:
+        """Answer whoever hung."""
         self._lifted.set()
         self._lifted = asyncio.Event()
+
+    async def hang(self) -> None:
+        """Wait until that is lifted."""
+        await self._lifted.wait()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                length = int(_header(head, "content-length"))
-                body = await reader.readexactly(length)
-                key = _header(head, "idempotency-key")
-                if self._bodies.setdefault(key, body) == body:
-                    await self._answer(key, json.loads(body)["data"], writer)
-                else:
-                    await _reply(writer, "422 Unprocessable Content")
+                body = await reader.readexactly(int(find_header(head, "content-length")))
+                await self.answer(head, body, writer)
         finally:
             self._open.discard(writer)
             writer.close()
 
-    async def _answer(self, key: str, data: dict[str, str], writer: asyncio.StreamWriter) -> None:
+    async def answer(self, head: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+        """Answer a request, by `reply` or `reset`."""
+        raise NotImplementedError
+
+
+class HookProvider(HttpServer):
+    """Takes webhooks. What it has done under a key it does not do again, and answers as if it had.
+
+    A key that comes with another content it refuses for good, also where it could not do the first:
+    https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self.mode: HookMode = "well"
+        self.log = log
+        self._done: set[str] = set()
+        self._bodies: dict[str, bytes] = {}
+
+    def turn(self, mode: HookMode) -> None:
+        """Behave so from now on. Whoever hung is answered."""
+        self.mode = mode
+        self.lift()
+
+    async def answer(self, head: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+        key = find_header(head, "idempotency-key")
+        if self._bodies.setdefault(key, body) != body:
+            await reply(writer, "422 Unprocessable Content")
+            return
+        data: dict[str, str] = json.loads(body)["data"]
+
         def arrived(effect: Effect) -> None:
-            self.log.add(Arrival(at, "webhook", key, data["campaign"], data["user"], data["ref"], effect))
+            self.log.add(Arrival(at, "http", key, data["campaign"], data["user"], data["ref"], effect))
 
         at = monotonic()
         match self.mode:
             case "429":
-                arrived("none")
-                await _reply(writer, f"429 Too Many Requests\r\nRetry-After: {RETRY_AFTER}")
+                arrived("refused")
+                await reply(writer, TOO_MANY)
                 return
             case "500":
                 arrived("none")
-                await _reply(writer, "500 Internal Server Error")
+                await reply(writer, "500 Internal Server Error")
                 return
             case "resets":
                 arrived("none")
-                _reset(writer)
+                reset(writer)
                 return
             case "hangs":
                 # It works on it meanwhile, and has done it once it answers, whoever still listens by then.
-                await self._lifted.wait()
+                await self.hang()
         effect: Effect = "again" if key in self._done else "done"
         self._done.add(key)
         arrived(effect)
         if self.mode == "drops":
-            _reset(writer)
+            reset(writer)
         else:
-            await _reply(writer, "200 OK")
+            await reply(writer, "200 OK")
 
 
 class MailProvider:
@@ -182,7 +210,7 @@ class MailProvider:
         mail = message_from_bytes(envelope.original_content or b"", policy=policy.SMTP)
         campaign, user, ref = str(mail["Subject"]).split()
         # It is the server's from the final dot on, whatever becomes of its answer.
-        self.log.add(Arrival(at, "email", str(mail["X-Sojourn-Message"]), campaign, user, ref, "done"))
+        self.log.add(Arrival(at, "relay", str(mail["X-Sojourn-Message"]), campaign, user, ref, "done"))
         if self.mode == "hangs":
             await self._lifted.wait()
         elif self.mode == "drops":
@@ -210,19 +238,22 @@ class _Session(SMTP):
             self.transport.abort()
 
 
-def _header(head: str, name: str) -> str:
+def find_header(head: str, name: str) -> str:
+    """The value of a header. Raises ValueError without it."""
     found = re.search(rf"^{name}:\s*(.*?)\s*$", head, re.IGNORECASE | re.MULTILINE)
     if found is None:
-        raise ValueError(f"a webhook without {name}")
+        raise ValueError(f"a request without {name}")
     return found[1]
 
 
-async def _reply(writer: asyncio.StreamWriter, status: str) -> None:
-    writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+async def reply(writer: asyncio.StreamWriter, status: str, body: str = "") -> None:
+    """Answer with this status and this JSON."""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
+    writer.write(f"{head}\r\n\r\n{body}".encode())
     await writer.drain()
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset(writer: asyncio.StreamWriter) -> None:
     """End the connection by RST, as a machine does that has forgotten it."""
     sock: socket.socket = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -27,7 +27,9 @@ def lines(result: Result) -> Iterator[str]:
     yield f"Journeys: {_counted(f'{one.campaign} {one.outcome or one.state}' for one in history.journeys)}"
     yield f"Migrations: {_listed(history.migrations) or 'none'}"
     yield f"Messages: {_counted(f'{one.channel} {one.state}' for one in history.messages)}"
-    yield f"Handed over: {_counted(f'{one.channel} {one.effect}' for one in history.arrivals)}"
+    yield f"Handed over: {_counted(f'{one.provider} {one.effect}' for one in history.arrivals)}"
+    yield f"Reports: {_counted(f'{one.provider} {one.kind}' for one in history.reports)}"
+    yield f"Forged reports: {_counted(f'{one.manner} {one.status}' for one in history.forgeries)}"
     yield f"Settled {result.settled_after:.1f} s after the last event"
     yield ""
     yield from _unknowns(result)
@@ -53,6 +55,8 @@ def as_json(result: Result) -> str:
             "settled_after": result.settled_after,
             "journeys": Counter(f"{one.campaign} {one.outcome or one.state}" for one in result.history.journeys),
             "messages": Counter(f"{one.channel} {one.state}" for one in result.history.messages),
+            "reports": Counter(f"{one.provider} {one.kind}" for one in result.history.reports),
+            "forgeries": Counter(f"{one.manner} {one.status}" for one in result.history.forgeries),
             "violations": [asdict(violation) for violation in result.violations],
         },
         indent=2,
@@ -63,8 +67,8 @@ def _unknowns(result: Result) -> Iterator[str]:
     """Each message that nobody knows the outcome of, and how often its provider has it."""
     done = Counter(arrival.message_id for arrival in result.history.arrivals if arrival.effect == "done")
     unknown = [message for message in result.history.messages if message.state == "unknown"]
-    again = Counter(arrival.channel for arrival in result.history.arrivals if arrival.effect == "again")
-    yield f"Repeats that a provider told by their key: {again['webhook']}"
+    again = Counter(str(arrival.provider) for arrival in result.history.arrivals if arrival.effect == "again")
+    yield f"Repeats that a provider told by their key: {_listed(again) or 'none'}"
     doubled = [message for message in result.history.messages if message.channel == "email" and done[message.id] > 1]
     yield f"Delivered twice, each marked by its attempts: {len(doubled)}"
     for message in doubled:
@@ -72,7 +76,7 @@ def _unknowns(result: Result) -> Iterator[str]:
     yield f"Unknown: {len(unknown)}"
     for message in unknown:
         has = "has it" if done[message.id] else "has it not"
-        yield f"  {message.channel} {message.id}: {message.reason} {message.detail or ''}; the provider {has}"
+        yield f"  {message.provider} {message.id}: {message.reason} {message.detail or ''}; the provider {has}"
     yield ""
 
 

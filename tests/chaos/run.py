@@ -16,7 +16,7 @@ from tests.chaos.ledger import Violation
 from tests.chaos.model import Call, Move
 from tests.chaos.saboteur import Recovery, Saboteur
 from tests.chaos.stack import TASK_QUEUE, Stack, open_stack
-from tests.chaos.traffic import Operator, Traffic, canary
+from tests.chaos.traffic import Operator, Traffic, canary, put_providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ async def opened(folder: Path, mutant: str | None = None, each: int = 2) -> Asyn
         client = Client(stack.urls)
         try:
             await client.act("PUT", "/v1/frequency-caps", {"file": "caps.yaml", "source": CAPS})
+            await put_providers(client, stack.mail.port)
             for campaign in CAMPAIGNS.values():
                 await client.publish(campaign, stack.hook.url)
                 await client.move(campaign.key, "start")
@@ -66,7 +67,9 @@ async def opened(folder: Path, mutant: str | None = None, each: int = 2) -> Asyn
 async def examined(stack: Stack, client: Client, patience: float) -> tuple[History, list[Violation]]:
     """What has happened once all has settled, and what is wrong with it."""
     waiting = await settle(stack.postgres.url, stack.client, TASK_QUEUE, patience)
-    history = await collect(stack.postgres.url, stack.client, stack.log.arrivals, waiting)
+    # Those about the last mails are under way. They begin nothing.
+    await stack.reporter.finish(patience)
+    history = await collect(stack.postgres.url, stack.client, stack.log.arrivals, waiting, stack.reporter)
     return history, audit(client.calls, client.moves, history, client.links)
 
 

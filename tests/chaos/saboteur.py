@@ -1,20 +1,21 @@
 """Carries out the faults of a schedule, and takes the time of the recovery after each."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from signal import SIGCONT, SIGSTOP, SIGUSR1
 from time import monotonic
-from typing import TypeVar, assert_never
+from typing import TypeVar, assert_never, get_args
 
 from tests.chaos.client import Client
-from tests.chaos.faults import Fault
+from tests.chaos.faults import Failure, Fault
 from tests.chaos.parts import Part
 from tests.chaos.providers import HookMode, MailMode
 from tests.chaos.stack import Stack
-from tests.chaos.traffic import canary, meet
+from tests.chaos.traffic import canary, meet, put_providers
 
 Chosen = TypeVar("Chosen")
 LONGEST_JUMP = 3_600.0  # in seconds, ahead or back
@@ -40,15 +41,19 @@ class Saboteur:
         self._stack = stack
         self._client = client
         self._faults = faults
+        # Another document each time.
+        self._weights = itertools.cycle((51, 50))
 
     async def work(self) -> None:
         """Until all faults have been lifted and recovered from. Somebody is on the way when each begins."""
-        await asyncio.gather(*(self._client.identify(f"p{number}") for number in range(len(self._faults))))
+        people = [_people_of(number, fault) for number, fault in enumerate(self._faults)]
+        await asyncio.gather(*(self._client.identify(user) for users in people for user in users))
         began = monotonic()
         async with asyncio.TaskGroup() as working:
             for number, fault in enumerate(self._faults):
                 await asyncio.sleep(began + fault.at - monotonic())
-                working.create_task(meet(self._client, f"p{number}"))
+                for user in people[number]:
+                    working.create_task(meet(self._client, user))
                 working.create_task(self._carry_out(fault, began))
 
     async def _carry_out(self, fault: Fault, began: float) -> None:
@@ -102,6 +107,26 @@ class Saboteur:
                 stack.mail.turn(manner)
                 yield
                 stack.mail.turn("well")
+            case (
+                "keyless-drops"
+                | "keyless-hangs"
+                | "keyless-500"
+                | "keyless-401"
+                | "keyless-429"
+                | "keyed-drops"
+                | "keyed-hangs"
+                | "keyed-500"
+                | "keyed-401"
+                | "keyed-429"
+            ):
+                name, _, failure = fault.kind.partition("-")
+                api = stack.mails[name]  # type: ignore[index]
+                api.turn(failure)  # type: ignore[arg-type]
+                yield
+                api.turn("well")
+                if failure == "401":
+                    # Its operator has mended the account, and says so.
+                    await put_providers(self._client, stack.mail.port, keyless=next(self._weights))
             case "freeze-worker":
                 worker = _chosen(stack.workers, fault.roll)
                 worker.signal(SIGSTOP)
@@ -118,6 +143,11 @@ class Saboteur:
         self._stack.clock.write_text(str(seconds))
         for service in (self._stack.apis[-1], self._stack.workers[-1]):
             service.signal(SIGUSR1)
+
+
+def _people_of(number: int, fault: Fault) -> list[str]:
+    """Who meets a fault: several, where an e-mail API fails, which gets half of the mails."""
+    return [f"p{number}", f"q{number}", f"v{number}"] if fault.kind in get_args(Failure) else [f"p{number}"]
 
 
 def _chosen(parts: Sequence[Chosen], roll: float) -> Chosen:

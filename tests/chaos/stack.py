@@ -4,7 +4,7 @@ API and workers reach PostgreSQL through a proxy. The last API and the last work
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,13 @@ from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from settings import Settings
 from store.migrate import upgrade
 from tests import generated
-from tests.chaos import launch
+from tests.chaos import launch, mail_apis
 from tests.chaos.disk import Disk, small_disk
 from tests.chaos.evidence import keep_journal
+from tests.chaos.mail_apis import MailApi
 from tests.chaos.parts import Postgres, Service, Supervisor, Temporal, answers
-from tests.chaos.providers import HookProvider, Log, MailProvider
+from tests.chaos.providers import HookProvider, HttpServer, Log, MailProvider
+from tests.chaos.reporter import Reporter, ReportingName
 from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY
 
 TASK_QUEUE = "chaos"
@@ -45,6 +47,8 @@ class Stack:
     log: Log
     hook: HookProvider
     mail: MailProvider
+    mails: Mapping[ReportingName, MailApi]
+    reporter: Reporter
     supervisor: Supervisor
 
 
@@ -56,9 +60,14 @@ async def open_stack(folder: Path, mutant: str | None = None, each: int = 2) -> 
     """
     async with AsyncExitStack() as parts:
         disk = parts.enter_context(small_disk(folder / "postgres"))
-        log = Log()
+        ports = [free_port() for _ in range(each)]
+        urls = [f"http://{LOOPBACK}:{port}" for port in ports]
+        log, reporter = Log(), Reporter(urls)
+        parts.push_async_callback(reporter.stop)
         hook, mail = HookProvider(log), MailProvider(log)
-        for provider in (hook, mail):
+        mails: Mapping[ReportingName, MailApi] = {name: MailApi(name, log, reporter) for name in mail_apis.NAMES}
+        providers: list[HttpServer | MailProvider] = [hook, mail, *mails.values()]
+        for provider in providers:
             await provider.start()
             parts.push_async_callback(provider.stop)
         postgres = Postgres(disk.folder)
@@ -72,39 +81,41 @@ async def open_stack(folder: Path, mutant: str | None = None, each: int = 2) -> 
         server = await EmbeddedTemporal.start(folder / "temporal", ui=False, search_attributes=SEARCH_ATTRIBUTES)
         temporal = Temporal(server, folder / "temporal")
         await supervisor.add(temporal)
-        settings = _settings(postgres, temporal, mail)
+        settings = _settings(postgres, temporal)
         clock = folder / "clock"
         clocks = {launch.CLOCK: str(clock)}
-        broken = {} if mutant is None else {launch.MUTANT: mutant}
-        ports = [free_port() for _ in range(each)]
+        common = {
+            **mail_apis.variables(),
+            **{launch.MAIL_API + name: api.url for name, api in mails.items()},
+            **({} if mutant is None else {launch.MUTANT: mutant}),
+        }
         last = each - 1
         apis = [
             Service(
                 *(f"api-{number}", settings, ["api", "--port", str(port)], folder / f"api-{number}.log"),
-                broken | (clocks if number == last else {}),
+                common | (clocks if number == last else {}),
             )
             for number, port in enumerate(ports)
         ]
         workers = [
             Service(
                 *(f"worker-{number}", settings, ["worker"], folder / f"worker-{number}.log"),
-                broken | (clocks if number == last else {}),
+                common | (clocks if number == last else {}),
             )
             for number in range(each)
         ]
         for service in (*apis, *workers):
             await supervisor.add(service)
-        urls = [f"http://{LOOPBACK}:{port}" for port in ports]
         if not all(await asyncio.gather(*(answers(url, PATIENCE) for url in urls))):
             raise RuntimeError(f"an API did not start; see {folder}/api-*.log")
         client = await connect(temporal.server.address, "default")
         yield Stack(
             *(folder, clock, disk, postgres, temporal, client, apis, workers, urls),
-            *(log, hook, mail, supervisor),
+            *(log, hook, mail, mails, reporter, supervisor),
         )
 
 
-def _settings(postgres: Postgres, temporal: Temporal, mail: MailProvider) -> Settings:
+def _settings(postgres: Postgres, temporal: Temporal) -> Settings:
     given: dict[str, Any] = {
         "database_url": SecretStr(postgres.proxied_url),
         "temporal_address": temporal.server.address,
@@ -113,9 +124,6 @@ def _settings(postgres: Postgres, temporal: Temporal, mail: MailProvider) -> Set
         "admin_key": SecretStr(ADMIN_KEY),
         "public_url": "https://sojourn.example.com",
         "link_secret": SecretStr(generated.LINK_SECRET),
-        "smtp_host": LOOPBACK,
-        "smtp_port": mail.port,
-        "smtp_security": "none",
         "webhook_signing_secret": SecretStr(generated.SIGNING_SECRET),
         "webhook_allow_private_addresses": True,
     }

@@ -1,7 +1,7 @@
 """Histories in which a promise was broken, each told by its name; and the one in which none was."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from tests.chaos.auditor import audit, kinds
 from tests.chaos.history import History, JourneyRow, MessageRow, Note, PersonRow, WorkflowEnd
 from tests.chaos.model import Call, Link, Move
 from tests.chaos.providers import Arrival
+from tests.chaos.reporter import Forgery, Report
 
 ENTRY = Call("e1", "u1", "Cart Abandoned", "r1", "b1", 0, 0, 1.0, 2.0)
 ORDER = Call("e2", "u1", "Order Completed", "r1", "b2", 0, 0, 6.5, 7.0)
@@ -22,7 +23,15 @@ def note(seq: int, kind: Any, **row: Any) -> Note:
 
 
 def message(seq: int, id: str, state: str, **more: Any) -> Note:
-    row = {"id": id, "journey_id": "j1", "campaign_key": "cart", "profile_id": "p1", "category": "marketing"}
+    channel = "webhook" if id.startswith("hook") else "email"
+    row = {
+        "id": id,
+        "journey_id": "j1",
+        "channel": channel,
+        "campaign_key": "cart",
+        "profile_id": "p1",
+        "category": "marketing",
+    }
     return note(seq, "messages", **{**row, "state": state, **more})
 
 
@@ -31,13 +40,12 @@ def journey(seq: int, state: str, **more: Any) -> Note:
 
 
 def arrival(at: float, id: str, **more: Any) -> Arrival:
-    channel = "webhook" if id.startswith("hook") else "email"
-    made = Arrival(at, channel, id, "cart", "u1", "r1", "done")  # type: ignore[arg-type]
+    made = Arrival(at, "http" if id.startswith("hook") else "relay", id, "cart", "u1", "r1", "done")
     return replace(made, **more)
 
 
-HOOK = MessageRow("hook1", "j1", "webhook", "marketing", "sent", None, None, 1)
-MAIL = MessageRow("mail1", "j1", "email", "marketing", "sent", None, None, 1)
+HOOK = MessageRow("hook1", "j1", "webhook", "marketing", "sent", None, None, 1, "http")
+MAIL = MessageRow("mail1", "j1", "email", "marketing", "sent", None, None, 1, "relay")
 KEPT = History(
     ahead=0.0,
     stored=Counter(["e1"]),
@@ -216,11 +224,11 @@ def transactional(*states: str, deliveries: int) -> History:
         KEPT,
         stored=Counter(["e3"]),
         journeys=[JourneyRow("j2", "receipt", 1, "u2", "r2", "receipt/u2/j2", "completed", "completed")],
-        messages=[MessageRow("mail2", "j2", "email", "transactional", states[-1], None, None, 2)],
+        messages=[MessageRow("mail2", "j2", "email", "transactional", states[-1], None, None, 2, "relay")],
         notes=[*notes, ended],
         workflows={"receipt/u2/j2": WorkflowEnd("COMPLETED", "completed", 1)},
         arrivals=[
-            Arrival(20.5 + number, "email", "mail2", "receipt", "u2", "r2", "done") for number in range(deliveries)
+            Arrival(20.5 + number, "relay", "mail2", "receipt", "u2", "r2", "done") for number in range(deliveries)
         ],
     )
 
@@ -268,3 +276,98 @@ def test_a_row_that_was_moved_after_its_journey_had_ended() -> None:
 
 def test_those_who_rest_at_a_step_that_is_gone_may_stay() -> None:
     assert audit([ENTRY], [], replace(KEPT, migrations={"stayed/rest/step_removed": 2, "superseded": 1})) == []
+
+
+LETTER_ROW = MessageRow("mail3", "j1", "email", "marketing", "sent", None, None, 1, "keyless", ["delivered"])
+DELIVERED = Report("keyless", "delivered", "mail3", "u1", "r-1", 13.0, 14.0)
+
+
+def by_api(*states: str, row: MessageRow = LETTER_ROW, arrivals: Sequence[Arrival] | None = None) -> History:
+    """A mail that an API took, with these states one after the other."""
+    more = {"campaign_key": "letter", "profile_id": "p9"}
+    notes = [message(seq, "mail3", state, **more) for seq, state in enumerate(states or ("reserved", "sending"), 12)]
+    kept = with_notes(*(one for one in notes if one.kind == "messages"))
+    # The journey ends after it.
+    late = [replace(one, seq=30, at=30.0) if one.kind == "journeys" and one.seq == 11 else one for one in kept.notes]
+    taken = [arrival(13.5, "mail3", provider="keyless")] if arrivals is None else arrivals
+    return replace(
+        kept,
+        notes=sorted(late, key=lambda one: one.seq),
+        messages=[HOOK, MAIL, row],
+        arrivals=[*KEPT.arrivals, *taken],
+        reports=[DELIVERED],
+    )
+
+
+def found(history: History) -> set[str]:
+    """What is wrong with the mail; that its campaign sends one only is another matter."""
+    return set(kinds(audit([ENTRY], [], history))) - {"uncalled-message", "duplicate-marketing"}
+
+
+def test_a_report_that_was_kept() -> None:
+    assert found(by_api()) == set()
+
+
+def test_a_report_that_is_not_in_the_ledger() -> None:
+    assert found(by_api(row=replace(LETTER_ROW, reported=[]))) == {"lost-report"}
+
+
+def test_a_report_that_was_never_acknowledged() -> None:
+    history = replace(by_api(), reports=[replace(DELIVERED, acknowledged=None)])
+    assert found(history) == {"lost-report"}
+
+
+def test_an_unknown_message_whose_delivery_was_reported() -> None:
+    row = replace(LETTER_ROW, state="unknown", reason="answer_lost")
+    assert found(by_api("reserved", "sending", "unknown", row=row)) == {"unexplained-unknown"}
+    silent = replace(by_api("reserved", "sending", "unknown", row=replace(row, reported=[])), reports=[])
+    assert found(silent) == set()
+
+
+def test_an_unknown_message_of_a_provider_that_knows_its_key() -> None:
+    row = replace(LETTER_ROW, state="unknown", reason="answer_lost", provider="keyed", reported=[])
+    history = replace(by_api("reserved", "sending", "unknown", row=row), reports=[])
+    assert found(replace(history, notes=history.notes[:-1])) == {"unexplained-unknown"}
+
+
+def test_a_mark_that_no_provider_has_reported() -> None:
+    assert found(by_api(row=replace(LETTER_ROW, reported=["delivered", "bounced"]))) == {"forged-report"}
+    assert found(replace(by_api(), suppressed={"u1@example.com"})) == {"forged-report"}
+    assert found(replace(by_api(), reported={("mail3", "Email Bounced"): 1})) == {"forged-report"}
+
+
+def test_a_forged_report_that_was_taken() -> None:
+    forgeries = [Forgery("keyless", "bare", "mail3", 401), Forgery("keyed", "foreign", "mail3", 200)]
+    assert found(replace(by_api(), forgeries=forgeries)) == set()
+    assert found(replace(by_api(), forgeries=[Forgery("keyed", "old", "mail3", 200)])) == {"forged-report"}
+
+
+def test_an_event_of_a_report_that_came_twice() -> None:
+    row = replace(LETTER_ROW, reported=["delivered", "opened"])
+    opened = replace(DELIVERED, kind="opened", id="r-2")
+    history = replace(by_api(row=row), reports=[DELIVERED, opened], reported={("mail3", "Email Opened"): 1})
+    assert found(history) == set()
+    assert found(replace(history, reported={("mail3", "Email Opened"): 2})) == {"doubled-report"}
+    assert found(replace(history, reported={})) == {"lost-report"}
+
+
+def test_a_grant_after_the_acknowledged_bounce() -> None:
+    row = replace(LETTER_ROW, reported=["bounced"])
+    bounced = [Report("keyless", "bounced", "mail3", "u1", "r-1", 13.0, 14.0)]
+    history = replace(
+        by_api(row=row),
+        reports=bounced,
+        reported={("mail3", "Email Bounced"): 1},
+        suppressed={"u1@example.com"},
+    )
+    assert found(history) == set()
+    later = message(20, "mail4", "reserved")
+    assert found(replace(history, notes=[*history.notes, later])) == {"granted-after-refusal"}
+
+
+def test_another_provider_after_a_hand_over() -> None:
+    refused = arrival(13.2, "mail3", provider="keyed", effect="refused")
+    taken = arrival(13.5, "mail3", provider="keyless")
+    again = ("reserved", "sending", "reserved", "cancelled", "reserved", "sending")
+    assert found(by_api(*again, arrivals=[refused, taken])) == set()
+    assert found(by_api(*again, arrivals=[replace(refused, effect="none"), taken])) == {"failed-over-late"}

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 from signal import SIGINT
+from typing import get_args
 
 import pytest
 
@@ -12,6 +13,7 @@ from runtime.embedded.processes import command_line
 from tests.chaos.__main__ import INTERRUPTED
 from tests.chaos.faults import schedule
 from tests.chaos.report import as_json, lines
+from tests.chaos.reporter import ReportKind
 from tests.chaos.run import Length, run
 from tests.harness import PATIENCE, looks
 from tests.processes import ROOT
@@ -35,7 +37,11 @@ async def test_every_promise_is_kept_under_every_kind_of_fault(data_folder: Path
     assert result.repeats
     assert result.history.migrations["moved"] > 0
     assert {"postgres", "temporal"} < set(result.starts)
-    assert {arrival.effect for arrival in result.history.arrivals} == {"done", "again", "none"}
+    arrivals = result.history.arrivals
+    assert {arrival.effect for arrival in arrivals} == {"done", "again", "refused", "none"}
+    assert {arrival.provider for arrival in arrivals} == {"http", "relay", "keyless", "keyed"}
+    assert {report.kind for report in result.history.reports} == {*get_args(ReportKind)}
+    assert result.history.forgeries
     assert '"violations": []' in as_json(result)
 
 

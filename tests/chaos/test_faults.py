@@ -4,9 +4,9 @@ from collections import Counter
 from itertools import pairwise
 from typing import get_args
 
-from tests.chaos.faults import Crash, Oddity, Trouble, schedule
+from tests.chaos.faults import Crash, Failure, Oddity, Trouble, schedule
 
-KINDS = {*get_args(Crash), *get_args(Trouble), *get_args(Oddity)}
+KINDS = {*get_args(Crash), *get_args(Trouble), *get_args(Failure), *get_args(Oddity)}
 
 
 def test_a_seed_has_one_schedule() -> None:
@@ -27,8 +27,9 @@ def test_the_short_form_has_every_kind() -> None:
 def test_all_are_lifted_by_the_end_and_those_of_a_row_come_one_after_the_other() -> None:
     faults = schedule("1", 600)
     assert max(fault.at + fault.seconds for fault in faults) <= 600
-    crashes = [fault for fault in faults if fault.kind in get_args(Crash)]
-    assert all(one.at + one.seconds < other.at for one, other in pairwise(crashes))
+    for row in (Crash, Failure):
+        found = [fault for fault in faults if fault.kind in get_args(row)]
+        assert all(one.at + one.seconds < other.at for one, other in pairwise(found))
 
 
 def test_what_cannot_be_done_is_left_out_and_the_rest_of_it_stays() -> None:

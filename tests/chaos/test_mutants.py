@@ -1,11 +1,11 @@
-"""The test of the test: builds that are broken in four places, and the auditor tells of each what is wrong with it.
+"""The test of the test: builds that are broken on purpose, and the auditor tells of each what is wrong with it.
 
 The same scenes are played on the build as it is, of which there is nothing to tell.
 """
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -15,8 +15,11 @@ from tests.chaos.auditor import kinds
 from tests.chaos.campaigns import CAP, CART, LETTER, ORDERED, RECEIPT
 from tests.chaos.client import WAYS, Client, Item
 from tests.chaos.evidence import settle
+from tests.chaos.mail_apis import ApiMode
+from tests.chaos.reporter import BOUNCING, Manner
 from tests.chaos.run import examined, opened
 from tests.chaos.stack import TASK_QUEUE, Stack
+from tests.chaos.traffic import put_providers
 from tests.harness import looks
 from tests.proofs import IS_LONG
 
@@ -102,10 +105,57 @@ async def users_sign_in_at_once(stack: Stack, client: Client) -> None:
     await client.report(*(Item(user, RECEIPT.entry, f"{user}-receipt") for user in users))
 
 
+async def answers_are_lost(stack: Stack, client: Client) -> None:
+    """A provider that knows no keys hangs up on every mail that it has taken, until its circuit is open."""
+    stack.reporter.may_go.clear()
+    await send_letters(stack, client, [f"cut-off{number}" for number in range(6)], "drops")
+    stack.reporter.may_go.set()
+
+
+async def servers_fail_after_the_mail(stack: Stack, client: Client) -> None:
+    """A provider that knows no keys answers 500 for mails that it has taken, and reports their delivery later."""
+    stack.reporter.may_go.clear()
+    await send_letters(stack, client, [f"failing{number}" for number in range(3)], "500")
+    stack.reporter.may_go.set()
+    await stack.reporter.finish(PATIENCE)
+
+
+async def reports_are_forged(stack: Stack, client: Client) -> None:
+    """Another than the provider says that an address has bounced, and again without any secret."""
+    await send_letters(stack, client, ["slandered"])
+    [arrival] = [one for one in stack.log.arrivals if one.user == "slandered"]
+    manners: tuple[Manner, ...] = ("other-secret", "bare")
+    for manner in manners:
+        await stack.reporter.forge(arrival, manner)
+
+
+async def an_address_bounces(stack: Stack, client: Client) -> None:
+    """A bounce is acknowledged, and then there is more to be sent."""
+    user = f"{BOUNCING}-once"
+    await send_letters(stack, client, [user])
+    await stack.reporter.finish(PATIENCE)
+    await client.report(Item(user, LETTER.entry, f"{user}-again"), Item(user, RECEIPT.entry, f"{user}-receipt"))
+
+
+async def send_letters(stack: Stack, client: Client, people: Sequence[str], mode: ApiMode = "well") -> None:
+    """A letter for each of them, by the provider that knows no keys, as it behaves; and nothing is under way."""
+    await put_providers(client, stack.mail.port, keyless=100)
+    stack.mails["keyless"].turn(mode)
+    await asyncio.gather(*(client.identify(user) for user in people))
+    await client.report(*(Item(user, LETTER.entry, f"letter-of-{user}") for user in people))
+    assert await settle(stack.postgres.url, stack.client, TASK_QUEUE, PATIENCE) == {}
+    stack.mails["keyless"].turn("well")
+    await put_providers(client, stack.mail.port)
+
+
 SCENES: dict[str, tuple[Scene, float, set[str]]] = {
     "claim-skipped": (orders_between_two_attempts, PATIENCE, {"sent-after-exit", "unclaimed"}),
     "cap-without-lock": (more_letters_than_the_cap_at_once, PATIENCE, {"cap-exceeded"}),
     "anonymous-before-the-wait": (users_sign_in_at_once, PATIENCE, {"people-merged"}),
+    "lost-answer-is-no-hand-over": (answers_are_lost, PATIENCE, {"duplicate-marketing", "failed-over-late"}),
+    "report-unverified": (reports_are_forged, PATIENCE, {"forged-report"}),
+    "refusal-ignored": (an_address_bounces, PATIENCE, {"granted-after-refusal", "lost-report"}),
+    "unknown-stays-unknown": (servers_fail_after_the_mail, PATIENCE, {"unexplained-unknown"}),
     # The last: what it leaves behind never settles.
     "relay-forgets-first": (receipts_while_temporal_is_away, SHORT_PATIENCE, {"stuck-journey", "temporal-disagrees"}),
 }

@@ -6,12 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from channels.email.api import EmailApi
+from channels.email.postmark import Postmark
+from channels.email.resend import Resend
 from channels.email.smtp import Smtp
 from channels.webhook.http import WebhookHttp
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Rejected, Unavailable
 from tests.channels.messages import ADDRESS, MAIL, hook
 from tests.channels.test_webhook import SECRET
-from tests.chaos.providers import HookMode, HookProvider, Log, MailMode, MailProvider
+from tests.chaos.mail_apis import ApiMode, MailApi
+from tests.chaos.providers import Arrival, HookMode, HookProvider, Log, MailMode, MailProvider
+from tests.chaos.reporter import Reporter
 
 # More than a provider needs that answers; the tests of one that hangs wait for it.
 SECONDS = 0.5
@@ -48,7 +53,7 @@ async def mailed(provider: MailProvider) -> Delivery:
     ("mode", "delivery", "effects"),
     [
         ("well", Accepted, ["done", "again"]),
-        ("429", Unavailable, ["none", "done"]),
+        ("429", Unavailable, ["refused", "done"]),
         ("500", Unavailable, ["none", "done"]),
         ("resets", Ambiguous, ["none", "done"]),
         ("drops", Ambiguous, ["done", "again"]),
@@ -96,3 +101,49 @@ async def test_a_mail_meets_trouble_and_is_repeated(mode: MailMode, delivery: ty
         assert isinstance(await mailed(provider), Accepted)
     assert [arrival.effect for arrival in provider.log.arrivals] == ["done"] * deliveries
     assert {(arrival.message_id, arrival.ref) for arrival in provider.log.arrivals} == {(MAIL.message_id, "r1")}
+
+
+class Silent(Reporter):
+    """Reports nothing."""
+
+    async def report(self, arrival: Arrival) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("mode", "delivery", "keyless", "keyed"),
+    [
+        ("well", Accepted, ["done", "done"], ["done", "again"]),
+        ("drops", Ambiguous, ["done", "done"], ["done", "again"]),
+        ("hangs", Ambiguous, ["done", "done"], ["done", "again"]),
+        ("500", Ambiguous, ["done", "done"], ["done", "again"]),
+        ("401", Unavailable, ["refused", "done"], ["refused", "done"]),
+        ("429", Unavailable, ["refused", "done"], ["refused", "done"]),
+    ],
+)
+async def test_an_api_meets_trouble_and_is_asked_again(
+    mode: ApiMode, delivery: type[Delivery], keyless: list[str], keyed: list[str]
+) -> None:
+    for name, effects in (("keyless", keyless), ("keyed", keyed)):
+        api = MailApi(name, Log(), Silent([]))  # type: ignore[arg-type]
+        await api.start()
+        try:
+            api.turn(mode)
+            assert isinstance(await asked(api), delivery)
+            api.turn("well")
+            assert isinstance(await asked(api), Accepted)
+        finally:
+            await api.stop()
+        assert [arrival.effect for arrival in api.log.arrivals] == effects
+        assert {(arrival.provider, arrival.message_id) for arrival in api.log.arrivals} == {(name, MAIL.message_id)}
+
+
+async def asked(api: MailApi) -> Delivery:
+    """As another attempt does it, which knows of no pause that the provider has asked for."""
+    adapter: EmailApi = (
+        Postmark("token", "outbound", api.url, SECONDS) if api.name == "keyless" else Resend("token", api.url, SECONDS)
+    )
+    try:
+        return await adapter.deliver(NOTE, ADDRESS)
+    finally:
+        await adapter.close()

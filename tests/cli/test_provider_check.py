@@ -127,3 +127,37 @@ async def test_a_server_that_does_not_answer_may_come_back(
         status, printed = await check(capsys)
     assert "email by relay (smtp): cannot send: connection: " in printed
     assert status == exit_codes.UNAVAILABLE
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("selectors", "record", "missing"),
+    [
+        ("", "resend._domainkey.example.com.", None),
+        ("", "s1._domainkey.example.com.", "resend._domainkey.example.com"),
+        (", dkim_selectors: [s1]", "s1._domainkey.example.com.", None),
+        (", dkim_selectors: [s1, s2]", "s1._domainkey.example.com.", "s2._domainkey.example.com"),
+    ],
+)
+async def test_the_keys_of_a_provider_are_sought(
+    harness: Harness,
+    capsys: Output,
+    monkeypatch: pytest.MonkeyPatch,
+    selectors: str,
+    record: str,
+    missing: str | None,
+) -> None:
+    await harness.run_campaign(CAMPAIGN.replace("CATEGORY", "marketing"))
+    texts = {name: found for name, found in ROOT_RECORDS.items() if "_domainkey" not in name}
+    async with name_server({**texts, record: ['"v=DKIM1; p=MIIB"']}, monkeypatch):
+        token = "token: {env: SOJOURN_SECRET_RESEND}"
+        # The last one is in no route, so its keys are not sought.
+        await put_providers(
+            harness,
+            f"providers:\n  resend: {{kind: resend, channel: email, {token}{selectors}}}\n"
+            f"  spare: {{kind: sendgrid, channel: email, {token}, dkim_selectors: [unused]}}\n"
+            "routes: [{channel: email, use: [resend]}]\n",
+        )
+        _, printed = await check(capsys, "--json")
+    found = [finding["name"] for finding in json.loads(printed)["senders"]["example.com"]]
+    assert found == ([missing] if missing else [])

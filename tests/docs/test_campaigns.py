@@ -253,6 +253,7 @@ _ELSEWHERE = (
     "suppressed",
     "no_consent",
     "on_hold",
+    "provider_paused",
     "send_window",
     "warm_up",
     "no_provider",

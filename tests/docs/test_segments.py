@@ -41,6 +41,7 @@ NAMES = DeployedNames(
         "order_rhythm": "double",
     },
     ["lapsing-buyers", "staff"],
+    topics=["newsletter"],
 )
 TRAITS = "computed:\n  orders: {count: Order Completed}\n  active_14d: {any: '*', within: 14d}\n"
 LINES = [

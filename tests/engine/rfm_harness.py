@@ -138,9 +138,13 @@ class RfmHarness(SegmentHarness):
         for start in range(0, len(reported), 500):
             await self.ingest(*reported[start : start + 500])
 
+    async def request_scores(self) -> None:
+        """Begin a night."""
+        await ScoreSchedule(self.database).sweep()
+
     async def pass_midnight(self) -> None:
         """Do what is due at midnight."""
-        await ScoreSchedule(self.database).sweep()
+        await self.request_scores()
         await self.operate()
 
     async def numbers(self) -> RfmNumbers:

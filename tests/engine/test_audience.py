@@ -72,7 +72,7 @@ async def test_an_audience_walks_its_journeys(harness: Harness) -> None:
     assert operation["counts"] == {"entered": 2, "not_in_audience": 1, **lacking}
     assert [mail.recipients for mail in harness.inbox.messages] == [("ada@example.com",)]
     told = [item["summary"] for item in await harness.timeline("ada")]
-    assert told[:3] == ["identify", "entered news with its audience", "mail: granted"]
+    assert told[:3] == ["identify", "entered news with its audience", "mail: granted, by smtp"]
     told = [item["summary"] for item in await harness.timeline("dan")]
     assert told[2].startswith("mail: refused: no_consent")
     assert [item["kind"] for item in await harness.timeline("bob")] == ["event"]

@@ -123,8 +123,10 @@ async def test_another_life_cycle_judges_everyone_and_shows_the_people_of_each_s
     async with lifecycle_harness(database_url) as harness:
         await harness.apply(TRAITS)
         await harness.ingest(ordered(), event("Viewed", "u2"), event("Viewed", None, anonymous="a1"))
+        planned = await harness.plan_lifecycle(STAGES)
         await harness.apply_lifecycle(STAGES)
         shown = {stage["key"]: stage["people"] for stage in (await harness.show_lifecycle()).rules}
+        assert {key: people.members.estimate for key, people in planned.people.items()} == shown
         assert shown == {"reach": 2, "conversion": 1, "retention": 0, "at-risk": 0, "churned": 0}
         assert await harness.causes("u1") == ["by version 1 of the definition of stage.conversion"]
         fewer = 'stages: [{key: reach, when: "true"}, {key: known, when: profile.user_id != null}]'
@@ -137,6 +139,10 @@ async def test_another_life_cycle_judges_everyone_and_shows_the_people_of_each_s
             ("changed", "reach"),
             ("added", "known"),
         ]
+        assert {
+            key: (people.members.estimate, people.joins.estimate, people.leaves.estimate)
+            for key, people in plan.people.items()
+        } == {"reach": (1, 0, 1), "known": (2, 2, 0)}
         await harness.apply_lifecycle(fewer)
         assert await harness.stage("u1") == await harness.stage("u2") == "known"
         assert await harness.causes("u1") == ["by version 1 of the definition of stage.known"]

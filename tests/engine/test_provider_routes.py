@@ -3,17 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import worker
+from channels import registry
+from channels.email import postmark
+from channels.email.postmark import Postmark
+from channels.provider_kind import ProviderContext
+from domain.sending.providers.postmark import PostmarkModel
 from domain.sending.routes import DailyLimit
 from store import warm_up
 from store.database import Database
-from tests.channels.servers import HANG_UP, Mailbox, listening, scripted_smtp, smtp_server
+from tests.channels.servers import HANG_UP, Mailbox, Receiver, answer, listening, scripted_smtp, smtp_server
 from tests.harness import Harness
 
 CAMPAIGN = """
@@ -119,6 +124,29 @@ async def test_the_next_provider_takes_over_once_the_first_has_failed_and_gives_
         await harness.track("u8", "Signed Up")
         assert await sent_by(harness, 9) == {"first": 1, "second": 8}
         assert await circuit(harness, "first") is None
+
+
+async def test_a_message_that_meets_a_fault_of_the_account_goes_by_the_next_provider_at_once(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listening(Receiver(answer(401)).talk) as refusing, mail_server() as second:
+
+        def open_first(settings: PostmarkModel, _: ProviderContext) -> Postmark:
+            return Postmark("token", settings.stream, f"http://127.0.0.1:{refusing}")
+
+        kinds = {kind.name: kind for kind in registry.PROVIDERS} | {"postmark": replace(postmark.KIND, open=open_first)}
+        monkeypatch.setattr(registry, "PROVIDERS", tuple(kinds.values()))
+        await put_providers(
+            harness,
+            "providers:\n  first: {kind: postmark, channel: email, token: {env: SOJOURN_SECRET_POSTMARK}}\n"
+            f"  second: {smtp(second)}\nroutes: [{{channel: email, use: [first, second]}}]\n",
+        )
+        await sign_up(harness, 2)
+        # A minute before the first is tried again.
+        assert await sent_by(harness, 2) == {"second": 2}
+        opened = await circuit(harness, "first")
+        assert opened is not None
+        assert (opened["state"], opened["reason"]) == ("open", "account")
 
 
 async def test_without_another_provider_messages_wait_for_the_circuit(harness: Harness) -> None:

@@ -82,7 +82,7 @@ async def test_a_failed_message_goes_by_the_mended_template(harness: Harness) ->
     [journey] = await harness.journeys.all(user_id="u1")
     assert (journey["state"], journey["campaign_version"]) == ("completed", 1)
     lines = [line["summary"] for line in await harness.timeline("u1")]
-    assert f"promo: granted, retried by operation {done['id']}" in lines
+    assert f"promo: granted, by smtp, retried by operation {done['id']}" in lines
     assert [line for line in lines if line.endswith(f"(retried by operation {done['id']})")]
     funnel = await harness.admin("GET", "/v1/campaigns/promotion/funnel?version=1")
     [step] = funnel["versions"][0]["steps"]

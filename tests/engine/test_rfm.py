@@ -246,7 +246,8 @@ async def test_the_next_apply_requests_what_was_cancelled(database_url: str) -> 
         await harness.put_rfm()
         await harness.cancel("backfill", "score")
         await harness.operate()
-        assert (await harness.numbers()).refusal == "earlier orders are being counted"
+        refusal = (await harness.numbers()).refusal
+        assert refusal == "the count of earlier orders was cancelled; `sojourn rfm apply FILE` requests it again"
         view = await harness.apply_rfm()
         assert view.version == 1
         assert (await harness.numbers()).buyers == len(evenly(now))

@@ -27,12 +27,28 @@ INSERT INTO segment_members (segment_id, profile_id, since) VALUES (1, '00000000
 INSERT INTO segment_changes (segment_id, profile_id, has_joined, at, cause, recorded_at)
 SELECT 1, '00000000-0000-0000-0000-000000000001', at = OLD, at, '{}', at
 FROM unnest(ARRAY[OLD - interval '1 day', OLD, YOUNG]) AS at;
+INSERT INTO profile_changes (id, profile_id, part, changes, source, source_id, at, recorded_at)
+SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', part, changes::jsonb, 'event', '', at, at
+FROM (VALUES
+  -- Replaced long ago, and by what is replaced itself: both go.
+  ('consent', '{"email": {}}', OLD - interval '9 days'),
+  ('consent', '{"email": {}}', OLD - interval '8 days'),
+  ('consent', '{"email": {}}', OLD - interval '7 days'),
+  -- The last word, since a short time.
+  ('consent', '{"email": {}}', YOUNG),
+  -- One of its two answers is still the last word.
+  ('preferences', '{"news.email": {}, "offers.email": {}}', OLD - interval '3 days'),
+  ('preferences', '{"news.email": {}}', OLD),
+  -- No answer.
+  ('traits', '{"email": {}}', OLD - interval '2 days'), ('traits', '{"email": {}}', OLD)
+) AS item (part, changes, at);
 INSERT INTO rejects (received_at, position, error, body) VALUES (OLD, 0, '', ''), (YOUNG, 0, '', '');
 """
 _COUNTS = """
 SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM message_ids) AS message_ids,
        (SELECT count(*) FROM audit_log) AS audit, (SELECT count(*) FROM decisions) AS decisions,
        (SELECT count(*) FROM rejects) AS rejects, (SELECT count(*) FROM segment_changes) AS segment_changes,
+       (SELECT count(*) FROM profile_changes) AS consents,
        to_regclass('events_2020_01') IS NOT NULL AS has_month
 """
 
@@ -49,13 +65,13 @@ async def test_rows_beyond_their_age_are_deleted(database_url: str) -> None:
         async with database.transaction() as connection:
             await connection.execute(_ROWS.replace("OLD", _OLD).replace("YOUNG", _YOUNG))
         # Without a document only rejects are deleted.
-        assert await counts() == [3, 2, 2, 2, 1, 3, True]
+        assert await counts() == [3, 2, 2, 2, 1, 3, 8, True]
         seconds = int(timedelta(days=40).total_seconds())
         rules = [RetentionRule(kind, seconds) for kind in get_args(RetainedKind)]
         async with database.transaction() as connection:
             await documents.put(connection, RETENTION, "retention: {…}", rules, "test")
-        # The change by which a member joined stays.
-        assert await counts() == [1, 1, 1, 1, 1, 2, False]
+        # The change by which a member joined stays, and the proof of an answer that holds, or held until a month ago.
+        assert await counts() == [1, 1, 1, 1, 1, 2, 6, False]
 
 
 async def test_a_page_reads_its_own_rows_only(database_url: str) -> None:

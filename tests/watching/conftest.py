@@ -29,6 +29,7 @@ key: welcome
 name: Welcome
 entry: {event: Signed Up}
 exit: [{event: Account Closed}]
+replies: {forward_to: sales@example.com}
 steps:
   - {id: hello, send: {channel: email, template: note}}
   - id: answered
@@ -183,9 +184,14 @@ async def _live(harness: Harness) -> None:
 
 
 async def _report(harness: Harness) -> None:
-    """Let the provider of the mails report a delivery."""
-    await harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": PROVIDERS})
+    """Let a person answer, and the provider of the mails report a delivery."""
     [message] = await harness.query("SELECT id FROM messages WHERE channel = 'email' AND state = 'sent' LIMIT 1")
+    author = "From: Secretname <secret-address@example.com>"
+    reply = f"{author}\r\nIn-Reply-To: <{message['id']}@example.com>\r\n\r\nsecret-cart\r\n"
+    headers = {"Content-Type": "message/rfc822"}
+    answer = await harness.http.post("/v1/mails", content=reply, headers=headers, auth=(WRITE_KEY, ""))
+    assert (answer.status_code, answer.json()) == (200, {"outcome": "replied"})
+    await harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": PROVIDERS})
     report = {"RecordType": "Delivery", "Metadata": {"message_id": str(message["id"])}, "DeliveredAt": ago(seconds=1)}
     answer = await harness.http.post("/v1/callbacks/smtp", json=report, auth=("sojourn", HOOK_SECRET))
     assert answer.status_code == 200, answer.text

@@ -26,6 +26,7 @@ SHOWN_AT_ZERO = {
     "sojourn_journeys_active",
     "sojourn_operations_failing",
     "sojourn_provider_circuits_open",
+    "sojourn_providers_paused",
     "sojourn_database_pool_waiting",
     "sojourn_database_pool_connections_in_use",
 }

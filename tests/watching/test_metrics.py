@@ -10,7 +10,7 @@ from tests.watching.scrapes import samples, value
     ("name", "labels", "wanted"),
     [
         ("sojourn_events_total", {"type": "identify", "outcome": "accepted"}, 3),
-        ("sojourn_events_total", {"type": "track", "outcome": "accepted"}, 6),
+        ("sojourn_events_total", {"type": "track", "outcome": "accepted"}, 7),
         ("sojourn_events_total", {"type": "track", "outcome": "duplicate"}, 1),
         ("sojourn_events_total", {"outcome": "rejected"}, 1),
         ("sojourn_http_requests_total", {"method": "POST", "route": "/v1/track", "status": "200"}, 7),
@@ -22,6 +22,8 @@ from tests.watching.scrapes import samples, value
         ("sojourn_journeys_entered_total", {"campaign": "hook"}, 1),
         ("sojourn_journeys_ended_total", {"campaign": "welcome", "state": "exited"}, 1),
         ("sojourn_decisions_total", {"kind": "entry", "outcome": "entered"}, 4),
+        ("sojourn_mails_received_total", {"outcome": "replied"}, 1),
+        ("sojourn_replies_forwarded_total", {"outcome": "accepted"}, 1),
     ],
 )
 def test_the_api_counts(watched: Watched, name: str, labels: dict[str, str], wanted: float) -> None:

@@ -101,6 +101,7 @@ class DeployedSegments:
             part.definition for unit in self._judged for part in unit.parts if part.definition.id not in ready
         )
         self._newer: dict[int, Sequence[tuple[SegmentDefinition, frozenset[int]]]] = {}
+        self._newest_from: dict[int, datetime | None] = {}
         self.revision = max((one.revision for one in known), default=0)
         self._readers: dict[str, set[SegmentUnit]] = {}
         for unit in self._judged:
@@ -116,7 +117,11 @@ class DeployedSegments:
 
     def has_judged(self, revision: int, created_at: datetime) -> bool:
         """Whether a person, judged last at a revision, needs no look by newer definitions."""
-        return all(one.revision <= revision or one.active_from <= created_at for one in self.building)
+        if revision not in self._newest_from:
+            newer = (one.active_from for one in self.building if one.revision > revision)
+            self._newest_from[revision] = max(newer, default=None)
+        newest = self._newest_from[revision]
+        return newest is None or newest <= created_at
 
     def _takes_strangers(self, unit: SegmentUnit) -> bool:
         """Whether a person without any known value may be in a segment, now or later."""
@@ -238,7 +243,8 @@ class DeployedSegments:
                 roots.profile.forget(_STAGE_FIELD)
             holding, unit_next_at = unit.evaluate(roots)
             next_at = find_earliest(next_at, unit_next_at)
-            next_at = find_earliest(next_at, self.traits.ready.next_change(state, at, unit.computed))
+            if unit.timed_traits:
+                next_at = find_earliest(next_at, self.traits.ready.next_change(state, at, unit.timed_traits))
             changed = unit.list_changes(holding, now, at)
             for one in changed:
                 if one.has_joined:

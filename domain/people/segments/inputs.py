@@ -9,7 +9,7 @@ from typing import Final
 from domain.channels.kinds import ADDRESS_TRAITS
 from domain.conditions.cel_areas import AREAS
 from domain.conditions.cel_compile import Checked
-from domain.conditions.cel_roots import DEVICES, STAGE_VARIABLE, STATED_STAGE_VARIABLE
+from domain.conditions.cel_roots import DEVICES, STAGE_VARIABLE, STATED_STAGE_VARIABLE, SUBSCRIPTIONS
 from domain.people.derived_events import ValueChange
 from domain.people.places.location import LOCATION
 from domain.people.profile_state import Statement
@@ -78,7 +78,9 @@ def inputs_of_statement(said: Statement) -> Iterable[str]:
             return STAGE
         case "context":
             return _OF_CONTEXT.get(said.name, ())
-        case "claims" | "preferences":
+        case "preferences":
+            return (SUBSCRIPTIONS,)
+        case "claims":
             return ()
 
 
@@ -89,7 +91,7 @@ def inputs_of_changes(changes: Iterable[ValueChange]) -> set[str]:
         kind, name = change.trigger
         match kind:
             case "consent":
-                names.update(CONSENT)
+                names.update((*CONSENT, SUBSCRIPTIONS))
             case "changed" if name is not None and name.startswith(f"{_TRAITS}."):
                 names.update(trait_inputs(name.removeprefix(f"{_TRAITS}.")))
             case "changed" if name is not None and name.startswith(f"{ACCOUNT}."):

@@ -12,7 +12,7 @@ from domain.people.consent import ConsentFacts, consent_by_channel
 from domain.people.learned import LearnedFields
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.definition import Memberships
-from domain.people.topics.deployed import DeployedTopics
+from domain.people.topics.deployed import DeployedTopics, subscriptions_by_channel
 
 SOME_DAY: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -78,6 +78,11 @@ class JudgedPerson:
         facts = ConsentFacts(self.consent_given, self.suppressed, self.refused_addresses, traits=self._person.traits)
         return consent_by_channel(facts, self._topics)
 
+    @property
+    def subscriptions(self) -> dict[str, list[str]]:
+        """The topics that they are subscribed to, by channel."""
+        return subscriptions_by_channel(self.preferences, self._topics)
+
     def follow(self, segments: list[str], stage: str | UnsetType | None) -> None:
         """Take other segments, and the stage that they make."""
         self.segments = segments
@@ -100,4 +105,5 @@ class Stranger(LearnedFields):
     consent_given: dict[str, bool] = {}  # noqa: RUF012
     suppressed: dict[str, str | None] = {}  # noqa: RUF012
     refused_addresses: dict[str, dict[str, str | None]] = {}  # noqa: RUF012
+    preferences: dict[str, Any] = {}  # noqa: RUF012
     created_at = SOME_DAY

@@ -1,4 +1,4 @@
-"""The segments, computed traits and areas that conditions of segments read."""
+"""The segments, computed traits, areas and topics that segments read."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -20,6 +20,7 @@ class SegmentReads(NamedTuple):
     computed: frozenset[str]
     areas: frozenset[str]
     stages: frozenset[str]
+    topics: frozenset[str]
 
 
 def compile_rule(rule: SegmentRule) -> Condition:
@@ -30,7 +31,8 @@ def compile_rule(rule: SegmentRule) -> Condition:
 def list_reads(rule: SegmentRule) -> SegmentReads:
     """Return the keys that a valid rule reads."""
     condition = compile_rule(rule)
-    return SegmentReads(condition.segments, condition.computed, condition.checked.areas, condition.checked.stages)
+    checked = condition.checked
+    return SegmentReads(condition.segments, condition.computed, checked.areas, checked.stages, checked.topics)
 
 
 def find_required(where: str) -> str | None:

@@ -15,6 +15,8 @@ class UnitPart:
 
     def __init__(self, definition: SegmentDefinition, ids: Mapping[str, int], stages: Collection[int]) -> None:
         self.definition = definition
+        # As memberships name it.
+        self.name = str(definition.id)
         self.condition: Condition = compile_condition(definition.rule.where, ExpressionScope.SEGMENT_WHERE)
         self.reads = frozenset(ids[key] for key in self.condition.segments if key in ids)
         if STAGE_VARIABLE in self.condition.variables:
@@ -32,8 +34,9 @@ class SegmentUnit:
         self.reads = self.named - self.ids
         self.computed = frozenset(key for part in parts for key in part.condition.computed)
         self.inputs = frozenset(name for part in parts for name in list_inputs(part.condition.checked))
-        reads_time = any(part.condition.checked.reads_time for part in parts)
-        self.is_timed = reads_time or not self.computed.isdisjoint(timed_traits)
+        # The computed traits that time alone may change.
+        self.timed_traits = self.computed.intersection(timed_traits)
+        self.is_timed = bool(self.timed_traits) or any(part.condition.checked.reads_time for part in parts)
 
     def evaluate(self, roots: Roots) -> tuple[set[int], datetime | None]:
         """Return the ids of the segments that hold, and when that may change."""
@@ -49,15 +52,16 @@ class SegmentUnit:
 
     def list_changes(self, holding: Collection[int], members: Memberships, at: datetime) -> list[MembershipChange]:
         """Return who leaves and joins once these hold, in a group with counterparts."""
-        definitions = [part.definition for part in self.parts]
-        changed = [(one.id, one.key, False) for one in definitions if str(one.id) in members and one.id not in holding]
-        changed += [(one.id, one.key, True) for one in definitions if one.id in holding and str(one.id) not in members]
-        last: dict[bool, str] = {}
-        if self.group is not None:
-            last = {has_joined: key for _, key, has_joined in changed}
+        changed = [one for one in self.parts if (one.name in members) != (one.definition.id in holding)]
+        if not changed:
+            return []
+        left = [one.definition for one in changed if one.name in members]
+        joined = [one.definition for one in changed if one.name not in members]
+        left_for = joined[-1].key if joined and self.group is not None else None
+        joined_from = left[-1].key if left and self.group is not None else None
         return [
-            MembershipChange(id, key, has_joined, at, self.group, last.get(not has_joined))
-            for id, key, has_joined in changed
+            *(MembershipChange(one.id, one.key, False, at, self.group, left_for) for one in left),
+            *(MembershipChange(one.id, one.key, True, at, self.group, joined_from) for one in joined),
         ]
 
 

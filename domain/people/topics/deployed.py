@@ -6,7 +6,15 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from domain.channels.kinds import CHANNELS
-from domain.people.topics.subscription import PENDING, SUBSCRIBED, SubscriptionRef, SubscriptionState, state_of
+from domain.people.topics.subscription import (
+    CONFIRMED,
+    PENDING,
+    SUBSCRIBED,
+    SubscriptionRef,
+    SubscriptionState,
+    list_subscriptions,
+    state_of,
+)
 
 # The meaning of silence: `opt_in` needs a yes, `opt_out` lets it pass.
 Regime = Literal["opt_in", "opt_out"]
@@ -101,6 +109,18 @@ class DeployedTopics:
 # The traits that say a person's country.
 COUNTRY_TRAITS: Final = frozenset({"country", "address"})
 NO_TOPICS: Final = DeployedTopics()
+
+
+def subscriptions_by_channel(preferences: Mapping[str, Any], topics: DeployedTopics) -> dict[str, list[str]]:
+    """Return the topics that a person is subscribed to, for each channel.
+
+    One that waits for its confirmation is not among them.
+    """
+    found: dict[str, list[str]] = {channel: [] for channel in CHANNELS}
+    for ref in list_subscriptions(preferences):
+        if topics.state_of(preferences, ref) in (SUBSCRIBED, CONFIRMED):
+            found.setdefault(ref.channel, []).append(ref.topic)
+    return found
 
 
 def find_text(texts: Mapping[str, str], language: str | None) -> str:

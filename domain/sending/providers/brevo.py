@@ -4,15 +4,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from domain.sending.providers.model import ProviderModel
+from domain.sending.providers.email_model import EmailModel
 from domain.sending.providers.secret_reference import SecretReference
 
 
-class BrevoModel(ProviderModel):
+class BrevoModel(EmailModel):
     """An account at Brevo."""
 
     name: ClassVar[str] = "brevo"
-    channels: ClassVar[frozenset[str]] = frozenset({"email"})
+    usual_selectors: ClassVar[tuple[str, ...]] = ("mail", "brevo1", "brevo2")
 
     kind: Literal["brevo"] = Field(description="`brevo`")
     token: SecretReference = Field(description="the API key: `{env: SOJOURN_SECRET_BREVO}`")

@@ -8,6 +8,7 @@ from pydantic import Field
 from domain.campaign.schema import DocumentModel, Given
 from domain.campaign.steps.send import ChannelName
 from domain.sending.providers.secret_reference import SecretReference
+from domain.sending.sender_records import DkimSelectors
 
 MAX_PER_SECOND = 10_000
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -42,6 +43,10 @@ class ProviderModel(DocumentModel):
     def dkim_keys(self) -> tuple[tuple[str, str], ...]:
         """Return the domains and selectors of the keys by which it signs, if known."""
         return ()
+
+    def dkim_signer(self) -> DkimSelectors | None:
+        """Return the selectors of the keys in the senders' domains, if known."""
+        return None
 
     def dump(self) -> dict[str, Any]:
         """Return the settings as authors write them."""

@@ -4,15 +4,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from domain.sending.providers.model import ProviderModel
+from domain.sending.providers.email_model import EmailModel
 from domain.sending.providers.secret_reference import SecretReference
 
 
-class PostmarkModel(ProviderModel):
+class PostmarkModel(EmailModel):
     """An account at Postmark."""
 
     name: ClassVar[str] = "postmark"
-    channels: ClassVar[frozenset[str]] = frozenset({"email"})
 
     kind: Literal["postmark"] = Field(description="`postmark`")
     token: SecretReference = Field(description="the server's API token: `{env: SOJOURN_SECRET_POSTMARK}`")

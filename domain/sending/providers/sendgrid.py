@@ -4,15 +4,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from domain.sending.providers.model import ProviderModel
+from domain.sending.providers.email_model import EmailModel
 from domain.sending.providers.secret_reference import SecretReference
 
 
-class SendGridModel(ProviderModel):
+class SendGridModel(EmailModel):
     """An account at SendGrid."""
 
     name: ClassVar[str] = "sendgrid"
-    channels: ClassVar[frozenset[str]] = frozenset({"email"})
+    usual_selectors: ClassVar[tuple[str, ...]] = ("s1", "s2")
 
     kind: Literal["sendgrid"] = Field(description="`sendgrid`")
     token: SecretReference = Field(description="the API key: `{env: SOJOURN_SECRET_SENDGRID}`")

@@ -5,17 +5,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from domain.campaign.schema import Given
-from domain.sending.providers.model import ProviderModel
+from domain.sending.providers.email_model import EmailModel
 from domain.sending.providers.secret_reference import SecretReference
 
 Topic = Annotated[str, Field(pattern=r"^arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$")]
 
 
-class SesModel(ProviderModel):
+class SesModel(EmailModel):
     """An account at Amazon SES."""
 
     name: ClassVar[str] = "ses"
-    channels: ClassVar[frozenset[str]] = frozenset({"email"})
 
     kind: Literal["ses"] = Field(description="`ses`")
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(description="the region: `eu-west-1`")

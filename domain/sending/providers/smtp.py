@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from domain.campaign.schema import DocumentModel, Given, Text, refuse
 from domain.deployment.secrets import is_loopback
-from domain.sending.providers.model import Domain, ProviderModel
+from domain.sending.providers.email_model import EmailModel
+from domain.sending.providers.model import Domain
 from domain.sending.providers.secret_reference import SecretReference
 
 Security = Literal["none", "starttls", "tls"]
@@ -22,11 +23,10 @@ class DkimModel(DocumentModel):
     key: SecretReference = Field(description="the private RSA key in PEM: `{file: /run/secrets/dkim.pem}`")
 
 
-class SmtpModel(ProviderModel):
+class SmtpModel(EmailModel):
     """An SMTP server that takes e-mails."""
 
     name: ClassVar[str] = "smtp"
-    channels: ClassVar[frozenset[str]] = frozenset({"email"})
 
     kind: Literal["smtp"] = Field(description="`smtp`")
     host: Host = Field(description="its name or address")
@@ -38,7 +38,11 @@ class SmtpModel(ProviderModel):
     security: Security = Field(
         "starttls", description="`tls` from the first byte, `starttls`, which is never skipped, or `none`"
     )
-
+    return_domain: Annotated[Domain | None, Given] = Field(
+        None,
+        description="the domain whose bounces come to Sojourn: mails are from an address there, one for each; left "
+        "out, they come to the sender",
+    )
     dkim: Annotated[DkimModel | None, Given] = Field(
         None, description="how mails are signed; left out, the server signs them"
     )

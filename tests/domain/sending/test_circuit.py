@@ -7,6 +7,7 @@ import pytest
 from domain.sending.circuit import MAX_FAILURES, CircuitState, CircuitView, count_failure, read_health
 from domain.sending.claim import (
     CANCELLED,
+    PAUSED_SECONDS,
     PROVIDER_UNAVAILABLE,
     Close,
     MessageState,
@@ -15,6 +16,7 @@ from domain.sending.claim import (
     check_provider,
 )
 from domain.sending.delivery import ACCOUNT, Accepted, Ambiguous, Delivery, Rejected, Unavailable
+from domain.sending.policy import PROVIDER_PAUSED
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 OPEN = CircuitView(is_open=True, seconds=30)
@@ -53,7 +55,9 @@ def test_a_fault_of_the_account_opens_at_once_and_failures_in_a_row_do() -> None
 @pytest.mark.parametrize("state", ["reserved", "sending"])
 def test_without_an_open_circuit_or_as_its_probe_a_message_goes(state: MessageState) -> None:
     for circuit, is_probe in ((None, False), (CircuitView(is_open=False), False), (OPEN, True)):
-        verdict = check_provider(state, circuit, is_in_force=True, is_probe=is_probe, has_alternative=True)
+        verdict = check_provider(
+            state, circuit, is_in_force=True, is_paused=False, is_probe=is_probe, has_alternative=True
+        )
         assert verdict == Proceed()
 
 
@@ -61,16 +65,29 @@ def test_only_what_no_provider_can_have_goes_to_another() -> None:
     to_gate = Close(CANCELLED, PROVIDER_UNAVAILABLE)
     wait = ProviderWait("the circuit of its provider is open", 30)
     for has_alternative, expected in ((True, to_gate), (False, wait)):
-        found = check_provider("reserved", OPEN, is_in_force=True, is_probe=False, has_alternative=has_alternative)
+        found = check_provider(
+            "reserved", OPEN, is_in_force=True, is_paused=False, is_probe=False, has_alternative=has_alternative
+        )
         assert found == expected
     for has_alternative in (True, False):
-        found = check_provider("sending", OPEN, is_in_force=True, is_probe=False, has_alternative=has_alternative)
+        found = check_provider(
+            "sending", OPEN, is_in_force=True, is_paused=False, is_probe=False, has_alternative=has_alternative
+        )
         assert found == wait
+
+
+def test_a_paused_provider_gets_nothing_that_it_cannot_have_yet() -> None:
+    def check(state: MessageState, circuit: CircuitView | None) -> object:
+        return check_provider(state, circuit, is_in_force=True, is_paused=True, is_probe=False, has_alternative=True)
+
+    for circuit in (None, OPEN):
+        assert check("reserved", circuit) == Close(CANCELLED, PROVIDER_PAUSED)
+        assert check("sending", circuit) == ProviderWait("the marketing of its provider is paused", PAUSED_SECONDS)
 
 
 def test_a_removed_provider_keeps_what_it_may_have() -> None:
     def check(state: MessageState) -> object:
-        return check_provider(state, None, is_in_force=False, is_probe=False, has_alternative=False)
+        return check_provider(state, None, is_in_force=False, is_paused=False, is_probe=False, has_alternative=False)
 
     assert check("reserved") == Close(CANCELLED, PROVIDER_UNAVAILABLE)
     assert check("sending") == Proceed()

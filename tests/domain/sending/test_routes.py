@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from domain.sending.deliverability import ProviderPause
 from domain.sending.routes import (
     DailyLimit,
     DayFull,
@@ -14,6 +15,7 @@ from domain.sending.routes import (
     RouteRule,
     SenderChoice,
     SenderChoices,
+    SenderPick,
     WarmUp,
 )
 
@@ -96,3 +98,32 @@ def test_an_alternative_takes_messages_for_certain() -> None:
     assert not deployed.has_alternative("email", "news", "a", broken=("a",))
     assert deployed.has_alternative("email", "news", "b", broken=("b",))
     assert not deployed.has_alternative("email", "news", "b", broken=("a", "b"))
+
+
+PAUSED = [ProviderPause(UUID(int=1), "a", "complaints", 12, 8_000, 0.001, AT)]
+
+
+def pick(rules: RouteRule, category: str = "news", broken: tuple[str, ...] = ()) -> SenderPick:
+    deployed = DeployedProviders((*RULES, rules))
+    found = deployed.choices("email", category, bucket="p", broken=broken, pauses=PAUSED, at=AT, zone=ZONE)
+    return found.pick(category, is_full=False)
+
+
+def test_no_other_provider_takes_over_the_marketing_of_a_paused_one() -> None:
+    assert pick(ORDER) == PAUSED[0]
+    # Nor while its circuit is open as well.
+    assert pick(ORDER, broken=("a",)) == PAUSED[0]
+    assert pick(ORDER, "transactional") == SenderChoice("a")
+
+
+def test_a_paused_provider_takes_over_nothing() -> None:
+    second = RouteRule("email", ("c", "a", "b"))
+    assert pick(second) == SenderChoice("c")
+    assert pick(second, broken=("c",)) == SenderChoice("b", is_paced=True)
+    assert pick(second, "transactional", broken=("c",)) == SenderChoice("a")
+    # Its messages wait for the provider that is away.
+    assert pick(RouteRule("email", ("c", "a")), broken=("c",)) == SenderChoice("c")
+    deployed = DeployedProviders((*RULES, RouteRule("email", ("c", "a"))))
+    assert deployed.has_alternative("email", "news", "c", ("c",))
+    assert not deployed.has_alternative("email", "news", "c", ("c",), PAUSED)
+    assert deployed.has_alternative("email", "transactional", "c", ("c",), PAUSED)

@@ -2,7 +2,14 @@
 
 import pytest
 
-from domain.sending.sender_records import SenderDomain, find_faults, list_names
+from domain.sending.sender_records import (
+    DkimSelectors,
+    RecordFinding,
+    SenderDomain,
+    find_faults,
+    is_aligned,
+    list_names,
+)
 
 SENDER = SenderDomain("news.example.com", (("example.com", "s1"),))
 RIGHT = {
@@ -42,3 +49,41 @@ def test_each_fault_has_its_remedy(name: str, texts: list[str], problem: str) ->
 def test_a_failed_look_up_is_no_missing_record(name: str) -> None:
     [fault] = find_faults(SENDER, {key: texts for key, texts in RIGHT.items() if key != name})
     assert (fault.name, fault.problem) == (name, "could not be looked up")
+
+
+KEY = ["v=DKIM1; p=MIIB"]
+
+
+def faults_of(signer: DkimSelectors, **keys: list[str]) -> list[RecordFinding]:
+    """The faults of a sender whose other records are right, with these keys by selector."""
+    sender = SenderDomain("news.example.com", signers={"relay": signer})
+    found = {f"{selector}._domainkey.{signer.domain or 'example.com'}": texts for selector, texts in keys.items()}
+    texts = {**{name: [] for name in list_names(sender)}, **RIGHT, **found}
+    return list(find_faults(sender, texts))
+
+
+def test_one_of_the_usual_selectors_is_enough() -> None:
+    usual = DkimSelectors(("mx", "k1"), needs_all=False)
+    assert faults_of(usual, k1=KEY) == []
+    [fault] = faults_of(usual)
+    assert fault.name == "mx._domainkey.news.example.com"
+    assert fault.problem == "has no DKIM key, by which relay would sign"
+    assert "dkim_selectors" in fault.remedy
+    # A revoked key does not sign.
+    [fault] = faults_of(usual, mx=["v=DKIM1; p="])
+    assert fault.problem == "has a revoked DKIM key"
+
+
+def test_each_selector_of_the_document_needs_its_key() -> None:
+    named = DkimSelectors(("a", "b"), needs_all=True)
+    assert faults_of(named, a=KEY, b=KEY) == []
+    assert [fault.name for fault in faults_of(named, b=KEY)] == ["a._domainkey.news.example.com"]
+
+
+def test_the_keys_of_a_sending_domain_are_sought_there() -> None:
+    of_domain = DkimSelectors(("mx",), needs_all=False, domain="mg.example.com")
+    assert faults_of(of_domain, mx=KEY) == []
+    assert [fault.name for fault in faults_of(of_domain)] == ["mx._domainkey.mg.example.com"]
+    assert is_aligned("example.com", "mg.example.com")
+    assert is_aligned("mg.example.com", "example.com")
+    assert not is_aligned("badexample.com", "example.com")

@@ -1,0 +1,101 @@
+"""Rates of delivered messages, and when they pause a provider's marketing.
+
+Mailbox providers throttle or block senders above these rates, transactional messages included. The marketing of a
+provider that exceeds one is paused until an operator resumes it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.sending.caps import TRANSACTIONAL
+
+# Rolling: a calendar day would forget a bad evening at midnight, and begin with numbers too small to judge.
+WINDOW: Final = timedelta(hours=24)
+# Below these, one person's click decides about a rate.
+MIN_MESSAGES: Final = 1_000
+MIN_COMPLAINTS: Final = 5
+# Gmail and Yahoo ask bulk senders to stay below 0.1 % of complaints, and never to reach 0.3 %.
+MAX_COMPLAINTS: Final = 0.001
+MAX_HARD_BOUNCES: Final = 0.02
+
+PauseCause = Literal["complaints", "hard_bounces"]
+
+
+class DeliveryCounts(Struct, frozen=True, kw_only=True):
+    """The numbers of messages by what became of them, each message once in each.
+
+    `soft_bounced` are all that bounced, but for hard bounces.
+    """
+
+    sent: int = 0
+    delivered: int = 0
+    hard_bounced: int = 0
+    soft_bounced: int = 0
+    complained: int = 0
+    opened: int = 0
+    clicked: int = 0
+
+    @property
+    def deliveries(self) -> int:
+        """The messages delivered: reported ones, or those sent that did not bounce.
+
+        Mail servers report bounces alone.
+        """
+        return max(self.delivered, self.sent - self.hard_bounced - self.soft_bounced)
+
+
+class RateExcess(Struct, frozen=True):
+    """A rate above its limit: `number` of `messages`."""
+
+    cause: PauseCause
+    number: int
+    messages: int
+    limit: float
+
+
+class ProviderPause(Struct, frozen=True):
+    """The open pause of a provider's marketing, and the numbers that caused it."""
+
+    id: UUID
+    provider: str
+    cause: PauseCause
+    number: int
+    messages: int
+    limit: float
+    paused_at: datetime
+
+
+def find_excess(counts: DeliveryCounts) -> RateExcess | None:
+    """Return the rate that pauses a provider's marketing; None if none does.
+
+    Hard bounces count among all that were delivered or bounced hard, since a list of dead addresses delivers nothing.
+    """
+    delivered, bounced = counts.deliveries, counts.hard_bounced
+    if delivered >= MIN_MESSAGES and MIN_COMPLAINTS <= counts.complained > MAX_COMPLAINTS * delivered:
+        return RateExcess("complaints", counts.complained, delivered, MAX_COMPLAINTS)
+    attempted = delivered + bounced
+    if attempted >= MIN_MESSAGES and bounced > MAX_HARD_BOUNCES * attempted:
+        return RateExcess("hard_bounces", bounced, attempted, MAX_HARD_BOUNCES)
+    return None
+
+
+def describe_rate(cause: str, number: int, messages: int, limit: float) -> str:
+    """Describe a rate above its limit, for timelines and terminals."""
+    share = f"{number:,} {cause.replace('_', ' ')} in {messages:,} messages"
+    return f"{share} ({number / messages:.2%}, at most {limit:.1%})"
+
+
+def find_pause(pauses: Sequence[ProviderPause], provider: str, category: str) -> ProviderPause | None:
+    """Return the pause that keeps such a message from a provider; None if none does."""
+    if category == TRANSACTIONAL:
+        return None
+    return next((pause for pause in pauses if pause.provider == provider), None)
+
+
+def list_paused(pauses: Iterable[ProviderPause], category: str) -> frozenset[str]:
+    """Return the providers that take no such message."""
+    return frozenset() if category == TRANSACTIONAL else frozenset(pause.provider for pause in pauses)

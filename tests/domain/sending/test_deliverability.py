@@ -1,0 +1,61 @@
+"""When a provider's marketing pauses, and which messages a pause keeps."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from domain.sending.deliverability import (
+    MAX_COMPLAINTS,
+    MAX_HARD_BOUNCES,
+    DeliveryCounts,
+    ProviderPause,
+    RateExcess,
+    find_excess,
+    find_pause,
+)
+
+PAUSE = ProviderPause(UUID(int=1), "a", "complaints", 12, 8_000, 0.001, datetime(2026, 12, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("counts", "messages"),
+    [
+        (DeliveryCounts(delivered=1_000, complained=5), 1_000),
+        (DeliveryCounts(delivered=999, complained=900), None),
+        (DeliveryCounts(delivered=1_000, complained=4), None),
+        # Exactly the limit is allowed.
+        (DeliveryCounts(delivered=10_000, complained=10), None),
+        (DeliveryCounts(delivered=10_000, complained=11), 10_000),
+        # A mail server reports no deliveries: what was sent and did not come back counts.
+        (DeliveryCounts(sent=1_010, hard_bounced=6, soft_bounced=4, complained=5), 1_000),
+        (DeliveryCounts(sent=1_010, hard_bounced=6, soft_bounced=5, complained=5), None),
+        # Fewer reports of deliveries than messages, as they have just been configured.
+        (DeliveryCounts(sent=50_000, delivered=2_000, complained=30), None),
+    ],
+)
+def test_complaints_count_from_a_thousand_deliveries_and_five_on(counts: DeliveryCounts, messages: int | None) -> None:
+    found = find_excess(counts)
+    assert found == (messages and RateExcess("complaints", counts.complained, messages, MAX_COMPLAINTS))
+
+
+@pytest.mark.parametrize(
+    ("counts", "messages"),
+    [
+        (DeliveryCounts(delivered=980, hard_bounced=20), None),
+        (DeliveryCounts(delivered=979, hard_bounced=21), 1_000),
+        (DeliveryCounts(delivered=978, hard_bounced=21), None),
+        # A list of dead addresses delivers nothing.
+        (DeliveryCounts(sent=1_000, hard_bounced=1_000), 1_000),
+        (DeliveryCounts(delivered=10_000, soft_bounced=5_000), None),
+    ],
+)
+def test_hard_bounces_count_from_a_thousand_messages_on(counts: DeliveryCounts, messages: int | None) -> None:
+    found = find_excess(counts)
+    assert found == (messages and RateExcess("hard_bounces", counts.hard_bounced, messages, MAX_HARD_BOUNCES))
+
+
+def test_a_pause_keeps_the_marketing_of_its_provider_alone() -> None:
+    assert find_pause([PAUSE], "a", "news") is PAUSE
+    assert find_pause([PAUSE], "a", "transactional") is None
+    assert find_pause([PAUSE], "b", "news") is None
