@@ -125,8 +125,10 @@ class DeploymentDocuments:
                 readers = await _READERS[kind.name](connection, [change.name for change in changes])
                 changes = [replace(change, read_by=readers.get(change.name, ())) for change in changes]
             warnings = await _WARNINGS[kind.name](connection, rules, source, file) if kind.name in _WARNINGS else []
-        async with self._sampling:
-            people = await _SAMPLES[kind.name](self._database, rules, self._timezone) if kind.name in _SAMPLES else {}
+        people: Mapping[str, SegmentMovement] = {}
+        if kind.name in _SAMPLES:
+            async with self._sampling:
+                people = await _SAMPLES[kind.name](self._database, rules, self._timezone)
         is_new = source != current.source or current.version == 0
         return DocumentPlan(current.version, current.version + is_new, changes, warnings, people)
 
