@@ -33,7 +33,7 @@ OTHER: Mapping[ReportingName, ReportingName] = {"keyless": "keyed", "keyed": "ke
 
 # Whose mails bounce, and who complains about them, by how their user ids begin.
 BOUNCING, COMPLAINING = "bounces", "complains"
-OPENED, CLICKED, TWICE, EARLY, FORGED = 0.5, 0.3, 0.3, 0.3, 0.3
+OPENED, CLICKED, TWICE, EARLY, FORGED = 0.3, 0.2, 0.2, 0.3, 0.3
 # Reports come within so many seconds of the hand-over. A provider that reports early waits so long to answer.
 LATEST, EARLY_SECONDS = 2.0, 0.5
 # Beyond what a clock of the service may be off.

@@ -52,8 +52,7 @@ class Saboteur:
         async with asyncio.TaskGroup() as working:
             for number, fault in enumerate(self._faults):
                 await asyncio.sleep(began + fault.at - monotonic())
-                for user in people[number]:
-                    working.create_task(meet(self._client, user))
+                working.create_task(meet(self._client, people[number]))
                 working.create_task(self._carry_out(fault, began))
 
     async def _carry_out(self, fault: Fault, began: float) -> None:
@@ -146,7 +145,7 @@ class Saboteur:
 
 
 def _people_of(number: int, fault: Fault) -> list[str]:
-    """Who meets a fault: several, where an e-mail API fails, which gets half of the mails."""
+    """Who meets a fault: several, where an e-mail API fails, which gets half of the letters."""
     return [f"p{number}", f"q{number}", f"v{number}"] if fault.kind in get_args(Failure) else [f"p{number}"]
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -204,16 +204,16 @@ async def put_providers(client: Client, relay_port: int, keyless: int = 50) -> N
 
 
 async def canary(client: Client) -> str:
-    """Send one through the whole service; its ref."""
+    """Send one through the whole service; its ref. Each is a person: one has a hundred journeys at most."""
     ref = f"c{uuid4()}"
-    await client.report(Item("canary", CANARY.entry, ref))
+    await client.report(Item(ref, CANARY.entry, ref))
     return ref
 
 
-async def meet(client: Client, user: str) -> None:
-    """Have something to be sent at once by each provider, and both kinds of mail."""
-    entries = (CANARY.entry, RECEIPT.entry, LETTER.entry)
-    await client.report(*(Item(user, entry, f"{user}-{entry.lower()}") for entry in entries))
+async def meet(client: Client, users: Sequence[str]) -> None:
+    """Have something to be sent at once: letters to several, or something by each provider to one."""
+    entries = (CANARY.entry, RECEIPT.entry, LETTER.entry) if len(users) == 1 else (LETTER.entry,)
+    await client.report(*(Item(user, entry, f"{user}-{entry.lower()}") for user in users for entry in entries))
 
 
 async def _is_over(event: asyncio.Event, seconds: float) -> bool:
