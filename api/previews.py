@@ -15,7 +15,7 @@ from api.dependencies import ID_KIND, WHOLE, InstantField, RequestModel, Respons
 from api.problems import refusals
 from api.routes import Route
 from application.documents import CampaignText
-from application.previews import DraftMessage, MessageChoice, PreviewInput, PublishedMessage
+from application.previews import DraftMessage, MessageChoice, PreviewInput, PublishedMessage, SingleMessageTemplate
 from application.send_tests import SendTestOutcome
 from domain.access import Scope
 from domain.document.yaml_source import MAX_DEPTH
@@ -66,12 +66,24 @@ Data = Annotated[dict[TextField, Any], AfterValidator(_refuse_depth)]
 ShortText = Annotated[TextField, Field(min_length=1, max_length=255)]
 
 
+class TemplateName(RequestModel):
+    """A published template of single messages."""
+
+    channel: ShortText = Field(examples=["email"])
+    name: ShortText = Field(examples=["password-reset"])
+
+
 class TemplateFiles(RequestModel):
-    """A template of no campaign."""
+    """A template of no campaign, given whole."""
 
     name: ShortText = Field(examples=["cart-nudge"])
     files: dict[TextField, TextField] = Field(description="file name to text: the template in all of its languages")
     category: ShortText = Field("marketing", description="`transactional` messages have no link to unsubscribe")
+
+
+def _find_form(template: Any) -> str:
+    """Return whether a template is given by its name or its files."""
+    return "name" if isinstance(template, dict) and "channel" in template else "files"
 
 
 class PreviewProfile(RequestModel):
@@ -176,9 +188,13 @@ class DraftPreview(PersonPreviewRequest):
 class TemplatePreview(PersonPreviewRequest):
     """A template of no campaign."""
 
-    template: TemplateFiles
+    template: Annotated[
+        Annotated[TemplateName, Tag("name")] | Annotated[TemplateFiles, Tag("files")], Discriminator(_find_form)
+    ]
 
     def choose_message(self) -> MessageChoice:
+        if isinstance(self.template, TemplateName):
+            return SingleMessageTemplate(self.template.channel, self.template.name)
         return PreviewedMessage(self.template.name, self.template.category, self.template.files)
 
 

@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from application.accounts import read_account
 from application.catalogue import Catalogue
 from application.computed_states import with_computed
 from application.documents import CampaignText, Documents
+from application.message_templates import unknown_template
 from application.people import unknown_person
 from application.references import load_names
 from domain.access import Actor
@@ -20,8 +22,9 @@ from domain.people.account_view import NO_ACCOUNT
 from domain.people.identity import PersonRef
 from domain.sending.previewed_people import GivenPerson, PreviewedPerson, merge_given
 from domain.sending.previews import MessagePreview, PreviewedMessage, PreviewOptions, find_message
+from domain.sending.single_messages import REQUESTED, STEP, template_key
 from domain.tracking.event import stored_event
-from store import accounts, audit, campaigns, events, latest_journeys, people_sample, profiles
+from store import accounts, audit, campaigns, events, latest_journeys, people_sample, profiles, single_messages
 from store.database import Connection, Database
 from store.people_sample import WHOLE
 
@@ -43,7 +46,15 @@ class DraftMessage:
     step: str
 
 
-MessageChoice = PublishedMessage | DraftMessage | PreviewedMessage
+@dataclass(frozen=True, slots=True)
+class SingleMessageTemplate:
+    """The published template of single messages."""
+
+    channel: str
+    name: str
+
+
+MessageChoice = PublishedMessage | DraftMessage | SingleMessageTemplate | PreviewedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,14 @@ class Previews:
                 checked = await self._documents.campaign(CampaignText(text.source, text.file, text.templates, names))
                 key = checked.definition.key
                 return find_message(key, checked.plan, checked.rules, checked.templates, step)
+            case SingleMessageTemplate(channel=channel, name=name):
+                key = template_key(channel, name)
+                async with self._database.own_transaction() as connection:
+                    stored = await single_messages.find_template(connection, key)
+                    if stored is None:
+                        raise await unknown_template(connection, channel, name)
+                message = find_message(key, stored.plan, stored.rules, stored.templates, STEP)
+                return replace(message, entry_event=REQUESTED)
             case PreviewedMessage():
                 return choice
 

@@ -144,6 +144,17 @@ async def test_drafts_and_single_templates_need_not_be_published(harness: Harnes
     assert not await harness.query("SELECT 1 FROM campaigns")
 
 
+async def test_a_template_of_single_messages_is_previewed(harness: Harness) -> None:
+    reset = NUDGE.replace("profile.computed.carts", "entry.properties.link")
+    await harness.admin("PUT", "/v1/templates/email/reset", {"files": {"reset.liquid": reset}, "category": "marketing"})
+    given = {"profile": {"traits": {"name": "Ada"}}, "entry": {"properties": {"cart_id": "c-1", "link": "/r"}}}
+    found = await preview(harness, template={"channel": "email", "name": "reset"}, **given)
+    assert (found["content"]["subject"], found["category"]) == ("Ada, c-1", "marketing")
+    body = {"template": {"channel": "email", "name": "rest"}}
+    unknown = await harness.act("POST", "/v1/templates/preview", body)
+    assert (unknown.status_code, "Did you mean `reset`?" in unknown.text) == (404, True), unknown.text
+
+
 async def test_a_request_that_cannot_be_met_says_why(harness: Harness, published: str) -> None:
     for body, status, said in (
         ({}, 400, "campaign"),
