@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,6 +13,9 @@ from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 from domain.local_time.zones import zone_name
 from domain.templates.languages import LANGUAGE
+
+# Between the channel and the name of a template.
+_SEPARATOR: Final = ":"
 
 
 def _read_language(value: str | None) -> str | None:
@@ -31,14 +34,16 @@ def _read_zone(value: str | None) -> str | None:
 SourceArgument = Annotated[
     str,
     typer.Argument(
-        metavar="FILE|CAMPAIGN",
-        help="A campaign's .yaml file, which need not be published, or the key of a published one.",
+        metavar="FILE|CAMPAIGN|TEMPLATE",
+        help="A campaign's .yaml file, which need not be published; the key of a published one; or a template of "
+        "single messages, as email:password-reset.",
         autocompletion=complete_campaign,
         show_default=False,
     ),
 ]
 StepArgument = Annotated[
-    str, typer.Argument(metavar="STEP", help="The step that sends the message.", show_default=False)
+    str | None,
+    typer.Argument(metavar="STEP", help="The campaign's step that sends the message.", show_default=False),
 ]
 RecipientOption = Annotated[
     str | None, typer.Option("--user", metavar="ID", help="A person that the deployment knows.", show_default=False)
@@ -79,9 +84,16 @@ def is_file(source: str) -> bool:
     return Path(source).suffix in DOCUMENT_ENDINGS
 
 
+def require_step(step: str | None) -> str:
+    """Return the step. Raises InvalidRequestError without one."""
+    if step is None:
+        raise InvalidRequestError("name the step whose message is wanted, behind the campaign")
+    return step
+
+
 def choose_message(
     source: str,
-    step: str,
+    step: str | None,
     version: int | None,
     user: str | None,
     person: Path | None,
@@ -93,12 +105,17 @@ def choose_message(
     if is_file(source):
         if version is not None:
             raise InvalidRequestError("a file has no version: name the campaign by its key")
-        chosen: dict[str, Any] = {"document": campaign_document(Path(source))[1]}
+        chosen: dict[str, Any] = {"document": campaign_document(Path(source))[1], "step": require_step(step)}
+    elif _SEPARATOR in source:
+        if step is not None or version is not None:
+            raise InvalidRequestError(f"{source} is a template: it has neither steps nor versions to choose")
+        channel, _, name = source.partition(_SEPARATOR)
+        chosen = {"template": {"channel": channel, "name": name}}
     else:
-        chosen = {"campaign": key_of(source), "version": version}
+        chosen = {"campaign": key_of(source), "version": version, "step": require_step(step)}
     given = {} if person is None else read_person(person)
     instant = None if at is None else at.astimezone().isoformat()
-    wanted = {"step": step, "user_id": user, "at": instant, "language": language, "timezone": timezone}
+    wanted = {"user_id": user, "at": instant, "language": language, "timezone": timezone}
     return {name: value for name, value in {**chosen, **wanted, **given}.items() if value is not None}
 
 

@@ -24,6 +24,7 @@ from cli.message_choice import (
     is_file,
     read_campaign,
     read_person,
+    require_step,
 )
 from cli.options import AsJson
 from cli.output import as_text, print_facts, print_json, printable
@@ -38,7 +39,7 @@ _HEADERS: Final = {"From": "from", "Reply to": "reply_to", "Subject": "subject"}
 def preview(
     context: typer.Context,
     source: SourceArgument,
-    step: StepArgument,
+    step: StepArgument = None,
     user: RecipientOption = None,
     person: ProfileFileOption = None,
     at: AtOption = None,
@@ -61,7 +62,7 @@ def preview(
     that the template reads. Status 1 if the message fails for the person.
     """
     if is_file(source) and user is None and version is None:
-        found = _render_here(Path(source), step, person, at, language, timezone)
+        found = _render_here(Path(source), require_step(step), person, at, language, timezone)
     else:
         body = choose_message(source, step, version, user, person, at, language, timezone)
         with connect(context) as api:

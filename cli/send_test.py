@@ -24,8 +24,8 @@ from cli.output import print_json, printable
 def send_test(
     context: typer.Context,
     source: SourceArgument,
-    step: StepArgument,
     to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help="The address that gets it.", show_default=False)],
+    step: StepArgument = None,
     user: RecipientOption = None,
     person: ProfileFileOption = None,
     at: AtOption = None,

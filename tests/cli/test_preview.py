@@ -97,6 +97,8 @@ def test_a_message_that_fails_has_status_1_and_says_where(folder: Path, capsys: 
     ("arguments", "said"),
     [
         (["cart.yaml", "wait"], "step wait of cart sends nothing. Steps that send: mail, hook"),
+        (["cart.yaml"], "name the step whose message is wanted"),
+        (["email:reset", "mail"], "email:reset is a template"),
         (["cart.yaml", "mial"], "Did you mean `mail`?"),
         (["cart.yaml", "mail", "--timezone", "Mars/City"], "`Mars/City` is not a time zone"),
         (["cart.yaml", "mail", "--language", "german"], "`german` is not a language"),
@@ -149,6 +151,17 @@ def test_the_api_previews_published_campaigns_and_files(deployment: str, capsys:
     assert "nothing was ever reported of user u-9" in capsys.readouterr().err
     assert run(["preview", "cart.yaml", "mail", "--user", "u-9", "--version", "1"]) == 1
     assert "a file has no version" in capsys.readouterr().err
+
+
+def test_a_template_of_single_messages_is_previewed(deployment: str, folder: Path, capsys: Output) -> None:
+    (folder / "reset.liquid").write_text(NUDGE.replace("{{ unsubscribe_url }}", ""))
+    assert run(["templates", "publish", "reset.liquid"]) == 0
+    (folder / "person.yaml").write_text(PERSON)
+    capsys.readouterr()
+    assert run(["preview", "email:reset", "--profile", "person.yaml"]) == 0
+    assert "Message  message of email:reset: template reset in the default language" in capsys.readouterr().out
+    assert run(["preview", "email:rest"]) == 1
+    assert "Did you mean `reset`?" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("cart")

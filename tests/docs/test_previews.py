@@ -43,6 +43,7 @@ async def test_the_commands_and_calls_of_the_page(
         monkeypatch.setenv("SOJOURN_API_URL", url)
         monkeypatch.setenv("SOJOURN_API_KEY", ADMIN_KEY)
         assert await asyncio.to_thread(run, ["apply", f"{ROOT}/examples/abandoned-cart.yaml"]) == 0
+        assert await asyncio.to_thread(run, ["templates", "publish", f"{ROOT}/examples/messages"]) == 0
         await harness.identify("u-1", first_name="Ada", email="ada@example.com", locale="de")
         cart = {"cart_id": "c-1", "value": 120, "currency": "EUR", "checkout_url": "https://shop.example.com/c"}
         await harness.track("u-1", "Cart Abandoned", cart)
