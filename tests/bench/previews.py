@@ -44,13 +44,18 @@ async def measure(stack: Stack) -> list[Result]:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
             await connection.execute(COPY_STATES)
             await connection.execute("VACUUM ANALYZE profiles, profile_states")
-        sample = min(SAMPLE, people)
-        figures = [await _preview(api, sample) for _ in range(stack.count(ROUNDS) + 1)]
+        return [await measure_preview(stack, api, url, "preview", people)]
+
+
+async def measure_preview(stack: Stack, api: Process, url: str, key: str, people: int) -> Result:
+    """Measure previews among so many people."""
+    sample = min(SAMPLE, people)
+    figures = [await _preview(api, sample) for _ in range(stack.count(ROUNDS) + 1)]
     async with Database(url, pool_size=1) as database:
         floors = [await _read(database, sample, start) for start in range(stack.count(ROUNDS) + 1)]
     # The first ones find cold caches.
     note = f"{sample:,} of {people:,} people drawn, a condition of three parts; at most {max(figures):,.0f} ms"
-    return [single("preview", median(figures[1:]), median(floors[1:]), note)]
+    return single(key, median(figures[1:]), median(floors[1:]), note)
 
 
 async def _preview(api: Process, sample: int) -> float:

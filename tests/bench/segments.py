@@ -35,7 +35,7 @@ async def measure(stack: Stack) -> list[Result]:
         users = [f"user-{number}" for number in range(stack.count(PEOPLE, 200))]
 
         def bodies() -> list[bytes]:
-            return list(batches([_one_of_ten(number, seeded.choice(users), seeded) for number in range(count)]))
+            return list(batches([view_or_order(number, seeded.choice(users), seeded) for number in range(count)]))
 
         # As in a database that has been in use: see `ingest`.
         for posting, url in deployed:
@@ -57,8 +57,8 @@ async def measure(stack: Stack) -> list[Result]:
         ]
         url = deployed[0][1]
     async with Database(url, pool_size=2) as database:
-        floor = len(users) / await _write_rows(database)
-        figure = len(users) / await _judge_everyone(database)
+        floor = len(users) / await write_rows(database, len(users))
+        figure = len(users) / await judge_everyone(database)
     note = f"{AFFECTED} new segments that half of the people join, pages of {PAGE}, one worker"
     return [*results, single("segments_pass", figure, floor, note)]
 
@@ -92,28 +92,27 @@ async def apply(database: Database, conditions: Mapping[str, str]) -> None:
         raise RuntimeError("not everyone was judged")
 
 
-async def _judge_everyone(database: Database) -> float:
-    """Return the seconds of a pass by new segments."""
+async def judge_everyone(database: Database) -> float:
+    """Return the seconds of a pass by new segments, which half of the people join."""
     conditions = {f"new-{place}": f"profile.computed.orders % {2 * place + 2} <= {place}" for place in range(AFFECTED)}
     began = time.monotonic()
     await apply(database, conditions)
     return time.monotonic() - began
 
 
-async def _write_rows(database: Database) -> float:
-    """Return the seconds of locking everyone and writing their states, by the same pages."""
+async def write_rows(database: Database, limit: int) -> float:
+    """Return the seconds of locking so many people and writing their states, by the pages of a pass."""
     began, last = time.monotonic(), None
-    while True:
+    for _ in range(0, limit, PAGE):
         async with database.transaction() as connection:
             ids = await profiles.ids_after(connection, last, PAGE)
             people = await (await profiles.lock(connection, ids)).get()
             rows = await (await profile_states.read(connection, people.keys())).get()
             await profile_states.write(connection, {id: rows.get(id, StateRow()) for id in people})
-        if len(ids) < PAGE:
-            return time.monotonic() - began
         last = ids[-1]
+    return time.monotonic() - began
 
 
-def _one_of_ten(number: int, user: str, seeded: random.Random) -> dict[str, Any]:
+def view_or_order(number: int, user: str, seeded: random.Random) -> dict[str, Any]:
     """Every tenth event is an order."""
     return viewed(user, seeded) if number % 10 else ordered(user)

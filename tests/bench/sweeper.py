@@ -22,7 +22,8 @@ SECONDS = 30
 # Until the first change, in seconds: the events that cause them are ingested by then, at a thousand a second or more.
 LEAD = 45
 WINDOW = timedelta(hours=1)
-DOCUMENT = 'computed:\n  active: {any: "*", within: 1h}\n'
+ACTIVE = "active: {any: App Used, within: 1h}"
+LEAVES = "exit: [{leaves: active}]"
 WATCHING = """
 key: watching
 name: Watching
@@ -31,10 +32,10 @@ EXIT
 steps: [{id: rest, delay: 30d}]
 """
 WRITTEN = """
-SELECT changed.user_id, extract(epoch FROM changed.recorded_at - viewed.timestamp - %s)::float8 * 1000 AS late
-FROM events AS changed JOIN events AS viewed USING (profile_id)
+SELECT changed.user_id, extract(epoch FROM changed.recorded_at - used.timestamp - %s)::float8 * 1000 AS late
+FROM events AS changed JOIN events AS used USING (profile_id)
 WHERE changed.type IN ('changed', 'leaves') AND changed.properties @> '{"after": false}'
-  AND viewed.name = 'Product Viewed'
+  AND used.name = 'App Used'
 """
 
 
@@ -42,19 +43,23 @@ async def measure(stack: Stack) -> list[Result]:
     """Measure one worker: changes of a trait, then people who leave a segment."""
     return [
         await _measure(stack, "sweeper_p99", "exit: [{changed: profile.computed.active}]"),
-        await _measure(stack, "leaves_p99", "exit: [{leaves: active}]"),
+        await _measure(stack, "leaves_p99", LEAVES),
     ]
 
 
 async def _measure(stack: Stack, key: str, exit: str) -> Result:
-    """Measure a time with few changes, then one with many."""
-    seconds = SECONDS if stack.effort == 1 else 1
-    number_of_few, number = seconds * FEW, seconds * stack.count(MANY)
     url = await stack.database()
-    await settle_in(url, number_of_few + number)
-    await apply_computed(url, DOCUMENT)
+    await apply_computed(url, f"computed:\n  {ACTIVE}\n")
     async with Database(url, pool_size=1) as database:
         await apply(database, {"active": "profile.computed.active"})
+    return await measure_lateness(stack, url, key, exit)
+
+
+async def measure_lateness(stack: Stack, url: str, key: str, exit: str, offset: int = 0) -> Result:
+    """Measure a time with few changes, then one with many, of people who come from a number on."""
+    seconds = SECONDS if stack.effort == 1 else 1
+    number_of_few, number = seconds * FEW, seconds * stack.count(MANY)
+    await settle_in(url, number_of_few + number, offset)
     settings = stack.settings(url)
     async with stack.api(settings) as api, stack.run(settings, "worker"):
         await run_campaign(api, WATCHING.replace("EXIT", exit))
@@ -63,7 +68,7 @@ async def _measure(stack: Stack, key: str, exit: str) -> Result:
         then = first + timedelta(seconds=seconds + 1)
         spread += [then + timedelta(seconds=each * seconds / number) for each in range(number)]
         http = await Connection.open(api.url)
-        for body in batches([_viewed(f"user-{place}", due - WINDOW) for place, due in enumerate(spread)]):
+        for body in batches([_used(f"user-{offset + place}", due - WINDOW) for place, due in enumerate(spread)]):
             await http.post("/v1/batch", body)
         await http.close()
         if stack.effort == 1:
@@ -71,8 +76,8 @@ async def _measure(stack: Stack, key: str, exit: str) -> Result:
             if datetime.now(UTC) > first:
                 raise RuntimeError(f"the events were not ingested within {LEAD} s, before the first change")
         late = await _written(url, len(spread), (spread[-1] - datetime.now(UTC)).total_seconds())
-    few = [late[f"user-{place}"] for place in range(number_of_few)]
-    many = [late[f"user-{place}"] for place in range(number_of_few, len(spread))]
+    few = [late[f"user-{offset + place}"] for place in range(number_of_few)]
+    many = [late[f"user-{offset + place}"] for place in range(number_of_few, len(spread))]
     note = f"{seconds} s of each, one worker; at most {max(many):,.0f} ms"
     return single(key, percentile(many, 99), percentile(few, 99), note)
 
@@ -92,6 +97,6 @@ async def _written(url: str, number: int, seconds: float) -> dict[str, float]:
             await asyncio.sleep(0.5)
 
 
-def _viewed(user: str, at: datetime) -> dict[str, Any]:
+def _used(user: str, at: datetime) -> dict[str, Any]:
     """Activity at a time of the last hour."""
-    return {**track(user, "Product Viewed", {}), "timestamp": at.isoformat()}
+    return {**track(user, "App Used", {}), "timestamp": at.isoformat()}

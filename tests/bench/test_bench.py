@@ -7,7 +7,20 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from tests.bench import callbacks, cost, gate, ingest, mails, previews, relay, segments, stops, sweeper, traits
+from tests.bench import (
+    callbacks,
+    cost,
+    gate,
+    ingest,
+    mails,
+    millions,
+    previews,
+    relay,
+    segments,
+    stops,
+    sweeper,
+    traits,
+)
 from tests.bench.__main__ import FAMILIES, table
 from tests.bench.measure import Result, beside, percentile
 from tests.bench.rows import ROWS
@@ -41,6 +54,11 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
         pytest.param(segments.measure, ["ingest_segments_50", "ingest_segments_500", "segments_pass"], id="segments"),
         pytest.param(previews.measure, ["preview"], id="previews"),
         pytest.param(sweeper.measure, ["sweeper_p99", "leaves_p99"], id="sweeper"),
+        pytest.param(
+            millions.measure,
+            ["pass_millions", "preview_millions", "ingest_millions_50", "ingest_millions_500", "leaves_millions"],
+            id="millions",
+        ),
         pytest.param(gate.measure, ["gate", "gate_hot"], id="gate"),
         pytest.param(mails.measure, ["mails"], id="mails"),
         pytest.param(relay.measure, ["relay"], id="relay"),
