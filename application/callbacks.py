@@ -26,6 +26,8 @@ PROVIDERS_SECONDS: Final = 1.0
 MAX_WAITING: Final = 5_000
 # Reports that are applied together.
 MAX_TOGETHER: Final = 1_000
+# Transactions of reports begin so long after one another, in seconds: those that come meanwhile share the next one.
+INTERVAL: Final = 0.05
 LATEST: Final = 5
 
 _log = structlog.get_logger(__name__)
@@ -56,6 +58,7 @@ class Callbacks:
         self._count = count
         self._now = now
         self._deployed: tuple[float, DeployedProviders] | None = None
+        self._loading = asyncio.Lock()
         self._readers: dict[str, tuple[ProviderRule, ReportReader | SojournError]] = {}
 
     async def check(self, provider: str) -> None:
@@ -98,10 +101,21 @@ class Callbacks:
         return NotFoundError("this provider has no callbacks") if reader is None else reader
 
     async def _load_providers(self) -> DeployedProviders:
-        if self._deployed is None or monotonic() - self._deployed[0] > PROVIDERS_SECONDS:
+        if (known := self._find_loaded()) is not None:
+            return known
+        # Of all callbacks that come meanwhile, one loads them.
+        async with self._loading:
+            if (known := self._find_loaded()) is not None:
+                return known
             began = monotonic()
             async with self._database.transaction() as connection:
-                self._deployed = began, await self._catalogue.load_providers(connection)
+                providers = await self._catalogue.load_providers(connection)
+            self._deployed = began, providers
+            return providers
+
+    def _find_loaded(self) -> DeployedProviders | None:
+        if self._deployed is None or monotonic() - self._deployed[0] > PROVIDERS_SECONDS:
+            return None
         return self._deployed[1]
 
 
@@ -117,7 +131,8 @@ class _Group:
 class ReportGroups:
     """Applies the reports of concurrent callbacks together: one transaction at a time.
 
-    Most callbacks have one report. A transaction for each would slow the ingest of events.
+    Most callbacks have one report. A transaction for each would slow the ingest of events. The first after a rest goes
+    at once.
     """
 
     def __init__(self, database: Database, reports: Reports) -> None:
@@ -126,6 +141,7 @@ class ReportGroups:
         self._queues: dict[str, list[_Group]] = {}
         self._waiting = 0
         self._turn = asyncio.Lock()
+        self._began = float("-inf")
 
     async def apply(self, provider: str, reports: Sequence[ProviderReport]) -> None:
         """Apply reports, with those that wait. Raises OverloadedError if too many do."""
@@ -154,6 +170,8 @@ class ReportGroups:
 
     async def _apply_oldest(self, provider: str, queue: list[_Group]) -> None:
         """Apply the oldest groups together; if that fails by a report, each alone."""
+        await asyncio.sleep(self._began + INTERVAL - monotonic())
+        self._began = monotonic()
         taken: list[_Group] = []
         number = 0
         for group in queue:
