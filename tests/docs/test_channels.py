@@ -1,0 +1,102 @@
+"""docs/channels.md is true: its campaign runs by its templates, its calls are answered, its tables are the code's."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from domain.campaign.publication import check
+from domain.channels.kinds import CHANNELS
+from domain.conditions.expressions import ExpressionScope, check_names, compile_condition
+from domain.deployed_names import DeployedNames
+from domain.people.consent import ConsentFacts, find_refusal
+from domain.people.topics.deployed import DeployedTopics, RegimeRule
+from domain.sending.providers_document import parse_providers
+from tests.channels.servers import listening
+from tests.docs.curl import curl_lines, read_curl
+from tests.docs.tables import rows
+from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, Harness
+
+PAGE = (Path(__file__).parents[2] / "docs" / "channels.md").read_text()
+BLOCKS = {
+    f"{language} {name}".strip(): text
+    for language, name, text in re.findall(r"^```(\w+) ?(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+}
+
+
+def test_every_block_is_run() -> None:
+    assert set(BLOCKS) == {
+        *("yaml campaign", "liquid email", "liquid webhook", "yaml providers", "sh", "yaml reaction", "cel"),
+    }
+    assert PAGE.count("```") == 2 * len(BLOCKS)
+
+
+async def test_the_campaign_reaches_the_person_and_the_system(harness: Harness) -> None:
+    called: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        called.append(await reader.readexactly(length))
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+
+    async with listening(answer) as port:
+        hook = BLOCKS["liquid webhook"].replace("https://crm.example.com", f"http://127.0.0.1:{port}")
+        templates = {"cart-note.liquid": BLOCKS["liquid email"], "crm-note.liquid": hook}
+        await harness.run_campaign(BLOCKS["yaml campaign"], templates)
+        await harness.identify("u1", email="Ada@Example.com", first_name="Ada")
+        await harness.track("u1", "Cart Abandoned", {"cart_id": "c-1"})
+        [mail] = await harness.inbox.wait_for(1, timeout=PATIENCE)
+        await harness.messages.until(channel="webhook", state="sent")
+    assert mail.recipients == ("Ada@example.com",)
+    assert b'"cart":"c-1"' in called[0].replace(b" ", b"")
+    [row] = await harness.messages.all(channel="email")
+    assert row["address"] == "ada@example.com"
+
+
+async def test_the_calls_are_answered(harness: Harness) -> None:
+    known = {"URL": "http://sojourn.example.com", "WRITE_KEY": WRITE_KEY, "KEY": ADMIN_KEY}
+    for line in curl_lines(PAGE):
+        call = read_curl(line, known)
+        answer = await harness.http.send(call.request)
+        assert answer.status_code == call.status, (line, answer.text)
+        if "address=" in line:
+            assert [user["user_id"] for user in answer.json()["users"]] == ["u-1"]
+
+
+def test_the_documents_are_valid() -> None:
+    assert [rule.name for rule in parse_providers(BLOCKS["yaml providers"], "providers.yaml")] == [
+        "shown-mails",
+        "shown-calls",
+    ]
+    assert check(BLOCKS["yaml reaction"], "campaign.yaml", {}).definition.key == "after-a-click"
+    for text in BLOCKS["cel"].splitlines():
+        compile_condition(text, ExpressionScope.BRANCH_WHEN)
+        check_names(text, ExpressionScope.BRANCH_WHEN, DeployedNames({}, [], topics=["newsletter"]))
+
+
+def test_the_table_of_channels_is_the_codes() -> None:
+    table = {row[0]: row[1:] for row in rows(PAGE.replace("# Channels", "\n# Channels", 1), "# Channels")}
+    kinds = [CHANNELS["email"], CHANNELS["webhook"]]
+    assert len(CHANNELS) == len(kinds)
+    for kind, needs in zip(kinds, table["a template needs"], strict=True):
+        assert set(kind.required) <= set(re.findall(r"`(\w+)`", needs))
+    for kind, saves, reports in zip(kinds, *(table[name] for name in list(table)[-2:]), strict=True):
+        assert kind.can_save == (saves == "yes")
+        assert bool(kind.report_events) == (reports == "yes")
+    assert [kind.normalized_address({"email": "Ada@Example.COM "}) for kind in kinds] == ["ada@example.com", None]
+    anywhere = DeployedTopics([RegimeRule("opt_in")])
+    silent = ConsentFacts({}, {})
+    for kind, allows, regime in zip(
+        kinds,
+        table["silence, without [topics](consent.md#topics)"],
+        table["regimes of a country concern it"],
+        strict=True,
+    ):
+        assert (find_refusal(kind.name, None, silent) is None) == (allows == "allows")
+        assert (find_refusal(kind.name, None, silent, anywhere) is not None) == (regime == "yes")
+
+
+def test_the_table_of_reports_is_the_codes() -> None:
+    table = {kind.strip("`"): re.findall(r"`([^`]+)`", event)[0] for kind, event in rows(PAGE, "## Reports")}
+    assert table == CHANNELS["email"].report_events
