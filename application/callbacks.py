@@ -58,7 +58,7 @@ class Callbacks:
         self._count = count
         self._now = now
         self._deployed: tuple[float, DeployedProviders] | None = None
-        self._loading = asyncio.Lock()
+        self._loading: asyncio.Task[DeployedProviders] | None = None
         self._readers: dict[str, tuple[ProviderRule, ReportReader | SojournError]] = {}
 
     async def check(self, provider: str) -> None:
@@ -101,22 +101,23 @@ class Callbacks:
         return NotFoundError("this provider has no callbacks") if reader is None else reader
 
     async def _load_providers(self) -> DeployedProviders:
-        if (known := self._find_loaded()) is not None:
-            return known
-        # Of all callbacks that come meanwhile, one loads them.
-        async with self._loading:
-            if (known := self._find_loaded()) is not None:
-                return known
-            began = monotonic()
-            async with self._database.transaction() as connection:
-                providers = await self._catalogue.load_providers(connection)
-            self._deployed = began, providers
-            return providers
+        """Return the providers in force.
 
-    def _find_loaded(self) -> DeployedProviders | None:
-        if self._deployed is None or monotonic() - self._deployed[0] > PROVIDERS_SECONDS:
-            return None
-        return self._deployed[1]
+        One load serves all callbacks that come during it, however slow it is.
+        """
+        if self._deployed is not None and monotonic() - self._deployed[0] <= PROVIDERS_SECONDS:
+            return self._deployed[1]
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(self._load())
+        # The client of one callback may leave, and others wait for the same load.
+        return await asyncio.shield(self._loading)
+
+    async def _load(self) -> DeployedProviders:
+        began = monotonic()
+        async with self._database.transaction() as connection:
+            providers = await self._catalogue.load_providers(connection)
+        self._deployed = began, providers
+        return providers
 
 
 @dataclass(slots=True, eq=False)
