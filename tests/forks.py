@@ -25,7 +25,7 @@ _ROOT = Path(__file__).parents[1]
 
 _context = multiprocessing.get_context("forkserver")
 # What `sojourn api` and `sojourn worker` import, in part only once they serve.
-_SERVING = ["cli.main", "api.app", "api.server", "worker", "store.migrate", "runtime.deployments"]
+_SERVING = ["cli.main", "api.app", "api.server", "worker", "store.migrate", "runtime.deployments", "runtime.lmtp"]
 _UVICORN = ["uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto"]
 _context.set_forkserver_preload([*_SERVING, "runtime.instrumented_process", *_UVICORN])
 

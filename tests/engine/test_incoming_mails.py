@@ -5,6 +5,8 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from os import environ
+from signal import SIGKILL, SIGTERM
 from smtplib import LMTP, SMTPDataError, SMTPRecipientsRefused, SMTPSenderRefused
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,6 +23,7 @@ from domain.sending.policy import Granted, Refused
 from domain.sending.receiving import MailPurpose, ReceivingDomain
 from runtime import lmtp
 from runtime.embedded.mail import ReceivedMail
+from runtime.embedded.ports import free_port
 from runtime.lmtp import MAX_BYTES, LmtpListener
 from store.database import Database
 from tests.channels.test_bounce_mails import NOTIFICATION
@@ -29,8 +32,10 @@ from tests.engine.caps_worker import patiently
 from tests.engine.ingesting import AT
 from tests.engine.positions import UNRECORDED
 from tests.engine.test_reports import LETTER, handed_over
+from tests.forks import Fork, fork
 from tests.generated import LINK_SECRET
 from tests.harness import PATIENCE, WRITE_KEY, Harness, open_harness
+from tests.processes import environment, sojourn
 from tests.proofs import rounds
 from tests.servers import TemporalServer
 
@@ -350,6 +355,39 @@ async def test_a_listener_bounds_what_it_takes(harness: Harness, port: int, monk
                 return other.ehlo()[0]
 
     assert await asyncio.to_thread(second) == 421
+
+
+@asynccontextmanager
+async def lmtp_process(harness: Harness, port: int) -> AsyncIterator[Fork]:
+    """`sojourn lmtp` in a process of its own, from when it listens."""
+    variables = {**environ, **environment(harness.settings)}
+    process = await fork("lmtp", "--port", str(port), variables=variables)
+    try:
+        while b"listener started" not in (line := await process.stdout.readline()):
+            assert line, "it never listened"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(SIGTERM)
+        assert await process.wait() in (0, -SIGKILL)
+
+
+async def test_a_mail_whose_listener_dies_comes_again_and_counts_once(harness: Harness) -> None:
+    await harness.run_campaign(LETTER)
+    [id] = await handed_over(harness)
+    port = free_port()
+    async with lmtp_process(harness, port) as process:
+        assert await hand_over(port, bounce_of(id), address("bounce", id), "") == 250
+        # Before the mail server has read the answer, for all that it knows.
+        process.kill()
+        await process.wait()
+    with pytest.raises(ConnectionRefusedError):
+        await hand_over(port, bounce_of(id), address("bounce", id), "")
+    async with lmtp_process(harness, port):
+        assert await hand_over(port, bounce_of(id), address("bounce", id), "") == 250
+        taken, said = await sojourn(harness.settings, "lmtp", "--port", str(port))
+        assert (taken, f"127.0.0.1:{port} cannot be listened on" in said) == (1, True)
+    assert len(await harness.query("SELECT 1 FROM events WHERE name = 'Email Bounced'")) == 1
 
 
 async def test_a_pipe_hands_over_by_http(harness: Harness) -> None:
