@@ -24,6 +24,7 @@ from tests.engine.caps_worker import patiently
 from tests.engine.delivered import PROVIDER, about, handed_over, report
 from tests.engine.ingesting import AT
 from tests.engine.positions import UNRECORDED
+from tests.engine.single_messages import publish, send
 from tests.engine.test_provider_routes import mail_server, put_providers, sent_by, smtp
 from tests.engine.test_retries import fail, mend, retry
 from tests.engine.test_send import EMAIL, URGENT, SendHarness, send_harness
@@ -263,6 +264,17 @@ async def test_the_retry_of_a_failed_message_hears_of_the_resumption_within_an_h
     await harness.skip(handle, hours=1)
     assert await handle.result() == "sent"
     assert len(await harness.decisions.all(reason="provider_paused", campaign_key="promotion")) == 1
+
+
+async def test_a_single_message_of_marketing_waits_as_well(harness: Harness, reports: Reports) -> None:
+    await publish(harness)
+    await harness.identify("u-1", email="ada@example.com")
+    await pause(harness, reports)
+    held = await send(harness, category="marketing")
+    assert (held["state"], held["reason"]) == ("held", "provider_paused")
+    assert (await send(harness))["state"] == "reserved"
+    await resume(harness)
+    await harness.messages.until(id=UUID(held["id"]), state="sent")
 
 
 async def test_the_numbers_are_those_of_the_ledger_whatever_is_added_up_meanwhile(

@@ -59,7 +59,7 @@ async def test_it_goes_out_without_a_workflow(reset: Harness) -> None:
     assert (shown["template"], shown["category"], shown["step"]) == ("reset", "transactional", "message")
     lines = [item["summary"] for item in shown["explanation"]]
     assert lines[0] == "email:reset requested by SOJOURN_ADMIN_KEY"
-    assert lines[1:] == ["message: granted", "message: email reset sent"]
+    assert lines[1:] == ["message: granted, by smtp", "message: email reset sent"]
     assert [item["summary"] for item in await reset.timeline("u-1") if item["step"] == "message"] == lines
 
 

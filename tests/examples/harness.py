@@ -49,7 +49,8 @@ class Line(NamedTuple):
 
 def sent(step: str, template: str, title: str, at: datetime | None, channel: str = "email") -> list[Line]:
     """The lines of a message that went at once. `title` is the subject of a mail, the action of a webhook."""
-    return [Line(f"{step}: granted", at), Line(f"{step}: {channel} {template} sent “{title}”")]
+    provider = {"email": "smtp", "webhook": "http"}[channel]
+    return [Line(f"{step}: granted, by {provider}", at), Line(f"{step}: {channel} {template} sent “{title}”")]
 
 
 def opened(step: str, lines: Sequence[Line]) -> list[Line]:

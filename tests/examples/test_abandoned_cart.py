@@ -92,7 +92,7 @@ async def has_had_enough_mails(walker: Walker) -> list[Line]:
         *LEFT[1:],
         Line("nudge: refused: capped", entered_at + HOUR / 2),
         Line("reminder: deferred: capped", entered_at + 20.5 * HOUR),
-        *reminded(await walker.time_of("promo: granted") + 24 * HOUR),
+        *reminded(await walker.time_of("promo: granted, by smtp") + 24 * HOUR),
         OVER,
     ]
 

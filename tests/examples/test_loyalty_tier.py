@@ -43,7 +43,7 @@ async def orders_without_using_one(walker: Walker) -> list[Line]:
     await walker.waits(days=2)
     await walker.does("Order Completed")
     await walker.waits(days=1)
-    told = await walker.time_of("missed: granted")
+    told = await walker.time_of("missed: granted, by smtp")
     ordered = await walker.time_of("Order Completed")
     assert timedelta(hours=3) <= told - ordered <= timedelta(hours=6, minutes=1)
     return [

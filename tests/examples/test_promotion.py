@@ -100,7 +100,7 @@ async def test_a_sale_goes_its_way(example: ExampleHarness) -> None:
         promoted = await walker.gets_two_mails()
         await walker.does("Audience Entered", audience="november-sale")
         await walker.waits(days=6)
-        at = await walker.time_of("promo: granted") + DAY
+        at = await walker.time_of("promo: granted, by smtp") + DAY
         return [
             *(Line("identify"), *promoted, *begun("percent")[1:], Line("announce-percent: deferred: capped")),
             *announced("percent", at),

@@ -108,7 +108,7 @@ async def has_had_enough_mails_when_it_is_time_for_the_offer(walker: Walker) -> 
     promoted = await walker.gets_two_mails(offered_at - timedelta(hours=2))
     await walker.waits(days=9)
     await walker.does("Subscription Started")
-    put_off_to = await walker.time_of("promo: granted") + DAY
+    put_off_to = await walker.time_of("promo: granted, by smtp") + DAY
     return [
         *STARTED,
         *promoted,
