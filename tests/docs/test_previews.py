@@ -1,6 +1,7 @@
 """docs/previews.md is true: its commands run, its person is one, its numbers and members are the code's."""
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -60,6 +61,15 @@ async def test_the_commands_and_calls_of_the_page(
     ]
     mails = await harness.inbox.wait_for(2, PATIENCE)
     assert {str(mail.message["Subject"])[:7] for mail in mails} == {email.TEST_MARK}
+
+
+def test_what_is_missing_is_told_as_the_page_says(folder: Path, capsys: Output) -> None:
+    cart = {"cart_id": "c-1", "value": 120, "checkout_url": "https://shop.example.com/c"}
+    (folder / "person.json").write_text(json.dumps({"entry": {"properties": cart}}))
+    command = ["preview", f"{ROOT}/examples/abandoned-cart.yaml", "nudge", "--profile", "person.json"]
+    assert run(command) == 0
+    [line] = re.findall(r"`(cart-nudge\.liquid:.*?)`", PAGE)
+    assert line in capsys.readouterr().err.replace("`", "")
 
 
 @pytest.mark.usefixtures("folder")
