@@ -35,6 +35,11 @@ def claim_skipped() -> None:
     ) -> None:
         if provider != "http":
             await mark(connection, message_id, at, provider, address)
+            return
+        # The attempts have one date all the same: a provider refuses a key with another content.
+        await connection.execute(
+            "UPDATE messages SET first_claimed_at = COALESCE(first_claimed_at, %s) WHERE id = %s", (at, message_id)
+        )
 
     Sender._claim = claim  # type: ignore[method-assign, assignment]
     messages.mark_sending = mark_sending
