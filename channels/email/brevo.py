@@ -38,6 +38,8 @@ class Brevo(EmailApi):
             "htmlContent": content.html,
             "textContent": content.text,
             "replyTo": None if content.reply_to is None else mailbox_object(content.reply_to),
+            # Their name says their type.
+            "attachment": [{"name": each.name, "content": each.base64_line} for each in content.attachments] or None,
             # The second one comes back in reports; recipients see it, too.
             "headers": {
                 **content.headers,

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from domain.people.addresses import EmailAddress, Mailbox, parse_mailbox
+from domain.sending.attachment import Attachment
 from domain.sending.delivery import Outbound
 
 # Comes back in some providers' reports, and shows a person's support where a mail is from.
@@ -26,6 +27,7 @@ class EmailContent:
     text: str
     html: str
     headers: Mapping[str, str]
+    attachments: tuple[Attachment, ...] = ()
 
 
 def read_content(message: Outbound, recipient: EmailAddress) -> EmailContent:
@@ -52,6 +54,7 @@ def read_content(message: Outbound, recipient: EmailAddress) -> EmailContent:
         text=content["text"],
         html=content["html"],
         headers=headers,
+        attachments=tuple(content.get("attachments", ())),
     )
 
 

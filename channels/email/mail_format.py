@@ -41,6 +41,15 @@ class NamedAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file in Base64, in lines with CRLF. Its name is of ASCII without quotes."""
+
+    name: str
+    media_type: str
+    base64: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """A mail's content. `tokens` are further headers of ASCII, such as URLs."""
 
@@ -52,6 +61,7 @@ class Mail:
     tokens: Sequence[tuple[str, str]]
     text: str
     html: str
+    attachments: Sequence[AttachedFile] = ()
 
 
 def write(mail: Mail) -> bytes:
@@ -67,16 +77,27 @@ def write(mail: Mail) -> bytes:
     lines.append(f"Date: {format_datetime(mail.date)}")
     lines += [_token_header(name, value) for name, value in mail.tokens]
     head = "".join(f"{line}\r\n" for line in lines)
-    return head.encode() + _body(mail.text, mail.html)
+    # Both alternatives are in 7bit, since a server need not offer 8BITMIME.
+    body = _multipart("alternative", [_part("plain", mail.text), _part("html", mail.html)])
+    if mail.attachments:
+        body = _multipart("mixed", [body, *map(_attachment, mail.attachments)])
+    return head.encode() + b"MIME-Version: 1.0\r\n" + body
 
 
-def _body(text: str, html: str) -> bytes:
-    """Build both alternatives in 7bit, since a server need not offer 8BITMIME."""
-    parts = [_part("plain", text), _part("html", html)]
+def _multipart(subtype: str, parts: Sequence[bytes]) -> bytes:
     # A part would have to hold the digest of itself.
     boundary = f"=_{sha256(b'&'.join(parts)).hexdigest()[:40]}".encode()
-    head = b'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
+    head = f"Content-Type: multipart/{subtype};\r\n boundary=".encode() + b'"' + boundary + b'"\r\n\r\n'
     return head + b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts) + b"--" + boundary + b"--\r\n"
+
+
+def _attachment(file: AttachedFile) -> bytes:
+    head = (
+        f"Content-Type: {file.media_type}\r\n"
+        f'Content-Disposition: attachment;\r\n filename="{file.name}"\r\n'
+        "Content-Transfer-Encoding: base64\r\n\r\n"
+    )
+    return (head + file.base64).encode()
 
 
 def _part(subtype: str, content: str) -> bytes:

@@ -6,6 +6,8 @@ No account was called yet: the requests follow the published pages.
 """
 
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Final
 from urllib.parse import urlencode
 
@@ -15,6 +17,7 @@ from channels.email.mailgun_reports import open_reader
 from channels.http_call import TOTAL_SECONDS, HttpReply
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import MAX_RETRY_AFTER
+from domain.sending.attachment import Attachment
 from domain.sending.delivery import ACCOUNT, Accepted, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.providers.mailgun import MailgunModel
 
@@ -45,8 +48,8 @@ class Mailgun(EmailApi):
         }
         if content.reply_to is not None:
             fields["h:Reply-To"] = format_mailbox(content.reply_to)
-        headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
-        return ApiRequest(f"{self.base}/v3/{self._domain}/messages", headers, urlencode(fields).encode())
+        type, form = _write_form(fields, content.attachments)
+        return ApiRequest(f"{self.base}/v3/{self._domain}/messages", {**self._headers, "Content-Type": type}, form)
 
     def read_reply(self, reply: HttpReply) -> Delivery | None:
         match reply.status:
@@ -60,6 +63,23 @@ class Mailgun(EmailApi):
 
     async def check(self) -> Unavailable | None:
         return await self.calls.get(f"{self.base}/v3/domains/{self._domain}", headers=self._headers)
+
+
+def _write_form(fields: Mapping[str, str | None], files: Sequence[Attachment]) -> tuple[str, bytes]:
+    """Return a form and its type: one of parts where there are files (RFC 7578)."""
+    if not files:
+        return "application/x-www-form-urlencoded", urlencode(fields).encode()
+    parts = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode() for name, value in fields.items()]
+    for file in files:
+        head = (
+            f'Content-Disposition: form-data; name="attachment"; filename="{file.name}"\r\n'
+            f"Content-Type: {file.media_type}\r\n\r\n"
+        )
+        parts.append(head.encode() + file.data)
+    # A part would have to hold the digest of itself.
+    boundary = sha256(b"&".join(parts)).hexdigest()
+    body = b"".join(f"--{boundary}\r\n".encode() + part + b"\r\n" for part in parts)
+    return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
 
 
 def open_mailgun(settings: MailgunModel, context: ProviderContext) -> Mailgun:

@@ -44,6 +44,11 @@ class Postmark(EmailApi):
             "Headers": [{"Name": name, "Value": value} for name, value in content.headers.items()],
             "Metadata": {"message_id": message.message_id},
             "MessageStream": self._stream,
+            "Attachments": [
+                {"Name": each.name, "Content": each.base64_line, "ContentType": each.media_type}
+                for each in content.attachments
+            ]
+            or None,
         }
         return json_request(f"{self.base}/email", self._headers, body)
 

@@ -38,6 +38,11 @@ class Resend(EmailApi):
             "reply_to": None if content.reply_to is None else [format_mailbox(content.reply_to)],
             "headers": content.headers,
             "tags": [{"name": "message_id", "value": message.message_id}],
+            "attachments": [
+                {"filename": each.name, "content": each.base64_line, "content_type": each.media_type}
+                for each in content.attachments
+            ]
+            or None,
         }
         return json_request(f"{self.base}/emails", {**self._headers, "Idempotency-Key": message.message_id}, body)
 

@@ -40,6 +40,16 @@ class SendGrid(EmailApi):
             "subject": content.subject,
             "content": [{"type": "text/plain", "value": content.text}, {"type": "text/html", "value": content.html}],
             "headers": dict(content.headers),
+            "attachments": [
+                {
+                    "content": each.base64_line,
+                    "type": each.media_type,
+                    "filename": each.name,
+                    "disposition": "attachment",
+                }
+                for each in content.attachments
+            ]
+            or None,
         }
         return json_request(f"{self.base}/v3/mail/send", self._headers, body)
 

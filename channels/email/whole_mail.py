@@ -2,7 +2,7 @@
 
 from channels.email import mail_format
 from channels.email.content import EmailContent
-from channels.email.mail_format import Mail, NamedAddress
+from channels.email.mail_format import AttachedFile, Mail, NamedAddress
 from domain.people.addresses import Mailbox
 from domain.sending.delivery import Outbound
 
@@ -20,6 +20,7 @@ def write_mail(content: EmailContent, message: Outbound) -> bytes:
         tokens=[message_id, *content.headers.items()],
         text=content.text,
         html=content.html,
+        attachments=[AttachedFile(each.name, each.media_type, each.base64) for each in content.attachments],
     )
     return mail_format.write(mail)
 

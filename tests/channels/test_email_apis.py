@@ -12,6 +12,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
+from domain.sending.attachment import Attachment
 from domain.sending.delivery import (
     ACCOUNT,
     Accepted,
@@ -29,6 +30,14 @@ from tests.channels.messages import ADDRESS, MAIL, mail
 from tests.channels.servers import Receiver, Request, answer, listening
 
 FULL = mail(**{"from": "Füße, Söhne <hello@shop.example.com>"}, reply_to="Help <help@example.com>")
+
+
+ATTACHED = mail(
+    attachments=[
+        Attachment("terms.pdf", "application/pdf", bytes(range(256))),
+        Attachment("invite.ics", 'text/calendar; charset="utf-8"; method=REQUEST', b"BEGIN:VCALENDAR\r\n"),
+    ]
+)
 
 
 async def deliver(name: str, receiver: Receiver, message: Outbound = MAIL, to: str = ADDRESS) -> Delivery:
@@ -159,12 +168,62 @@ async def test_ses_gets_a_whole_mail_that_fits_the_service_s_model() -> None:
 
 
 @pytest.mark.parametrize(("name", "path"), [("resend", "/emails"), ("sendgrid", "/mail/send")])
-@pytest.mark.parametrize("message", [MAIL, FULL])
+@pytest.mark.parametrize("message", [MAIL, FULL, ATTACHED], ids=["least", "full", "attached"])
 async def test_a_request_fits_the_published_document(name: str, path: str, message: Outbound) -> None:
     body = await body_of(name, message)
     assert provider_specs.list_faults(name, path, body) == []
     assert provider_specs.list_faults(name, path, {**body, "from": 3}) != []
     assert provider_specs.list_faults(name, path, {**body, "unheard_of": 3}) != []
+
+
+# The member of the request that lists files, and the members of one with its name, its data and its type.
+ATTACHMENTS = {
+    "brevo": ("attachment", "name", "content", None),
+    "postmark": ("Attachments", "Name", "Content", "ContentType"),
+    "resend": ("attachments", "filename", "content", "content_type"),
+    "sendgrid": ("attachments", "filename", "content", "type"),
+}
+
+
+@pytest.mark.parametrize("name", ATTACHMENTS)
+async def test_a_mail_without_attachments_has_no_list_of_them(name: str) -> None:
+    assert ATTACHMENTS[name][0] not in await body_of(name)
+
+
+@pytest.mark.parametrize("name", ATTACHMENTS)
+async def test_attachments_go_out_in_base64(name: str) -> None:
+    listed, named, data, kind = ATTACHMENTS[name]
+    files = (await body_of(name, ATTACHED))[listed]
+    assert [(file[named], b64decode(file[data], validate=True)) for file in files] == [
+        (one.name, one.data) for one in ATTACHED.content["attachments"]
+    ]
+    assert kind is None or [file[kind] for file in files] == [one.media_type for one in ATTACHED.content["attachments"]]
+
+
+async def test_mailgun_gets_attachments_as_parts_of_a_form() -> None:
+    request = await requested("mailgun", ATTACHED)
+    form = message_from_bytes(
+        f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode() + request.body, policy=policy.HTTP
+    )
+    parts = [(part.get_param("name", header="content-disposition"), part) for part in form.iter_parts()]
+    assert [part.get_payload(decode=True) for name, part in parts if name == "text"] == [
+        ATTACHED.content["text"].encode()
+    ]
+    files = [part for name, part in parts if name == "attachment"]
+    assert [file.get_filename() for file in files] == ["terms.pdf", "invite.ics"]
+    assert files[0].get_payload(decode=True) == bytes(range(256))
+
+
+async def test_ses_gets_attachments_within_the_mail() -> None:
+    body = json.loads((await requested("ses", ATTACHED)).body)
+    written = message_from_bytes(b64decode(body["Content"]["Raw"]["Data"]), policy=policy.default)
+    assert [part.get_content_type() for part in written.walk()] == [
+        *("multipart/mixed", "multipart/alternative", "text/plain", "text/html", "application/pdf", "text/calendar"),
+    ]
+    assert isinstance(written, EmailMessage)
+    pdf, calendar = written.iter_attachments()
+    assert (pdf.get_filename(), pdf.get_content()) == ("terms.pdf", bytes(range(256)))
+    assert calendar.get_param("method") == "REQUEST"
 
 
 # Replies
