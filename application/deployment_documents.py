@@ -13,9 +13,16 @@ from application.documents import Documents
 from application.lifecycle import apply_stages, check_stages, describe_stages, sample_stages
 from application.places import apply_places
 from application.provider_documents import apply_providers, describe_providers
-from application.references import find_place_readers, find_stage_readers, find_topic_readers, find_trait_readers
+from application.references import (
+    find_place_readers,
+    find_postal_address_readers,
+    find_stage_readers,
+    find_topic_readers,
+    find_trait_readers,
+)
 from application.rfm_document import apply_rfm, describe_rfm, find_rfm_readers, warn_of_rfm
 from application.segment_sample import SegmentMovement
+from application.senders import apply_senders
 from application.topics import apply_topics
 from domain.access import Actor
 from domain.deployment_documents import (
@@ -24,6 +31,7 @@ from domain.deployment_documents import (
     PLACES,
     PROVIDERS,
     RFM,
+    SENDERS,
     TOPICS,
     DocumentKind,
     RuleChange,
@@ -43,6 +51,7 @@ _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaita
     LIFECYCLE.name: apply_stages,
     PROVIDERS.name: apply_providers,
     RFM.name: apply_rfm,
+    SENDERS.name: apply_senders,
     TOPICS.name: apply_topics,
 }
 # Checks of a valid document, by its text and the file's name, against the deployment.
@@ -69,6 +78,7 @@ _READERS: Final[Mapping[str, Callable[[Connection, Sequence[str]], Awaitable[Map
     PLACES.name: find_place_readers,
     LIFECYCLE.name: find_stage_readers,
     RFM.name: find_rfm_readers,
+    SENDERS.name: find_postal_address_readers,
     TOPICS.name: find_topic_readers,
 }
 

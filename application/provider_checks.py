@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from application.catalogue import Catalogue
 from application.providers import Providers
+from domain.deployment_documents import SENDERS
 from domain.people.addresses import parse_mailbox
 from domain.sending.delivery import Unavailable
 from domain.sending.routes import ProviderRule
@@ -18,8 +19,9 @@ from domain.sending.sender_records import (
     is_aligned,
     list_names,
 )
+from domain.sending.senders import DeployedSenders
 from domain.templates.front_matter import parse
-from store import campaigns
+from store import campaigns, documents
 from store.database import Database
 
 TextLookUp = Callable[[Iterable[str]], Awaitable[Mapping[str, Sequence[str]]]]
@@ -48,6 +50,7 @@ async def check_providers(
     async with database.transaction() as connection:
         deployed = await catalogue.load_providers(connection)
         templates = await campaigns.running_templates(connection)
+        named = DeployedSenders((await documents.latest(connection, SENDERS)).rules)
     rules = [rule for channel in sorted(deployed.channels) for rule in deployed.find_providers(channel)]
     failures = await asyncio.gather(*(providers.open(rule).check() for rule in rules))
     accounts = [
@@ -56,17 +59,22 @@ async def check_providers(
     keys = [key for rule in rules for key in _find_keys(rule)]
     used = {name for route in deployed.routes_of("email") for name in route.use}
     signers = {rule.name: signer for rule in rules if rule.name in used and (signer := _find_signer(rule)) is not None}
-    senders = [_with_keys(domain, keys, signers) for domain in sorted(set(_find_domains(templates)))]
+    mailboxes = [*_find_senders(templates), *(rule.mailbox for rule in named.by_owner.values())]
+    senders = [_with_keys(domain, keys, signers) for domain in sorted(set(_find_domains(mailboxes)))]
     texts = await look_up(name for sender in senders for name in list_names(sender))
     return ProviderChecks(accounts, {sender.domain: list(find_faults(sender, texts)) for sender in senders})
 
 
-def _find_domains(templates: Iterable[tuple[str, str]]) -> Iterable[str]:
-    """Iterate over the domains of senders that do not depend on the recipient."""
+def _find_senders(templates: Iterable[tuple[str, str]]) -> Iterable[str]:
     for file, text in templates:
         source, _ = parse(file, text)
-        sender = source.fields.get("from") if source is not None else None
-        mailbox = None if sender is None else parse_mailbox(sender.value)
+        if source is not None and "from" in source.fields:
+            yield source.fields["from"].value
+
+
+def _find_domains(senders: Iterable[str]) -> Iterable[str]:
+    for sender in senders:
+        mailbox = parse_mailbox(sender)
         if mailbox is not None and mailbox.address.ascii is not None:
             yield mailbox.address.ascii.rpartition("@")[2].lower()
 

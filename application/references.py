@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Literal
 
 from domain.deployed_names import DeployedNames
-from domain.deployment_documents import LIFECYCLE, PLACES, TOPICS, RuleReader
+from domain.deployment_documents import LIFECYCLE, PLACES, SENDERS, TOPICS, RuleReader
 from domain.errors import ConflictError
 from domain.people.computed.definition import is_authored
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.references import SegmentReads, list_reads
 from domain.people.segments.stages import stage_of_segment, stage_segment
 from domain.people.topics.deployed import DeployedTopics
+from domain.sending.senders import POSTAL_ADDRESS, DeployedSenders
 from store import computed_traits, documents, holds, references, segments
 from store.database import Connection
 from store.references import Referenced
@@ -37,6 +38,7 @@ async def load_names(connection: Connection) -> DeployedNames:
         sorted({name for place in places.places.values() for name in place.names}),
         (await documents.latest(connection, LIFECYCLE)).rules,
         list(DeployedTopics((await documents.latest(connection, TOPICS)).rules).topics),
+        DeployedSenders((await documents.latest(connection, SENDERS)).rules).postal_address is not None,
     )
 
 
@@ -101,6 +103,11 @@ async def find_topic_readers(connection: Connection, keys: Collection[str]) -> d
     """Return the campaigns and segments that name topics, in messages or conditions."""
     found = await _find_readers(connection, keys, ["topics", "subscribed topics"], lambda reads: reads.topics)
     return {key: list(dict.fromkeys(readers)) for key, readers in found.items()}
+
+
+async def find_postal_address_readers(connection: Connection, names: Collection[str]) -> dict[str, list[RuleReader]]:
+    """Return the campaigns that print the postal address; senders are named by traits."""
+    return await references.find_campaigns(connection, "postal address", {POSTAL_ADDRESS}.intersection(names))
 
 
 def describe_readers(readers: Mapping[str, Sequence[RuleReader]]) -> str:

@@ -21,3 +21,4 @@ class DeployedNames(Struct, frozen=True):
     places: Collection[str] = ()
     stages: Sequence[StageRule] = ()
     topics: Collection[str] = ()
+    has_postal_address: bool = False

@@ -45,6 +45,10 @@ from domain.sending.providers_document import to_document as provider_to_documen
 from domain.sending.replies_document import INITIAL_REPLIES, RepliesDocument, ReplyPattern, parse_replies
 from domain.sending.replies_document import to_document as reply_to_document
 from domain.sending.routes import ProviderRule, RouteRule
+from domain.sending.senders import PostalAddressRule, SenderRule, SendersRule
+from domain.sending.senders_document import INITIAL_SENDERS, SendersDocument, parse_senders
+from domain.sending.senders_document import name_of as name_of_sender
+from domain.sending.senders_document import to_document as sender_to_document
 
 Rule = TypeVar("Rule")
 
@@ -223,6 +227,20 @@ RFM: Final = DocumentKind(
     pending="people have no scores until past events are counted for {rules}",
 )
 
+SENDERS: Final[DocumentKind[SendersRule]] = DocumentKind(
+    name="senders",
+    command="senders",
+    title="senders",
+    model=SendersDocument,
+    rule=cast(type[SendersRule], SenderRule | PostalAddressRule),
+    initial=INITIAL_SENDERS,
+    example="senders:\n  - {owner: anna@example.com, from: Anna Berg <anna@example.com>}\n",
+    parse=parse_senders,
+    name_of=name_of_sender,
+    to_document=sender_to_document,
+    routes=True,
+)
+
 TOPICS: Final[DocumentKind[ConsentRule]] = DocumentKind(
     name="topics",
     command="topics",
@@ -262,6 +280,7 @@ DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
         RETENTION,
         PLACES,
         PROVIDERS,
+        SENDERS,
         TOPICS,
         REPLIES,
     )

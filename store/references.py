@@ -7,7 +7,9 @@ from domain.deployment_documents import RuleReader
 from store import campaigns
 from store.database import Connection
 
-Referenced = Literal["computed traits", "segments", "areas", "places", "stages", "topics", "subscribed topics"]
+Referenced = Literal[
+    "computed traits", "segments", "areas", "places", "stages", "topics", "subscribed topics", "postal address"
+]
 
 # The keys that the expressions, triggers and templates of a version name, within JSON, which escapes line breaks.
 _NAMED: Final[dict[Referenced, str]] = {
@@ -58,6 +60,10 @@ _NAMED: Final[dict[Referenced, str]] = {
           concat_ws(' ', rules, plan),
           '(["''])([a-z][a-z0-9_-]*)\\?\1(?:\W|\\[nrt])*in(?:\W|\\[nrt])+profile(?:\W|\\[nrt])+subscriptions', 'g'
         ) AS found
+    """,
+    "postal address": r"""
+        SELECT DISTINCT found[1] AS key
+        FROM regexp_matches(templates::text, 'deployment\W{1,4}(postal_address)', 'g') AS found
     """,
     # The plan leaves out what is by default.
     "topics": """
