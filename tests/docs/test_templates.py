@@ -11,7 +11,10 @@ import pytest
 from domain.channels.email import MAX_SUBJECT_CHARACTERS
 from domain.channels.kinds import CHANNELS
 from domain.document import yaml_source
-from domain.templates import liquid_bounds, liquid_context, template_sets
+from domain.sending import attachment
+from domain.sending.senders import DeployedSenders
+from domain.sending.senders_document import parse_senders
+from domain.templates import attachments, composition, liquid_bounds, liquid_context, template_sets
 from domain.templates.liquid_environment import TEXT
 from domain.templates.liquid_parser import known_tags
 from domain.templates.template_sets import TemplateRenderError, TemplateSet, load
@@ -42,9 +45,15 @@ def rendered(template: TemplateSet, data: dict[str, Any]) -> str:
     return str(text).replace("\u00a0", " ").replace("\n", "⏎")
 
 
+def composed(text: str, file: str = "t.liquid", **shared: str) -> TemplateSet:
+    sets, problems = load({file: text, **shared})
+    assert problems == []
+    return sets["t"]
+
+
 def test_every_block_is_run() -> None:
-    assert set(BLOCKS) == {"email", "unsubscribe", "webhook"}
-    assert PAGE.count("```") == 2 * len(BLOCKS) + 2
+    assert set(BLOCKS) == {"email", "unsubscribe", "mjml", "block", "render", "layout", "webhook", "invite"}
+    assert PAGE.count("```") == 2 * len(BLOCKS) + 4
 
 
 def test_every_tag_is_shown() -> None:
@@ -78,7 +87,7 @@ def test_the_keys_of_a_mail_are_those_of_the_page() -> None:
     said = {(key.strip("`"), need) for key, need, _ in rows("## E-mails")}
     required = {(key, "required") for key in ("channel", *email_kind.required)}
     assert f"longer than {MAX_SUBJECT_CHARACTERS} characters" in PAGE
-    assert said == required | {(key, "optional") for key in email_kind.optional}
+    assert said == required | {(key, "optional") for key in (*email_kind.optional, *email_kind.structured)}
 
 
 def test_a_loop_knows_what_the_page_says() -> None:
@@ -95,6 +104,53 @@ def test_the_link_of_the_page_serves_both_kinds_of_message() -> None:
     assert given["unsubscribe_url"] in template.render(given, None)["html"]
     del given["unsubscribe_url"]
     assert template.render(given, None)["html"].strip() == ""
+
+
+def test_the_mjml_of_the_page_is_compiled() -> None:
+    template = composed(BLOCKS["mjml"], "t.mjml")
+    items = [{"name": name, "image": f"https://x.example/{name}.png"} for name in ("tea", "cup")]
+    html = template.render(variables(items=items), None)["html"]
+    assert html.count("<img") == 2
+    assert 'alt="cup"' in html
+    [kilobytes] = re.findall(r"The HTML of the template above has (\d+) KB", PAGE)
+    assert round(len(template.compiled_bodies["t.mjml"].html) / 1024) == int(kilobytes)
+
+
+def test_the_block_of_the_page_gets_its_arguments() -> None:
+    template = composed(email(BLOCKS["render"]), **{"blocks/button.liquid": BLOCKS["block"]})
+    assert ">Pay</a>" in template.render(variables(label="Pay"), None)["html"]
+    assert ">See more</a>" in template.render(variables(), None)["html"]
+
+
+def test_the_layout_of_the_page_stands_around_both_parts() -> None:
+    template = composed(email("<p>x</p>", layout="letter"), **{"layouts/letter.liquid": BLOCKS["layout"]})
+    content = template.render(variables(), None)
+    assert "<p>x</p>" in content["html"]
+    assert content["html"].endswith("</html>\n")
+    assert content["text"].split() == ["t", "Unsubscribe:", "https://example.com/u/abc"]
+
+
+def test_the_senders_of_the_page_are_the_example() -> None:
+    [block] = re.findall(r"^```yaml\n(senders:.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    example = (Path(__file__).parents[2] / "examples/senders/senders.yaml").read_text()
+    assert parse_senders(block, "senders.yaml") == parse_senders(example, "senders.yaml")
+    senders = DeployedSenders(parse_senders(block, "senders.yaml"))
+    template = composed(email(from_owner="account.traits.owner"))
+    given = {**variables(), "account": {"id": "acme", "traits": {"owner": "4711"}}}
+    assert template.render(given, None, senders=senders)["from"] == "Ben Ode <ben@example.com>"
+
+
+def test_the_invitation_of_the_page_is_rendered() -> None:
+    text = email().replace("---\n<p>", "attachments: [invite.ics]\n---\n<p>")
+    template = composed(text, **{"attachments/invite.ics.liquid": BLOCKS["invite"]})
+    [file] = template.render(variables(title="Tea, with Ana", starts_at="2026-11-29T23:30:00Z"), None)["attachments"]
+    assert file.media_type == 'text/calendar; charset="utf-8"; method=REQUEST'
+    assert b"SUMMARY:Tea\\, with Ana\r\n" in file.data
+
+
+def test_the_endings_of_the_page_are_those_that_are_attached() -> None:
+    [said] = re.findall(r"^Files end in (.*?)\.$", PAGE, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", said) == list(attachments.MEDIA_TYPES)
 
 
 def test_a_language_is_looked_for_as_the_page_says() -> None:
@@ -127,7 +183,7 @@ def test_the_webhook_of_the_page_keeps_its_types() -> None:
 @pytest.mark.parametrize(("written", "gives"), rows("## Missing values") + examples())
 def test_a_row_gives_what_it_says(written: str, gives: str) -> None:
     data = {"n": None} if (written, gives) in rows("## Missing values") else DATA
-    template = only(email(text=written.strip("`")))
+    template = composed(email(text=written.strip("`")), **{"blocks/hello.liquid": "Hello {{ to }}"})
     if gives.startswith("fails: "):
         with pytest.raises(TemplateRenderError, match=re.escape(gives.removeprefix("fails: ").strip("`"))):
             rendered(template, data)
@@ -143,6 +199,9 @@ def test_the_limits_are_those_of_the_page() -> None:
     limits = {name: re.split(r" (?=units)", value)[0] for name, value in rows("## Limits")}
     assert limits == {
         "a file": f"{template_sets.MAX_FILE_BYTES // 1024} KB",
+        "a mail's body with its layout and blocks": f"{composition.MAX_COMPOSED_CHARACTERS // 1024} KB",
+        "an attached file": f"{attachment.MAX_FILE_BYTES // 1024**2} MB",
+        "all attachments of a mail": f"{attachment.MAX_ATTACHED_BYTES // 1024**2} MB",
         "front matter, a webhook's body": f"{yaml_source.MAX_SIZE // 1024} KB",
         "tags and outputs of a text": f"{liquid_bounds.MAX_TAGS:,}",
         "a tag": f"{liquid_bounds.MAX_TAG_CHARACTERS:,} characters",
