@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from application.account_views import Accounts
 from application.activity import ActivityConsumer
+from application.attachments import Attachments
 from application.audit import AuditLog
 from application.callbacks import Callbacks, ReportGroups
 from application.campaign_life import CampaignLife
@@ -109,6 +110,7 @@ class Services:
     segment_members: SegmentMembers
     users: Users
     accounts: Accounts
+    attachments: Attachments
     change_user: UserChanges
     import_users: UserImports
     recipients: Recipients
@@ -189,6 +191,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             segments=SegmentDocuments(database, checks, settings.timezone),
             segment_members=SegmentMembers(database),
             accounts=Accounts(database),
+            attachments=Attachments(database),
             users=Users(database, catalogue, journey_url(settings)),
             change_user=UserChanges(database, ingest, catalogue, journey_url(settings)),
             import_users=UserImports(database, ingest),

@@ -15,6 +15,7 @@ import wiring
 from api import (
     accounts,
     apply,
+    attachments,
     audit,
     browser_clients,
     callbacks,
@@ -96,6 +97,7 @@ _MODULES = (
     user_profiles,
     holds,
     accounts,
+    attachments,
     segment_insights,
     imports,
     deployment_documents,

@@ -232,7 +232,18 @@ _PREVIEW: dict[str, Any] = {
     "problems": [],
     "missing": [],
     "warnings": [],
+    "attachments": [],
 }
+
+
+class PreviewedAttachment(ResponseModel):
+    """A file that the mail attaches."""
+
+    model_config = example({"name": "terms.pdf", "media_type": "application/pdf", "size": 48211})
+
+    name: str
+    media_type: str
+    size: int = Field(description="in bytes")
 
 
 class MessagePreview(ResponseModel):
@@ -258,6 +269,7 @@ class MessagePreview(ResponseModel):
     problems: list[PublishWarning] = Field(description="why the message fails for this person")
     missing: list[MissingVariable]
     warnings: list[str]
+    attachments: list[PreviewedAttachment]
 
 
 class _Addressed(RequestModel):

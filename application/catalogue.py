@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from application.rendering import Templates
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
-from domain.deployment_documents import PLACES, PROVIDERS, TOPICS
+from domain.deployment_documents import PLACES, PROVIDERS, SENDERS, TOPICS
 from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.people.account_view import may_read_account
@@ -18,6 +18,7 @@ from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.topics.deployed import DeployedTopics
 from domain.sending.routes import DeployedProviders
+from domain.sending.senders import DeployedSenders
 from store import campaigns, computed_traits, documents, segments
 from store.database import Connection
 
@@ -53,6 +54,7 @@ class Catalogue:
         self._computed: tuple[int, DeployedTraits] | None = None
         self._segments: tuple[int, DeployedSegments] | None = None
         self._providers: tuple[int, DeployedProviders] | None = None
+        self._senders: tuple[int, DeployedSenders] | None = None
 
     async def listeners(self, connection: Connection) -> Listeners:
         """Return the campaigns that listen, as this transaction holds them.
@@ -96,6 +98,12 @@ class Catalogue:
             self._providers = revision, DeployedProviders((await documents.latest(connection, PROVIDERS)).rules)
         return self._providers[1]
 
+    async def senders_at(self, connection: Connection, revision: int) -> DeployedSenders:
+        """Return the senders, of a revision that this transaction holds."""
+        if self._senders is None or revision != self._senders[0]:
+            self._senders = revision, DeployedSenders((await documents.latest(connection, SENDERS)).rules)
+        return self._senders[1]
+
     async def load_providers(self, connection: Connection) -> DeployedProviders:
         """Return the providers and routes, as this transaction holds them."""
         return await self.providers_at(connection, await campaigns.lock_registry_shared(connection))
@@ -119,7 +127,7 @@ class Catalogue:
         if (known := self._find_loaded(key, number)) is not None:
             return known
         reads_account = may_read_account(msgspec.json.encode(stored.rules).decode())
-        rules, templates = self._with_zone(stored.rules), Templates(stored.templates)
+        rules, templates = self._with_zone(stored.rules), Templates(stored.templates, stored.compiled_bodies)
         version = LoadedVersion(key, number, stored.name, stored.plan, rules, templates, reads_account)
         self._versions[key, number] = version
         if len(self._versions) > VERSIONS_KEPT:

@@ -17,14 +17,26 @@ from application.message_templates import unknown_template
 from application.people import unknown_person
 from application.references import load_names
 from domain.access import Actor
+from domain.deployment_documents import SENDERS
 from domain.errors import NotFoundError
 from domain.people.account_view import NO_ACCOUNT
 from domain.people.identity import PersonRef
 from domain.sending.previewed_people import GivenPerson, PreviewedPerson, merge_given
 from domain.sending.previews import MessagePreview, PreviewedMessage, PreviewOptions, find_message
+from domain.sending.senders import DeployedSenders
 from domain.sending.single_messages import REQUESTED, STEP, template_key
 from domain.tracking.event import stored_event
-from store import accounts, audit, campaigns, events, latest_journeys, people_sample, profiles, single_messages
+from store import (
+    accounts,
+    audit,
+    campaigns,
+    documents,
+    events,
+    latest_journeys,
+    people_sample,
+    profiles,
+    single_messages,
+)
 from store.database import Connection, Database
 from store.people_sample import WHOLE
 
@@ -93,13 +105,14 @@ class Previews:
         message = await self._find_message(wanted.message)
         async with self._database.own_transaction() as connection:
             at = wanted.at or connection.clock.now()
+            senders = DeployedSenders((await documents.latest(connection, SENDERS)).rules)
             person = None
             if wanted.user is not None:
                 person = await self._read_person(connection, wanted.user, message, at)
                 await audit.record_once_a_day(connection, by, "user.read", wanted.user.id)
         if wanted.given is not None:
             person = merge_given(person or PreviewedPerson(), wanted.given, message.entry_event, at)
-        options = PreviewOptions(at, wanted.language, wanted.timezone, self._timezone, self._public_url)
+        options = PreviewOptions(at, wanted.language, wanted.timezone, self._timezone, self._public_url, senders)
         return await self._documents.preview(message, person, options)
 
     async def _find_message(self, choice: MessageChoice) -> PreviewedMessage:
@@ -113,20 +126,20 @@ class Previews:
                     version = await campaigns.version(connection, key, number)
                 if version is None:
                     raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
-                return find_message(key, version.plan, version.rules, version.templates, step)
+                return find_message(key, version.plan, version.rules, version.templates, step, version.compiled_bodies)
             case DraftMessage(text=text, step=step):
                 async with self._database.own_transaction() as connection:
                     names = await load_names(connection)
                 checked = await self._documents.campaign(CampaignText(text.source, text.file, text.templates, names))
                 key = checked.definition.key
-                return find_message(key, checked.plan, checked.rules, checked.templates, step)
+                return find_message(key, checked.plan, checked.rules, checked.templates, step, checked.compiled_bodies)
             case SingleMessageTemplate(channel=channel, name=name):
                 key = template_key(channel, name)
                 async with self._database.own_transaction() as connection:
                     stored = await single_messages.find_template(connection, key)
                     if stored is None:
                         raise await unknown_template(connection, channel, name)
-                message = find_message(key, stored.plan, stored.rules, stored.templates, STEP)
+                message = find_message(key, stored.plan, stored.rules, stored.templates, STEP, stored.compiled_bodies)
                 return replace(message, entry_event=REQUESTED)
             case PreviewedMessage():
                 return choice

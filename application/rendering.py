@@ -10,6 +10,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from domain.people.account_view import may_read_account
+from domain.templates.parts import CompiledBody
 from domain.templates.template_sets import TemplateSet, load
 
 # Python runs one thread at a time; with a second one, a cheap message need not wait for an expensive one.
@@ -35,9 +36,10 @@ class Templates:
     and ingest need no templates, so nothing is compiled under locks. `read_account` is False if none reads the account.
     """
 
-    def __init__(self, files: Mapping[str, str]) -> None:
-        """`files` are texts by name."""
+    def __init__(self, files: Mapping[str, str], compiled: Mapping[str, CompiledBody]) -> None:
+        """`files` are texts by name, `compiled` the bodies of those of MJML."""
         self._files = files
+        self._bodies = compiled
         self.read_account = any(may_read_account(text) for text in files.values())
         self._compiling: asyncio.Task[dict[str, TemplateSet]] | None = None
 
@@ -62,9 +64,9 @@ class Templates:
 
     async def _compile(self) -> dict[str, TemplateSet]:
         try:
-            templates, _ = await run_in_thread(load, self._files)
+            templates, _ = await run_in_thread(load, self._files, self._bodies)
         except BaseException:
             self._compiling = None
             raise
-        self._files = {}
+        self._files, self._bodies = {}, {}
         return templates

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from application.accounts import read_account
+from application.attachments import AttachmentFiles
 from application.catalogue import Catalogue, LoadedVersion
 from application.link_tracking import LinkTracker
 from application.provider_health import record_delivery
@@ -65,6 +66,7 @@ from domain.sending.policy import Recipient
 from domain.sending.receiving import MailPurpose, ReceivingDomain
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
+from domain.sending.senders import DeployedSenders
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
 from domain.tracking.event import stored_event
@@ -116,6 +118,7 @@ class _Taken(Struct, frozen=True):
     found: FoundProvider
     settled: dict[str, Delivery]
     is_probe: bool
+    senders: DeployedSenders
 
 
 class _NotCompiledError(Exception):
@@ -151,6 +154,7 @@ class Sender:
         self._tracker = tracker
         self._receiving = receiving
         self._timezone = timezone
+        self._files = AttachmentFiles(database)
 
     async def send(
         self,
@@ -178,7 +182,7 @@ class Sender:
         provider = found.provider
         by_address: dict[str, Delivery] = {}
         now = claimed.first_claimed_at or at
-        delivery = await self._deliver(claimed, version, provider, now, settled, by_address)
+        delivery = await self._deliver(claimed, version, provider, now, settled, by_address, taken.senders)
         if found.has_account and not isinstance(delivery, TemplateRenderError):
             failed_before = claimed.circuit is not None
             await record_delivery(
@@ -249,7 +253,8 @@ class Sender:
                     # With the claim: a read that fails after it would leave the message unknown and unsent.
                     is_one = isinstance(addresses, Unreachable) or len(addresses) < 2
                     settled = {} if is_one else await deliveries.find_settled(connection, message_id)
-                    return _Taken(claimed, version, found, settled, is_probe)
+                    senders = await self._catalogue.senders_at(connection, claimed.registry_revision)
+                    return _Taken(claimed, version, found, settled, is_probe, senders)
                 case Proceed():
                     raise UnavailableError(f"{claimed.channel}: no provider of this worker can take the message")
 
@@ -386,6 +391,7 @@ class Sender:
         now: datetime,
         settled: Mapping[str, Delivery],
         by_address: dict[str, Delivery],
+        senders: DeployedSenders,
     ) -> Delivery | TemplateRenderError:
         """Render the message and hand it over; with several addresses, fill `by_address`."""
         urls = self._make_links(claimed)
@@ -394,10 +400,11 @@ class Sender:
                 templates = await version.templates.compile()
                 content: Mapping[str, Any] = await run_in_thread(
                     templates[claimed.template].render,
-                    _variables(claimed, version, urls),
+                    _variables(claimed, version, urls, senders.postal_address),
                     recipient_locale(claimed.traits, claimed.context),
                     self._zone(claimed, version),
                     now,
+                    senders=senders,
                 )
         except TemplateRenderError as error:
             return error
@@ -405,8 +412,9 @@ class Sender:
             return Unavailable("rendering_took_too_long", f"not rendered within {RENDER_SECONDS:.0f} s")
         try:
             content = await self._tracker.rewrite(claimed, version.rules.links, content)
+            content = await self._files.attach(content)
         except (psycopg.OperationalError, UnavailableError):
-            return Unavailable("database_away", "the targets of its links could not be kept")
+            return Unavailable("database_away", "its links could not be kept, or its attachments not be loaded")
         unsubscribe_url = urls.get("unsubscribe")
         message = Outbound(
             str(claimed.id),
@@ -494,7 +502,9 @@ def _saved_reply(delivery: Delivery | TemplateRenderError) -> SavedReply:
     return delivery.saved if isinstance(delivery, Accepted) else SavedReply()
 
 
-def _variables(claimed: Claimed, version: LoadedVersion, urls: Mapping[LinkPurpose, str]) -> dict[str, Any]:
+def _variables(
+    claimed: Claimed, version: LoadedVersion, urls: Mapping[LinkPurpose, str], postal_address: str | None
+) -> dict[str, Any]:
     facts = TemplateFacts(
         user_id=claimed.user_id,
         traits=claimed.traits,
@@ -514,5 +524,6 @@ def _variables(claimed: Claimed, version: LoadedVersion, urls: Mapping[LinkPurpo
         account=claimed.account,
         learned=claimed.learned,
         locale=recipient_locale(claimed.traits, claimed.context),
+        postal_address=postal_address,
     )
     return build_variables(facts)

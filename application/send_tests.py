@@ -4,12 +4,13 @@ It goes through the real provider and is audited. Caps, warm-up and funnels do n
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from application.attachments import ATTACHMENTS, AttachmentFiles
 from application.catalogue import Catalogue
 from application.people import read_people
 from application.previews import PreviewInput, Previews
@@ -62,6 +63,7 @@ class SendTests:
         self._previews = previews
         self._providers = providers
         self._public_url = public_url
+        self._files = AttachmentFiles(database)
 
     async def send(self, wanted: PreviewInput, to: str, *, by: Actor) -> SentTest:
         """Render a message and hand it over for an address.
@@ -100,6 +102,7 @@ class SendTests:
         is_refusable = preview.category != TRANSACTIONAL
         unsubscribe_url = f"{self._public_url}/unsubscribe/{INERT}" if is_refusable else None
         message = Outbound(str(message_id), content, preview.at, unsubscribe_url)
+        message = replace(message, content=await self._files.attach({**content, ATTACHMENTS: preview.attachments}))
         delivery = await provider.provider.deliver(message, found[0])
         return _describe(message_id, provider.name, delivery, preview)
 

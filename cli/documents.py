@@ -3,18 +3,24 @@
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 
 from domain.deployment_documents import DEPLOYMENT_DOCUMENTS
 from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError, InvalidRequestError
+from domain.sending.attachment import write_pointer
 
 # A key's possible form; the API decides.
 _KEY = re.compile(r"[\w-]+")
 DOCUMENT_ENDINGS = frozenset({".yaml", ".yml"})
+TEMPLATE_ENDINGS: Final = frozenset({".liquid", ".mjml"})
+# Beside the templates, the folders of what they share.
+SHARED_FOLDERS: Final = ("blocks", "layouts")
+ATTACHMENTS: Final = "attachments"
 
 
 def read_text(file: Path) -> str:
@@ -27,11 +33,19 @@ def read_text(file: Path) -> str:
         raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
 
 
+def read_bytes(file: Path) -> bytes:
+    """Read a file as it is. Raises InvalidRequestError if it is unreadable."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
+
+
 def document_files(given: Sequence[Path]) -> list[Path]:
     """Return the files, and the .yaml files directly in each folder, each once."""
     found: list[Path] = []
     for path in given:
-        if path.suffix == ".liquid":
+        if path.suffix in TEMPLATE_ENDINGS:
             raise InvalidRequestError(f"{path} is a template: name the .yaml file of a campaign that sends it")
         if not path.is_dir():
             found.append(path)
@@ -118,11 +132,30 @@ def _command_of(kind: str) -> str:
 
 
 def templates_beside(file: Path) -> dict[str, str]:
-    """Read templates, without hidden files. An unreadable one counts as missing."""
+    """Read templates and the files that they share, without hidden ones.
+
+    An unreadable one counts as missing.
+    """
     found = {}
-    for each in sorted((file.parent / "templates").glob("[!.]*.liquid")):
+    beside = file.parent / "templates"
+    for each in sorted(path for folder in ("", *SHARED_FOLDERS) for path in (beside / folder).glob("[!.]*")):
+        if each.suffix not in TEMPLATE_ENDINGS:
+            continue
         try:
-            found[each.name] = read_text(each)
+            found[each.relative_to(beside).as_posix()] = read_text(each)
         except InvalidRequestError as error:
             typer.echo(f"sojourn: left out: {error}", err=True)
-    return found
+    return found | {f"{ATTACHMENTS}/{each.name}": _as_template(each) for each in attachments_beside(file)}
+
+
+def attachments_beside(file: Path) -> list[Path]:
+    """Return the files that templates may attach, without hidden ones."""
+    return sorted(each for each in (file.parent / "templates" / ATTACHMENTS).glob("[!.]*") if each.is_file())
+
+
+def _as_template(file: Path) -> str:
+    """Return the text of a file that is rendered, else the line that stands for it."""
+    if file.suffix in TEMPLATE_ENDINGS:
+        return read_text(file)
+    data = read_bytes(file)
+    return write_pointer(sha256(data).hexdigest(), len(data))

@@ -1,5 +1,6 @@
 """sojourn plan and apply: plan a document's changes, and apply exactly those."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 from cli.campaigns import InFlightChoice, InFlightOption
 from cli.client import ApiClient, RefusedError, connect
-from cli.documents import campaign_document, document_files
+from cli.documents import TEMPLATE_ENDINGS, attachments_beside, campaign_document, document_files, read_bytes
 from cli.exit_codes import CHANGES, DONE, status_of
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
@@ -25,7 +26,7 @@ from cli.output import (
     printable,
     say_once,
 )
-from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
+from domain.errors import InvalidDocumentError, InvalidRequestError, NotFoundError, Problem
 
 MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "moved": (">", "cyan"), "changed": ("~", "yellow")}
 STAYS = "stays"
@@ -89,6 +90,8 @@ def apply(
             hashed = [(document, plan["hash"]) for document, plan in proved]
         else:
             hashed = [(campaign_document(file)[1], planned) for file in documents]
+        for file in documents:
+            _store_attachments(api, file)
         body = [{**document, "in_flight": in_flight, "plan": hash} for document, hash in hashed]
         applied = api.post("apply", body={"campaigns": body})["applied"]
         operations = [api.get("operations", each["operation"]) for each in applied if each["operation"]]
@@ -109,6 +112,18 @@ def apply(
         results = [{"file": document["file"], **each} for (document, _), each in zip(hashed, applied, strict=True)]
         print_json({"applied": results, "operations": ended or operations})
     check_done(ended)
+
+
+def _store_attachments(api: ApiClient, campaign: Path) -> None:
+    """Store the files beside a campaign's templates that are sent as they are."""
+    for file in attachments_beside(campaign):
+        if file.suffix in TEMPLATE_ENDINGS:
+            continue
+        data = read_bytes(file)
+        try:
+            api.get("attachments", sha256(data).hexdigest())
+        except NotFoundError:
+            api.deliver("attachments", content=data, content_type="application/octet-stream")
 
 
 def _plan_files(

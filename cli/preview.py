@@ -89,7 +89,9 @@ def _render_here(
     from domain.sending.previews import PreviewOptions, find_message, render_preview
 
     checked = check(*read_campaign(file))
-    message = find_message(checked.definition.key, checked.plan, checked.rules, checked.templates, step)
+    message = find_message(
+        checked.definition.key, checked.plan, checked.rules, checked.templates, step, checked.compiled_bodies
+    )
     instant = at.astimezone() if at is not None else datetime.now(UTC)
     invented = None
     if person is not None:
@@ -119,6 +121,8 @@ def _show(found: dict[str, Any]) -> None:
     elif content:
         typer.echo()
         print_json(content)
+    for one in found["attachments"]:
+        typer.echo(printable(f"Attached: {one['name']} ({one['media_type']})"))
     for one in found["missing"]:
         printed = "" if one["printed"] is None else f", and prints `{one['printed']}`"
         typer.echo(printable(f"{one['file']}:{one['line']}: {one['variable']} is missing{printed}"), err=True)

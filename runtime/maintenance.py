@@ -11,6 +11,7 @@ from domain.people.erasure import ID_LIFETIME
 from domain.people.topics.requests import WINDOW
 from domain.retention_document import RetainedKind
 from store import (
+    attachments,
     callback_ids,
     delivery_counts,
     documents,
@@ -46,6 +47,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
             async with database.transaction() as connection:
                 await callback_ids.forget(connection, callback_ids.LIFETIME)
                 await delivery_counts.forget(connection, delivery_counts.LIFETIME)
+                await attachments.forget(connection)
             await apply_retention(database)
             await forget_members(database)
         except psycopg.Error:

@@ -11,6 +11,7 @@ from domain.campaign.life import OPEN_STATES, CampaignFacts, CampaignState
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.journey.forecast import Compiled
+from domain.templates.parts import CompiledBody
 from store.database import Connection, PendingResult
 from store.single_messages import is_template
 
@@ -52,6 +53,7 @@ class Version(Struct, frozen=True):
     file: str
     source: str
     templates: dict[str, str]
+    compiled_bodies: dict[str, CompiledBody]
     plan: Plan
     rules: Rules
 
@@ -90,7 +92,10 @@ async def lock_registry_exclusive(connection: Connection) -> None:
     await connection.execute("UPDATE registry SET revision = revision + 1")
 
 
-_VERSION = "SELECT campaign_key, version, name, stage, file, source, templates, plan, rules FROM campaign_versions "
+_VERSION = (
+    "SELECT campaign_key, version, name, stage, file, source, templates, compiled_bodies, plan, rules "
+    "FROM campaign_versions "
+)
 
 
 async def version(connection: Connection, key: str, number: int) -> Version | None:
@@ -239,13 +244,15 @@ async def insert_version(connection: Connection, version: Version) -> None:
     )
     await connection.execute(
         """
-        INSERT INTO campaign_versions (campaign_key, version, name, stage, file, source, templates, plan, rules)
+        INSERT INTO campaign_versions
+               (campaign_key, version, name, stage, file, source, templates, compiled_bodies, plan, rules)
         VALUES (%(campaign_key)s, %(version)s, %(name)s, %(stage)s, %(file)s, %(source)s,
-                %(templates)s, %(plan)s, %(rules)s)
+                %(templates)s, %(compiled_bodies)s, %(plan)s, %(rules)s)
         """,
         {
             **asdict(version),
             "templates": Jsonb(version.templates),
+            "compiled_bodies": Jsonb(version.compiled_bodies),
             "plan": Jsonb(version.plan),
             "rules": Jsonb(version.rules),
         },

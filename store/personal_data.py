@@ -233,8 +233,11 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "id campaign_key state_before state running_version exiting changed_by recorded_at", "who changed a campaign"
     ),
     "campaign_versions": _without(
-        "campaign_key version name stage file source templates plan rules published_at", "written by authors"
+        "campaign_key version name stage file source templates compiled_bodies plan rules published_at",
+        "written by authors",
     ),
+    "attachment_files": _without("sha256 data stored_at", "attached by authors, the same for all recipients"),
+    "version_attachments": _without("sha256 campaign_key version", "written by authors"),
     "callback_ids": _without("provider event_id received_at", "ids of providers' reports, for 30 days"),
     "clock_offset": _without("only_row ahead", "of the deployment"),
     "computed_traits": _without("id key rule active_from ready_at retired_at is_watched", "written by authors"),

@@ -13,6 +13,7 @@ from domain.journey.state import StoredState
 from domain.people.erasure import CREATED_WHEN_ERASED
 from domain.sending.claim import MessageState
 from domain.sending.single_messages import SingleMessage
+from domain.templates.parts import CompiledBody
 from store.database import Connection
 
 # Owners of one address that are looked at: a family shares one, not a crowd.
@@ -35,6 +36,7 @@ class StoredTemplate(Struct, frozen=True):
     key: str
     version: int
     templates: dict[str, str]
+    compiled_bodies: dict[str, CompiledBody]
     plan: Plan
     rules: Rules
     published_at: datetime
@@ -88,7 +90,7 @@ class StoredMessage(Struct, frozen=True):
 
 
 _TEMPLATES = f"""
-SELECT key, version, templates, plan, rules, published_at
+SELECT key, version, templates, compiled_bodies, plan, rules, published_at
 FROM campaigns JOIN campaign_versions ON campaign_key = key AND version = running_version
 WHERE {is_template("key")}
 """  # noqa: S608 -- a constant of the store

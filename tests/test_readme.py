@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.documents import templates_beside
 from domain.campaign.publication import check
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.ports import free_port
@@ -125,7 +126,7 @@ async def test_the_processes_of_the_readme_run(deployment: Deployment) -> None:
 
 def test_the_campaign_of_the_readme_is_right() -> None:
     [campaign] = [block for kind, block in BLOCKS if kind == "yaml"]
-    templates = {file.name: file.read_text() for file in (ROOT / "examples/templates").glob("*.liquid")}
+    templates = templates_beside(ROOT / "examples/any.yaml")
     assert check(campaign, "README.md", templates).definition.key == "abandoned-cart"
 
 

@@ -30,6 +30,7 @@ from domain.templates.template_sets import TemplateSet
 
 _DECLARE = "Declare it in the document of computed traits, and apply that first"
 _VARIABLE = "profile.computed."
+_POSTAL_ADDRESS = "deployment.postal_address"
 _SCOPES = {
     "key": ExpressionScope.ENTRY_KEY,
     "where": ExpressionScope.WAIT_WHERE,
@@ -105,8 +106,9 @@ def check_categories(source: YamlSource, names: DeployedNames) -> Iterator[Probl
             )
 
 
-def check_templates(loaded: Mapping[str, TemplateSet], traits: Mapping[str, TraitType]) -> Iterator[Problem]:
-    """Find traits in templates that do not exist."""
+def check_templates(loaded: Mapping[str, TemplateSet], names: DeployedNames) -> Iterator[Problem]:
+    """Find traits and a postal address in templates that do not exist."""
+    traits = names.computed
     for variant in (variant for template in loaded.values() for variant in template.variants.values()):
         for text in variant.texts():
             read = {path.removeprefix(_VARIABLE) for path in text.variables if path.startswith(_VARIABLE)}
@@ -114,6 +116,9 @@ def check_templates(loaded: Mapping[str, TemplateSet], traits: Mapping[str, Trai
             for key in sorted(key for key in read if key.isidentifier() and key not in traits):
                 said = f"there is no computed trait `{key}`"
                 yield text.place.problem(said, _remedy(key, traits))
+            if _POSTAL_ADDRESS in text.variables and not names.has_postal_address:
+                remedy = "Write `postal_address: …` into the document of senders: `sojourn senders apply`"
+                yield text.place.problem("there is no postal address", remedy)
 
 
 def _remedy(key: str, traits: Mapping[str, TraitType]) -> str:

@@ -9,9 +9,11 @@ from msgspec import UNSET, Struct, UnsetType
 
 from domain.campaign.raw_steps import child_lists
 from domain.document.yaml_source import Path, YamlSource, path_text
+from domain.templates.composition import ATTACHMENTS, BLOCKS, LAYOUTS, folder_of
 
 # Parts of the document that are compared elsewhere, or never change.
 _NOT_COMPARED: Final = ("key", "steps")
+_FILE_KINDS: Final = {BLOCKS: "block", LAYOUTS: "layout", ATTACHMENTS: "attachment"}
 
 
 class Change(Struct, frozen=True):
@@ -83,12 +85,13 @@ def _compare_steps(old: YamlSource, new: YamlSource) -> Iterator[Change]:
 
 def _compare_templates(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
     for file in sorted({*old, *new}):
+        named = f"{_FILE_KINDS.get(folder_of(file), 'template')} {file}"
         if file not in old:
-            yield Change("added", "template", file, None, None, None, f"template {file} is new")
+            yield Change("added", "template", file, None, None, None, f"{named} is new")
         elif file not in new:
-            yield Change("removed", "template", file, None, None, None, f"template {file} is gone")
+            yield Change("removed", "template", file, None, None, None, f"{named} is gone")
         elif old[file] != new[file]:
-            yield Change("changed", "template", file, None, None, None, f"template {file} is changed")
+            yield Change("changed", "template", file, None, None, None, f"{named} is changed")
 
 
 def _place_steps(steps: Any, block: str) -> Iterator[_PlacedStep]:

@@ -25,7 +25,9 @@ from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import TRANSACTIONAL
 from domain.suggestions import did_you_mean
+from domain.templates.composition import SHARED_FOLDERS, folder_of
 from domain.templates.languages import TemplateLanguages
+from domain.templates.parts import CompiledBody
 from domain.templates.template_sets import TemplateSet, load
 from domain.templates.trial import Trials, try_templates
 
@@ -39,8 +41,8 @@ MAX_PLACES = 5
 class Published:
     """A campaign that may run, and the templates that it uses by file name.
 
-    `warnings` are the doubtful places of the document and the templates, and `languages` those of the templates.
-    `needs` are the variables without which a message fails.
+    `compiled_bodies` are those of its templates of MJML. `warnings` are the doubtful places of the document and the
+    templates, and `languages` those of the templates. `needs` are the variables without which a message fails.
     """
 
     source: YamlSource
@@ -48,13 +50,16 @@ class Published:
     plan: Plan
     rules: Rules
     templates: dict[str, str]
+    compiled_bodies: dict[str, CompiledBody]
     warnings: list[Problem]
     languages: list[TemplateLanguages]
     needs: frozenset[str] = frozenset()
 
 
 def check(source: str, file: str, templates: Mapping[str, str], names: DeployedNames | None = None) -> Published:
-    """Check and compile a document. `templates` are texts by file name.
+    """Check and compile a document.
+
+    `templates` are texts by file name, with the files that they share.
 
     `names` are the deployment's; None if they are not known, and not checked. Raises InvalidDocumentError with every
     problem of the document and of the templates that it uses.
@@ -63,16 +68,18 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
     definition, problems = validate(CampaignDocument, read_source, find_stray_keys(read_source))
     uses = _template_uses(read_source)
     used = {name for _, name, _ in uses}
-    files = {name: text for name, text in templates.items() if _template_name(name) in used}
+    shared = {name: text for name, text in templates.items() if folder_of(name) in SHARED_FOLDERS}
+    own = {name: text for name, text in templates.items() if name not in shared and _template_name(name) in used}
     problems += [*read_source.problems, *check_document(read_source)]
     problems += _find_missing_templates(uses, templates, read_source)
-    loaded, template_problems = load({_path_of_template(file, name): text for name, text in files.items()})
+    paths = {_path_of_template(file, name): name for name in (*own, *shared)}
+    loaded, template_problems = load({path: templates[name] for path, name in paths.items()})
     template_problems += _check_channels(uses, loaded)
     if (saved := _find_saved_names(uses, loaded)) is not None:
         template_problems += _check_saved_names(read_source, loaded, saved)
     if names is not None:
         problems += [*check_expressions(read_source, names), *check_categories(read_source, names)]
-        template_problems += check_templates(loaded, names.computed)
+        template_problems += check_templates(loaded, names)
     if definition is None or problems:
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))
     plan, rules = compile_plan(definition), derive_rules(definition)
@@ -83,7 +90,14 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
     doubts += _group_places(trials.warnings)
     warnings = _sort_problems([*document_warnings(read_source, plan, rules), *doubts], file)
     languages = [loaded[name].languages for name in sorted(loaded)]
-    return Published(read_source, definition, plan, rules, files, warnings, languages, trials.needs)
+    used_files = {paths[path] for template in loaded.values() for path in template.shared}
+    kept = own | {name: shared[name] for name in sorted(used_files)}
+    bodies = {
+        paths[path]: body.rename_files(paths)
+        for template in loaded.values()
+        for path, body in template.compiled_bodies.items()
+    }
+    return Published(read_source, definition, plan, rules, kept, bodies, warnings, languages, trials.needs)
 
 
 def find_shared_keys(campaigns: Iterable[Published]) -> Iterator[Problem]:
@@ -170,8 +184,9 @@ def _check_saved_names(
 
 
 def _path_of_template(file: str, name: str) -> str:
-    """Return a template's path: in `templates`, unless its name has a folder."""
-    return str(PurePosixPath(file).parent / ("" if "/" in name else "templates") / name)
+    """Return a template's path: in `templates`, unless its name has another folder."""
+    is_beside = PurePosixPath(name).parent.as_posix() in (".", *SHARED_FOLDERS)
+    return str(PurePosixPath(file).parent / ("templates" if is_beside else "") / name)
 
 
 def _template_name(file: str) -> str:
@@ -181,7 +196,7 @@ def _template_name(file: str) -> str:
 def _find_missing_templates(
     uses: list[tuple[Path, str, str]], templates: Mapping[str, str], source: YamlSource
 ) -> Iterator[Problem]:
-    present = sorted({_template_name(file) for file in templates})
+    present = sorted({_template_name(file) for file in templates if folder_of(file) not in SHARED_FOLDERS})
     for path, name, _ in uses:
         if name not in present and re.fullmatch(TEMPLATE_NAME, name):
             said = f"there is no template `{name}.liquid`"

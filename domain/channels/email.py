@@ -11,6 +11,7 @@ from domain.people.addresses import is_reachable, normalize, parse_mailbox
 from domain.sending.tracking.links import LinkRewriting, rewrite
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
+from domain.templates.liquid_environment import TextForm
 from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
 from domain.templates.preheader import insert_preheader
 
@@ -20,19 +21,20 @@ MAX_SUBJECT_CHARACTERS = 998
 MAX_SHOWN_BYTES = 102 * 1024
 TEST_MARK = "[Test] "
 
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# Up to its end, or that of the text: `sub` must not search inside it again.
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_MJML = re.compile(r"<mj(?:ml|-[a-z]+)\b", re.IGNORECASE)
-_TO_HTML = "Put the HTML here that `mjml` makes of it"
 
 
 @dataclass(frozen=True, slots=True)
 class EmailTemplate:
-    """An e-mail in one language. The addresses are constant; the rest is rendered."""
+    """An e-mail in one language.
+
+    Its addresses are constant, or those of the sender that `owner` names; the rest is rendered.
+    """
 
     sender: str
     reply_to: str | None
+    owner: LiquidText | None
     subject: LiquidText
     preheader: LiquidText | None
     text: LiquidText
@@ -43,16 +45,18 @@ class EmailTemplate:
         html = self.html.render(rendering)
         if self.preheader is not None:
             html = insert_preheader(html, self.preheader.render(rendering))
+        named = None if self.owner is None else rendering.senders.find(self.owner.value(rendering))
         return {
-            "from": self.sender,
-            "reply_to": self.reply_to,
+            "from": self.sender if named is None else named.mailbox,
+            "reply_to": self.reply_to if named is None else named.reply_to,
             "subject": self._subject(rendering),
             "text": self.text.render(rendering),
             "html": html,
         }
 
     def texts(self) -> Iterator[LiquidText]:
-        return (text for text in (self.subject, self.preheader, self.text, self.html) if text is not None)
+        texts = (self.owner, self.subject, self.preheader, self.text, self.html)
+        return (text for text in texts if text is not None)
 
     def _subject(self, rendering: Rendering) -> str:
         # Any white space becomes one space: a line break in a value would begin another header.
@@ -69,7 +73,10 @@ class Email(ChannelKind):
 
     name = "email"
     required = ("subject", "from", "text")
-    optional = ("reply_to", "preheader")
+    optional = ("reply_to", "from_owner", "preheader", "layout")
+    composed = ("subject", "preheader", "text")
+    structured = ("attachments",)
+    can_attach = True
     known_paths = frozenset({"profile.traits.email"})
     address_traits = frozenset({"email"})
     # As Segment's spec of e-mail events has them, where it does.
@@ -88,20 +95,21 @@ class Email(ChannelKind):
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
     ) -> EmailTemplate | None:
         sender, reply_to = (_address(fields.get(key), problems) for key in ("from", "reply_to"))
-        subject, preheader, text, html = (
+        owner, subject, preheader, text, html = (
+            _owner(fields.get("from_owner"), problems),
             _compile(fields.get("subject"), problems),
-            _compile(fields.get("preheader"), problems, is_html=True),
+            _compile(fields.get("preheader"), problems, form="html"),
             _compile(fields.get("text"), problems),
-            _compile(body, problems, is_html=True),
+            _compile(body, problems, form="html"),
         )
         if not body.value.strip():
             problems.append(body.place.problem("the body is empty", "Write the HTML part below the front matter"))
-        elif mjml := _MJML.search(_COMMENT.sub(_blank_out, body.value)):
-            line = body.place.line_at(body.value, mjml.start())
-            problems.append(body.place.problem(f"`{mjml[0]}` is MJML, which no mail client shows", _TO_HTML, line))
+        if (size := len(body.value.encode(errors="replace"))) > MAX_SHOWN_BYTES:
+            said = f"the HTML has {size // 1024} KB, and Gmail hides what is beyond {MAX_SHOWN_BYTES // 1024} KB"
+            warnings.append(body.place.at(body.value, 0).problem(said, "Make it smaller, or link to the rest"))
         if sender is None or subject is None or text is None or html is None:
             return None
-        return EmailTemplate(sender, reply_to, subject, preheader, text, html)
+        return EmailTemplate(sender, reply_to, owner, subject, preheader, text, html)
 
     def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:
         if not isinstance(address := traits.get("email"), str) or not address:
@@ -126,12 +134,24 @@ class Email(ChannelKind):
         return {**content, "subject": f"{TEST_MARK}{content['subject']}"[:MAX_SUBJECT_CHARACTERS]}
 
 
-def _compile(field: Field | None, problems: list[Problem], *, is_html: bool = False) -> LiquidText | None:
+def _compile(field: Field | None, problems: list[Problem], *, form: TextForm = "text") -> LiquidText | None:
     if field is None:
         return None
-    compiled, faults = compile_liquid(field.value, field.place, is_html=is_html)
+    compiled, faults = compile_liquid(field.value, field.place, form=form)
     problems += faults
     return compiled
+
+
+def _owner(field: Field | None, problems: list[Problem]) -> LiquidText | None:
+    """Compile the name of a variable, so that its value is that of the text."""
+    if field is None:
+        return None
+    path = field.value.strip()
+    if not _PATH.fullmatch(path):
+        said, remedy = "this is not the name of a variable", "Write it without braces, as account.traits.owner"
+        problems.append(field.place.problem(said, remedy))
+        return None
+    return _compile(Field(f"{{{{ {path} | json }}}}", field.place), problems)
 
 
 def _address(field: Field | None, problems: list[Problem]) -> str | None:
@@ -143,7 +163,3 @@ def _address(field: Field | None, problems: list[Problem]) -> str | None:
     elif parse_mailbox(value) is None:
         problems.append(field.place.problem("this is not an address", "Write it as Example Shop <hello@example.com>"))
     return value
-
-
-def _blank_out(found: re.Match[str]) -> str:
-    return re.sub(r"[^\n]", " ", found[0])

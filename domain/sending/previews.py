@@ -19,13 +19,17 @@ from domain.local_time.zones import recipient_zone
 from domain.people.links import INERT, list_purposes
 from domain.people.surroundings import recipient_locale
 from domain.people.topics.subscription import read_request
+from domain.sending.attachment import Attachment, StoredFile
 from domain.sending.previewed_people import PreviewedPerson, make_entry
+from domain.sending.senders import DeployedSenders, PostalAddressRule
 from domain.sending.tracking.links import LinkRewriting
 from domain.suggestions import did_you_mean
+from domain.templates.composition import ATTACHMENTS
 from domain.templates.expected_data import ExpectedData
 from domain.templates.languages import DEFAULT, choose_language
 from domain.templates.liquid_context import Localization, MissingRead, Rendering
 from domain.templates.liquid_text import SourceLocation, TemplateRenderError
+from domain.templates.parts import CompiledBody
 from domain.templates.template_sets import TemplateSet, load
 from domain.templates.trial import find_fitting, make_facts
 from domain.templates.variables import TemplateFacts, build_variables
@@ -36,12 +40,14 @@ MESSAGE_ID: Final = "00000000-0000-0000-0000-000000000000"
 class PreviewedMessage(Struct, frozen=True):
     """The message of a step, with the files of its template.
 
+    `compiled_bodies` are those of a published version, whose templates of MJML are not compiled again.
     `entry_event` is the event by which the campaign is entered, and `timezone` the campaign's.
     """
 
     template: str
     category: str
     files: Mapping[str, str]
+    compiled_bodies: Mapping[str, CompiledBody] = {}
     campaign: str = "preview"
     campaign_name: str = "Preview"
     step: str = "preview"
@@ -50,10 +56,15 @@ class PreviewedMessage(Struct, frozen=True):
     links: LinkRule = LinkRule()
 
 
+# Without a deployment there is no address, and every footer would fail.
+SAMPLE_SENDERS: Final = DeployedSenders([PostalAddressRule("1 Sample Street")])
+
+
 class PreviewOptions(Struct, frozen=True):
     """The instant of a preview, and a language and a zone in place of the person's.
 
-    `deployment_timezone` is for people without a zone, and `public_url` begins the links of a message.
+    `deployment_timezone` is for people without a zone, `public_url` begins the links of a message, and `senders` are
+    those of the deployment.
     """
 
     at: datetime
@@ -61,6 +72,7 @@ class PreviewOptions(Struct, frozen=True):
     timezone: str | None = None
     deployment_timezone: str | None = None
     public_url: str = "http://localhost:8080"
+    senders: DeployedSenders = SAMPLE_SENDERS
 
 
 class MissingVariable(Struct, frozen=True):
@@ -79,7 +91,7 @@ class MessagePreview(Struct, frozen=True):
     """A message as a person would get it.
 
     `language` is that of the variant, None for the default. It `is_fallback` if the person has another language.
-    `content` is what the channel sends; None if the message fails, for the `problems`.
+    `content` is what the channel sends besides `attachments`; None if the message fails, for the `problems`.
     """
 
     campaign: str
@@ -98,9 +110,17 @@ class MessagePreview(Struct, frozen=True):
     problems: list[Problem]
     missing: list[MissingVariable]
     warnings: list[str]
+    attachments: list[StoredFile | Attachment] = []
 
 
-def find_message(key: str, plan: Plan, rules: Rules, files: Mapping[str, str], step: str) -> PreviewedMessage:
+def find_message(
+    key: str,
+    plan: Plan,
+    rules: Rules,
+    files: Mapping[str, str],
+    step: str,
+    compiled_bodies: Mapping[str, CompiledBody],
+) -> PreviewedMessage:
     """Return the message of a step. Raises NotFoundError for any other step."""
     node = plan.nodes.get(step)
     if not isinstance(node, Message):
@@ -111,6 +131,7 @@ def find_message(key: str, plan: Plan, rules: Rules, files: Mapping[str, str], s
         template=node.template,
         category=node.category,
         files=files,
+        compiled_bodies=compiled_bodies,
         campaign=key,
         campaign_name=rules.name,
         step=step,
@@ -144,11 +165,13 @@ def render_preview(
     content: dict[str, Any] | None = None
     problems: list[Problem] = []
     doubts: list[str] = []
+    attachments: list[StoredFile | Attachment] = []
     try:
-        content = template.render(variables, locale, zone, options.at, missing)
+        content = template.render(variables, locale, zone, options.at, missing, options.senders)
     except TemplateRenderError as failure:
         problems = _find_problems(template, failure, variables, Localization(locale, zone, options.at))
     else:
+        attachments = content.pop(ATTACHMENTS, [])
         content = _add_utm(message, channel, content, options)
         doubts = list(CHANNELS[channel].find_doubts(content))
     language = choose_language(template.variants, locale)
@@ -174,6 +197,7 @@ def render_preview(
         problems=problems,
         missing=_list_missing(missing),
         warnings=doubts,
+        attachments=attachments,
     )
 
 
@@ -185,7 +209,7 @@ def _list_missing(missing: Iterable[MissingRead]) -> list[MissingVariable]:
 
 
 def _load(message: PreviewedMessage) -> TemplateSet:
-    sets, problems = load(message.files)
+    sets, problems = load(message.files, message.compiled_bodies)
     if problems:
         raise InvalidDocumentError(problems)
     if message.template not in sets:
@@ -250,6 +274,7 @@ def _make_facts(
         account=person.account,
         learned=person.learned,
         locale=locale,
+        postal_address=options.senders.postal_address,
     )
 
 

@@ -4,6 +4,8 @@ So only certain failures are found: a node that fails here fails for everybody.
 """
 
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -25,10 +27,11 @@ class UnknownValueError(Exception):
 class PartialContext(Context):
     """A context with unknown values. Raises UnknownValueError for one of them."""
 
-    __slots__ = ("_unknown",)
+    __slots__ = ("_given", "_unknown")
 
     def __init__(self, template: liquid.BoundTemplate, rendering: Rendering, unknown: frozenset[str]) -> None:
         super().__init__(template, rendering)
+        self._given = unknown
         self._unknown = set(unknown)
         self.failures = {}
 
@@ -44,6 +47,15 @@ class PartialContext(Context):
     def assign(self, key: str, val: Any) -> None:
         super().assign(key, val)
         self._unknown.discard(key)
+
+    @contextmanager
+    def isolated(self, arguments: Mapping[str, object]) -> Iterator[None]:
+        outer, self._unknown = self._unknown, set(self._given - arguments.keys())
+        try:
+            with super().isolated(arguments):
+                yield
+        finally:
+            self._unknown = outer
 
     def skip(self, node: Node) -> None:
         """Mark the node's assignments as unknown, and count no bytes for them."""

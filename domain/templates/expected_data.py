@@ -25,6 +25,7 @@ from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.case_tag import _AnyExpression
 from liquid.expression import Expression
 
+from domain.templates.liquid_blocks import BlockTextNode
 from domain.templates.liquid_nodes import walk_nodes
 from domain.templates.list_filters import LIST_FILTERS
 from domain.templates.number_filters import NUMBER_FILTERS
@@ -107,6 +108,8 @@ class ExpectedData:
                 self._names[node.name] = sources[0]
             case CaptureNode():
                 self._names[node.name] = None
+            case BlockTextNode():
+                self._names |= zip((argument.name for argument in node.arguments), sources, strict=True)
         for expression, source in zip(expressions, sources, strict=True):
             if isinstance(expression, LoopExpression):
                 self._names[expression.identifier] = source

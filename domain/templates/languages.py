@@ -22,9 +22,13 @@ def choose_language(languages: Container[str], locale: str | None) -> str:
 
     For `pt_BR` it is pt-br, else pt, else the default.
     """
+    return next((language for language in list_languages(locale) if language in languages), DEFAULT)
+
+
+def list_languages(locale: str | None) -> list[str]:
+    """Return a language and those that stand in for it: pt-br, pt and the default."""
     parts = _normalize(locale or DEFAULT).split("-")
-    wanted = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
-    return next((language for language in wanted if language in languages), DEFAULT)
+    return [*("-".join(parts[:length]) for length in range(len(parts), 0, -1) if parts[0]), DEFAULT]
 
 
 class TemplateLanguages(Struct, frozen=True):

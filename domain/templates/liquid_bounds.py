@@ -19,7 +19,9 @@ _OPENING = re.compile(r"\{\{|\{%")
 _NAME = re.compile(r"\{%-?\s{0,100}(#|\w{0,50})")
 _BLANKS = re.compile(rf"\s{{{MAX_BLANKS},}}")
 # Tags without an end tag.
-INLINE_TAGS = frozenset({"#", "assign", "break", "continue", "cycle", "decrement", "echo", "increment", "liquid"})
+INLINE_TAGS = frozenset(
+    {"#", "assign", "break", "continue", "cycle", "decrement", "echo", "increment", "liquid", "render"}
+)
 # Tags whose blocks contain no Liquid.
 OPAQUE_TAGS = frozenset({"comment", "doc", "raw"})
 _BLOCKS = ("if", "unless", "case", "for", "tablerow", "ifchanged", "capture", *OPAQUE_TAGS)

@@ -1,7 +1,7 @@
 """Check the names, arguments and ranges of a parsed piece of Liquid."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from typing import Final
 
 import liquid
@@ -13,10 +13,11 @@ from liquid.static_analysis import TemplateAnalysis, Variable
 
 from domain.suggestions import did_you_mean, find_closest
 from domain.templates.filter_arguments import find_unfit_argument
+from domain.templates.liquid_blocks import BlockCallNode
 from domain.templates.liquid_bounds import LiquidFault
 from domain.templates.liquid_context import MAX_LOOP_STEPS
 from domain.templates.liquid_environment import arguments_of, bound_arguments
-from domain.templates.liquid_nodes import all_expressions, filters_in
+from domain.templates.liquid_nodes import all_expressions, filters_in, walk_nodes
 from domain.templates.secret_text import SECRETS
 from domain.templates.variables import DATA, ROOTS
 
@@ -32,13 +33,24 @@ FILTER_SYNONYMS: Final[Mapping[str, str]] = {
 
 
 def find_faults(
-    template: liquid.BoundTemplate, analysis: TemplateAnalysis, environment: liquid.Environment, *, has_all_names: bool
+    template: liquid.BoundTemplate,
+    analysis: TemplateAnalysis,
+    environment: liquid.Environment,
+    *,
+    has_all_names: bool,
+    may_render: bool,
+    given: Container[str],
 ) -> Iterator[LiquidFault]:
     """Iterate over unknown names, unbounded ranges and unfit arguments.
 
     `has_all_names` says whether the template still has all tags that give names to values. Without them, only the
-    fields of known variables are checked.
+    fields of known variables are checked. `given` are names that have a value besides.
     """
+    if not may_render:
+        for node in walk_nodes(template.nodes):
+            if isinstance(node, BlockCallNode):
+                remedy = "Mails render blocks in the subject, the preheader, the text and the body"
+                yield LiquidFault(node.token.start_index, "no block is rendered here", remedy)
     for name, spans in analysis.filters.items():
         if name not in environment.filters:
             suggestion = _suggest_filter(name, environment.filters)
@@ -51,7 +63,8 @@ def find_faults(
         if isinstance(argument.value, Path) and len(argument.value.path) == 1
     }
     for variable in (variable for found in analysis.globals.values() for variable in found):
-        if (has_all_names or str(variable.segments[0]) in ROOTS) and (fault := _variable_fault(variable)):
+        root = str(variable.segments[0])
+        if (root in ROOTS or (has_all_names and root not in given)) and (fault := _variable_fault(variable)):
             message, suggestion = fault
             if variable.span.index in arguments:
                 suggestion = f'Put a text in quotes: "{variable}". {suggestion}'

@@ -4,7 +4,8 @@ The cost is counted, so that every rendering ends, and always at the same point.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from io import StringIO
@@ -22,8 +23,10 @@ from liquid.span import Span
 from liquid.static_analysis import Variable
 from liquid.token import Token
 from liquid.undefined import UNDEFINED
+from liquid.utils import ReadOnlyChainMap
 
-from domain.templates.liquid_values import CHARACTERS_PER_UNIT, Missing, weigh
+from domain.sending.senders import NO_SENDERS, DeployedSenders
+from domain.templates.liquid_values import CHARACTERS_PER_UNIT, Missing, html_of, text_of, weigh
 from domain.templates.secret_text import SECRETS, SecretRef, join
 
 MAX_OUTPUT_BYTES = 512 * 1024
@@ -128,15 +131,24 @@ class MissingRead:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """One message: the variables, the recipient, and the budget.
+    """One message: the variables, the recipient, its possible senders, and the budget.
 
     If `missing` is a list, texts add the missing variables that they read.
     """
 
     variables: Mapping[str, Any]
     localization: Localization = UNKNOWN
+    senders: DeployedSenders = NO_SENDERS
     budget: Budget = field(default_factory=Budget)
     missing: list[MissingRead] | None = None
+
+
+class SpellingEnvironment(liquid.Environment):
+    """An environment that says how its texts have a value."""
+
+    def spell(self, value: object) -> str:
+        """Return a value as its texts have it, escaped if need be."""
+        return html_of(value) if self.autoescape else text_of(value)
 
 
 class Context(liquid.RenderContext):
@@ -173,6 +185,10 @@ class Context(liquid.RenderContext):
             self.missing.append(MissingRead(str(value.hint), token))
         return default if value is None else value
 
+    def spell(self, value: object) -> str:
+        """Return a value as the text has it."""
+        return self.env.spell(value) if isinstance(self.env, SpellingEnvironment) else text_of(value)
+
     def now(self) -> datetime | None:
         """Return the instant of a template's `now`."""
         return self.localization.now
@@ -187,6 +203,18 @@ class Context(liquid.RenderContext):
         self.locals[key] = val
         if self._locals_bytes > MAX_LOCALS_BYTES:
             raise LocalNamespaceLimitError("too much is assigned", token=None)
+
+    @contextmanager
+    def isolated(self, arguments: Mapping[str, object]) -> Iterator[None]:
+        """Let only these names and the message's variables be known meanwhile."""
+        outer = self.locals, self.counters, self.scope, self.tag_namespace, self.loops, self._locals_bytes
+        inner = liquid.RenderContext(self.template, globals=self.globals)
+        self.locals, self.counters, self.tag_namespace, self.loops = {}, {}, inner.tag_namespace, []
+        self.scope = ReadOnlyChainMap(self.locals, arguments, self.globals, self.counters)
+        try:
+            yield
+        finally:
+            self.locals, self.counters, self.scope, self.tag_namespace, self.loops, self._locals_bytes = outer
 
     def raise_for_loop_limit(self, length: int = 1) -> None:
         """Do nothing: loops are charged when they are evaluated."""

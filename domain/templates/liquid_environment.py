@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from inspect import Signature, signature
-from typing import Any
+from typing import Any, Final, Literal
 
 import liquid
 from liquid.builtin.expressions import Filter as UsedFilter
@@ -16,8 +16,10 @@ from liquid.exceptions import LiquidError, OutputStreamLimitError, ResourceLimit
 from liquid.expression import Expression
 from markupsafe import Markup
 
+from domain.templates.calendar_text import escape_calendar
 from domain.templates.filter_arguments import find_unfit_argument
-from domain.templates.liquid_context import MAX_OUTPUT_BYTES, Context
+from domain.templates.liquid_blocks import RENDER, BlockTag, RenderTag
+from domain.templates.liquid_context import MAX_OUTPUT_BYTES, Context, SpellingEnvironment
 from domain.templates.liquid_nodes import (
     CountedCycleTag,
     CountedForTag,
@@ -42,6 +44,7 @@ from domain.templates.local_filters import LOCAL_FILTERS
 from domain.templates.number_filters import NUMBER_FILTERS
 
 Filter = Callable[..., Any]
+TextForm = Literal["text", "html", "calendar"]
 
 # The library's filters with a text as input; their arguments are texts or integers.
 _TEXT_FILTERS = (
@@ -56,14 +59,13 @@ _ARGUMENTS: dict[str, Signature] = {}
 _TAKES_NOTHING = frozenset({"default", "json"})
 
 
-class _Environment(liquid.Environment):
+class _Environment(SpellingEnvironment):
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)
-        for tag in ("include", "render"):
-            del self.tags[tag]
+        del self.tags["include"]
         for tag_class in (
             *(OutputTag, EchoOutputTag, CountedCycleTag, CountedForTag, CountedTablerowTag),
-            *(StrictIfTag, StrictUnlessTag),
+            *(StrictIfTag, StrictUnlessTag, RenderTag),
         ):
             self.add_tag(tag_class)
         own = self.filters
@@ -81,6 +83,22 @@ class _Environment(liquid.Environment):
             **LOCAL_FILTERS,
         }
         self.filters = {name: _guard(name, found) for name, found in self.filters.items()}
+
+
+class _ComposedEnvironment(_Environment):
+    """The Liquid of texts into which their blocks are put."""
+
+    def setup_tags_and_filters(self, *, extra: bool = False) -> None:
+        super().setup_tags_and_filters(extra=extra)
+        del self.tags[RENDER]
+        self.add_tag(BlockTag)
+
+
+class _CalendarEnvironment(_Environment):
+    """The Liquid of calendar files."""
+
+    def spell(self, value: object) -> str:
+        return escape_calendar(text_of(value))
 
 
 def arguments_of(name: str) -> Signature:
@@ -238,3 +256,12 @@ def _strip_html(value: str) -> str:
 
 TEXT = _Environment(undefined=Missing, autoescape=False)
 HTML = _Environment(undefined=Missing, autoescape=True)
+ENVIRONMENTS: Final[Mapping[TextForm, liquid.Environment]] = {
+    "text": TEXT,
+    "html": HTML,
+    "calendar": _CalendarEnvironment(undefined=Missing, autoescape=False),
+}
+COMPOSED: Final[Mapping[TextForm, liquid.Environment]] = {
+    "text": _ComposedEnvironment(undefined=Missing, autoescape=False),
+    "html": _ComposedEnvironment(undefined=Missing, autoescape=True),
+}

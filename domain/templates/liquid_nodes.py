@@ -36,7 +36,7 @@ from liquid.stream import TokenStream
 from liquid.token import Token
 
 from domain.templates.liquid_context import Budget, Buffer, Context
-from domain.templates.liquid_values import are_equal, html_of, is_blank, is_nothing, is_number, text_of
+from domain.templates.liquid_values import are_equal, is_blank, is_nothing, is_number, text_of
 from domain.templates.secret_text import SecretRef
 
 
@@ -62,7 +62,7 @@ def _write_value(value: object, expression: Expression, context: liquid.RenderCo
         return 0
     if not isinstance(value, str):
         _budget(context).charge_for(value)
-    return buffer.write(html_of(value) if context.autoescape else text_of(value))
+    return buffer.write(_own(context).spell(value))
 
 
 class _OutputNode(OutputNode):

@@ -1,11 +1,13 @@
 """One piece of Liquid: compiled and checked once, rendered for many people."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import liquid
@@ -30,11 +32,12 @@ from domain.templates.certainty import PartialContext, render_certain
 from domain.templates.liquid_bounds import LiquidFault
 from domain.templates.liquid_checks import find_faults, shorten
 from domain.templates.liquid_context import MAX_LOCALS_BYTES, MAX_LOOP_STEPS, MAX_OUTPUT_BYTES, Context, Rendering
-from domain.templates.liquid_environment import HTML, TEXT, bound_arguments
+from domain.templates.liquid_environment import COMPOSED, ENVIRONMENTS, TextForm, bound_arguments
 from domain.templates.liquid_nodes import all_expressions
 from domain.templates.liquid_parser import parse_liquid
 from domain.templates.liquid_values import FilterRefusedError, json_text, plain
 from domain.templates.secret_text import SECRETS, plain_secrets
+from domain.templates.variables import ROOTS
 
 # Editors of mails encode the braces within links.
 _ENCODED_BRACES = re.compile("%7B%7B", re.IGNORECASE)
@@ -53,22 +56,29 @@ _SECRET_USED = (
 class SourceLocation:
     """Place of a text: its file, its first line from 1, its path in the document.
 
-    `is_verbatim` says that a line of the text is a line of the file; folded YAML is not.
+    `is_verbatim` says that a line of the text is a line of the file; folded YAML is not. `origins` are the places of
+    the parts of a text that is composed of several, each with its index in it.
     """
 
     file: str
     line: int
     path: str
     is_verbatim: bool = True
+    origins: tuple[tuple[int, "SourceLocation"], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.path}"
 
-    def line_at(self, source: str, index: int) -> int:
-        return self.line + (source.count("\n", 0, index) if self.is_verbatim else 0)
+    def at(self, source: str, index: int) -> "SourceLocation":
+        """Return the place of an index of the text."""
+        begin, part = 0, self
+        if self.origins:
+            begin, part = self.origins[max(bisect_right(self.origins, index, key=itemgetter(0)) - 1, 0)]
+        lines = source.count("\n", begin, index) if part.is_verbatim else 0
+        return replace(part, line=part.line + lines, origins=())
 
-    def problem(self, message: str, suggestion: str, line: int | None = None) -> Problem:
-        return Problem(self.file, self.line if line is None else line, self.path, message, suggestion)
+    def problem(self, message: str, suggestion: str) -> Problem:
+        return Problem(self.file, self.line, self.path, message, suggestion)
 
 
 class TemplateRenderError(Exception):
@@ -87,14 +97,22 @@ class TemplateRenderError(Exception):
 class LiquidText:
     """A compiled text, which serves any number of renderings at once.
 
-    `variables` are the constant paths that it names, as authors write them: `profile.traits.first_name`.
+    `variables` are the constant paths that it names, as authors write them: `profile.traits.first_name`. `free_names`
+    are names that neither it nor the message gives a value.
     """
 
-    def __init__(self, template: liquid.BoundTemplate, place: SourceLocation, variables: frozenset[str]) -> None:
+    def __init__(
+        self,
+        template: liquid.BoundTemplate,
+        place: SourceLocation,
+        variables: frozenset[str],
+        free_names: frozenset[str] = frozenset(),
+    ) -> None:
         self._template = template
         self._value = _value_of(template)
         self.place = place
         self.variables = variables
+        self.free_names = free_names
 
     @property
     def nodes(self) -> Sequence[Node]:
@@ -185,7 +203,7 @@ class LiquidText:
     def _locate(self, token: Token | None) -> SourceLocation:
         if token is None or token.start_index < 0:
             return self.place
-        return replace(self.place, line=self.place.line_at(token.source, token.start_index))
+        return self.place.at(token.source, token.start_index)
 
     def _reason(self, error: LiquidError) -> str:
         # The library's own messages quote values, and a computed path holds values too: neither is passed on.
@@ -248,10 +266,22 @@ def _value_of(template: liquid.BoundTemplate) -> FilteredExpression | None:
 
 
 def compile_liquid(
-    source: str, place: SourceLocation, *, is_html: bool = False, may_name_secrets: bool = False
+    source: str,
+    place: SourceLocation,
+    *,
+    form: TextForm = "text",
+    may_name_secrets: bool = False,
+    may_render: bool = False,
+    given: Container[str] = (),
 ) -> tuple[LiquidText | None, list[Problem]]:
-    """Return the compiled text and its faults. In HTML, printed values are escaped."""
-    environment = HTML if is_html else TEXT
+    """Return the compiled text and its faults.
+
+    Printed values are escaped for the form of the text. A text of several parts is a composed one: its parts were
+    checked one by one. `may_render` says that blocks will be put into it, and `given` are the names that get a value
+    then.
+    """
+    is_composed = bool(place.origins)
+    environment = COMPOSED[form] if is_composed else ENVIRONMENTS[form]
     encoded = (
         LiquidFault(
             found.start(),
@@ -266,22 +296,29 @@ def compile_liquid(
         return None, _place(faults, place)
     text = parsed.text
     analysis = template.analyze(include_partials=False)
-    found_faults = find_faults(template, analysis, environment, has_all_names=text.has_all_names)
-    faults += [(fault, text.source) for fault in islice(found_faults, MAX_PROBLEMS)]
-    plain = plain_secrets(template.nodes) if may_name_secrets else None
-    for variable in analysis.globals.get(SECRETS, ()):
-        if plain is None or variable.span.index not in plain:
-            said = _SECRETS_ELSEWHERE if plain is None else _SECRET_USED
-            faults.append((LiquidFault(variable.span.index, *said), text.source))
+    if not is_composed:
+        found_faults = find_faults(
+            template, analysis, environment, has_all_names=text.has_all_names, may_render=may_render, given=given
+        )
+        faults += [(fault, text.source) for fault in islice(found_faults, MAX_PROBLEMS)]
+        plain = plain_secrets(template.nodes) if may_name_secrets else None
+        for variable in analysis.globals.get(SECRETS, ()):
+            if plain is None or variable.span.index not in plain:
+                said = _SECRETS_ELSEWHERE if plain is None else _SECRET_USED
+                faults.append((LiquidFault(variable.span.index, *said), text.source))
+    if faults:
+        return None, _place(faults, place)
     variables = (variable for found in analysis.variables.values() for variable in found)
     paths = frozenset(path for variable in variables for path in _prefixes(variable))
-    return (None if faults else LiquidText(template, place, paths)), _place(faults, place)
+    free_names = frozenset(analysis.globals) - ROOTS.keys() - {SECRETS}
+    return LiquidText(template, place, paths, free_names), []
 
 
 def _place(faults: Iterable[tuple[LiquidFault, str]], place: SourceLocation) -> list[Problem]:
     """Return the faults by their lines, those that an author mends in one go."""
     return [
-        place.problem(fault.message, fault.suggestion, place.line_at(text, fault.at))
+        # A fault without a place is one of the end.
+        place.at(text, fault.at if fault.at >= 0 else len(text) - 1).problem(fault.message, fault.suggestion)
         for fault, text in islice(faults, MAX_PROBLEMS)
     ]
 

@@ -1,7 +1,7 @@
 """Message templates: Liquid files with front matter, in language variants.
 
 `NAME.liquid` is the default, `NAME.LANG.liquid` a variant for that language, which inherits the front matter of the
-default.
+default. The body of `NAME.mjml` is compiled to HTML. `blocks/` and `layouts/` are shared by templates.
 """
 
 import re
@@ -13,17 +13,32 @@ from typing import Any, NamedTuple
 from domain.channels.kind import ChannelKind, Variant
 from domain.channels.kinds import CHANNELS
 from domain.errors import Problem
+from domain.sending.senders import NO_SENDERS, DeployedSenders
 from domain.suggestions import did_you_mean
+from domain.templates.attachments import AttachingVariant, find_attachments
+from domain.templates.composition import (
+    ATTACHMENTS,
+    BODY,
+    FILE_NAME,
+    HTML_ENDING,
+    MJML_ENDING,
+    SHARED_FOLDERS,
+    Composer,
+    SharedFiles,
+    folder_of,
+)
 from domain.templates.front_matter import QUOTE, Field, TemplateSource, parse
-from domain.templates.languages import DEFAULT, LANGUAGE, TemplateLanguages, choose_language
+from domain.templates.languages import DEFAULT, LANGUAGE, TemplateLanguages, choose_language, list_languages
 from domain.templates.liquid_context import Localization, MissingRead, Rendering
 from domain.templates.liquid_text import SourceLocation, TemplateRenderError, compile_liquid
+from domain.templates.mjml import compile_mjml, find_stray_mjml
+from domain.templates.parts import CompiledBody
 
 __all__ = ["TemplateRenderError", "TemplateSet", "load"]
 
 MAX_FILE_BYTES = 256 * 1024
 
-_FILE_NAME = re.compile(rf"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(\.(?P<language>{LANGUAGE}))?\.liquid")
+LAYOUT = "layout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +47,8 @@ class TemplateSet:
 
     `channel` is None if the default has problems, and a variant with problems is absent. `saved_names` are the names
     under which a journey keeps values of the receiver's reply, in all languages; None if a file's front matter has
-    problems. `warnings` are doubtful places of the files. `language` is that of the default, if it says so.
+    problems. `warnings` are doubtful places of the files. `language` is that of the default, if it says so. `shared`
+    are the blocks, layouts and attachments that it uses, and `compiled_bodies` those of its files of MJML.
     """
 
     name: str
@@ -42,6 +58,8 @@ class TemplateSet:
     saved_names: frozenset[str] | None = None
     warnings: tuple[Problem, ...] = ()
     language: str | None = None
+    shared: frozenset[str] = frozenset()
+    compiled_bodies: Mapping[str, CompiledBody] = field(default_factory=dict)
 
     def check(self, channel: str) -> list[Problem]:
         """Find why the template cannot be sent on this channel."""
@@ -62,12 +80,14 @@ class TemplateSet:
         zone: tzinfo = UTC,
         now: datetime | None = None,
         missing: list[MissingRead] | None = None,
+        senders: DeployedSenders = NO_SENDERS,
     ) -> dict[str, Any]:
         """Render one message in the variant of the locale, its language, or the default.
 
         `variables` are those of domain/templates/variables.py. A null counts as missing, and lines end in a line feed.
         Dates and numbers are formatted for the locale and the zone; a template can use `now` unless it is None. The
-        missing variables that are read are added to `missing`.
+        missing variables that are read are added to `missing`. A mail is from one of the `senders`, if its template
+        names an owner.
 
         E-mail gives {from, reply_to, subject, text, html}, all texts but `reply_to`, which may be None; a webhook
         gives its request (domain/channels/webhook.py). Raises TemplateRenderError, whose detail quotes nothing of the
@@ -75,7 +95,7 @@ class TemplateSet:
         """
         if (variant := self._variant(locale)) is None:
             raise TemplateRenderError(self.place, "the template has problems and cannot be rendered")
-        return variant.render(Rendering(variables, Localization(locale, zone, now), missing=missing))
+        return variant.render(Rendering(variables, Localization(locale, zone, now), senders, missing=missing))
 
     def is_repeatable(self, locale: str | None) -> bool:
         """Return whether a message for this locale may be repeated, if its provider may."""
@@ -91,33 +111,43 @@ class TemplateSet:
         return self.variants.get(choose_language(self.variants, locale))
 
 
-def load(files: Mapping[str, str]) -> tuple[dict[str, TemplateSet], list[Problem]]:
+def load(
+    files: Mapping[str, str], compiled_bodies: Mapping[str, CompiledBody] | None = None
+) -> tuple[dict[str, TemplateSet], list[Problem]]:
     """Compile files (name to text) to templates by name, with all problems.
 
     Every name of a file is a key, so that a template with problems does not count as missing. With problems, nothing
-    may be published.
+    may be published. `compiled_bodies` are those of a version's files of MJML.
     """
     problems: list[Problem] = []
     named: dict[str, dict[str, _File]] = {}
     for file, text in sorted(files.items()):
-        match = _FILE_NAME.fullmatch(file.rpartition("/")[2])
+        if folder_of(file) in SHARED_FOLDERS:
+            continue
+        match = FILE_NAME.fullmatch(file.rpartition("/")[2])
         place = SourceLocation(file, 1, "file name")
         if match is None:
-            problems.append(place.problem("this does not name a template", "Call it NAME.liquid or NAME.LANG.liquid"))
+            problems.append(
+                place.problem("this does not name a template", "Call it NAME.liquid, NAME.LANG.liquid or NAME.mjml")
+            )
             continue
         variants = named.setdefault(match["name"], {})
         language = (match["language"] or DEFAULT).lower()
         if language in variants:
             problems.append(place.problem(f"{variants[language].name} is the same template", "Keep one of them"))
             continue
-        variants[language] = _File(file, _source(file, text, problems))
-    sets = {name: _template_set(name, variants, problems) for name, variants in named.items()}
+        variants[language] = _File(file, match["ending"], _source(file, text, problems))
+    shared = SharedFiles(files)
+    sets = {
+        name: _template_set(name, variants, problems, shared, compiled_bodies or {}) for name, variants in named.items()
+    }
     # A fault in inherited front matter is found again in each variant.
     return sets, sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line))
 
 
 class _File(NamedTuple):
     name: str
+    ending: str
     source: TemplateSource | None
 
 
@@ -131,7 +161,13 @@ def _source(file: str, text: str, problems: list[Problem]) -> TemplateSource | N
     return source
 
 
-def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]) -> TemplateSet:
+def _template_set(
+    name: str,
+    files: Mapping[str, _File],
+    problems: list[Problem],
+    shared: SharedFiles,
+    compiled_bodies: Mapping[str, CompiledBody],
+) -> TemplateSet:
     if DEFAULT not in files:
         place = SourceLocation(next(iter(files.values())).name, 1, "file name")
         problems.append(place.problem(f"'{name}' has no default language", f"Add {name}.liquid"))
@@ -151,6 +187,8 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
     kind = CHANNELS[channel.value]
     problems += _find_missing_keys(default, unreadable.place, kind)
     variants: dict[str, Variant] = {}
+    bodies: dict[str, CompiledBody] = {}
+    used: set[str] = set()
     saved: set[str] = set()
     warnings: list[Problem] = []
     for language, file in files.items():
@@ -160,21 +198,69 @@ def _template_set(name: str, files: Mapping[str, _File], problems: list[Problem]
             warnings += file.source.warnings
             fields = _fields_of(default, kind) | _fields_of(file.source, kind)
             saved |= kind.saved_names(fields)
-            variant = kind.compile(fields, file.source.body, faults, warnings)
+            composer = Composer(shared, list_languages(language))
+            body = _compose(composer, kind, file, fields, compiled_bodies.get(file.name))
+            attached = fields[ATTACHMENTS] if kind.can_attach and ATTACHMENTS in fields else None
+            attachments = find_attachments(attached, shared.list_files(ATTACHMENTS), faults)
+            used |= composer.files | attachments.keys()
+            faults += composer.problems
+            variant = None if composer.problems else kind.compile(fields, body, faults, warnings)
             problems += faults
             if variant is not None and not faults:
+                if attached is not None:
+                    variant = AttachingVariant(variant, tuple(attachments.values()), attached.place)
                 variants[language] = variant
+                if file.ending == MJML_ENDING:
+                    bodies[file.name] = CompiledBody.of(body)
     is_readable = all(file.source is not None for file in files.values())
     saved_names = frozenset(saved) if is_readable else None
-    own_language = default.fields["language"].value.strip().lower() if "language" in default.fields else None
-    return TemplateSet(name, channel.value, channel.place, variants, saved_names, tuple(warnings), own_language)
+    return TemplateSet(
+        name,
+        channel.value,
+        channel.place,
+        variants,
+        saved_names,
+        tuple(warnings),
+        default.fields["language"].value.strip().lower() if "language" in default.fields else None,
+        frozenset(used),
+        bodies,
+    )
+
+
+def _compose(
+    composer: Composer, kind: ChannelKind, file: _File, fields: dict[str, Field], compiled: CompiledBody | None
+) -> Field:
+    """Put layouts and blocks into the `fields` and the body, and return the body."""
+    if file.source is None:
+        raise ValueError("a file that cannot be read has no body")
+    body = file.source.body
+    if not kind.composed:
+        if file.ending == MJML_ENDING:
+            place = SourceLocation(file.name, 1, "file name")
+            composer.problems.append(place.problem(f"a template for {kind.name} is not MJML", "End it in .liquid"))
+        return body
+    layout = composer.layout(fields[LAYOUT], file.ending) if LAYOUT in fields else {}
+    for key in kind.composed:
+        if key in fields:
+            fields[key] = composer.compose(fields[key], HTML_ENDING, layout.get(key))
+    if compiled is not None:
+        return compiled.as_field(body.place)
+    composed = composer.compose(body, file.ending, layout.get(BODY))
+    if file.ending != MJML_ENDING:
+        composer.problems += find_stray_mjml(composed)
+        return composed
+    if not composed.place.origins and not composer.problems:
+        composer.problems += compile_liquid(composed.value, composed.place)[1]
+    html, faults = (None, []) if composer.problems else compile_mjml(composed)
+    composer.problems += faults
+    return html or composed
 
 
 def _check_liquid(files: Mapping[str, _File]) -> Iterator[Problem]:
     """Find the faults of files of an unknown channel."""
     for source in (file.source for file in files.values() if file.source is not None):
         for text in (*source.fields.values(), source.body):
-            yield from compile_liquid(text.value, text.place)[1]
+            yield from compile_liquid(text.value, text.place, may_render=True)[1]
 
 
 def _find_missing_keys(default: TemplateSource, place: SourceLocation, kind: ChannelKind) -> Iterator[Problem]:
@@ -200,7 +286,9 @@ def _check_keys(source: TemplateSource, kind: ChannelKind, channel: str) -> Iter
             yield place.problem(f"there is no key '{key}'", did_you_mean(key, known, "Keys"))
         elif key in kind.structured:
             if not isinstance(field.tree, dict | list):
-                yield place.problem(f"'{key}' must be a YAML mapping", f"Write one name: value a line below {key}:")
+                said = "a list of files" if key == ATTACHMENTS else "a YAML mapping"
+                remedy = "[a.pdf, b.pdf]" if key == ATTACHMENTS else f"one name: value a line below {key}:"
+                yield place.problem(f"'{key}' must be {said}", f"Write {remedy}")
         elif field.tree is not None:
             yield place.problem("this must be a text", QUOTE)
         elif not field.value.strip():

@@ -284,6 +284,7 @@ def make_facts(data: _Data) -> TemplateFacts:
         stage=SAMPLE_TEXT,
         learned=_LEARNED,
         locale="en",
+        postal_address=SAMPLE_TEXT,
         event=SAMPLE_TEXT,
         anonymous_id="sample",
         properties=data["entry"]["properties"],

@@ -31,6 +31,7 @@ class TemplateFacts:
     account: AccountView
     learned: LearnedRow | None = None
     locale: str | None = None
+    postal_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,13 @@ VARIABLES: Final = (
         "text",
         lambda facts: facts.message_id,
         "the id of the message, the same in each attempt to send it",
+    ),
+    TemplateVariable(
+        ("deployment", "postal_address"),
+        "text",
+        lambda facts: facts.postal_address,
+        "the postal address in the document of [senders](#senders)",
+        "if that has none",
     ),
     UNSUBSCRIBE_URL,
     PREFERENCES_URL,

@@ -1,6 +1,19 @@
 """Campaigns, their history and their versions."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Identity, Index, Integer, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.tables.columns import CLOCK, INSTANT, metadata
@@ -53,7 +66,26 @@ campaign_versions = Table(
     Column("file", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("templates", JSONB, nullable=False),
+    Column("compiled_bodies", JSONB, nullable=False, server_default=text("'{}'")),
     Column("plan", JSONB, nullable=False),
     Column("rules", JSONB, nullable=False),
     Column("published_at", INSTANT, nullable=False, server_default=text("now()")),
+)
+
+# Files that mails attach. One that no version has is deleted after a while.
+attachment_files = Table(
+    "attachment_files",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("stored_at", INSTANT, nullable=False, server_default=text("now()")),
+)
+
+version_attachments = Table(
+    "version_attachments",
+    metadata,
+    Column("sha256", Text, ForeignKey("attachment_files.sha256"), primary_key=True),
+    Column("campaign_key", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    ForeignKeyConstraint(["campaign_key", "version"], ["campaign_versions.campaign_key", "campaign_versions.version"]),
 )

@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from cli.demo.receiver import Receiver
 from cli.demo.zones import zone_where_it_is
+from cli.documents import templates_beside
 from tests.harness import PATIENCE, Harness, ahead
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -267,7 +268,7 @@ class ExampleHarness:
         for text, instead in (changes or {}).items():
             assert text in source
             source = source.replace(text, instead)
-        templates = {path.name: path.read_text() for path in (EXAMPLES / "templates").glob("*.liquid")}
+        templates = templates_beside(EXAMPLES / "any.yaml")
         for url in WEBHOOKS:
             templates = {name: text.replace(url, self.receiver.url) for name, text in templates.items()}
         await self.harness.run_campaign(source, templates)

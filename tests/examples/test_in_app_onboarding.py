@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from cli.documents import templates_beside
 from domain.campaign.plan import Plan
 from domain.campaign.publication import check
 from domain.journey import machine
@@ -144,7 +145,7 @@ def fact(command: Command, at: datetime) -> tuple[Fact, datetime]:
 
 
 def test_thirty_years_of_it_leave_a_journey_small() -> None:
-    templates = {path.name: path.read_text() for path in (EXAMPLES / "templates").glob("*.liquid")}
+    templates = templates_beside(EXAMPLES / "any.yaml")
     path = EXAMPLES / "in-app-onboarding.yaml"
     plan: Plan = check(path.read_text(), path.name, templates).plan
     begun_at = at = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.documents import templates_beside
 from domain.campaign.publication import check
 from domain.deployed_names import DeployedNames
 from domain.people.computed_document import parse_computed
@@ -19,7 +20,7 @@ COMPUTED = EXAMPLES / "computed" / "computed.yaml"
 TYPES = {trait.key: trait.rule.type for trait in parse_computed(COMPUTED.read_text(), COMPUTED.name)}
 SEGMENTS = sorted((EXAMPLES / "segments").glob("*.yaml"))
 NAMES = DeployedNames(TYPES, [path.stem for path in SEGMENTS])
-TEMPLATES = {path.name: path.read_text() for path in (EXAMPLES / "templates").glob("*.liquid")}
+TEMPLATES = templates_beside(EXAMPLES / "any.yaml")
 
 
 @pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: path.stem)

@@ -34,6 +34,7 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
             "marks": {"app_version": [0, "4.2"], "country": [0, "IT"]},
         },
         locale="de",
+        postal_address="1 Harbour Street",
     )
     return build_variables(facts)
 

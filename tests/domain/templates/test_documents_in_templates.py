@@ -211,7 +211,8 @@ def test_raw_mjml_is_refused() -> None:
     body = "<!-- <mjml> is refused -->\n<mjml>\n<mj-body><mj-text>Hello</mj-text></mj-body>\n</mjml>\n"
     _, (problem,) = load({"t.liquid": email(body)})
     assert str(problem) == (
-        "t.liquid:8: body: `<mjml` is MJML, which no mail client shows. Put the HTML here that `mjml` makes of it"
+        "t.liquid:8: body: `<mjml` is MJML, and the file is HTML. "
+        "Call the file NAME.mjml instead of NAME.liquid, so that it is compiled"
     )
     _, (problem,) = load({"t.liquid": email("<body>\n<mj-section>x</mj-section></body>")})
     assert problem.line == 8

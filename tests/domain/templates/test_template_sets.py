@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cli.documents import templates_beside
 from domain.errors import Problem
 from domain.templates.template_sets import TemplateRenderError, TemplateSet, load
 from tests.proofs import rounds
@@ -276,13 +277,13 @@ preheader: "{{ entry }}"
         ("y/i.liquid", 1, "file name", "x/i.liquid is the same template"),
     ]
     suggestions = {problem.message: problem.suggestion for problem in problems}
-    assert (
-        suggestions["there is no key 'subjct'"]
-        == "Did you mean `subject`? Keys: channel, subject, from, text, reply_to, preheader, language"
+    assert suggestions["there is no key 'subjct'"] == (
+        "Did you mean `subject`? "
+        "Keys: channel, subject, from, text, reply_to, from_owner, preheader, layout, attachments, language"
     )
     assert suggestions["there is no variable 'profil.traits.first_name'"] == (
         "Did you mean `profile.traits.first_name`? "
-        "Variables: account, campaign, confirm_url, entry, journey, message, preferences_url, profile, "
+        "Variables: account, campaign, confirm_url, deployment, entry, journey, message, preferences_url, profile, "
         "unsubscribe_url"
     )
     assert suggestions["there is no variable 'entry.propertie.value'"] == (
@@ -493,7 +494,7 @@ def test_no_value_leaves_its_json_string(value: str) -> None:
 
 
 def test_the_examples_are_sound_and_cart_nudge_fails_without_a_checkout_url() -> None:
-    sets, problems = load({path.name: path.read_text() for path in EXAMPLES.glob("*.liquid")})
+    sets, problems = load(templates_beside(EXAMPLES.parent / "any.yaml"))
     assert problems == []
     assert sets.keys() >= {
         "cart-nudge",

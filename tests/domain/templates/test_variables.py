@@ -32,6 +32,7 @@ FACTS = TemplateFacts(
         "marks": {"app_version": [0, "4.2"], "country": [0, "IT"]},
     },
     locale="de",
+    postal_address="1 Harbour Street",
 )
 
 
