@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from domain.campaign.publication import Published
 from domain.errors import InvalidDocumentError, NotFoundError, Problem
 from domain.sending.attachment import Attachment, StoredFile
 from domain.templates.attachments import stored_files
-from store import attachments
+from store import attachments, campaigns
 from store.attachments import StoredAttachment
+from store.campaigns import Version
 from store.database import Connection, Database
 
 # Files are kept in memory with their forms in Base64, which make them 3.7 times as large.
@@ -38,15 +38,13 @@ class Attachments:
         return found
 
 
-async def require_files(connection: Connection, checked: Published) -> frozenset[str]:
-    """Return the hashes of a version's files.
+async def insert_with_files(connection: Connection, version: Version) -> None:
+    """Insert a version and note its files.
 
     Raises InvalidDocumentError if one is not stored.
     """
-    named = stored_files(checked.templates)
-    if not named:
-        return frozenset()
-    sizes = await attachments.renew(connection, {hash for _, hash, _ in named})
+    named = stored_files(version.templates)
+    sizes = await attachments.renew(connection, {hash for _, hash, _ in named}) if named else {}
     problems = [
         Problem(
             name,
@@ -60,7 +58,9 @@ async def require_files(connection: Connection, checked: Published) -> frozenset
     ]
     if problems:
         raise InvalidDocumentError(problems)
-    return frozenset(hash for _, hash, _ in named)
+    await campaigns.insert_version(connection, version)
+    if sizes:
+        await attachments.assign(connection, version.campaign_key, version.version, sizes)
 
 
 class AttachmentFiles:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from application.attachments import require_files
+from application.attachments import insert_with_files
 from application.audience_schedule import enter_at_start
 from application.references import require_names
 from domain.access import SOJOURN, Actor
@@ -27,7 +27,7 @@ from domain.errors import ConflictError, NotFoundError
 from domain.journey.forecast import InFlightPolicy
 from domain.operations import OperationKind
 from domain.revisions import UNCONDITIONAL, Precondition
-from store import attachments, audit, campaigns, operations, outbox
+from store import audit, campaigns, operations, outbox
 from store.campaigns import Campaign, Version
 from store.database import Connection
 from store.operations import Operation
@@ -77,7 +77,6 @@ async def insert_version(
     latest = await campaigns.latest_version(connection, definition.key)
     if latest is not None and (latest.source, latest.templates) == (source, checked.templates):
         return latest.version, False
-    files = await require_files(connection, checked)
     version = Version(
         campaign_key=definition.key,
         version=latest.version + 1 if latest else 1,
@@ -90,9 +89,7 @@ async def insert_version(
         plan=checked.plan,
         rules=checked.rules,
     )
-    await campaigns.insert_version(connection, version)
-    if files:
-        await attachments.assign(connection, version.campaign_key, version.version, files)
+    await insert_with_files(connection, version)
     await audit.record(connection, by, "campaign.publish", definition.key, {"version": version.version})
     return version.version, True
 

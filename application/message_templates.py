@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from application.attachments import insert_with_files
 from application.documents import CampaignText, Documents
 from application.references import load_names
 from domain.access import Actor
@@ -124,10 +125,11 @@ class MessageTemplates:
                 file=f"{template.name}.yaml",
                 source=source,
                 templates=checked.templates,
+                compiled_bodies=checked.compiled_bodies,
                 plan=checked.plan,
                 rules=rules,
             )
-            await campaigns.insert_version(connection, version)
+            await insert_with_files(connection, version)
             await campaigns.change(
                 connection, key, state=RUNNING, running_version=number, exiting=(), changed_by=by.name
             )

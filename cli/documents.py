@@ -18,6 +18,7 @@ from domain.sending.attachment import write_pointer
 _KEY = re.compile(r"[\w-]+")
 DOCUMENT_ENDINGS = frozenset({".yaml", ".yml"})
 TEMPLATE_ENDINGS: Final = frozenset({".liquid", ".mjml"})
+TEMPLATES: Final = "templates"
 # Beside the templates, the folders of what they share.
 SHARED_FOLDERS: Final = ("blocks", "layouts")
 ATTACHMENTS: Final = "attachments"
@@ -132,25 +133,29 @@ def _command_of(kind: str) -> str:
 
 
 def templates_beside(file: Path) -> dict[str, str]:
+    """Read the templates of a campaign, as `read_templates`."""
+    return read_templates(file.parent / TEMPLATES)
+
+
+def read_templates(folder: Path) -> dict[str, str]:
     """Read templates and the files that they share, without hidden ones.
 
     An unreadable one counts as missing.
     """
     found = {}
-    beside = file.parent / "templates"
-    for each in sorted(path for folder in ("", *SHARED_FOLDERS) for path in (beside / folder).glob("[!.]*")):
+    for each in sorted(path for within in ("", *SHARED_FOLDERS) for path in (folder / within).glob("[!.]*")):
         if each.suffix not in TEMPLATE_ENDINGS:
             continue
         try:
-            found[each.relative_to(beside).as_posix()] = read_text(each)
+            found[each.relative_to(folder).as_posix()] = read_text(each)
         except InvalidRequestError as error:
             typer.echo(f"sojourn: left out: {error}", err=True)
-    return found | {f"{ATTACHMENTS}/{each.name}": _as_template(each) for each in attachments_beside(file)}
+    return found | {f"{ATTACHMENTS}/{each.name}": _as_template(each) for each in list_attachments(folder)}
 
 
-def attachments_beside(file: Path) -> list[Path]:
-    """Return the files that templates may attach, without hidden ones."""
-    return sorted(each for each in (file.parent / "templates" / ATTACHMENTS).glob("[!.]*") if each.is_file())
+def list_attachments(folder: Path) -> list[Path]:
+    """Return the files that the templates of a folder may attach."""
+    return sorted(each for each in (folder / ATTACHMENTS).glob("[!.]*") if each.is_file())
 
 
 def _as_template(file: Path) -> str:

@@ -1,14 +1,14 @@
 """sojourn plan and apply: plan a document's changes, and apply exactly those."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli.attachments import store_attachments
 from cli.campaigns import InFlightChoice, InFlightOption
 from cli.client import ApiClient, RefusedError, connect
-from cli.documents import TEMPLATE_ENDINGS, attachments_beside, campaign_document, document_files, read_bytes
+from cli.documents import TEMPLATES, campaign_document, document_files
 from cli.exit_codes import CHANGES, DONE, status_of
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
@@ -26,7 +26,7 @@ from cli.output import (
     printable,
     say_once,
 )
-from domain.errors import InvalidDocumentError, InvalidRequestError, NotFoundError, Problem
+from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 
 MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "moved": (">", "cyan"), "changed": ("~", "yellow")}
 STAYS = "stays"
@@ -90,8 +90,7 @@ def apply(
             hashed = [(document, plan["hash"]) for document, plan in proved]
         else:
             hashed = [(campaign_document(file)[1], planned) for file in documents]
-        for file in documents:
-            _store_attachments(api, file)
+        store_attachments(api, [file.parent / TEMPLATES for file in documents])
         body = [{**document, "in_flight": in_flight, "plan": hash} for document, hash in hashed]
         applied = api.post("apply", body={"campaigns": body})["applied"]
         operations = [api.get("operations", each["operation"]) for each in applied if each["operation"]]
@@ -112,18 +111,6 @@ def apply(
         results = [{"file": document["file"], **each} for (document, _), each in zip(hashed, applied, strict=True)]
         print_json({"applied": results, "operations": ended or operations})
     check_done(ended)
-
-
-def _store_attachments(api: ApiClient, campaign: Path) -> None:
-    """Store the files beside a campaign's templates that are sent as they are."""
-    for file in attachments_beside(campaign):
-        if file.suffix in TEMPLATE_ENDINGS:
-            continue
-        data = read_bytes(file)
-        try:
-            api.get("attachments", sha256(data).hexdigest())
-        except NotFoundError:
-            api.deliver("attachments", content=data, content_type="application/octet-stream")
 
 
 def _plan_files(

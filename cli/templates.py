@@ -5,15 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.attachments import store_attachments
 from cli.client import connect
-from cli.documents import read_text
+from cli.documents import TEMPLATE_ENDINGS, read_templates, read_text
 from cli.options import AsJson
 from cli.output import local_minute, print_json, print_table, print_warnings, printable
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 
 app = typer.Typer(help="Publish and list the templates of single messages.")
-
-_SUFFIX = ".liquid"
 
 
 @app.command()
@@ -22,7 +21,10 @@ def publish(
     files: Annotated[
         list[Path],
         typer.Argument(
-            exists=True, metavar="FILE", help="Templates, NAME.liquid, or folders of them.", show_default=False
+            exists=True,
+            metavar="FILE",
+            help="Templates, NAME.liquid or NAME.mjml, or folders of them.",
+            show_default=False,
         ),
     ],
     category: Annotated[str, typer.Option(help="The category of messages whose request names none.")] = "transactional",
@@ -32,7 +34,8 @@ def publish(
     published = []
     with connect(context) as api:
         for file in _default_files(files):
-            name = file.name.removesuffix(_SUFFIX)
+            name = file.name.partition(".")[0]
+            store_attachments(api, [file.parent])
             body = {"files": _languages(file, name), "category": category}
             published.append(api.put("templates", _channel(file), name, body=body))
     if as_json:
@@ -72,8 +75,8 @@ def _default_files(given: list[Path]) -> list[Path]:
     """Return the files of the default language, each once."""
     found: list[Path] = []
     for path in given:
-        files = [path] if path.is_file() else sorted(path.glob(f"[!.]*{_SUFFIX}"))
-        defaults = [file for file in files if file.name.endswith(_SUFFIX) and file.name.count(".") == 1]
+        files = [path] if path.is_file() else sorted(path.glob("[!.]*"))
+        defaults = [file for file in files if file.suffix in TEMPLATE_ENDINGS and file.name.count(".") == 1]
         if not defaults:
             raise InvalidRequestError(f"{path} neither is nor holds a template of the default language, NAME.liquid")
         found += defaults
@@ -81,7 +84,9 @@ def _default_files(given: list[Path]) -> list[Path]:
 
 
 def _languages(file: Path, name: str) -> dict[str, str]:
-    return {each.name: read_text(each) for each in [file, *sorted(file.parent.glob(f"{name}.*{_SUFFIX}"))]}
+    """Return a template in all languages, with the files that templates share."""
+    files = read_templates(file.parent)
+    return {each: text for each, text in files.items() if "/" in each or each.partition(".")[0] == name}
 
 
 def _channel(file: Path) -> str:

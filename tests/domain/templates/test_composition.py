@@ -111,22 +111,23 @@ def test_warnings_follow_values_into_blocks() -> None:
         "t.liquid": email("{% for item in entry.properties.items %}{% render 'row', item: item %}{% endfor %}"),
         "blocks/row.liquid": "\n{{ item.price | money: 'EUR' }}",
     }
-    problems, warnings = try_templates([(composed(files), False)], frozenset())
-    assert problems == []
-    assert [(each.file, each.line, "entry.properties.items[].price" in each.message) for each in warnings] == [
+    trials = try_templates([(composed(files), False)], frozenset())
+    assert trials.problems == []
+    assert [(each.file, each.line, "entry.properties.items[].price" in each.message) for each in trials.warnings] == [
         ("blocks/row.liquid", 2, True)
     ]
 
 
 def test_a_block_that_fails_for_everybody_is_refused() -> None:
     files = {"t.liquid": email("{% render 'b' %}"), "blocks/b.liquid": "\n{{ title }}"}
-    [problem], _ = try_templates([(composed(files), False)], frozenset())
+    [problem] = try_templates([(composed(files), False)], frozenset()).problems
     assert str(problem).startswith("blocks/b.liquid:2: block: the message fails for everybody: title has no value")
 
 
 def test_an_optional_name_needs_no_argument() -> None:
     files = {"t.liquid": email("{% render 'b' %}"), "blocks/b.liquid": "{% if note %}{{ note }}{% endif %}x"}
-    assert try_templates([(composed(files), False)], frozenset()) == ([], [])
+    trials = try_templates([(composed(files), False)], frozenset())
+    assert (trials.problems, trials.warnings) == ([], [])
     assert html(files) == "x"
 
 
