@@ -1,4 +1,4 @@
-"""sojourn demo: twenty users and their journeys of days, in seconds.
+"""sojourn demo: users and their journeys of days, in seconds.
 
 Its imports stand inside the function, as in `serve`: they take a second.
 """
@@ -13,7 +13,7 @@ from cli.extras import dev_extra
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Check the outcome and end: status 0 if all is right.")] = False,
 ) -> None:
-    """Run campaigns of `examples/` for twenty users, and show what each of them got.
+    """Run campaigns of `examples/` for some users, and show what each of them got.
 
     Everything is embedded and in a folder that is removed at the end. Delays have their true length on the journeys'
     own clocks, which are moved forward. Stays up until Ctrl-C, so that you can look around.

@@ -14,6 +14,8 @@ Play = Callable[[DemoPerson], Awaitable[None]]
 CAMPAIGNS = CART, PRICE, TRIAL = "abandoned-cart", "price-drop", "trial-ending"
 # The moves outside the designed life cycle: someone buys who has never had a cart.
 DEVIATIONS = ("acquisition > retention",)
+# Replies are forwarded there.
+DESK, FORWARDED = "service@shop.example.com", ("Re: Will, your cart is waiting",)
 # Subjects of their mails; {} is the first name.
 NUDGE, REMINDER = "{}, your cart is waiting", "We saved your cart"
 

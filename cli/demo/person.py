@@ -16,17 +16,21 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from cli.client import ApiClient
+from cli.demo import mailbox
 from cli.demo.receiver import Receiver
 from cli.demo.story import Arrival, StoryItem, StoryVerdict, active_journeys, verdicts
 from cli.demo.zones import zone_where_it_is
 from domain.errors import UnavailableError
 from runtime.embedded.inbox import Inbox
-from store import outbox
+from runtime.embedded.mail import ReceivedMail
+from store import clock, outbox
 from store.database import Database
 
 LOOK_SECONDS = 0.15
 LOOKS = 3
 WAIT_SECONDS = 60.0
+# Until the verdict of a click or an opening is final.
+VERDICT = timedelta(seconds=61)
 # The rest of a skip after a wait ends must outlast the journey's reaction: once it has passed, the server skips the
 # whole next wait.
 MARGIN = timedelta(seconds=10)
@@ -34,10 +38,14 @@ MARGIN = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The shared parts of the demo: tracking client, API, mailboxes, webhook receiver."""
+    """The shared parts of the demo: tracking client, API, mailboxes, webhook receiver.
+
+    `mail_api` is the API by the key of the shop's mail server.
+    """
 
     segment: SegmentClient
     api: ApiClient
+    mail_api: ApiClient
     temporal: Client
     database: Database
     inbox: Inbox
@@ -53,6 +61,25 @@ class World:
     def lifecycle_flow(self) -> dict[str, Any]:
         """Read how people moved through the life cycle."""
         return self.api.get("lifecycle", "flow")
+
+    async def passes_verdicts(self) -> None:
+        """Move the deployment's clock on until the verdicts of all clicks so far are final.
+
+        The clocks of journeys stay behind by as much: the check tolerates it.
+        """
+        async with self.database.transaction() as connection:
+            await clock.advance(connection, VERDICT)
+
+    async def take_mail(self, mail: bytes, *, recipient: str, sender: str) -> None:
+        """Hand over a mail that comes back, as the mail server of the shop does."""
+        await asyncio.to_thread(
+            self.mail_api.deliver,
+            "mails",
+            content=mail,
+            content_type="message/rfc822",
+            recipient=recipient,
+            sender=sender,
+        )
 
     async def wait_until_relayed(self) -> None:
         """Wait until the outbox is empty."""
@@ -147,11 +174,47 @@ class DemoPerson:
 
     async def clicks_unsubscribe(self) -> None:
         """Unsubscribe as mail programs do (RFC 8058), with the link of the newest mail."""
-        mail = next(mail for mail in reversed(self.world.inbox.messages) if self.address in mail.recipients)
+        mail = self.newest_mail()
         [url] = re.findall(r"<(https?://[^>]+)>", str(mail.message["List-Unsubscribe"]))
         async with httpx.AsyncClient(trust_env=False) as http:
             answer = await http.post(url, data={"List-Unsubscribe": "One-Click"})
         answer.raise_for_status()
+
+    def newest_mail(self) -> ReceivedMail:
+        """Return the last mail that came to this user."""
+        return next(mail for mail in reversed(self.world.inbox.messages) if self.address in mail.recipients)
+
+    async def opens(self) -> None:
+        """Open the newest mail. It is an opening once its verdict is final."""
+        # Within two seconds of its arrival only machines do.
+        await self.world.passes_verdicts()
+        await mailbox.open_mail(self.newest_mail())
+        await self.world.passes_verdicts()
+
+    async def clicks(self) -> None:
+        """Follow a link of the newest mail, to a page that confirms it."""
+        await mailbox.click_link(self.newest_mail())
+
+    async def is_behind_a_scanner(self) -> None:
+        """Let the scanner of a mail server follow all links of the newest mail."""
+        await mailbox.scan_mail(self.newest_mail())
+        await self.world.passes_verdicts()
+
+    async def answers(self, text: str) -> None:
+        """Answer the newest mail."""
+        mail = self.newest_mail()
+        answer = mailbox.reply(mail, text)
+        await self.world.take_mail(answer, recipient=mailbox.reply_address(mail), sender=self.address)
+
+    async def bounces(self) -> None:
+        """Let the mail server report that the newest mail had no mailbox to go to."""
+        mail = self.newest_mail()
+        await self.world.take_mail(mailbox.bounce(mail), recipient=mail.sender, sender="")
+
+    async def complains(self) -> None:
+        """Call the newest mail spam."""
+        mail = self.newest_mail()
+        await self.world.take_mail(mailbox.complaint(mail), recipient=mail.sender, sender="")
 
     def mail_server_says_later(self) -> None:
         """Let the mail server answer 451 to mails for this user."""

@@ -42,6 +42,8 @@ DOCUMENTS = {
 }
 # The URL of the example's webhook; the demo has a receiver of its own.
 CRM = "https://crm.example.com/hooks/sojourn"
+# Where bounces, complaints and replies come to.
+RECEIVING = {"SOJOURN_REPLY_DOMAIN": "mail.example.com", "SOJOURN_SMTP_RETURN_DOMAIN": "bounces.example.com"}
 SETTLE_SECONDS = 15.0
 RUNNING_JOURNEYS = "WorkflowType = 'Journey' AND ExecutionStatus = 'Running'"
 LOG, LOG_LINES = "log", 20
@@ -81,6 +83,7 @@ class Demo:
         # The demo is isolated: no setting of a real deployment may affect it.
         for name in [name for name in os.environ if name.upper().startswith("SOJOURN_")]:
             del os.environ[name]
+        os.environ.update(RECEIVING)
         ports = DevPorts() if self._once else DevPorts(api=8080, temporal_ui=8233, inbox=8025)
         _log_to(self._folder / LOG)
         self._say("Starting PostgreSQL, Temporal, an inbox, the API and a worker …")
@@ -177,6 +180,7 @@ async def _world(stack: DevStack) -> AsyncIterator[World]:
         yield World(
             segment=segment,
             api=parts.enter_context(ApiClient(Target(stack.api_url, settings.admin_key.get_secret_value()))),
+            mail_api=parts.enter_context(ApiClient(Target(stack.api_url, settings.write_key.get_secret_value()))),
             temporal=await connect(settings.temporal_address, settings.temporal_namespace),
             database=await parts.enter_async_context(Database(settings.database_url.get_secret_value(), pool_size=2)),
             inbox=inbox,

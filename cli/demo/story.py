@@ -25,7 +25,8 @@ class StoryVerdict:
     """One result of a user's events.
 
     `at` is by the journey's own clock, `after` the time since the journey was entered; both are None without an entry.
-    Expectations use the text of a verdict, such as `abandoned-cart/nudge refused: capped`.
+    `reports` says what came of a message. Expectations use the text of a verdict, such as
+    `abandoned-cart/nudge refused: capped` or `abandoned-cart/nudge sent, opened, clicked`.
     """
 
     place: str
@@ -35,9 +36,10 @@ class StoryVerdict:
     after: timedelta | None
     told: str
     arrival: Arrival | None
+    reports: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.place} {self.outcome}" + (f": {self.reason}" if self.reason else "")
+        return ", ".join((f"{self.place} {self.outcome}" + (f": {self.reason}" if self.reason else ""), *self.reports))
 
 
 def verdicts(
@@ -101,6 +103,7 @@ class _Reader:
             after=None if at is None else at - self._begun[journey],
             told=self._describe(item, outcome),
             arrival=self._arrivals.get(item["data"]["message_id"]) if item["kind"] == "message" else None,
+            reports=tuple(item["data"].get("reports", ())),
         )
 
     def _time(self, item: StoryItem, journey: str) -> datetime:
@@ -162,7 +165,8 @@ class _Reader:
         if arrival is None:
             return f"{item['step']} was sent, and did not arrive"
         attempts = item["data"].get("attempts", 1)
-        return f"{arrival.kind} “{arrival.title}”" + (f", at attempt {attempts}" if attempts > 1 else "")
+        attempt = [f"at attempt {attempts}"] if attempts > 1 else []
+        return ", ".join((f"{arrival.kind} “{arrival.title}”", *attempt, *item["data"].get("reports", ())))
 
     def _cause(self, item: StoryItem) -> StoryItem | None:
         """Return the event that caused an exit."""

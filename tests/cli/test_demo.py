@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from cli.demo.cast import Expected, Performance, Scenario
+from cli.demo.cast import DESK, FORWARDED, Expected, Performance, Scenario
 from cli.demo.check import failures
 from cli.demo.person import DemoPerson, World
 from cli.demo.receiver import ReceivedCall
@@ -51,6 +51,13 @@ def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
         r"    \+3\dm  nudge waits for 09:00 in ",
         r"    \+3\dm  no nudge: capped, 2 of 2 in 1d \(daily\), frees at \+1d",
         r"    \+13d  webhook “trial_ending”",
+        r"    \+\d+h\d+m  mail “Eva, your cart is waiting”, opened, clicked",
+        r"    \+3\dm  mail “Ugo, your cart is waiting”, bounced hard",
+        r" \+20h3\dm  no reminder: suppressed",
+        r"    \+3\dm  mail “Vera, your cart is waiting”, complained",
+        r"    \+3\dm  mail “Will, your cart is waiting”, replied",
+        r"    \+3\dm  ended by Email Replied",
+        r"    \+3\dm  mail “Xena, your cart is waiting”, read by a machine",
         r"Life cycle: \d+ moves, \d+ % as designed; \d+ % go acquisition > retention, drawn nowhere\.",
         r"Everything is as expected\.",
     ):
@@ -60,7 +67,7 @@ def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
 
 def test_every_user_is_cast_once() -> None:
     users = [scenario.user for scenario in SCENARIOS]
-    assert len(users) == len(set(users)) == 20
+    assert len(users) == len(set(users)) == 24
 
 
 def performance(
@@ -85,6 +92,7 @@ def mail(subject: str, address: str = "ada@example.com") -> ReceivedMail:
     return ReceivedMail(1, "shop@example.com", (address,), message, datetime.now(UTC))
 
 
+FORWARD = mail(FORWARDED[0], DESK)
 CALL = ReceivedCall("m1", {"user_id": "ada", "action": "ring"})
 
 
@@ -92,7 +100,7 @@ def found_wrong(**changes: Any) -> list[str]:
     """What the check says of an outcome that is right but for the changes."""
     outcome: dict[str, Any] = {
         "performances": [performance([SENT, CALLED])],
-        "mails": [mail("Hello")],
+        "mails": [mail("Hello"), FORWARD],
         "calls": [CALL],
         "refused_calls": 0,
         "running_journeys": 0,
@@ -113,10 +121,11 @@ refused = verdict("cart/nudge", "refused", "capped", HALF_AN_HOUR, None)
 @pytest.mark.parametrize(
     ("changes", "wrong"),
     [
-        ({"mails": []}, ["ada: missing in the inbox: Hello"]),
-        ({"mails": [mail("Hello"), mail("Hello")]}, ["ada: not expected in the inbox: Hello"]),
+        ({"mails": [FORWARD]}, ["ada: missing in the inbox: Hello"]),
+        ({"mails": [mail("Hello")]}, [f"missing in the inbox of {DESK}: {FORWARDED[0]}"]),
+        ({"mails": [mail("Hello"), mail("Hello"), FORWARD]}, ["ada: not expected in the inbox: Hello"]),
         (
-            {"mails": [mail("Hello"), mail("Hi", "eve@example.com")]},
+            {"mails": [mail("Hello"), FORWARD, mail("Hi", "eve@example.com")]},
             ["a mail went to eve@example.com, an unknown user: Hi"],
         ),
         ({"calls": []}, ["ada: missing at the webhooks' receiver: ring"]),

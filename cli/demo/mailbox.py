@@ -1,0 +1,111 @@
+"""The other side of a mail: what its recipient, a mail server or a scanner does with it."""
+
+import re
+from collections.abc import Iterator
+from email.message import EmailMessage, Message
+from html import unescape
+
+import httpx
+
+from runtime.embedded.mail import ReceivedMail
+
+# A browser's. Scanners pretend to be one.
+_USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_LINK, _IMAGE = re.compile(r'href="([^"]+/c/[^"]+)"'), re.compile(r'src="([^"]+/o/[^"]+)"')
+
+
+async def open_mail(mail: ReceivedMail) -> None:
+    """Show the images of a mail, as a mail program does."""
+    async with _browser() as http:
+        for url in _find(_IMAGE, mail):
+            (await http.get(url)).raise_for_status()
+
+
+async def click_link(mail: ReceivedMail) -> None:
+    """Follow the first link of a mail; the page behind it confirms the click."""
+    async with _browser() as http:
+        url = next(_find(_LINK, mail))
+        _check_target(await http.get(url))
+        (await http.post(url)).raise_for_status()
+
+
+async def scan_mail(mail: ReceivedMail) -> None:
+    """Follow every link of a mail, also hidden ones, as the scanner of a mail server does."""
+    async with _browser() as http:
+        for url in _find(_LINK, mail):
+            await http.get(url)
+
+
+def bounce(mail: ReceivedMail) -> bytes:
+    """Return the report of a mail server that its recipient does not exist (RFC 3464)."""
+    server = Message()
+    server["Reporting-MTA"] = "dns; mx.example.com"
+    recipient = Message()
+    recipient["Final-Recipient"] = f"rfc822; {mail.recipients[0]}"
+    recipient["Action"] = "failed"
+    recipient["Status"] = "5.1.1"
+    return _report("delivery-status", "There is no such mailbox.", [server, recipient], mail)
+
+
+def complaint(mail: ReceivedMail) -> bytes:
+    """Return the report of a mailbox provider that its user called a mail spam (RFC 5965)."""
+    fields = Message()
+    fields["Feedback-Type"] = "abuse"
+    fields["User-Agent"] = "mailbox.example.com"
+    fields["Version"] = "1"
+    return _report("feedback-report", "This mail was called spam.", [fields], mail)
+
+
+def reply(mail: ReceivedMail, text: str) -> bytes:
+    """Return the answer of the recipient, with the mail quoted below."""
+    answer = EmailMessage()
+    answer["From"] = mail.recipients[0]
+    answer["To"] = reply_address(mail)
+    answer["Subject"] = f"Re: {mail.subject}"
+    answer["In-Reply-To"] = str(mail.message["Message-ID"])
+    answer.set_content(f"{text}\n\nThe shop wrote:\n> {mail.subject}\n")
+    return answer.as_bytes()
+
+
+def reply_address(mail: ReceivedMail) -> str:
+    """Return the address that an answer goes to."""
+    return str(mail.message["Reply-To"])
+
+
+def _report(kind: str, text: str, fields: list[Message], mail: ReceivedMail) -> bytes:
+    report = EmailMessage()
+    report["From"], report["To"], report["Subject"] = "MAILER-DAEMON@mx.example.com", mail.sender, "About your mail"
+    report["Auto-Submitted"] = "auto-replied"
+    report.set_content(text)
+    report.make_mixed()
+    report.replace_header("Content-Type", f"multipart/report; report-type={kind}")
+    report.attach(_part(f"message/{kind}", fields))
+    report.attach(_part("text/rfc822-headers", _headers(mail).as_string()))
+    return report.as_bytes()
+
+
+def _part(kind: str, content: list[Message] | str) -> Message:
+    part = Message()
+    part["Content-Type"] = kind
+    part.set_payload(content)
+    return part
+
+
+def _headers(mail: ReceivedMail) -> Message:
+    headers = Message()
+    for name in ("Message-ID", "X-Sojourn-Message"):
+        headers[name] = str(mail.message[name])
+    return headers
+
+
+def _find(pattern: re.Pattern[str], mail: ReceivedMail) -> Iterator[str]:
+    return (unescape(url) for url in pattern.findall(mail.html or ""))
+
+
+def _browser() -> httpx.AsyncClient:
+    return httpx.AsyncClient(trust_env=False, headers={"User-Agent": _USER_AGENT})
+
+
+def _check_target(answer: httpx.Response) -> None:
+    if not answer.is_redirect:
+        raise ValueError(f"a link of the mail leads nowhere: {answer.status_code}")
