@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from email.message import EmailMessage, Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from html import unescape
 
 import httpx
@@ -73,18 +75,16 @@ def reply_address(mail: ReceivedMail) -> str:
 
 
 def _report(kind: str, text: str, fields: list[Message], mail: ReceivedMail) -> bytes:
-    report = EmailMessage()
+    report = MIMEMultipart("report", report_type=kind)
     report["From"], report["To"], report["Subject"] = "MAILER-DAEMON@mx.example.com", mail.sender, "About your mail"
     report["Auto-Submitted"] = "auto-replied"
-    report.set_content(text)
-    report.make_mixed()
-    report.replace_header("Content-Type", f"multipart/report; report-type={kind}")
-    report.attach(_part(f"message/{kind}", fields))
+    report.attach(MIMEText(text))
+    report.attach(_part(f"message/{kind}", [*fields]))
     report.attach(_part("text/rfc822-headers", _headers(mail).as_string()))
     return report.as_bytes()
 
 
-def _part(kind: str, content: list[Message] | str) -> Message:
+def _part(kind: str, content: list[Message | str] | str) -> Message:
     part = Message()
     part["Content-Type"] = kind
     part.set_payload(content)
