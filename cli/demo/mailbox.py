@@ -1,4 +1,4 @@
-"""The other side of a mail: what its recipient, a mail server or a scanner does with it."""
+"""The other side of a mail: its recipient, the mail server, a scanner."""
 
 import re
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ async def click_link(mail: ReceivedMail) -> None:
 
 
 async def scan_mail(mail: ReceivedMail) -> None:
-    """Follow every link of a mail, also hidden ones, as the scanner of a mail server does."""
+    """Follow every link of a mail, also hidden ones, as scanners do."""
     async with _browser() as http:
         for url in _find(_LINK, mail):
             await http.get(url)
 
 
 def bounce(mail: ReceivedMail) -> bytes:
-    """Return the report of a mail server that its recipient does not exist (RFC 3464)."""
+    """Return the report that there is no such recipient (RFC 3464)."""
     server = Message()
     server["Reporting-MTA"] = "dns; mx.example.com"
     recipient = Message()
@@ -50,7 +50,7 @@ def bounce(mail: ReceivedMail) -> bytes:
 
 
 def complaint(mail: ReceivedMail) -> bytes:
-    """Return the report of a mailbox provider that its user called a mail spam (RFC 5965)."""
+    """Return the report that a recipient called a mail spam (RFC 5965)."""
     fields = Message()
     fields["Feedback-Type"] = "abuse"
     fields["User-Agent"] = "mailbox.example.com"
@@ -59,7 +59,7 @@ def complaint(mail: ReceivedMail) -> bytes:
 
 
 def reply(mail: ReceivedMail, text: str) -> bytes:
-    """Return the answer of the recipient, with the mail quoted below."""
+    """Return the recipient's answer, with the mail quoted below."""
     answer = EmailMessage()
     answer["From"] = mail.recipients[0]
     answer["To"] = reply_address(mail)

@@ -63,7 +63,7 @@ class World:
         return self.api.get("lifecycle", "flow")
 
     async def passes_verdicts(self) -> None:
-        """Move the deployment's clock on until the verdicts of all clicks so far are final.
+        """Move the deployment's clock past the verdicts of all clicks so far.
 
         The clocks of journeys stay behind by as much: the check tolerates it.
         """
