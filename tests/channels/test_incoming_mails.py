@@ -3,7 +3,6 @@
 from email import policy
 from email.message import EmailMessage
 from time import process_time
-from uuid import uuid4
 
 import pytest
 
@@ -78,7 +77,7 @@ def test_a_reply_is_found_by_its_headers_where_a_pipe_says_no_recipient() -> Non
         {"X_Autoreply": "yes"},
         {"X_Autorespond": "away"},
         {"List_Id": "<list.example.net>"},
-        {"X_Sojourn_Message": str(uuid4())},
+        {"X_Sojourn_Message": str(MESSAGE)},
         {"From": "Mail System <MAILER-DAEMON@mx.example.net>"},
         {"Subject": "Out of office: Re: Your cart"},
         {"Subject": "Automatische Antwort: Your cart"},
