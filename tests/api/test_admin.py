@@ -22,7 +22,8 @@ async def test_publishing_makes_a_version_and_the_same_again_makes_none(
     admin: httpx.AsyncClient, services: FakeServices, published: httpx.Response
 ) -> None:
     assert published.status_code == 201
-    assert published.json() == {"key": "abandoned-cart", "version": 1, "created": True, "warnings": []}
+    made = {"key": "abandoned-cart", "version": 1, "created": True, "warnings": [], "fallback_languages": []}
+    assert published.json() == made
     assert services.campaigns.templates == DOCUMENT["templates"]
     again = await admin.post("/v1/campaigns", json=DOCUMENT)
     assert (again.status_code, again.json()["created"]) == (200, False)

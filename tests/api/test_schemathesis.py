@@ -14,6 +14,7 @@ from tests.api.live import ApiProcess, api_process
 from tests.proofs import rounds
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 EXAMPLES = str(rounds(1, 10))
 # One of so many operations is asked for the bounds of each of its values, some fifty questions each. All are asked for
 # their examples, and for values at random.
@@ -56,7 +57,13 @@ async def _asked(url: str, config: Path) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config)),
         *("run", f"{url}/openapi.json", "--checks", "all", "--max-examples", EXAMPLES, "--warnings", "off"),
-        env={**os.environ, "SOJOURN_ADMIN_KEY": ADMIN_KEY, "SOJOURN_WRITE_KEY": WRITE_KEY, "COLUMNS": "120"},
+        env={
+            **os.environ,
+            "SOJOURN_ADMIN_KEY": ADMIN_KEY,
+            "SOJOURN_WRITE_KEY": WRITE_KEY,
+            "SCHEMATHESIS_HOOKS": str(HOOKS),
+            "COLUMNS": "120",
+        },
         # It keeps what failed for its next run, which is to be no other than this one.
         cwd=config.parent,
         stdout=asyncio.subprocess.PIPE,

@@ -45,11 +45,11 @@ class SlowTemplate:
         self.begun = threading.Event()
         self.let_go = threading.Event()
 
-    def render(self, *args: Any) -> dict[str, Any]:
+    def render(self, *args: Any, **named: Any) -> dict[str, Any]:
         self.begun.set()
         if not self.let_go.wait(30):
             raise AssertionError("the loop stood still")
-        return self.template.render(*args)
+        return self.template.render(*args, **named)
 
 
 async def slowed(send_harness: SendHarness) -> SlowTemplate:
@@ -98,9 +98,9 @@ async def test_a_version_is_compiled_once_for_all_who_ask(
     [(key, number)] = send_harness.sender._catalogue._versions
     calls: list[str] = []
 
-    def counted(files: dict[str, str]) -> Any:
+    def counted(*loaded: Any) -> Any:
         calls.append(threading.current_thread().name)
-        return load(files)
+        return load(*loaded)
 
     monkeypatch.setattr("application.rendering.load", counted)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cli.documents import templates_beside
 from domain.campaign.publication import check
 from domain.deployed_names import DeployedNames
 from domain.people.computed_document import parse_computed
@@ -20,10 +21,6 @@ DOCUMENTS = ("computed", "lifecycle")
 
 def campaigns_of(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.yaml")) if path.stem not in DOCUMENTS]
-
-
-def templates_of(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in (folder / "templates").glob("*.liquid")}
 
 
 def names_of(folder: Path) -> DeployedNames:
@@ -45,13 +42,13 @@ def test_a_life_cycle_can_be_applied_with_its_traits(folder: Path) -> None:
 def test_each_aim_has_a_campaign_that_serves_it(folder: Path) -> None:
     names, served = names_of(folder), set[str]()
     for path in campaigns_of(folder):
-        published = check(path.read_text(), path.name, templates_of(folder), names)
+        published = check(path.read_text(), path.name, templates_beside(path), names)
         assert (published.definition.key, published.warnings) == (path.stem, [])
         served.add(published.definition.stage or "")
     for path in campaigns_of(EXAMPLES):
         stage = next(line for line in path.read_text().splitlines() if line.startswith("stage: "))
         if stage.removeprefix("stage: ") in {one.key for one in names.stages} and "set_stage" not in path.read_text():
-            published = check(path.read_text(), path.name, templates_of(EXAMPLES), names)
+            published = check(path.read_text(), path.name, templates_beside(path), names)
             served.add(published.definition.stage or "")
     assert {stage.key for stage in names.stages if stage.aim} <= served
 
@@ -74,9 +71,8 @@ async def apply(example: ExampleHarness, folder: Path) -> None:
     for name in DOCUMENTS:
         source = (folder / f"{name}.yaml").read_text()
         await example.harness.admin("PUT", f"/v1/{name}", {"file": f"{name}.yaml", "source": source})
-    templates = templates_of(folder)
     for path in campaigns_of(folder):
-        await example.harness.run_campaign(path.read_text(), templates)
+        await example.harness.run_campaign(path.read_text(), templates_beside(path))
 
 
 async def changes_of(example: ExampleHarness, user: str) -> list[str]:

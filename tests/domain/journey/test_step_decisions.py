@@ -105,6 +105,7 @@ def step_facts(**known: Any) -> StepFacts:
         "user_id": "u1",
         "anonymous_id": "a1",
         "consent_given": {},
+        "preferences": {},
         "stated_stage": "new",
         "created_at": AT,
         "bucket": PERSON,
