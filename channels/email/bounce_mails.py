@@ -16,12 +16,10 @@ from typing import Final
 from uuid import UUID
 
 from channels.email.content import MESSAGE_HEADER
+from channels.email.status_codes import judge_status
 from domain.sending.incoming_mail import Automatic, ReportedByMail, Unassigned
 from domain.sending.reports import Bounce, ProviderReport, ReportKind
 
-# By subject and detail of the status (RFC 3463): what the message or its sender is, and what passes.
-_CONTENT: Final = ("5.2.3", "5.3.4", "5.6.", "5.7.")
-_SOFT: Final = ("5.2.2", "5.3.", "5.4.", "5.5.")
 MAX_PARTS: Final = 50
 _REPORTS: Final = frozenset({"message/delivery-status", "message/feedback-report"})
 _OWN_MESSAGE_ID: Final = re.compile(r"<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@", re.IGNORECASE)
@@ -46,12 +44,14 @@ def read_report(mail: Message, message_id: UUID | None, now: datetime) -> Report
         if part.get_content_type() == "message/feedback-report" and fields.get("feedback-type") == "abuse":
             kind = "complained"
         elif part.get_content_type() == "message/delivery-status" and fields.get("status"):
-            kind, status = _KINDS.get(fields.get("action", "")), fields["status"].split()[0]
+            # A comment may follow either.
+            action = fields.get("action", "").partition("(")[0].strip()
+            kind, status = _KINDS.get(action), fields["status"].split()[0]
         if kind is None:
             continue
         if known is None:
             return Unassigned("a report that names no message", is_refusable=False)
-        bounce = _judge(status) if kind == "bounced" else None
+        bounce = judge_status(status) if kind == "bounced" else None
         return ReportedByMail(_build(kind, known, status, bounce, _date(mail, now)))
     return Automatic()
 
@@ -69,12 +69,6 @@ def _build(kind: ReportKind, message_id: UUID, detail: str, bounce: Bounce | Non
     # Servers on the way may send several: one of a kind is enough.
     event_id = f"{kind} {message_id} {detail}"
     return ProviderReport(kind=kind, event_id=event_id, message_id=message_id, at=at, bounce=bounce, detail=detail)
-
-
-def _judge(status: str) -> Bounce:
-    if status.startswith(_CONTENT):
-        return "content"
-    return "soft" if status.startswith(("4", *_SOFT)) else "hard"
 
 
 def _list_parts(mail: Message) -> Iterator[Message]:
@@ -116,6 +110,6 @@ def _parse_headers(part: Message) -> Message:
 def _date(mail: Message, now: datetime) -> datetime:
     try:
         at = parsedate_to_datetime(str(mail.get("Date", "")))
-    except ValueError:
+    except (ValueError, OverflowError):
         return now
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -1,6 +1,7 @@
 """The text of a reply: its plain part, without what it quotes."""
 
 import re
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
 from html.parser import HTMLParser
@@ -65,7 +66,7 @@ def decode(value: object) -> str:
     """Return the text of a header, as far as its encoded words can be read."""
     try:
         text = str(make_header(decode_header(str(value))))
-    except (LookupError, ValueError):
+    except (HeaderParseError, LookupError, ValueError):
         text = str(value)
     return " ".join(text.split())
 

@@ -18,8 +18,10 @@ from msgspec import Struct
 MailPurpose = Literal["bounce", "reply", "unsubscribe"]
 
 _MAC_BYTES: Final = 10
-_ADDRESS: Final = re.compile(r"(bounce|reply|unsubscribe)\+([a-z2-7]{26})\.([a-z2-7]{16})@[^@\s]+", re.IGNORECASE)
-_OURS: Final = re.compile(r"(?:bounce|reply|unsubscribe)\+", re.IGNORECASE)
+# Without ASCII, other letters such as the long s would pass for these.
+_FLAGS: Final = re.IGNORECASE | re.ASCII
+_ADDRESS: Final = re.compile(r"(bounce|reply|unsubscribe)\+([a-z2-7]{26})\.([a-z2-7]{16})@[^@\s]+", _FLAGS)
+_OURS: Final = re.compile(r"(?:bounce|reply|unsubscribe)\+", _FLAGS)
 _PADDING: Final = "======"
 
 

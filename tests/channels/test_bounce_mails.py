@@ -87,9 +87,15 @@ def report_of(body: bytes, recipient: str | None = "hello@shop.example.com") -> 
         ("failed", "5.1.1", "bounced", "hard"),
         ("failed", "5.0.0", "bounced", "hard"),
         ("failed", "5.2.1", "bounced", "hard"),
+        ("failed (mailbox is gone)", "5.1.10 (null MX)", "bounced", "hard"),
         ("Failed", "5.2.2", "bounced", "soft"),
         ("failed", "4.4.7", "bounced", "soft"),
         ("failed", "5.4.1 (no answer)", "bounced", "soft"),
+        # The fault of the sender.
+        ("failed", "5.1.8", "bounced", "content"),
+        # These prove nothing.
+        ("failed", "2.0.0", "bounced", "soft"),
+        ("failed", "unknown", "bounced", "soft"),
         ("failed", "5.2.3", "bounced", "content"),
         ("failed", "5.7.1", "bounced", "content"),
         ("failed", "5.6.0", "bounced", "content"),
@@ -111,6 +117,14 @@ def test_a_notification_is_a_report(
     assert report.at == datetime(2026, 12, 1, 11, 59, tzinfo=UTC)
     # Nothing of the recipient.
     assert "john" not in repr(report)
+
+
+@pytest.mark.parametrize(
+    "date", ["no date", "1 Jan 99999999999999999999 00:00:00 +0000", "1 Jan 2026 00:00:00 +" + "9" * 30]
+)
+def test_a_notification_without_a_date_is_of_now(date: str) -> None:
+    body = notification("failed", "5.1.1").replace(b"Tue,  1 Dec 2026 12:59:00 +0100 (CET)", date.encode(), 1)
+    assert report_of(body).at == NOW
 
 
 def test_an_abuse_report_is_a_complaint() -> None:

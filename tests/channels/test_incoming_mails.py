@@ -146,6 +146,16 @@ def test_html_alone_is_read_as_text() -> None:
     assert reply_of(bytes(mail)).text == "Yes,\nplease."
 
 
+def test_a_subject_that_cannot_be_decoded_stays() -> None:
+    body = write().replace(b"Subject: Re: Your cart", b"Subject: =?utf-8?b?a?=")
+    assert reply_of(body) == MailReply("=?utf-8?b?a?=", "Yes, please call me.")
+
+
+@pytest.mark.parametrize("recipient", [REPLY[:-20] + "\u017f" + REPLY[-19:], REPLY.replace("reply", "reply\u017f")])
+def test_an_address_with_other_letters_is_not_ours(recipient: str) -> None:
+    assert isinstance(read(write(), recipient), Unassigned)
+
+
 def test_attachments_are_named() -> None:
     mail = EmailMessage(policy=policy.SMTP)
     mail["From"], mail["Subject"] = "ada@example.net", "Grüße 😀"
