@@ -38,8 +38,14 @@ class UtmRule:
     hosts: Sequence[str] = ()
 
     def add(self, url: str) -> str:
-        """Return the URL with the parameters that it does not have yet."""
-        split = urlsplit(url)
+        """Return the URL with the parameters that it does not have yet.
+
+        One that cannot be read stays: a template may print what a person wrote.
+        """
+        try:
+            split = urlsplit(url)
+        except ValueError:
+            return url
         host = (split.hostname or "").lower()
         if self.hosts and not any(host == one or host.endswith(f".{one}") for one in self.hosts):
             return url

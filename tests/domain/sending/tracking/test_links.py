@@ -113,6 +113,9 @@ UTM = UtmRule({"source": "sojourn", "campaign": "spring sale & more"}, ["shop.ex
         ),
         ("https://other.example/", "https://other.example/"),
         ("https://evilshop.example.com.evil.example/", "https://evilshop.example.com.evil.example/"),
+        # Not even hosts: a template may print anything.
+        ("https://[shop.example.com/", "https://[shop.example.com/"),
+        ("https://shop\u2100.example.com/", "https://shop\u2100.example.com/"),
     ],
 )
 def test_utm_parameters_are_added_where_they_belong(url: str, expected: str) -> None:
