@@ -48,8 +48,12 @@ class PreferencesView:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The form of the centre as a person has sent it."""
+    """The form of the centre as a person has sent it.
 
+    `shown` are the subscriptions that it had boxes for: the topics may have changed since.
+    """
+
+    shown: Collection[SubscriptionRef]
     subscriptions: Collection[SubscriptionRef]
     pace: str | None
     is_paused: bool
@@ -69,7 +73,8 @@ class Preferences:
         """Change what differs from the present choices; once it returns, it holds."""
         opened = await self._links.open("preferences", token)
         before = await self._view(opened)
-        change = choose(before.choices, chosen.subscriptions, before.refused_channels, before.channel)
+        unseen = {one.ref for one in before.choices if one.is_on and one.ref not in chosen.shown}
+        change = choose(before.choices, unseen.union(chosen.subscriptions), before.refused_channels, before.channel)
         async with self._links.database.one_transaction():
             if change.consent or chosen.pace != before.pace:
                 await self._links.report(

@@ -4,7 +4,7 @@ GET and HEAD change nothing, since mail scanners follow every link. The page sho
 reveals none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape
 from itertools import groupby
@@ -38,11 +38,16 @@ async def show_preferences(token: Token, request: Request, services: Using) -> H
 
 @router.post("/{token}", response_class=HTMLResponse, responses=PAGES)
 async def save_preferences(token: Token, request: Request, services: Using) -> HTMLResponse:
-    """Save the choices of the form, or refuse everything. Idempotent."""
+    """Save the choices of the form, or refuse everything. Idempotent.
+
+    A body that is not the form of the page changes nothing.
+    """
     accepted = request.headers.get("accept-language")
     form = await read_form(request)
     is_everything = form.get("scope") == ["all"]
     client = request.state.visit.client
+    if not is_everything and "pace" not in form:
+        return await show_preferences(token, request, services)
     try:
         if is_everything:
             view = await services.preferences.refuse_everything(token, client=client)
@@ -55,12 +60,17 @@ async def save_preferences(token: Token, request: Request, services: Using) -> H
 
 
 def _read(form: dict[str, list[str]]) -> Chosen:
-    chosen = (each.partition(".") for each in form.get("topic", ()))
     return Chosen(
-        {SubscriptionRef(topic, channel) for topic, _, channel in chosen},
+        _read_refs(form.get("shown", ())),
+        _read_refs(form.get("topic", ())),
         WEEKLY if form.get("pace") == [WEEKLY] else None,
         "pause" in form,
     )
+
+
+def _read_refs(names: Iterable[str]) -> set[SubscriptionRef]:
+    parts = (name.partition(".") for name in names)
+    return {SubscriptionRef(topic, channel) for topic, _, channel in parts}
 
 
 def render(texts: PageTexts, view: PreferencesView, first: str) -> HTMLResponse:
@@ -98,7 +108,8 @@ def _topics(texts: PageTexts, choices: Sequence[Choice]) -> Iterator[str]:
             )
             for one in boxes
         )
-        yield f"<fieldset><legend>{escape(topic.name(texts.language))}</legend>{quiet}{labels}</fieldset>"
+        shown = "".join(f'<input type="hidden" name="shown" value="{escape(one.ref.name)}">' for one in boxes)
+        yield f"<fieldset><legend>{escape(topic.name(texts.language))}</legend>{quiet}{labels}{shown}</fieldset>"
 
 
 def _pace(texts: PageTexts, view: PreferencesView) -> str:
