@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from application.address_statements import AddressSuppression, LinkStatement
 from application.catalogue import Catalogue
 from application.deliverability import pause_if_due
 from application.ingest import Ingest
 from application.ingest_claims import BatchPart
+from application.link_clients import read_client
 from domain.long_work import TooMuchWork
 from domain.people.consent import OPT_OUT
 from domain.sending.reports import (
@@ -56,7 +59,7 @@ class Reports:
         Raises psycopg.OperationalError while the database is away. A crash in between leaves pages unapplied, which the
         repeated callback brings.
         """
-        waiting = [tidy(report, received_at) for report in reports]
+        waiting = [_judge_client(tidy(report, received_at)) for report in reports]
         applied = unknown = 0
         page = PAGE
         while waiting:
@@ -157,6 +160,12 @@ async def _find_full_rows(connection: Connection, pairs: Sequence[tuple[Provider
             after[ref] = after[ref].follow(report, message.id)
     full = {ref for ref in wanted if after[ref].is_full_since(before[ref])}
     return {id for id, ref in refs.items() if ref in full}
+
+
+def _judge_client(report: ProviderReport) -> ProviderReport:
+    """Return a report with what the client that opened or clicked says of itself."""
+    is_machine = report.is_machine or (bool(report.user_agent) and read_client(report.user_agent) == "machine")
+    return replace(report, is_machine=is_machine)
 
 
 def _pair(

@@ -77,6 +77,7 @@ def read_report(data: Any, token: str, now: datetime) -> ProviderReport | None:
         provider_id=find_text(data, "message", "headers", "message-id"),
         bounce=bounce,
         is_machine=bool(find_text(data, "client-info", "bot")),
+        user_agent=find_text(data, "client-info", "user-agent"),
         link=find_text(data, "url") if kind == "clicked" else None,
         detail=" ".join(text for text in (reason, find_text(data, "delivery-status", "code")) if text) or None,
     )

@@ -86,6 +86,7 @@ def read_report(data: dict[str, Any], digest: str, now: datetime) -> ProviderRep
         at=find_instant(data, time) or now,
         provider_id=find_text(data, "MessageID"),
         bounce=bounce,
+        user_agent=find_text(data, "UserAgent"),
         link=find_text(data, "OriginalLink") if kind == "clicked" else None,
         detail=type or None,
     )

@@ -60,6 +60,7 @@ def read_report(data: dict[str, Any], id: str, now: datetime) -> ProviderReport 
         at=find_instant(data, "created_at") or now,
         provider_id=find_text(data, "data", "email_id"),
         bounce=_judge(type, said, sub_type) if kind == "bounced" else None,
+        user_agent=find_text(data, "data", "click", "userAgent"),
         link=find_text(data, "data", "click", "link") if kind == "clicked" else None,
         detail=" ".join(text for text in (said, sub_type) if text) or None,
     )

@@ -76,6 +76,7 @@ def read_report(event: Any, now: datetime) -> ProviderReport | None:
         provider_id=(find_text(event, "sg_message_id") or "").partition(".")[0] or None,
         bounce=bounce,
         is_machine=find(event, "sg_machine_open") is True,
+        user_agent=find_text(event, "useragent"),
         link=find_text(event, "url") if kind == "clicked" else None,
         detail=find_text(event, "bounce_classification") or find_text(event, "status"),
     )

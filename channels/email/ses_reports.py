@@ -63,6 +63,7 @@ def read_report(event: dict[str, Any], id: str, now: datetime) -> ProviderReport
         at=find_instant(event, member, "timestamp") or find_instant(event, "mail", "timestamp") or now,
         provider_id=find_text(event, "mail", "messageId"),
         bounce=_judge(event, said, sub_type) if kind == "bounced" else None,
+        user_agent=find_text(event, member, "userAgent"),
         link=find_text(event, "click", "link") if kind == "clicked" else None,
         detail=" ".join(text for text in (said, sub_type) if text) or None,
     )

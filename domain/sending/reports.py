@@ -60,7 +60,8 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     """A provider's report about a message.
 
     `event_id` is unique within the provider: a report with a known one is a repetition. `message_id` is None if it is
-    none of ours. `is_machine` marks openings and clicks by scanners and image proxies. `reply` is what a reply says.
+    none of ours. `is_machine` marks openings and clicks by scanners and image proxies, which the provider says or their
+    `user_agent` shows; the latter is not kept. `reply` is what a reply says.
     """
 
     kind: ReportKind
@@ -70,6 +71,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     provider_id: str | None = None
     bounce: Bounce | None = None
     is_machine: bool = False
+    user_agent: str | None = None
     link: str | None = None
     detail: str | None = None
     reply: MailReply | None = None

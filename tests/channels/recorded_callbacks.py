@@ -39,6 +39,7 @@ class Told:
     bounce: Bounce | None = None
     is_machine: bool = False
     link: str | None = None
+    user_agent: str | None = None
 
 
 Sign = Callable[[bytes, datetime], tuple[bytes, Mapping[str, str]]]
@@ -136,7 +137,10 @@ POSTMARK = Recorded(
         (bounce_of_postmark("SpamComplaint"), Told("complained")),
         (bounce_of_postmark("AutoResponder"), None),
         (postmark("SpamComplaint", "BouncedAt", ID=42, Type="SpamComplaint"), Told("complained")),
-        (postmark("Open", "ReceivedAt", FirstOpen=True, UserAgent="Mozilla/5.0"), Told("opened")),
+        (
+            postmark("Open", "ReceivedAt", FirstOpen=True, UserAgent="Mozilla/5.0"),
+            Told("opened", user_agent="Mozilla/5.0"),
+        ),
         (postmark("Click", "ReceivedAt", ClickLocation="HTML", OriginalLink=LINK), Told("clicked", link=LINK)),
         (
             postmark("SubscriptionChange", "ChangedAt", SuppressSending=True, SuppressionReason="ManualSuppression"),
@@ -183,7 +187,10 @@ RESEND = Recorded(
         (resend("email.delivered", tags=[{"name": "message_id", "value": str(MESSAGE)}]), Told("delivered")),
         (resend("email.delivery_delayed"), Told("deferred")),
         (resend("email.opened"), Told("opened")),
-        (resend("email.clicked", click={"ipAddress": "122.115.53.11", "link": LINK}), Told("clicked", link=LINK)),
+        (
+            resend("email.clicked", click={"ipAddress": "122.115.53.11", "link": LINK, "userAgent": "Mozilla/5.0"}),
+            Told("clicked", link=LINK, user_agent="Mozilla/5.0"),
+        ),
         (bounce_of_resend("Permanent", "General"), Told("bounced", "hard")),
         (bounce_of_resend("Transient", "MailboxFull"), Told("bounced", "soft")),
         (bounce_of_resend("Transient", "ContentRejected"), Told("bounced", "content")),
@@ -222,7 +229,7 @@ SENDGRID = Recorded(
         (sendgrid("processed"), Told("accepted")),
         (sendgrid("deferred", response="400 try again later", attempt="5"), Told("deferred")),
         (sendgrid("delivered", response="250 OK"), Told("delivered")),
-        (sendgrid("open", sg_machine_open=False, useragent="Mozilla/4.0"), Told("opened")),
+        (sendgrid("open", sg_machine_open=False, useragent="Mozilla/4.0"), Told("opened", user_agent="Mozilla/4.0")),
         (sendgrid("open", sg_machine_open=True), Told("opened", is_machine=True)),
         (sendgrid("click", url=LINK, url_offset={"index": 0, "type": "html"}), Told("clicked", link=LINK)),
         (sendgrid("bounce", type="bounce", status="5.1.1", reason="500 unknown recipient"), Told("bounced", "hard")),
@@ -265,7 +272,10 @@ MAILGUN = Recorded(
         (mailgun("delivered", **{"delivery-status": {"code": 250}}), Told("delivered")),
         (mailgun("opened", **{"client-info": {"client-type": "mobile browser", "bot": ""}}), Told("opened")),
         (mailgun("opened", **{"client-info": {"bot": "apple"}}), Told("opened", is_machine=True)),
-        (mailgun("clicked", url=LINK, **{"client-info": {}}), Told("clicked", link=LINK)),
+        (
+            mailgun("clicked", url=LINK, **{"client-info": {"user-agent": "Mozilla/5.0"}}),
+            Told("clicked", link=LINK, user_agent="Mozilla/5.0"),
+        ),
         (mailgun("failed", severity="permanent", reason="suppress-bounce"), Told("bounced", "hard")),
         (
             mailgun("failed", severity="permanent", reason="generic", **{"delivery-status": {"code": 550}}),

@@ -112,7 +112,7 @@ SES = Recorded(
         (ses("Delivery", "delivery"), Told("delivered")),
         (headed(), Told("delivered")),
         (ses("DeliveryDelay", "deliveryDelay", delayType="TransientCommunicationFailure"), Told("deferred")),
-        (ses("Open", "open", userAgent="Mozilla/5.0"), Told("opened")),
+        (ses("Open", "open", userAgent="Mozilla/5.0"), Told("opened", user_agent="Mozilla/5.0")),
         (ses("Click", "click", link=LINK), Told("clicked", link=LINK)),
         (bounce("Permanent", "General"), Told("bounced", "hard")),
         (bounce("Permanent", "OnAccountSuppressionList"), Told("bounced", "hard")),

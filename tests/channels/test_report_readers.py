@@ -95,7 +95,7 @@ async def test_each_callback_is_its_report(recorded: Recorded, body: Any, told: 
         return
     [report] = reports
     assert (report.message_id, report.at) == (MESSAGE, HAPPENED)
-    assert Told(report.kind, report.bounce, report.is_machine, report.link) == told
+    assert Told(report.kind, report.bounce, report.is_machine, report.link, report.user_agent) == told
     assert report.provider_id
     # No address, and nothing that the recipient's server wrote.
     assert "john" not in repr(report)

@@ -186,6 +186,8 @@ async def test_events_carry_what_they_are_about(harness: Harness, reports: Repor
         said(id, "delivered"),
         said(id, "clicked", link="https://shop.example/a"),
         said(id, "opened", is_machine=True),
+        said(id, "opened", user_agent="Mozilla/5.0 (Windows NT 5.1) (via ggpht.com GoogleImageProxy)"),
+        said(id, "clicked", link="https://shop.example/b", user_agent="python-requests/2.32"),
         said(id, "complained"),
         said(id, "deferred", detail="busy"),
     )
