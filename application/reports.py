@@ -84,11 +84,13 @@ class Reports:
     async def _unsubscribe(self, provider: str, reports: Sequence[ProviderReport], received_at: datetime) -> None:
         """Refuse the channel for people and addresses, as an unsubscribe link does.
 
-        This comes before the transaction that remembers the reports: the ids of the events make it repeatable.
+        This comes before the transaction that remembers the reports: the ids of the events make it repeatable. The id
+        of another report states nothing: some providers sign an id alone.
         """
         async with self._database.transaction() as connection:
+            known = await callback_ids.find_claimed(connection, provider, [one.event_id for one in reports])
             messages = await reported_messages.find(connection, provider, _message_ids(reports))
-        for report, message in _pair(reports, messages):
+        for report, message in _pair([one for one in reports if one.event_id not in known], messages):
             if (event := build_event(provider, report, message)) is not None:
                 by_link = LinkStatement(message.channel, message.address, {OPT_OUT: f"unsubscribed at {provider}"})
                 refusal = build_refusal(event, message.channel)

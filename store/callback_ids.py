@@ -25,6 +25,14 @@ async def claim(connection: Connection, provider: str, event_ids: Collection[str
     return {row["event_id"] async for row in cursor}
 
 
+async def find_claimed(connection: Connection, provider: str, event_ids: Collection[str]) -> set[str]:
+    """Return those of a provider's ids that an applied report has."""
+    cursor = await connection.execute(
+        "SELECT event_id FROM callback_ids WHERE provider = %s AND event_id = ANY(%s)", (provider, list(event_ids))
+    )
+    return {row["event_id"] async for row in cursor}
+
+
 async def forget(connection: Connection, lifetime: timedelta) -> None:
     """Delete the ids of old reports."""
     await connection.execute("DELETE FROM callback_ids WHERE received_at < now() + clock_ahead() - %s", (lifetime,))
