@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.sending.reports import BounceRow, ReportedMessage
+from domain.sending.reports import SILENT_AFTER, BounceRow, ReportedMessage
 from store.arms import IS_ARM
 from store.database import Connection
 
@@ -100,15 +100,18 @@ async def lock_rows_of_bounces(connection: Connection, wanted: Collection[Addres
     )
     cursor = await connection.execute(
         """
-        SELECT place, messages.id, CASE WHEN bounce = 'soft' THEN bounced_at END AS bounced_at, delivered_at
+        SELECT place, messages.id, CASE WHEN bounce = 'soft' THEN bounced_at END AS bounced_at,
+               COALESCE(delivered_at, CASE WHEN bounced_at IS NULL THEN settled_at END) AS delivered_at
         FROM unnest(%s::uuid[], %s::text[], %s::text[]) WITH ORDINALITY AS item (profile_id, channel, address, place)
         JOIN messages USING (profile_id, channel, address)
         WHERE bounce = 'soft' OR delivered_at IS NOT NULL
+              OR (state = 'sent' AND bounced_at IS NULL AND settled_at < %s)
         """,
         (
             [one.profile_id for one in ordered],
             [one.channel for one in ordered],
             [one.address for one in ordered],
+            connection.clock.now() - SILENT_AFTER,
         ),
     )
     bounced: dict[AddressRef, dict[UUID, datetime]] = {one: {} for one in ordered}

@@ -28,6 +28,8 @@ Bounce = Literal["hard", "soft", "content"]
 
 # Soft bounces of an address in a row, without a delivery between, that suppress it.
 SOFT_BOUNCES: Final = 5
+# Many mail servers report bounces alone, and try for five days: a message that has not bounced by then was delivered.
+SILENT_AFTER: Final = timedelta(days=7)
 # SendGrid's largest batch is smaller.
 MAX_CALLBACK_BYTES: Final = 1024 * 1024
 MAX_LINK_CHARACTERS: Final = 2_000
@@ -243,7 +245,10 @@ def build_refusal(event: Event, channel: str) -> Event:
 
 
 class BounceRow(Struct, frozen=True):
-    """The soft bounces of messages to one address, and its last delivery."""
+    """The soft bounces of messages to one address, and its last delivery.
+
+    That is a reported one, or a message that was sent SILENT_AFTER ago and has not bounced.
+    """
 
     bounced: Mapping[UUID, datetime] = {}
     delivered_at: datetime | None = None
