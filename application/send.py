@@ -15,10 +15,12 @@ from msgspec.structs import asdict, replace
 from application.accounts import read_account
 from application.attachments import AttachmentFiles
 from application.catalogue import Catalogue, LoadedVersion
+from application.ingest import Ingest
 from application.link_tracking import LinkTracker
 from application.provider_health import record_delivery
 from application.providers import FoundProvider, ProviderSource
 from application.rendering import RENDER_SECONDS, Templates, run_in_thread
+from application.reports import Reports
 from application.retries import follow_completed
 from domain.campaign.plan import SendMembers
 from domain.channels.kind import Unreachable
@@ -64,6 +66,7 @@ from domain.sending.delivery import (
 )
 from domain.sending.policy import Recipient
 from domain.sending.receiving import MailPurpose, ReceivingDomain
+from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.sending.senders import DeployedSenders
@@ -155,6 +158,7 @@ class Sender:
         self._receiving = receiving
         self._timezone = timezone
         self._files = AttachmentFiles(database)
+        self._reports = Reports(database, catalogue, Ingest(database, catalogue))
 
     async def send(
         self,
@@ -197,7 +201,7 @@ class Sender:
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
             # This attempt delivered nothing, but an earlier one may have: the message cannot be returned.
             raise _retry(claimed, found, delivery)
-        outcome = await self._settle(claimed, delivery, by_address, then)
+        outcome = await self._settle(claimed, found.name, delivery, by_address, then)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise _retry(claimed, found, delivery)
         return outcome
@@ -349,14 +353,20 @@ class Sender:
     async def _settle(
         self,
         claimed: Claimed,
+        provider: str,
         delivery: Delivery | TemplateRenderError,
         by_address: Mapping[str, Delivery],
         then: _Then,
     ) -> SendOutcome:
-        """Write this attempt's outcome, retrying if the database is briefly away."""
+        """Write this attempt's outcome, retrying if the database is briefly away.
+
+        A refused address is suppressed before: once the message has failed, no other goes there.
+        """
         give_up_at = monotonic() + SETTLE_SECONDS
         while True:
             try:
+                if isinstance(delivery, Rejected) and delivery.scope == "address":
+                    await self._report_refusal(claimed.id, provider, delivery)
                 async with self._database.pipeline() as connection:
                     writes_journey = then.moves_journey or bool(_saved_reply(delivery).values)
                     found = await self._lock(connection, claimed.id, then.at, writes_journey=writes_journey)
@@ -382,6 +392,11 @@ class Sender:
                 if monotonic() > give_up_at:
                     raise
                 await asyncio.sleep(SETTLE_PAUSE)
+
+    async def _report_refusal(self, message_id: UUID, provider: str, refused: Rejected) -> None:
+        """Report that the provider refuses the address, once a message."""
+        now = await self._database.now()
+        await self._reports.apply(provider, [report_refusal(message_id, refused.reason, now)], received_at=now)
 
     async def _deliver(
         self,

@@ -18,6 +18,7 @@ from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPRe
 from channels.email.content import read_content
 from channels.email.dkim import DkimSigner
 from channels.email.smtp_connections import SmtpConnection, SmtpConnections
+from channels.email.status_codes import refuses_address
 from channels.email.whole_mail import write_mail
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.tls import public_authorities
@@ -264,7 +265,7 @@ async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Del
 def read_failure(step: SmtpStep, error: Exception, recipient: str | None) -> Delivery:
     """Return the outcome of a failure at this step, without the recipient's address."""
     if isinstance(error, SMTPResponseException) and 400 <= error.code < 600:
-        return _read_refusal(step, error.code, f"{step.value}: {error.code} {_tidy(error.message, recipient)}")
+        return _read_refusal(step, error, f"{step.value}: {error.code} {_tidy(error.message, recipient)}")
     cause = str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
     detail = f"{step.value}: {_tidy(cause, recipient)}"
     if step is SmtpStep.HANDED_OVER:
@@ -274,7 +275,8 @@ def read_failure(step: SmtpStep, error: Exception, recipient: str | None) -> Del
     return Unavailable("login" if step is SmtpStep.LOGIN else "connection", detail)
 
 
-def _read_refusal(step: SmtpStep, code: int, detail: str) -> Delivery:
+def _read_refusal(step: SmtpStep, error: SMTPResponseException, detail: str) -> Delivery:
+    code = error.code
     # A server that refuses our login says nothing about the recipient.
     if code in _LOGIN_REQUIRED or step is SmtpStep.LOGIN:
         return Unavailable("login", detail)
@@ -283,7 +285,8 @@ def _read_refusal(step: SmtpStep, code: int, detail: str) -> Delivery:
     if code < 500:
         return Unavailable("deferred", detail)
     refused = {SmtpStep.MAIL: "sender_refused", SmtpStep.RCPT: "recipient_refused"}
-    return Rejected(refused.get(step, "message_refused"), detail)
+    is_of_address = step is SmtpStep.RCPT and refuses_address(error.message)
+    return Rejected(refused.get(step, "message_refused"), detail, "address" if is_of_address else "message")
 
 
 def _tidy(text: str, recipient: str | None) -> str:

@@ -279,11 +279,23 @@ def find_suppression(report: ProviderReport, *, is_row_full: bool) -> str | None
     """Return why a report suppresses the address of its message; None if it does not."""
     if report.kind == "complained":
         return "complained"
+    if report.kind == "failed" and report.bounce == "hard":
+        return "refused"
     if report.kind != "bounced":
         return None
     if report.bounce == "hard":
         return "bounced"
     return f"bounced {SOFT_BOUNCES} times in a row" if report.bounce == "soft" and is_row_full else None
+
+
+def report_refusal(message_id: UUID, reason: str, at: datetime) -> ProviderReport:
+    """Report that a provider refused the address at the hand-over of a message.
+
+    The provider has not taken the message, so its state is not that of a bounce.
+    """
+    return ProviderReport(
+        kind="failed", event_id=f"refused {message_id}", message_id=message_id, at=at, bounce="hard", detail=reason
+    )
 
 
 def tidy(report: ProviderReport, now: datetime) -> ProviderReport:

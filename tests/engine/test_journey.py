@@ -329,6 +329,8 @@ async def test_a_message_that_the_provider_refuses_frees_its_cap(harness: Harnes
     await harness.messages.until(state="failed")
     await harness.ended("u1")
     harness.inbox.refuse.clear()
+    # The refusal has suppressed the address.
+    await harness.admin("DELETE", "/v1/users/u1/suppressions/email")
     await harness.track("u1", "Price Dropped")
     await harness.inbox.wait_for(1, timeout=PATIENCE)
 

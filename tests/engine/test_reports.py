@@ -281,6 +281,50 @@ async def test_soft_bounces_in_a_row_suppress_an_address(harness: Harness, repor
     assert (await suppressed(harness))["u1@example.com"] is None
 
 
+@pytest.mark.parametrize(("days", "is_delivered"), [(3, False), (8, True)])
+async def test_a_message_that_has_not_bounced_for_a_week_ends_the_row(
+    harness: Harness, reports: Reports, days: int, is_delivered: bool
+) -> None:
+    """A mail server may report bounces alone, each days later."""
+    await harness.run_campaign(LETTER.replace("Email Bounced", "Account Closed"))
+    ids = await handed_over(harness, "u1", *["sent"] * (SOFT_BOUNCES + 2))
+    await apply(reports, *(said(id, "bounced", bounce="soft", hours=1) for id in ids[: SOFT_BOUNCES - 1]))
+    [now] = await harness.query("SELECT now() AS at")
+    sent_at = now["at"] - timedelta(days=days)
+    await harness.query("UPDATE messages SET settled_at = %s WHERE id = %s RETURNING 1", sent_at, ids[-1])
+    fifth = ProviderReport(kind="bounced", event_id="fifth", message_id=ids[-2], at=now["at"], bounce="soft")
+    await reports.apply(PROVIDER, [fifth], received_at=now["at"])
+    assert (await suppressed(harness) == {}) is is_delivered
+
+
+async def test_the_id_of_another_report_unsubscribes_no_one(harness: Harness, reports: Reports) -> None:
+    """A signature that covers an id alone could be reused with another content."""
+    await harness.run_campaign(LETTER)
+    [id] = await handed_over(harness)
+    await apply(reports, said(id, "opened", id="token"))
+    assert await apply(reports, said(id, "unsubscribed", id="token")) == ReportResult(repeated=1)
+    assert await harness.query("SELECT consent FROM profiles") == [{"consent": {}}]
+    assert await harness.query("SELECT refusals FROM addresses WHERE refusals <> '{}'") == []
+
+
+async def test_an_address_that_the_server_refuses_is_suppressed(harness: Harness) -> None:
+    harness.inbox.refuse.add("u1@example.com")
+    await harness.run_campaign(LETTER.replace("delay: 30d", "delay: 1s").replace("Email Bounced", "Email Failed"))
+    await harness.identify("u1", email="U1@example.com")
+    await harness.track("u1", "Signed Up")
+    row = await harness.messages.until(state="failed")
+    assert (row[0]["reason"], row[0]["bounced_at"]) == ("recipient_refused", None)
+    assert await suppressed(harness) == {"u1@example.com": "refused"}
+    assert (await harness.journeys.one())["state"] == "exited"
+    [event] = await harness.query("SELECT properties FROM events WHERE name = 'Email Failed'")
+    assert (event["properties"]["bounce"], event["properties"]["reason"]) == ("hard", "recipient_refused")
+    # Another person with the address gets nothing any more.
+    await harness.identify("u2", email="u1@example.com")
+    await harness.track("u2", "Signed Up")
+    [refused] = await harness.decisions.until(kind="send", outcome="refused")
+    assert (refused["user_id"], refused["reason"]) == ("u2", "suppressed")
+
+
 async def test_an_unsubscription_at_the_provider_is_that_of_a_link(harness: Harness, reports: Reports) -> None:
     await harness.run_campaign(LETTER)
     [id] = await handed_over(harness)
