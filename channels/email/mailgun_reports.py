@@ -9,6 +9,7 @@ callback can repeat it, and report nothing else by it.
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from channels.email.status_codes import judge_status
 from channels.report_fields import find_id, find_instant, find_text, read_object
 from channels.signatures import check_age, read_epoch, refuse, verify_hex_hmac
 from domain.sending.provider_secrets import ProviderSecrets
@@ -29,6 +30,7 @@ _KINDS: Final[dict[str, ReportKind]] = {
 }
 # Why a message `failed` for good: where it names an earlier report, Mailgun has sent nothing.
 _FAILED: Final[dict[str, tuple[ReportKind, Bounce | None]]] = {
+    "suppress-bounce": ("bounced", "hard"),
     "suppress-complaint": ("complained", None),
     "suppress-unsubscribe": ("unsubscribed", None),
     "espblock": ("bounced", "content"),
@@ -64,9 +66,7 @@ def read_report(data: Any, token: str, now: datetime) -> ProviderReport | None:
     """Return the report of a webhook's body; None for a kind without one."""
     data = data.get("event-data")
     event, reason = find_text(data, "event") or "", find_text(data, "reason") or ""
-    kind, bounce = (
-        _judge_failure(find_text(data, "severity"), reason) if event == "failed" else (_KINDS.get(event), None)
-    )
+    kind, bounce = _judge_failure(data, reason) if event == "failed" else (_KINDS.get(event), None)
     if kind is None:
         return None
     return ProviderReport(
@@ -83,8 +83,15 @@ def read_report(data: Any, token: str, now: datetime) -> ProviderReport | None:
     )
 
 
-def _judge_failure(severity: str | None, reason: str) -> tuple[ReportKind, Bounce | None]:
-    """A temporary failure is tried again by Mailgun, whose last try is permanent."""
-    if severity == "temporary":
+def _judge_failure(data: Any, reason: str) -> tuple[ReportKind, Bounce | None]:
+    """Return what a failure is.
+
+    A temporary one is tried again by Mailgun, whose last try is permanent. Then the status of the recipient's server
+    says whose fault it is, such as 5.7.1 for what a filter has refused.
+    """
+    if find_text(data, "severity") == "temporary":
         return "deferred", None
-    return _FAILED.get(reason, ("bounced", "hard"))
+    if (known := _FAILED.get(reason)) is not None:
+        return known
+    status = find_text(data, "delivery-status", "enhanced-code")
+    return "bounced", judge_status(status) if status else "hard"

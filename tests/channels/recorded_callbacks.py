@@ -261,6 +261,7 @@ def mailgun(event: str, **more: Any) -> dict[str, Any]:
     }
 
 
+JUDGED: Mapping[str, Bounce] = {"": "hard", "5.1.1": "hard", "5.2.2": "soft", "5.7.1": "content"}
 MAILGUN = Recorded(
     "mailgun",
     {"kind": "mailgun", "domain": "example.com", "token": {"env": "SOJOURN_SECRET_TOKEN"}},
@@ -280,6 +281,18 @@ MAILGUN = Recorded(
         (
             mailgun("failed", severity="permanent", reason="generic", **{"delivery-status": {"code": 550}}),
             Told("bounced", "hard"),
+        ),
+        *(
+            (
+                mailgun(
+                    "failed",
+                    severity="permanent",
+                    reason="generic",
+                    **{"delivery-status": {"code": 550, "enhanced-code": status}},
+                ),
+                Told("bounced", bounce),
+            )
+            for status, bounce in JUDGED.items()
         ),
         (mailgun("failed", severity="permanent", reason="espblock"), Told("bounced", "content")),
         (mailgun("failed", severity="permanent", reason="old"), Told("bounced", "soft")),
