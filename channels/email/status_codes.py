@@ -19,7 +19,7 @@ _AT_START: Final = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 def judge_status(status: str) -> Bounce:
     """Return the bounce that a failure with a status is.
 
-    Only a permanent failure is hard: a code that cannot be read is no proof of one.
+    Only a permanent failure is hard. A code that cannot be read does not prove one.
     """
     if status.startswith(_CONTENT):
         return "content"

@@ -247,7 +247,7 @@ def build_refusal(event: Event, channel: str) -> Event:
 class BounceRow(Struct, frozen=True):
     """The soft bounces of messages to one address, and its last delivery.
 
-    That is a reported one, or a message that was sent SILENT_AFTER ago and has not bounced.
+    A delivery is reported, or is that of a message that was sent SILENT_AFTER ago and has not bounced.
     """
 
     bounced: Mapping[UUID, datetime] = {}
