@@ -45,18 +45,7 @@ async def insert_with_files(connection: Connection, version: Version) -> None:
     """
     named = stored_files(version.templates)
     sizes = await attachments.renew(connection, {hash for _, hash, _ in named}) if named else {}
-    problems = [
-        Problem(
-            name,
-            1,
-            "attachment",
-            "this file is not stored",
-            "Store it by POST /v1/attachments, as `sojourn apply` does",
-        )
-        for name, hash, size in named
-        if sizes.get(hash) != size
-    ]
-    if problems:
+    if problems := [_not_stored(name) for name, hash, size in named if sizes.get(hash) != size]:
         raise InvalidDocumentError(problems)
     await campaigns.insert_version(connection, version)
     if sizes:
@@ -72,7 +61,10 @@ class AttachmentFiles:
         self._size = 0
 
     async def attach(self, content: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a mail's content with its files loaded."""
+        """Return a mail's content with its files loaded.
+
+        Raises InvalidDocumentError if one is not stored, as a draft's may be.
+        """
         files = content.get(ATTACHMENTS)
         if not files:
             return content
@@ -81,6 +73,8 @@ class AttachmentFiles:
         if missing := [file for file in stored if file not in loaded]:
             async with self._database.transaction() as connection:
                 data = await attachments.load(connection, {file.sha256 for file in missing})
+            if problems := [_not_stored(file.name) for file in missing if len(data.get(file.sha256, b"")) != file.size]:
+                raise InvalidDocumentError(problems)
             loaded |= {file: Attachment(file.name, file.media_type, data[file.sha256]) for file in missing}
         self._keep(loaded)
         return {**content, ATTACHMENTS: [loaded[file] if isinstance(file, StoredFile) else file for file in files]}
@@ -94,3 +88,8 @@ class AttachmentFiles:
         while self._size > MAX_CACHED_BYTES:
             oldest, _ = self._cached.popitem(last=False)
             self._size -= oldest.size
+
+
+def _not_stored(file: str) -> Problem:
+    remedy = "Store it by POST /v1/attachments, as `sojourn apply` does"
+    return Problem(file, 1, "attachment", "this file is not stored", remedy)

@@ -4,7 +4,7 @@ It goes through the real provider and is audited. Caps, warm-up and funnels do n
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
@@ -69,7 +69,8 @@ class SendTests:
         """Render a message and hand it over for an address.
 
         Raises ConflictError if the address refuses the message, or it cannot go to an address, and InvalidDocumentError
-        if it fails for the person, or the address is none. Errors of previews pass through.
+        if it fails for the person, attaches a file that is not stored, or the address is none. Errors of previews pass
+        through.
         """
         preview = await self._previews.preview(wanted, by=by)
         if preview.content is None:
@@ -87,10 +88,11 @@ class SendTests:
             said = f"`{to}` is not an address of the channel {preview.channel}"
             raise InvalidDocumentError([Problem("request", 1, "to", said, "Write one that can be sent to")])
         message_id = uuid7()
+        provider = await self._choose_provider(preview)
+        content = await self._files.attach({**content, ATTACHMENTS: preview.attachments})
         # Under an Idempotency-Key this claims it, so that a repeat sends nothing, and is committed with the answer.
         async with self._database.transaction() as connection:
             await self._refuse(connection, preview, value)
-            provider = await self._choose_provider(connection, preview)
             data = {
                 "step": preview.step,
                 "template": preview.template,
@@ -102,7 +104,6 @@ class SendTests:
         is_refusable = preview.category != TRANSACTIONAL
         unsubscribe_url = f"{self._public_url}/unsubscribe/{INERT}" if is_refusable else None
         message = Outbound(str(message_id), content, preview.at, unsubscribe_url)
-        message = replace(message, content=await self._files.attach({**content, ATTACHMENTS: preview.attachments}))
         delivery = await provider.provider.deliver(message, found[0])
         return _describe(message_id, provider.name, delivery, preview)
 
@@ -126,16 +127,21 @@ class SendTests:
             if (refusal := find_refusal(channel, preview.category, each)) is not None:
                 raise ConflictError(f"the address refuses the message: {refusal.detail}", reason=refusal.reason)
 
-    async def _choose_provider(self, connection: Connection, preview: MessagePreview) -> FoundProvider:
-        """Return the first provider of the message's route whose circuit is closed."""
-        revision = await campaigns.lock_registry_shared(connection)
-        deployed = await self._catalogue.providers_at(connection, revision)
-        route = deployed.route(preview.channel, preview.category)
-        broken: Collection[str] = await circuits.find_broken(connection)
-        ranked = sorted(route.rank(_BUCKET), key=lambda name: name in broken) if route else []
-        for name in ranked:
-            if (found := await self._providers.find(connection, revision, preview.channel, name)) is not None:
-                return found
+    async def _choose_provider(self, preview: MessagePreview) -> FoundProvider:
+        """Return the first provider of the message's route whose circuit is closed.
+
+        In a transaction of its own: under an Idempotency-Key the other one, and each lock of it, lasts until the
+        provider has answered.
+        """
+        async with self._database.own_transaction() as connection:
+            revision = await campaigns.lock_registry_shared(connection)
+            deployed = await self._catalogue.providers_at(connection, revision)
+            route = deployed.route(preview.channel, preview.category)
+            broken: Collection[str] = await circuits.find_broken(connection)
+            ranked = sorted(route.rank(_BUCKET), key=lambda name: name in broken) if route else []
+            for name in ranked:
+                if (found := await self._providers.find(connection, revision, preview.channel, name)) is not None:
+                    return found
         raise ConflictError(f"no provider of this deployment takes messages of the channel {preview.channel}")
 
 
