@@ -10,7 +10,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.sending.delivery import ACCOUNT, Ambiguous, Delivery, Unavailable
+from domain.sending.delivery import ACCOUNT, Ambiguous, Delivery, Rejected, Unavailable
 
 MAX_FAILURES: Final = 5
 PROBE_SECONDS: Final = 60.0
@@ -19,8 +19,13 @@ PROBE_SECONDS: Final = 60.0
 _ACCOUNT_REASONS: Final = frozenset({ACCOUNT, "login"})
 # Failures of one message or of our own, and the provider's pace: they say nothing about the next message.
 _OTHER_REASONS: Final = frozenset(
-    {"deferred", "busy", "receiver_busy", "rendering_took_too_long", "http_408", "http_425", "http_429"}
+    {
+        *("deferred", "busy", "receiver_busy", "rendering_took_too_long", "database_away"),
+        *("http_408", "http_409", "http_425", "http_429"),
+    }
 )
+# Refusals before any call: the provider has answered nothing.
+_OWN_REFUSALS: Final = frozenset({"invalid_address", "invalid_message", "unreachable"})
 
 # The provider has answered, has failed, or cannot be used until its account is mended.
 ProviderHealth = Literal["answered", "failed", "faulty"]
@@ -50,6 +55,8 @@ def read_health(delivery: Delivery) -> ProviderHealth | None:
             return None
         case Unavailable() | Ambiguous():
             return "failed"
+        case Rejected(reason=reason) if reason in _OWN_REFUSALS:
+            return None
         case _:
             return "answered"
 

@@ -27,6 +27,8 @@ OPEN = CircuitView(is_open=True, seconds=30)
     [
         (Accepted(None), "answered"),
         (Rejected("http_400", ""), "answered"),
+        (Rejected("invalid_address", ""), None),
+        (Rejected("unreachable", ""), None),
         (Unavailable(ACCOUNT, ""), "faulty"),
         (Unavailable("login", ""), "faulty"),
         (Unavailable("connection", ""), "failed"),
@@ -35,6 +37,7 @@ OPEN = CircuitView(is_open=True, seconds=30)
         (Unavailable("deferred", ""), None),
         (Unavailable("http_429", ""), None),
         (Unavailable("receiver_busy", ""), None),
+        (Unavailable("database_away", ""), None),
     ],
 )
 def test_a_delivery_says_something_about_its_provider(delivery: Delivery, health: str | None) -> None:
