@@ -198,6 +198,8 @@ class Composer:
     def _call(
         self, node: BlockCallNode, call: re.Match[str], place: SourceLocation, chain: tuple[str, ...]
     ) -> Iterator[TextPart]:
+        # Calls count as well: blocks of nothing but calls could grow without end.
+        self._take(TextPart(call[0], place))
         file = self._shared.find(BLOCKS, node.name, self._languages, self._endings)
         if file is None:
             said = f"there is no block `{node.name}{self._endings[0]}`"
