@@ -36,7 +36,6 @@ from domain.journey.requests import AuthorizeRequest
 from domain.journey.state import JourneyState
 from domain.people.identity import PersonRef
 from domain.people.operator_changes import OperatorChanges
-from domain.people.registers import unpack
 from domain.sending.claim import CANCELLED, POSTPONED, POSTPONING_REASONS, RESERVED, SENDING
 from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
 from domain.sending.single_messages import (
@@ -253,16 +252,12 @@ class SingleMessages:
         return await lock_person(connection, PersonRef(str(found), "profile"))
 
     async def _find_owner(self, connection: Connection, channel: str, address: str) -> UUID | None:
-        """Return the first profile with the address as a server has stated it.
+        """Return the profile with the address as a server has stated it.
 
         Anyone can state an address in a browser, with other traits that the message may print.
         """
         [trait] = address_traits(channel, address)
-        for owner in await single_messages.find_owners(connection, channel, address):
-            said = unpack(owner.said_traits).get(trait)
-            if said is None or not said.is_unverified():
-                return owner.id
-        return None
+        return await single_messages.find_owner(connection, channel, address, trait)
 
     async def _start(
         self,

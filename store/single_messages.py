@@ -1,7 +1,6 @@
 """Single messages: their templates, their recipients by address, their states."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, convert
@@ -11,13 +10,11 @@ from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.journey.state import StoredState
 from domain.people.erasure import CREATED_WHEN_ERASED
+from domain.people.registers import UNVERIFIED_BOUNDS
 from domain.sending.claim import MessageState
 from domain.sending.single_messages import SingleMessage
 from domain.templates.parts import CompiledBody
 from store.database import Connection
-
-# Owners of one address that are looked at: a family shares one, not a crowd.
-MAX_OWNERS = 50
 
 
 def is_template(key: str) -> str:
@@ -40,13 +37,6 @@ class StoredTemplate(Struct, frozen=True):
     plan: Plan
     rules: Rules
     published_at: datetime
-
-
-class AddressOwner(Struct, frozen=True):
-    """A profile with an address, and the packed stamps of its traits."""
-
-    id: UUID
-    said_traits: list[list[Any]]
 
 
 class StoredMessage(Struct, frozen=True):
@@ -116,17 +106,31 @@ async def find_running_version(connection: Connection, key: str) -> int | None:
     return row["running_version"] if row else None
 
 
-async def find_owners(connection: Connection, channel: str, address: str) -> list[AddressOwner]:
-    """Return profiles with a normalised address: users first, then the oldest."""
+async def find_owner(connection: Connection, channel: str, address: str, trait: str) -> UUID | None:
+    """Return the profile with a normalised address: a user, else the oldest.
+
+    One whose trait only a browser has stated is passed over.
+    """
+    after, before = UNVERIFIED_BOUNDS
     cursor = await connection.execute(
         """
-        SELECT id, COALESCE(said -> 'traits', '[]') AS said_traits FROM profiles
-        WHERE addresses @> %s AND created_at < %s
-        ORDER BY user_id IS NULL, created_at, id LIMIT %s
+        SELECT id FROM profiles
+        WHERE addresses @> %(address)s AND created_at < %(created_when_erased)s
+          AND NOT EXISTS (
+            SELECT FROM jsonb_array_elements(said -> 'traits') AS stated (packed)
+            WHERE packed - 0 - 0 ? %(trait)s AND (packed -> 0)::bigint > %(after)s AND (packed -> 0)::bigint < %(before)s)
+        ORDER BY user_id IS NULL, created_at, id LIMIT 1
         """,
-        (Jsonb({channel: address}), CREATED_WHEN_ERASED, MAX_OWNERS),
+        {
+            "address": Jsonb({channel: address}),
+            "created_when_erased": CREATED_WHEN_ERASED,
+            "trait": trait,
+            "after": after,
+            "before": before,
+        },
     )
-    return [AddressOwner(**row) async for row in cursor]
+    row = await cursor.fetchone()
+    return row["id"] if row else None
 
 
 async def lock_address(connection: Connection, channel: str, address: str) -> None:

@@ -6,7 +6,7 @@ Source: Shapiro et al., "A comprehensive study of Convergent and Commutative Rep
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct, field
@@ -19,6 +19,8 @@ _FIRST = to_microseconds(datetime.min.replace(tzinfo=UTC))
 # still an instant of Python, and after those of impossible clocks.
 _UNVERIFIED = 1_900 * 365 * _DAY
 _EARLIEST_VERIFIED = to_microseconds(datetime(1000, 1, 1, tzinfo=UTC))
+# The stamps of unverified statements lie between these.
+UNVERIFIED_BOUNDS: Final = (_FIRST, _EARLIEST_VERIFIED)
 
 
 class Stamp(NamedTuple):
