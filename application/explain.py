@@ -427,7 +427,7 @@ def _because(reason: str | None, data: dict[str, Any]) -> str:
             return f"held by a pause at {_clock(data['held_at'])}, and skipped on resuming"
         case "expired":
             return f"expired at {_clock(data['expires_at'])}"
-        case "left_account" | "unreachable" | "suppressed" | "no_consent":
+        case "left_account" | "unreachable" | "address_changed" | "suppressed" | "no_consent":
             return f"{reason}: {data['detail']}"
         case "journey_ended" if data["ended_by"] == "campaign stopped":
             return "the campaign was stopped"

@@ -70,6 +70,7 @@ from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.sending.senders import DeployedSenders
+from domain.sending.single_messages import find_asked_address
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
 from domain.tracking.event import stored_event
@@ -339,6 +340,7 @@ class Sender:
                 _find_departure(claimed, version),
                 claimed.holds,
                 claimed.preferences,
+                find_asked_address(claimed.campaign_key, claimed.entry),
             ),
             window=version.rules.send_window,
             zone=self._zone(claimed, version),

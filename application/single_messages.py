@@ -26,7 +26,6 @@ from application.send import Sender
 from application.step_decisions import StepDecisions
 from domain.access import Actor
 from domain.campaign.plan import Plan, Send
-from domain.channels.kinds import normalized_addresses
 from domain.errors import NotFoundError, UnavailableError
 from domain.journey import machine
 from domain.journey.position import next_positions, position_at_entry
@@ -45,6 +44,7 @@ from domain.sending.single_messages import (
     SingleMessage,
     address_traits,
     entry_of,
+    normalize_address,
     read_data,
     require_category,
     require_data,
@@ -86,6 +86,10 @@ class MessageRequest:
     category: str | None
     expires: int
     on_capped: Literal["skip", "wait"]
+
+    def normalized_address(self) -> str | None:
+        """Return the key of the address; None for a user. Raises InvalidRequestError."""
+        return None if self.address is None else normalize_address(self.channel, self.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,7 @@ class SingleMessages:
                     # One for each message, however many a person has open.
                     entry_key=str(request.message_id),
                     workflow_id=workflow,
-                    entry=entry_of(read, message, person.user_id),
+                    entry=entry_of(read, message, person.user_id, asked.normalized_address()),
                     entered_at=now,
                 )
                 position = position_at_entry(plan, journey)
@@ -237,7 +241,7 @@ class SingleMessages:
         if asked.address is None:
             return await lock_person(connection, PersonRef(asked.user_id or "", "user"))
         traits = address_traits(asked.channel, asked.address)
-        address = normalized_addresses(traits)[asked.channel]
+        address = normalize_address(asked.channel, asked.address)
         found = await self._find_owner(connection, asked.channel, address)
         if found is None:
             await single_messages.lock_address(connection, asked.channel, address)

@@ -25,6 +25,8 @@ def is_template(key: str) -> str:
 # The message of a journey without a campaign: an expression for statements that read `journeys`. An entry of any other
 # journey may say nothing of it.
 SINGLE = f"CASE WHEN {is_template('journeys.campaign_key')} THEN journeys.entry #> '{{context,sojourn,message}}' END"
+# The address that such a journey's request was to: an expression as well.
+ASKED_ADDRESS = f"CASE WHEN {is_template('journeys.campaign_key')} THEN journeys.entry #>> '{{context,sojourn,address}}' END"
 
 
 class StoredTemplate(Struct, frozen=True):

@@ -22,7 +22,7 @@ from store.messages import Absence
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
 from store.provider_pauses import PAUSES
-from store.single_messages import SINGLE
+from store.single_messages import ASKED_ADDRESS, SINGLE
 
 _LOCK_PERSON = """
 SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
@@ -58,6 +58,7 @@ _JOURNEY = f"""
 CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
 CASE WHEN is_stopped THEN 'campaign stopped' ELSE journeys.ended_by END AS ended_by,
 journeys.campaign_key, journeys.campaign_version, campaigns.state AS campaign_state, {SINGLE} AS single,
+{ASKED_ADDRESS} AS asked_address,
 (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,
 (SELECT at FROM decisions WHERE id = %(asked_before)s AND reason = 'campaign_paused') AS held_at,
 COALESCE(caps.rules, '[]') AS rules, {BROKEN} AS broken, {PAUSES} AS pauses

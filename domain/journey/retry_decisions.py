@@ -79,6 +79,7 @@ def decide_retry(
             facts.refused_addresses,
             holds=facts.holds,
             preferences=facts.preferences,
+            asked_address=facts.asked_address,
         ),
         window=rules.send_window,
         zone=facts.zone(rules.timezone, timezone),

@@ -56,7 +56,7 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     """The facts of the gate. `held_at` is the last request, if a pause held it.
 
     `broken` are the providers whose circuit is open, `pauses` those whose marketing is paused.
-    `single` is the message of a journey without a campaign.
+    `single` is the message of a journey without a campaign, and `asked_address` the address that it was asked for.
     """
 
     consent: dict[str, bool]
@@ -71,6 +71,7 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     holds: list[Hold] = []
     preferences: dict[str, Any] = {}
     single: SingleMessage | None = None
+    asked_address: str | None = None
 
 
 class PageFacts(Struct, frozen=True, kw_only=True):

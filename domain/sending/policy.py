@@ -40,6 +40,7 @@ RefusalReason = Literal[
     "expired",
     "left_account",
     "unreachable",
+    "address_changed",
     "suppressed",
     "no_consent",
     "send_window",
@@ -165,7 +166,8 @@ class Recipient(Struct, frozen=True):
     `suppressed` maps a channel to the reason why nothing may be sent on it (a bounce, a complaint, a request),
     `refused_addresses` to the refusals of the person's address there. `left` says how they have left the account of
     the journey, or their role in it; None if they have not. `holds` are the open ones that concern them. `preferences`
-    are their subscriptions and their pace.
+    are their subscriptions and their pace. `asked_address` is the normalised one that a single message was asked for;
+    None if it goes to the person, wherever they are.
     """
 
     traits: Mapping[str, Any]
@@ -175,6 +177,7 @@ class Recipient(Struct, frozen=True):
     left: str | None = None
     holds: Sequence[Hold] = ()
     preferences: Mapping[str, Any] = {}
+    asked_address: str | None = None
 
 
 class Objection(Struct, frozen=True):
@@ -184,7 +187,7 @@ class Objection(Struct, frozen=True):
     are those of a refused consent.
     """
 
-    reason: Literal["left_account", "unreachable", "suppressed", "no_consent"]
+    reason: Literal["left_account", "unreachable", "address_changed", "suppressed", "no_consent"]
     detail: str
     refused_by: Literal["profile", "address"] | None = None
     topic: str | None = None
@@ -320,6 +323,8 @@ def find_objection(
     addresses = CHANNELS[channel].addresses(recipient.traits)
     if isinstance(addresses, Unreachable):
         return Objection("unreachable", addresses.detail)
+    if recipient.asked_address not in (None, CHANNELS[channel].normalized_address(recipient.traits)):
+        return Objection("address_changed", "the person has another address since the request")
     facts = ConsentFacts(
         recipient.consent, recipient.suppressed, recipient.refused_addresses, recipient.preferences, recipient.traits
     )

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from domain.campaign.plan import Plan, Send
 from domain.channels.kind import Unreachable
-from domain.channels.kinds import CHANNELS
+from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import InvalidRequestError, PayloadTooLargeError
 from domain.people.topics.deployed import SERVICE, DeployedTopics
 from domain.sending.caps import TRANSACTIONAL
@@ -29,6 +29,8 @@ STEP: Final = "message"
 REQUESTED: Final = "Message Requested"
 # The place of the message in the context of the entry, which no client can set, and in the start of its workflow.
 MESSAGE_KEY: Final = "message"
+# The normalised address of a request to one, beside the message. No workflow gets it.
+ADDRESS_KEY: Final = "address"
 # A key has up to 64 characters, as that of a campaign.
 MAX_NAME_CHARACTERS: Final = 48
 
@@ -96,15 +98,25 @@ def read_data(data: Mapping[str, Any], at: datetime, new_id: Callable[[], UUID])
     return decoded.events[0]
 
 
-def entry_of(read: Event, message: SingleMessage, user_id: str | None) -> Event:
-    """Return the entry of a journey: the data of its request, and the message."""
+def entry_of(read: Event, message: SingleMessage, user_id: str | None, address: str | None) -> Event:
+    """Return the entry of a journey: the data of its request, and the message.
+
+    `address` is the normalised one of a request to an address.
+    """
+    asked = {} if address is None else {ADDRESS_KEY: address}
     return replace(
         read,
         message_id=str(read.id),
         user_id=user_id,
         anonymous_id=None,
-        context={OUR_CONTEXT: {MESSAGE_KEY: to_builtins(message)}},
+        context={OUR_CONTEXT: {MESSAGE_KEY: to_builtins(message), **asked}},
     )
+
+
+def find_asked_address(key: str, entry: Mapping[str, Any]) -> str | None:
+    """Return the address that a stored journey's request was to; None if to a person."""
+    address: str | None = entry["context"][OUR_CONTEXT].get(ADDRESS_KEY) if split_template_key(key) else None
+    return address
 
 
 def require_data(template: str, needs: Collection[str], data: Mapping[str, Any]) -> None:
@@ -135,6 +147,11 @@ def address_traits(channel: str, address: str) -> dict[str, str]:
     if isinstance(kind.addresses(traits), Unreachable):
         raise InvalidRequestError(f"`address` is not an address of the channel {channel}")
     return traits
+
+
+def normalize_address(channel: str, address: str) -> str:
+    """Return the key of an address. Raises InvalidRequestError."""
+    return normalized_addresses(address_traits(channel, address))[channel]
 
 
 def _has_value(data: Mapping[str, Any], path: str) -> bool:

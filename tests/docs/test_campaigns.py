@@ -250,6 +250,7 @@ def test_the_gate_knows_the_reasons_of_the_page() -> None:
 _ELSEWHERE = (
     "left_account",
     "unreachable",
+    "address_changed",
     "suppressed",
     "no_consent",
     "on_hold",

@@ -331,3 +331,30 @@ async def test_a_failed_one_is_retried_in_its_own_category(reset: Harness) -> No
     [sent] = await reset.messages.until(state="sent")
     assert (sent["category"], sent["template"], sent["step"]) == ("marketing", "reset", "message")
     assert (await show(reset, str(sent["id"])))["state"] == "sent"
+
+
+async def test_a_message_to_an_address_that_waits_goes_to_no_other(reset: Harness) -> None:
+    await reset.put_caps("rules: [{name: daily, limit: 1, per: 1d}]")
+    await send(reset, category="marketing")
+    waiting = await send(reset, category="marketing", on_capped="wait", address="ADA@example.com")
+    assert waiting["state"] == "deferred"
+    handle = await reset.journey("u-1")
+    await reset.rests(handle, "message")
+    await reset.identify("u-1", email="other@example.com")
+    await reset.skip(handle, hours=24)
+    assert await handle.result() == "completed"
+    shown = await show(reset, waiting["id"])
+    assert (shown["state"], shown["reason"]) == ("refused", "address_changed")
+    assert [mail.recipients for mail in await reset.inbox.wait_for(1, PATIENCE)] == [("ada@example.com",)]
+
+
+async def test_a_granted_message_to_an_address_is_handed_over_to_no_other(reset: Harness) -> None:
+    async with mail_server(is_away=True) as server:
+        await put_providers(reset, f"providers:\n  relay: {smtp(server)}\n")
+        requested = await send(reset, address="ada@example.com")
+        await reset.until_put_off()
+        await reset.identify("u-1", email="other@example.com")
+        server.is_away = False
+        await reset.messages.until(state="cancelled")
+        shown = await show(reset, requested["id"])
+        assert (shown["state"], shown["reason"]) == ("cancelled", "address_changed")

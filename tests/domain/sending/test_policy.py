@@ -105,6 +105,10 @@ def unreachable(known: Facts) -> None:
     known.update(recipient=msgspec.structs.replace(known["recipient"], traits={}))
 
 
+def address_changed(known: Facts) -> None:
+    known.update(recipient=msgspec.structs.replace(known["recipient"], asked_address="before@example.com"))
+
+
 def suppressed(known: Facts) -> None:
     known.update(recipient=msgspec.structs.replace(known["recipient"], suppressed={"email": "bounced"}))
 
@@ -143,6 +147,7 @@ IN_ORDER: list[Obstacle] = [
     expired,
     left_account,
     unreachable,
+    address_changed,
     suppressed,
     no_consent,
     on_hold,
@@ -168,6 +173,7 @@ DATA: dict[Obstacle, dict[str, Any]] = {
     expired: {"expires_at": NOON + HALF_AN_HOUR, "reached_at": NOON},
     left_account: {"channel": "email", "detail": "the person is no longer a member of the account"},
     unreachable: {"channel": "email", "detail": "the profile has no trait email"},
+    address_changed: {"channel": "email", "detail": "the person has another address since the request"},
     suppressed: {"channel": "email", "detail": "bounced", "refused_by": "profile"},
     no_consent: {"channel": "email", "detail": "the profile refuses email", "refused_by": "profile"},
     on_hold: {
