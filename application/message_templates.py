@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from application.attachments import insert_with_files
 from application.documents import CampaignText, Documents
-from application.references import load_names
+from application.references import load_names, require_names
 from domain.access import Actor
 from domain.campaign.life import RUNNING
 from domain.campaign.plan import Send
@@ -130,6 +130,7 @@ class MessageTemplates:
                 rules=rules,
             )
             await insert_with_files(connection, version)
+            await require_names(connection, key, number)
             await campaigns.change(
                 connection, key, state=RUNNING, running_version=number, exiting=(), changed_by=by.name
             )
