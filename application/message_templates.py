@@ -1,6 +1,7 @@
 """Use cases of the templates of single messages: publish, list and show."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,8 @@ from store.database import Connection, Database
 from store.single_messages import StoredTemplate
 
 _DATA: Final = "entry.properties."
+# The names of CEL, without its words.
+_PLAIN: Final = re.compile(r"(?!(?:false|in|null|true)\Z)[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ async def unknown_template(connection: Connection, channel: str, name: str) -> N
 
 def _is_plain(path: str) -> bool:
     """Return whether a path can stand in a condition of the entry."""
-    return all(part.isidentifier() for part in path.split("."))
+    return all(_PLAIN.fullmatch(part) for part in path.split("."))
 
 
 def _build_result(

@@ -100,6 +100,12 @@ FAULTY: list[tuple[dict[str, Any], int, str]] = [
 ]
 
 
+async def test_any_name_of_a_value_can_be_published(harness: Harness) -> None:
+    names = "".join(f"{{{{ entry.properties.{name} }}}} " for name in ("code", "in", "größe"))
+    published = await publish(harness, source=RESET.replace("<p>", f"<p>{names}"))
+    assert published["needs"] == ["code"]
+
+
 async def test_a_faulty_request_is_refused_and_leaves_nothing(reset: Harness) -> None:
     topics = "topics:\n  - {key: newsletter, name: Newsletter, channels: [email]}\n"
     await reset.admin("PUT", "/v1/topics", {"file": "topics.yaml", "source": topics})
