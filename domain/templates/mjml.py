@@ -58,7 +58,7 @@ class _Marked(NamedTuple):
 def compile_mjml(source: Field) -> tuple[Field | None, list[Problem]]:
     """Return the HTML of a text, or the faults of its MJML.
 
-    Its Liquid has no faults.     The HTML has the places of the pieces of Liquid that it was compiled from.
+    Its Liquid has no faults. The HTML has the places of the pieces of Liquid that it was compiled from.
     """
     start = _START.search(source.value)
     if start is None:
