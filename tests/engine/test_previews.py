@@ -1,11 +1,14 @@
 """Previews of published and given messages for real people, and tests through the real provider."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from domain.sending.attachment import write_pointer
 from store.people_sample import MAX_LOCALE_CHARACTERS
+from tests.channels.servers import listening
 from tests.harness import PATIENCE, Harness
 
 CAMPAIGN = """
@@ -200,6 +203,41 @@ async def test_a_test_is_sent_once_under_a_key(harness: Harness, sent: Any) -> N
     assert [one.status_code for one in answers] == [200, 200]
     assert answers[0].json() == answers[1].json()
     assert len(await mails(harness, "boss@example.org")) == 1
+
+
+async def test_a_slow_provider_of_a_test_holds_up_no_change_of_campaigns(harness: Harness, sent: Any) -> None:
+    connected, answered = asyncio.Event(), asyncio.Event()
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await answered.wait()
+        writer.close()
+
+    async with listening(talk) as port:
+        server = f"{{kind: smtp, channel: email, host: 127.0.0.1, port: {port}, security: none}}"
+        await put(harness, "/v1/providers", f"providers:\n  slow: {server}\n")
+        keys = {"Authorization": f"Bearer {harness.settings.admin_key.get_secret_value()}", "Idempotency-Key": "slow"}
+        body = {"campaign": "cart", "step": "nudge", "user_id": "u1", "to": "boss@example.org"}
+        testing = asyncio.create_task(harness.http.post("/v1/templates/send-test", json=body, headers=keys))
+        try:
+            await connected.wait()
+            await harness.admin("POST", "/v1/campaigns/cart/pause")
+            await harness.track("u1", "Cart Abandoned", {"cart_id": "c-2"})
+            assert not testing.done()
+        finally:
+            answered.set()
+        assert (await testing).json()["outcome"] == "unavailable"
+
+
+async def test_a_test_is_refused_whose_file_is_not_stored(harness: Harness) -> None:
+    pointer = write_pointer("ab" * 32, 7)
+    template = NUDGE.replace("subject:", "attachments: [terms.pdf]\nsubject:")
+    source = CAMPAIGN.replace("category: marketing", "category: transactional")
+    files = {"nudge.liquid": template.replace("{{ unsubscribe_url }}", "x"), "attachments/terms.pdf": pointer}
+    body = {"document": {"source": source, "file": "cart.yaml", "templates": files}, "step": "nudge"}
+    answer = await harness.act("POST", "/v1/templates/send-test", {**body, "to": "boss@example.org"})
+    assert (answer.status_code, "this file is not stored" in answer.text) == (422, True), answer.text
+    assert not await harness.query("SELECT 1 FROM audit_log WHERE action = 'template.send_test'")
 
 
 async def test_an_address_that_refuses_gets_no_test(harness: Harness, sent: Any) -> None:

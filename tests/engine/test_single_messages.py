@@ -168,6 +168,19 @@ async def test_an_address_that_only_a_browser_has_stated_is_nobodys(reset: Harne
     assert (mail.recipients, mail.subject) == (("eve@example.com",), "A password for you")
 
 
+async def test_many_browsers_that_state_an_address_hide_no_profile(reset: Harness) -> None:
+    key = await reset.admin(
+        "POST", "/v1/keys", {"name": "shop", "kind": "browser", "origins": ["https://shop.example"]}
+    )
+    traits = {"email": "eve@example.com"}
+    calls = [{"type": "identify", "anonymousId": f"a-{number}", "traits": traits} for number in range(60)]
+    stated = await reset.http.post("/v1/batch", json={"batch": calls}, auth=(key["token"], ""))
+    assert stated.is_success
+    for _ in range(2):
+        await send(reset, address="eve@example.com")
+    assert len({row["profile_id"] for row in await reset.journeys.all()}) == 1
+
+
 async def test_only_a_key_that_may_send_opens_the_route(reset: Harness) -> None:
     async def status(token: str, method: str, path: str) -> int:
         answer = await reset.http.request(

@@ -206,6 +206,13 @@ def test_blocks_cannot_grow_without_end() -> None:
     assert f"is larger than {MAX_COMPOSED_CHARACTERS // 1024} KB" in found
 
 
+def test_blocks_of_nothing_but_calls_cannot_grow_either() -> None:
+    files = {f"blocks/b{n}.liquid": f"{{% render 'b{n + 1}' %}}" * 2 for n in range(24)}
+    files["blocks/b24.liquid"] = ""
+    [found] = faults({"t.liquid": email("{% render 'b0' %}"), **files})
+    assert f"is larger than {MAX_COMPOSED_CHARACTERS // 1024} KB" in found
+
+
 def test_the_work_of_blocks_is_counted() -> None:
     files = {
         "t.liquid": email("{% for a in (1..200) %}{% render 'b' %}{% endfor %}"),
