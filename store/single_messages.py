@@ -26,7 +26,9 @@ def is_template(key: str) -> str:
 # journey may say nothing of it.
 SINGLE = f"CASE WHEN {is_template('journeys.campaign_key')} THEN journeys.entry #> '{{context,sojourn,message}}' END"
 # The address that such a journey's request was to: an expression as well.
-ASKED_ADDRESS = f"CASE WHEN {is_template('journeys.campaign_key')} THEN journeys.entry #>> '{{context,sojourn,address}}' END"
+ASKED_ADDRESS = f"""
+CASE WHEN {is_template("journeys.campaign_key")} THEN journeys.entry #>> '{{context,sojourn,address}}' END
+"""
 
 
 class StoredTemplate(Struct, frozen=True):
@@ -120,7 +122,8 @@ async def find_owner(connection: Connection, channel: str, address: str, trait: 
         WHERE addresses @> %(address)s AND created_at < %(created_when_erased)s
           AND NOT EXISTS (
             SELECT FROM jsonb_array_elements(said -> 'traits') AS stated (packed)
-            WHERE packed - 0 - 0 ? %(trait)s AND (packed -> 0)::bigint > %(after)s AND (packed -> 0)::bigint < %(before)s)
+            WHERE packed - 0 - 0 ? %(trait)s
+              AND (packed -> 0)::bigint > %(after)s AND (packed -> 0)::bigint < %(before)s)
         ORDER BY user_id IS NULL, created_at, id LIMIT 1
         """,
         {
