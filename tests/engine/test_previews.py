@@ -231,9 +231,11 @@ async def test_a_slow_provider_of_a_test_holds_up_no_change_of_campaigns(harness
 
 async def test_a_test_is_refused_whose_file_is_not_stored(harness: Harness) -> None:
     pointer = write_pointer("ab" * 32, 7)
-    template = NUDGE.replace("subject:", "attachments: [terms.pdf]\nsubject:")
+    template = HALLO.replace(
+        "subject:", "channel: email\nfrom: a@example.com\nattachments: [terms.pdf]\ntext: a\nsubject:"
+    )
     source = CAMPAIGN.replace("category: marketing", "category: transactional")
-    files = {"nudge.liquid": template.replace("{{ unsubscribe_url }}", "x"), "attachments/terms.pdf": pointer}
+    files = {"nudge.liquid": template, "attachments/terms.pdf": pointer}
     body = {"document": {"source": source, "file": "cart.yaml", "templates": files}, "step": "nudge"}
     answer = await harness.act("POST", "/v1/templates/send-test", {**body, "to": "boss@example.org"})
     assert (answer.status_code, "this file is not stored" in answer.text) == (422, True), answer.text

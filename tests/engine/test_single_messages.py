@@ -101,7 +101,7 @@ FAULTY: list[tuple[dict[str, Any], int, str]] = [
 
 
 async def test_any_name_of_a_value_can_be_published(harness: Harness) -> None:
-    names = "".join(f"{{{{ entry.properties.{name} }}}} " for name in ("code", "in", "größe"))
+    names = "".join(f"{{{{ entry.properties.{name} }}}} " for name in ("code", "größe"))
     published = await publish(harness, source=RESET.replace("<p>", f"<p>{names}"))
     assert published["needs"] == ["code"]
 
