@@ -598,21 +598,3 @@ async def test_what_is_handed_over_again_is_the_same(send_harness: SendHarness) 
     await send_harness.attempt(AT + timedelta(minutes=2))
     [first, *others] = send_harness.provider.handed
     assert others == [first, first]
-
-
-@each("send_harness", [EMAIL], indirect=True)
-async def test_an_address_that_the_provider_refuses_is_suppressed(send_harness: SendHarness) -> None:
-    send_harness.provider.answers = [Rejected("recipient_refused", "the address is not valid", "address")]
-    await send_harness.attempt()
-    assert await send_harness.state() == ("failed", "recipient_refused")
-    rows = await send_harness.harness.query("SELECT value, refusals ->> 'suppression' AS why FROM addresses")
-    assert rows == [{"value": "u1@example.com", "why": "refused by the provider"}]
-    [event] = await send_harness.harness.query("SELECT properties FROM events WHERE name = 'Email Failed'")
-    assert (event["properties"]["step"], event["properties"]["reason"]) == ("note", "recipient_refused")
-
-
-@each("send_harness", [EMAIL], indirect=True)
-async def test_a_message_that_the_provider_refuses_says_nothing_of_its_address(send_harness: SendHarness) -> None:
-    send_harness.provider.answers = [Rejected("message_refused", "too large")]
-    await send_harness.attempt()
-    assert await send_harness.harness.query("SELECT FROM addresses WHERE refusals <> '{}'") == []
