@@ -47,7 +47,8 @@ class HttpReply:
     def find(self, *path: str | int) -> Any:
         """Return a member of a JSON body by its keys and indexes; None if it has none."""
         found: Any = None
-        with suppress(ValueError):
+        # The message was handed over: no reply, however deeply nested, may look like a failure of ours.
+        with suppress(ValueError, RecursionError):
             found = json.loads(self.body)
         for key in path:
             if isinstance(found, dict) and isinstance(key, str):

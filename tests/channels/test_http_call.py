@@ -219,3 +219,9 @@ async def test_a_silent_account_does_not_take_all_places() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(refused, Unavailable)
     assert refused.reason == "receiver_busy"
+
+
+def test_a_reply_that_is_nested_beyond_reading_has_no_members() -> None:
+    reply = HttpReply(200, body=b'{"id": "1", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    assert reply.find("id") is None
+    assert reply.find_text("id") is None
