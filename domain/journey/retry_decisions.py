@@ -4,14 +4,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.campaign.plan import Message, SendMembers
 from domain.campaign.rules import Rules
 from domain.journey.state import StoredState
-from domain.journey.step_decisions import StepDecision, gate_outcome
+from domain.journey.step_decisions import StepDecision, decide_by_policy, gate_outcome
 from domain.journey.step_facts import GateFacts
 from domain.sending import policy
-from domain.sending.policy import Answer, Granted, JourneyFacts, Recipient, Reservation
+from domain.sending.policy import Answer, Granted, Reservation
 from domain.sending.retries import RetryRequest
 from domain.sending.routes import SenderChoice, SenderPick
 
@@ -69,25 +70,8 @@ def decide_retry(
     step, rules = repeated.step, repeated.rules
     reached_at = facts.expires_at - timedelta(seconds=step.expires)
     asked = policy.Request(str(request.retry_id), step, reached_at, request.at, repeated.ends_at)
-    decision = policy.decide(
-        asked,
-        JourneyFacts(journey.state, journey.ended_by, facts.campaign_state, rules.on_resume.overdue, facts.held_at),
-        Recipient(
-            facts.traits,
-            facts.consent,
-            facts.suppressed,
-            facts.refused_addresses,
-            holds=facts.holds,
-            preferences=facts.preferences,
-            asked_address=facts.asked_address,
-        ),
-        window=rules.send_window,
-        zone=facts.zone(rules.timezone, timezone),
-        rules=facts.rules,
-        ledger=facts.ledger,
-        topics=facts.topics,
-        sender=sender,
-    )
+    as_now = replace(facts, journey_state=journey.state, ended_by=journey.ended_by)
+    decision = decide_by_policy(asked, rules, as_now, timezone, sender)
     answer = decision.answer
     data = {"retry_of": str(request.message_id), "operation": str(request.operation), **decision.data}
     return StepDecision(

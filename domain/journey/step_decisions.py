@@ -100,7 +100,28 @@ def decide_send(
     if not isinstance(step, Send):
         raise ConflictError(f"step {request.step} of {facts.campaign_key} sends nothing")
     asked = policy.Request(str(request.message_id), step, request.reached_at, request.at, plan.ends_at)
-    decision = policy.decide(
+    decision = decide_by_policy(asked, rules, facts, timezone, sender)
+    answer = decision.answer
+    ends_with = _ends_with(request, step, answer)
+    is_over = ends_with is not None or (isinstance(answer, Refused) and answer.journey_ended)
+    position = position_after_gate(request.next_positions, request.step, answer, request.at, plan.ends_at)
+    return StepDecision(
+        kind="send",
+        outcome=gate_outcome(answer),
+        reason=None if isinstance(answer, Granted) else answer.reason,
+        answer=answer,
+        data=decision.data,
+        reservation=_reservation(request, asked, facts, sender) if isinstance(answer, Granted) else None,
+        ends_with=ends_with,
+        position=None if is_over else position,
+    )
+
+
+def decide_by_policy(
+    asked: policy.Request, rules: Rules, facts: GateFacts, timezone: str, sender: SenderPick | None
+) -> policy.GateDecision:
+    """Hand the facts of a gate to the one policy of all messages."""
+    return policy.decide(
         asked,
         JourneyFacts(facts.journey_state, facts.ended_by, facts.campaign_state, rules.on_resume.overdue, facts.held_at),
         Recipient(
@@ -118,20 +139,6 @@ def decide_send(
         ledger=facts.ledger,
         topics=facts.topics,
         sender=sender,
-    )
-    answer = decision.answer
-    ends_with = _ends_with(request, step, answer)
-    is_over = ends_with is not None or (isinstance(answer, Refused) and answer.journey_ended)
-    position = position_after_gate(request.next_positions, request.step, answer, request.at, plan.ends_at)
-    return StepDecision(
-        kind="send",
-        outcome=gate_outcome(answer),
-        reason=None if isinstance(answer, Granted) else answer.reason,
-        answer=answer,
-        data=decision.data,
-        reservation=_reservation(request, asked, facts, sender) if isinstance(answer, Granted) else None,
-        ends_with=ends_with,
-        position=None if is_over else position,
     )
 
 
