@@ -1,5 +1,6 @@
 """Figures beside their floors, measured in turns so that their ratio holds on a machine that others use as well."""
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from statistics import median, quantiles
 
@@ -38,12 +39,18 @@ def beside(key: str, rounds: Sequence[tuple[float, float]], note: str = "") -> R
     """The medians of figure and floor, and of what they are to each other in the same round."""
     figures, floors = zip(*rounds, strict=True)
     ratios = [figure / floor for figure, floor in rounds]
-    return Result(key, median(figures), median(floors), median(ratios), note, tuple(rounds))
+    return _say(Result(key, median(figures), median(floors), median(ratios), note, tuple(rounds)))
 
 
 def single(key: str, figure: float, floor: float, note: str = "") -> Result:
     """A figure that does not depend on how busy the machine is, or that was measured once."""
-    return Result(key, figure, floor, figure / floor, note)
+    return _say(Result(key, figure, floor, figure / floor, note))
+
+
+def _say(result: Result) -> Result:
+    """Say it at once: what is measured after it may fail."""
+    sys.stderr.write(f"{result.key}: {result.figure:,.3g} beside {result.floor:,.3g}, {result.ratio:.2f}\n")
+    return result
 
 
 def percentile(values: Sequence[float], number: int) -> float:

@@ -20,6 +20,8 @@ from tests.bench.traits import apply_computed
 PEOPLE, EVENTS_EACH = 1_000_000, 10
 # The rows of the floor of the pass, and the people who report events while ingest is measured.
 FLOOR, LIVELY = 100_000, 10_000
+# To vacuum tables of ten million events takes minutes.
+LEAD = 300
 # The segments beside which ingest is measured. Events change nothing that those beyond the affected ones read.
 NUMBERS = (50, 500)
 TRAITS = f"""computed:
@@ -80,7 +82,7 @@ async def measure(stack: Stack) -> list[Result]:
         results += await _measure_ingest(stack, Posting(connections), url, min(LIVELY, people))
         for connection in connections:
             await connection.close()
-    return [*results, await measure_lateness(stack, url, "leaves_millions", LEAVES, people)]
+    return [*results, await measure_lateness(stack, url, "leaves_millions", LEAVES, offset=people, lead=LEAD)]
 
 
 async def _measure_ingest(stack: Stack, posting: Posting, url: str, lively: int) -> list[Result]:
