@@ -51,7 +51,7 @@ FAMILIES = {
     "stops": stops.measure,
     "millions": millions.measure,
 }
-# Half an hour by itself.
+# A quarter of an hour by itself, and 10 GB.
 ONLY_BY_NAME = {"millions"}
 
 
