@@ -80,7 +80,7 @@ from domain.sending.receiving import ReceivingDomain
 from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule
 from runtime import metrics
 from runtime.documents import DocumentProcesses
-from runtime.instrumented_provider import InstrumentedProvider
+from runtime.instrumented_provider import instrument
 from runtime.temporal import connect
 from settings import MailSettings, Settings, TemporalSettings
 from store.clickhouse import ClickHouse
@@ -282,7 +282,7 @@ def _providers(settings: Settings, catalogue: Catalogue, *, leaves_unusable: boo
     open_rule = opener(settings)
     return Providers(
         catalogue,
-        lambda rule: InstrumentedProvider(rule.channel, open_rule(rule)),
+        lambda rule: instrument(rule.channel, open_rule(rule)),
         leaves_unusable=leaves_unusable,
     )
 

@@ -31,6 +31,7 @@ from application.operations.resume import ResumeHandler
 from application.operations.retry import RetryHandler
 from application.operations.runner import OperationHandler, OperationRunner
 from application.operations.skip import SkipHandler
+from application.recalls import RecallSweeper
 from application.reconcile import Reconciler
 from application.reports import Reports
 from application.rfm_scores import ScoreHandler, ScoreSchedule
@@ -134,6 +135,7 @@ async def _work(
         tasks.create_task(run_sweeper(ScoreSchedule(engine.database), stop))
         reports = Reports(engine.database, engine.catalogue, ingest)
         tasks.create_task(run_sweeper(DeliverySweeper(engine.database), stop))
+        tasks.create_task(run_sweeper(RecallSweeper(engine.database, engine.catalogue, engine.providers), stop))
         tasks.create_task(run_sweeper(LinkVerdicts(engine.database, reports), stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
         tasks.create_task(work_on_operations(engine.database, operations, stop))

@@ -59,6 +59,7 @@ from domain.sending.delivery import (
     Never,
     Outbound,
     Provider,
+    RecallingProvider,
     Rejected,
     Repeats,
     Unavailable,
@@ -74,7 +75,7 @@ from domain.sending.single_messages import find_asked_address
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
 from domain.tracking.event import stored_event
-from store import circuits, deliveries, journeys, messages
+from store import circuits, deliveries, journeys, messages, recalls
 from store.database import Connection, Database
 from store.messages import Claimed
 
@@ -243,6 +244,8 @@ class Sender:
                         raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
                     await messages.mark_sending(connection, message_id, at, found.name, address)
+                    if isinstance(found.provider, RecallingProvider):
+                        await recalls.keep(connection, message_id, found.name, found.provider.recall_seconds)
                     now = claimed.first_claimed_at or at
                     claimed = replace(
                         claimed,

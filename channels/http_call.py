@@ -106,7 +106,7 @@ class HttpCalls:
         with self._bulkhead.call(self._account) as call:
             if call is None:
                 return Unavailable("receiver_busy", "messages before this one wait for the provider's answer")
-            reply = await self._call("POST", url, content, headers)
+            reply = await self.call("POST", url, content=content, headers=headers)
             call.is_answered = isinstance(reply, HttpReply)
         if not isinstance(reply, HttpReply):
             return reply
@@ -116,7 +116,7 @@ class HttpCalls:
 
     async def get(self, url: str, *, headers: Mapping[str, str], read: ReadReply | None = None) -> Unavailable | None:
         """Try the account by a GET; return why it cannot send, else None."""
-        reply = await self._call("GET", url, b"", headers)
+        reply = await self.call("GET", url, headers=headers)
         if not isinstance(reply, HttpReply):
             return reply if isinstance(reply, Unavailable) else Unavailable("connection", reply.detail)
         delivery = (read and read(reply)) or judge(reply, datetime.now(UTC))
@@ -132,9 +132,10 @@ class HttpCalls:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _call(
-        self, method: str, url: str, content: bytes, headers: Mapping[str, str]
+    async def call(
+        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes = b""
     ) -> HttpReply | Unavailable | Ambiguous:
+        """Call the account; return the reply, or why there is none."""
         progress = _Progress()
         reply: HttpReply | None = None
         client = self._open()

@@ -2,6 +2,7 @@
 
 from channels import console
 from channels.email import brevo, mailgun, postmark, resend, sendgrid, ses, smtp
+from channels.post import lob
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.webhook import http
 from domain.errors import InvalidRequestError
@@ -19,6 +20,7 @@ PROVIDERS: tuple[ProviderKind, ...] = (
     resend.KIND,
     sendgrid.KIND,
     ses.KIND,
+    lob.KIND,
     http.KIND,
     console.KIND,
 )

@@ -11,12 +11,21 @@ from domain.sending.delivery import (
     Delivery,
     ManagedProvider,
     Outbound,
+    Recall,
+    RecallingProvider,
     Rejected,
     Repeats,
     Unavailable,
 )
 from runtime.metrics import PROVIDER_SECONDS
 from runtime.tracing import child_span
+
+
+def instrument(channel: str, provider: ManagedProvider) -> ManagedProvider:
+    """Return a provider whose calls are counted, timed and traced."""
+    if isinstance(provider, RecallingProvider):
+        return InstrumentedRecalls(channel, provider, provider)
+    return InstrumentedProvider(channel, provider)
 
 
 class InstrumentedProvider:
@@ -55,6 +64,23 @@ class InstrumentedProvider:
                 span.set_attribute("sojourn.outcome", outcome)
                 PROVIDER_SECONDS.labels(self._channel, self.account(message), outcome).observe(perf_counter() - began)
         return delivery
+
+
+class InstrumentedRecalls(InstrumentedProvider):
+    """A provider that can take messages back as well."""
+
+    def __init__(self, channel: str, provider: ManagedProvider, recalling: RecallingProvider) -> None:
+        super().__init__(channel, provider)
+        self._recalling = recalling
+
+    @property
+    def recall_seconds(self) -> float:
+        return self._recalling.recall_seconds
+
+    async def recall(self, message_id: str, provider_id: str | None) -> Recall:
+        """Take a message back."""
+        with child_span(f"recall {self._channel}", SpanKind.CLIENT, {"sojourn.message": message_id}):
+            return await self._recalling.recall(message_id, provider_id)
 
 
 def _outcome(delivery: Delivery) -> str:

@@ -18,6 +18,7 @@ from store import (
     erasures,
     idempotency,
     partitions,
+    recalls,
     rejects,
     retention,
     segments,
@@ -48,6 +49,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await callback_ids.forget(connection, callback_ids.LIFETIME)
                 await delivery_counts.forget(connection, delivery_counts.LIFETIME)
                 await attachments.forget(connection)
+                await recalls.forget(connection)
             await apply_retention(database)
             await forget_members(database)
         except psycopg.Error:

@@ -238,6 +238,10 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     ),
     "attachment_files": _without("sha256 data stored_at", "attached by authors, the same for all recipients"),
     "version_attachments": _without("sha256 campaign_key version", "written by authors"),
+    "recalls": _without(
+        "message_id journey_id channel provider possible_until attempts due_at",
+        "ids of messages that are taken back, also after an erasure",
+    ),
     "callback_ids": _without("provider event_id received_at", "ids of providers' reports, for 30 days"),
     "clock_offset": _without("only_row ahead", "of the deployment"),
     "computed_traits": _without("id key rule active_from ready_at retired_at is_watched", "written by authors"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from domain.sending.saved_values import SavedReply
 
@@ -62,6 +62,22 @@ def combine(deliveries: Sequence[Delivery]) -> Delivery:
     """
     order = (Accepted, Ambiguous, Unavailable, Rejected)
     return min(deliveries, key=lambda delivery: order.index(type(delivery)))
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The provider has taken the message back: certainly not delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """The provider can no longer take the message back."""
+
+    detail: str
+
+
+# An ambiguous recall may be repeated: it has no further effect.
+Recall = TakenBack | TooLate | Unavailable | Ambiguous
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +154,21 @@ class ManagedProvider(Provider, Protocol):
 
     async def close(self) -> None:
         """Close the connections, once no delivery is under way."""
+        ...
+
+
+@runtime_checkable
+class RecallingProvider(Provider, Protocol):
+    """A provider that can take a message back for a while after it was accepted."""
+
+    @property
+    def recall_seconds(self) -> float:
+        """How long after the hand-over a message can be taken back at most."""
+        ...
+
+    async def recall(self, message_id: str, provider_id: str | None) -> Recall:
+        """Take a message back, which may be repeated.
+
+        Without the provider's own id of it, whether the provider has it at all is not known.
+        """
         ...

@@ -102,6 +102,22 @@ deliveries = Table(
     CheckConstraint("state IN ('sent', 'failed', 'unknown', 'waiting')", name="deliveries_state"),
 )
 
+# Messages that their providers can take back, and when the next recall is due of those whose journeys have ended: a
+# trigger of `journeys` says so. They outlive the message of an erased person.
+recalls = Table(
+    "recalls",
+    metadata,
+    Column("message_id", Uuid, primary_key=True),
+    Column("journey_id", Uuid, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("possible_until", INSTANT, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("due_at", INSTANT),
+    Index("recalls_journey_id", "journey_id"),
+    Index("recalls_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+)
+
 # The reports that were applied, by the provider's id of each: a repeated one changes nothing.
 callback_ids = Table(
     "callback_ids",

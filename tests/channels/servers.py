@@ -1,6 +1,7 @@
 """Real servers on loopback that answer, refuse, fall silent or hang up exactly where a test says."""
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -189,6 +190,27 @@ class Receiver:
         if isinstance(self.reply, bytes):
             writer.write(self.reply)
             await writer.drain()
+
+
+@dataclass
+class Service(Receiver):
+    """HTTP whose replies go by the beginning of the request line, the longest first: `GET /v1/users`."""
+
+    replies: dict[str, bytes | str] = field(default_factory=dict)
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not reader.at_eof():
+            line = await reader.readuntil(b"\r\n")
+            known = [start for start in self.replies if line.decode("latin-1").startswith(start)]
+            self.reply = self.replies[max(known, key=len)] if known else answer(404, b"{}")
+            rest = await reader.readuntil(b"\r\n\r\n")
+            parts = asyncio.StreamReader()
+            parts.feed_data(line + rest)
+            length = re.search(rb"(?i)content-length: *([0-9]+)", rest)
+            parts.feed_data(await reader.readexactly(int(length[1]) if length else 0))
+            await super().talk(parts, writer)
+            if not isinstance(self.reply, bytes):
+                return
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 
 from channels.console import Console
 from channels.email.smtp import Smtp
+from channels.post.lob import Lob
 from channels.webhook.http import WebhookHttp
 from domain.sending.delivery import (
     Accepted,
@@ -25,7 +26,7 @@ from domain.sending.delivery import (
     Unavailable,
 )
 from tests.channels.email_accounts import open_account
-from tests.channels.messages import ADDRESS, MAIL, hook
+from tests.channels.messages import ADDRESS, CARD, MAIL, POSTAL_ADDRESS, hook, post
 from tests.channels.servers import HANG_UP, TIME_OUT, Receiver, answer, fall_silent, listening, scripted_smtp
 from tests.channels.test_webhook import SECRET
 
@@ -44,6 +45,7 @@ class Adapter:
     channel: Callable[..., Provider]
     message: Callable[[int], Outbound]
     providers: dict[str, Callable[[], Server]]
+    address: str = ADDRESS
 
 
 def email(port: int) -> Provider:
@@ -82,6 +84,13 @@ EMAIL_APIS: dict[str, Repeats] = {
     "resend": Keyed(86_400.0),
     "sendgrid": Never(),
     "ses": Never(),
+}
+API_FATES: dict[str, Callable[[], Server]] = {
+    "accepts": http(answer(200, b'{"ErrorCode": 0}')),
+    "rejects": http(answer(422, b'{"ErrorCode": 300}')),
+    "is busy": http(answer(503)),
+    "loses the answer": http(HANG_UP),
+    "never answers": http(TIME_OUT),
 }
 ADAPTERS = [
     Adapter(
@@ -131,15 +140,19 @@ ADAPTERS = [
             repeats,
             partial(open_account, name, seconds=PATIENCE),
             lambda _: MAIL,
-            {
-                "accepts": http(answer(200, b'{"ErrorCode": 0}')),
-                "rejects": http(answer(422, b'{"ErrorCode": 300}')),
-                "is busy": http(answer(503)),
-                "loses the answer": http(HANG_UP),
-                "never answers": http(TIME_OUT),
-            },
+            API_FATES,
         )
         for name, repeats in EMAIL_APIS.items()
+    ),
+]
+ADAPTERS += [
+    Adapter(
+        "lob",
+        Keyed(86_400.0),
+        lambda port: Lob("test_token", "adr_1", base=f"http://127.0.0.1:{port}", seconds=PATIENCE),
+        lambda _: post(CARD),
+        API_FATES,
+        POSTAL_ADDRESS.encode(),
     ),
 ]
 FATES = {
@@ -157,27 +170,29 @@ CASES = [pytest.param(adapter, fate, id=f"{adapter.name}-{fate}") for adapter in
 @pytest.mark.parametrize(("adapter", "fate"), CASES)
 async def test_each_fate_is_one_delivery(adapter: Adapter, fate: str) -> None:
     async with adapter.providers[fate]() as port:
-        delivery = await adapter.channel(port).deliver(adapter.message(port), ADDRESS)
+        delivery = await adapter.channel(port).deliver(adapter.message(port), adapter.address)
     assert type(delivery) is FATES[fate]
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 async def test_nobody_there_is_unavailable(adapter: Adapter, refused_port: int) -> None:
-    assert isinstance(await adapter.channel(refused_port).deliver(adapter.message(refused_port), ADDRESS), Unavailable)
+    assert isinstance(
+        await adapter.channel(refused_port).deliver(adapter.message(refused_port), adapter.address), Unavailable
+    )
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 async def test_one_channel_delivers_many_messages_at_once(adapter: Adapter) -> None:
     async with adapter.providers["accepts"]() as port:
         channel = adapter.channel(port)
-        deliveries = await asyncio.gather(*(channel.deliver(adapter.message(port), ADDRESS) for _ in range(20)))
+        deliveries = await asyncio.gather(*(channel.deliver(adapter.message(port), adapter.address) for _ in range(20)))
     assert all(isinstance(delivery, Accepted) for delivery in deliveries)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 async def test_a_cancelled_delivery_is_cancelled_and_not_an_outcome(adapter: Adapter) -> None:
     async with adapter.providers["never answers"]() as port:
-        task = asyncio.create_task(adapter.channel(port).deliver(adapter.message(port), ADDRESS))
+        task = asyncio.create_task(adapter.channel(port).deliver(adapter.message(port), adapter.address))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -194,5 +209,6 @@ def test_a_channel_says_who_it_is(adapter: Adapter) -> None:
 @pytest.mark.parametrize("fate", ["rejects", "is busy", "loses the answer"])
 async def test_what_is_told_names_nobody(adapter: Adapter, fate: str) -> None:
     async with adapter.providers[fate]() as port:
-        delivery = await adapter.channel(port).deliver(adapter.message(port), ADDRESS)
+        delivery = await adapter.channel(port).deliver(adapter.message(port), adapter.address)
     assert "ana@example.com" not in repr(delivery)
+    assert "Harbour" not in repr(delivery)

@@ -20,6 +20,7 @@ from tests.channels import sns_topic
 from tests.channels.recorded_callbacks import (
     BREVO,
     HAPPENED,
+    LOB,
     MAILGUN,
     MESSAGE,
     NOW,
@@ -31,7 +32,7 @@ from tests.channels.recorded_callbacks import (
 )
 from tests.channels.sns_topic import CERTIFICATE_URL, KEY, SES, SUBSCRIBE_URL, certificate, new_key, publish
 
-ALL = [POSTMARK, RESEND, SENDGRID, MAILGUN, BREVO, SES]
+ALL = [POSTMARK, RESEND, SENDGRID, MAILGUN, BREVO, SES, LOB]
 SIGNED = [one for one in ALL if one.is_timed]
 NAMED = [pytest.param(one, id=one.name) for one in ALL]
 HOOK = {"callback_secret": {"env": "SOJOURN_SECRET_HOOK"}}
@@ -64,8 +65,8 @@ def reader_of(recorded: Recorded, secret: str | None = None) -> ReportReader:
             BoundSecret(recorded.secret if secret is None else secret, place="SOJOURN_SECRET_HOOK"),
         ]
     )
-    settings = {"channel": "email", **recorded.settings, **(HOOK if recorded.secret else {})}
-    reader = open_reader(ProviderRule(recorded.name, recorded.name, "email", settings), secrets)
+    settings = {"channel": recorded.channel, **recorded.settings, **(HOOK if recorded.secret else {})}
+    reader = open_reader(ProviderRule(recorded.name, recorded.name, recorded.channel, settings), secrets)
     assert reader is not None
     return reader
 
@@ -153,7 +154,7 @@ async def test_a_changed_byte_is_refused(recorded: Recorded) -> None:
         assert recorded is SES
         assert read_anyway == [report]
     for name, value in callback.headers.items():
-        if name.startswith(("svix", "x-twilio")):
+        if name.startswith(("svix", "x-twilio", "lob")):
             for text in flips(value.encode()):
                 # The foreign one of two signatures may be any, and the last bits of base64 stand for nothing.
                 is_svix = name == "svix-signature" and text.endswith(value[-20:].encode())
@@ -199,18 +200,18 @@ async def test_an_old_callback_and_one_of_the_future_are_refused(recorded: Recor
 
 @pytest.mark.parametrize("recorded", [pytest.param(one, id=one.name) for one in ALL if one.secret])
 def test_without_a_callback_secret_there_is_no_reader(recorded: Recorded) -> None:
-    settings = {"channel": "email", **recorded.settings}
-    rule = ProviderRule(recorded.name, recorded.name, "email", settings)
+    settings = {"channel": recorded.channel, **recorded.settings}
+    rule = ProviderRule(recorded.name, recorded.name, recorded.channel, settings)
     assert open_reader(rule, ProviderSecrets()) is None
     with pytest.raises(SecretRefusal):
-        open_reader(ProviderRule(recorded.name, recorded.name, "email", settings | HOOK), ProviderSecrets())
+        open_reader(replace(rule, settings=settings | HOOK), ProviderSecrets())
 
 
-def test_every_provider_of_mails_has_a_reader() -> None:
+def test_every_reader_has_recorded_callbacks() -> None:
     assert {kind.name for kind in PROVIDERS if kind.open_reader} == {one.name for one in ALL}
 
 
-@pytest.mark.parametrize("recorded", [POSTMARK, BREVO, RESEND, SENDGRID], ids=lambda one: one.name)
+@pytest.mark.parametrize("recorded", [POSTMARK, BREVO, RESEND, SENDGRID, LOB], ids=lambda one: one.name)
 async def test_a_signed_body_that_is_not_of_the_form_is_said_to_be_so(recorded: Recorded) -> None:
     read = reader_of(recorded)
     for body in (7, "text"):

@@ -3,6 +3,7 @@
 from domain.sending.providers.brevo import BrevoModel
 from domain.sending.providers.console import ConsoleModel
 from domain.sending.providers.http import HttpModel
+from domain.sending.providers.lob import LobModel
 from domain.sending.providers.mailgun import MailgunModel
 from domain.sending.providers.model import ProviderModel
 from domain.sending.providers.postmark import PostmarkModel
@@ -19,6 +20,7 @@ PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     ResendModel,
     SendGridModel,
     SesModel,
+    LobModel,
     HttpModel,
     ConsoleModel,
 )

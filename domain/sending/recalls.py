@@ -1,0 +1,91 @@
+"""Recalls: a message is taken back from its provider once its journey has been ended.
+
+Desired state: the end of the journey wants the message back, and the provider is asked until it has answered.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+
+from msgspec import Struct
+
+from domain.sending.claim import CANCELLED, UNKNOWN, MessageState
+from domain.sending.delivery import Ambiguous, Recall, TakenBack, TooLate, Unavailable
+
+TAKEN_BACK: Final = "taken_back"
+UNANSWERED: Final = "recall_unanswered"
+# An attempt that died may have a request under way: before that is over, no search for its message is conclusive.
+SETTLING: Final = timedelta(minutes=2)
+FIRST_PAUSE: Final = timedelta(seconds=5)
+MAX_PAUSE: Final = timedelta(minutes=5)
+# How long after the last instant at which the message could be taken back the provider is still asked.
+PATIENCE: Final = timedelta(days=1)
+
+
+class RecallFacts(Struct, frozen=True):
+    """A message that is wanted back; `state` is None once it was erased with its person.
+
+    `attempts` are those at its recall before this one.
+    """
+
+    state: MessageState | None
+    provider_id: str | None
+    claimed_at: datetime | None
+    possible_until: datetime
+    attempts: int
+
+
+class AskAgain(Struct, frozen=True):
+    """The provider is to be asked at this instant."""
+
+    at: datetime
+
+
+class Over(Struct, frozen=True):
+    """The recall is over, with what is written to the message: nothing without a state."""
+
+    state: MessageState | None = None
+    reason: str | None = None
+    detail: str | None = None
+
+
+class Ask(Struct, frozen=True):
+    """Ask the provider now."""
+
+
+def plan_recall(facts: RecallFacts, now: datetime) -> Ask | AskAgain | Over:
+    """Decide whether the provider is asked."""
+    match facts.state:
+        case "failed" | "cancelled":
+            return Over()
+        case "reserved" | "sending":
+            # Its attempt settles it.
+            return AskAgain(now + find_pause(facts.attempts))
+        case "sent" | "unknown" | None:
+            conclusive_at = (facts.claimed_at or now) + SETTLING
+            is_known = facts.provider_id is not None or facts.claimed_at is None
+            return Ask() if is_known or now >= conclusive_at else AskAgain(conclusive_at)
+        case _:
+            assert_never(facts.state)
+
+
+def judge_recall(facts: RecallFacts, recall: Recall, now: datetime) -> AskAgain | Over:
+    """Decide by the provider's answer."""
+    match recall:
+        case TakenBack():
+            return Over(CANCELLED, TAKEN_BACK)
+        case TooLate(detail=detail):
+            return Over(facts.state, None, f"too late to take it back: {detail}")
+        case Unavailable() | Ambiguous():
+            if now >= facts.possible_until + PATIENCE:
+                return Over(UNKNOWN, UNANSWERED, recall.detail)
+            pause = find_pause(facts.attempts)
+            if isinstance(recall, Unavailable) and recall.retry_after is not None:
+                pause = max(pause, timedelta(seconds=recall.retry_after))
+            return AskAgain(now + min(pause, MAX_PAUSE))
+        case _:
+            assert_never(recall)
+
+
+def find_pause(attempts: int) -> timedelta:
+    """Return how long after an attempt the next one follows."""
+    return min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10))
