@@ -13,7 +13,7 @@ from domain.people.topics.deployed import DeployedTopics, RegimeRule
 from domain.sending.providers_document import parse_providers
 from tests.channels.servers import listening
 from tests.docs.curl import curl_lines, read_curl
-from tests.docs.tables import rows
+from tests.domain.templates.sources import only, variables
 from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, Harness
 
 PAGE = (Path(__file__).parents[2] / "docs" / "channels.md").read_text()
@@ -26,6 +26,7 @@ BLOCKS = {
 def test_every_block_is_run() -> None:
     assert set(BLOCKS) == {
         *("yaml campaign", "liquid email", "liquid webhook", "yaml providers", "sh", "yaml reaction", "cel"),
+        *("liquid postcard", "liquid letter", "yaml post"),
     }
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
@@ -75,28 +76,54 @@ def test_the_documents_are_valid() -> None:
         check_names(text, ExpressionScope.BRANCH_WHEN, DeployedNames({}, [], topics=["newsletter"]))
 
 
+def test_the_pieces_of_direct_mail_are_valid() -> None:
+    templates = {"we-miss-you.liquid": BLOCKS["liquid postcard"]}
+    assert check(BLOCKS["yaml post"], "campaign.yaml", templates).definition.key == "come-back"
+    card = only(BLOCKS["liquid postcard"]).render(variables({"first_name": "Ada"}), None)
+    assert (card["format"], "We miss you, Ada" in card["front"]) == ("postcard", True)
+    letter = only(BLOCKS["liquid letter"]).render(variables({"first_name": "Ada"}, renews_at="2026-12-24"), None)
+    assert (letter["ink"], "24 December" in letter["file"]) == ("black", True)
+
+
 def test_the_table_of_channels_is_the_codes() -> None:
-    table = {row[0]: row[1:] for row in rows(PAGE.replace("# Channels", "\n# Channels", 1), "# Channels")}
-    kinds = [CHANNELS["email"], CHANNELS["webhook"]]
-    assert len(CHANNELS) == len(kinds)
-    for kind, needs in zip(kinds, table["a template needs"], strict=True):
+    names, *table = table_after("# Channels")
+    kinds = [CHANNELS[name.strip("`")] for name in names[1:]]
+    assert {kind.name for kind in kinds} == set(CHANNELS)
+    cells = {row[0]: row[1:] for row in table}
+    for kind, needs in zip(kinds, cells["a template needs"], strict=True):
         assert set(kind.required) <= set(re.findall(r"`(\w+)`", needs))
-    for kind, saves, reports in zip(kinds, *(table[name] for name in list(table)[-2:]), strict=True):
+    for kind, saves, reports in zip(kinds, *(cells[name] for name in list(cells)[-2:]), strict=True):
         assert kind.can_save == (saves == "yes")
         assert bool(kind.report_events) == (reports == "yes")
-    assert [kind.normalized_address({"email": "Ada@Example.COM "}) for kind in kinds] == ["ada@example.com", None]
+    assert CHANNELS["email"].normalized_address({"email": "Ada@Example.COM "}) == "ada@example.com"
     anywhere = DeployedTopics([RegimeRule("opt_in")])
     silent = ConsentFacts({}, {})
-    for kind, allows, regime in zip(
+    for kind, address, allows, regime in zip(
         kinds,
-        table["silence, without [topics](consent.md#topics)"],
-        table["regimes of a country concern it"],
+        cells["the address"],
+        cells["silence, without [topics](consent.md#topics)"],
+        cells["regimes of a country concern it"],
         strict=True,
     ):
+        assert kind.address_traits == set(re.findall(r"the trait `(\w+)`", address))
         assert (find_refusal(kind.name, None, silent) is None) == (allows == "allows")
         assert (find_refusal(kind.name, None, silent, anywhere) is not None) == (regime == "yes")
 
 
 def test_the_table_of_reports_is_the_codes() -> None:
-    table = {kind.strip("`"): re.findall(r"`([^`]+)`", event)[0] for kind, event in rows(PAGE, "## Reports")}
-    assert table == CHANNELS["email"].report_events
+    names, *table = table_after("## Reports")
+    listed = {
+        re.findall(r"`(\w+)`", name)[0]: {
+            row[0].strip("`"): re.findall(r"`([^`]+)`", row[number])[0] for row in table if row[number]
+        }
+        for number, name in enumerate(names)
+        if number
+    }
+    assert listed == {name: kind.report_events for name, kind in CHANNELS.items() if kind.report_events}
+
+
+def table_after(heading: str) -> list[list[str]]:
+    """The first table below a heading: its head, and its rows."""
+    [table] = re.findall(r"\A.*?^(\|.*?\n)$", PAGE[PAGE.index(heading) :], re.MULTILINE | re.DOTALL)
+    cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()]
+    return [cells[0], *cells[2:]]

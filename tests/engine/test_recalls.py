@@ -226,6 +226,17 @@ async def test_no_exit_beside_a_hand_over_is_missed(post: Post) -> None:
     assert {id for id, _ in post.printer.asked} == {*post.printer.got}
 
 
+async def test_an_erased_person_gets_no_card(post: Post) -> None:
+    id = await post.granted("u1")
+    post.printer.answers = [Accepted("psc_1")]
+    await post.send(id)
+    await post.harness.admin("DELETE", "/v1/users/u1")
+    # As the last page of the erasure does.
+    await post.harness.query("DELETE FROM messages WHERE id = %s RETURNING id", id)
+    await post.sweep()
+    assert post.printer.asked == [(str(id), None)]
+
+
 async def test_rows_of_cards_that_nobody_wanted_back_are_forgotten(post: Post) -> None:
     await post.send(await post.granted("u1"))
     await post.harness.query("UPDATE recalls SET possible_until = now() - interval '1 second' RETURNING message_id")
