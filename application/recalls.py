@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class RecallSweeper:
-    """Asks providers for the messages that ended journeys want back; any number may run.
+    """Takes back the messages of ended journeys; any number may run.
 
     A worker that dies meanwhile leaves its messages to the next one: a repeated recall has no further effect.
     """

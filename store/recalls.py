@@ -17,7 +17,7 @@ LEASE = timedelta(minutes=3)
 
 
 class DueRecall(Struct, frozen=True):
-    """A message that is wanted back, as its row is; without one, its person was erased."""
+    """A message that is wanted back, as its row is, if its person was not erased."""
 
     message_id: UUID
     channel: str

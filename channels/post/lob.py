@@ -17,8 +17,8 @@ from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
 from channels.post.lob_reports import open_reader
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import read_epoch
-from domain.channels.post import Format
-from domain.people.postal_addresses import PostalAddress, decode_postal_address
+from domain.channels.post import PieceFormat
+from domain.people.postal_addresses import EnvelopeAddress, decode_postal_address
 from domain.sending.delivery import (
     Accepted,
     Ambiguous,
@@ -84,7 +84,7 @@ class Lob:
         recipient = decode_postal_address(address)
         if recipient is None:
             return Rejected("invalid_address", "the recipient's postal address is incomplete")
-        format: Format = message.content["format"]
+        format: PieceFormat = message.content["format"]
         headers = {**self._headers, "Content-Type": "application/json", "Idempotency-Key": message.message_id}
         content = json.dumps(self._body(message, recipient)).encode()
         return await self._calls.post(
@@ -115,7 +115,7 @@ class Lob:
         """Close the connections."""
         await self._calls.close()
 
-    def _body(self, message: Outbound, to: PostalAddress) -> dict[str, Any]:
+    def _body(self, message: Outbound, to: EnvelopeAddress) -> dict[str, Any]:
         content = message.content
         body: dict[str, Any] = {
             "to": _format_address(to),
@@ -192,7 +192,7 @@ def _not_yet(reply: HttpReply) -> Unavailable | Ambiguous:
     return Unavailable(f"http_{reply.status}", f"lob answered {reply.status}")
 
 
-def _format_address(address: PostalAddress) -> dict[str, str]:
+def _format_address(address: EnvelopeAddress) -> dict[str, str]:
     longest = _MAX_US_LINE if address.country == "US" else len(address.line1)
     # A long first line goes on in the second, as on an envelope.
     line1, more = _wrap(address.line1, longest)

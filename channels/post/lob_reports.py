@@ -10,7 +10,7 @@ from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.lob import LobModel
 from domain.sending.reports import Callback, ProviderReport, ReportKind, ReportReader
 
-# What follows `postcard.` or `letter.`
+# By the second half of a type, as in `postcard.mailed`.
 _KINDS: Final[dict[str, ReportKind]] = {
     "mailed": "accepted",
     "delivered": "delivered",
@@ -58,7 +58,7 @@ def read_report(data: dict[str, Any], now: datetime) -> ProviderReport | None:
         message_id=find_id(data, "body", "metadata", "message_id"),
         at=find_instant(data, "date_created") or now,
         provider_id=find_text(data, "body", "id"),
-        # The carrier found nobody there.
+        # The carrier has not found the person there.
         bounce="hard" if kind == "bounced" else None,
         detail=type,
     )

@@ -12,12 +12,12 @@ from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
 
-Format = Literal["postcard", "letter"]
-Size = Literal["4x6", "6x9", "6x11"]
-Ink = Literal["color", "black"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
-SIZES: Final[tuple[Size, ...]] = get_args(Size)
-INKS: Final[tuple[Ink, ...]] = get_args(Ink)
+PieceFormat = Literal["postcard", "letter"]
+PieceSize = Literal["4x6", "6x9", "6x11"]
+PieceInk = Literal["color", "black"]
+FORMATS: Final[tuple[PieceFormat, ...]] = get_args(PieceFormat)
+SIZES: Final[tuple[PieceSize, ...]] = get_args(PieceSize)
+INKS: Final[tuple[PieceInk, ...]] = get_args(PieceInk)
 # The most that Lob prints from one text.
 MAX_HTML_CHARACTERS: Final = 10_000
 
@@ -26,14 +26,17 @@ MAX_HTML_CHARACTERS: Final = 10_000
 class PostTemplate:
     """A postcard, whose body is its back, or a letter, whose body is all of it."""
 
-    format: Format
+    format: PieceFormat
     size: str | None
     ink: str | None
     front: LiquidText | None
     body: LiquidText
 
     def render(self, rendering: Rendering) -> dict[str, Any]:
-        """Return {format, size, front, back} or {format, ink, file}. Raises TemplateRenderError."""
+        """Return {format, size, front, back}, or {format, ink, file} of a letter.
+
+        Raises TemplateRenderError.
+        """
         body = _render(self.body, rendering)
         if self.front is not None:
             return {"format": self.format, "size": self.size, "front": _render(self.front, rendering), "back": body}
@@ -92,7 +95,7 @@ def _choose(field: Field | None, allowed: tuple[Any, ...], default: Any, problem
     return None
 
 
-def _find_misplaced(format: Format | None, fields: Mapping[str, Field], body: Field) -> Iterator[Problem]:
+def _find_misplaced(format: PieceFormat | None, fields: Mapping[str, Field], body: Field) -> Iterator[Problem]:
     """Find keys that a postcard lacks, or that only the other format has."""
     if format == "postcard" and "front" not in fields:
         yield body.place.problem("the postcard has no front", "Write its HTML as `front: |` in the front matter")

@@ -1,4 +1,4 @@
-"""Postal addresses: the trait `address` of a person, as Segment's specification has it."""
+"""Postal addresses: the trait `address`, as Segment's specification has it."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _US_ZIP: Final = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 _MAX_KEY: Final = 500
 
 
-class PostalAddress(Struct, frozen=True, omit_defaults=True):
+class EnvelopeAddress(Struct, frozen=True, omit_defaults=True):
     """A postal address with the recipient's name; the country is its ISO 3166 code.
 
     `city` and `zip` are empty where the country has none.
@@ -42,15 +42,15 @@ class PostalAddress(Struct, frozen=True, omit_defaults=True):
         return json.encode(self).decode()
 
 
-def decode_postal_address(text: str) -> PostalAddress | None:
+def decode_postal_address(text: str) -> EnvelopeAddress | None:
     """Return the address of a text; None if it is none."""
     try:
-        return json.decode(text, type=PostalAddress)
+        return json.decode(text, type=EnvelopeAddress)
     except ValueError:
         return None
 
 
-def find_postal_address(traits: Mapping[str, Any]) -> PostalAddress | str:
+def find_postal_address(traits: Mapping[str, Any]) -> EnvelopeAddress | str:
     """Return a person's postal address, or why there is none."""
     parts = _read_parts(traits)
     if parts is None:
@@ -67,11 +67,11 @@ def find_postal_address(traits: Mapping[str, Any]) -> PostalAddress | str:
     name = _find_name(traits)
     if not name:
         return "the profile has no trait name, nor first_name and last_name, for the envelope"
-    return PostalAddress(name, **{**parts, "country": country})
+    return EnvelopeAddress(name, **{**parts, "country": country})
 
 
 def normalize_postal_address(traits: Mapping[str, Any]) -> str | None:
-    """Return the key of a person's postal address, whoever lives there; None without one."""
+    """Return the key of a person's postal address; None without one."""
     parts = _read_parts(traits)
     if parts is None or not parts["line1"] or not parts["country"]:
         return None

@@ -1,4 +1,4 @@
-"""Recalls: a message is taken back from its provider once its journey has been ended.
+"""Recalls: the messages of ended journeys are taken back from their providers.
 
 Desired state: the end of the journey wants the message back, and the provider is asked until it has answered.
 """
@@ -18,13 +18,13 @@ SETTLING: Final = timedelta(minutes=2)
 FIRST_PAUSE: Final = timedelta(seconds=5)
 MAX_PAUSE: Final = timedelta(minutes=5)
 # How long after the last instant at which the message could be taken back the provider is still asked.
-PATIENCE: Final = timedelta(days=1)
+RECALL_TIMEOUT: Final = timedelta(days=1)
 
 
 class RecallFacts(Struct, frozen=True):
-    """A message that is wanted back; `state` is None once it was erased with its person.
+    """A message that is wanted back.
 
-    `attempts` are those at its recall before this one.
+    `state` is None once it was erased with its person. `attempts` are those at its recall before this one.
     """
 
     state: MessageState | None
@@ -41,7 +41,7 @@ class AskAgain(Struct, frozen=True):
 
 
 class Over(Struct, frozen=True):
-    """The recall is over, with what is written to the message: nothing without a state."""
+    """The recall is over: its message gets this state, if there is one."""
 
     state: MessageState | None = None
     reason: str | None = None
@@ -76,7 +76,7 @@ def judge_recall(facts: RecallFacts, recall: Recall, now: datetime) -> AskAgain 
         case TooLate(detail=detail):
             return Over(facts.state, None, f"too late to take it back: {detail}")
         case Unavailable() | Ambiguous():
-            if now >= facts.possible_until + PATIENCE:
+            if now >= facts.possible_until + RECALL_TIMEOUT:
                 return Over(UNKNOWN, UNANSWERED, recall.detail)
             pause = find_pause(facts.attempts)
             if isinstance(recall, Unavailable) and recall.retry_after is not None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.people.postal_addresses import PostalAddress
+from domain.people.postal_addresses import EnvelopeAddress
 from domain.sending.delivery import Outbound
 
 AT = datetime(2026, 11, 2, 10, 30, tzinfo=UTC)
@@ -28,7 +28,7 @@ def mail(**content: Any) -> Outbound:
     return replace(MAIL, content={**MAIL.content, **content})
 
 
-POSTAL_ADDRESS = PostalAddress("Ada Lovelace", "1 Harbour Street", "US", city="New York", state="NY", zip="10001")
+POSTAL_ADDRESS = EnvelopeAddress("Ada Lovelace", "1 Harbour Street", "US", city="New York", state="NY", zip="10001")
 CARD = {"format": "postcard", "size": "6x9", "front": "<h1>We miss you</h1>", "back": "<p>Ten per cent off</p>"}
 LETTER = {"format": "letter", "ink": "black", "file": "<p>Dear Ada</p>"}
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from channels.post.lob import Lob
-from domain.people.postal_addresses import PostalAddress
+from domain.people.postal_addresses import EnvelopeAddress
 from domain.sending.delivery import (
     ACCOUNT,
     Accepted,
@@ -29,7 +29,7 @@ from tests.channels.servers import HANG_UP, Receiver, Request, Service, answer, 
 
 TOKEN, SENDER = "test_token", "adr_210a8d4b0b76d77b"
 DAY = timedelta(days=1)
-BERLIN = PostalAddress("Ada Lovelace", "Torstraße 1", "DE", city="Berlin", zip="10119")
+BERLIN = EnvelopeAddress("Ada Lovelace", "Torstraße 1", "DE", city="Berlin", zip="10119")
 AVENUE = "1200 Avenue of the Americas and of all that is beyond, Tower 7"
 LONG = changed(POSTAL_ADDRESS, name="A" * 60, line1=f"{AVENUE} West", line2="B")
 PSC, LTR = "psc_1", "ltr_1"
@@ -40,7 +40,7 @@ def lob(port: int, print_after: timedelta | None = None) -> Lob:
 
 
 async def deliver(
-    receiver: Receiver, message: Outbound, to: PostalAddress = POSTAL_ADDRESS, print_after: timedelta | None = None
+    receiver: Receiver, message: Outbound, to: EnvelopeAddress = POSTAL_ADDRESS, print_after: timedelta | None = None
 ) -> Delivery:
     async with listening(receiver.talk) as port:
         account = lob(port, print_after)
@@ -49,7 +49,7 @@ async def deliver(
         return delivery
 
 
-async def requested(message: Outbound, to: PostalAddress = POSTAL_ADDRESS, **options: Any) -> Request:
+async def requested(message: Outbound, to: EnvelopeAddress = POSTAL_ADDRESS, **options: Any) -> Request:
     receiver = Receiver(answer(200, b'{"id": "psc_1"}'))
     assert await deliver(receiver, message, to, **options) == Accepted(PSC)
     [request] = receiver.requests
@@ -98,7 +98,7 @@ async def test_a_letter_waits_for_its_day_and_is_operational_where_nobody_can_un
 
 @pytest.mark.parametrize("to", [POSTAL_ADDRESS, BERLIN, LONG], ids=["us", "abroad", "long"])
 @pytest.mark.parametrize(("path", "content"), [("/postcards", CARD), ("/letters", LETTER)])
-async def test_a_request_fits_the_published_document(to: PostalAddress, path: str, content: dict[str, Any]) -> None:
+async def test_a_request_fits_the_published_document(to: EnvelopeAddress, path: str, content: dict[str, Any]) -> None:
     body = json.loads((await requested(post(content), to, print_after=DAY)).body)
     assert provider_specs.list_faults("lob", path, body) == []
     assert provider_specs.list_faults("lob", path, {**body, "to": {**body["to"], "address_line1": 3}}) != []

@@ -1,6 +1,5 @@
-"""Postcards to people who have left: printed for those who stay away, and taken back from the printer for the others."""
+"""Postcards to people who have left: printed for those who stay away, and taken back from the printer for others."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -16,7 +15,7 @@ from domain.sending.providers.lob import LobModel
 from tests.channels.local_providers import put_at
 from tests.channels.servers import Service, answer, listening
 from tests.examples.harness import EXAMPLES
-from tests.harness import Harness
+from tests.harness import PATIENCE, Harness, looks
 
 PROVIDERS = """
 providers:
@@ -59,9 +58,10 @@ async def comes_back(harness: Harness, user: str, outcome: str) -> None:
         user,
     )
     await harness.track(user, "Subscription Renewed")
-    async with asyncio.timeout(60):
-        while outcome not in await messages(harness, user):
-            await asyncio.sleep(0.1)
+    async for is_last in looks(PATIENCE):
+        if outcome in (told := await messages(harness, user)):
+            break
+        assert not is_last, told
 
 
 async def test_who_comes_back_the_same_day_gets_no_card(harness: Harness, printer: Service) -> None:

@@ -1,4 +1,4 @@
-"""Messages that can be taken back from their providers, and are once their journey has been ended."""
+"""Messages that can be taken back from their providers."""
 
 from alembic import op
 

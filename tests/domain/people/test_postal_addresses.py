@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.people.postal_addresses import (
-    PostalAddress,
+    EnvelopeAddress,
     decode_postal_address,
     find_postal_address,
     normalize_postal_address,
@@ -21,7 +21,7 @@ def traits(address: Any, **more: Any) -> dict[str, Any]:
 
 def test_the_trait_of_segments_specification_is_read() -> None:
     found = find_postal_address(traits(BERLIN))
-    assert found == PostalAddress("Ada Lovelace", "Torstraße 1", "DE", city="Berlin", zip="10119")
+    assert found == EnvelopeAddress("Ada Lovelace", "Torstraße 1", "DE", city="Berlin", zip="10119")
     assert decode_postal_address(found.encode()) == found
 
 
@@ -31,7 +31,7 @@ def test_a_part_may_have_the_name_of_the_services_that_print(names: tuple[str, s
     found = find_postal_address(
         traits({line1: " 1  Harbour\nStreet", zip: "SW1A 1AA", "country": "GB", "line2": "B 2"})
     )
-    assert found == PostalAddress("Ada Lovelace", "1 Harbour Street", "GB", line2="B 2", zip="SW1A 1AA")
+    assert found == EnvelopeAddress("Ada Lovelace", "1 Harbour Street", "GB", line2="B 2", zip="SW1A 1AA")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_part_may_have_the_name_of_the_services_that_print(names: tuple[str, s
 )
 def test_the_envelope_has_the_name_of_the_person(more: dict[str, Any], name: str) -> None:
     found = find_postal_address(traits(NEW_YORK, **more))
-    assert isinstance(found, PostalAddress)
+    assert isinstance(found, EnvelopeAddress)
     assert found.name == name
 
 

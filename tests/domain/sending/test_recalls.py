@@ -10,7 +10,7 @@ from domain.sending.claim import MessageState
 from domain.sending.delivery import Ambiguous, Recall, TakenBack, TooLate, Unavailable
 from domain.sending.recalls import (
     MAX_PAUSE,
-    PATIENCE,
+    RECALL_TIMEOUT,
     SETTLING,
     Ask,
     AskAgain,
@@ -66,7 +66,7 @@ def test_an_answer_is_certain_or_asked_for_again(
 
 
 def test_what_nobody_answers_is_unknown_in_the_end() -> None:
-    last = SENT.possible_until + PATIENCE
+    last = SENT.possible_until + RECALL_TIMEOUT
     assert isinstance(judge_recall(SENT, LOST, last - SECOND), AskAgain)
     assert judge_recall(SENT, LOST, last) == Over("unknown", "recall_unanswered", "timed out")
 
