@@ -4,6 +4,7 @@ from channels import console
 from channels.email import brevo, mailgun, postmark, resend, sendgrid, ses, smtp
 from channels.post import lob
 from channels.provider_kind import ProviderContext, ProviderKind
+from channels.slack import slack
 from channels.webhook import http
 from domain.errors import InvalidRequestError
 from domain.sending.delivery import ManagedProvider
@@ -21,6 +22,7 @@ PROVIDERS: tuple[ProviderKind, ...] = (
     sendgrid.KIND,
     ses.KIND,
     lob.KIND,
+    slack.KIND,
     http.KIND,
     console.KIND,
 )

@@ -7,12 +7,14 @@ from typing import Any, Final
 from domain.channels.email import Email
 from domain.channels.kind import ChannelKind
 from domain.channels.post import Post
+from domain.channels.slack import Slack
 from domain.channels.webhook import Webhook
 
 _KINDS: tuple[ChannelKind, ...] = (
     Email(),
     Webhook(),
     Post(),
+    Slack(),
 )
 CHANNELS: Final[Mapping[str, ChannelKind]] = {kind.name: kind for kind in _KINDS}
 # The traits that are addresses, whether or not their channel exists yet.

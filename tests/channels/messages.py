@@ -38,6 +38,11 @@ def post(content: Mapping[str, Any]) -> Outbound:
     return replace(MAIL, content=content)
 
 
+def slack(to: str) -> Outbound:
+    """A text for Slack."""
+    return replace(MAIL, content={"to": to, "text": "Ada wants a demo"}, unsubscribe_url=None)
+
+
 def hook(url: str, data: Any = None) -> Outbound:
     data = {"user": "u1", "note": "ü\u2028"} if data is None else data
     return call(url, "POST", data=data)

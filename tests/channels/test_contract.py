@@ -12,6 +12,7 @@ import pytest
 from channels.console import Console
 from channels.email.smtp import Smtp
 from channels.post.lob import Lob
+from channels.slack.slack import Slack
 from channels.webhook.http import WebhookHttp
 from domain.sending.delivery import (
     Accepted,
@@ -26,7 +27,7 @@ from domain.sending.delivery import (
     Unavailable,
 )
 from tests.channels.email_accounts import open_account
-from tests.channels.messages import ADDRESS, CARD, MAIL, POSTAL_ADDRESS, hook, post
+from tests.channels.messages import ADDRESS, CARD, MAIL, POSTAL_ADDRESS, hook, post, slack
 from tests.channels.servers import HANG_UP, TIME_OUT, Receiver, answer, fall_silent, listening, scripted_smtp
 from tests.channels.test_webhook import SECRET
 
@@ -153,6 +154,13 @@ ADAPTERS += [
         lambda _: post(CARD),
         API_FATES,
         POSTAL_ADDRESS.encode(),
+    ),
+    Adapter(
+        "slack",
+        Never(),
+        lambda port: Slack("xoxb-token", f"http://127.0.0.1:{port}", PATIENCE),
+        lambda _: slack("#sales"),
+        API_FATES | {"rejects": http(answer(200, b'{"ok": false, "error": "is_archived"}'))},
     ),
 ]
 FATES = {

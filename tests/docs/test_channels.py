@@ -27,6 +27,7 @@ def test_every_block_is_run() -> None:
     assert set(BLOCKS) == {
         *("yaml campaign", "liquid email", "liquid webhook", "yaml providers", "sh", "yaml reaction", "cel"),
         *("liquid postcard", "liquid letter", "yaml post"),
+        *("liquid slack", "yaml slack"),
     }
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
@@ -83,6 +84,13 @@ def test_the_pieces_of_direct_mail_are_valid() -> None:
     assert (card["format"], "We miss you, Ada" in card["front"]) == ("postcard", True)
     letter = only(BLOCKS["liquid letter"]).render(variables({"first_name": "Ada"}, renews_at="2026-12-24"), None)
     assert (letter["ink"], "24 December" in letter["file"]) == ("black", True)
+
+
+def test_a_text_for_slack_is_valid() -> None:
+    templates = {"owner-note.liquid": BLOCKS["liquid slack"]}
+    assert check(BLOCKS["yaml slack"], "campaign.yaml", templates).definition.key == "owner-note"
+    content = only(BLOCKS["liquid slack"]).render(variables({"name": "Ada"}), None)
+    assert (content["to"], content["text"].startswith("*Ada* of acme")) == ("#sales", True)
 
 
 def test_the_table_of_channels_is_the_codes() -> None:

@@ -10,6 +10,7 @@ from domain.sending.providers.postmark import PostmarkModel
 from domain.sending.providers.resend import ResendModel
 from domain.sending.providers.sendgrid import SendGridModel
 from domain.sending.providers.ses import SesModel
+from domain.sending.providers.slack import SlackModel
 from domain.sending.providers.smtp import SmtpModel
 
 PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
@@ -21,6 +22,7 @@ PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     SendGridModel,
     SesModel,
     LobModel,
+    SlackModel,
     HttpModel,
     ConsoleModel,
 )
