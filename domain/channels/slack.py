@@ -1,4 +1,4 @@
-"""Slack: a text to a channel of one's team, or to a colleague such as the account's owner."""
+"""Slack: a text to a channel of one's team, or to a colleague."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ _NO_RECEIVER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SlackTemplate:
-    """A text in one language. `to` is the id or name of a channel, or an e-mail address."""
+    """A text in one language, to the name of a channel or an e-mail address."""
 
     to: LiquidText
     text: LiquidText
