@@ -60,10 +60,11 @@ def plan_recall(facts: RecallFacts, now: datetime) -> Ask | AskAgain | Over:
         case "reserved" | "sending":
             # Its attempt settles it.
             return AskAgain(now + find_pause(facts.attempts))
+        case "unknown" if facts.provider_id is None and facts.claimed_at is not None:
+            conclusive_at = facts.claimed_at + SETTLING
+            return Ask() if now >= conclusive_at else AskAgain(conclusive_at)
         case "sent" | "unknown" | None:
-            conclusive_at = (facts.claimed_at or now) + SETTLING
-            is_known = facts.provider_id is not None or facts.claimed_at is None
-            return Ask() if is_known or now >= conclusive_at else AskAgain(conclusive_at)
+            return Ask()
         case _:
             assert_never(facts.state)
 
@@ -88,4 +89,5 @@ def judge_recall(facts: RecallFacts, recall: Recall, now: datetime) -> AskAgain 
 
 def find_pause(attempts: int) -> timedelta:
     """Return how long after an attempt the next one follows."""
-    return min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10))
+    doubled: timedelta = FIRST_PAUSE * 2 ** min(attempts, 10)
+    return min(MAX_PAUSE, doubled)

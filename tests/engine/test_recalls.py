@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,10 +11,12 @@ from application.catalogue import Catalogue
 from application.recalls import RecallSweeper
 from application.send import Sender
 from application.step_decisions import StepDecisions
+from domain.journey.records import Ending
 from domain.journey.requests import AuthorizeRequest
+from domain.journey.state import COMPLETED
 from domain.sending.delivery import Accepted, Ambiguous, Keyed, Recall, TakenBack, TooLate
 from domain.sending.policy import Granted
-from store import recalls
+from store import journeys, recalls
 from store.database import Database
 from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.ingesting import AT
@@ -53,12 +54,15 @@ class Printer(Provider):
     """A provider that prints in a day, and takes back what it has."""
 
     recall_seconds: float = 86_400
-    recalls: list[Recall | Held] = field(default_factory=list)
+    recalls: list[Recall | type[BaseException]] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
     async def recall(self, message_id: str, provider_id: str | None) -> Recall:
         self.asked.append((message_id, provider_id))
-        return self.recalls.pop(0) if self.recalls else TakenBack()  # type: ignore[return-value]
+        answer = self.recalls.pop(0) if self.recalls else TakenBack()
+        if isinstance(answer, type):
+            raise answer
+        return answer
 
 
 @dataclass
@@ -130,7 +134,9 @@ async def test_a_journey_that_goes_on_keeps_its_card(post: Post) -> None:
     id = await post.granted("u1")
     await post.send(id)
     await post.harness.track("u1", "Something Else")
-    await post.harness.query("UPDATE journeys SET state = 'completed', outcome = 'completed' RETURNING id")
+    [row] = await post.harness.journeys.all()
+    async with post.database.transaction() as connection:
+        await journeys.end(connection, [Ending(row["id"], COMPLETED, "completed", None, AT)])
     await post.sweep()
     assert (post.printer.asked, (await post.outcome(id))[0]) == ([], "sent")
 
@@ -200,14 +206,9 @@ async def test_a_worker_that_dies_leaves_the_recall_to_another(post: Post) -> No
     id = await post.granted("u1")
     await post.send(id)
     await post.harness.track("u1", "Came Back")
-
-    async def die(*_: Any) -> Recall:
-        raise asyncio.CancelledError
-
-    recall, post.printer.recall = post.printer.recall, die  # type: ignore[method-assign]
+    post.printer.recalls = [asyncio.CancelledError]
     with pytest.raises(asyncio.CancelledError):
         await post.sweeper.sweep()
-    post.printer.recall = recall  # type: ignore[method-assign]
     # Another worker leaves it alone as long as the first may be at it.
     assert (await post.sweeper.sweep()).number == 0
     assert (await post.outcome(id))[0] == "sent"

@@ -39,6 +39,7 @@ LOST = Ambiguous("timed out")
         ({"state": "unknown", "provider_id": None}, AskAgain(NOW - SECOND + SETTLING)),
         ({"state": "unknown", "provider_id": None, "claimed_at": NOW - SETTLING}, Ask()),
         ({"state": "unknown"}, Ask()),
+        ({"provider_id": None}, Ask()),
         # Erased with its person.
         ({"state": None, "provider_id": None, "claimed_at": None}, Ask()),
     ],
