@@ -1,9 +1,11 @@
 import pytest
 
 from domain.campaign.document_warnings import cycle_warnings
+from domain.channels.kinds import CHANNELS
 from tests.domain.campaign.documents import HEAD, publish, steps
 
 SEND = "  - {id: nudge, send: {channel: email, template: hello, expires: 6h}}\n"
+CHANNELS_LISTED = f"Channels: {', '.join(CHANNELS)}"
 WINDOW = "send_window: {from: 09:00, to: 21:00}\n"
 
 
@@ -115,7 +117,7 @@ def test_texts_that_look_like_expressions(step: str, path: str | None) -> None:
 def test_a_consent_to_a_channel_that_does_not_exist(text: str, path: str | None) -> None:
     found = publish(text).warnings
     assert [one.message for one in found] == ([] if path is None else ["there is no channel `phone`"])
-    assert all(one.path.endswith(path or "") and one.suggestion == "Channels: email, webhook" for one in found)
+    assert all(one.path.endswith(path or "") and one.suggestion == CHANNELS_LISTED for one in found)
 
 
 def test_a_cycle_is_said_at_the_step_that_leads_into_it() -> None:
