@@ -34,7 +34,7 @@ _UNCERTAIN_CODES: Final = frozenset({"fatal_error", "internal_error", "request_t
 _NOT_IN_CHANNEL: Final = "not_in_channel"
 
 
-class Slack:
+class SlackApi:
     """An app in a workspace, which answers 200 to everything that it understands."""
 
     name = "slack"
@@ -128,9 +128,9 @@ def _read(reply: HttpReply) -> Delivery | None:
     return Rejected("message_refused", detail)
 
 
-def open_slack(settings: SlackModel, context: ProviderContext) -> Slack:
+def open_slack(settings: SlackModel, context: ProviderContext) -> SlackApi:
     """Open the app; no connection is made yet."""
-    return Slack(context.secrets.for_host(settings.token, HOST, is_fixed=True))
+    return SlackApi(context.secrets.for_host(settings.token, HOST, is_fixed=True))
 
 
 KIND = ProviderKind(SlackModel, open_slack)

@@ -12,7 +12,7 @@ import pytest
 from channels.console import Console
 from channels.email.smtp import Smtp
 from channels.post.lob import Lob
-from channels.slack.slack import Slack
+from channels.slack.slack import SlackApi
 from channels.webhook.http import WebhookHttp
 from domain.sending.delivery import (
     Accepted,
@@ -158,7 +158,7 @@ ADAPTERS += [
     Adapter(
         "slack",
         Never(),
-        lambda port: Slack("xoxb-token", f"http://127.0.0.1:{port}", PATIENCE),
+        lambda port: SlackApi("xoxb-token", f"http://127.0.0.1:{port}", PATIENCE),
         lambda _: slack("#sales"),
         API_FATES | {"rejects": http(answer(200, b'{"ok": false, "error": "is_archived"}'))},
     ),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from channels.slack.slack import Slack
+from channels.slack.slack import SlackApi
 from domain.sending.delivery import ACCOUNT, Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from tests.channels.messages import MAIL, slack
 from tests.channels.servers import HANG_UP, Receiver, Service, answer, listening
@@ -22,7 +22,7 @@ def said(body: Any, status: int = 200, **headers: str) -> bytes:
 
 async def deliver(receiver: Receiver, *messages: Outbound) -> list[Delivery]:
     async with listening(receiver.talk) as port:
-        account = Slack("xoxb-token", f"http://127.0.0.1:{port}")
+        account = SlackApi("xoxb-token", f"http://127.0.0.1:{port}")
         deliveries = [await account.deliver(message, "") for message in messages]
         await account.close()
     return deliveries
@@ -101,7 +101,7 @@ async def test_a_look_up_that_fails_has_posted_nothing(reply: bytes | str, expec
 async def test_the_token_is_tried_without_posting() -> None:
     receiver = Receiver(said({"ok": True, "team": "Shop"}))
     async with listening(receiver.talk) as port:
-        account = Slack("xoxb-token", f"http://127.0.0.1:{port}")
+        account = SlackApi("xoxb-token", f"http://127.0.0.1:{port}")
         assert await account.check() is None
         receiver.reply = said({"ok": False, "error": "invalid_auth"})
         assert await account.check() == Unavailable(ACCOUNT, "slack: invalid_auth", 300)
