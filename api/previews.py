@@ -19,7 +19,14 @@ from application.previews import DraftMessage, MessageChoice, PreviewInput, Publ
 from application.send_tests import SendTestOutcome
 from domain.access import Scope
 from domain.document.yaml_source import MAX_DEPTH
-from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, OverloadedError, Problem
+from domain.errors import (
+    ConflictError,
+    IdempotencyAnswerLostError,
+    InvalidDocumentError,
+    NotFoundError,
+    OverloadedError,
+    Problem,
+)
 from domain.local_time.zones import zone_name
 from domain.people.identity import PersonRef
 from domain.sending.previewed_people import GivenPerson
@@ -338,7 +345,12 @@ async def preview(request: AnyPreview, services: Using, by: Reader) -> MessagePr
     return MessagePreview.model_validate(await services.previews.preview(request.read_input(), by=by))
 
 
-@router.post("/send-test", responses=refusals(NotFoundError, ConflictError, InvalidDocumentError, OverloadedError))
+@router.post(
+    "/send-test",
+    responses=refusals(
+        NotFoundError, ConflictError, IdempotencyAnswerLostError, InvalidDocumentError, OverloadedError
+    ),
+)
 async def send_test(request: AnyTest, services: Using, by: Operator) -> SentTest:
     """Send a preview through its real provider to one address, marked as a test.
 

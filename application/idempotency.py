@@ -6,13 +6,20 @@ from typing import Final
 from psycopg.errors import LockNotAvailable
 
 from domain.access import Actor
-from domain.errors import IdempotencyInProgressError, IdempotencyKeyReusedError, SojournError
+from domain.errors import (
+    IdempotencyAnswerLostError,
+    IdempotencyInProgressError,
+    IdempotencyKeyReusedError,
+    SojournError,
+)
 from store import idempotency
 from store.database import Connection, Database
 from store.idempotency import KeptAnswer, StoredResponse
 
 # How long a repeat waits for the first request, in seconds. It holds a connection meanwhile.
 CLAIM_SECONDS: Final = 1.0
+# After so long a request without an answer was interrupted: its call of a provider ends within 50 s. Seconds.
+INTERRUPTED_SECONDS: Final = 90.0
 
 
 class _DoneBefore(Exception):
@@ -31,10 +38,11 @@ class Idempotency:
         """Return the answer, and whether it is an earlier one.
 
         `act` runs in this transaction: its use cases join it, so that an interruption leaves neither an effect nor an
-        answer. Errors pass through and are not stored.
+        answer. One that calls outside commits before: after an interruption the key has no answer, and the call is not
+        repeated. Errors pass through and are not stored.
 
-        Raises IdempotencyInProgressError while another request uses the key, IdempotencyKeyReusedError if the key was
-        used for a different request.
+        Raises IdempotencyInProgressError while another request uses the key, IdempotencyAnswerLostError if that one was
+        interrupted after its call, IdempotencyKeyReusedError if the key was used for a different request.
         """
 
         async def begin(connection: Connection) -> None:
@@ -58,14 +66,20 @@ class Idempotency:
         except SojournError:
             # A repeat may fail before it claims its key, because of the first request's change: applying a plan makes
             # the plan outdated. The change and its answer were committed together, so the answer exists by now.
-            if (kept := await self._find(by, key)) is None:
+            if (kept := await self._find(by, key)) is None or not kept.is_given:
                 raise
         if kept is None:
             # It expired between the two statements.
             raise IdempotencyInProgressError("this Idempotency-Key is just being forgotten", retry_after=1)
         if kept.request_hash != request_hash:
             raise IdempotencyKeyReusedError("this Idempotency-Key was used for another request; make a new one")
-        return kept, True
+        if kept.is_given:
+            return kept, True
+        if kept.age < INTERRUPTED_SECONDS:
+            raise IdempotencyInProgressError(
+                "a request under this Idempotency-Key is being carried out", retry_after=1
+            )
+        raise IdempotencyAnswerLostError("a request under this Idempotency-Key was interrupted; its outcome is unknown")
 
     async def _find(self, by: Actor, key: str) -> KeptAnswer | None:
         async with self._database.transaction() as connection:

@@ -90,7 +90,6 @@ class SendTests:
         message_id = uuid7()
         provider = await self._choose_provider(preview)
         content = await self._files.attach({**content, ATTACHMENTS: preview.attachments})
-        # Under an Idempotency-Key this claims it, so that a repeat sends nothing, and is committed with the answer.
         async with self._database.transaction() as connection:
             await self._refuse(connection, preview, value)
             data = {
@@ -101,6 +100,8 @@ class SendTests:
                 "message_id": str(message_id),
             }
             await audit.record(connection, by, "template.send_test", preview.campaign, data)
+        # The provider may be slow. An Idempotency-Key is taken from here on, so that no repeat sends anything.
+        await self._database.commit_before_call()
         is_refusable = preview.category != TRANSACTIONAL
         unsubscribe_url = f"{self._public_url}/unsubscribe/{INERT}" if is_refusable else None
         message = Outbound(str(message_id), content, preview.at, unsubscribe_url)
@@ -128,11 +129,7 @@ class SendTests:
                 raise ConflictError(f"the address refuses the message: {refusal.detail}", reason=refusal.reason)
 
     async def _choose_provider(self, preview: MessagePreview) -> FoundProvider:
-        """Return the first provider of the message's route whose circuit is closed.
-
-        In a transaction of its own: under an Idempotency-Key the other one, and each lock of it, lasts until the
-        provider has answered.
-        """
+        """Return the first provider of the message's route whose circuit is closed."""
         async with self._database.own_transaction() as connection:
             revision = await campaigns.lock_registry_shared(connection)
             deployed = await self._catalogue.providers_at(connection, revision)

@@ -14,6 +14,7 @@ SojournError
 ├── RequestTimeoutError             408  the body takes too long to arrive
 ├── ConflictError                   409  the state does not allow it; says the state and what is allowed
 │   ├── IdempotencyInProgressError  409  the same request is being carried out
+│   ├── IdempotencyAnswerLostError  409  the same request was interrupted after it had called outside
 │   └── PlanOutdatedError           409  what was planned is not what would be done now; says what has moved
 ├── OutdatedCursorError             410  the cursor is of a database that was restored since
 ├── PreconditionFailedError         412  If-Match is not the current one; says which is
@@ -147,6 +148,12 @@ class IdempotencyInProgressError(ConflictError):
     code = "idempotency_in_progress"
     meaning = "A request under this Idempotency-Key is being carried out."
     remedy = "Repeat it after `Retry-After`: you will be given its answer."
+
+
+class IdempotencyAnswerLostError(ConflictError):
+    code = "idempotency_answer_lost"
+    meaning = "A request under this Idempotency-Key was interrupted after its message may have been handed over."
+    remedy = "Look whether it was done. Make a new key to do it again."
 
 
 class PlanOutdatedError(ConflictError):

@@ -93,6 +93,13 @@ class UnitOfWork:
             self._connection = connection
         return self._connection
 
+    async def commit(self) -> None:
+        """Commit and return the connection; further work is a transaction of its own."""
+        # `begin` ran before, or nothing was done and it runs at the first use.
+        if self._connection is not None:
+            self._connection, self._begin = None, _begin_nothing
+            await self._stack.aclose()
+
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[Connection]:
         """Open a part of the transaction that can be rolled back by itself."""
@@ -225,6 +232,16 @@ class Database:
             return
         async with self.unit_of_work():
             yield
+
+    async def commit_before_call(self) -> None:
+        """Commit the unit of work of this task, if it is in one, before a slow call.
+
+        Not within a transaction. A repeat under the same Idempotency-Key finds the key taken, also if this process
+        dies during the call.
+        """
+        work = _WORK.get()
+        if work is not None and work.is_of(self):
+            await work.commit()
 
     @asynccontextmanager
     async def own_transaction(self) -> AsyncIterator[Connection]:

@@ -15,9 +15,19 @@ class StoredResponse(Struct, frozen=True):
 
 
 class KeptAnswer(StoredResponse, frozen=True):
-    """A response with the hash of its request."""
+    """A response with the hash of its request.
+
+    `age` is in seconds since the key was claimed. A request that calls outside commits its claim before, without an
+    answer.
+    """
 
     request_hash: bytes
+    age: float
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is an answer yet."""
+        return self.status != 0
 
 
 async def claim(connection: Connection, actor: str, key: str, request_hash: bytes, *, wait_seconds: float) -> bool:
@@ -40,7 +50,11 @@ async def claim(connection: Connection, actor: str, key: str, request_hash: byte
 async def find(connection: Connection, actor: str, key: str) -> KeptAnswer | None:
     """Return the response that was given under a key."""
     cursor = await connection.execute(
-        "SELECT request_hash, status, headers, body FROM idempotency_keys WHERE actor = %s AND key = %s", (actor, key)
+        """
+        SELECT request_hash, status, headers, body, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age
+        FROM idempotency_keys WHERE actor = %s AND key = %s
+        """,
+        (actor, key),
     )
     row = await cursor.fetchone()
     return convert(row, KeptAnswer) if row else None
