@@ -347,9 +347,7 @@ async def preview(request: AnyPreview, services: Using, by: Reader) -> MessagePr
 
 @router.post(
     "/send-test",
-    responses=refusals(
-        NotFoundError, ConflictError, IdempotencyAnswerLostError, InvalidDocumentError, OverloadedError
-    ),
+    responses=refusals(NotFoundError, ConflictError, IdempotencyAnswerLostError, InvalidDocumentError, OverloadedError),
 )
 async def send_test(request: AnyTest, services: Using, by: Operator) -> SentTest:
     """Send a preview through its real provider to one address, marked as a test.

@@ -76,9 +76,7 @@ class Idempotency:
         if kept.is_given:
             return kept, True
         if kept.age < INTERRUPTED_SECONDS:
-            raise IdempotencyInProgressError(
-                "a request under this Idempotency-Key is being carried out", retry_after=1
-            )
+            raise IdempotencyInProgressError("a request under this Idempotency-Key is being carried out", retry_after=1)
         raise IdempotencyAnswerLostError("a request under this Idempotency-Key was interrupted; its outcome is unknown")
 
     async def _find(self, by: Actor, key: str) -> KeptAnswer | None:
