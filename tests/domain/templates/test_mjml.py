@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.templates import mjml
 from domain.templates.template_sets import TemplateRenderError, TemplateSet, load
 from tests.domain.templates.sources import email, variables, webhook
 
@@ -198,6 +199,19 @@ def test_a_fault_is_refused_with_its_line(body: str, said: str) -> None:
 def test_what_only_the_compiler_sees_has_a_line_too() -> None:
     [found] = faults(in_column("<mj-text>x</mj-text>\n<mj-spacer>x</mj-spacer>"))
     assert found.startswith("t.mjml:9: body: this is not MJML: ")
+
+
+class PanicException(BaseException):
+    """A panic: the bindings' own class can be neither imported nor raised at will."""
+
+
+def test_a_panic_of_the_compiler_is_a_fault_of_the_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    def panic(_: str, **__: Any) -> str:
+        raise PanicException("called `Option::unwrap()` on a `None` value")
+
+    monkeypatch.setattr(mjml, "mjml2html", panic)
+    [found] = faults(in_column("<mj-text>x</mj-text>"))
+    assert found.startswith("t.mjml:7: body: the compiler of MJML fails on this text")
 
 
 def test_html_and_mjml_of_one_name_are_one_template_too_many() -> None:
