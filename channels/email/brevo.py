@@ -1,6 +1,7 @@
 """E-mail by Brevo: https://developers.brevo.com/reference/send-transac-email.
 
-No account was called yet: the requests follow the published pages.
+No account was called yet: the requests follow the published pages. These do not quote the message of a key that was
+used before. If it does not name the key, a repetition is `unknown` rather than sent.
 """
 
 from datetime import UTC, datetime
@@ -54,8 +55,8 @@ class Brevo(EmailApi):
         match reply.status, code:
             case 201 | 202, _:
                 return Accepted(reply.find_text("messageId"))
-            case 400, "duplicate_parameter":
-                # The key is ours alone: an earlier attempt was taken.
+            case 400, "duplicate_parameter" if "idempotency" in (reply.find_text("message") or "").lower():
+                # The key is ours alone: an earlier attempt was taken. Another parameter may be given twice as well.
                 return Accepted(None)
             case 400, str():
                 return Rejected("message_refused", f"brevo: {code}")

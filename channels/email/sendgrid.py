@@ -38,7 +38,12 @@ class SendGrid(EmailApi):
             "from": mailbox_object(content.sender),
             "reply_to": None if content.reply_to is None else mailbox_object(content.reply_to),
             "subject": content.subject,
-            "content": [{"type": "text/plain", "value": content.text}, {"type": "text/html", "value": content.html}],
+            # An empty part is refused, and with it the mail.
+            "content": [
+                {"type": type, "value": value}
+                for type, value in (("text/plain", content.text), ("text/html", content.html))
+                if value
+            ],
             "headers": dict(content.headers),
             "attachments": [
                 {

@@ -11,7 +11,7 @@ from typing import Final
 
 from channels.aws_signature import AwsKey
 from channels.email.api import ApiRequest, EmailApi, json_request
-from channels.email.content import EmailContent, format_mailbox
+from channels.email.content import EmailContent
 from channels.email.ses_reports import open_reader
 from channels.email.whole_mail import write_mail
 from channels.http_call import TOTAL_SECONDS, HttpReply
@@ -44,9 +44,9 @@ class Ses(EmailApi):
         self._configuration_set = configuration_set
 
     def request(self, content: EmailContent, message: Outbound) -> ApiRequest:
-        # As a whole mail: it is in 7bit, which SES leaves as it is where it tracks.
+        # As a whole mail: it is in 7bit, which SES leaves as it is where it tracks. The mail names its sender: in
+        # `FromEmailAddress`, a name that is not of ASCII would have to be in encoded words, too.
         body = {
-            "FromEmailAddress": format_mailbox(content.sender),
             "Destination": {"ToAddresses": [content.recipient.ascii]},
             "Content": {"Raw": {"Data": b64encode(write_mail(content, message)).decode()}},
             "EmailTags": [{"Name": "message_id", "Value": message.message_id}],
