@@ -3,14 +3,15 @@
 Each provider says how a mail is requested, and how its replies are read beyond the rules of all.
 """
 
-import json
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from channels.email.content import EmailContent, read_content
+import msgspec
+
+from channels.email.content import EmailContent, encode, read_content
 from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
 from domain.people.addresses import parse_email
 from domain.sending.delivery import Delivery, Never, Outbound, Rejected, Repeats, Unavailable
@@ -50,12 +51,12 @@ class EmailApi(ABC):
             return Rejected("invalid_address", "the recipient's address is not an e-mail address in ASCII")
         try:
             content = read_content(message, recipient)
+            senders = (content.sender, content.reply_to or content.sender)
+            if any(one.address.ascii is None for one in senders):
+                return Rejected("invalid_message", "the API takes no sender whose address has no ASCII form")
+            made = await encode(message, lambda: self.request(content, message))
         except ValueError:
             return Rejected("invalid_message", "a header holds a control character, or a sender is not an address")
-        senders = (content.sender, content.reply_to or content.sender)
-        if any(one.address.ascii is None for one in senders):
-            return Rejected("invalid_message", "the API takes no sender whose address has no ASCII form")
-        made = self.request(content, message)
         return await self.calls.post(made.url, content=made.content, headers=made.headers, read=self.read_reply)
 
     async def close(self) -> None:
@@ -78,4 +79,4 @@ class EmailApi(ABC):
 def json_request(url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> ApiRequest:
     """Return a request with a JSON body. Members that are None are left out."""
     content = {key: value for key, value in body.items() if value is not None}
-    return ApiRequest(url, {"Content-Type": "application/json", **headers}, json.dumps(content).encode())
+    return ApiRequest(url, {"Content-Type": "application/json", **headers}, msgspec.json.encode(content))

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
 
-from channels.email.content import read_content
+from channels.email.content import encode, read_content
 from channels.email.dkim import DkimSigner
 from channels.email.smtp_connections import SmtpConnection, SmtpConnections
 from channels.email.status_codes import refuses_address
@@ -113,13 +113,9 @@ class Smtp:
         if recipient is None:
             return Rejected("invalid_address", "the recipient's address is not an e-mail address")
         try:
-            envelope = build(message, recipient)
+            envelope = await encode(message, lambda: self._write(message, recipient))
         except ValueError:
             return Rejected("invalid_message", "a header holds a control character, or a sender is not an address")
-        if self._return_domain is not None:
-            envelope = replace(envelope, sender=self._return_domain.address("bounce", UUID(message.message_id)))
-        if self._dkim is not None:
-            envelope = replace(envelope, payload=self._dkim.sign(envelope.payload, message.at))
         progress = _Progress()
         try:
             async with asyncio.timeout(self._seconds):
@@ -133,6 +129,15 @@ class Smtp:
         # ValueError: an answer may be undecodable, such as a login challenge that is not base64.
         except (SMTPException, OSError, ValueError) as error:
             return read_failure(progress.step, error, envelope.recipient)
+
+    def _write(self, message: Outbound, recipient: EmailAddress) -> Envelope:
+        """Build the message with its signature. Raises ValueError for invalid headers."""
+        envelope = build(message, recipient)
+        if self._return_domain is not None:
+            envelope = replace(envelope, sender=self._return_domain.address("bounce", UUID(message.message_id)))
+        if self._dkim is not None:
+            envelope = replace(envelope, payload=self._dkim.sign(envelope.payload, message.at))
+        return envelope
 
     async def close(self) -> None:
         self._connections.close()
@@ -251,7 +256,8 @@ async def _hand_over(smtp: SMTP, envelope: Envelope, progress: _Progress) -> Del
     # The dot is written after all data has left this process: a connection lost before that is certainly a message not
     # delivered, whatever its size.
     transport.set_write_buffer_limits(0)
-    protocol.write(re.sub(rb"(?m)^\.", b"..", envelope.payload))
+    # All lines end with CRLF, and the first one begins a header. A regular expression takes ten times as long.
+    protocol.write(envelope.payload.replace(b"\r\n.", b"\r\n.."))
     await protocol._drain_helper()
     protocol.write(b".\r\n")
     progress.step = SmtpStep.HANDED_OVER

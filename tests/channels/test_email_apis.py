@@ -4,6 +4,7 @@ import json
 from base64 import b64decode, b64encode
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from threading import get_ident
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,6 +13,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
+from channels.email.content import encode
 from domain.sending.attachment import Attachment
 from domain.sending.delivery import (
     ACCOUNT,
@@ -32,9 +34,11 @@ from tests.channels.servers import Receiver, Request, answer, listening
 FULL = mail(**{"from": "Füße, Söhne <hello@shop.example.com>"}, reply_to="Help <help@example.com>")
 
 
+# So large that it is encoded in a thread.
+PDF = bytes(range(256)) * 300
 ATTACHED = mail(
     attachments=[
-        Attachment("terms.pdf", "application/pdf", bytes(range(256))),
+        Attachment("terms.pdf", "application/pdf", PDF),
         Attachment("invite.ics", 'text/calendar; charset="utf-8"; method=REQUEST', b"BEGIN:VCALENDAR\r\n"),
     ]
 )
@@ -129,6 +133,13 @@ async def test_sendgrid_gets_its_arguments_by_recipient() -> None:
     assert body["headers"] == HEADERS
 
 
+@pytest.mark.parametrize(("text", "types"), [("", ["text/html"]), ("Hi", ["text/plain", "text/html"])])
+async def test_sendgrid_gets_no_empty_part(text: str, types: list[str]) -> None:
+    body = await body_of("sendgrid", mail(text=text))
+    assert [one["type"] for one in body["content"]] == types
+    assert provider_specs.list_faults("sendgrid", "/mail/send", body) == []
+
+
 async def test_mailgun_gets_a_form() -> None:
     request = await requested("mailgun", FULL)
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
@@ -159,6 +170,8 @@ async def test_ses_gets_a_whole_mail_that_fits_the_service_s_model() -> None:
     written = message_from_bytes(b64decode(body["Content"]["Raw"]["Data"]), policy=policy.default)
     assert isinstance(written, EmailMessage)
     assert (written["To"], written["Subject"]) == (ADDRESS, "Grüße, Ana")
+    # RFC 2047: a name that is not of ASCII is in encoded words, also where the request itself names a sender.
+    assert (str(written["From"]), "FromEmailAddress" in body) == ('"Füße, Söhne" <hello@shop.example.com>', False)
     assert written["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     model = ServiceModel(Loader().load_service_model("sesv2", "service-2"))
     shape = model.operation_model("SendEmail").input_shape
@@ -211,7 +224,7 @@ async def test_mailgun_gets_attachments_as_parts_of_a_form() -> None:
     ]
     files = [part for name, part in parts if name == "attachment"]
     assert [file.get_filename() for file in files] == ["terms.pdf", "invite.ics"]
-    assert files[0].get_payload(decode=True) == bytes(range(256))
+    assert files[0].get_payload(decode=True) == PDF
 
 
 async def test_ses_gets_attachments_within_the_mail() -> None:
@@ -222,8 +235,13 @@ async def test_ses_gets_attachments_within_the_mail() -> None:
     ]
     assert isinstance(written, EmailMessage)
     pdf, calendar = written.iter_attachments()
-    assert (pdf.get_filename(), pdf.get_content()) == ("terms.pdf", bytes(range(256)))
+    assert (pdf.get_filename(), pdf.get_content()) == ("terms.pdf", PDF)
     assert calendar.get_param("method") == "REQUEST"
+
+
+async def test_large_files_are_encoded_beside_the_event_loop() -> None:
+    assert await encode(MAIL, get_ident) == get_ident()
+    assert await encode(ATTACHED, get_ident) != get_ident()
 
 
 # Replies
@@ -293,7 +311,14 @@ async def test_ses_gets_attachments_within_the_mail() -> None:
         ),
         ("mailgun", 400, {"message": "'from' is missing"}, {}, Rejected("http_400", "the provider answered 400")),
         ("brevo", 201, {"messageId": "b1"}, {}, Accepted("b1")),
-        ("brevo", 400, {"code": "duplicate_parameter"}, {}, Accepted(None)),
+        ("brevo", 400, {"code": "duplicate_parameter", "message": "Duplicate idempotencyKey"}, {}, Accepted(None)),
+        (
+            "brevo",
+            400,
+            {"code": "duplicate_parameter", "message": "to is given twice"},
+            {},
+            Rejected("message_refused", "brevo: duplicate_parameter"),
+        ),
         ("brevo", 400, {"code": "invalid_parameter"}, {}, Rejected("message_refused", "brevo: invalid_parameter")),
         ("brevo", 402, {"code": "not_enough_credits"}, {}, (ACCOUNT, 300)),
         ("brevo", 429, {}, {"x_sib_ratelimit_reset": "7"}, ("http_429", 7)),
