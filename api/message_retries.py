@@ -36,7 +36,7 @@ class RetryFailed(RequestModel):
 
     model_config = example({"campaign": "abandoned-cart", "reason": "template_error"})
 
-    campaign: Name | None = None
+    campaign: Name | None = Field(None, description="`email:NAME` for single messages by a template")
     step: Name | None = Field(None, description="of the campaign")
     channel: Name | None = None
     provider: Name | None = Field(None, description="the one that had the message")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from store import holds, outbox, segments
+from store import held_journeys, holds, outbox, segments
 from store.database import Connection
 from store.outbox import OutboxMessage
 from store.segments import RecordedChange
@@ -31,9 +31,9 @@ async def wake_who_left(connection: Connection, kind: str, left: Mapping[UUID, C
 
 
 async def wake_held(connection: Connection, profile_ids: Collection[UUID]) -> None:
-    """Let the journeys of locked people ask the gate again that a hold has held.
+    """Let journeys and retries of locked people ask the gate again that a hold has held.
 
     One that is still on hold is held again.
     """
-    if profile_ids and (waiting := await holds.find_held_of(connection, profile_ids)):
+    if profile_ids and (waiting := await held_journeys.find_of_people(connection, profile_ids)):
         await outbox.append(connection, [OutboxMessage(id, "resume", {}) for id in waiting])

@@ -7,13 +7,14 @@ concurrent ones do no harm.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct, field, to_builtins
 
+from application.retries import start_retry
 from domain.access import Actor
 from domain.errors import NotFoundError
 from domain.journey.reconciliation import (
@@ -28,11 +29,12 @@ from domain.journey.reconciliation import (
 from domain.journey.records import Ending, campaign_workflow_id
 from domain.journey.recovery import Lost
 from domain.sending.single_messages import MESSAGE_KEY
-from store import audit, campaigns, journeys, outbox, reconciliation_queries, reconciliations
+from store import audit, campaigns, journeys, outbox, reconciliation_queries, reconciliations, retries
 from store.database import Database
 from store.outbox import OutboxMessage
 from store.reconciliation_queries import ActiveRow, KnownRow, LostRow
 from store.reconciliations import Reconciliation
+from store.retries import OpenRetry
 
 PAGE = 200
 EXAMPLES = 100
@@ -50,7 +52,7 @@ class Workflows(Protocol):
     """The workflows of this deployment in Temporal."""
 
     async def find_running(self, ids: Collection[str]) -> set[str]:
-        """Return which of these journeys' workflows run, by the index."""
+        """Return which of these workflows, of journeys or retries, run, by the index."""
 
     def list_running(self, before: datetime) -> AsyncIterator[dict[str, WorkflowState]]:
         """Iterate in pages over running journey workflows started before an instant."""
@@ -141,6 +143,7 @@ class Reconciler:
         report = Report()
         await self._compare_rows(report)
         await self._compare_workflows(report)
+        await self._compare_retries(report)
         await self._settle_left_behind(report)
         await self._wake_campaigns(report)
         await self._count(report)
@@ -261,6 +264,39 @@ class Reconciler:
         ended = running if len(running) * 2 <= report.workflows else []
         await self._workflows.delete(ended)
         report.note(Finding.WORKFLOW_WITHOUT_ROW, running, repaired=len(ended))
+
+    async def _compare_retries(self, report: Report) -> None:
+        """Start lost retries again; let others be retried whose workflows have ended."""
+        last = None
+        while True:
+            async with self._database.transaction() as connection:
+                page = await retries.open_page(connection, last, PAGE)
+                by_id = {start_retry(each.message, each.operation).workflow_id: each for each in page}
+                pending = await outbox.find_pending(connection, by_id)
+            if not page:
+                return
+            last = page[-1].message.id
+            running = await self._workflows.find_running(by_id.keys() - pending)
+            seen = await self._look(by_id.keys() - pending - running)
+            verdicts = {id: verdict for id, one in seen.items() if (verdict := judge(one)) is not None}
+            if verdicts:
+                await self._repair_retries({id: by_id[id] for id in verdicts}, verdicts, report)
+
+    async def _repair_retries(
+        self, found: Mapping[str, OpenRetry], verdicts: Mapping[str, Verdict], report: Report
+    ) -> None:
+        async with self._database.transaction() as connection:
+            still = await retries.lock_open(connection, [each.message.id for each in found.values()])
+            held = {id: each for id, each in found.items() if each.message.id in still}
+            lost = [start_retry(one.message, one.operation) for id, one in held.items() if not verdicts[id].ending]
+            if lost:
+                await outbox.append(connection, lost, bulk=True)
+            for id, one in held.items():
+                if verdicts[id].ending:
+                    await retries.release(connection, one.message.id)
+        for finding in Finding:
+            ids = [id for id in held if verdicts[id].finding == finding]
+            report.note(finding, ids, repaired=len(ids))
 
     async def _settle_left_behind(self, report: Report) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from uuid import UUID
 
 from msgspec import convert, to_builtins
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from application.catalogue import Catalogue, LoadedVersion
 from application.sender_choice import decide_with_sender
 from domain.access import Actor
 from domain.errors import InvalidRequestError, NotFoundError, UnavailableError
+from domain.journey.records import retry_workflow_id
 from domain.journey.retry_decisions import JourneyEnd, RepeatedStep, RetryFacts, decide_retry
 from domain.journey.state import ACTIVE, COMPLETED, EXITED
 from domain.journey.step_decisions import StepDecision
@@ -23,11 +25,13 @@ from domain.sending.retries import (
     find_repeated_step,
     may_have_been_missed,
 )
-from store import audit, campaigns, decisions, messages, operations, retries, step_facts
+from domain.sending.single_messages import split_template_key
+from store import audit, campaigns, decisions, messages, operations, retries, single_messages, step_facts
 from store.database import Connection, Database
 from store.decisions import Decision
 from store.operations import Operation
-from store.retries import FailedGroup
+from store.outbox import OutboxMessage
+from store.retries import FailedGroup, FailedMessage
 
 # The message to retry is not there any more, or another operation has it.
 _NOT_RETRIED = Refused("retried_before")
@@ -79,16 +83,35 @@ class Retries:
 
 
 async def _require_names(connection: Connection, which: RetryFilter) -> None:
-    """Raise NotFoundError for an unknown campaign or step."""
+    """Raise NotFoundError for an unknown campaign, template of single messages, or step."""
     if which.campaign is None:
         if which.step is not None:
             raise InvalidRequestError("a step is of a campaign: `campaign` is missing", step=which.step)
         return
-    await campaign_transitions.get_or_raise(connection, which.campaign)
+    if split_template_key(which.campaign) is None:
+        await campaign_transitions.get_or_raise(connection, which.campaign)
+    elif await single_messages.find_running_version(connection, which.campaign) is None:
+        raise NotFoundError(f"there is no template {which.campaign}", campaign=which.campaign)
     if which.step is not None and not await campaigns.has_step(connection, which.campaign, which.step):
         raise NotFoundError(
             f"campaign {which.campaign} has no step {which.step}", campaign=which.campaign, step=which.step
         )
+
+
+def start_retry(message: FailedMessage, operation: UUID) -> OutboxMessage:
+    """Return the start of the workflow that retries a message for an operation."""
+    return OutboxMessage(
+        retry_workflow_id(message.campaign_key, message.id, operation),
+        "retry",
+        {
+            "message_id": str(message.id),
+            "operation": str(operation),
+            "campaign": message.campaign_key,
+            "channel": message.channel,
+            "category": message.category,
+            "priority": message.priority,
+        },
+    )
 
 
 class RetryGate:

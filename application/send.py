@@ -75,7 +75,7 @@ from domain.sending.single_messages import find_asked_address
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
 from domain.tracking.event import stored_event
-from store import circuits, deliveries, journeys, messages, recalls
+from store import circuits, deliveries, journeys, messages, recalls, retries
 from store.database import Connection, Database
 from store.messages import Claimed
 
@@ -229,6 +229,8 @@ class Sender:
                         connection, message_id, state, attempt=claimed.attempts, reason=reason, detail=detail
                     )
                     state = POSTPONED if reason in POSTPONING_REASONS else settlement.state
+                    if claimed.retry_of is not None and state == CANCELLED:
+                        await retries.release(connection, claimed.retry_of)
                     return await _finish(connection, claimed, state, then)
                 case Wait(why=why, until=until):
                     retry_after = None if until is None else (until - at).total_seconds()

@@ -39,7 +39,8 @@ class JourneyWorkflows:
 
     def __init__(self, client: Client, task_queue: str) -> None:
         self._client = client
-        self._running = f"WorkflowType = 'Journey' AND ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}'"
+        self._of_any_type = f"ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}'"
+        self._running = f"WorkflowType = 'Journey' AND {self._of_any_type}"
         self._calls = asyncio.Semaphore(CONCURRENT_CALLS)
 
     async def find_running(self, ids: Collection[str]) -> set[str]:
@@ -48,7 +49,7 @@ class JourneyWorkflows:
         found = set()
         for first in range(0, len(plain), QUERIED):
             listed = ", ".join(f"'{id}'" for id in plain[first : first + QUERIED])
-            async for one in self._client.list_workflows(f"{self._running} AND WorkflowId IN ({listed})"):
+            async for one in self._client.list_workflows(f"{self._of_any_type} AND WorkflowId IN ({listed})"):
                 found.add(one.id)
         return found
 

@@ -134,6 +134,9 @@ async def messages(connection: Connection, campaign_key: str, version: int | Non
         FROM messages JOIN journeys ON journeys.id = messages.journey_id
         WHERE messages.campaign_key = %(key)s AND (%(version)s::int IS NULL OR campaign_version = %(version)s)
           AND retried_by IS NULL
+          -- The retry was called off, so the failed message counts.
+          AND NOT (messages.state = 'cancelled' AND retry_of IS NOT NULL AND EXISTS (
+            SELECT FROM messages AS failed WHERE failed.id = messages.retry_of AND failed.retried_by IS NULL))
         GROUP BY 1, 2, 3
         """,
         {"key": campaign_key, "version": version},

@@ -1,6 +1,6 @@
 """Holds of all marketing, and the journeys that wait for their end."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -56,13 +56,6 @@ class HeldGroup(Struct, frozen=True):
     id: UUID
     kind: Literal["segment", "area"]
     key: str
-
-
-class HeldJourney(Struct, frozen=True):
-    """A journey of which a hold held a message. `workflow_id` is None once it is over."""
-
-    id: UUID
-    workflow_id: str | None
 
 
 _COLUMNS: Final = "id, profile_id, id_kind, id_value, until, event, reason, placed_by, placed_at, ended_at, ended_by"
@@ -198,31 +191,3 @@ async def list_groups(connection: Connection) -> list[HeldGroup]:
         {"at": connection.clock.now()},
     )
     return [HeldGroup(**row) async for row in cursor]
-
-
-async def find_held_of(connection: Connection, profile_ids: Collection[UUID]) -> list[str]:
-    """Return the workflows of active journeys, of which a hold held a message."""
-    cursor = await connection.execute(
-        """
-        SELECT DISTINCT workflow_id FROM decisions JOIN journeys ON journeys.id = journey_id AND state = 'active'
-        WHERE decisions.profile_id = ANY(%s) AND reason = 'on_hold' ORDER BY workflow_id
-        """,
-        (list(profile_ids),),
-    )
-    return [row["workflow_id"] async for row in cursor]
-
-
-async def find_held(connection: Connection, id: UUID, after: UUID | None, limit: int) -> list[HeldJourney]:
-    """Return journeys of which a hold held a message, in the order of their ids."""
-    cursor = await connection.execute(
-        """
-        SELECT held.id, workflow_id FROM (
-          SELECT DISTINCT journey_id AS id FROM decisions
-          WHERE reason = 'on_hold' AND data ->> 'hold' = %(hold)s
-            AND (%(after)s::uuid IS NULL OR journey_id > %(after)s)
-          ORDER BY journey_id LIMIT %(limit)s
-        ) AS held LEFT JOIN journeys ON journeys.id = held.id AND state = 'active' ORDER BY held.id
-        """,
-        {"hold": str(id), "after": after, "limit": limit},
-    )
-    return [HeldJourney(**row) async for row in cursor]

@@ -96,7 +96,7 @@ class Claimed(Struct, StagedFields, frozen=True):
 
 
 async def reserve(connection: Connection, reservations: Sequence[Reservation]) -> None:
-    """Insert granted messages, or some that were postponed.
+    """Insert granted messages, or some that were postponed, or retries that were cancelled.
 
     A message in another state stays as it is, which the attempt to send it will find.
     """
@@ -118,7 +118,7 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
             retry_version = EXCLUDED.retry_version, state = 'reserved', reason = NULL, detail = NULL,
             reserved_at = clock_timestamp(), claimed_at = NULL, first_claimed_at = NULL,
             settled_at = NULL
-        WHERE messages.state = 'cancelled' AND messages.reason = ANY(%s)
+        WHERE messages.state = 'cancelled' AND (messages.reason = ANY(%s) OR messages.retry_of IS NOT NULL)
         """,
         (Jsonb(reservations), list(POSTPONING_REASONS)),
     )

@@ -1,6 +1,6 @@
 """The outbox: messages to Temporal, written in the transaction of their cause."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -159,6 +159,14 @@ async def remove_starts_of_profile(connection: Connection, profile_id: UUID) -> 
         """,
         (profile_id,),
     )
+
+
+async def find_pending(connection: Connection, workflow_ids: Collection[str]) -> set[str]:
+    """Return which of these workflows have pending messages."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT workflow_id FROM outbox WHERE workflow_id = ANY(%s)", (list(workflow_ids),)
+    )
+    return {row["workflow_id"] async for row in cursor}
 
 
 async def count_bulk(connection: Connection, most: int) -> int:

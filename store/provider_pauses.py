@@ -9,7 +9,6 @@ from uuid_utils.compat import uuid7
 
 from domain.sending.deliverability import PauseCause, ProviderPause, RateExcess
 from store.database import Connection
-from store.holds import HeldJourney
 
 # The open pauses, for the gate and the claim: an expression.
 PAUSES: Final = """
@@ -77,19 +76,3 @@ async def end(connection: Connection, provider: str, by: str) -> PauseRow | None
     )
     row = await cursor.fetchone()
     return None if row is None else PauseRow(**row)
-
-
-async def find_held(connection: Connection, id: UUID, after: UUID | None, limit: int) -> list[HeldJourney]:
-    """Return journeys of which a pause held a message, in the order of their ids."""
-    cursor = await connection.execute(
-        """
-        SELECT held.id, workflow_id FROM (
-          SELECT DISTINCT journey_id AS id FROM decisions
-          WHERE reason = 'provider_paused' AND data ->> 'pause' = %(pause)s
-            AND (%(after)s::uuid IS NULL OR journey_id > %(after)s)
-          ORDER BY journey_id LIMIT %(limit)s
-        ) AS held LEFT JOIN journeys ON journeys.id = held.id AND state = 'active' ORDER BY held.id
-        """,
-        {"pause": str(id), "after": after, "limit": limit},
-    )
-    return [HeldJourney(**row) async for row in cursor]

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 from domain.campaign.plan import MessagePriority
+from domain.sending.claim import POSTPONING_REASONS
 from domain.sending.policy import SENDING_STATES
 from domain.sending.retries import RetriedJourney, RetryFilter, RetryObstacle
 from domain.tracking.event import ANY, Trigger
@@ -41,6 +42,13 @@ class FailedMessage(Struct, frozen=True):
     channel: str
     category: str
     priority: MessagePriority
+
+
+class OpenRetry(Struct, frozen=True):
+    """A failed message whose retry goes on, for an operation."""
+
+    message: FailedMessage
+    operation: UUID
 
 
 class FailedPage(Struct, frozen=True):
@@ -140,8 +148,57 @@ async def take_page(
     return FailedPage(taken, passed_over, found[-1]["id"] if len(found) == limit else None)
 
 
+# Its retry was neither settled nor refused, nor has it expired. A postponed one asks the gate again.
+_OPEN = """
+messages.state = 'failed' AND messages.retried_by IS NOT NULL AND messages.expires_at > %(now)s AND NOT EXISTS (
+  SELECT FROM messages AS retry
+  WHERE retry.journey_id = messages.journey_id AND retry.step = messages.step AND retry.visit = messages.visit
+    AND retry.retry_of = messages.id AND retry.state NOT IN ('reserved', 'sending')
+    AND NOT (retry.state = 'cancelled' AND retry.reason = ANY(%(postponing)s)))
+"""
+
+
+async def open_page(
+    connection: Connection, after: UUID | None, limit: int, *, campaign: str | None = None
+) -> list[OpenRetry]:
+    """Return the next retries that go on, in the order of the failed messages' ids."""
+    cursor = await connection.execute(
+        f"""
+        SELECT id, campaign_key, channel, category, priority, retried_by FROM messages
+        WHERE {_OPEN} AND id > %(after)s AND (%(campaign)s::text IS NULL OR campaign_key = %(campaign)s)
+        ORDER BY id LIMIT %(limit)s
+        """,  # noqa: S608 -- a constant of this module
+        {**_open_parameters(connection), "after": after or FIRST, "campaign": campaign, "limit": limit},
+    )
+    rows = await cursor.fetchall()
+    return [OpenRetry(convert(row, FailedMessage), row["retried_by"]) for row in rows]
+
+
+async def count_open(connection: Connection, campaign: str) -> int:
+    """Count the retries of a campaign that go on."""
+    cursor = await connection.execute(
+        f"SELECT count(*) AS number FROM messages WHERE {_OPEN} AND campaign_key = %(campaign)s",  # noqa: S608
+        {**_open_parameters(connection), "campaign": campaign},
+    )
+    row = await cursor.fetchone()
+    return int(row["number"]) if row else 0
+
+
+async def lock_open(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Lock these failed messages; return those whose retry still goes on."""
+    cursor = await connection.execute(
+        f"SELECT id FROM messages WHERE id = ANY(%(ids)s) AND {_OPEN} ORDER BY id FOR NO KEY UPDATE",  # noqa: S608
+        {**_open_parameters(connection), "ids": list(ids)},
+    )
+    return {row["id"] async for row in cursor}
+
+
+def _open_parameters(connection: Connection) -> dict[str, Any]:
+    return {"now": connection.clock.now(), "postponing": list(POSTPONING_REASONS)}
+
+
 async def release(connection: Connection, message_id: UUID) -> None:
-    """Let a later operation retry a message, whose retry the gate has refused."""
+    """Let a later operation retry a message whose retry was refused, or cancelled."""
     await connection.execute("UPDATE messages SET retried_by = NULL WHERE id = %s", (message_id,))
 
 

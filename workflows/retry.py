@@ -1,5 +1,6 @@
 """The retry of one failed message."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,9 +18,6 @@ with workflow.unsafe.imports_passed_through():
     from domain.sending.claim import POSTPONED
     from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
     from domain.sending.retries import RetryRequest
-
-# How often the gate is asked about a held message: neither a resumption nor a release wakes it.
-HELD_INTERVAL = timedelta(hours=1)
 
 
 class RetryInput(Struct, frozen=True, omit_defaults=True):
@@ -44,11 +42,21 @@ class RetryWorkflow:
     It moves no journey: the one of the message has gone on, or has ended.
     """
 
+    def __init__(self) -> None:
+        self._is_resumed = False
+
+    @workflow.signal
+    def resume(self) -> None:
+        """Handle the resumption of the campaign or the provider, or the release of a hold."""
+        self._is_resumed = True
+
     @workflow.run
     async def run(self, retry: RetryInput) -> str:
         """Return the state of the message, or the reason of its refusal."""
         attempt = retry.attempt
         while True:
+            # A resumption from here on may be later than the answer.
+            self._is_resumed = False
             match answer := await self._authorize(retry, attempt):
                 case Granted():
                     state = await self._send(retry, answer)
@@ -57,10 +65,9 @@ class RetryWorkflow:
                 case Refused(reason=reason):
                     return reason
                 case Deferred(until=until, reason=reason):
-                    await _sleep(until, f"deferred: {reason}")
+                    await workflow.sleep(_rest(until), summary=f"deferred: {reason}")
                 case Held(until=until, reason=reason):
-                    again = workflow.now() + HELD_INTERVAL
-                    await _sleep(again if until is None else min(until, again), f"held: {reason}")
+                    await self._wait(until, f"held: {reason}")
             attempt += 1
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(
@@ -91,6 +98,12 @@ class RetryWorkflow:
         outcome = await calls.send(dispatch, "the retry", NextPositions(0, ()))
         return outcome.state
 
+    async def _wait(self, until: datetime | None, why: str) -> None:
+        """Wait for a resumption, at most until an instant."""
+        timeout = None if until is None else _rest(until)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._is_resumed, timeout=timeout, timeout_summary=why)
 
-async def _sleep(until: datetime, why: str) -> None:
-    await workflow.sleep(max(until - workflow.now(), timedelta(0)), summary=why)
+
+def _rest(until: datetime) -> timedelta:
+    return max(until - workflow.now(), timedelta(0))

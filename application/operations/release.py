@@ -1,4 +1,4 @@
-"""Let the journeys ask the gate again that a hold or a provider's pause has held."""
+"""Let journeys and retries ask the gate again that a hold or a pause has held."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,9 +6,9 @@ from uuid import UUID
 
 from msgspec import Struct, convert
 
-from store import holds, outbox, profiles, provider_pauses
+from store import held_journeys, holds, outbox, profiles
 from store.database import Connection
-from store.holds import HeldJourney
+from store.held_journeys import HeldJourney
 from store.operations import Operation, Page
 from store.outbox import OutboxMessage
 
@@ -25,7 +25,7 @@ class ReleaseParameters(Struct, frozen=True):
 
 
 class ReleaseHandler:
-    """Wakes the journeys of which an ended hold or pause held a message."""
+    """Wakes the journeys and retries of which an ended hold or pause held a message."""
 
     async def total(self, connection: Connection, operation: Operation) -> None:
         """Return None: counting them would cost as much as waking them."""
@@ -35,7 +35,7 @@ class ReleaseHandler:
         parameters = convert(operation.parameters, ReleaseParameters)
         if parameters.pause is not None:
             # It was ended under the exclusive lock of the registry.
-            found = await provider_pauses.find_held(connection, parameters.pause, operation.cursor, PAGE)
+            found = await held_journeys.find_by_pause(connection, parameters.pause, operation.cursor, PAGE)
             return await _wake(connection, operation, found)
         hold = None if parameters.hold is None else await holds.find(connection, parameters.hold)
         if hold is None:
@@ -45,13 +45,13 @@ class ReleaseHandler:
         # was ended under the exclusive lock of the registry.
         if hold.profile_id is not None:
             await (await profiles.lock(connection, [hold.profile_id])).get()
-        found = await holds.find_held(connection, hold.id, operation.cursor, PAGE)
+        found = await held_journeys.find_by_hold(connection, hold.id, operation.cursor, PAGE)
         return await _wake(connection, operation, found)
 
 
 async def _wake(connection: Connection, operation: Operation, found: Sequence[HeldJourney]) -> Page:
     if not found:
         return Page(operation.cursor, is_last=True)
-    waiting = [journey.workflow_id for journey in found if journey.workflow_id is not None]
+    waiting = [id for journey in found for id in journey.workflow_ids]
     await outbox.append(connection, [OutboxMessage(id, "resume", {}) for id in waiting], bulk=True)
     return Page(found[-1].id, done=len(waiting), counts={"resumed": len(waiting)}, pause=len(waiting) / RATE)

@@ -4,12 +4,11 @@ from typing import Final
 
 from msgspec import Struct, convert
 
-from domain.journey.records import retry_workflow_id
+from application.retries import start_retry
 from domain.sending.retries import RetryFilter
 from store import outbox, retries
 from store.database import Connection
 from store.operations import Operation, Page
-from store.outbox import OutboxMessage
 
 # Messages of a page, and how many are retried a second.
 PAGE: Final = 500
@@ -38,21 +37,7 @@ class RetryHandler:
         page = await retries.take_page(
             connection, _selection(operation), operation.id, operation.cursor, connection.clock.now(), PAGE
         )
-        starts = [
-            OutboxMessage(
-                retry_workflow_id(message.campaign_key, message.id, operation.id),
-                "retry",
-                {
-                    "message_id": str(message.id),
-                    "operation": str(operation.id),
-                    "campaign": message.campaign_key,
-                    "channel": message.channel,
-                    "category": message.category,
-                    "priority": message.priority,
-                },
-            )
-            for message in page.taken
-        ]
+        starts = [start_retry(message, operation.id) for message in page.taken]
         if starts:
             await outbox.append(connection, starts, bulk=True)
         counts = {"retried": len(starts), **page.passed_over}

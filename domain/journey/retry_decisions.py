@@ -12,7 +12,7 @@ from domain.journey.state import StoredState
 from domain.journey.step_decisions import StepDecision, decide_by_policy, gate_outcome
 from domain.journey.step_facts import GateFacts
 from domain.sending import policy
-from domain.sending.policy import Answer, Granted, Reservation
+from domain.sending.policy import Answer, Granted, Held, Reservation
 from domain.sending.retries import RetryRequest
 from domain.sending.routes import SenderChoice, SenderPick
 
@@ -73,6 +73,9 @@ def decide_retry(
     as_now = replace(facts, journey_state=journey.state, ended_by=journey.ended_by)
     decision = decide_by_policy(asked, rules, as_now, timezone, sender)
     answer = decision.answer
+    if isinstance(answer, Held) and answer.until is None:
+        # A campaign that is paused may never be resumed.
+        answer = replace(answer, until=asked.expires_at)
     data = {"retry_of": str(request.message_id), "operation": str(request.operation), **decision.data}
     return StepDecision(
         kind="send",

@@ -54,7 +54,10 @@ class RetryRequest(Struct, frozen=True):
 
     @property
     def retry_id(self) -> UUID:
-        """The id of the only retry of the message, under which no provider knows it."""
+        """The id of the only retry of the message, under which no provider knows it.
+
+        One that was cancelled before it was handed over may be granted anew, for another operation.
+        """
         return uuid5(self.message_id, "retry")
 
     def _id_of(self, attempt: int) -> UUID:
