@@ -46,7 +46,7 @@ async def decide_with_sender(
     decision = decide(sender)
     if decision.reservation is None or not isinstance(sender, SenderChoice) or sender.daily_limit is None:
         return decision
-    if await warm_up.take(connection, sender.provider, sender.daily_limit, message_id.int):
+    if await warm_up.take(connection, sender.provider, sender.daily_limit, message_id):
         return decision
     return decide(choices.pick(step.category, is_full=True))
 
@@ -68,8 +68,10 @@ async def decide_page_with_senders(
     first = decision.limited[0]
     if first.daily_limit is None:
         return decision
+    ids = [one.id for one in decision.reservations if one.provider == first.provider]
+    kept = await warm_up.count_kept(connection, first.provider, first.daily_limit, ids)
     wanted = len(decision.limited)
-    room = await warm_up.take_many(connection, first.provider, first.daily_limit, wanted)
+    room = kept + await warm_up.take_many(connection, first.provider, first.daily_limit, wanted - kept)
     if room == wanted:
         return decision
     return decide(replace(senders, room=room))

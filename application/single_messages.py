@@ -26,6 +26,7 @@ from application.send import Sender
 from application.step_decisions import StepDecisions
 from domain.access import Actor
 from domain.campaign.plan import Plan, Send
+from domain.channels.kinds import CHANNELS
 from domain.errors import NotFoundError, UnavailableError
 from domain.journey import machine
 from domain.journey.position import next_positions, position_at_entry
@@ -190,8 +191,12 @@ class SingleMessages:
     async def hand_over(self, message: HandOver) -> None:
         """Claim, hand over and settle a granted message; leave the rest to a worker.
 
-        If this process dies meanwhile, or is frozen beyond the lease, a worker takes the message up.
+        If this process dies meanwhile, or is frozen beyond the lease, a worker takes the message up. Beyond
+        MAX_HAND_OVERS it does so at once: requests that are answered together have all found room.
         """
+        if self._under_way >= MAX_HAND_OVERS:
+            await self._change_start(lambda connection: leased_starts.end(connection, message.workflow_id, 0.0))
+            return
         self._under_way += 1
         attempt = asyncio.create_task(self._attempt(message))
         try:
@@ -237,7 +242,10 @@ class SingleMessages:
         return version, SingleMessage(asked.channel, asked.template, category, asked.expires, asked.on_capped)
 
     async def _find_recipient(self, connection: Connection, asked: MessageRequest, now: datetime, by: Actor) -> Profile:
-        """Lock the user, or the profile of the address, which may be new."""
+        """Lock the user, or the profile of the address, which may be new.
+
+        Raises UnavailableError if the profile was just given another address: a repeat finds the owner of then.
+        """
         if asked.address is None:
             return await lock_person(connection, PersonRef(asked.user_id or "", "user"))
         traits = address_traits(asked.channel, asked.address)
@@ -253,7 +261,10 @@ class SingleMessages:
             )
             await self._ingest([event] if event is not None else [], received_at=now)
             return await lock_person(connection, PersonRef(anonymous_id, "anonymous"))
-        return await lock_person(connection, PersonRef(str(found), "profile"))
+        person = await lock_person(connection, PersonRef(str(found), "profile"))
+        if CHANNELS[asked.channel].normalized_address(person.traits) != address:
+            raise UnavailableError("the address is being changed in the person's profile; try again", retry_after=1)
+        return person
 
     async def _find_owner(self, connection: Connection, channel: str, address: str) -> UUID | None:
         """Return the profile with the address as a server has stated it.

@@ -4,10 +4,15 @@ A message takes from one of the slots of its provider's day, so that decisions d
 slice is used up leases the next one from the day's row, slot 0. Once all is leased, what is left is sought in all slots
 under the lock of the day's row, so that the limit is exact. Slots are locked after the day's row, and nothing after
 them.
+
+A message that was postponed before its hand-over keeps its place for the rest of the day.
 """
 
+from collections.abc import Collection
 from typing import Final
+from uuid import UUID
 
+from domain.sending.claim import POSTPONING_REASONS
 from domain.sending.routes import DailyLimit
 from store.database import Connection
 
@@ -16,18 +21,30 @@ SLOTS: Final = 16
 SLICES: Final = SLOTS * 8
 
 
-async def take(connection: Connection, provider: str, limit: DailyLimit, place: int) -> bool:
+# The messages that were postponed after a grant of the day: each has its place.
+_KEPT: Final = """
+FROM messages WHERE id = ANY(%(ids)s) AND provider = %(provider)s AND state = 'cancelled'
+  AND reason = ANY(%(postponing)s) AND at >= %(since)s
+"""
+
+
+async def take(connection: Connection, provider: str, limit: DailyLimit, message_id: UUID) -> bool:
     """Take one message from a provider's day; False if the day is full.
 
-    `place` spreads messages over the slots.
+    The id spreads messages over the slots.
     """
-    slot = 1 + place % SLOTS
+    slot = 1 + message_id.int % SLOTS
     cursor = await connection.execute(
-        """
-        UPDATE provider_days SET used = used + 1
-        WHERE provider = %s AND day = %s AND slot = %s AND used < leased RETURNING slot
-        """,
-        (provider, limit.day, slot),
+        f"""
+        WITH kept AS (SELECT 1 {_KEPT}), taken AS (
+          UPDATE provider_days SET used = used + 1
+          WHERE provider = %(provider)s AND day = %(day)s AND slot = %(slot)s AND used < leased
+            AND NOT EXISTS (SELECT FROM kept)
+          RETURNING slot
+        )
+        SELECT 1 FROM kept UNION ALL SELECT 1 FROM taken
+        """,  # noqa: S608 -- a constant of this module
+        {**_kept_parameters(provider, limit, [message_id]), "day": limit.day, "slot": slot},
     )
     if await cursor.fetchone() is not None:
         return True
@@ -48,6 +65,25 @@ async def take_many(connection: Connection, provider: str, limit: DailyLimit, nu
     if direct == number:
         return number
     return direct + await _take_left_over(connection, provider, limit, number - direct)
+
+
+async def count_kept(connection: Connection, provider: str, limit: DailyLimit, message_ids: Collection[UUID]) -> int:
+    """Count the messages that have a place in a provider's day already."""
+    cursor = await connection.execute(
+        f"SELECT count(*) AS number {_KEPT}",
+        _kept_parameters(provider, limit, message_ids),
+    )
+    row = await cursor.fetchone()
+    return int(row["number"]) if row else 0
+
+
+def _kept_parameters(provider: str, limit: DailyLimit, message_ids: Collection[UUID]) -> dict[str, object]:
+    return {
+        "ids": list(message_ids),
+        "provider": provider,
+        "postponing": list(POSTPONING_REASONS),
+        "since": limit.since,
+    }
 
 
 async def _lock_day(connection: Connection, provider: str, limit: DailyLimit) -> int:

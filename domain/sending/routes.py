@@ -87,10 +87,11 @@ class RouteRule(Struct, frozen=True, tag="route", tag_field="rule", omit_default
 
 
 class DailyLimit(Struct, frozen=True):
-    """The most messages of a provider on a day of its warm-up."""
+    """The most messages of a provider on a day of its warm-up, which began at `since`."""
 
     day: date
     messages: int
+    since: datetime
 
 
 class DayFull(Struct, frozen=True):
@@ -211,12 +212,12 @@ class DeployedProviders:
         route, ends_at = self.route(channel, category), next_period_start("day", at, zone)
         if route is None:
             return SenderChoices((), ends_at)
-        day = period_start("day", at, zone).astimezone(zone).date()
+        began_at = period_start("day", at, zone)
         first, *others = route.rank(bucket)
         paused = list_paused(pauses, category)
         ranked = [first, *(one for one in others if one not in paused)]
         order = [*(one for one in ranked if one not in broken), *(one for one in ranked if one in broken)]
-        choices = tuple(self._choice(route, channel, name, day) for name in order)
+        choices = tuple(self._choice(route, channel, name, began_at.astimezone(zone)) for name in order)
         return SenderChoices(choices, ends_at, find_pause(pauses, first, category))
 
     def has_alternative(
@@ -237,11 +238,11 @@ class DeployedProviders:
         providers = self.find_providers(channel)
         return RouteRule(channel, (providers[0].name,)) if providers else None
 
-    def _choice(self, route: RouteRule, channel: str, name: str, day: date) -> SenderChoice:
-        rule, warm_up = self.find(channel, name), route.warm_up
+    def _choice(self, route: RouteRule, channel: str, name: str, began_at: datetime) -> SenderChoice:
+        rule, warm_up, day = self.find(channel, name), route.warm_up, began_at.date()
         limit = warm_up.limit(day) if warm_up is not None and warm_up.provider == name else None
         return SenderChoice(
             name,
             is_paced=rule is not None and rule.per_second is not None,
-            daily_limit=None if limit is None else DailyLimit(day, limit),
+            daily_limit=None if limit is None else DailyLimit(day, limit, began_at),
         )

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from datetime import datetime
+from uuid import UUID
 
 from application import segments
 from application.catalogue import Catalogue
@@ -52,7 +53,7 @@ async def take_messages(url: str, limit: DailyLimit) -> None:
     async def take(database: Database) -> None:
         while not is_full.is_set():
             async with database.transaction() as connection:
-                if await warm_up.take(connection, PROVIDER, limit, next(places) * 7919):
+                if await warm_up.take(connection, PROVIDER, limit, UUID(int=next(places) * 7919)):
                     await connection.execute("INSERT INTO taken DEFAULT VALUES")
                 else:
                     is_full.set()

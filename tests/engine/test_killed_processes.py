@@ -169,7 +169,8 @@ async def test_killed_processes_lose_no_place_of_a_warm_up_and_take_none_twice(
     database_url: str, tmp_path: Path
 ) -> None:
     """What they have leased stays for the others, and of what was not committed nothing was taken."""
-    limit = DailyLimit(datetime.now(UTC).date(), rounds(1_500, 20_000))
+    now = datetime.now(UTC)
+    limit = DailyLimit(now.date(), rounds(1_500, 20_000), now)
     async with segment_harness(database_url) as harness:
         await execute(harness, "CREATE TABLE taken (number bigint GENERATED ALWAYS AS IDENTITY)")
         for death in (Death("store.warm_up", "_lease"), Death("store.warm_up", "_lease", call=3, is_after=True)):

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -221,14 +222,15 @@ async def test_the_pace_holds_over_all_workers(harness: Harness, per_second: int
 
 @pytest.mark.parametrize("limit", [1, 137, 400])
 async def test_the_limit_of_a_day_is_exact_under_any_concurrency(database_url: str, limit: int) -> None:
-    day = DailyLimit(datetime.now(UTC).date(), limit)
+    now = datetime.now(UTC)
+    day = DailyLimit(now.date(), limit, now)
     async with Database(database_url, pool_size=12) as database:
 
         async def take(place: int) -> int:
             async with database.transaction() as connection:
                 if place % 20 == 0:
                     return await warm_up.take_many(connection, "new", day, 5)
-                return await warm_up.take(connection, "new", day, place)
+                return await warm_up.take(connection, "new", day, UUID(int=place))
 
         taken = sum(await asyncio.gather(*(take(place * 7919) for place in range(600))))
         assert taken == min(limit, 600 + 30 * 4)

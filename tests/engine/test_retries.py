@@ -8,17 +8,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from temporalio.client import WorkflowHandle
 
 from application.catalogue import Catalogue
 from application.operations.retry import RetryHandler
 from application.operations.runner import OperationRunner
+from application.reconcile import Reconciler
 from application.retries import Retries, RetryGate
 from application.send import Sender
 from domain.access import SOJOURN
 from domain.journey.position import NextPositions
+from domain.journey.records import retry_workflow_id
 from domain.sending.delivery import Never, Rejected
 from domain.sending.policy import Granted, Refused
 from domain.sending.retries import RetryFilter, RetryRequest
+from runtime.journey_workflows import JourneyWorkflows
 from store.database import Database
 from tests.engine.campaigns import ONE_A_DAY
 from tests.engine.fixed_providers import FixedProviders, link_tracker
@@ -26,6 +30,7 @@ from tests.engine.test_send import Provider
 from tests.harness import MAIL, PATIENCE, Harness, open_harness
 from tests.processes import worker_process
 from tests.proofs import rounds
+from tests.runtime.test_reconciliation import eventually
 from tests.servers import TemporalServer
 
 SEED = 20_261_201
@@ -45,6 +50,13 @@ LAST = NextPositions(0, ())
 async def mend(harness: Harness, source: str = PROMOTION) -> None:
     """Start a version whose template suits everybody."""
     await harness.run_campaign(source)
+
+
+def in_two_hours(source: str) -> str:
+    """A campaign whose window opens within two hours, for one."""
+    opens = datetime.now(UTC) + timedelta(hours=2)
+    window = f'send_window: {{from: "{opens:%H}:00", to: "{opens + timedelta(hours=1):%H}:00"}}\n'
+    return source.replace("steps:", f"{window}steps:")
 
 
 async def fail(harness: Harness, *users: str, source: str = PROMOTION) -> None:
@@ -204,9 +216,7 @@ async def test_a_completed_journey_whose_exits_leave_no_trace_is_not_taken_up(ha
 async def test_a_journey_under_way_stays_where_it_is_and_its_exit_ends_the_retry(harness: Harness) -> None:
     """The retry waits for the send window, and the person leaves meanwhile."""
     await fail(harness, "u1", "u2", source=RESTING)
-    opens = datetime.now(UTC) + timedelta(hours=2)
-    window = f'send_window: {{from: "{opens:%H}:00", to: "{opens + timedelta(hours=1):%H}:00"}}\n'
-    await mend(harness, RESTING.replace("steps:", f"{window}steps:"))
+    await mend(harness, in_two_hours(RESTING))
     before = await harness.journeys.all()
     await retry(harness)
     await harness.decisions.until(2, outcome="deferred")
@@ -272,6 +282,61 @@ steps:
     assert left["reason"] == "left_account"
 
 
+async def test_a_held_retry_goes_on_when_the_campaign_is_resumed(harness: Harness) -> None:
+    await fail(harness, "u1", "u2", source=RESTING)
+    await mend(harness, in_two_hours(RESTING))
+    await retry(harness)
+    await harness.decisions.until(2, outcome="deferred")
+    # The window opens while the campaign is paused, and the campaign has no journey that is held.
+    await mend(harness, RESTING)
+    await harness.admin("POST", "/v1/campaigns/promotion/pause")
+    for handle in await retry_handles(harness):
+        await harness.skip(handle, hours=3)
+    held = await harness.decisions.until(2, outcome="held")
+    assert {row["reason"] for row in held} == {"campaign_paused"}
+    rows = await harness.messages.all()
+    assert {row["data"]["retry_of"] for row in held} == {str(row["id"]) for row in rows}
+    await harness.admin("POST", "/v1/campaigns/promotion/resume")
+    await harness.messages.until(2, state="sent")
+
+
+async def test_a_held_retry_goes_on_when_the_hold_is_released(harness: Harness) -> None:
+    await fail(harness, "u1")
+    await mend(harness)
+    until = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    hold = await harness.admin("POST", "/v1/holds", {"user": "u1", "until": until, "reason": "complaint"})
+    await retry(harness)
+    [held] = await harness.decisions.until(outcome="held")
+    assert (held["reason"], held["kind"]) == ("on_hold", "send")
+    await harness.admin("DELETE", f"/v1/holds/{hold['id']}")
+    await harness.messages.until(state="sent")
+
+
+async def test_a_lost_retry_is_started_again(harness: Harness) -> None:
+    """The retries of two people wait; Temporal loses one of them, and an operator ends the other."""
+    await fail(harness, "u1", "u2", source=RESTING)
+    await mend(harness, in_two_hours(RESTING))
+    await retry(harness)
+    await harness.decisions.until(2, outcome="deferred")
+    workflows = JourneyWorkflows(harness.temporal, harness.settings.task_queue)
+    lost, ended = await retry_handles(harness)
+    assert await workflows.delete([lost.id]) == 1
+    await ended.terminate()
+    await eventually(lambda: workflows.describe(lost.id), None)
+    await eventually(lambda: workflows.find_running([lost.id, ended.id]), set())
+    report = await Reconciler(harness.database, workflows).run()
+    assert {kind: (one.found, one.repaired, one.examples) for kind, one in report.findings.items()} == {
+        "row_without_workflow": (1, 1, [lost.id]),
+        "workflow_terminated": (1, 1, [ended.id]),
+    }
+    again = harness.temporal.get_workflow_handle(lost.id, result_type=str)
+    await eventually(lambda: is_running(workflows, lost.id), True)
+    await harness.skip(again, hours=3)
+    assert await again.result() == "sent"
+    # The other one is left to a later operation.
+    assert (await retry(harness))["counts"] == {"retried": 1, "retried_before": 1}
+
+
 async def test_the_retry_of_an_erased_person_ends(harness: Harness) -> None:
     await fail(harness, "u1", source=RESTING)
     window = 'send_window: {from: "00:00", to: "00:01"}\n'
@@ -286,6 +351,18 @@ async def test_the_retry_of_an_erased_person_ends(harness: Harness) -> None:
     )
     await harness.skip(handle, hours=25)
     assert await handle.result() == "retried_before"
+
+
+async def retry_handles(harness: Harness) -> list[WorkflowHandle[Any, str]]:
+    """The workflows of the retries, in the order of the failed messages."""
+    rows = [row for row in await harness.messages.all() if row["retried_by"] is not None]
+    ids = [retry_workflow_id(row["campaign_key"], row["id"], row["retried_by"]) for row in rows]
+    return [harness.temporal.get_workflow_handle(id, result_type=str) for id in ids]
+
+
+async def is_running(workflows: JourneyWorkflows, id: str) -> bool:
+    found = await workflows.describe(id)
+    return found is not None and found.execution == "running"
 
 
 # Without workflows: races of operations, the gate, and exits
@@ -316,6 +393,12 @@ class Bench:
 
     async def ask(self, id: UUID, operation: UUID, attempt: int = 1) -> Any:
         return await self.gate.authorize(RetryRequest(id, operation, attempt, datetime.now(UTC)))
+
+    async def hold(self, user: str) -> str:
+        """Put a person on hold; return the id of the hold."""
+        until = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+        hold = await self.harness.admin("POST", "/v1/holds", {"user": user, "until": until, "reason": "complaint"})
+        return str(hold["id"])
 
     async def send(self, granted: Granted) -> str:
         at = datetime.now(UTC)
@@ -396,6 +479,49 @@ async def test_a_retry_that_is_refused_at_the_provider_fails_by_itself(bench: Be
     assert await bench.ask(id, row["retried_by"]) == granted
     assert await bench.send(granted) == "failed"
     assert len(bench.provider.got) == 1
+
+
+async def test_a_retry_that_is_called_off_at_its_claim_may_be_retried(bench: Bench) -> None:
+    """The person's address is suppressed between the grant and the claim, and comes back."""
+    [id] = await failed(bench, 1)
+    await bench.take()
+    [row] = await bench.harness.messages.all()
+    granted = await bench.ask(id, row["retried_by"])
+    await bench.harness.admin("PUT", "/v1/users/u0/suppressions/email", {"reason": "hard bounce"})
+    assert [await bench.send(granted) for _ in range(2)] == ["cancelled", "cancelled"]
+    plan = await bench.retries.plan(RetryFilter())
+    assert (plan.failed, plan.retried) == (1, 1)
+    [step] = (await bench.harness.admin("GET", "/v1/campaigns/promotion/funnel"))["versions"][0]["steps"]
+    assert (step["messages"]["failed"], step["messages"]["cancelled"]) == (1, 0)
+    await bench.harness.admin("DELETE", "/v1/users/u0/suppressions/email")
+    await bench.take()
+    [row] = await bench.harness.messages.all(id=id)
+    again = await bench.ask(id, row["retried_by"])
+    assert again == granted
+    # The workflow of the first operation may ask as well, and hands nothing over twice.
+    assert [await bench.send(again) for _ in range(2)] == ["sent", "sent"]
+    assert bench.provider.got == [granted.message_id]
+    assert (await bench.retries.plan(RetryFilter())).not_retried == {"retried_before": 1}
+
+
+async def test_a_postponed_message_keeps_its_place_in_the_warm_up(bench: Bench) -> None:
+    [id, other] = await failed(bench, 2)
+    new = "providers:\n  new: {kind: smtp, channel: email, host: 127.0.0.1, security: none}\n"
+    today = datetime.now(UTC).date().isoformat()
+    route = f'routes: [{{channel: email, use: [new], warm_up: {{provider: new, from: "{today}", daily: [2]}}}}]\n'
+    await bench.harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": new + route})
+    await bench.take()
+    rows = {row["id"]: row for row in await bench.harness.messages.all()}
+    granted = await bench.ask(id, rows[id]["retried_by"])
+    for attempt in (2, 3):
+        hold = await bench.hold(rows[id]["user_id"])
+        assert await bench.send(granted) == "postponed"
+        await bench.harness.admin("DELETE", f"/v1/holds/{hold}")
+        assert await bench.ask(id, rows[id]["retried_by"], attempt) == granted
+    [used] = await bench.harness.query("SELECT sum(used) AS places FROM provider_days WHERE slot > 0")
+    assert used["places"] == 1
+    # So the second place of the day is left to another one.
+    assert isinstance(await bench.ask(other, rows[other]["retried_by"]), Granted)
 
 
 @pytest.mark.prove

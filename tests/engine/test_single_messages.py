@@ -4,10 +4,13 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
+from application import single_messages
 from application.reconcile import Reconciler
+from application.single_messages import HandOver, SingleMessages
 from runtime.journey_workflows import JourneyWorkflows
 from tests.engine.single_messages import RESET, ask, ask_under, message, publish, send, show
 from tests.engine.test_provider_routes import mail_server, put_providers, smtp
@@ -346,7 +349,9 @@ async def test_a_failed_one_is_retried_in_its_own_category(reset: Harness) -> No
     failed = await send(reset, category="marketing")
     assert (await show(reset, failed["id"]))["reason"] == "template_error"
     await publish(reset)
-    await reset.admin("POST", "/v1/messages/retry", {})
+    unknown = await reset.act("POST", "/v1/messages/retry", {"campaign": "email:unheard-of"})
+    assert (unknown.status_code, unknown.json()["detail"]) == (404, "there is no template email:unheard-of")
+    await reset.admin("POST", "/v1/messages/retry", {"campaign": "email:reset", "step": "message"})
     [sent] = await reset.messages.until(state="sent")
     assert (sent["category"], sent["template"], sent["step"]) == ("marketing", "reset", "message")
     assert (await show(reset, str(sent["id"])))["state"] == "sent"
@@ -365,6 +370,47 @@ async def test_a_message_to_an_address_that_waits_goes_to_no_other(reset: Harnes
     shown = await show(reset, waiting["id"])
     assert (shown["state"], shown["reason"]) == ("refused", "address_changed")
     assert [mail.recipients for mail in await reset.inbox.wait_for(1, PATIENCE)] == [("ada@example.com",)]
+
+
+async def test_an_address_that_its_owner_gives_up_meanwhile_is_looked_up_again(reset: Harness) -> None:
+    """The owner's change is not committed yet when the request finds them."""
+    async with await psycopg.AsyncConnection.connect(reset.database.url) as changing:
+        await changing.execute(
+            """
+            UPDATE profiles SET traits = traits || '{"email": "other@example.com"}',
+                                addresses = addresses || '{"email": "other@example.com"}' WHERE user_id = 'u-1'
+            """
+        )
+        asking = asyncio.create_task(ask(reset, address="ada@example.com"))
+        await reset.until(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        await changing.commit()
+    answer = await asking
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (await send(reset, address="ada@example.com"))["state"] == "reserved"
+    assert [row["user_id"] for row in await reset.messages.all()] == [None]
+
+
+async def test_a_process_hands_over_no_more_than_its_bound(reset: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All requests of a burst find room before the first of them is handed over."""
+    monkeypatch.setattr(single_messages, "MAX_HAND_OVERS", 2)
+    attempt, under_way, counts = SingleMessages._attempt, 0, list[int]()
+
+    async def counted(self: SingleMessages, message: HandOver) -> float | None:
+        nonlocal under_way
+        under_way += 1
+        counts.append(under_way)
+        try:
+            await reset.until("SELECT 1 FROM journeys HAVING count(*) = 8")
+            return await attempt(self, message)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(SingleMessages, "_attempt", counted)
+    await asyncio.gather(*(send(reset) for _ in range(8)))
+    await reset.messages.until(8, state="sent")
+    assert max(counts) == 2
 
 
 async def test_a_granted_message_to_an_address_is_handed_over_to_no_other(reset: Harness) -> None:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from domain.local_time.periods import period_start
 from domain.sending.deliverability import ProviderPause
 from domain.sending.routes import (
     DailyLimit,
@@ -71,7 +72,7 @@ def test_a_choice_has_its_pace_and_the_limit_of_the_day() -> None:
     deployed = DeployedProviders((*RULES, RouteRule("email", ("b", "a"), warm_up=warm_up)))
     found = choices(deployed)
     limited, other = found.choices
-    assert limited == SenderChoice("b", is_paced=True, daily_limit=DailyLimit(DAY, 500))
+    assert limited == SenderChoice("b", is_paced=True, daily_limit=DailyLimit(DAY, 500, period_start("day", AT, ZONE)))
     assert other == SenderChoice("a")
     assert (found.pick("news", is_full=False), found.pick("news", is_full=True)) == (limited, other)
     assert [warm_up.limit(date(2026, 12, day)) for day in (1, 2, 3, 4)] == [0, 200, 500, None]
