@@ -16,13 +16,17 @@ from store import computed_traits, documents, holds, references, segments
 from store.database import Connection
 from store.references import Referenced
 
-_REMEDIES: Final[Mapping[Referenced, str]] = {
+# What to do about each kind of name before a version is started that reads it.
+REMEDIES: Final[Mapping[Referenced, str]] = {
     "computed traits": "Apply them to the document of computed traits first",
     "segments": "Apply them first: `sojourn segments apply`, stages by `sojourn lifecycle apply`, and `rfm.…` by "
     "`sojourn rfm apply`",
     "areas": "Apply them first: `sojourn places apply`",
     "places": "Apply them first: `sojourn places apply`",
+    "stages": "Apply them first: `sojourn lifecycle apply`",
+    "topics": "Apply them first: `sojourn topics apply`, or publish a version whose sends have another category",
     "subscribed topics": "Apply them first: `sojourn topics apply`",
+    "deployment values": "Write them into the document of senders first: `sojourn senders apply`",
 }
 
 
@@ -107,7 +111,7 @@ async def find_topic_readers(connection: Connection, keys: Collection[str]) -> d
 
 async def find_postal_address_readers(connection: Connection, names: Collection[str]) -> dict[str, list[RuleReader]]:
     """Return the campaigns that print the postal address; senders are named by traits."""
-    return await references.find_campaigns(connection, "postal address", {POSTAL_ADDRESS}.intersection(names))
+    return await references.find_campaigns(connection, "deployment values", {POSTAL_ADDRESS}.intersection(names))
 
 
 def describe_readers(readers: Mapping[str, Sequence[RuleReader]]) -> str:
@@ -117,7 +121,7 @@ def describe_readers(readers: Mapping[str, Sequence[RuleReader]]) -> str:
 
 async def require_names(connection: Connection, campaign: str, version: int) -> None:
     """Raise ConflictError if a version names what is not in force."""
-    for kind, remedy in _REMEDIES.items():
+    for kind, remedy in REMEDIES.items():
         if missing := await references.find_missing(connection, kind, campaign, version):
             raise ConflictError(
                 f"version {version} of {campaign} reads {kind} that are no longer there: {', '.join(missing)}. "

@@ -1,14 +1,16 @@
-"""The computed traits, segments, places and topics that published campaigns name."""
+"""The names of a deployment's documents that published campaigns read."""
 
 from collections.abc import Collection
 from typing import Final, Literal
 
 from domain.deployment_documents import RuleReader
+from domain.people.topics.deployed import SERVICE
+from domain.sending.caps import TRANSACTIONAL
 from store import campaigns
 from store.database import Connection
 
 Referenced = Literal[
-    "computed traits", "segments", "areas", "places", "stages", "topics", "subscribed topics", "postal address"
+    "computed traits", "segments", "areas", "places", "stages", "topics", "subscribed topics", "deployment values"
 ]
 
 # The keys that the expressions, triggers and templates of a version name, within JSON, which escapes line breaks.
@@ -61,7 +63,7 @@ _NAMED: Final[dict[Referenced, str]] = {
           '(["''])([a-z][a-z0-9_-]*)\\?\1(?:\W|\\[nrt])*in(?:\W|\\[nrt])+profile(?:\W|\\[nrt])+subscriptions', 'g'
         ) AS found
     """,
-    "postal address": r"""
+    "deployment values": r"""
         SELECT DISTINCT found[1] AS key
         FROM regexp_matches(templates::text, 'deployment\W{1,4}(postal_address)', 'g') AS found
     """,
@@ -71,15 +73,32 @@ _NAMED: Final[dict[Referenced, str]] = {
         FROM jsonb_path_query(plan, '$.** ? (@.kind == "send" || @.kind == "send_members")') AS node
     """,
 }
-_TOPICS: Final = """
-SELECT rule ->> 'key' FROM (SELECT rules FROM documents WHERE kind = 'topics' ORDER BY version DESC LIMIT 1) AS latest
-CROSS JOIN LATERAL jsonb_array_elements(rules) AS rule WHERE rule ->> 'kind' = 'topic'
-"""
-_PLACES: Final = """
-FROM (SELECT rules FROM documents WHERE kind = 'places' ORDER BY version DESC LIMIT 1) AS latest
-CROSS JOIN LATERAL jsonb_array_elements(rules) AS rule
-"""
+
+
+def _rules_of(document: str) -> str:
+    return f"""
+    FROM (SELECT rules FROM documents WHERE kind = '{document}' ORDER BY version DESC LIMIT 1) AS latest
+    CROSS JOIN LATERAL jsonb_array_elements(rules) AS rule
+    """
+
+
+_TOPICS: Final = f"SELECT rule ->> 'key' {_rules_of('topics')} WHERE rule ->> 'kind' = 'topic'"
+_PLACES: Final = _rules_of("places")
+_STAGES: Final = f"SELECT rule ->> 'key' {_rules_of('lifecycle')}"
 _IN_FORCE: Final[dict[Referenced, str]] = {
+    # Without topics, a send has any category.
+    "topics": f"""
+        {_TOPICS} UNION VALUES ('{TRANSACTIONAL}'), ('{SERVICE}')
+        UNION SELECT named.key WHERE NOT EXISTS ({_TOPICS})
+    """,
+    # Without a life cycle, any stage may be compared. A word that was never a stage is another part of the condition.
+    "stages": f"""
+        {_STAGES}
+        UNION SELECT named.key WHERE NOT EXISTS ({_STAGES}) OR NOT EXISTS (
+          SELECT FROM documents CROSS JOIN LATERAL jsonb_array_elements(rules) AS rule
+          WHERE kind = 'lifecycle' AND rule ->> 'key' = named.key)
+    """,
+    "deployment values": f"SELECT rule ->> 'kind' {_rules_of('senders')} WHERE rule ->> 'kind' = 'postal_address'",
     "subscribed topics": _TOPICS,
     "computed traits": "SELECT key FROM computed_traits WHERE retired_at IS NULL",
     "segments": "SELECT key FROM segments WHERE retired_at IS NULL",
