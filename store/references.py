@@ -79,7 +79,7 @@ def _rules_of(document: str) -> str:
     return f"""
     FROM (SELECT rules FROM documents WHERE kind = '{document}' ORDER BY version DESC LIMIT 1) AS latest
     CROSS JOIN LATERAL jsonb_array_elements(rules) AS rule
-    """
+    """  # noqa: S608 -- names of this module
 
 
 _TOPICS: Final = f"SELECT rule ->> 'key' {_rules_of('topics')} WHERE rule ->> 'kind' = 'topic'"
@@ -97,7 +97,7 @@ _IN_FORCE: Final[dict[Referenced, str]] = {
         UNION SELECT named.key WHERE NOT EXISTS ({_STAGES}) OR NOT EXISTS (
           SELECT FROM documents CROSS JOIN LATERAL jsonb_array_elements(rules) AS rule
           WHERE kind = 'lifecycle' AND rule ->> 'key' = named.key)
-    """,
+    """,  # noqa: S608 -- a constant of this module
     "deployment values": f"SELECT rule ->> 'kind' {_rules_of('senders')} WHERE rule ->> 'kind' = 'postal_address'",
     "subscribed topics": _TOPICS,
     "computed traits": "SELECT key FROM computed_traits WHERE retired_at IS NULL",
