@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from application.explain import MAX_VALUE_CHARACTERS, change_text
+from application.change_text import MAX_VALUE_CHARACTERS, change_text
 
 PROFILE = "019a0b6e-0000-7000-8000-000000000001"
 LONG = "x" * (MAX_VALUE_CHARACTERS + 1)
