@@ -65,7 +65,7 @@ from domain.sending.delivery import (
     Unavailable,
     combine,
 )
-from domain.sending.policy import Recipient
+from domain.sending.objections import Recipient
 from domain.sending.receiving import MailPurpose, ReceivingDomain
 from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney

@@ -18,17 +18,8 @@ from domain.journey.step_facts import MemberFacts, PageFacts
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending import policy
 from domain.sending.deliverability import ProviderPause
-from domain.sending.policy import (
-    Deferred,
-    GateDecision,
-    Granted,
-    Held,
-    JourneyFacts,
-    MembersPage,
-    Recipient,
-    Refused,
-    Reservation,
-)
+from domain.sending.objections import Recipient
+from domain.sending.policy import Deferred, GateDecision, Granted, Held, JourneyFacts, MembersPage, Refused, Reservation
 from domain.sending.routes import DeployedProviders, SenderChoice, SenderPick
 
 

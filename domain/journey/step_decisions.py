@@ -26,7 +26,8 @@ from domain.journey.state import CAPPED
 from domain.journey.step_facts import GateFacts, StepFacts, journey_variables
 from domain.people.derived_events import Cause, ValueChange, derived_event
 from domain.sending import policy
-from domain.sending.policy import Answer, Deferred, Granted, Held, JourneyFacts, Recipient, Refused, Reservation
+from domain.sending.objections import Recipient
+from domain.sending.policy import Answer, Deferred, Granted, Held, JourneyFacts, Refused, Reservation
 from domain.sending.routes import SenderChoice, SenderPick
 from domain.tracking.chain import count_chain
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trust, stored_event

@@ -14,7 +14,8 @@ from domain.sending.caps import TRANSACTIONAL
 from domain.sending.circuit import CircuitView
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
 from domain.sending.holds import find_hold
-from domain.sending.policy import ON_HOLD, PROVIDER_PAUSED, SEND_WINDOW, Recipient, find_objection, find_opening
+from domain.sending.objections import Recipient, find_objection
+from domain.sending.policy import ON_HOLD, PROVIDER_PAUSED, SEND_WINDOW, find_opening
 
 # The states of a message in the ledger.
 MessageState = Literal["reserved", "sending", "sent", "failed", "cancelled", "unknown"]

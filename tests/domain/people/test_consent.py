@@ -6,7 +6,7 @@ import pytest
 
 from domain.channels.kinds import CHANNELS
 from domain.people.consent import ConsentFacts, ConsentRefusal, consent_by_channel, find_refusal
-from domain.sending.policy import Recipient, find_objection
+from domain.sending.objections import Recipient, find_objection
 
 GIVEN = (None, True, False)
 SUPPRESSED = (None, "hard bounce")

@@ -30,7 +30,7 @@ from domain.sending.claim import (
 )
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
 from domain.sending.holds import Hold
-from domain.sending.policy import Recipient
+from domain.sending.objections import Recipient
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 REACHABLE = Recipient({"email": "ada@example.com"}, {}, {})

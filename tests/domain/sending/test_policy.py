@@ -13,6 +13,7 @@ from domain.local_time.windows import LocalWindow
 from domain.sending import policy
 from domain.sending.caps import MAX_PERIOD_SECONDS, CapRule, CountedMessage
 from domain.sending.holds import Hold
+from domain.sending.objections import Objection, Recipient, find_objection
 from domain.sending.policy import (
     Answer,
     Deferred,
@@ -20,12 +21,9 @@ from domain.sending.policy import (
     Granted,
     Held,
     JourneyFacts,
-    Objection,
-    Recipient,
     RefusalReason,
     Refused,
     Request,
-    find_objection,
 )
 from domain.sending.routes import DayFull, NoProvider, SenderChoice
 
