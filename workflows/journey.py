@@ -8,13 +8,14 @@ from uuid import UUID
 
 from msgspec import Struct
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from workflows.activity_calls import ActivityCalls
+from workflows.migration_request import MigrationRequest, migration_failure
 from workflows.search_attributes import CAMPAIGN_VERSION, JOURNEY_STATE, JOURNEY_STEP
 
 with workflow.unsafe.imports_passed_through():
-    from application.migrations import MigrationRef, MoveRequest, StayRequest
+    from application.migrations import MoveRequest, StayRequest
     from domain.campaign.plan import Plan
     from domain.journey import machine
     from domain.journey.details import describe
@@ -90,18 +91,6 @@ class JourneyInput(Struct, frozen=True, omit_defaults=True):
     shows_end: bool = False
 
 
-class _Request:
-    """A migration that was asked for, until it has a result."""
-
-    def __init__(self, migration: Migration) -> None:
-        self.migration = migration
-        self.result: MigrationOutcome | CannotMigrate | None = None
-
-
-def _failure(kept_by: CannotMigrate) -> ApplicationError:
-    return ApplicationError(kept_by.text, kept_by.step, type=kept_by.reason)
-
-
 @workflow.defn(name="Journey")
 class JourneyWorkflow:
     """Asks the machine for commands, carries them out, and reports the results to it."""
@@ -117,7 +106,7 @@ class JourneyWorkflow:
         self._has_listened = False
         self._version = journey.version
         self._shared_subscriptions = journey.shared_subscriptions
-        self._request: _Request | None = None
+        self._request: MigrationRequest | None = None
         # Signals received while the journey migrates; None otherwise.
         self._kept: list[Callable[[], None]] | None = None
         seed = seed_of(workflow.info().workflow_id, journey.campaign)
@@ -193,11 +182,9 @@ class JourneyWorkflow:
             return ENDED
         if self._request is not None:
             self._answer(self._request, CannotMigrate(SUPERSEDED, "another version was asked for meanwhile"))
-        request = self._request = _Request(migration)
+        request = self._request = MigrationRequest(migration)
         await workflow.wait_condition(lambda: request.result is not None)
-        if isinstance(request.result, CannotMigrate):
-            raise _failure(request.result)
-        return request.result or ENDED
+        return request.get()
 
     @migrate.validator
     def refuse_to_migrate(self, migration: Migration) -> None:
@@ -207,7 +194,7 @@ class JourneyWorkflow:
         if self._kept is None and is_movable(self._plan, self._state):
             found = self._migrate_state(migration)
             if isinstance(found, CannotMigrate):
-                raise _failure(found)
+                raise migration_failure(found)
 
     def _hear(self, tell: Callable[[], None]) -> None:
         """Apply a signal; during a migration, apply it to the plan that follows."""
@@ -233,18 +220,19 @@ class JourneyWorkflow:
             self._plan, migration.plan, self._state, migration.shared_subscriptions, workflow.now(), versions
         )
 
-    async def _move(self, request: _Request) -> None:
+    async def _move(self, request: MigrationRequest) -> None:
         """Migrate the row and the journey, and do nothing else meanwhile."""
         migration = request.migration
+        ref = request.ref(self._journey.journey_id, self._state.step, workflow.now())
         kept = self._kept = []
         state = self._migrate_state(migration)
         if isinstance(state, CannotMigrate):
-            await self._calls.keep(StayRequest(self._ref(migration), state))
+            await self._calls.keep(StayRequest(ref, state))
             result: MigrationOutcome | CannotMigrate = state
         else:
             stored = after_move(migration.plan, state, self._stored)
             here = position(migration.plan, state, workflow.now())
-            moved = await self._calls.move(MoveRequest(self._ref(migration), here, stored.move))
+            moved = await self._calls.move(MoveRequest(ref, here, stored.move))
             if moved == MOVED:
                 self._plan, self._state, self._stored = migration.plan, state, stored
                 self._version, self._shared_subscriptions = migration.to_version, migration.shared_subscriptions
@@ -255,17 +243,7 @@ class JourneyWorkflow:
             tell()
         self._answer(request, result)
 
-    def _ref(self, migration: Migration) -> MigrationRef:
-        return MigrationRef(
-            journey_id=self._journey.journey_id,
-            from_version=migration.from_version,
-            to_version=migration.to_version,
-            operation=migration.operation,
-            step=self._state.step,
-            at=workflow.now(),
-        )
-
-    def _answer(self, request: _Request, result: MigrationOutcome | CannotMigrate) -> None:
+    def _answer(self, request: MigrationRequest, result: MigrationOutcome | CannotMigrate) -> None:
         request.result = result
         if self._request is request:
             self._request = None
