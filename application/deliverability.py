@@ -10,10 +10,12 @@ from msgspec import Struct
 from application.catalogue import Catalogue
 from application.trait_sweeper import SweepResult
 from domain.access import Actor
+from domain.deployment_documents import PROVIDERS
 from domain.errors import NotFoundError
 from domain.sending.deliverability import RateExcess, find_excess
+from domain.sending.routes import DeployedProviders
 from domain.suggestions import did_you_mean
-from store import audit, campaigns, delivery_counts, operations, provider_pauses
+from store import audit, campaigns, delivery_counts, documents, operations, provider_pauses
 from store.database import Connection, Database
 from store.delivery_counts import DomainCounts
 from store.provider_pauses import PauseRow
@@ -52,7 +54,8 @@ async def pause_if_due(database: Database, providers: Collection[str] | None) ->
 
 async def _find_due(connection: Connection, providers: Collection[str] | None) -> dict[str, RateExcess]:
     counts = await delivery_counts.sum_window(connection, providers)
-    found = {provider: find_excess(one) for provider, one in counts.items()}
+    deployed = DeployedProviders((await documents.latest(connection, PROVIDERS)).rules)
+    found = {provider: find_excess(one, deployed.pause_limits(provider)) for provider, one in counts.items()}
     return {provider: excess for provider, excess in found.items() if excess is not None}
 
 

@@ -1,7 +1,7 @@
 """Rates of delivered messages, and when they pause a provider's marketing.
 
 Mailbox providers throttle or block senders above these rates, transactional messages included. The marketing of a
-provider that exceeds one is paused until an operator resumes it.
+provider that exceeds one is paused until an operator resumes it. The document of providers may set other rates.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,6 +23,16 @@ MAX_COMPLAINTS: Final = 0.001
 MAX_HARD_BOUNCES: Final = 0.02
 
 PauseCause = Literal["complaints", "hard_bounces"]
+
+
+class PauseLimits(Struct, frozen=True):
+    """The rates above which a provider's marketing is paused."""
+
+    complaints: float = MAX_COMPLAINTS
+    hard_bounces: float = MAX_HARD_BOUNCES
+
+
+DEFAULT_LIMITS: Final = PauseLimits()
 
 
 class DeliveryCounts(Struct, frozen=True, kw_only=True):
@@ -69,24 +79,24 @@ class ProviderPause(Struct, frozen=True):
     paused_at: datetime
 
 
-def find_excess(counts: DeliveryCounts) -> RateExcess | None:
+def find_excess(counts: DeliveryCounts, limits: PauseLimits = DEFAULT_LIMITS) -> RateExcess | None:
     """Return the rate that pauses a provider's marketing; None if none does.
 
     Hard bounces count among all that were delivered or bounced hard, since a list of dead addresses delivers nothing.
     """
     delivered, bounced = counts.deliveries, counts.hard_bounced
-    if delivered >= MIN_MESSAGES and MIN_COMPLAINTS <= counts.complained > MAX_COMPLAINTS * delivered:
-        return RateExcess("complaints", counts.complained, delivered, MAX_COMPLAINTS)
+    if delivered >= MIN_MESSAGES and MIN_COMPLAINTS <= counts.complained > limits.complaints * delivered:
+        return RateExcess("complaints", counts.complained, delivered, limits.complaints)
     attempted = delivered + bounced
-    if attempted >= MIN_MESSAGES and bounced > MAX_HARD_BOUNCES * attempted:
-        return RateExcess("hard_bounces", bounced, attempted, MAX_HARD_BOUNCES)
+    if attempted >= MIN_MESSAGES and bounced > limits.hard_bounces * attempted:
+        return RateExcess("hard_bounces", bounced, attempted, limits.hard_bounces)
     return None
 
 
 def describe_rate(cause: str, number: int, messages: int, limit: float) -> str:
     """Describe a rate above its limit, for timelines and terminals."""
     share = f"{number:,} {cause.replace('_', ' ')} in {messages:,} messages"
-    return f"{share} ({number / messages:.2%}, at most {limit:.1%})"
+    return f"{share} ({number / messages:.2%}, at most {limit * 100:g}%)"
 
 
 def find_pause(pauses: Sequence[ProviderPause], provider: str, category: str) -> ProviderPause | None:

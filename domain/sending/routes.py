@@ -6,6 +6,7 @@ would see the same mail from elsewhere.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from domain.journey.bucketing import assign_arm
 from domain.local_time.periods import next_period_start, period_start
 from domain.sending.caps import TRANSACTIONAL
-from domain.sending.deliverability import ProviderPause, find_pause, list_paused
+from domain.sending.deliverability import DEFAULT_LIMITS, PauseLimits, ProviderPause, find_pause, list_paused
 from domain.sending.providers.kinds import PROVIDER_MODELS, provider_model
 from domain.sending.providers.model import ProviderModel
 
@@ -180,6 +181,16 @@ class DeployedProviders:
     def find(self, channel: str, name: str) -> ProviderRule | None:
         """Return a provider in force; None if it was removed."""
         return next((rule for rule in self.find_providers(channel) if rule.name == name), None)
+
+    def pause_limits(self, name: str) -> PauseLimits:
+        """Return the rates above which the marketing of a provider is paused.
+
+        The usual ones for a provider by the settings, a removed one, and one that only another build can read.
+        """
+        rule = self.by_name.get(name)
+        with suppress(ValueError, KeyError):
+            return DEFAULT_LIMITS if rule is None else rule.model().pause_limits()
+        return DEFAULT_LIMITS
 
     def route(self, channel: str, category: str) -> RouteRule | None:
         """Return the route of a message; None on a channel without a provider."""

@@ -15,7 +15,6 @@ from application.deliverability import DeliverySweeper
 from application.ingest import Ingest
 from application.reports import Reports
 from application.step_decisions import StepDecisions
-from domain.journey.records import retry_workflow_id
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.policy import Granted, Held
 from store.database import Database
@@ -248,22 +247,27 @@ async def test_no_other_provider_takes_over_until_the_document_says_so(harness: 
         assert await paused(harness) == ["first"]
 
 
-async def test_the_retry_of_a_failed_message_hears_of_the_resumption_within_an_hour(
-    harness: Harness, reports: Reports
-) -> None:
+async def test_the_retry_of_a_failed_message_goes_on_at_the_resumption(harness: Harness, reports: Reports) -> None:
     await fail(harness, "u1")
     await mend(harness)
-    [failed] = await harness.messages.all()
     await pause(harness, reports)
-    operation = await retry(harness, campaign="promotion")
-    handle = harness.temporal.get_workflow_handle(retry_workflow_id("promotion", failed["id"], UUID(operation["id"])))
+    await retry(harness, campaign="promotion")
     await harness.decisions.until(reason="provider_paused", campaign_key="promotion")
-    # It asks again, and the same answer is on the timeline once.
-    await harness.skip(handle, hours=1)
     await resume(harness)
-    await harness.skip(handle, hours=1)
-    assert await handle.result() == "sent"
+    await harness.messages.until(state="sent", campaign_key="promotion")
     assert len(await harness.decisions.all(reason="provider_paused", campaign_key="promotion")) == 1
+
+
+async def test_a_provider_is_paused_by_the_rates_of_the_document(harness: Harness, reports: Reports) -> None:
+    relay = "{kind: smtp, channel: email, host: 127.0.0.1, security: none, pause: {complaints: 1%}}"
+    await put_providers(harness, f"providers:\n  {PROVIDER}: {relay}\n")
+    ids = await handed_over(harness, 1_000)
+    await report(reports, about(ids))
+    await report(reports, about(ids[:10], "complained"))
+    assert await paused(harness) == []
+    await report(reports, about(ids[10:11], "complained"))
+    [shown] = (await harness.admin("GET", "/v1/deliverability"))["pauses"]
+    assert (shown["cause"], shown["number"], shown["limit"]) == ("complaints", 11, 0.01)
 
 
 async def test_a_single_message_of_marketing_waits_as_well(harness: Harness, reports: Reports) -> None:

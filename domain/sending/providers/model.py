@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.campaign.schema import DocumentModel, Given
 from domain.campaign.steps.send import ChannelName
+from domain.sending.deliverability import DEFAULT_LIMITS, PauseLimits
 from domain.sending.providers.secret_reference import SecretReference
 from domain.sending.sender_records import DkimSelectors
 
@@ -47,6 +48,10 @@ class ProviderModel(DocumentModel):
     def dkim_signer(self) -> DkimSelectors | None:
         """Return the selectors of the keys in the senders' domains, if known."""
         return None
+
+    def pause_limits(self) -> PauseLimits:
+        """Return the rates above which its marketing is paused."""
+        return DEFAULT_LIMITS
 
     def dump(self) -> dict[str, Any]:
         """Return the settings as authors write them."""

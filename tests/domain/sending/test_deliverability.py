@@ -9,8 +9,10 @@ from domain.sending.deliverability import (
     MAX_COMPLAINTS,
     MAX_HARD_BOUNCES,
     DeliveryCounts,
+    PauseLimits,
     ProviderPause,
     RateExcess,
+    describe_rate,
     find_excess,
     find_pause,
 )
@@ -53,6 +55,19 @@ def test_complaints_count_from_a_thousand_deliveries_and_five_on(counts: Deliver
 def test_hard_bounces_count_from_a_thousand_messages_on(counts: DeliveryCounts, messages: int | None) -> None:
     found = find_excess(counts)
     assert found == (messages and RateExcess("hard_bounces", counts.hard_bounced, messages, MAX_HARD_BOUNCES))
+
+
+def test_a_provider_may_have_rates_of_its_own() -> None:
+    limits = PauseLimits(complaints=0.0005, hard_bounces=0.03)
+    few = DeliveryCounts(delivered=10_000, complained=6)
+    assert find_excess(few) is None
+    assert find_excess(few, limits) == RateExcess("complaints", 6, 10_000, 0.0005)
+    assert find_excess(DeliveryCounts(delivered=975, hard_bounced=25), limits) is None
+
+
+def test_a_limit_is_shown_as_it_is_written() -> None:
+    assert describe_rate("complaints", 6, 10_000, 0.0005) == "6 complaints in 10,000 messages (0.06%, at most 0.05%)"
+    assert describe_rate("hard_bounces", 30, 1_000, 0.02).endswith("(3.00%, at most 2%)")
 
 
 def test_a_pause_keeps_the_marketing_of_its_provider_alone() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidDocumentError
+from domain.sending.deliverability import PauseLimits
 from domain.sending.providers.smtp import SmtpModel
 from domain.sending.providers_document import INITIAL_PROVIDERS, parse_providers, to_document
 from domain.sending.routes import DeployedProviders, ProviderRule, RouteRule, WarmUp
@@ -58,6 +59,15 @@ def test_a_rule_is_shown_as_authors_write_it() -> None:
     assert shown[4]["warm_up"]["from"] == "2026-12-01"
 
 
+def test_the_rates_that_pause_a_provider_are_shares() -> None:
+    written = "relay: {kind: smtp, channel: email, host: a.example.com, pause: {complaints: 0.05%}}"
+    rules = parse_providers(document(written), "providers.yaml")
+    assert to_document(rules[0])["pause"] == {"complaints": "0.05%"}
+    deployed = DeployedProviders(rules)
+    assert deployed.pause_limits("relay") == PauseLimits(complaints=0.0005, hard_bounces=0.02)
+    assert deployed.pause_limits("smtp") == PauseLimits()
+
+
 def test_the_initial_document_leaves_the_settings_in_force() -> None:
     assert parse_providers(INITIAL_PROVIDERS, "providers.yaml") == ()
     deployed = DeployedProviders()
@@ -108,6 +118,11 @@ def test_a_reference_names_a_secret_variable_or_a_plain_path(reference: str) -> 
         (document("relay: smtp"), "`smtp` is not a provider"),
         (document("relay: {kind: smtp, channel: webhook, host: a.example.com}"), "`smtp` is not a provider of webhook"),
         (document("relay: {kind: smtp, channel: email, host: a.example.com, per_second: 0}"), "providers.relay.per_se"),
+        (
+            document("relay: {kind: smtp, channel: email, host: a.example.com, pause: {complaints: 0.1}}"),
+            "`0.1` is not a share. Write it in percent, with a sign: `0.1%`",
+        ),
+        (document("hooks: {kind: http, channel: webhook, pause: {complaints: 1%}}"), "unknown key `pause`"),
         (document("http: {kind: smtp, channel: email, host: a.example.com}"), "`http` is the provider of webhook by"),
         (
             document(
