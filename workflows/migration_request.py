@@ -24,7 +24,7 @@ class MigrationRequest:
             raise migration_failure(self.result)
         return self.result or ENDED
 
-    def ref(self, journey_id: UUID, step: str, at: datetime) -> MigrationRef:
+    def ref(self, journey_id: UUID, step: str | None, at: datetime) -> MigrationRef:
         """Return the migration's reference for activities, at a step."""
         return MigrationRef(
             journey_id=journey_id,

@@ -255,8 +255,9 @@ async def test_a_test_that_was_interrupted_is_not_sent_again(harness: Harness, s
         await connected.wait()
         testing.cancel()
         await asyncio.wait([testing])
-        await harness.execute(
-            "UPDATE idempotency_keys SET created_at = created_at - make_interval(secs => %s)", INTERRUPTED_SECONDS
+        await harness.query(
+            "UPDATE idempotency_keys SET created_at = created_at - make_interval(secs => %s) RETURNING key",
+            INTERRUPTED_SECONDS,
         )
         repeat = await harness.http.post("/v1/templates/send-test", json=body, headers=keys)
     assert (repeat.status_code, repeat.json()["code"], connections) == (409, "idempotency_answer_lost", 1)

@@ -1,6 +1,6 @@
 """A version is started only while all names of the deployment's documents that it reads are in force."""
 
-from typing import Any, get_args
+from typing import get_args
 
 from application.references import REMEDIES
 from store.references import Referenced
@@ -19,9 +19,10 @@ entry: {event: Signed Up}
 steps: [{id: note, send: {channel: email, template: note, category: transactional}}]
 """
 ADDRESSED = MAIL.replace("text:", 'preheader: "{{ deployment.postal_address }}"\ntext:')
+EVERYONE = '{key: reach, when: "true"}'
 # Each document with and without what the campaign reads.
 DOCUMENTS = {
-    "lifecycle": ("stages: [{key: trial, by: hand}, {key: won, by: hand}]\n", "stages: [{key: won, by: hand}]\n"),
+    "lifecycle": (f"stages: [{EVERYONE}, {{key: trial, by: hand}}]\n", f"stages: [{EVERYONE}]\n"),
     "topics": ("topics: [{key: news, name: News}]\n", "topics: [{key: offers, name: Offers}]\n"),
     "senders": ("senders: []\npostal_address: Pier 1\n", "senders: []\n"),
 }
@@ -37,11 +38,7 @@ def test_each_kind_of_name_has_a_remedy() -> None:
 
 
 async def put(harness: Harness, name: str, source: str) -> None:
-    body: dict[str, Any] = {"file": f"{name}.yaml", "source": source}
-    if name == "lifecycle":
-        planned = await harness.admin("POST", "/v1/lifecycle/plan", body)
-        body["plan"] = planned["hash"]
-    await harness.admin("PUT", f"/v1/{name}", body)
+    await harness.admin("PUT", f"/v1/{name}", {"file": f"{name}.yaml", "source": source})
 
 
 async def test_a_version_is_not_started_whose_names_were_taken_back(harness: Harness) -> None:

@@ -122,7 +122,10 @@ def test_a_reference_names_a_secret_variable_or_a_plain_path(reference: str) -> 
             document("relay: {kind: smtp, channel: email, host: a.example.com, pause: {complaints: 0.1}}"),
             "`0.1` is not a share. Write it in percent, with a sign: `0.1%`",
         ),
-        (document("hooks: {kind: http, channel: webhook, pause: {complaints: 1%}}"), "unknown key `pause`"),
+        (
+            document("hooks: {kind: http, channel: webhook, pause: {complaints: 1%}}"),
+            "the key `pause` is not known",
+        ),
         (document("http: {kind: smtp, channel: email, host: a.example.com}"), "`http` is the provider of webhook by"),
         (
             document(
