@@ -9,9 +9,13 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from store import idempotency
+from application.idempotency import INTERRUPTED_SECONDS, Idempotency
+from domain.access import SOJOURN
+from domain.errors import IdempotencyAnswerLostError, IdempotencyInProgressError, SojournError
+from store import audit, idempotency
 from store.campaigns import REGISTRY_LOCK
 from store.database import Database
+from store.idempotency import StoredResponse
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import DOCUMENT, RULES, api_process, client_of, open_live
 from tests.harness import PATIENCE, looks
@@ -94,6 +98,36 @@ async def test_a_refusal_is_not_remembered(operator: httpx.AsyncClient, database
     assert await count(database_url, "idempotency_keys") == 0
     await operator.post("/v1/campaigns/hello/start")
     assert (await operator.post("/v1/campaigns/hello/pause", headers=key)).status_code == 200
+
+
+async def test_a_call_outside_is_not_repeated_after_an_interruption(database_url: str) -> None:
+    calls = 0
+
+    async with Database(database_url, pool_size=2) as database:
+        once = Idempotency(database)
+
+        async def act() -> StoredResponse:
+            nonlocal calls
+            async with database.transaction() as connection:
+                await audit.record(connection, SOJOURN, "template.send_test", "hello")
+            await database.commit_before_call()
+            assert database.pool_state().in_use == 0
+            calls += 1
+            raise InterruptedError
+
+        async def ask() -> type[Exception]:
+            with pytest.raises((InterruptedError, SojournError)) as raised:
+                await once(SOJOURN, "cut", b"request", act)
+            return raised.type
+
+        assert [await ask(), await ask()] == [InterruptedError, IdempotencyInProgressError]
+        async with database.transaction() as connection:
+            await connection.execute(
+                "UPDATE idempotency_keys SET created_at = created_at - make_interval(secs => %s)",
+                (INTERRUPTED_SECONDS,),
+            )
+        assert await ask() is IdempotencyAnswerLostError
+    assert (calls, await count(database_url, "audit_log")) == (1, 1)
 
 
 @pytest.mark.parametrize("path", ["/v1/apply", "/v1/campaigns/hello/apply"])

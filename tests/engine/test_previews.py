@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from application.idempotency import INTERRUPTED_SECONDS
 from domain.sending.attachment import write_pointer
 from store.people_sample import MAX_LOCALE_CHARACTERS
 from tests.channels.servers import listening
@@ -234,33 +233,6 @@ async def test_a_slow_provider_of_a_test_holds_up_nothing(harness: Harness, sent
         assert answer.json()["outcome"] == "unavailable"
         repeat = await harness.http.post("/v1/templates/send-test", json=body, headers=keys)
         assert (repeat.content, repeat.headers["idempotent-replayed"]) == (answer.content, "true")
-
-
-async def test_a_test_that_was_interrupted_is_not_sent_again(harness: Harness, sent: Any) -> None:
-    connections = 0
-    connected = asyncio.Event()
-
-    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal connections
-        connections += 1
-        connected.set()
-        await writer.wait_closed()
-
-    async with listening(talk) as port:
-        server = f"{{kind: smtp, channel: email, host: 127.0.0.1, port: {port}, security: none}}"
-        await put(harness, "/v1/providers", f"providers:\n  slow: {server}\n")
-        keys = {"Authorization": f"Bearer {harness.settings.admin_key.get_secret_value()}", "Idempotency-Key": "cut"}
-        body = {"campaign": "cart", "step": "nudge", "user_id": "u1", "to": "boss@example.org"}
-        testing = asyncio.create_task(harness.http.post("/v1/templates/send-test", json=body, headers=keys))
-        await connected.wait()
-        testing.cancel()
-        await asyncio.wait([testing])
-        await harness.query(
-            "UPDATE idempotency_keys SET created_at = created_at - make_interval(secs => %s) RETURNING key",
-            INTERRUPTED_SECONDS,
-        )
-        repeat = await harness.http.post("/v1/templates/send-test", json=body, headers=keys)
-    assert (repeat.status_code, repeat.json()["code"], connections) == (409, "idempotency_answer_lost", 1)
 
 
 async def test_a_test_is_refused_whose_file_is_not_stored(harness: Harness) -> None:
