@@ -31,7 +31,7 @@ async def wake_who_left(connection: Connection, kind: str, left: Mapping[UUID, C
 
 
 async def wake_held(connection: Connection, profile_ids: Collection[UUID]) -> None:
-    """Let journeys and retries of locked people ask the gate again that a hold has held.
+    """Let held journeys and retries of locked people ask the gate again.
 
     One that is still on hold is held again.
     """

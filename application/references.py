@@ -16,7 +16,7 @@ from store import computed_traits, documents, holds, references, segments
 from store.database import Connection
 from store.references import Referenced
 
-# What to do about each kind of name before a version is started that reads it.
+# The remedy for each kind of name that a version reads and the deployment lacks.
 REMEDIES: Final[Mapping[Referenced, str]] = {
     "computed traits": "Apply them to the document of computed traits first",
     "segments": "Apply them first: `sojourn segments apply`, stages by `sojourn lifecycle apply`, and `rfm.…` by "

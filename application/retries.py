@@ -83,7 +83,7 @@ class Retries:
 
 
 async def _require_names(connection: Connection, which: RetryFilter) -> None:
-    """Raise NotFoundError for an unknown campaign, template of single messages, or step."""
+    """Raise NotFoundError for an unknown campaign, template or step."""
     if which.campaign is None:
         if which.step is not None:
             raise InvalidRequestError("a step is of a campaign: `campaign` is missing", step=which.step)

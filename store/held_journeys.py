@@ -1,4 +1,4 @@
-"""Journeys and retries of which a hold, or the pause of a provider, held a message."""
+"""Journeys and retries whose messages a hold, or the pause of a provider, held."""
 
 from collections.abc import Collection
 from typing import Any, Final

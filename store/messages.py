@@ -96,7 +96,7 @@ class Claimed(Struct, StagedFields, frozen=True):
 
 
 async def reserve(connection: Connection, reservations: Sequence[Reservation]) -> None:
-    """Insert granted messages, or some that were postponed, or retries that were cancelled.
+    """Insert granted messages, or grant postponed ones and cancelled retries anew.
 
     A message in another state stays as it is, which the attempt to send it will find.
     """

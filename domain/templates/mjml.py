@@ -158,7 +158,7 @@ def _compile(text: str, marked: _Marked, body: int) -> tuple[list[TextPart], lis
     except ValueError as error:
         return [], [_read_error(str(error), text, marked, body)]
     except BaseException as error:
-        # The compiler is of Rust: its panic is no Exception, and has a class that cannot be imported.
+        # The compiler is of Rust: its panic is not an Exception, and has a class that cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
         said = "the compiler of MJML fails on this text, which may be a fault of its own"
