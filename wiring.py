@@ -12,6 +12,8 @@ from temporalio.client import Client
 
 from application.account_views import Accounts
 from application.activity import ActivityConsumer
+from application.ad_audiences import AdAudiences
+from application.ad_flush import AdPlatforms
 from application.attachments import Attachments
 from application.audit import AuditLog
 from application.callbacks import Callbacks, ReportGroups
@@ -67,6 +69,7 @@ from application.user_changes import UserChanges
 from application.user_imports import UserImports
 from application.users import Users
 from application.versions import Versions
+from channels.ad_platforms.registry import open_platform
 from channels.email.incoming_mails import read_incoming
 from channels.provider_kind import ProviderContext
 from channels.registry import open_provider, open_reader
@@ -106,6 +109,7 @@ class Services:
     exports: Exports
     plans: Plans
     documents: DeploymentDocuments
+    ad_audiences: AdAudiences
     segments: SegmentDocuments
     segment_members: SegmentMembers
     users: Users
@@ -188,6 +192,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             exports=Exports(database),
             plans=Plans(database, checks, settings.timezone),
             documents=DeploymentDocuments(database, checks, settings.timezone),
+            ad_audiences=AdAudiences(database),
             segments=SegmentDocuments(database, checks, settings.timezone),
             segment_members=SegmentMembers(database),
             accounts=Accounts(database),
@@ -250,6 +255,7 @@ class Engine:
     retry_gate: RetryGate
     sender: Sender
     providers: Providers
+    ad_platforms: AdPlatforms
     link_mark: str
     consumers: Sequence[Consumer]
 
@@ -265,6 +271,8 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             consumers.append(ClickHouseSink(clickhouse))
         providers = _providers(settings, catalogue)
         stack.push_async_callback(providers.close)
+        platforms = ad_platforms(settings)
+        stack.push_async_callback(platforms.close)
         yield Engine(
             database=database,
             catalogue=catalogue,
@@ -273,6 +281,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             retry_gate=RetryGate(database, catalogue, settings.timezone),
             sender=_sender(settings, database, catalogue, providers),
             providers=providers,
+            ad_platforms=platforms,
             link_mark=mark_of(settings.link_secrets[0]),
             consumers=consumers,
         )
@@ -378,6 +387,11 @@ def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
         inbox=settings.inbox_url,
     )
     return lambda rule: open_provider(rule, context)
+
+
+def ad_platforms(settings: Settings) -> AdPlatforms:
+    """Return the accounts at ad platforms, as this process opens them."""
+    return AdPlatforms(partial(open_platform, secrets=_provider_secrets(settings)))
 
 
 def _provider_secrets(settings: Settings) -> ProviderSecrets:

@@ -15,6 +15,8 @@ from activities.audience import AudienceActivities
 from activities.campaign import CampaignActivities
 from activities.journey import JourneyActivities, SendActivities
 from activities.retry import RetryActivities
+from application.ad_audiences import MirrorHandler
+from application.ad_flush import AudienceFlush, AudienceJudge
 from application.audience_schedule import AudienceRuns
 from application.computed_traits import BackfillHandler
 from application.deliverability import DeliverySweeper
@@ -136,6 +138,8 @@ async def _work(
         reports = Reports(engine.database, engine.catalogue, ingest)
         tasks.create_task(run_sweeper(DeliverySweeper(engine.database), stop))
         tasks.create_task(run_sweeper(RecallSweeper(engine.database, engine.catalogue, engine.providers), stop))
+        tasks.create_task(run_sweeper(AudienceJudge(engine.database), stop))
+        tasks.create_task(run_sweeper(AudienceFlush(engine.database, engine.catalogue, engine.ad_platforms), stop))
         tasks.create_task(run_sweeper(LinkVerdicts(engine.database, reports), stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
         tasks.create_task(work_on_operations(engine.database, operations, stop))
@@ -227,6 +231,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
         "exit": ExitHandler(JourneyBatches(client, task_queue)),
         "judge": JudgeHandler(engine.catalogue),
         "migrate": MigrateHandler(engine.catalogue, JourneyMigrator(client)),
+        "mirror": MirrorHandler(),
         "release": ReleaseHandler(),
         "resume": ResumeHandler(),
         "retry": RetryHandler(),

@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 import wiring
 from api import (
     accounts,
+    ad_audiences,
     apply,
     attachments,
     audit,
@@ -101,6 +102,7 @@ _MODULES = (
     segment_insights,
     imports,
     deployment_documents,
+    ad_audiences,
     previews,
     deliverability,
     segments,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from application.ad_audiences import apply_audiences, describe_audiences, find_audience_readers
 from application.computed_traits import apply_traits, describe_traits
 from application.data_plan import find_unseen_of_traits
 from application.documents import Documents
@@ -26,6 +27,7 @@ from application.senders import apply_senders
 from application.topics import apply_topics
 from domain.access import Actor
 from domain.deployment_documents import (
+    AUDIENCES,
     COMPUTED,
     LIFECYCLE,
     PLACES,
@@ -46,6 +48,7 @@ from store.documents import StoredDocument
 
 # Further effects of an apply, in its transaction and under the lock of the kind.
 _EFFECTS: Final[Mapping[str, Callable[[Connection, Sequence[Any], Actor], Awaitable[None]]]] = {
+    AUDIENCES.name: apply_audiences,
     COMPUTED.name: apply_traits,
     PLACES.name: apply_places,
     LIFECYCLE.name: apply_stages,
@@ -67,6 +70,7 @@ _SAMPLES: Final[Mapping[str, Callable[[Database, Sequence[Any], str], Awaitable[
 }
 # Facts of the deployment about rules, by their names.
 _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Mapping[str, Any]]]]]] = {
+    AUDIENCES.name: describe_audiences,
     COMPUTED.name: describe_traits,
     LIFECYCLE.name: describe_stages,
     PROVIDERS.name: describe_providers,
@@ -74,6 +78,7 @@ _ADDITIONS: Final[Mapping[str, Callable[[Connection], Awaitable[Mapping[str, Map
 }
 # The campaigns, segments and holds that name rules, by these.
 _READERS: Final[Mapping[str, Callable[[Connection, Sequence[str]], Awaitable[Mapping[str, Sequence[RuleReader]]]]]] = {
+    AUDIENCES.name: find_audience_readers,
     COMPUTED.name: find_trait_readers,
     PLACES.name: find_place_readers,
     LIFECYCLE.name: find_stage_readers,

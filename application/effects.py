@@ -6,16 +6,16 @@ from application.catalogue import Catalogue
 from application.derived_events import JudgeRequest, judge_people
 from application.settled_people import SettledPeople, settle_people
 from application.statements import set_stage, set_traits
-from domain.campaign.steps.action import EmitEvent, SetStage, SetTraits
+from domain.campaign.steps.action import ChangeAudience, EmitEvent, SetStage, SetTraits
 from domain.deployment_documents import LIFECYCLE
 from domain.journey.requests import StepRequest
-from domain.journey.step_decisions import StepDecision, with_derived, without_refused, without_stage
+from domain.journey.step_decisions import StepDecision, with_derived, without_audience, without_refused, without_stage
 from domain.journey.step_facts import LockedFacts
 from domain.people.derived_events import ValueChange
 from domain.people.lifecycle import explain_stated_stage
 from domain.people.profile_state import Source
 from domain.people.segments.inputs import inputs_of_changes
-from store import documents
+from store import ad_audiences, documents
 from store.database import Connection
 
 A = TypeVar("A")
@@ -60,6 +60,11 @@ async def carry_out(
                     continue
                 written = await set_stage(connection, facts.profile_id, stage, source)
                 changes += [change for _, change in written.changes()]
+            case ChangeAudience(name=name, is_wanted=is_wanted):
+                if not await ad_audiences.set_member(
+                    connection, name, facts.profile_id, request.journey_id, is_wanted=is_wanted
+                ):
+                    decision = without_audience(decision, f"steps change no audience `{name}` any more")
             case EmitEvent():
                 continue
             case _:

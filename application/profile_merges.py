@@ -19,7 +19,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.derived_events import ValueChange, value_changes
 from domain.people.profile_state import ProfileState, Refusal, Source, Statement
 from domain.people.topics.deployed import DeployedTopics
-from store import merges, profiles
+from store import ad_audiences, merges, profiles
 from store.database import Connection, PendingResult
 from store.profile_changes import ProfileChange
 from store.profiles import Profile
@@ -77,6 +77,7 @@ async def merge_people(
     await merge_states(connection, merged, traits)
     await merge_activity(connection, merged)
     await merge_memberships(connection, merged)
+    await ad_audiences.merge(connection, merged)
     await profiles.pour(connection, merged)
     await recount_sequences(connection, set(merged.values()), traits)
     await profiles.write(connection, states)

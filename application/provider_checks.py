@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from application.ad_flush import AdPlatforms
 from application.catalogue import Catalogue
 from application.providers import Providers
-from domain.deployment_documents import SENDERS
+from domain.ad_audiences.rules import AdAccountRule
+from domain.deployment_documents import AUDIENCES, SENDERS
+from domain.errors import InvalidRequestError
 from domain.people.addresses import parse_mailbox
-from domain.sending.delivery import Unavailable
+from domain.sending.delivery import ACCOUNT, Unavailable
 from domain.sending.routes import ProviderRule
 from domain.sending.sender_records import (
     DkimSelectors,
@@ -28,7 +31,10 @@ TextLookUp = Callable[[Iterable[str]], Awaitable[Mapping[str, Sequence[str]]]]
 
 
 class AccountCheck(Struct, frozen=True):
-    """An account, and why it cannot send; `failure` is None if it can."""
+    """An account, and why it cannot send; `failure` is None if it can.
+
+    The channel of an ad account is `audiences`.
+    """
 
     provider: str
     kind: str
@@ -44,7 +50,7 @@ class ProviderChecks(Struct, frozen=True):
 
 
 async def check_providers(
-    database: Database, catalogue: Catalogue, providers: Providers, look_up: TextLookUp
+    database: Database, catalogue: Catalogue, providers: Providers, platforms: AdPlatforms, look_up: TextLookUp
 ) -> ProviderChecks:
     """Try each account of the document, or of the settings, and look up each sender."""
     async with database.transaction() as connection:
@@ -56,6 +62,7 @@ async def check_providers(
     accounts = [
         AccountCheck(rule.name, rule.kind, rule.channel, failure) for rule, failure in zip(rules, failures, strict=True)
     ]
+    accounts += [await _check_platform(platforms, rule) for rule in deployed.ad_accounts.values()]
     keys = [key for rule in rules for key in _find_keys(rule)]
     used = {name for route in deployed.routes_of("email") for name in route.use}
     signers = {rule.name: signer for rule in rules if rule.name in used and (signer := _find_signer(rule)) is not None}
@@ -63,6 +70,14 @@ async def check_providers(
     senders = [_with_keys(domain, keys, signers) for domain in sorted(set(_find_domains(mailboxes)))]
     texts = await look_up(name for sender in senders for name in list_names(sender))
     return ProviderChecks(accounts, {sender.domain: list(find_faults(sender, texts)) for sender in senders})
+
+
+async def _check_platform(platforms: AdPlatforms, rule: AdAccountRule) -> AccountCheck:
+    try:
+        failure = await (await platforms.open(rule)).check()
+    except InvalidRequestError as error:
+        failure = Unavailable(ACCOUNT, error.detail)
+    return AccountCheck(rule.name, rule.kind, AUDIENCES.name, failure)
 
 
 def _find_senders(templates: Iterable[tuple[str, str]]) -> Iterable[str]:

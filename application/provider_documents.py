@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from application.ad_audiences import require_accounts
 from domain.access import Actor
+from domain.sending.routes import DeployedProviders
 from store import circuits, operations, provider_pauses
 from store.database import Connection
 
@@ -11,8 +13,10 @@ from store.database import Connection
 async def apply_providers(connection: Connection, rules: Sequence[Any], by: Actor) -> None:
     """Close all circuits: a provider may have another key now.
 
-    Messages that a pause holds may have another provider, so they ask the gate again. The pauses stay.
+    Messages that a pause holds may have another provider, so they ask the gate again. The pauses stay. Raises
+    ConflictError if an audience is at an account that is gone.
     """
+    await require_accounts(connection, DeployedProviders(rules).ad_accounts)
     await circuits.close_all(connection)
     for pause in await provider_pauses.open_pauses(connection):
         await operations.insert_for_deployment(connection, "release", {"pause": str(pause.id)}, requested_by=by.name)

@@ -12,7 +12,7 @@ from domain.people.segments.references import SegmentReads, list_reads
 from domain.people.segments.stages import stage_of_segment, stage_segment
 from domain.people.topics.deployed import DeployedTopics
 from domain.sending.senders import POSTAL_ADDRESS, DeployedSenders
-from store import computed_traits, documents, holds, references, segments
+from store import ad_audiences, computed_traits, documents, holds, references, segments
 from store.database import Connection
 from store.references import Referenced
 
@@ -27,6 +27,7 @@ REMEDIES: Final[Mapping[Referenced, str]] = {
     "topics": "Apply them first: `sojourn topics apply`, or publish a version whose sends have another category",
     "subscribed topics": "Apply them first: `sojourn topics apply`",
     "deployment values": "Write them into the document of senders first: `sojourn senders apply`",
+    "audiences": "Apply them first: `sojourn audiences apply`",
 }
 
 
@@ -34,6 +35,7 @@ async def load_names(connection: Connection) -> DeployedNames:
     """Return the names that conditions may use."""
     stored = await segments.load(connection)
     types = await computed_traits.load_types(connection)
+    audiences = await ad_audiences.load(connection)
     places = DeployedPlaces((await documents.latest(connection, PLACES)).rules)
     return DeployedNames(
         {key: type for key, type in types.items() if is_authored(key)},
@@ -43,6 +45,8 @@ async def load_names(connection: Connection) -> DeployedNames:
         (await documents.latest(connection, LIFECYCLE)).rules,
         list(DeployedTopics((await documents.latest(connection, TOPICS)).rules).topics),
         DeployedSenders((await documents.latest(connection, SENDERS)).rules).postal_address is not None,
+        [one.name for one in audiences if one.mirror is None],
+        [one.name for one in audiences if one.mirror is not None],
     )
 
 
@@ -52,8 +56,11 @@ async def find_trait_readers(connection: Connection, keys: Collection[str]) -> d
 
 
 async def find_segment_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
-    """Return the campaigns, other segments and open holds that name segments, by key."""
+    """Return the campaigns, other segments, holds and audiences that name segments, by key."""
     found = await _find_readers(connection, keys, ["segments"], lambda reads: reads.segments)
+    for audience in await ad_audiences.load(connection):
+        if audience.mirror in keys:
+            found.setdefault(audience.mirror, []).append(RuleReader("audience", audience.name, None))
     return await _with_holds(connection, found, "segment", keys)
 
 

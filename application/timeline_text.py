@@ -93,6 +93,8 @@ def describe_record(entry: Recorded) -> str:
             return describe_change(str(entry.name), outcome == "joined", data)
         case "end", outcome:
             return f"{entry.campaign} is over: {outcome}"
+        case "audience", "refused":
+            return f"{entry.step}: not {_audience_text(data)}: {_because(entry.reason, data)}"
         case _ if entry.step is not None:
             return f"{entry.step}: {_describe_action(data)}"
         case _:
@@ -152,6 +154,8 @@ def _describe_action(data: dict[str, Any]) -> str:
         done.append(f"stage {data['stage']}")
     if "stage_not_set" in data:
         done.append(f"stage not set: {data['stage_not_set']}")
+    if "audience" in data:
+        done.append(_audience_text(data))
     if "limit" in data:
         done.append(f"{data['event']} not reported: {data['limit']} journeys, one after the other, led to it")
     elif "event" in data:

@@ -83,20 +83,28 @@ class HttpCalls:
     """The calls of one account, over kept connections.
 
     `account` names it for the bulkhead. `tls_context` replaces the machine's certificate authorities. `seconds` bounds
-    a call as a whole.
+    a call as a whole, and `max_reply_bytes` what is read of a reply.
     """
 
     def __init__(
-        self, account: str, *, tls_context: ssl.SSLContext | None = None, seconds: float = TOTAL_SECONDS
+        self,
+        account: str,
+        *,
+        tls_context: ssl.SSLContext | None = None,
+        seconds: float = TOTAL_SECONDS,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._account = account
         self._tls_context = tls_context
         self._seconds = seconds
+        self._max_reply_bytes = max_reply_bytes
         self._bulkhead = Bulkhead()
         self._client: httpx.AsyncClient | None = None
         self._paused_until = 0.0
 
-    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str], read: ReadReply) -> Delivery:
+    async def post(
+        self, url: str, *, content: bytes, headers: Mapping[str, str], read: ReadReply, method: str = "POST"
+    ) -> Delivery:
         """Post a message; return its delivery, first by `read`, then by `judge`.
 
         While the account is to send nothing, no call is made.
@@ -106,7 +114,7 @@ class HttpCalls:
         with self._bulkhead.call(self._account) as call:
             if call is None:
                 return Unavailable("receiver_busy", "messages before this one wait for the provider's answer")
-            reply = await self.call("POST", url, content=content, headers=headers)
+            reply = await self.call(method, url, content=content, headers=headers)
             call.is_answered = isinstance(reply, HttpReply)
         if not isinstance(reply, HttpReply):
             return reply
@@ -146,7 +154,9 @@ class HttpCalls:
             async with asyncio.timeout(self._seconds):
                 response = await client.send(request, stream=True)
                 reply = HttpReply(response.status_code, response.headers)
-                reply = HttpReply(response.status_code, response.headers, await _read_body(response))
+                reply = HttpReply(
+                    response.status_code, response.headers, await _read_body(response, self._max_reply_bytes)
+                )
         except (httpx.HTTPError, OSError) as error:
             # The status line has said most: a body that breaks off changes no acceptance.
             return reply or _read_failure(error, is_handed_over=progress.is_handed_over)
@@ -199,13 +209,13 @@ def _read_failure(error: Exception, *, is_handed_over: bool) -> Unavailable | Am
     return Ambiguous(detail) if is_handed_over else Unavailable("connection", detail)
 
 
-async def _read_body(response: httpx.Response) -> bytes:
+async def _read_body(response: httpx.Response, max_bytes: int) -> bytes:
     """Read the body to its end, so that the connection is kept; empty if too large."""
     received = b""
     try:
         async for chunk in response.aiter_bytes():
             received += chunk
-            if len(received) > MAX_REPLY_BYTES:
+            if len(received) > max_bytes:
                 return b""
     except httpx.DecodingError:
         return b""

@@ -8,7 +8,16 @@ import typer
 from cli.client import connect
 from cli.documents import read_document
 from cli.options import AsJson
-from cli.output import describe_movement, describe_reader, number_of, people_text, print_json, print_warnings, printable
+from cli.output import (
+    audience_text,
+    describe_movement,
+    describe_reader,
+    number_of,
+    people_text,
+    print_json,
+    print_warnings,
+    printable,
+)
 from domain.deployment_documents import DocumentKind
 from domain.errors import Problem
 from domain.sending.deliverability import describe_rate
@@ -35,6 +44,9 @@ def create_commands(kind: DocumentKind[Any]) -> typer.Typer:
                 typer.echo(printable(f"# {rule['name']}: {_circuit_text(rule['circuit'])}"))
             for rule in (rule for rule in document["rules"] if "pause" in rule):
                 typer.echo(printable(f"# {rule['name']}: {_pause_text(rule['pause'])}"))
+            for rule in (rule for rule in document["rules"] if "numbers" in rule):
+                failed = f"; failed: {rule['failure']}" if rule["failure"] is not None else ""
+                typer.echo(printable(f"# {rule['name']}: {audience_text(rule['numbers'])}{failed}"))
             for rule in (rule for rule in document["rules"] if "people" in rule):
                 typer.echo(printable(f"# {rule['key']}: {people_text(rule['people'])}"))
 

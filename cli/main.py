@@ -23,6 +23,7 @@ from cli import (
     templates,
     users,
 )
+from cli.audience_commands import add_audience_commands
 from cli.audit import audit
 from cli.bounce import bounce
 from cli.check import check
@@ -49,7 +50,7 @@ from cli.schema import schema
 from cli.send_test import send_test
 from cli.stream import stream
 from cli.validate import validate
-from domain.deployment_documents import DECLARED_EVENTS, DEPLOYMENT_DOCUMENTS, LIFECYCLE, PROVIDERS, RFM
+from domain.deployment_documents import AUDIENCES, DECLARED_EVENTS, DEPLOYMENT_DOCUMENTS, LIFECYCLE, PROVIDERS, RFM
 from domain.errors import SojournError
 from runtime.process import exit_now
 
@@ -74,6 +75,7 @@ _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.
 _add("Journeys and users", hold=hold.app, messages=messages.app, templates=templates.app, segments=segments.app)
 _add("The deployment", audit, reconcile, stream, contexts, keys=keys.app, deliverability=deliverability.app)
 _documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
+add_audience_commands(_documents[AUDIENCES.command])
 add_event_commands(_documents[DECLARED_EVENTS.command])
 add_lifecycle_commands(_documents[LIFECYCLE.command])
 add_provider_commands(_documents[PROVIDERS.command])

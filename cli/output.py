@@ -175,6 +175,13 @@ def people_text(number: int) -> str:
     return "1 person" if number == 1 else f"{number:,} people"
 
 
+def audience_text(numbers: dict[str, int]) -> str:
+    """Format the people of an audience at an ad platform."""
+    parts = ("sent", "pending", "failed", "without_address")
+    counts = (f"{numbers[part]:,} {part.replace('_', ' ')}" for part in parts)
+    return f"{people_text(numbers['wanted'])} wanted, {', '.join(counts)}"
+
+
 def local(instant: str | None) -> str:
     """Format an instant of the API in this machine's zone; nothing for null."""
     return _local(instant, "%Y-%m-%d %H:%M:%S %z")

@@ -59,13 +59,14 @@ async def _check() -> "ProviderChecks":
     from channels.text_records import look_up_texts
     from settings import Settings
     from store.database import Database
-    from wiring import opener
+    from wiring import ad_platforms, opener
 
     settings = Settings()
     async with Database(settings.database_url.get_secret_value(), pool_size=1) as database:
         catalogue = Catalogue(settings.timezone)
-        providers = Providers(catalogue, opener(settings))
+        providers, platforms = Providers(catalogue, opener(settings)), ad_platforms(settings)
         try:
-            return await check_providers(database, catalogue, providers, look_up_texts)
+            return await check_providers(database, catalogue, providers, platforms, look_up_texts)
         finally:
+            await platforms.close()
             await providers.close()

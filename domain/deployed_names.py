@@ -12,7 +12,7 @@ class DeployedNames(Struct, frozen=True):
     """The types of the computed traits by key, the keys of the others, and the stages.
 
     `places` are also the tags of places. Without a life cycle there are no stages, and any may be set and compared.
-    Without topics, a send has any category.
+    Without topics, a send has any category. `audiences` are those that steps change, `mirrors` the others.
     """
 
     computed: Mapping[str, TraitType]
@@ -22,3 +22,5 @@ class DeployedNames(Struct, frozen=True):
     stages: Sequence[StageRule] = ()
     topics: Collection[str] = ()
     has_postal_address: bool = False
+    audiences: Collection[str] = ()
+    mirrors: Collection[str] = ()

@@ -9,6 +9,9 @@ from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from msgspec import Struct
 
+from domain.ad_audiences.audiences_document import INITIAL_AUDIENCES, AdAudiencesDocument, parse_audiences
+from domain.ad_audiences.audiences_document import to_document as audience_to_document
+from domain.ad_audiences.rules import AdAudienceRule
 from domain.campaign.schema import DocumentModel
 from domain.data_plan.declared import DeclaredEventRule
 from domain.data_plan.events_document import INITIAL_EVENTS, EventsDocument, parse_events
@@ -44,7 +47,7 @@ from domain.sending.providers_document import name_of as provider_name_of
 from domain.sending.providers_document import to_document as provider_to_document
 from domain.sending.replies_document import INITIAL_REPLIES, RepliesDocument, ReplyPattern, parse_replies
 from domain.sending.replies_document import to_document as reply_to_document
-from domain.sending.routes import ProviderRule, RouteRule
+from domain.sending.routes import ProvidersRule
 from domain.sending.senders import PostalAddressRule, SenderRule, SendersRule
 from domain.sending.senders_document import INITIAL_SENDERS, SendersDocument, parse_senders
 from domain.sending.senders_document import name_of as name_of_sender
@@ -78,13 +81,13 @@ class DocumentKind(Struct, Generic[Rule], frozen=True):
 
 
 class RuleReader(Struct, frozen=True):
-    """A version of a campaign or segment in use, or an open hold, that names a rule.
+    """A version of a campaign or segment in use, an open hold or an audience that names a rule.
 
-    Users enter the version of the campaign, or journeys are on it; that of the segment is in force. A hold has no
-    version, and its id as its key.
+    Users enter the version of the campaign, or journeys are on it; that of the segment is in force. Holds and audiences
+    have no version, and a hold has its id as its key.
     """
 
-    kind: Literal["campaign", "segment", "hold"]
+    kind: Literal["campaign", "segment", "hold", "audience"]
     key: str
     version: int | None
 
@@ -203,12 +206,26 @@ PROVIDERS: Final = DocumentKind(
     command="providers",
     title="providers",
     model=ProvidersDocument,
-    rule=cast(type[ProviderRule | RouteRule], ProviderRule | RouteRule),
+    rule=cast(type[ProvidersRule], ProvidersRule),
     initial=INITIAL_PROVIDERS,
     example="providers:\n  relay: {kind: smtp, channel: email, host: mail.example.com, per_second: 50}\n",
     parse=parse_providers,
     name_of=provider_name_of,
     to_document=provider_to_document,
+    routes=True,
+)
+
+AUDIENCES: Final = DocumentKind(
+    name="audiences",
+    command="audiences",
+    title="audiences",
+    model=AdAudiencesDocument,
+    rule=AdAudienceRule,
+    initial=INITIAL_AUDIENCES,
+    example="audiences:\n  trial-unused: {provider: meta, id: '120210000000000000', identifiers: [email]}\n",
+    parse=parse_audiences,
+    name_of=lambda rule: rule.name,
+    to_document=audience_to_document,
     routes=True,
 )
 
@@ -280,6 +297,7 @@ DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
         RETENTION,
         PLACES,
         PROVIDERS,
+        AUDIENCES,
         SENDERS,
         TOPICS,
         REPLIES,

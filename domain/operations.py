@@ -19,6 +19,7 @@ OperationKind = Literal[
     "count",
     "score",
     "retry",
+    "mirror",
 ]
 OperationState = Literal["pending", "running", "done", "cancelled"]
 

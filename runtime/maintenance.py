@@ -11,6 +11,7 @@ from domain.people.erasure import ID_LIFETIME
 from domain.people.topics.requests import WINDOW
 from domain.retention_document import RetainedKind
 from store import (
+    ad_uploads,
     attachments,
     callback_ids,
     delivery_counts,
@@ -50,6 +51,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await delivery_counts.forget(connection, delivery_counts.LIFETIME)
                 await attachments.forget(connection)
                 await recalls.forget(connection)
+                await ad_uploads.forget(connection)
             await apply_retention(database)
             await forget_members(database)
         except psycopg.Error:

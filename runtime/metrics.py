@@ -58,6 +58,9 @@ TRANSACTION_METRICS: Final = {
     Metric.MAIL: Counter("sojourn_mails_received", "Mails that came back, by outcome", ["outcome"]),
     Metric.FORWARDED: Counter("sojourn_replies_forwarded", "Replies handed on, by outcome", ["outcome"]),
     Metric.REPORT: Counter("sojourn_reports", "Reports of providers about messages", ["provider", "kind", "outcome"]),
+    Metric.AD_UPLOAD: Counter(
+        "sojourn_ad_uploads", "Requests to ad platforms about audiences", ["provider", "action", "outcome"]
+    ),
     Metric.DELIVERABILITY: Counter(
         "sojourn_deliverability",
         "Messages by provider, recipient domain and outcome, each once",

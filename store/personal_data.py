@@ -165,6 +165,14 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "source type name kind path detail count first_at last_at last_event_id",
     ),
     _table("profile_states", _OWN, "state segments", "profile_id next_at is_partial judged judged_at"),
+    # What the platform still has of them stays as hashes, until it was told.
+    _table(
+        "ad_audience_members",
+        _OWN,
+        "audience_id journey_id reason changed_at held failure",
+        "profile_id version due_at",
+    ),
+    _table("ad_audience_marks", _OWN, "", "id profile_id has_moved marked_at"),
     _table("segment_members", _OWN, "segment_id since", "profile_id"),
     _table("segment_changes", _OWN, "segment_id has_joined at cause", "id profile_id recorded_at"),
     _table(
@@ -216,6 +224,19 @@ def _without(columns: str, why: str) -> ImpersonalTable:
 
 IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     "accounts": _without("id traits said created_at updated_at", "of groups of people, not of one"),
+    "ad_audiences": _without(
+        """
+        id name provider list_id mirror identifiers channels has_user_ids retired_at flush_at leased_until flushed_at
+        failure failed_at
+        """,
+        "written by authors",
+    ),
+    "ad_audience_leftovers": _without(
+        "id audience_id held after_upload since", "hashes of people who are gone, until the platform has removed them"
+    ),
+    "ad_audience_uploads": _without(
+        "id audience_id action people invalid state request_id detail at asked_at", "numbers of people"
+    ),
     "api_keys": _without(
         """
         id name scopes source secret_hash is_browser origins trust token_secrets created_by created_at expires_at

@@ -10,7 +10,15 @@ from store import campaigns
 from store.database import Connection
 
 Referenced = Literal[
-    "computed traits", "segments", "areas", "places", "stages", "topics", "subscribed topics", "deployment values"
+    "computed traits",
+    "segments",
+    "areas",
+    "places",
+    "stages",
+    "topics",
+    "subscribed topics",
+    "deployment values",
+    "audiences",
 ]
 
 # The keys that the expressions, triggers and templates of a version name, within JSON, which escapes line breaks.
@@ -67,6 +75,10 @@ _NAMED: Final[dict[Referenced, str]] = {
         SELECT DISTINCT found[1] AS key
         FROM regexp_matches(templates::text, 'deployment\W{1,4}(postal_address)', 'g') AS found
     """,
+    "audiences": """
+        SELECT DISTINCT rule ->> 'name' AS key
+        FROM jsonb_path_query(rules, '$.actions.* ? (@.kind == "audience")') AS rule
+    """,
     # The plan leaves out what is by default.
     "topics": """
         SELECT DISTINCT COALESCE(node ->> 'category', 'marketing') AS key
@@ -86,6 +98,7 @@ _TOPICS: Final = f"SELECT rule ->> 'key' {_rules_of('topics')} WHERE rule ->> 'k
 _PLACES: Final = _rules_of("places")
 _STAGES: Final = f"SELECT rule ->> 'key' {_rules_of('lifecycle')}"
 _IN_FORCE: Final[dict[Referenced, str]] = {
+    "audiences": "SELECT name FROM ad_audiences WHERE retired_at IS NULL AND mirror IS NULL",
     # Without topics, a send has any category.
     "topics": f"""
         {_TOPICS} UNION VALUES ('{TRANSACTIONAL}'), ('{SERVICE}')

@@ -207,7 +207,7 @@ async def return_rows(connection: Connection, merge: Merge, returning: Collectio
         _RETURN_EVENTS,
         _RETURN_JOURNEYS,
         *(_RETURN_OF_JOURNEYS.format(table=table, and_of_people=_OF_PEOPLE) for table in ("messages", "decisions")),
-        _RETURN_OF_JOURNEYS.format(table="conversions", and_of_people=""),
+        *(_RETURN_OF_JOURNEYS.format(table=one, and_of_people="") for one in ("conversions", "ad_audience_members")),
         *(_RETURN_OF_ACCOUNTS.format(table=table) for table in ("messages", "decisions")),
         _RETURN_REPORTS,
         _RETURN_DECISIONS,

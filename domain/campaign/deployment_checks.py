@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from domain.campaign.raw_steps import iter_steps
+from domain.campaign.steps.audience import AudienceStep
 from domain.campaign.steps.send import SendSpec
 from domain.campaign.steps.set_stage import SetStageStep
 from domain.campaign.triggers.stage import KEY as STAGE_KEY
@@ -40,6 +41,7 @@ _SCOPES = {
 }
 SET_STAGE_KEY: Final = SetStageStep.kind
 _APPLY_STAGES: Final = "Apply one first: `sojourn lifecycle apply`. Without one, write `changed: profile.stage`"
+_APPLY_AUDIENCES: Final = "Audiences are applied by `sojourn audiences apply`"
 # Under these keys, these are ordinary names.
 _VALUES: Final = frozenset({"properties", "update_profile"})
 
@@ -104,6 +106,21 @@ def check_categories(source: YamlSource, names: DeployedNames) -> Iterator[Probl
                 said if "category" in send else f"{said}, and is the category by default",
                 (f"{did_you_mean(category, allowed, 'Applied')}. Topics are applied by `sojourn topics apply`"),
             )
+
+
+def check_audiences(source: YamlSource, names: DeployedNames) -> Iterator[Problem]:
+    """Find audiences of steps that do not exist, or that mirror a segment."""
+    for path, step in iter_steps(source):
+        change = step.get(AudienceStep.kind)
+        for key, name in change.items() if isinstance(change, dict) else ():
+            if not isinstance(name, str) or name in names.audiences:
+                continue
+            if name in names.mirrors:
+                said, remedy = f"`{name}` mirrors a segment", "Change the segment, or take an audience without `mirror`"
+            else:
+                said = f"there is no audience `{name}`"
+                remedy = f"{did_you_mean(name, names.audiences, 'Applied')}. {_APPLY_AUDIENCES}"
+            yield source.problem((*path, AudienceStep.kind, key), said, remedy)
 
 
 def check_templates(loaded: Mapping[str, TemplateSet], names: DeployedNames) -> Iterator[Problem]:

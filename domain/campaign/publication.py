@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from domain.campaign.compile import compile_plan
 from domain.campaign.definition import CampaignDocument
-from domain.campaign.deployment_checks import check_categories, check_expressions, check_templates
+from domain.campaign.deployment_checks import check_audiences, check_categories, check_expressions, check_templates
 from domain.campaign.derive_rules import derive_rules
 from domain.campaign.document_checks import check_document
 from domain.campaign.document_warnings import document_warnings
@@ -78,7 +78,11 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
     if (saved := _find_saved_names(uses, loaded)) is not None:
         template_problems += _check_saved_names(read_source, loaded, saved)
     if names is not None:
-        problems += [*check_expressions(read_source, names), *check_categories(read_source, names)]
+        problems += [
+            *check_expressions(read_source, names),
+            *check_categories(read_source, names),
+            *check_audiences(read_source, names),
+        ]
         template_problems += check_templates(loaded, names)
     if definition is None or problems:
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))

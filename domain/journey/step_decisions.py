@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from domain.campaign.delays.kind import DelayFacts
 from domain.campaign.plan import Plan, Repeat, Send, Split
 from domain.campaign.rules import Rules
-from domain.campaign.steps.action import ActionFacts, Effect, EmitEvent, SetStage, SetTraits
+from domain.campaign.steps.action import ActionFacts, ChangeAudience, Effect, EmitEvent, SetStage, SetTraits
 from domain.conditions.expressions import EvaluationTime
 from domain.errors import ConflictError
 from domain.journey.bucketing import assign_arm
@@ -34,6 +34,7 @@ from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trust, sto
 
 A = TypeVar("A")
 
+NO_AUDIENCE: Final = "no_audience"
 _NO_DATE_REASONS: Final = {NoneType: "no_date", Unreadable: "unreadable_date"}
 
 
@@ -290,6 +291,8 @@ def decide_action(
                 data["traits"] = sorted({*data.get("traits", ()), *traits})
             case SetStage(stage=stage):
                 data |= {"stage": stage, "before": facts.stage}
+            case ChangeAudience(name=name, is_wanted=is_wanted):
+                data |= {"audience": name, "is_wanted": is_wanted}
             case EmitEvent():
                 event = _event(effect, request, facts, now, len(events))
                 events.append(event)
@@ -323,6 +326,11 @@ def without_stage(decision: StepDecision[A], why: str) -> StepDecision[A]:
     """Remove a stage that is not set from the data, and add the reason."""
     kept = {name: value for name, value in decision.data.items() if name not in ("stage", "before")}
     return replace(decision, data={**kept, "stage_not_set": why})
+
+
+def without_audience(decision: StepDecision[A], why: str) -> StepDecision[A]:
+    """Refuse a change of an audience that steps do not change any more."""
+    return replace(decision, outcome="refused", reason=NO_AUDIENCE, data={**decision.data, "detail": why})
 
 
 def with_derived(decision: StepDecision[A], changes: Sequence[tuple[ValueChange, Cause]]) -> StepDecision[A]:

@@ -1,4 +1,4 @@
-"""The document of providers: the accounts that deliver messages, and their routes."""
+"""The document of providers: the accounts that deliver messages, their routes, and ad accounts."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 from typing_extensions import TypeAliasType
 
+from domain.ad_audiences.rules import AdAccountRule
 from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, pattern_check, quote_value, refuse
 from domain.campaign.schema_errors import validate
 from domain.campaign.steps.send import ChannelName
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
+from domain.sending.providers.ad_account import AdAccountModel
+from domain.sending.providers.ad_accounts import AD_ACCOUNT_MODELS
 from domain.sending.providers.kinds import PROVIDER_MODELS
-from domain.sending.providers.model import ProviderModel
-from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule, RouteRule, WarmUp
+from domain.sending.providers.model import AccountModel, ProviderModel
+from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule, ProvidersRule, RouteRule, WarmUp
 from domain.suggestions import did_you_mean
 
 INITIAL_PROVIDERS: Final = "providers: {}\nroutes: []\n"
@@ -26,13 +29,16 @@ _ORDER, _WEIGHTS = "order", "weights"
 _KIND_FORM: Final = "Write the keys of a provider: `{kind: smtp, channel: email, host: mail.example.com}`"
 
 
+_MODELS: Final[tuple[type[AccountModel], ...]] = (*PROVIDER_MODELS, *AD_ACCOUNT_MODELS)
+
+
 def _kind_of(provider: Any) -> str | None:
-    return provider.kind if isinstance(provider, ProviderModel) else provider.get("kind")
+    return provider.kind if isinstance(provider, AccountModel) else provider.get("kind")
 
 
 def _has_kind(provider: Any) -> Any:
-    kinds = [model.name for model in PROVIDER_MODELS]
-    if isinstance(provider, ProviderModel):
+    kinds = [model.name for model in _MODELS]
+    if isinstance(provider, AccountModel):
         return provider
     if not isinstance(provider, Mapping):
         refuse(f"{quote_value(provider)} is not a provider", _KIND_FORM)
@@ -52,9 +58,9 @@ def _date(value: Any) -> date:
 
 # Type checkers cannot read a union made from a tuple, so they see the base class.
 if TYPE_CHECKING:
-    AnyProvider = ProviderModel
+    AnyProvider = AccountModel
 else:
-    AnyProvider = Union[tuple(Annotated[model, Tag(model.name)] for model in PROVIDER_MODELS)]  # noqa: UP007
+    AnyProvider = Union[tuple(Annotated[model, Tag(model.name)] for model in _MODELS)]  # noqa: UP007
 
 # An alias, so that the JSON Schema names it once.
 AnyConfigured = TypeAliasType(
@@ -93,7 +99,7 @@ class RouteModel(DocumentModel):
 
 
 class ProvidersDocument(DocumentModel):
-    """The accounts that deliver messages, by name, and the routes to them."""
+    """The accounts that deliver messages, or have audiences, by name, and the routes to them."""
 
     providers: dict[Slug, AnyConfigured] = Field(
         {}, description="the providers by name; `{}` for those of the settings"
@@ -102,8 +108,13 @@ class ProvidersDocument(DocumentModel):
         (), description="the routes; a channel with one provider needs none"
     )
 
+    @property
+    def senders(self) -> dict[str, ProviderModel]:
+        """The accounts that deliver messages."""
+        return {name: one for name, one in self.providers.items() if isinstance(one, ProviderModel)}
 
-def parse_providers(text: str, file: str) -> tuple[ProviderRule | RouteRule, ...]:
+
+def parse_providers(text: str, file: str) -> tuple[ProvidersRule, ...]:
     """Return the rules of a document. Raises InvalidDocumentError with all problems."""
     source = read(text, file)
     document, problems = validate(ProvidersDocument, source)
@@ -113,20 +124,24 @@ def parse_providers(text: str, file: str) -> tuple[ProviderRule | RouteRule, ...
     if document is None or problems:
         raise InvalidDocumentError(sorted(problems, key=lambda problem: problem.line))
     providers = (
-        ProviderRule(name, one.kind, one.channel, one.dump(), one.per_second)
-        for name, one in document.providers.items()
+        ProviderRule(name, one.kind, one.channel, one.dump(), one.per_second) for name, one in document.senders.items()
     )
-    return (*providers, *(_route(one) for one in document.routes))
+    accounts = (
+        AdAccountRule(name, one.kind, one.dump())
+        for name, one in document.providers.items()
+        if isinstance(one, AdAccountModel)
+    )
+    return (*providers, *accounts, *(_route(one) for one in document.routes))
 
 
-def name_of(rule: ProviderRule | RouteRule) -> str:
+def name_of(rule: ProvidersRule) -> str:
     """Return the name of a provider or a route in plans."""
     return rule.name
 
 
-def to_document(rule: ProviderRule | RouteRule) -> dict[str, Any]:
+def to_document(rule: ProvidersRule) -> dict[str, Any]:
     """Return a rule as authors write it, with its name, secrets by reference."""
-    if isinstance(rule, ProviderRule):
+    if isinstance(rule, ProviderRule | AdAccountRule):
         return {"name": rule.name, **rule.settings}
     warm_up = rule.warm_up and {
         "provider": rule.warm_up.provider,
@@ -153,7 +168,7 @@ def _route(model: RouteModel) -> RouteRule:
 def _find_faults(document: ProvidersDocument, source: YamlSource) -> Iterator[Problem]:
     if len(document.providers) > MAX_PROVIDERS:
         yield source.problem(("providers",), f"there are {len(document.providers)} providers", f"Keep {MAX_PROVIDERS}")
-    for name, provider in document.providers.items():
+    for name, provider in document.senders.items():
         for fault in _provider_faults(name, provider):
             yield source.problem(("providers", name), *fault)
     for index, route in enumerate(document.routes):
@@ -164,8 +179,8 @@ def _find_faults(document: ProvidersDocument, source: YamlSource) -> Iterator[Pr
             one.channel == route.channel and one.category in (None, route.category) for one in document.routes[:index]
         ):
             yield source.problem(path, "no message comes to this route", "Put it before the route that takes them all")
-    for channel in dict.fromkeys(one.channel for one in document.providers.values()):
-        names = [name for name, one in document.providers.items() if one.channel == channel]
+    for channel in dict.fromkeys(one.channel for one in document.senders.values()):
+        names = [name for name, one in document.senders.items() if one.channel == channel]
         if len(names) > 1 and not any(one.channel == channel and one.category is None for one in document.routes):
             yield source.problem(
                 ("routes",),
@@ -187,7 +202,9 @@ def _route_faults(route: RouteModel, document: ProvidersDocument) -> Iterator[tu
     for name in route.use:
         provider = document.providers.get(name)
         if provider is None:
-            yield "use", (f"there is no provider `{name}`", did_you_mean(name, document.providers))
+            yield "use", (f"there is no provider `{name}`", did_you_mean(name, document.senders))
+        elif not isinstance(provider, ProviderModel):
+            yield "use", (f"`{name}` delivers no messages: it has audiences", f"Name providers of {route.channel}")
         elif provider.channel != route.channel:
             yield "use", (f"`{name}` is a provider of {provider.channel}", f"Name providers of {route.channel}")
     if len(set(route.use)) < len(route.use):

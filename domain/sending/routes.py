@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.ad_audiences.rules import AdAccountRule
 from domain.journey.bucketing import assign_arm
 from domain.local_time.periods import next_period_start, period_start
 from domain.sending.caps import TRANSACTIONAL
@@ -87,6 +88,9 @@ class RouteRule(Struct, frozen=True, tag="route", tag_field="rule", omit_default
         return (first, *(name for name in self.use if name != first))
 
 
+ProvidersRule = ProviderRule | RouteRule | AdAccountRule
+
+
 class DailyLimit(Struct, frozen=True):
     """The most messages of a provider on a day of its warm-up, which began at `since`."""
 
@@ -156,14 +160,17 @@ DEFAULT_PROVIDERS: Final[Mapping[str, ProviderRule]] = {
 
 
 class DeployedProviders:
-    """The providers and routes in force."""
+    """The providers, routes and ad accounts in force."""
 
-    def __init__(self, rules: Iterable[ProviderRule | RouteRule] = ()) -> None:
+    def __init__(self, rules: Iterable[ProvidersRule] = ()) -> None:
         self.by_name: dict[str, ProviderRule] = {}
+        self.ad_accounts: dict[str, AdAccountRule] = {}
         self._routes: dict[tuple[str, str | None], RouteRule] = {}
         for rule in rules:
             if isinstance(rule, ProviderRule):
                 self.by_name[rule.name] = rule
+            elif isinstance(rule, AdAccountRule):
+                self.ad_accounts[rule.name] = rule
             else:
                 self._routes[rule.channel, rule.category] = rule
 

@@ -3,6 +3,7 @@
 from store.tables import (
     access,
     accounts,
+    ad_audiences,
     campaigns,
     data_plan,
     deployment,
@@ -18,6 +19,7 @@ from store.tables.columns import metadata
 __all__ = [
     "access",
     "accounts",
+    "ad_audiences",
     "campaigns",
     "data_plan",
     "deployment",

@@ -35,6 +35,13 @@ class SetStage(Struct, frozen=True):
     stage: str
 
 
+class ChangeAudience(Struct, frozen=True):
+    """Want the person in an audience from now on, or no more."""
+
+    name: str
+    is_wanted: bool
+
+
 class EmitEvent(Struct, frozen=True):
     """Report an event about the user. `chain` counts the journeys that led to it.
 
@@ -48,7 +55,7 @@ class EmitEvent(Struct, frozen=True):
 
 
 # A closed set: `application.effects` carries each of them out.
-Effect = SetTraits | SetStage | EmitEvent
+Effect = SetTraits | SetStage | ChangeAudience | EmitEvent
 
 
 class Effects(Struct, frozen=True):

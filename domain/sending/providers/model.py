@@ -17,18 +17,32 @@ Domain = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}
 PerSecond = Annotated[float, Field(gt=0, le=MAX_PER_SECOND)]
 
 
-class ProviderModel(DocumentModel):
-    """An account at a provider.
-
-    `name` is the kind's. It serves `channels`, or any if None. `has_account` is False if its receivers are many,
-    so that the failure of one says nothing about the others.
-    """
+class AccountModel(DocumentModel):
+    """An account of the document; `name` is the kind's."""
 
     name: ClassVar[str]
+
+    kind: str = Field(description="the kind of provider")
+
+    def secrets(self) -> Mapping[str, SecretReference]:
+        """Return the references of its settings, by their keys, inner ones as `dkim.key`."""
+        return dict(_list_secrets(self))
+
+    def dump(self) -> dict[str, Any]:
+        """Return the settings as authors write them."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+class ProviderModel(AccountModel):
+    """An account at a provider of messages.
+
+    It serves `channels`, or any if None. `has_account` is False if its receivers are many, so that the failure of one
+    says nothing about the others.
+    """
+
     channels: ClassVar[frozenset[str] | None] = None
     has_account: ClassVar[bool] = True
 
-    kind: str = Field(description="the kind of provider")
     channel: ChannelName = Field(description="the channel whose messages it delivers")
     per_second: Annotated[PerSecond | None, Given] = Field(
         None, description="the most messages in a second, by all workers together; left out, as fast as it takes them"
@@ -36,10 +50,6 @@ class ProviderModel(DocumentModel):
     callback_secret: Annotated[SecretReference | None, Given] = Field(
         None, description="the secret by which its reports are verified: `{env: SOJOURN_SECRET_POSTMARK_HOOK}`"
     )
-
-    def secrets(self) -> Mapping[str, SecretReference]:
-        """Return the references of its settings, by their keys, inner ones as `dkim.key`."""
-        return dict(_list_secrets(self))
 
     def dkim_keys(self) -> tuple[tuple[str, str], ...]:
         """Return the domains and selectors of the keys by which it signs, if known."""
@@ -52,10 +62,6 @@ class ProviderModel(DocumentModel):
     def pause_limits(self) -> PauseLimits:
         """Return the rates above which its marketing is paused."""
         return DEFAULT_LIMITS
-
-    def dump(self) -> dict[str, Any]:
-        """Return the settings as authors write them."""
-        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
 def _list_secrets(model: DocumentModel) -> Iterator[tuple[str, SecretReference]]:

@@ -1,0 +1,1 @@
+"""Ad platforms: audiences that campaigns and segments fill."""

@@ -1,0 +1,1 @@
+"""Audiences at ad platforms: who is wanted there, by which identifiers."""
