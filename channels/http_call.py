@@ -154,9 +154,8 @@ class HttpCalls:
             async with asyncio.timeout(self._seconds):
                 response = await client.send(request, stream=True)
                 reply = HttpReply(response.status_code, response.headers)
-                reply = HttpReply(
-                    response.status_code, response.headers, await _read_body(response, self._max_reply_bytes)
-                )
+                body = await _read_body(response, self._max_reply_bytes)
+                reply = HttpReply(response.status_code, response.headers, body)
         except (httpx.HTTPError, OSError) as error:
             # The status line has said most: a body that breaks off changes no acceptance.
             return reply or _read_failure(error, is_handed_over=progress.is_handed_over)

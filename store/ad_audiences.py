@@ -249,7 +249,8 @@ WHERE member.audience_id = judged.audience_id AND member.profile_id = judged.pro
 async def merge(connection: Connection, merged: Mapping[UUID, UUID]) -> None:
     """Leave one row for each audience to people who become one: the latest that was written.
 
-    One whose journey the merge has ended comes last. A trigger keeps what the platform has of the others. The caller has locked the profiles, and moves the rows.
+    One whose journey the merge has ended comes last. A trigger keeps what the platform has of the others. The caller
+    has locked the profiles, and moves the rows.
     """
     items = Jsonb([{"source": source, "target": target} for source, target in merged.items()])
     await connection.execute(

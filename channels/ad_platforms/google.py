@@ -1,7 +1,7 @@
 """Audiences of Google Ads, by its Data Manager.
 
-https://developers.google.com/data-manager/api/reference/rest. Google works on a request later: what became of the people
-is known by asking. No account was called yet: the requests follow the published document.
+https://developers.google.com/data-manager/api/reference/rest. Google works on a request later: what became of the
+people is known by asking. No account was called yet: the requests follow the published document.
 """
 
 import json

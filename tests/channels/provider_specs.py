@@ -41,3 +41,25 @@ def _properties(schema: dict[str, Any], document: dict[str, Any]) -> set[str]:
             found = found[key]
         schema = found
     return set(schema.get("properties", {}))
+
+
+def list_discovery_faults(name: str, schema: str, body: Any) -> list[str]:
+    """What is wrong with a JSON body by a document of Google's discovery; nothing that it does not know is allowed."""
+    schemas = {key: _closed(value) for key, value in read(name)["schemas"].items()}
+    validator = jsonschema_rs.Draft202012Validator({"$ref": f"#/$defs/{schema}", "$defs": schemas})
+    return [f"{'.'.join(map(str, error.instance_path))}: {error.message}" for error in validator.iter_errors(body)]
+
+
+def _closed(schema: Any) -> Any:
+    """A schema of the discovery, whose references are names and whose properties are all there are."""
+    if isinstance(schema, list):
+        return [_closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if isinstance(schema.get("$ref"), str):
+        return {"$ref": f"#/$defs/{schema['$ref']}"}
+    kept = {key: _closed(value) for key, value in schema.items() if key in ("type", "enum", "items")}
+    if isinstance(schema.get("properties"), dict):
+        properties = {key: _closed(value) for key, value in schema["properties"].items()}
+        kept |= {"properties": properties, "additionalProperties": False}
+    return kept
