@@ -57,8 +57,8 @@ dev: $(READY) ## Run everything on this machine for development, with its data k
 	$(BIN)/sojourn dev
 
 schemas: $(READY) ## Write the JSON Schemas of the documents anew
-	@for name in campaign segment frequency-caps computed events lifecycle rfm retention places providers senders topics \
-		replies; do \
+	@for name in campaign segment frequency-caps computed events lifecycle rfm retention places providers audiences senders \
+		topics replies; do \
 		$(BIN)/sojourn schema $$name > schemas/$$name.schema.json || exit 1; \
 	done
 

@@ -73,7 +73,7 @@ async def _require_known(connection: Connection, rules: Sequence[AdAudienceRule]
             raise ConflictError(f"the audience {rule.name}: there is no account `{rule.provider}`. {remedy}")
         known = account.model().identifiers
         if unknown := [kind for kind in rule.identifiers if kind not in known]:
-            said = f"{account.kind} finds nobody by {', '.join(unknown)}: it knows {', '.join(known)}"
+            said = f"{account.kind} does not find people by {', '.join(unknown)}: it knows {', '.join(known)}"
             raise ConflictError(f"the audience {rule.name}: {said}")
         if rule.mirror is not None and rule.mirror not in keys:
             remedy = f"{did_you_mean(rule.mirror, keys, 'Applied')}. Apply it first: `sojourn segments apply`"
@@ -164,7 +164,7 @@ class AdAudiences:
 class MirrorHandler:
     """Marks the people of an audience whose rule has changed, page by page.
 
-    Whoever joins or leaves meanwhile is marked by a trigger.
+    A trigger marks those who join or leave meanwhile.
     """
 
     async def total(self, connection: Connection, operation: Operation) -> None:

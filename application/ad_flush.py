@@ -1,4 +1,4 @@
-"""Judge who is wanted in audiences, and tell the platforms: desired state, flushed."""
+"""Judge who is wanted in audiences, and flush that to the platforms."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from domain.ad_audiences.identifiers import (
     unpack_identifiers,
 )
 from domain.ad_audiences.rules import AdAccountRule
-from domain.ad_audiences.uploads import AdPlatform, UploadAction, UploadResult
+from domain.ad_audiences.uploads import AdPlatform, UploadAction, UploadResult, UploadState
 from domain.errors import InvalidRequestError
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Rejected, Unavailable
 from store import ad_audiences, ad_uploads, circuits
@@ -42,7 +42,7 @@ PROCESSING_LIMIT: Final = timedelta(days=7)
 
 @dataclass(slots=True)
 class AudienceJudge:
-    """Judges the people whom journeys, profiles and segments have marked."""
+    """Judges people who were marked by journeys, profiles and segments."""
 
     database: Database
     name: str = "ad_audiences"
@@ -83,8 +83,8 @@ class AdPlatforms:
             await platform.close()
 
 
-class Batch(Struct, frozen=True):
-    """What one flush tells a platform.
+class FlushBatch(Struct, frozen=True):
+    """The people of one flush.
 
     `present` are the hashes of wanted members, and `removed_once` those that are removed for the first time.
     """
@@ -142,7 +142,7 @@ class AudienceFlush:
             number, failure, pause = 0, stopped.failure, stopped.pause
             log.warning("failed to flush audience", audience=audience.name, provider=audience.provider, error=failure)
         async with self.database.transaction() as connection:
-            await ad_uploads.finish(connection, audience.id, now + pause, now, failure)
+            await ad_uploads.finish(connection, audience, now + pause, now, failure)
         return SweepResult(number, max(0.0, (now - audience.flush_at).total_seconds()), 0.0)
 
     async def _flush(self, audience: StoredAudience, now: datetime) -> tuple[int, bool]:
@@ -155,9 +155,11 @@ class AudienceFlush:
         if failed.get(audience.provider) and not was_probe:
             raise _Stopped("the account has failed, and is tried again once a minute", INTERVAL)
         try:
-            model, platform = rule.model(), await self.platforms.open(rule)
+            # First: it says what this build does not know of the rule.
+            platform = await self.platforms.open(rule)
         except InvalidRequestError as error:
             raise _Stopped(error.detail, REFUSED_PAUSE) from error
+        model = rule.model()
         await self._ask(audience, platform, now)
         batch = await self._claim(audience, model.max_people, model.normalize)
         upload = _Upload(
@@ -185,7 +187,7 @@ class AudienceFlush:
 
     async def _claim(
         self, audience: StoredAudience, limit: int, normalize: Callable[[IdentifierKind, str], str]
-    ) -> Batch:
+    ) -> FlushBatch:
         """Take what is due, and record what the platform may have from now on."""
         async with self.database.transaction() as connection:
             members = await ad_uploads.lock_due(connection, audience.id, limit)
@@ -208,7 +210,7 @@ class AudienceFlush:
             removed = [person for hashes in (*first, *again) for person in unpack_identifiers(hashes - kept)]
             removed_once = [hashes - kept for hashes in first if hashes - kept]
             await ad_uploads.hold(connection, audience.id, packed)
-        return Batch(members, leftovers, present, removed, removed_once, len(members) + len(leftovers) >= limit)
+        return FlushBatch(members, leftovers, present, removed, removed_once, len(members) + len(leftovers) >= limit)
 
     async def _settle(
         self,
@@ -250,11 +252,11 @@ class _Upload:
         result = await self.platform.upload(self.audience.list_id, action, people)
         delivery = result.delivery
         is_accepted = isinstance(delivery, Accepted)
-        state = "failed" if not is_accepted else "done" if result.request_id is None else "processing"
+        state: UploadState = "failed" if not is_accepted else "done" if result.request_id is None else "processing"
         async with self.database.transaction() as connection:
             await ad_uploads.record(
                 connection,
-                self.audience,
+                self.audience.id,
                 action,
                 len(people),
                 result.invalid,

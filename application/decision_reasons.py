@@ -43,7 +43,7 @@ def describe_reason(reason: str | None, data: dict[str, Any]) -> str:
             return f"held by a pause at {format_clock(data['held_at'])}, and skipped on resuming"
         case "expired":
             return f"expired at {format_clock(data['expires_at'])}"
-        case "left_account" | "unreachable" | "address_changed" | "suppressed" | "no_consent":
+        case "left_account" | "unreachable" | "address_changed" | "suppressed" | "no_consent" | "no_audience":
             return f"{reason}: {data['detail']}"
         case "journey_ended" if data["ended_by"] == "campaign stopped":
             return "the campaign was stopped"

@@ -56,10 +56,10 @@ async def find_trait_readers(connection: Connection, keys: Collection[str]) -> d
 
 
 async def find_segment_readers(connection: Connection, keys: Collection[str]) -> dict[str, list[RuleReader]]:
-    """Return the campaigns, other segments, holds and audiences that name segments, by key."""
+    """Return campaigns, segments, holds and audiences that name segments, by key."""
     found = await _find_readers(connection, keys, ["segments"], lambda reads: reads.segments)
     for audience in await ad_audiences.load(connection):
-        if audience.mirror in keys:
+        if audience.mirror is not None and audience.mirror in keys:
             found.setdefault(audience.mirror, []).append(RuleReader("audience", audience.name, None))
     return await _with_holds(connection, found, "segment", keys)
 

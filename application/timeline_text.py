@@ -94,7 +94,7 @@ def describe_record(entry: Recorded) -> str:
         case "end", outcome:
             return f"{entry.campaign} is over: {outcome}"
         case "audience", "refused":
-            return f"{entry.step}: not {_audience_text(data)}: {_because(entry.reason, data)}"
+            return f"{entry.step}: not {_audience_text(data)}: {describe_reason(entry.reason, data)}"
         case _ if entry.step is not None:
             return f"{entry.step}: {_describe_action(data)}"
         case _:
@@ -161,3 +161,7 @@ def _describe_action(data: dict[str, Any]) -> str:
     elif "event" in data:
         done.append(f"reported {data['event']}")
     return "; ".join(done) or "done"
+
+
+def _audience_text(data: dict[str, Any]) -> str:
+    return f"{'into' if data['is_wanted'] else 'out of'} the audience {data['audience']}"

@@ -23,9 +23,9 @@ _EARLY: Final = 300
 
 
 class GoogleToken:
-    """The token of a service account for one scope. `key` is its JSON; `now` is in seconds since 1970.
+    """The token of a service account for one scope.
 
-    Raises ValueError for a key that is none.
+    `key` is its JSON, and `now` in seconds since 1970. Raises ValueError for a key that is none.
     """
 
     def __init__(

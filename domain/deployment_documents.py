@@ -81,7 +81,7 @@ class DocumentKind(Struct, Generic[Rule], frozen=True):
 
 
 class RuleReader(Struct, frozen=True):
-    """A version of a campaign or segment in use, an open hold or an audience that names a rule.
+    """A version of a campaign or segment, a hold or an audience that names a rule.
 
     Users enter the version of the campaign, or journeys are on it; that of the segment is in force. Holds and audiences
     have no version, and a hold has its id as its key.

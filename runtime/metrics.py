@@ -58,9 +58,7 @@ TRANSACTION_METRICS: Final = {
     Metric.MAIL: Counter("sojourn_mails_received", "Mails that came back, by outcome", ["outcome"]),
     Metric.FORWARDED: Counter("sojourn_replies_forwarded", "Replies handed on, by outcome", ["outcome"]),
     Metric.REPORT: Counter("sojourn_reports", "Reports of providers about messages", ["provider", "kind", "outcome"]),
-    Metric.AD_UPLOAD: Counter(
-        "sojourn_ad_uploads", "Requests to ad platforms about audiences", ["provider", "action", "outcome"]
-    ),
+    Metric.AD_FLUSH: Counter("sojourn_audience_flushes", "Flushes of audiences, by outcome", ["provider", "outcome"]),
     Metric.DELIVERABILITY: Counter(
         "sojourn_deliverability",
         "Messages by provider, recipient domain and outcome, each once",

@@ -21,7 +21,7 @@ _CONSENTS: Final = Jsonb({ADS: True})
 _REACHABLE: Final = """
 COALESCE(profiles.addresses ?| audience.channels OR audience.has_user_ids AND profiles.user_id IS NOT NULL, false)
 """
-# Rows that say no more than their absence: nobody is wanted, and the platform has nothing.
+# Rows that say no more than their absence: the person is not wanted, and the platform has nothing of them.
 _FORGET: Final = """
 DELETE FROM ad_audience_members AS member USING ad_audiences AS audience
 WHERE audience.id = audience_id AND profile_id = ANY(%(profile_ids)s) AND held = '{}'
@@ -86,14 +86,14 @@ async def put(connection: Connection, rule: AdAudienceRule) -> int:
 
 
 async def retire(connection: Connection, ids: Collection[int]) -> None:
-    """End audiences: from here on nobody is wanted in them."""
+    """End audiences: from here on no one is wanted in them."""
     await connection.execute(
         "UPDATE ad_audiences SET retired_at = clock_timestamp() + clock_ahead() WHERE id = ANY(%s)", (list(ids),)
     )
 
 
 async def mark_members(connection: Connection, audience_id: int, after: UUID | None, limit: int) -> UUID | None:
-    """Mark members behind a profile's id to be judged; return the last, None if none is left."""
+    """Mark members behind an id to be judged; return the last, None without any."""
     cursor = await connection.execute(
         """
         WITH page AS (
@@ -164,10 +164,10 @@ async def find_first_mark(connection: Connection) -> datetime | None:
 
 
 async def judge_marked(connection: Connection, limit: int) -> int | None:
-    """Judge a page of marked people by what is true now; return the number of marks.
+    """Judge a page of marked people by the facts of now; return the number of marks.
 
-    None if another transaction is at it. What is true is read after the rows are locked: whoever changes it later marks
-    the person again.
+    None if another transaction is at it. The facts are read after the rows are locked: a later change marks the person
+    again.
     """
     cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s) AS is_mine", (_JUDGE_LOCK,))
     row = await cursor.fetchone()
@@ -247,7 +247,7 @@ WHERE member.audience_id = judged.audience_id AND member.profile_id = judged.pro
 
 
 async def merge(connection: Connection, merged: Mapping[UUID, UUID]) -> None:
-    """Leave one row for each audience to people who become one: the latest that was written.
+    """Leave one row for each audience to people who become one: the latest.
 
     One whose journey the merge has ended comes last. A trigger keeps what the platform has of the others. The caller
     has locked the profiles, and moves the rows.

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -217,7 +217,7 @@ async def keep_removed(connection: Connection, audience_id: int, removed: Sequen
 
 async def record(
     connection: Connection,
-    audience: StoredAudience,
+    audience_id: int,
     action: UploadAction,
     people: int,
     invalid: int,
@@ -231,9 +231,8 @@ async def record(
         INSERT INTO ad_audience_uploads (audience_id, action, people, invalid, state, request_id, detail)
         VALUES (%s, %s, %s, %s, %s, %s, %s)
         """,
-        (audience.id, action, people, invalid, state, request_id, detail),
+        (audience_id, action, people, invalid, state, request_id, detail),
     )
-    connection.metrics.add(Metric.AD_UPLOAD, audience.provider, action, "failed" if state == "failed" else "accepted")
 
 
 async def find_processing(connection: Connection, audience_id: int, asked_before: datetime) -> list[UploadRow]:
@@ -259,7 +258,7 @@ async def write_progress(
 
 
 async def finish(
-    connection: Connection, audience_id: int, flush_at: datetime, now: datetime, failure: str | None
+    connection: Connection, audience: StoredAudience, flush_at: datetime, now: datetime, failure: str | None
 ) -> None:
     """End the lease of an audience; its next flush is at `flush_at`."""
     await connection.execute(
@@ -270,8 +269,9 @@ async def finish(
             flushed_at = CASE WHEN %(failure)s::text IS NULL THEN %(now)s ELSE flushed_at END
         WHERE id = %(id)s
         """,
-        {"id": audience_id, "flush_at": flush_at, "now": now, "failure": failure},
+        {"id": audience.id, "flush_at": flush_at, "now": now, "failure": failure},
     )
+    connection.metrics.add(Metric.AD_FLUSH, audience.provider, "done" if failure is None else "failed")
 
 
 class AudienceNumbers(Struct, frozen=True):
@@ -300,11 +300,7 @@ async def count(connection: Connection) -> dict[int, AudienceNumbers]:
         FROM ad_audience_members GROUP BY audience_id
         """
     )
-    found: dict[int, AudienceNumbers] = {}
-    rows: list[dict[str, Any]] = await cursor.fetchall()
-    for row in rows:
-        found[row.pop("audience_id")] = AudienceNumbers(**row)
-    return found
+    return {id: AudienceNumbers(**row) async for row in cursor for id in (row.pop("audience_id"),)}
 
 
 async def latest(connection: Connection, audience_id: int, limit: int) -> list[UploadRow]:

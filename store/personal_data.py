@@ -165,7 +165,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "source type name kind path detail count first_at last_at last_event_id",
     ),
     _table("profile_states", _OWN, "state segments", "profile_id next_at is_partial judged judged_at"),
-    # What the platform still has of them stays as hashes, until it was told.
+    # A trigger keeps the hashes that the platform has, until they are removed there.
     _table(
         "ad_audience_members",
         _OWN,

@@ -18,7 +18,7 @@ class Metric(StrEnum):
     MAIL = "mail"  # outcome
     FORWARDED = "forwarded"  # outcome: accepted, refused or away
     REPORT = "report"  # provider, kind, outcome: applied, repeated or unknown
-    AD_UPLOAD = "ad_upload"  # provider, action, outcome: accepted or failed
+    AD_FLUSH = "ad_flush"  # provider, outcome: done or failed
     DELIVERABILITY = "deliverability"  # provider, recipient domain, outcome
 
 

@@ -137,7 +137,10 @@ def read_progress(reply: HttpReply) -> UploadProgress:
 
 
 def open_google(settings: GoogleModel, secrets: ProviderSecrets) -> Google:
-    """Open the account; no connection is made yet. Raises InvalidRequestError for a key that is none."""
+    """Open the account; no connection is made yet.
+
+    Raises InvalidRequestError for a key that is none.
+    """
     try:
         token = GoogleToken(secrets.for_own_use(settings.key), SCOPE)
     except ValueError as error:

@@ -27,7 +27,7 @@ _METHODS: Final[Mapping[UploadAction, str]] = {"add": "POST", "remove": "DELETE"
 # and terms; then limits of calls. 2650 is an audience that is being updated.
 _ACCOUNT_CODES: Final = frozenset({"10", "102", "190", "200", "294", "2655"})
 _BUSY_CODES: Final = frozenset({"1", "2", "4", "17", "32", "341", "368", "613", "2650", "80000", "80003", "80004"})
-# The audience is flagged, and takes nobody until someone has appealed.
+# The audience is flagged, and takes no one until an appeal.
 _FLAGGED: Final = "1713230"
 
 

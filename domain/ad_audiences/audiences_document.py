@@ -17,7 +17,7 @@ MAX_AUDIENCES: Final = 100
 
 ListId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 # Keys of segments that Sojourn makes have dots.
-SegmentKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
+MirroredKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 
 
 class AdAudienceModel(DocumentModel):
@@ -25,7 +25,7 @@ class AdAudienceModel(DocumentModel):
 
     provider: Slug = Field(description="the account, of the document of providers")
     id: ListId = Field(description="the id of the audience there, which exists: `120210000000000000`")
-    mirror: Annotated[SegmentKey | None, Given] = Field(
+    mirror: Annotated[MirroredKey | None, Given] = Field(
         None, description="the segment whose members are in it; left out, steps add and remove people"
     )
     identifiers: Annotated[tuple[IdentifierKind, ...], Listed, Field(min_length=1)] = Field(

@@ -1,4 +1,4 @@
-"""Identifiers by which ad platforms find people. They leave the deployment as hashes."""
+"""Identifiers by which ad platforms find people; they leave as hashes."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import sha256
@@ -9,7 +9,7 @@ IdentifierKind = Literal["email", "phone", "external_id"]
 # The channels whose normalised address is an identifier; an external id is the user id.
 CHANNEL_OF: Final[Mapping[IdentifierKind, str]] = {"email": "email", "phone": "sms"}
 
-# A person as a platform is told of them: hashes by kind.
+# A person for a platform: hashes by kind.
 HashedIdentifiers = Mapping[IdentifierKind, str]
 
 

@@ -1,4 +1,4 @@
-"""The consent without which nobody is in an audience."""
+"""The consent that an audience needs."""
 
 from typing import Final
 

@@ -10,7 +10,7 @@ from domain.sending.providers.ad_accounts import ad_account_model
 
 
 class AdAudienceRule(Struct, frozen=True, omit_defaults=True):
-    """An audience. `list_id` is its id at the platform, `mirror` the segment that fills it."""
+    """An audience. `list_id` is its id there, `mirror` the segment that fills it."""
 
     name: str
     provider: str

@@ -1,4 +1,4 @@
-"""The socket of an ad platform: requests that add people to an audience or remove them."""
+"""The socket of an ad platform: requests that add people or remove them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol

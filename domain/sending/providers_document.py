@@ -1,4 +1,4 @@
-"""The document of providers: the accounts that deliver messages, their routes, and ad accounts."""
+"""The document of providers: accounts that deliver messages, routes, ad accounts."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -99,7 +99,7 @@ class RouteModel(DocumentModel):
 
 
 class ProvidersDocument(DocumentModel):
-    """The accounts that deliver messages, or have audiences, by name, and the routes to them."""
+    """The accounts by name, which deliver messages or have audiences, and the routes."""
 
     providers: dict[Slug, AnyConfigured] = Field(
         {}, description="the providers by name; `{}` for those of the settings"

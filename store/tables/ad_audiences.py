@@ -8,7 +8,7 @@ from store.tables.columns import INSTANT, metadata
 _NONE = text("'{}'")
 _NOW = text("(clock_timestamp() + clock_ahead())")
 
-# The audiences of the document. One that was removed goes on until the platform has nobody of it. `list_id` is the id
+# The audiences of the document. One that was removed goes on until it is empty there. `list_id` is the id
 # at the platform; `channels` and `has_user_ids` say by what it finds people. A worker flushes an audience at a time,
 # until `leased_until`, and the next flush begins at `flush_at`.
 ad_audiences = Table(
@@ -32,7 +32,7 @@ ad_audiences = Table(
 )
 
 # Who is wanted in an audience: those without a `reason`, which is `removed`, `exited`, `left`, `no_consent`,
-# `no_address` or `retired`. Where steps fill it, only `no_address` may pass: what comes later adds nobody. `journey_id`
+# `no_address` or `retired`. Where steps fill it, only `no_address` may pass. `journey_id`
 # is the journey of the step that wrote last, and `held` the hashes that the platform has, or may have. A row is to be
 # flushed while it has `due_at`; a change meanwhile raises its `version`, and it is flushed again. `failure` is why the
 # platform refused the person.

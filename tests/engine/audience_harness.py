@@ -15,7 +15,10 @@ from application.step_decisions import StepDecisions
 from channels.ad_platforms.meta import Meta
 from domain.access import SOJOURN
 from domain.deployment_documents import AUDIENCES, PROVIDERS
+from domain.journey.records import Ending
 from domain.journey.requests import ActionRequest
+from domain.journey.state import EndState
+from store import journeys
 from store.database import Database
 from tests.engine.ad_platform import MetaServer, meta_server
 from tests.engine.computed_harness import CHECKS, event
@@ -72,6 +75,10 @@ class AudienceHarness(SegmentHarness):
     async def perform(self, journey_id: UUID, step: str) -> bool:
         doer = StepDecisions(self.database, self.catalogue, "UTC")
         return await doer.perform(ActionRequest(journey_id, step, 1, now(), None, {}, UNRECORDED))
+
+    async def end(self, journey_id: UUID, state: EndState) -> None:
+        async with self.database.transaction() as connection:
+            await journeys.end(connection, [Ending(journey_id, state, "test", None, now())])
 
     async def judge(self) -> None:
         """Judge all who are marked."""

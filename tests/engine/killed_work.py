@@ -6,10 +6,12 @@ from datetime import datetime
 from uuid import UUID
 
 from application import segments
+from application.ad_flush import AdPlatforms, AudienceFlush, AudienceJudge
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.link_tracking import LinkVerdicts
 from application.reports import Reports
+from channels.ad_platforms.meta import Meta
 from domain.sending.routes import DailyLimit
 from store import warm_up
 from store.database import Database
@@ -28,6 +30,16 @@ async def judge_links(url: str) -> None:
         verdicts = LinkVerdicts(database, Reports(database, catalogue, Ingest(database, catalogue)))
         while (await verdicts.sweep()).number:
             pass
+
+
+async def flush_audiences(url: str, base: str) -> None:
+    """Judge and flush all audiences once."""
+    async with Database(url, pool_size=4) as database:
+        while (await AudienceJudge(database).sweep()).number:
+            pass
+        platforms = AdPlatforms(lambda _: Meta("token", base, 60.0))
+        await AudienceFlush(database, Catalogue(), platforms).sweep()
+        await platforms.close()
 
 
 async def judge_people(url: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from store import ad_audiences
 from tests.channels.servers import answer
 from tests.engine.audience_harness import CAMPAIGN, MIRROR, TRIAL, AudienceHarness, audience_harness
 from tests.engine.computed_harness import event
+from tests.engine.dying import Death, die_at
+from tests.engine.killed_work import flush_audiences
 from tests.harness import PATIENCE, looks
 from tests.proofs import rounds
 
@@ -58,7 +61,7 @@ async def test_a_step_adds_and_an_exit_removes(trial: AudienceHarness) -> None:
 async def test_a_completed_journey_leaves_its_people_in(trial: AudienceHarness) -> None:
     journey = await trial.enter("u1")
     await trial.perform(journey, "in")
-    await trial.rows("UPDATE journeys SET state = 'completed', outcome = 'completed', ended_at = now() RETURNING 1")
+    await trial.end(journey, "completed")
     await trial.flush()
     assert trial.at_platform() == trial.people("u1")
     assert await trial.members() == {"u1": None}
@@ -137,7 +140,7 @@ async def test_the_last_journey_that_wrote_decides(trial: AudienceHarness) -> No
     [row] = await trial.rows("SELECT id FROM journeys WHERE campaign_key = 'other'")
     await trial.perform(row["id"], "in")
     await trial.flush()
-    await trial.rows("UPDATE journeys SET state = 'exited', outcome = 'x' WHERE id = %s RETURNING 1", first)
+    await trial.end(first, "exited")
     await trial.flush()
     assert trial.at_platform() == trial.people("u1")
 
@@ -269,6 +272,31 @@ async def test_a_lost_answer_is_repeated_and_removed(trial: AudienceHarness) -> 
     await trial.flush()
     assert trial.at_platform() == trial.people("u1")
     await trial.ingest(event("Subscribed", "u1"))
+    await trial.flush()
+    assert trial.at_platform() == set()
+
+
+FLUSHES = [
+    Death("store.ad_uploads", "hold", is_after=True),
+    Death("store.ad_uploads", "record"),
+    Death("store.ad_uploads", "settle"),
+    Death("store.ad_uploads", "finish"),
+]
+
+
+@pytest.mark.parametrize("death", FLUSHES, ids=str)
+async def test_a_killed_flush_loses_no_one(trial: AudienceHarness, tmp_path: Path, death: Death) -> None:
+    """Before the platform hears of a person, once it has them, and before the ledger says so."""
+    for user in ("u1", "u2"):
+        await trial.perform(await trial.enter(user), "in")
+    await die_at(death, tmp_path / "log", flush_audiences, trial.database.url, trial.server.base)
+    await trial.ingest(event("Subscribed", "u1"))
+    # The lease of the one who died is over.
+    await trial.rows("UPDATE ad_audiences SET leased_until = NULL RETURNING 1")
+    await trial.flush()
+    assert trial.at_platform() == trial.people("u2")
+    assert await trial.members() == {"u2": None}
+    await trial.ingest(event("Subscribed", "u2"))
     await trial.flush()
     assert trial.at_platform() == set()
 

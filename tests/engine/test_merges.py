@@ -44,13 +44,13 @@ steps:
 
 def test_an_undo_knows_every_table_of_people() -> None:
     """A new table with a `profile_id` needs its rule in store/separation.py, or in the use case; then its name here."""
-    returned = {*TABLES, "profile_changes", "segment_changes", "holds"} - {"profiles"}
+    returned = {*TABLES, "profile_changes", "segment_changes", "holds", "ad_audience_members"} - {"profiles"}
     # Counted and learned anew from the events of each person.
     recounted = {"profile_states", "profile_activity", "devices", "account_members", "segment_members"}
     # An erasure of the merged person, or of a session, goes on under the one who stays, and ends with them.
     kept = {"erasures", "session_reports"}
     # A merge and its undo judge those who are marked to be judged.
-    judged = {"marked_people"}
+    judged = {"marked_people", "ad_audience_marks"}
     assert {
         table.name for table in metadata.sorted_tables if "profile_id" in table.columns
     } == returned | recounted | kept | judged

@@ -69,7 +69,9 @@ PROVIDERS = """
 providers:
   smtp:
     {kind: postmark, channel: email, token: {env: SOJOURN_SECRET_TOKEN}, callback_secret: {env: SOJOURN_SECRET_HOOK}}
+  ads: {kind: meta, token: {env: SOJOURN_SECRET_MISSING}}
 """
+AUDIENCES = "audiences: {trial: {provider: ads, id: '7'}}"
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,12 @@ async def _report(harness: Harness) -> None:
     report = {"RecordType": "Delivery", "Metadata": {"message_id": str(message["id"])}, "DeliveredAt": ago(seconds=1)}
     answer = await harness.http.post("/v1/callbacks/smtp", json=report, auth=("sojourn", HOOK_SECRET))
     assert answer.status_code == 200, answer.text
+    await harness.admin("PUT", "/v1/audiences", {"file": "audiences.yaml", "source": AUDIENCES})
+    # As an erasure leaves it; the account has no secret.
+    await harness.query(
+        "INSERT INTO ad_audience_leftovers (audience_id, held) SELECT id, '{email:x}' FROM ad_audiences RETURNING 1"
+    )
+    await harness.until("SELECT 1 FROM ad_audiences WHERE failure IS NOT NULL")
 
 
 async def _go_wrong(harness: Harness) -> None:

@@ -1,4 +1,4 @@
-"""The step `audience`: add the user to an audience at an ad platform, or remove them."""
+"""The step `audience`: add the user to one at an ad platform, or remove them."""
 
 from typing import Annotated, Self
 

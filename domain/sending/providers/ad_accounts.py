@@ -1,4 +1,4 @@
-"""The registry of accounts at ad platforms. A new kind is a module here and a line."""
+"""The registry of ad accounts. A new kind is a module here and a line."""
 
 from domain.sending.providers.ad_account import AdAccountModel
 from domain.sending.providers.google import GoogleModel

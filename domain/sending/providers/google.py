@@ -1,4 +1,4 @@
-"""The settings of an account at Google Ads, whose audiences the Data Manager fills."""
+"""The settings of an account at Google Ads, for the Data Manager."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -9,7 +9,7 @@ from domain.campaign.schema import Given
 from domain.sending.providers.ad_account import AdAccountModel
 from domain.sending.providers.secret_reference import SecretReference
 
-AccountId = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
+GoogleAdsId = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 _GMAIL = ("gmail.com", "googlemail.com")
 
 
@@ -20,10 +20,10 @@ class GoogleModel(AdAccountModel):
     identifiers: ClassVar[tuple[IdentifierKind, ...]] = ("email", "phone")
 
     kind: Literal["google"] = Field(description="`google`")
-    account: AccountId = Field(
+    account: GoogleAdsId = Field(
         description="the id of the account that has the audiences, without hyphens: `1234567890`"
     )
-    login_account: Annotated[AccountId | None, Given] = Field(
+    login_account: Annotated[GoogleAdsId | None, Given] = Field(
         None, description="the manager account through which the service account reaches it"
     )
     key: SecretReference = Field(

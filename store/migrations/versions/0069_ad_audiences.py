@@ -81,7 +81,7 @@ def upgrade() -> None:
           RETURN NULL;
         END
         $$;
-        CREATE TRIGGER journeys_exited AFTER UPDATE OF state ON journeys
+        CREATE TRIGGER journeys_left_audiences AFTER UPDATE OF state ON journeys
           FOR EACH ROW WHEN (OLD.state = 'active' AND NEW.state = 'exited')
           EXECUTE FUNCTION mark_ad_audience_of_journey();
 
@@ -127,7 +127,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute(
         """
-        DROP TRIGGER journeys_exited ON journeys;
+        DROP TRIGGER journeys_left_audiences ON journeys;
         DROP TRIGGER profiles_reachable_elsewhere ON profiles;
         DROP TRIGGER segment_members_joined ON segment_members;
         DROP TRIGGER segment_members_left ON segment_members;

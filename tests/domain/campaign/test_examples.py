@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.documents import templates_beside
+from domain.ad_audiences.audiences_document import parse_audiences
 from domain.campaign.publication import check
 from domain.deployed_names import DeployedNames
 from domain.people.computed_document import parse_computed
@@ -19,7 +20,12 @@ COMPUTED = EXAMPLES / "computed" / "computed.yaml"
 # Those of the one document that all examples share.
 TYPES = {trait.key: trait.rule.type for trait in parse_computed(COMPUTED.read_text(), COMPUTED.name)}
 SEGMENTS = sorted((EXAMPLES / "segments").glob("*.yaml"))
-NAMES = DeployedNames(TYPES, [path.stem for path in SEGMENTS])
+AUDIENCES = EXAMPLES / "audiences" / "audiences.yaml"
+NAMES = DeployedNames(
+    TYPES,
+    [path.stem for path in SEGMENTS],
+    audiences=[one.name for one in parse_audiences(AUDIENCES.read_text(), AUDIENCES.name) if one.mirror is None],
+)
 TEMPLATES = templates_beside(EXAMPLES / "any.yaml")
 
 
