@@ -5,7 +5,8 @@ import itertools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -144,9 +145,24 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["host"] = str(node.config.stash[HOST].socket)
 
 
-def pytest_collection() -> None:
+def pytest_collection(session: pytest.Session) -> None:
     """What is collected stays, so there is no garbage to look for meanwhile."""
     gc.disable()
+    if hasattr(session.config, "workerinput") and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        _import_share(session.config)
+
+
+def _import_share(config: pytest.Config) -> None:
+    """Begin with a share of the modules of tests, which this test process compiles for all of them.
+
+    In a fresh clone each would compile all modules, with their assertions rewritten: 7 s of processor time.
+    """
+    given: dict[str, Any] = getattr(config, "workerinput")  # noqa: B009 pytest-xdist sets it
+    number, processes = int(given["workerid"].removeprefix("gw")), int(given["workercount"])
+    for path in sorted(config.rootpath.glob("tests/**/test_*.py"))[number::processes]:
+        # Collecting the module comes to the same, and reports it.
+        with suppress(Exception):
+            import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
 
 @pytest.hookimpl(trylast=True)
