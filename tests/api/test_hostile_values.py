@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import client_of
-from tests.api.test_openapi import DOCUMENT, contents, examples, is_public
+from tests.api.test_openapi import contents, examples, is_public, operations
 from tests.proofs import rounds
 
 DIGITS = "9" * 200_000
@@ -149,19 +149,12 @@ def calls(path: str, method: str, operation: dict[str, Any]) -> Iterator[tuple[s
                 yield f"{what} in {way}", target(), replaced(body, way, value).encode(), {}
 
 
-OPERATIONS_OF_DOCUMENT = [
-    (path, method, operation)
-    for path, operations in DOCUMENT["paths"].items()
-    for method, operation in operations.items()
-]
-
-
 @pytest.mark.prove
 @pytest.mark.takes_long
 async def test_no_value_is_answered_with_a_fault_of_ours(live: FastAPI, operator: httpx.AsyncClient) -> None:
     faults, count = [], 0
     async with client_of(live, WRITE_KEY) as tracker:
-        for path, method, operation in OPERATIONS_OF_DOCUMENT:
+        for path, method, operation in operations():
             client = tracker if operation.get("x-scope") == "ingest" else operator
             for what, target, body, headers in calls(path, method, operation):
                 count += 1

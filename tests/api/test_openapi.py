@@ -1,23 +1,17 @@
 """The OpenAPI document is whole: each route shows what it takes and gives, how it refuses, and which scope opens it."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import httpx
 import jsonschema_rs
 import pytest
-from fastapi import FastAPI
 
 from api.app import create_app
 from domain.errors import every_error
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 
-DOCUMENT: dict[str, Any] = create_app(SETTINGS).openapi()
-OPERATIONS = [
-    pytest.param(path, method, operation, id=f"{method.upper()} {path}")
-    for path, operations in DOCUMENT["paths"].items()
-    for method, operation in operations.items()
-]
 # The pages for recipients.
 PAGES = ("/unsubscribe/", "/preferences/", "/confirm/", "/c/", "/o/")
 PUBLIC = ("/v1/projects/", "/v1/callbacks/", *PAGES, "/v1/schemas/", "/problems", "/healthz", "/readyz")
@@ -28,13 +22,26 @@ ASKED_BY_POST = ("/plan", "/preview")
 CODES = {error.code: error for error in every_error()}
 
 
+@cache
+def document() -> dict[str, Any]:
+    """Return the document of the API, which takes seconds to write: not while each test process collects its tests."""
+    return create_app(SETTINGS).openapi()
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the path, the method and the description of each operation."""
+    for path, described in document()["paths"].items():
+        for method, operation in described.items():
+            yield path, method, operation
+
+
 def is_public(path: str) -> bool:
     return path in ("/", "/v1/m") or path.startswith(PUBLIC)
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in schema:
-        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     if "anyOf" in schema:
         # A body that may be left out, or one of several answers.
         return resolved(next(each for each in schema["anyOf"] if each.get("type") != "null"))
@@ -59,25 +66,36 @@ def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield status, each
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
-def test_it_shows_what_it_takes_and_gives(path: str, method: str, operation: dict[str, Any]) -> None:
+def test_it_shows_what_it_takes_and_gives(subtests: pytest.Subtests) -> None:
+    for path, method, operation in operations():
+        with subtests.test(f"{method.upper()} {path}"):
+            _shows_what_it_takes_and_gives(operation)
+
+
+def _shows_what_it_takes_and_gives(operation: dict[str, Any]) -> None:
     for where, content in contents(operation):
         found = examples(content)
         assert found, f"no example of {where}: give its model `model_config = example({{…}})`"
-        schema = {**content.get("schema", {}), "components": DOCUMENT["components"]}
+        schema = {**content.get("schema", {}), "components": document()["components"]}
         for example in found:
             jsonschema_rs.validate(schema, example)
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
-def test_it_shows_what_its_parameters_are(path: str, method: str, operation: dict[str, Any]) -> None:
-    for parameter in operation.get("parameters", []):
-        if parameter["in"] == "path":
-            assert parameter["schema"]["examples"], parameter["name"]
+def test_it_shows_what_its_parameters_are(subtests: pytest.Subtests) -> None:
+    for path, method, operation in operations():
+        with subtests.test(f"{method.upper()} {path}"):
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    assert parameter["schema"]["examples"], parameter["name"]
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
-def test_it_documents_its_refusals(path: str, method: str, operation: dict[str, Any]) -> None:
+def test_it_documents_its_refusals(subtests: pytest.Subtests) -> None:
+    for path, method, operation in operations():
+        with subtests.test(f"{method.upper()} {path}"):
+            _documents_its_refusals(path, operation)
+
+
+def _documents_its_refusals(path: str, operation: dict[str, Any]) -> None:
     if path.startswith(PAGES):
         return
     documented = set()
@@ -96,8 +114,13 @@ def test_it_documents_its_refusals(path: str, method: str, operation: dict[str, 
     assert "default" not in operation["responses"]
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
-def test_it_says_its_scope(path: str, method: str, operation: dict[str, Any]) -> None:
+def test_it_says_its_scope(subtests: pytest.Subtests) -> None:
+    for path, method, operation in operations():
+        with subtests.test(f"{method.upper()} {path}"):
+            _says_its_scope(path, method, operation)
+
+
+def _says_its_scope(path: str, method: str, operation: dict[str, Any]) -> None:
     if is_public(path):
         assert "security" not in operation
         return
@@ -108,9 +131,14 @@ def test_it_says_its_scope(path: str, method: str, operation: dict[str, Any]) ->
         assert (scope == "read") <= (method == "get" or path.endswith(ASKED_BY_POST))
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
-async def test_no_key_opens_it_without_its_scope(
-    anyone: httpx.AsyncClient, app: FastAPI, path: str, method: str, operation: dict[str, Any]
+async def test_no_key_opens_it_without_its_scope(anyone: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
+    for path, method, operation in operations():
+        with subtests.test(f"{method.upper()} {path}"):
+            await _opens_to_no_other_scope(anyone, path, method, operation)
+
+
+async def _opens_to_no_other_scope(
+    anyone: httpx.AsyncClient, path: str, method: str, operation: dict[str, Any]
 ) -> None:
     if is_public(path):
         return
@@ -126,8 +154,7 @@ async def test_no_key_opens_it_without_its_scope(
 
 
 def test_what_acts_takes_an_idempotency_key() -> None:
-    for path, operations in DOCUMENT["paths"].items():
-        for method, operation in operations.items():
-            takes = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
-            acts = method != "get" and not is_public(path) and (operation["x-scope"] != "ingest" or path == "/v1/mails")
-            assert takes == acts, (path, method)
+    for path, method, operation in operations():
+        takes = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
+        acts = method != "get" and not is_public(path) and (operation["x-scope"] != "ingest" or path == "/v1/mails")
+        assert takes == acts, (path, method)
