@@ -7,8 +7,9 @@ from uuid import UUID
 from msgspec import Struct
 from temporalio import activity
 
+from application.message_outcomes import SendOutcome
 from application.migrations import MoveRequest, StayRequest, move, stay
-from application.send import Sender, SendOutcome
+from application.send import Sender
 from application.step_decisions import StepDecisions
 from domain.journey.migration import MigrationOutcome
 from domain.journey.position import NextPositions, Position

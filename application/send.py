@@ -3,57 +3,55 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from time import monotonic
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from application.accounts import read_account
 from application.attachments import AttachmentFiles
 from application.catalogue import Catalogue, LoadedVersion
-from application.ingest import Ingest
 from application.link_tracking import LinkTracker
+from application.message_outcomes import (
+    GONE,
+    AfterMessage,
+    MessageOutcomes,
+    SendOutcome,
+    finish,
+    lock_message,
+)
 from application.provider_health import record_delivery
 from application.providers import FoundProvider, ProviderSource
 from application.rendering import RENDER_SECONDS, Templates, run_in_thread
-from application.reports import Reports
-from application.retries import follow_completed
-from domain.campaign.plan import SendMembers
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions
-from domain.journey.records import Ending
-from domain.journey.state import COMPLETED
 from domain.local_time.zones import recipient_zone
 from domain.people.links import LinkPurpose, MessageLink, list_purposes
 from domain.people.surroundings import recipient_locale
 from domain.people.topics.deployed import DeployedTopics
 from domain.people.topics.subscription import read_request
 from domain.sending import claim as sending
-from domain.sending.attempt_outcome import judge_attempt
 from domain.sending.circuit import read_health
 from domain.sending.claim import (
-    CANCELLED,
     POSTPONED,
     POSTPONING_REASONS,
     RESERVED,
     SENDING,
-    AttemptState,
     ClaimFacts,
     Close,
     Done,
     Proceed,
+    ProviderFacts,
     ProviderWait,
     Wait,
 )
 from domain.sending.deliverability import find_pause
 from domain.sending.delivery import (
-    Accepted,
     Ambiguous,
     Delivery,
     Never,
@@ -67,52 +65,14 @@ from domain.sending.delivery import (
 )
 from domain.sending.objections import Recipient
 from domain.sending.receiving import MailPurpose, ReceivingDomain
-from domain.sending.reports import report_refusal
-from domain.sending.retries import RetriedJourney
-from domain.sending.saved_values import SavedReply, merge_saved
 from domain.sending.senders import DeployedSenders
 from domain.sending.single_messages import find_asked_address
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
 from domain.tracking.event import stored_event
-from store import circuits, deliveries, journeys, messages, recalls, retries
+from store import circuits, deliveries, messages, recalls, retries
 from store.database import Connection, Database
 from store.messages import Claimed
-
-# A channel takes at most 50 s and an activity 90 s: the rest, with room for the last retry.
-SETTLE_SECONDS = 30.0
-SETTLE_PAUSE = 0.5
-
-
-class SendOutcome(Struct, frozen=True):
-    """The state of a message after an attempt, and whether its journey has ended.
-
-    It may be postponed: since the grant its send window has closed, or the person is on hold, and the gate is asked
-    again.
-    """
-
-    state: AttemptState
-    journey_ended: bool
-
-
-class _Then(Struct, frozen=True):
-    """The journey after the message's outcome: it ends, or goes to a next position.
-
-    Without a next position, it stays where it is: a message to one of many members moves nothing.
-    """
-
-    at: datetime
-    ends_with: str | None
-    next_positions: NextPositions
-
-    @property
-    def moves_journey(self) -> bool:
-        """Whether the outcome is written to the journey's row as well."""
-        return self.ends_with is not None or bool(self.next_positions.positions)
-
-
-# A message whose recipient was erased while the journey of their account goes on.
-_GONE = SendOutcome(CANCELLED, journey_ended=False)
 
 
 class _Taken(Struct, frozen=True):
@@ -160,7 +120,7 @@ class Sender:
         self._receiving = receiving
         self._timezone = timezone
         self._files = AttachmentFiles(database)
-        self._reports = Reports(database, catalogue, Ingest(database, catalogue))
+        self._outcomes = MessageOutcomes(database, catalogue)
 
     async def send(
         self,
@@ -176,7 +136,7 @@ class Sender:
         another process: a provider may refuse a key with another content. `ends_with` is the journey's outcome
         once the message has settled; None if it goes on to `next_positions`.
         """
-        then = _Then(at, ends_with, next_positions)
+        then = AfterMessage(at, ends_with, next_positions)
         try:
             taken = await self._take(message_id, at, then)
         except _NotCompiledError as error:
@@ -203,17 +163,17 @@ class Sender:
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
             # This attempt delivered nothing, but an earlier one may have: the message cannot be returned.
             raise _retry(claimed, found, delivery)
-        outcome = await self._settle(claimed, found.name, delivery, by_address, then)
+        outcome = await self._outcomes.settle(claimed, found.name, delivery, by_address, then)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise _retry(claimed, found, delivery)
         return outcome
 
-    async def _take(self, message_id: UUID, at: datetime, then: _Then) -> SendOutcome | _Taken:
+    async def _take(self, message_id: UUID, at: datetime, then: AfterMessage) -> SendOutcome | _Taken:
         """Claim the message for this attempt, or return its outcome, or raise as `send`."""
         async with self._database.pipeline() as connection:
-            claimed = await self._lock(connection, message_id, at, writes_journey=then.moves_journey)
+            claimed = await lock_message(connection, self._catalogue, message_id, at, writes_journey=then.moves_journey)
             if claimed is None:
-                return _GONE
+                return GONE
             segments = await self._catalogue.segments_at(connection, claimed.registry_revision)
             if claimed.holds:
                 claimed = replace(claimed, holds=segments.places.select_holds(claimed.holds, claimed.context))
@@ -223,7 +183,7 @@ class Sender:
                 raise _NotCompiledError(version.templates)
             match self._claim(claimed, version, found, segments.topics, at):
                 case Done(state=state):
-                    return await _finish(connection, claimed, state, then)
+                    return await finish(connection, claimed, state, then)
                 case Close(state=state, reason=reason, detail=detail):
                     settlement = await messages.settle(
                         connection, message_id, state, attempt=claimed.attempts, reason=reason, detail=detail
@@ -231,7 +191,7 @@ class Sender:
                     state = POSTPONED if reason in POSTPONING_REASONS else settlement.state
                     if claimed.retry_of is not None and state == CANCELLED:
                         await retries.release(connection, claimed.retry_of)
-                    return await _finish(connection, claimed, state, then)
+                    return await finish(connection, claimed, state, then)
                 case Wait(why=why, until=until):
                     retry_after = None if until is None else (until - at).total_seconds()
                     raise UnavailableError(f"{claimed.campaign_key}: {why}", retry_after=retry_after)
@@ -241,7 +201,7 @@ class Sender:
                         await messages.settle(
                             connection, message_id, is_probe.state, attempt=claimed.attempts, reason=is_probe.reason
                         )
-                        return await _finish(connection, claimed, POSTPONED, then)
+                        return await finish(connection, claimed, POSTPONED, then)
                     if not version.templates.are_compiled:
                         raise _NotCompiledError(version.templates)
                     address = claimed.addresses.get(claimed.channel)
@@ -268,48 +228,23 @@ class Sender:
                 case Proceed():
                     raise UnavailableError(f"{claimed.channel}: no provider of this worker can take the message")
 
-    async def _lock(
-        self, connection: Connection, message_id: UUID, at: datetime, *, writes_journey: bool
-    ) -> Claimed | None:
-        """Lock a message; None if its recipient was erased, and it with them."""
-        claimed = await messages.lock_for_claim(connection, message_id, at, writes_journey=writes_journey)
-        if claimed == "moved":
-            raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
-        if claimed == "gone":
-            return None
-        if claimed.retry_of is None or claimed.journey_state != COMPLETED or claimed.ended_recorded_at is None:
-            return claimed
-        ended = RetriedJourney(
-            claimed.profile_id, claimed.account_id, claimed.ended_recorded_at, is_exiting=claimed.is_exiting
-        )
-        own = await self._catalogue.version(connection, claimed.campaign_key, claimed.journey_version)
-        version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
-        end = await follow_completed(connection, ended, (own, version))
-        return replace(claimed, journey_state=end.state)
-
     async def _check_provider(self, connection: Connection, claimed: Claimed, found: FoundProvider) -> bool | Close:
         """Return whether the message probes its provider; Close to ask the gate again.
 
         Raises UnavailableError while the circuit is open, or its marketing is paused.
         """
-        is_open = found.has_account and claimed.circuit is not None and claimed.circuit.is_open
-        is_paused = find_pause(claimed.pauses, found.name, claimed.category) is not None
-        is_probe = is_open and not is_paused and await circuits.take_probe(connection, found.name)
         deployed = await self._catalogue.providers_at(connection, claimed.registry_revision)
-        match sending.check_provider(
-            claimed.state,
-            claimed.circuit if found.has_account else None,
+        route = (claimed.channel, claimed.category, found.name)
+        facts = ProviderFacts(
             is_in_force=found.is_in_force,
-            is_paused=is_paused,
-            is_probe=is_probe,
-            has_alternative=deployed.has_alternative(
-                claimed.channel, claimed.category, found.name, claimed.broken, claimed.pauses
-            ),
-        ):
+            circuit=claimed.circuit if found.has_account else None,
+            is_paused=find_pause(claimed.pauses, found.name, claimed.category) is not None,
+            has_alternative=deployed.has_alternative(*route, claimed.broken, claimed.pauses),
+        )
+        is_probe = facts.wants_probe and await circuits.take_probe(connection, found.name)
+        match sending.check_provider(claimed.id, claimed.state, facts, is_probe=is_probe):
             case ProviderWait(why=why, seconds=seconds):
-                # Not all at the same instant.
-                retry_after = seconds + claimed.id.int % 1_000 / 100
-                raise UnavailableError(f"{claimed.channel}: {why}", retry_after=retry_after)
+                raise UnavailableError(f"{claimed.channel}: {why}", retry_after=seconds)
             case Close() as closed:
                 return closed
             case Proceed():
@@ -342,7 +277,12 @@ class Sender:
                 claimed.consent,
                 claimed.suppressed,
                 claimed.refused_addresses,
-                _find_departure(claimed, version),
+                sending.find_departure(
+                    claimed.account_id,
+                    version.plan.nodes.get(claimed.step),
+                    is_member=claimed.is_member,
+                    role=claimed.role,
+                ),
                 claimed.holds,
                 claimed.preferences,
                 find_asked_address(claimed.campaign_key, claimed.entry),
@@ -356,54 +296,6 @@ class Sender:
 
     def _zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:
         return recipient_zone(claimed.traits, claimed.context.get("timezone"), version.rules.timezone, self._timezone)
-
-    async def _settle(
-        self,
-        claimed: Claimed,
-        provider: str,
-        delivery: Delivery | TemplateRenderError,
-        by_address: Mapping[str, Delivery],
-        then: _Then,
-    ) -> SendOutcome:
-        """Write this attempt's outcome, retrying if the database is briefly away.
-
-        A refused address is suppressed before: once the message has failed, no other goes there.
-        """
-        give_up_at = monotonic() + SETTLE_SECONDS
-        while True:
-            try:
-                if isinstance(delivery, Rejected) and delivery.scope == "address":
-                    await self._report_refusal(claimed.id, provider, delivery)
-                async with self._database.pipeline() as connection:
-                    writes_journey = then.moves_journey or bool(_saved_reply(delivery).values)
-                    found = await self._lock(connection, claimed.id, then.at, writes_journey=writes_journey)
-                    if found is None:
-                        return _GONE
-                    settled = judge_attempt(
-                        delivery,
-                        journey_is_active=found.journey_state == "active",
-                        is_repetition=claimed.state == SENDING,
-                    )
-                    saved, detail = merge_saved(found.saved, _saved_reply(delivery))
-                    if detail is not None:
-                        settled = replace(settled, detail=detail)
-                    settlement = await messages.settle(
-                        connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled)
-                    )
-                    if settlement.is_written and saved != found.saved:
-                        await journeys.save(connection, found.journey_id, saved)
-                    if by_address:
-                        await deliveries.write(connection, claimed.id, by_address)
-                    return await _finish(connection, found, settlement.state, then)
-            except (psycopg.OperationalError, UnavailableError):
-                if monotonic() > give_up_at:
-                    raise
-                await asyncio.sleep(SETTLE_PAUSE)
-
-    async def _report_refusal(self, message_id: UUID, provider: str, refused: Rejected) -> None:
-        """Report that the provider refuses the address, once a message."""
-        now = await self._database.now()
-        await self._reports.apply(provider, [report_refusal(message_id, refused.reason, now)], received_at=now)
 
     async def _deliver(
         self,
@@ -494,34 +386,6 @@ def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Re
     """Return the effect of repetition: the provider's, unless the template forbids it."""
     template = version.templates.get(claimed.template)
     return provider.repeats if template.is_repeatable(recipient_locale(claimed.traits, claimed.context)) else Never()
-
-
-def _find_departure(claimed: Claimed, version: LoadedVersion) -> str | None:
-    """Say what the recipient has left since the grant: the account, or the role."""
-    if claimed.account_id is None:
-        return None
-    if not claimed.is_member:
-        return "the person is no longer a member of the account"
-    node = version.plan.nodes.get(claimed.step)
-    if isinstance(node, SendMembers) and claimed.role != node.role:
-        return f"the person no longer has the role {node.role} in the account"
-    return None
-
-
-async def _finish(connection: Connection, claimed: Claimed, state: AttemptState, then: _Then) -> SendOutcome:
-    """Move or end the journey with the message's outcome, without a further action."""
-    if claimed.journey_state == "active" and state not in (RESERVED, SENDING, POSTPONED):
-        if then.ends_with is not None:
-            await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, then.ends_with, None, then.at)])
-        elif then.moves_journey:
-            [position] = then.next_positions.positions
-            await journeys.place(connection, claimed.journey_id, position, then.next_positions.move, then.at)
-    # This message completed the journey, in an attempt whose answer did not arrive.
-    return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
-
-
-def _saved_reply(delivery: Delivery | TemplateRenderError) -> SavedReply:
-    return delivery.saved if isinstance(delivery, Accepted) else SavedReply()
 
 
 def _variables(

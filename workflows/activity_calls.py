@@ -19,8 +19,8 @@ from workflows import options
 
 with workflow.unsafe.imports_passed_through():
     from activities.journey import FinishRequest, JourneyActivities, PositionUpdate, SendActivities, SendRequest
+    from application.message_outcomes import SendOutcome
     from application.migrations import MoveRequest, StayRequest
-    from application.send import SendOutcome
     from domain.journey.migration import MigrationOutcome
     from domain.journey.position import NextPositions, Position
     from domain.journey.protocol import (

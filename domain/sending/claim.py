@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from domain.campaign.life import CampaignState
+from domain.campaign.plan import Node, SendMembers
 from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
@@ -64,6 +66,25 @@ class ProviderWait(Struct, frozen=True):
 
     why: str
     seconds: float
+
+
+class ProviderFacts(Struct, frozen=True, kw_only=True):
+    """The provider of a claimed message. One without an account has no circuit."""
+
+    is_in_force: bool
+    circuit: CircuitView | None
+    is_paused: bool
+    has_alternative: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its circuit is open."""
+        return self.circuit is not None and self.circuit.is_open
+
+    @property
+    def wants_probe(self) -> bool:
+        """Whether a message is to find out if it takes messages again. A paused one gets none."""
+        return self.is_open and not self.is_paused
 
 
 class Close(Struct, frozen=True):
@@ -132,30 +153,36 @@ def claim(
     return Wait("the campaign is paused") if paused else Proceed()
 
 
+def find_departure(account_id: str | None, node: Node | None, *, is_member: bool, role: str | None) -> str | None:
+    """Say what the recipient of an account's journey has left since the grant: the account, or the role."""
+    if account_id is None:
+        return None
+    if not is_member:
+        return "the person is no longer a member of the account"
+    if isinstance(node, SendMembers) and role != node.role:
+        return f"the person no longer has the role {node.role} in the account"
+    return None
+
+
 def check_provider(
-    state: MessageState,
-    circuit: CircuitView | None,
-    *,
-    is_in_force: bool,
-    is_paused: bool,
-    is_probe: bool,
-    has_alternative: bool,
+    message_id: UUID, state: MessageState, provider: ProviderFacts, *, is_probe: bool
 ) -> Proceed | ProviderWait | Close:
     """Decide whether the provider gets a message that may be handed over.
 
     One that it cannot have yet goes back to the gate, which chooses another provider: once the document has removed
-    this one, or while its circuit is open and another is there. All others wait for the circuit. With `is_paused`, its
-    marketing is paused, and so is this message: the gate holds it.
+    this one, or while its circuit is open and another is there. All others wait for the circuit, each a little longer
+    or shorter. While its marketing is paused, so is this message: the gate holds it.
     """
-    if is_paused and state == RESERVED:
+    if provider.is_paused and state == RESERVED:
         return Close(CANCELLED, PROVIDER_PAUSED)
-    if is_paused:
-        return ProviderWait("the marketing of its provider is paused", PAUSED_SECONDS)
-    is_open = circuit is not None and circuit.is_open and not is_probe
-    if state == RESERVED and (not is_in_force or (is_open and has_alternative)):
+    spread = message_id.int % 1_000 / 100
+    if provider.is_paused:
+        return ProviderWait("the marketing of its provider is paused", PAUSED_SECONDS + spread)
+    is_open = provider.is_open and not is_probe
+    if state == RESERVED and (not provider.is_in_force or (is_open and provider.has_alternative)):
         return Close(CANCELLED, PROVIDER_UNAVAILABLE)
-    if circuit is not None and is_open:
-        return ProviderWait("the circuit of its provider is open", seconds=circuit.seconds)
+    if provider.circuit is not None and is_open:
+        return ProviderWait("the circuit of its provider is open", provider.circuit.seconds + spread)
     return Proceed()
 
 

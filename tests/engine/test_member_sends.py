@@ -15,7 +15,8 @@ from temporalio.worker import Replayer
 
 from application.catalogue import Catalogue
 from application.ingest import Ingest
-from application.send import Sender, SendOutcome
+from application.message_outcomes import SendOutcome
+from application.send import Sender
 from application.step_decisions import StepDecisions
 from domain.journey.position import NextPositions
 from domain.journey.requests import MembersRequest

@@ -14,7 +14,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.journey import SendActivities, SendRequest
 from application.catalogue import Catalogue
 from application.deployment_documents import DeploymentDocuments
-from application.send import Sender, SendOutcome
+from application.message_outcomes import SendOutcome
+from application.send import Sender
 from application.step_decisions import StepDecisions
 from domain.access import SOJOURN
 from domain.deployment_documents import COMPUTED

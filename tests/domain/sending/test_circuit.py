@@ -1,6 +1,7 @@
 """When a circuit opens, and what a claim does about it."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +13,7 @@ from domain.sending.claim import (
     Close,
     MessageState,
     Proceed,
+    ProviderFacts,
     ProviderWait,
     check_provider,
 )
@@ -20,6 +22,8 @@ from domain.sending.policy import PROVIDER_PAUSED
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 OPEN = CircuitView(is_open=True, seconds=30)
+# The wait of each message is a little longer than that of the first.
+MESSAGE = UUID(int=0)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +59,23 @@ def test_a_fault_of_the_account_opens_at_once_and_failures_in_a_row_do() -> None
     assert (later.opened_at, later.probe_at) == (circuit.opened_at, circuit.probe_at)
 
 
+def facts(
+    circuit: CircuitView | None, *, is_in_force: bool = True, is_paused: bool = False, has_alternative: bool = False
+) -> ProviderFacts:
+    return ProviderFacts(is_in_force=is_in_force, circuit=circuit, is_paused=is_paused, has_alternative=has_alternative)
+
+
+def test_only_an_open_circuit_wants_a_probe_and_none_of_a_paused_provider() -> None:
+    assert facts(OPEN).wants_probe
+    assert not facts(OPEN, is_paused=True).wants_probe
+    assert not facts(CircuitView(is_open=False)).wants_probe
+    assert not facts(None).wants_probe
+
+
 @pytest.mark.parametrize("state", ["reserved", "sending"])
 def test_without_an_open_circuit_or_as_its_probe_a_message_goes(state: MessageState) -> None:
     for circuit, is_probe in ((None, False), (CircuitView(is_open=False), False), (OPEN, True)):
-        verdict = check_provider(
-            state, circuit, is_in_force=True, is_paused=False, is_probe=is_probe, has_alternative=True
-        )
+        verdict = check_provider(MESSAGE, state, facts(circuit, has_alternative=True), is_probe=is_probe)
         assert verdict == Proceed()
 
 
@@ -68,20 +83,19 @@ def test_only_what_no_provider_can_have_goes_to_another() -> None:
     to_gate = Close(CANCELLED, PROVIDER_UNAVAILABLE)
     wait = ProviderWait("the circuit of its provider is open", 30)
     for has_alternative, expected in ((True, to_gate), (False, wait)):
-        found = check_provider(
-            "reserved", OPEN, is_in_force=True, is_paused=False, is_probe=False, has_alternative=has_alternative
-        )
-        assert found == expected
-    for has_alternative in (True, False):
-        found = check_provider(
-            "sending", OPEN, is_in_force=True, is_paused=False, is_probe=False, has_alternative=has_alternative
-        )
-        assert found == wait
+        provider = facts(OPEN, has_alternative=has_alternative)
+        assert check_provider(MESSAGE, "reserved", provider, is_probe=False) == expected
+        assert check_provider(MESSAGE, "sending", provider, is_probe=False) == wait
+
+
+def test_messages_wait_for_their_provider_each_a_little_longer() -> None:
+    later = check_provider(UUID(int=250), "sending", facts(OPEN), is_probe=False)
+    assert later == ProviderWait("the circuit of its provider is open", 32.5)
 
 
 def test_a_paused_provider_gets_nothing_that_it_cannot_have_yet() -> None:
     def check(state: MessageState, circuit: CircuitView | None) -> object:
-        return check_provider(state, circuit, is_in_force=True, is_paused=True, is_probe=False, has_alternative=True)
+        return check_provider(MESSAGE, state, facts(circuit, is_paused=True, has_alternative=True), is_probe=False)
 
     for circuit in (None, OPEN):
         assert check("reserved", circuit) == Close(CANCELLED, PROVIDER_PAUSED)
@@ -90,7 +104,7 @@ def test_a_paused_provider_gets_nothing_that_it_cannot_have_yet() -> None:
 
 def test_a_removed_provider_keeps_what_it_may_have() -> None:
     def check(state: MessageState) -> object:
-        return check_provider(state, None, is_in_force=False, is_paused=False, is_probe=False, has_alternative=False)
+        return check_provider(MESSAGE, state, facts(None, is_in_force=False), is_probe=False)
 
     assert check("reserved") == Close(CANCELLED, PROVIDER_UNAVAILABLE)
     assert check("sending") == Proceed()

@@ -1,0 +1,161 @@
+"""Write the outcome of a message, and end or move its journey with it, in one transaction."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from time import monotonic
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from application.reports import Reports
+from application.retries import follow_completed
+from domain.errors import UnavailableError
+from domain.journey.position import NextPositions
+from domain.journey.records import Ending
+from domain.journey.state import COMPLETED
+from domain.sending.attempt_outcome import judge_attempt
+from domain.sending.claim import CANCELLED, POSTPONED, RESERVED, SENDING, AttemptState
+from domain.sending.delivery import Accepted, Delivery, Rejected
+from domain.sending.reports import report_refusal
+from domain.sending.retries import RetriedJourney
+from domain.sending.saved_values import SavedReply, merge_saved
+from domain.templates.template_sets import TemplateRenderError
+from store import deliveries, journeys, messages
+from store.database import Connection, Database
+from store.messages import Claimed
+
+# A channel takes at most 50 s and an activity 90 s: the rest, with room for the last retry.
+SETTLE_SECONDS = 30.0
+SETTLE_PAUSE = 0.5
+
+
+class SendOutcome(Struct, frozen=True):
+    """The state of a message after an attempt, and whether its journey has ended.
+
+    It may be postponed: since the grant its send window has closed, or the person is on hold, and the gate is asked
+    again.
+    """
+
+    state: AttemptState
+    journey_ended: bool
+
+
+# A message whose recipient was erased while the journey of their account goes on.
+GONE: Final = SendOutcome(CANCELLED, journey_ended=False)
+
+
+class AfterMessage(Struct, frozen=True):
+    """The journey after the message's outcome: it ends, or goes to a next position.
+
+    Without a next position, it stays where it is: a message to one of many members moves nothing.
+    """
+
+    at: datetime
+    ends_with: str | None
+    next_positions: NextPositions
+
+    @property
+    def moves_journey(self) -> bool:
+        """Whether the outcome is written to the journey's row as well."""
+        return self.ends_with is not None or bool(self.next_positions.positions)
+
+
+class MessageOutcomes:
+    """Writes what came of attempts."""
+
+    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._reports = Reports(database, catalogue, Ingest(database, catalogue))
+
+    async def settle(
+        self,
+        claimed: Claimed,
+        provider: str,
+        delivery: Delivery | TemplateRenderError,
+        by_address: Mapping[str, Delivery],
+        then: AfterMessage,
+    ) -> SendOutcome:
+        """Write an attempt's outcome, retrying if the database is briefly away.
+
+        A refused address is suppressed before: once the message has failed, no other goes there.
+        """
+        give_up_at = monotonic() + SETTLE_SECONDS
+        while True:
+            try:
+                if isinstance(delivery, Rejected) and delivery.scope == "address":
+                    await self._report_refusal(claimed.id, provider, delivery)
+                return await self._write(claimed, delivery, by_address, then)
+            except (psycopg.OperationalError, UnavailableError):
+                if monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(SETTLE_PAUSE)
+
+    async def _write(
+        self,
+        claimed: Claimed,
+        delivery: Delivery | TemplateRenderError,
+        by_address: Mapping[str, Delivery],
+        then: AfterMessage,
+    ) -> SendOutcome:
+        reply = delivery.saved if isinstance(delivery, Accepted) else SavedReply()
+        async with self._database.pipeline() as connection:
+            writes_journey = then.moves_journey or bool(reply.values)
+            found = await lock_message(connection, self._catalogue, claimed.id, then.at, writes_journey=writes_journey)
+            if found is None:
+                return GONE
+            settled = judge_attempt(
+                delivery, journey_is_active=found.journey_state == "active", is_repetition=claimed.state == SENDING
+            )
+            saved, detail = merge_saved(found.saved, reply)
+            if detail is not None:
+                settled = replace(settled, detail=detail)
+            settlement = await messages.settle(connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled))
+            if settlement.is_written and saved != found.saved:
+                await journeys.save(connection, found.journey_id, saved)
+            if by_address:
+                await deliveries.write(connection, claimed.id, by_address)
+            return await finish(connection, found, settlement.state, then)
+
+    async def _report_refusal(self, message_id: UUID, provider: str, refused: Rejected) -> None:
+        """Report that the provider refuses the address, once a message."""
+        now = await self._database.now()
+        await self._reports.apply(provider, [report_refusal(message_id, refused.reason, now)], received_at=now)
+
+
+async def lock_message(
+    connection: Connection, catalogue: Catalogue, message_id: UUID, at: datetime, *, writes_journey: bool
+) -> Claimed | None:
+    """Lock a message with its recipient and journey; None if its recipient was erased, and it with them."""
+    claimed = await messages.lock_for_claim(connection, message_id, at, writes_journey=writes_journey)
+    if claimed == "moved":
+        raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
+    if claimed == "gone":
+        return None
+    if claimed.retry_of is None or claimed.journey_state != COMPLETED or claimed.ended_recorded_at is None:
+        return claimed
+    ended = RetriedJourney(
+        claimed.profile_id, claimed.account_id, claimed.ended_recorded_at, is_exiting=claimed.is_exiting
+    )
+    own = await catalogue.version(connection, claimed.campaign_key, claimed.journey_version)
+    version = await catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
+    end = await follow_completed(connection, ended, (own, version))
+    return replace(claimed, journey_state=end.state)
+
+
+async def finish(connection: Connection, claimed: Claimed, state: AttemptState, then: AfterMessage) -> SendOutcome:
+    """Move or end the journey with the message's outcome, without a further action."""
+    if claimed.journey_state == "active" and state not in (RESERVED, SENDING, POSTPONED):
+        if then.ends_with is not None:
+            await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, then.ends_with, None, then.at)])
+        elif then.moves_journey:
+            [position] = then.next_positions.positions
+            await journeys.place(connection, claimed.journey_id, position, then.next_positions.move, then.at)
+    # This message completed the journey, in an attempt whose answer did not arrive.
+    return SendOutcome(state, journey_ended=claimed.journey_state == "exited")
