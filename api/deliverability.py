@@ -40,13 +40,16 @@ _NUMBERS: dict[str, Any] = {
     "sent": 5000,
     "delivered": 4950,
     "hard_bounced": 20,
+    "refused": 10,
     "soft_bounced": 30,
     "complained": 3,
+    "complained_by_mail": 0,
     "opened": 1500,
     "clicked": 240,
     "rates": {
         "delivered": 0.99,
         "hard_bounced": 0.004,
+        "refused": 0.001996,
         "soft_bounced": 0.006,
         "complained": 0.0006,
         "opened": 0.303,
@@ -63,7 +66,7 @@ class DeliverabilityPause(ResponseModel):
     id: UUID
     provider: str
     cause: PauseCause
-    number: int = Field(description="complaints, or hard bounces, in the hours before")
+    number: int = Field(description="complaints, or hard bounces and refused addresses, in a day or in three")
     messages: int = Field(description="deliveries; for hard bounces, with these")
     rate: float
     limit: float
@@ -73,10 +76,14 @@ class DeliverabilityPause(ResponseModel):
 
 
 class DeliveryRates(ResponseModel):
-    """Shares: of the messages sent the first three, of those delivered the others."""
+    """Shares: of the messages sent the bounces and deliveries, of those delivered what people did.
+
+    Refused addresses are a share of these and the messages sent.
+    """
 
     delivered: float | None = Field(description="null, as the others, without messages")
     hard_bounced: float | None
+    refused: float | None
     soft_bounced: float | None
     complained: float | None
     opened: float | None
@@ -90,9 +97,11 @@ class DomainNumbers(ResponseModel):
     domain: str = Field(description="a large mailbox provider's, `other`, or empty on channels without domains")
     sent: int
     delivered: int = Field(description="as the provider reports it; and so on")
-    hard_bounced: int
+    hard_bounced: int = Field(description="each address once, also in `refused` and `complained`")
+    refused: int = Field(description="addresses that the provider refused at the hand-over")
     soft_bounced: int = Field(description="and those that bounced for their content")
     complained: int = Field(description="marked as spam")
+    complained_by_mail: int = Field(description="of these, by a mail, which proves less")
     opened: int = Field(description="by people, not by machines")
     clicked: int
     rates: DeliveryRates
@@ -101,7 +110,7 @@ class DomainNumbers(ResponseModel):
 class DeliverabilityNumbers(ResponseModel):
     model_config = example({"since": "2026-11-21T08:00:00Z", "numbers": [_NUMBERS], "pauses": [_PAUSE]})
 
-    since: datetime = Field(description="the numbers are those of the hours that began after it")
+    since: datetime = Field(description="the numbers are of messages sent in the hours that began after it")
     numbers: list[DomainNumbers]
     pauses: list[DeliverabilityPause] = Field(description="the latest of each provider that had one")
 
@@ -149,13 +158,16 @@ def _show(provider: str, domain: str, counts: DeliveryCounts) -> DomainNumbers:
         sent=sent,
         delivered=counts.delivered,
         hard_bounced=counts.hard_bounced,
+        refused=counts.refused,
         soft_bounced=counts.soft_bounced,
         complained=counts.complained,
+        complained_by_mail=counts.complained_by_mail,
         opened=counts.opened,
         clicked=counts.clicked,
         rates=DeliveryRates(
             delivered=_share(counts.delivered, sent),
             hard_bounced=_share(counts.hard_bounced, sent),
+            refused=_share(counts.refused, sent + counts.refused),
             soft_bounced=_share(counts.soft_bounced, sent),
             complained=_share(counts.complained, deliveries),
             opened=_share(counts.opened, deliveries),

@@ -53,10 +53,13 @@ async def pause_if_due(database: Database, providers: Collection[str] | None) ->
 
 
 async def _find_due(connection: Connection, providers: Collection[str] | None) -> dict[str, RateExcess]:
-    counts = await delivery_counts.sum_window(connection, providers)
+    counts = await delivery_counts.sum_windows(connection, providers)
     deployed = DeployedProviders((await documents.latest(connection, PROVIDERS)).rules)
-    found = {provider: find_excess(one, deployed.pause_limits(provider)) for provider, one in counts.items()}
-    return {provider: excess for provider, excess in found.items() if excess is not None}
+    found = {
+        provider: [find_excess(window, deployed.pause_limits(provider)) for window in windows]
+        for provider, windows in counts.items()
+    }
+    first = {provider: next(filter(None, each), None) for provider, each in found.items()}
 
 
 @dataclass(slots=True)

@@ -38,6 +38,7 @@ from domain.people.topics.subscription import read_request
 from domain.sending import claim as sending
 from domain.sending.circuit import read_health
 from domain.sending.claim import (
+    CANCELLED,
     POSTPONED,
     POSTPONING_REASONS,
     RESERVED,

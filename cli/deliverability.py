@@ -29,7 +29,7 @@ def deliverability(
     if as_json:
         print_json(found)
         return
-    columns = ["PROVIDER", "DOMAIN", "SENT", "DELIVERED", "HARD", "SOFT", "COMPLAINED", "OPENED", "CLICKED"]
+    columns = ["PROVIDER", "DOMAIN", "SENT", "DELIVERED", "HARD", "REFUSED", "SOFT", "COMPLAINED", "OPENED", "CLICKED"]
     print_table(columns, [_row(each) for each in found["numbers"]])
     for pause in (each for each in found["pauses"] if each["resumed_at"] is None):
         typer.echo(printable(_describe(pause)))
@@ -55,7 +55,7 @@ def resume(
 
 
 def _row(numbers: dict[str, Any]) -> list[str]:
-    names = ("delivered", "hard_bounced", "soft_bounced", "complained", "opened", "clicked")
+    names = ("delivered", "hard_bounced", "refused", "soft_bounced", "complained", "opened", "clicked")
     shares = [_share(numbers[name], numbers["rates"][name]) for name in names]
     return [numbers["provider"], numbers["domain"] or "-", f"{numbers['sent']:,}", *shares]
 

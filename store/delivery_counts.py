@@ -1,4 +1,4 @@
-"""Numbers of messages by provider, recipient domain and hour.
+"""Numbers of messages by provider, recipient domain and the hour in which they were sent.
 
 The statements that settle messages and mark them as reported append what they have changed, so that no transaction
 waits for another's counter. A sweeper adds these rows up. Every sum reads both in one snapshot, and is exact.
@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import fields
 
-from domain.sending.deliverability import WINDOW, DeliveryCounts
+from domain.sending.deliverability import WINDOWS, DeliveryCounts
 from domain.sending.mailbox_domains import MAILBOX_DOMAINS, OTHER_DOMAINS
 from store.database import Connection
 
@@ -28,10 +28,14 @@ DOMAIN: Final = f"""
 CASE WHEN channel <> 'email' THEN '' WHEN split_part(address, '@', 2) IN ({_KNOWN}) THEN split_part(address, '@', 2)
      ELSE '{OTHER_DOMAINS}' END
 """
-# The hour that counts a message now; after a pause, what is left of it. An expression for rows with a provider.
-SINCE: Final = """
-greatest(date_trunc('hour', %(now)s::timestamptz, 'UTC'), (
-  SELECT max(resumed_at) FROM provider_pauses WHERE provider_pauses.provider = counted.provider))
+# When a message was sent, in whose hour all that becomes of it counts, so that a rate is of the same messages above and
+# below; by the journey's clock where that is ahead. An expression for rows of messages.
+SENT_AT: Final = "greatest(settled_at, at)"
+# Its hour; after a pause that ended in it, the rest of that. An expression for rows with a provider and `sent_at`.
+_SINCE: Final = """
+greatest(date_trunc('hour', sent_at, 'UTC'), (
+  SELECT max(resumed_at) FROM provider_pauses
+  WHERE provider_pauses.provider = counted.provider AND resumed_at <= sent_at))
 """
 _LIST = ", ".join(OUTCOMES)
 _SUMS = ", ".join(f"sum({name})::bigint AS {name}" for name in OUTCOMES)
@@ -44,13 +48,17 @@ _ALL = f"""
 def append_from(rows: str) -> str:
     """Return the statement that appends the numbers of some rows.
 
-    `rows` names a query with provider, domain, and whether each outcome is new.
+    `rows` names a query with provider, domain, `sent_at`, whether each outcome is new, and whether a soft bounce has
+    become a hard one.
     """
-    numbers = ", ".join(f"count(*) FILTER (WHERE {name})" for name in OUTCOMES)
+    hardened = " - count(*) FILTER (WHERE has_hardened)"
+    numbers = ", ".join(
+        f"count(*) FILTER (WHERE {name}){hardened if name == 'soft_bounced' else ''}" for name in OUTCOMES
+    )
     return f"""
     INSERT INTO delivery_count_changes (provider, domain, since, {_LIST})
-    SELECT provider, domain, {SINCE}, {numbers} FROM {rows} AS counted
-    WHERE provider IS NOT NULL AND ({" OR ".join(OUTCOMES)}) GROUP BY provider, domain
+    SELECT provider, domain, {_SINCE}, {numbers} FROM {rows} AS counted
+    WHERE provider IS NOT NULL AND ({" OR ".join(OUTCOMES)}) GROUP BY 1, 2, 3
     """  # noqa: S608 -- constants of the store
 
 
@@ -69,28 +77,35 @@ class DomainCounts(Struct, frozen=True):
     counts: DeliveryCounts
 
 
-async def sum_window(connection: Connection, providers: Collection[str] | None) -> dict[str, DeliveryCounts]:
-    """Return the numbers that may pause these providers, all if None, if not paused.
+async def sum_windows(connection: Connection, providers: Collection[str] | None) -> dict[str, list[DeliveryCounts]]:
+    """Return the numbers that may pause these providers, all if None, if not paused: those of each window.
 
-    They are those of the hours that began in the last 24, and since the last resumption.
+    They are those of messages sent in the hours that began in the window, and since the last resumption.
     """
     cursor = await connection.execute(
         f"""
         SELECT counted.provider, {_SUMS} FROM {_ALL}
+        JOIN unnest(%(after)s::timestamptz[]) AS span (after) ON since > after
         LEFT JOIN LATERAL (
           SELECT bool_or(resumed_at IS NULL) AS is_paused, max(resumed_at) AS resumed_at
           FROM provider_pauses WHERE provider_pauses.provider = counted.provider) AS past ON true
-        WHERE (%(providers)s::text[] IS NULL OR counted.provider = ANY(%(providers)s)) AND since > %(after)s
+        WHERE (%(providers)s::text[] IS NULL OR counted.provider = ANY(%(providers)s))
           AND since >= COALESCE(resumed_at, '-infinity') AND is_paused IS NOT TRUE
-        GROUP BY counted.provider
+        GROUP BY counted.provider, after ORDER BY counted.provider, after DESC
         """,  # noqa: S608 -- constants of this module
-        {"providers": None if providers is None else sorted(providers), "after": connection.clock.now() - WINDOW},
+        {
+            "providers": None if providers is None else sorted(providers),
+            "after": [connection.clock.now() - window for window in WINDOWS],
+        },
     )
-    return {row.pop("provider"): DeliveryCounts(**row) async for row in cursor}
+    found: dict[str, list[DeliveryCounts]] = {}
+    async for row in cursor:
+        found.setdefault(row.pop("provider"), []).append(DeliveryCounts(**row))
+    return found
 
 
 async def sum_by_domain(connection: Connection, after: datetime) -> list[DomainCounts]:
-    """Return the numbers of the hours that began after an instant."""
+    """Return the numbers of messages sent in the hours that began after an instant."""
     cursor = await connection.execute(
         f"""
         SELECT provider, domain, {_SUMS} FROM {_ALL} WHERE since > %s

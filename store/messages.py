@@ -26,7 +26,7 @@ from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.circuits import BROKEN, CIRCUIT
 from store.database import Connection
-from store.delivery_counts import DOMAIN, OUTCOMES, append_from
+from store.delivery_counts import DOMAIN, OUTCOMES, SENT_AT, append_from
 from store.holds import HOLDS
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
@@ -229,8 +229,8 @@ async def mark_sending(
     )
 
 
-# Outcomes that reports alone tell.
-_NOT_REPORTED = ", ".join(f"false AS {name}" for name in OUTCOMES if name != "sent")
+# What reports alone tell.
+_NOT_REPORTED = ", ".join(f"false AS {name}" for name in (*OUTCOMES, "has_hardened") if name != "sent")
 
 
 class Settlement(Struct, frozen=True):
@@ -264,7 +264,6 @@ async def settle(
             "reason": reason,
             "detail": detail,
             "provider_id": provider_id,
-            "now": connection.clock.now(),
         },
     )
     if (row := await cursor.fetchone()) is not None:
@@ -286,8 +285,7 @@ async def mark(connection: Connection, marks: Sequence[LedgerMarks], ending: Col
     locks messages, too: all are locked here in the order of their ids, so that two such transactions never deadlock.
     """
     items = Jsonb([asdict(one) for one in marks])
-    parameters = {"marks": items, "ending": list(ending), "now": connection.clock.now()}
-    cursor = await connection.execute(_MARK, parameters)
+    cursor = await connection.execute(_MARK, {"marks": items, "ending": list(ending)})
     rows: list[dict[str, Any]] = []
 
     async def settled() -> list[tuple[str, ...]]:
@@ -315,7 +313,8 @@ WITH settled AS (
     WHEN 'reserved' THEN attempts = %(attempt)s OR %(state)s = 'sent'
     WHEN 'sending' THEN attempts = %(attempt)s OR %(state)s = 'sent'
     ELSE false END
-  RETURNING state, campaign_key, channel, provider, {DOMAIN} AS domain, state = 'sent' AS sent, {_NOT_REPORTED}
+  RETURNING state, campaign_key, channel, provider, {DOMAIN} AS domain, {SENT_AT} AS sent_at,
+            state = 'sent' AS sent, {_NOT_REPORTED}
 ), appended AS ({append_from("settled")})
 SELECT * FROM settled
 """  # noqa: S608 -- constants of the store
@@ -325,15 +324,32 @@ _IS_FIRST = ", ".join(
     f"{condition} AS {name}"
     for name, condition in {
         "sent": "old.state <> 'sent' AND new.state = 'sent'",
-        "hard_bounced": "old.bounced_at IS NULL AND new.bounced_at IS NOT NULL AND new.bounce = 'hard'",
+        "is_hard": "old.bounce IS DISTINCT FROM 'hard' AND new.bounce = 'hard'",
+        "has_hardened": "old.bounced_at IS NOT NULL AND old.bounce IS DISTINCT FROM 'hard' AND new.bounce = 'hard'",
         "soft_bounced": "old.bounced_at IS NULL AND new.bounced_at IS NOT NULL AND new.bounce IS DISTINCT FROM 'hard'",
-        **{
-            name: f"old.{name}_at IS NULL AND new.{name}_at IS NOT NULL"
-            for name in ("delivered", "complained", "opened", "clicked")
-        },
+        "has_complained": "old.complained_at IS NULL AND new.complained_at IS NOT NULL",
+        **{name: f"old.{name}_at IS NULL AND new.{name}_at IS NOT NULL" for name in ("delivered", "opened", "clicked")},
     }.items()
 )
 _IS_EARLIER = " OR ".join(f"item.{name} < COALESCE(messages.{name}, 'infinity')" for name in MARK_TIMES)
+# A server may give up after it has reported delays.
+_IS_HARDER = "item.bounce = 'hard' AND messages.bounce IS DISTINCT FROM 'hard'"
+
+
+def _is_first_of_address(outcome: str, known: str) -> str:
+    """Return whether no other message to the person's address has an outcome, in the ledger or among those marked.
+
+    Otherwise one recipient would make a rate.
+    """
+    return f"""
+    {outcome} AND row_number() OVER (PARTITION BY profile_id, channel, COALESCE(address, id::text), {outcome}
+                                     ORDER BY id) = 1
+    AND NOT EXISTS (SELECT FROM messages AS other
+                    WHERE other.profile_id = marked.profile_id AND other.channel = marked.channel
+                      AND other.address = marked.address AND other.id <> marked.id AND other.{known})
+    """
+
+
 # `reserved` after an attempt: the provider had said that it did not take the message.
 _IS_PROVED = """
 (item.is_accepted AND (state IN ('sending', 'unknown') OR state = 'reserved' AND attempts > 0))
@@ -341,7 +357,8 @@ _IS_PROVED = """
 _MARK = f"""
 WITH item AS (
   SELECT * FROM jsonb_to_recordset(%(marks)s) AS item (
-    id uuid, {_TIMES}, clicked_link text, bounce text, is_accepted boolean, provider_id text)
+    id uuid, {_TIMES}, clicked_link text, bounce text, is_accepted boolean, is_refused boolean, by_mail boolean,
+    provider_id text)
 ), wanted AS (
   SELECT id FROM item
   UNION SELECT id FROM messages WHERE journey_id = ANY(%(ending)s) AND state = 'reserved'
@@ -352,7 +369,9 @@ WITH item AS (
 UPDATE messages SET {_SET_TIMES},
   clicked_link = CASE WHEN item.clicked_at < COALESCE(messages.clicked_at, 'infinity') THEN item.clicked_link
                       ELSE messages.clicked_link END,
-  bounce = CASE WHEN item.bounced_at < COALESCE(messages.bounced_at, 'infinity') THEN item.bounce
+  bounce = CASE WHEN {_IS_HARDER} THEN 'hard'
+                WHEN item.bounced_at < COALESCE(messages.bounced_at, 'infinity')
+                  AND messages.bounce IS DISTINCT FROM 'hard' THEN item.bounce
                 ELSE messages.bounce END,
   state = CASE WHEN {_IS_PROVED} THEN 'sent' ELSE state END,
   reason = CASE WHEN {_IS_PROVED} THEN NULL ELSE reason END,
@@ -361,8 +380,17 @@ UPDATE messages SET {_SET_TIMES},
   provider_id = CASE WHEN {_IS_PROVED} THEN COALESCE(item.provider_id, messages.provider_id)
                      ELSE messages.provider_id END
 FROM locked JOIN item ON item.id = locked.id
-WHERE messages.id = locked.id AND ({_IS_EARLIER} OR {_IS_PROVED})
-RETURNING new.state, messages.campaign_key, messages.channel, messages.provider, {DOMAIN} AS domain, {_IS_FIRST}
-), appended AS ({append_from("marked")})
-SELECT * FROM marked
+WHERE messages.id = locked.id AND ({_IS_EARLIER} OR {_IS_HARDER} OR {_IS_PROVED})
+RETURNING messages.id, profile_id, address, new.state, messages.campaign_key, messages.channel, messages.provider,
+  {DOMAIN} AS domain, {SENT_AT} AS sent_at, item.is_refused, item.by_mail, {_IS_FIRST}
+), counted_once AS (
+  SELECT *, {_is_first_of_address("is_hard", "bounce = 'hard'")} AS is_first_hard,
+         {_is_first_of_address("has_complained", "complained_at IS NOT NULL")} AS complained
+  FROM marked
+), judged AS (
+  SELECT *, is_first_hard AND NOT is_refused AS hard_bounced, is_first_hard AND is_refused AS refused,
+         complained AND by_mail AS complained_by_mail
+  FROM counted_once
+), appended AS ({append_from("judged")})
+SELECT * FROM judged
 """  # noqa: S608 -- constants of this module

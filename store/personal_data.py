@@ -279,11 +279,17 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     ),
     "segment_counts": _without("id segment_id change", "numbers of people"),
     "delivery_counts": _without(
-        "provider domain since sent delivered hard_bounced soft_bounced complained opened clicked",
+        """
+        provider domain since sent delivered hard_bounced soft_bounced complained opened clicked refused
+        complained_by_mail
+        """,
         "numbers of messages; rare domains are counted as `other`",
     ),
     "delivery_count_changes": _without(
-        "id provider domain since sent delivered hard_bounced soft_bounced complained opened clicked",
+        """
+        id provider domain since sent delivered hard_bounced soft_bounced complained opened clicked refused
+        complained_by_mail
+        """,
         "numbers of messages; rare domains are counted as `other`",
     ),
     "provider_pauses": _without(

@@ -68,7 +68,9 @@ _KINDS: Final[dict[str, ReportKind]] = {"failed": "bounced", "delayed": "deferre
 def _build(kind: ReportKind, message_id: UUID, detail: str, bounce: Bounce | None, at: datetime) -> ProviderReport:
     # Servers on the way may send several: one of a kind is enough.
     event_id = f"{kind} {message_id} {detail}"
-    return ProviderReport(kind=kind, event_id=event_id, message_id=message_id, at=at, bounce=bounce, detail=detail)
+    return ProviderReport(
+        kind=kind, event_id=event_id, message_id=message_id, at=at, bounce=bounce, detail=detail, by_mail=True
+    )
 
 
 def _list_parts(mail: Message) -> Iterator[Message]:

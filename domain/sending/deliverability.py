@@ -13,11 +13,15 @@ from msgspec import Struct
 
 from domain.sending.caps import TRANSACTIONAL
 
-# Rolling: a calendar day would forget a bad evening at midnight, and begin with numbers too small to judge.
-WINDOW: Final = timedelta(hours=24)
+# Rolling: a calendar day would forget a bad evening at midnight, and begin with numbers too small to judge. Each holds
+# the messages of its time, and what has become of them since: a mailing of Friday is complained of until Monday.
+WINDOWS: Final = (timedelta(hours=24), timedelta(hours=72))
 # Below these, one person's click decides about a rate.
 MIN_MESSAGES: Final = 1_000
 MIN_COMPLAINTS: Final = 5
+# A mail does not prove who wrote it, and the address to report to is in the mail that a recipient has. So complaints by
+# mail count once so many recipients have sent one: as many as dead addresses, of which it takes 2 % of 1,000.
+MIN_MAILED_COMPLAINTS: Final = 20
 # Gmail and Yahoo ask bulk senders to stay below 0.1 % of complaints, and never to reach 0.3 %.
 MAX_COMPLAINTS: Final = 0.001
 MAX_HARD_BOUNCES: Final = 0.02
@@ -38,7 +42,8 @@ DEFAULT_LIMITS: Final = PauseLimits()
 class DeliveryCounts(Struct, frozen=True, kw_only=True):
     """The numbers of messages by what became of them, each message once in each.
 
-    `soft_bounced` are all that bounced, but for hard bounces.
+    Each address is once in complaints, hard bounces and `refused`, which are those that a provider refused at the
+    hand-over. `soft_bounced` are the other bounces. `complained_by_mail` are among those `complained`.
     """
 
     sent: int = 0
@@ -48,6 +53,8 @@ class DeliveryCounts(Struct, frozen=True, kw_only=True):
     complained: int = 0
     opened: int = 0
     clicked: int = 0
+    refused: int = 0
+    complained_by_mail: int = 0
 
     @property
     def deliveries(self) -> int:
@@ -56,6 +63,12 @@ class DeliveryCounts(Struct, frozen=True, kw_only=True):
         Mail servers report bounces alone.
         """
         return max(self.delivered, self.sent - self.hard_bounced - self.soft_bounced)
+
+    @property
+    def complaints(self) -> int:
+        """The complaints that are believed."""
+        is_believed = self.complained_by_mail >= MIN_MAILED_COMPLAINTS
+        return self.complained if is_believed else self.complained - self.complained_by_mail
 
 
 class RateExcess(Struct, frozen=True):
@@ -83,10 +96,11 @@ def find_excess(counts: DeliveryCounts, limits: PauseLimits = DEFAULT_LIMITS) ->
     """Return the rate that pauses a provider's marketing; None if none does.
 
     Hard bounces count among all that were delivered or bounced hard, since a list of dead addresses delivers nothing.
+    So does an address that is refused at the hand-over: most mail servers say there what others say by a bounce.
     """
-    delivered, bounced = counts.deliveries, counts.hard_bounced
-    if delivered >= MIN_MESSAGES and MIN_COMPLAINTS <= counts.complained > limits.complaints * delivered:
-        return RateExcess("complaints", counts.complained, delivered, limits.complaints)
+    delivered, bounced = counts.deliveries, counts.hard_bounced + counts.refused
+    if delivered >= MIN_MESSAGES and MIN_COMPLAINTS <= counts.complaints > limits.complaints * delivered:
+        return RateExcess("complaints", counts.complaints, delivered, limits.complaints)
     attempted = delivered + bounced
     if attempted >= MIN_MESSAGES and bounced > limits.hard_bounces * attempted:
         return RateExcess("hard_bounces", bounced, attempted, limits.hard_bounces)

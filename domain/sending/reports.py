@@ -63,7 +63,8 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
 
     `event_id` is unique within the provider: a report with a known one is a repetition. `message_id` is None if it is
     none of ours. `is_machine` marks openings and clicks by scanners and image proxies, which the provider says or their
-    `user_agent` shows; the latter is not kept. `reply` is what a reply says.
+    `user_agent` shows; the latter is not kept. `reply` is what a reply says. With `by_mail`, a mail says so, which the
+    recipient may have written.
     """
 
     kind: ReportKind
@@ -77,6 +78,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     link: str | None = None
     detail: str | None = None
     reply: MailReply | None = None
+    by_mail: bool = False
 
 
 class Callback(Struct, frozen=True):
@@ -99,7 +101,8 @@ class ReportReader(Protocol):
 class LedgerMarks(Struct, frozen=True, kw_only=True):
     """The reports about one message as its row has them: the earliest of each kind.
 
-    `is_accepted` says that the provider has taken the message, which may not be known otherwise.
+    `is_accepted` says that the provider has taken the message, which may not be known otherwise. `is_refused` says that
+    it refused the address, and `by_mail` that the complaint came so.
     """
 
     id: UUID
@@ -113,19 +116,27 @@ class LedgerMarks(Struct, frozen=True, kw_only=True):
     replied_at: datetime | None = None
     machine_at: datetime | None = None
     is_accepted: bool = False
+    is_refused: bool = False
+    by_mail: bool = False
     provider_id: str | None = None
 
     def merge(self, other: "LedgerMarks") -> "LedgerMarks":
-        """Return the marks of both; the link and the bounce are those of the earliest."""
+        """Return the marks of both; the link and the bounce are those of the earliest, but a hard bounce stays."""
         mine, others = asdict(self), asdict(other)
         merged = {name: _earliest(mine[name], others[name]) for name in MARK_TIMES}
         for name, time in (("clicked_link", "clicked_at"), ("bounce", "bounced_at")):
             first, second = (mine, others) if merged[time] == mine[time] else (others, mine)
             merged[name] = first[name] or (second[name] if first[time] == second[time] else None)
+        if "hard" in (self.bounce, other.bounce):
+            merged["bounce"] = "hard"
+        # A complaint that a provider has verified is none by mail.
+        complained = [one.by_mail for one in (self, other) if one.complained_at is not None]
         return replace(
             self,
             **merged,
             is_accepted=self.is_accepted or other.is_accepted,
+            is_refused=self.is_refused or other.is_refused,
+            by_mail=bool(complained) and all(complained),
             provider_id=self.provider_id or other.provider_id,
         )
 
@@ -162,7 +173,11 @@ def marks_of(report: ProviderReport, message_id: UUID) -> LedgerMarks:
             return replace(marks, opened_at=at, clicked_at=at, clicked_link=report.link)
         case "bounced":
             return replace(marks, bounced_at=at, bounce=report.bounce)
-        case "delivered" | "opened" | "complained" | "replied":
+        case "complained":
+            return replace(marks, complained_at=at, by_mail=report.by_mail)
+        case "failed" if report.bounce == "hard":
+            return replace(marks, bounce="hard", is_refused=True)
+        case "delivered" | "opened" | "replied":
             return replace(marks, **{f"{report.kind}_at": at})
         case "accepted" | "deferred" | "unsubscribed" | "failed":
             return marks
@@ -289,10 +304,7 @@ def find_suppression(report: ProviderReport, *, is_row_full: bool) -> str | None
 
 
 def report_refusal(message_id: UUID, reason: str, at: datetime) -> ProviderReport:
-    """Report that a provider refused the address at the hand-over of a message.
-
-    The provider has not taken the message, so its state is not that of a bounce.
-    """
+    """Report that a provider refused the address at the hand-over of a message, which it has not taken."""
     return ProviderReport(
         kind="failed", event_id=f"refused {message_id}", message_id=message_id, at=at, bounce="hard", detail=reason
     )

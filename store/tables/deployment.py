@@ -100,7 +100,11 @@ provider_pauses = Table(
 def _list_counts() -> list[Column[int]]:
     """Return the numbers of messages by what became of them."""
     names = ("sent", "delivered", "hard_bounced", "soft_bounced", "complained", "opened", "clicked")
-    return [Column(name, BigInteger, nullable=False) for name in names]
+    later = ("refused", "complained_by_mail")
+    return [
+        *(Column(name, BigInteger, nullable=False) for name in names),
+        *(Column(name, BigInteger, nullable=False, server_default=text("0")) for name in later),
+    ]
 
 
 # Messages of a provider by recipient domain, in the hour from `since` on, or in the rest of one after a pause.

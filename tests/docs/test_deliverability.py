@@ -63,3 +63,5 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"at most {MAX_DAYS}" in PAGE
     assert f"for {LIFETIME.days} days" in PAGE
     assert f"{RATE:.0f} journeys a second" in PAGE
+    assert f"once {deliverability.MIN_MAILED_COMPLAINTS} recipients have sent one" in PAGE
+    assert [window.days for window in deliverability.WINDOWS] == [1, 3]

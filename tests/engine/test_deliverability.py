@@ -4,11 +4,12 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from application.catalogue import Catalogue
 from application.deliverability import DeliverySweeper
@@ -16,6 +17,7 @@ from application.ingest import Ingest
 from application.reports import Reports
 from application.step_decisions import StepDecisions
 from domain.journey.requests import AuthorizeRequest
+from domain.sending.deliverability import MIN_MAILED_COMPLAINTS
 from domain.sending.policy import Granted, Held
 from store.database import Database
 from store.delivery_counts import OUTCOMES
@@ -132,7 +134,7 @@ async def test_a_pause_does_not_come_back_from_the_same_numbers(harness: Harness
     await pause(harness, reports)
     await resume(harness)
     more = await handed_over(harness, 1_004)
-    # Of messages from before: they count, but there are no deliveries yet.
+    # There are no deliveries yet.
     await report(reports, about(more[:5], "complained"))
     sweeper = DeliverySweeper(harness.database)
     await sweeper.sweep()
@@ -157,6 +159,94 @@ async def test_hard_bounces_pause_and_a_repeated_report_counts_once(harness: Har
     assert await paused(harness) == []
     await report(reports, about(await handed_over(harness, 1), "bounced", "hard"))
     assert await paused(harness) == [PROVIDER]
+
+
+async def sent_before(harness: Harness, number: int, ago: timedelta) -> list[UUID]:
+    """So many messages that a provider took some time ago."""
+    rows = await harness.query(
+        "UPDATE messages SET state = 'sent', settled_at = now() - %s WHERE id = ANY(%s) RETURNING id",
+        ago,
+        await handed_over(harness, number),
+    )
+    return [row["id"] for row in rows]
+
+
+async def test_late_complaints_are_judged_with_the_deliveries_of_their_messages(
+    harness: Harness, reports: Reports
+) -> None:
+    large = await sent_before(harness, 6_000, timedelta(hours=30))
+    await report(reports, about(large))
+    # Of a small mailing since, and of the large one before: 6 of 6,000 are allowed, and 6 of 1,000 would not be.
+    await report(reports, about(await handed_over(harness, 1_000)))
+    await report(reports, about(large[:6], "complained"))
+    assert await paused(harness) == []
+    # Reported on the second day, too: of one large mailing too many have complained.
+    await report(reports, about(large[6:14], "complained"))
+    [pause] = (await harness.admin("GET", "/v1/deliverability"))["pauses"]
+    assert (pause["number"], pause["messages"]) == (14, 7_000)
+
+
+async def test_messages_of_before_a_resumption_are_not_judged_again(harness: Harness, reports: Reports) -> None:
+    old = await handed_over(harness, 1_000)
+    await report(reports, about(old))
+    await report(reports, about(old[:5], "complained"))
+    await resume(harness)
+    await report(reports, about(await handed_over(harness, 1_000)))
+    await report(reports, about(old[5:50], "complained"))
+    assert await paused(harness) == []
+
+
+async def test_one_recipient_of_many_messages_makes_no_rate(harness: Harness, reports: Reports) -> None:
+    ids = await handed_over(harness, 1_000)
+    await report(reports, about(ids))
+    await harness.query(
+        "UPDATE messages SET address = 'one@gmail.com' WHERE id = ANY(%s) RETURNING id", [*ids[:10], *ids[20:50]]
+    )
+    await report(reports, about(ids[:5], "complained"))
+    await report(reports, [*about(ids[5:10], "complained"), *about(ids[20:50], "bounced", "hard")])
+    assert await paused(harness) == []
+    [row] = (await harness.admin("GET", "/v1/deliverability"))["numbers"]
+    assert (row["complained"], row["hard_bounced"]) == (1, 1)
+    await report(reports, about(ids[10:14], "complained"))
+    assert await paused(harness) == [PROVIDER]
+
+
+async def test_complaints_by_mail_pause_once_many_recipients_have_sent_one(harness: Harness, reports: Reports) -> None:
+    ids = await handed_over(harness, 1_000)
+    await report(reports, about(ids))
+    mailed = [replace(one, by_mail=True) for one in about(ids[:MIN_MAILED_COMPLAINTS], "complained")]
+    await report(reports, mailed[1:])
+    assert await paused(harness) == []
+    await report(reports, mailed[:1])
+    assert await paused(harness) == [PROVIDER]
+
+
+async def test_a_soft_bounce_that_becomes_hard_is_counted_as_hard(harness: Harness, reports: Reports) -> None:
+    ids = await handed_over(harness, 3)
+    await report(reports, about(ids, "bounced", "soft"))
+    later = [replace(one, at=one.at + timedelta(hours=1)) for one in about(ids[:2], "bounced", "hard")]
+    await report(reports, later)
+    # A soft one that arrives last, and happened before.
+    await report(reports, [replace(one, at=AT - timedelta(hours=1)) for one in about(ids[:1], "bounced", "soft")])
+    rows = await harness.query("SELECT id, bounce FROM messages WHERE id = ANY(%s)", ids)
+    assert {row["id"]: row["bounce"] for row in rows} == {ids[0]: "hard", ids[1]: "hard", ids[2]: "soft"}
+    [row] = (await harness.admin("GET", "/v1/deliverability"))["numbers"]
+    assert (row["hard_bounced"], row["soft_bounced"]) == (2, 1)
+
+
+async def test_addresses_that_a_server_refuses_count_as_hard_bounces(harness: Harness, reports: Reports) -> None:
+    await report(reports, about(await handed_over(harness, 979)))
+    gone = await handed_over(harness, 20)
+    await report(reports, about(gone, "bounced", "hard"))
+    assert await paused(harness) == []
+    harness.inbox.refuse.add("u1@example.com")
+    await harness.run_campaign(NEWS)
+    await sign_up(harness, "u1")
+    await harness.messages.until(step="news", state="failed")
+    # The attempt has judged the rate before it settled.
+    assert await paused(harness) == [PROVIDER]
+    numbers = (await harness.admin("GET", "/v1/deliverability"))["numbers"]
+    assert [row["refused"] for row in numbers if row["domain"] == "other"] == [1]
 
 
 async def test_the_last_of_complaints_that_come_at_once_finds_them_all(

@@ -313,7 +313,7 @@ async def test_an_address_that_the_server_refuses_is_suppressed(harness: Harness
     await harness.identify("u1", email="U1@example.com")
     await harness.track("u1", "Signed Up")
     row = await harness.messages.until(state="failed")
-    assert (row[0]["reason"], row[0]["bounced_at"]) == ("recipient_refused", None)
+    assert (row[0]["reason"], row[0]["bounce"], row[0]["bounced_at"]) == ("recipient_refused", "hard", None)
     assert await suppressed(harness) == {"u1@example.com": "refused"}
     assert (await harness.journeys.one())["state"] == "exited"
     [event] = await harness.query("SELECT properties FROM events WHERE name = 'Email Failed'")

@@ -50,11 +50,26 @@ def test_complaints_count_from_a_thousand_deliveries_and_five_on(counts: Deliver
         # A list of dead addresses delivers nothing.
         (DeliveryCounts(sent=1_000, hard_bounced=1_000), 1_000),
         (DeliveryCounts(delivered=10_000, soft_bounced=5_000), None),
+        # Refused at the hand-over, which a mail server may do instead.
+        (DeliveryCounts(sent=980, refused=20), None),
+        (DeliveryCounts(sent=979, refused=10, hard_bounced=11), None),
+        (DeliveryCounts(sent=990, refused=10, hard_bounced=11), 1_000),
     ],
 )
 def test_hard_bounces_count_from_a_thousand_messages_on(counts: DeliveryCounts, messages: int | None) -> None:
     found = find_excess(counts)
-    assert found == (messages and RateExcess("hard_bounces", counts.hard_bounced, messages, MAX_HARD_BOUNCES))
+    number = counts.hard_bounced + counts.refused
+    assert found == (messages and RateExcess("hard_bounces", number, messages, MAX_HARD_BOUNCES))
+
+
+@pytest.mark.parametrize(
+    ("by_mail", "by_provider", "number"), [(19, 0, None), (19, 4, None), (19, 5, 5), (20, 0, 20), (20, 2, 22)]
+)
+def test_complaints_by_mail_count_once_many_recipients_have_sent_one(
+    by_mail: int, by_provider: int, number: int | None
+) -> None:
+    found = find_excess(DeliveryCounts(delivered=1_000, complained=by_mail + by_provider, complained_by_mail=by_mail))
+    assert found == (number and RateExcess("complaints", number, 1_000, MAX_COMPLAINTS))
 
 
 def test_a_provider_may_have_rates_of_its_own() -> None:
