@@ -56,8 +56,8 @@ def read_report(mail: Message, message_id: UUID | None, now: datetime) -> Report
     return Automatic()
 
 
-def find_message_id(*headers: object) -> UUID | None:
-    """Return the first of our ids in headers such as `In-Reply-To`."""
+def _find_message_id(*headers: object) -> UUID | None:
+    """Return the first of our ids in headers."""
     found = (_OWN_MESSAGE_ID.search(str(header)) for header in headers if header is not None)
     return next((UUID(one[1]) for one in found if one is not None), None)
 
@@ -89,7 +89,7 @@ def _find_message(parts: Sequence[Message]) -> UUID | None:
             return UUID(str(part[MESSAGE_HEADER]).strip())
         except ValueError:
             continue
-    return find_message_id(*(part["Message-ID"] for part in returned))
+    return _find_message_id(*(part["Message-ID"] for part in returned))
 
 
 def _read_fields(part: Message) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 from uuid import UUID
 
 from channels.email.automatic_mails import is_automatic, is_automatic_response, is_from_mailer
-from channels.email.bounce_mails import find_message_id, is_report, read_report
+from channels.email.bounce_mails import is_report, read_report
 from channels.email.reply_text import decode, read_reply
 from domain.people.addresses import Mailbox, parse_email
 from domain.sending.incoming_mail import AskedToUnsubscribe, Automatic, IncomingMail, Replied, Unassigned
@@ -55,8 +55,6 @@ def _read(mail: Message, addressee: Addressee | None, body: bytes, sender: str |
             return _reply(mail, id, body, now)
         case Addressee():
             return Unassigned("a mail to an address that takes bounces alone")
-        case None if (known := find_message_id(mail["In-Reply-To"], mail["References"])) is not None:
-            return _reply(mail, known, body, now)
         case None:
             return Unassigned("a mail that answers no message")
         case _:

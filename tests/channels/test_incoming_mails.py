@@ -59,10 +59,16 @@ def test_a_reply_has_its_text_and_its_author() -> None:
 
 def test_a_reply_is_found_by_its_headers_where_a_pipe_says_no_recipient() -> None:
     assert reply_of(write(To=f'"Example Shop" <{REPLY.upper()}>'), None)
-    assert reply_of(write(In_Reply_To=f"<{MESSAGE}@shop.example.com>", To="hello@shop.example.com"), None)
-    references = f"<{MESSAGE}@shop.example.com> <2@example.net>"
-    assert reply_of(write(References=references), "hello@shop.example.com")
     assert read(write(To="hello@shop.example.com"), None) == Unassigned("a mail that answers no message")
+
+
+@pytest.mark.parametrize("recipient", [None, "hello@shop.example.com", REPLY[:-20] + "a@mail.example.com"])
+def test_headers_that_anyone_can_write_make_no_reply(recipient: str | None) -> None:
+    ours = f"<{MESSAGE}@shop.example.com>"
+    for headers in ({"In_Reply_To": ours}, {"References": f"{ours} <2@example.net>"}):
+        assert read(write(To="hello@shop.example.com", **headers), recipient) == Unassigned(
+            "a mail that answers no message"
+        )
 
 
 @pytest.mark.parametrize(

@@ -401,7 +401,8 @@ async def test_a_pipe_hands_over_by_http(harness: Harness) -> None:
         )
         return answer.status_code, answer.json().get("outcome")
 
-    assert await post(write(In_Reply_To=f"<{id}@example.com>"), sender="ada@example.net") == (200, "replied")
+    assert await post(write(To=address("reply", id)), sender="ada@example.net") == (200, "replied")
+    assert await post(write(In_Reply_To=f"<{id}@example.com>"), sender="ada@example.net") == (200, "unassigned")
     assert await post(write(Auto_Submitted="auto-replied"), recipient=address("reply", id)) == (200, "automatic")
     assert await post(bounce_of(id), recipient="hello@example.com", sender="") == (200, "reported")
     # Its sender cannot be told.

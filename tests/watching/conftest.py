@@ -11,9 +11,11 @@ import httpx
 import pytest
 
 from domain.sending.outbound_secrets import BoundSecret
+from domain.sending.receiving import ReceivingDomain
 from runtime.embedded.ports import free_port
 from tests.conftest import database_of
 from tests.forks import fork
+from tests.generated import LINK_SECRET
 from tests.harness import PATIENCE, WRITE_KEY, Harness, ago, looks, open_harness
 from tests.processes import environment
 from tests.servers import PostgresServer, TemporalServer
@@ -189,7 +191,8 @@ async def _report(harness: Harness) -> None:
     """Let a person answer, and the provider of the mails report a delivery."""
     [message] = await harness.query("SELECT id FROM messages WHERE channel = 'email' AND state = 'sent' LIMIT 1")
     author = "From: Secretname <secret-address@example.com>"
-    reply = f"{author}\r\nIn-Reply-To: <{message['id']}@example.com>\r\n\r\nsecret-cart\r\n"
+    address = ReceivingDomain("example.com", (LINK_SECRET,)).address("reply", message["id"])
+    reply = f"{author}\r\nTo: {address}\r\n\r\nsecret-cart\r\n"
     headers = {"Content-Type": "message/rfc822"}
     answer = await harness.http.post("/v1/mails", content=reply, headers=headers, auth=(WRITE_KEY, ""))
     assert (answer.status_code, answer.json()) == (200, {"outcome": "replied"})
