@@ -3,10 +3,13 @@
 https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 """
 
+import asyncio
 import re
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,15 +20,21 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 
-from channels.report_fields import find_text, read_object
+from channels.report_fields import find_instant, find_text, read_object
 from channels.signatures import check_age, refuse
-from domain.errors import UnavailableError
+from domain.errors import SojournError, UnavailableError
 
 FETCH_SECONDS: Final = 10.0
 MAX_FETCHED_BYTES: Final = 64 * 1024
 # SNS repeats a delivery by HTTPS for an hour.
 MAX_AGE: Final = timedelta(hours=2)
 MAX_CERTIFICATES: Final = 8
+# Certificates that are fetched at once, and those that are waited for.
+MAX_FETCHES: Final = 2
+MAX_WAITING_FETCHES: Final = 20
+MAX_FAILURES: Final = 1_000
+# After a failure, a certificate is not fetched again for so long. SNS repeats a delivery for longer.
+RETRY_SECONDS: Final = 60.0
 
 _ARN: Final = re.compile(r"arn:aws(?:-cn|-us-gov)?:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 _CERTIFICATE_PATH: Final = re.compile(r"/SimpleNotificationService-[A-Za-z0-9]+\.pem")
@@ -44,7 +53,7 @@ class SnsTopics:
     def __init__(self, topics: Collection[str], fetch: Fetch | None = None) -> None:
         self._topics = frozenset(topics)
         self._fetch = fetch or fetch_url
-        self._certificates: dict[str, Certificate] = {}
+        self._certificates = Certificates(self._fetch)
 
     async def read(self, body: bytes, now: datetime) -> tuple[str, str] | None:
         """Verify a message; return its id and content, None for a subscription."""
@@ -73,35 +82,77 @@ class SnsTopics:
             raise refuse("it is of no known kind")
         if not (is_of_region(url, region) and _CERTIFICATE_PATH.fullmatch(urlsplit(url).path)):
             raise refuse("its certificate is not one of SNS in the topic's region")
-        signed = "".join(f"{name}\n{value}\n" for name in names if (value := find_text(message, name)) is not None)
-        certificate = await self._find_certificate(url)
-        key = certificate.public_key()
-        try:
-            signature = b64decode(find_text(message, "Signature") or "", validate=True)
-            if not isinstance(key, RSAPublicKey):
-                raise refuse("its certificate is of another kind")
-            key.verify(signature, signed.encode(), PKCS1v15(), SHA256() if version == "2" else SHA1())  # noqa: S303
-            at = datetime.fromisoformat(find_text(message, "Timestamp") or "")
-        except (ValueError, InvalidSignature) as error:
-            raise refuse("its signature does not match") from error
-        if at.tzinfo is None:
+        if (at := find_instant(message, "Timestamp")) is None:
             raise refuse("it has no time")
         check_age(at, now, MAX_AGE)
+        signed = "".join(f"{name}\n{value}\n" for name in names if (value := find_text(message, name)) is not None)
+        certificate = await self._certificates.find(url)
+        key = certificate.public_key()
+        if not isinstance(key, RSAPublicKey):
+            raise refuse("its certificate is of another kind")
+        try:
+            signature = b64decode(find_text(message, "Signature") or "", validate=True)
+            key.verify(signature, signed.encode(), PKCS1v15(), SHA256() if version == "2" else SHA1())  # noqa: S303
+        except (ValueError, InvalidSignature) as error:
+            raise refuse("its signature does not match") from error
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             raise refuse("its certificate is not valid now")
 
-    async def _find_certificate(self, url: str) -> Certificate:
-        known = self._certificates.get(url)
-        if known is not None:
+
+class Certificates:
+    """Certificates of AWS by their URLs, each fetched once.
+
+    Anyone who knows a topic can name any URL of AWS, so a failure is remembered as well, and only few are fetched at
+    once. Those that are known need no fetch, whatever else is asked for.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._known: dict[str, Certificate] = {}
+        self._failed: dict[str, tuple[float, SojournError]] = {}
+        self._fetching: dict[str, asyncio.Task[Certificate]] = {}
+        self._slots = asyncio.Semaphore(MAX_FETCHES)
+
+    async def find(self, url: str) -> Certificate:
+        """Return a certificate. Raises UnverifiedCallbackError, and UnavailableError if SNS is to repeat."""
+        if (known := self._known.get(url)) is not None:
             return known
+        until, error = self._failed.get(url, (0.0, None))
+        if error is not None and monotonic() < until:
+            raise error.with_traceback(None)
+        task = self._fetching.get(url)
+        if task is None:
+            if len(self._fetching) >= MAX_WAITING_FETCHES:
+                raise UnavailableError("too many certificates of SNS are asked for", retry_after=RETRY_SECONDS)
+            task = self._fetching[url] = asyncio.create_task(self._load(url))
+            task.add_done_callback(partial(self._forget, url))
+        # The client of one callback may leave, and others wait for the same certificate.
+        return await asyncio.shield(task)
+
+    def _forget(self, url: str, task: asyncio.Task[Certificate]) -> None:
+        del self._fetching[url]
+        if not task.cancelled():
+            # All that waited may have left.
+            task.exception()
+
+    async def _load(self, url: str) -> Certificate:
         try:
-            certificate = load_pem_x509_certificate(await self._fetch(url))
-        except ValueError as error:
-            raise refuse("its certificate cannot be read") from error
-        if len(self._certificates) >= MAX_CERTIFICATES:
-            self._certificates.clear()
-        self._certificates[url] = certificate
+            async with self._slots:
+                certificate = load_pem_x509_certificate(await self._fetch(url))
+        except (ValueError, SojournError) as fault:
+            error = fault if isinstance(fault, SojournError) else refuse("its certificate cannot be read")
+            _make_room(self._failed, MAX_FAILURES)
+            self._failed[url] = monotonic() + RETRY_SECONDS, error
+            raise error from fault
+        _make_room(self._known, MAX_CERTIFICATES)
+        self._known[url] = certificate
         return certificate
+
+
+def _make_room(known: dict[str, Any], most: int) -> None:
+    """Forget the oldest entry of a full cache."""
+    if len(known) >= most:
+        del known[next(iter(known))]
 
 
 def is_of_region(url: str, region: str) -> bool:
@@ -125,5 +176,9 @@ async def fetch_url(url: str) -> bytes:
             if answer.status_code == 200 and len(content) <= MAX_FETCHED_BYTES:
                 return content
     except httpx.HTTPError as error:
-        raise UnavailableError("a certificate or confirmation of SNS cannot be fetched", retry_after=60) from error
-    raise UnavailableError("a certificate or confirmation of SNS cannot be fetched", retry_after=60)
+        raise _away() from error
+    raise _away()
+
+
+def _away() -> UnavailableError:
+    return UnavailableError("a certificate or confirmation of SNS cannot be fetched", retry_after=RETRY_SECONDS)
