@@ -66,7 +66,13 @@ def find_instant(data: Any, *path: str | int) -> datetime | None:
 
 def read_epoch_milliseconds(value: Any) -> datetime | None:
     """Read milliseconds since 1970; None if it is none."""
-    return find_instant([value / 1000], 0) if isinstance(value, int | float) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return find_instant([value / 1000], 0)
+    except OverflowError:
+        # An integer beyond any float.
+        return None
 
 
 def find_items(data: Any) -> list[Any]:

@@ -9,6 +9,7 @@ password of Basic.
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
+from uuid import UUID
 
 from channels.report_fields import find, find_id, find_text, read_epoch_milliseconds, read_object
 from channels.signatures import verify_shared_secret
@@ -63,15 +64,22 @@ def read_report(data: dict[str, Any], digest: str, now: datetime) -> ProviderRep
     kind = _KINDS.get(event)
     if kind is None:
         return None
+    message_id = find_id(data, "X-Mailin-custom")
+    # The other times are in the zone of the account.
+    at = read_epoch_milliseconds(find(data, "ts_epoch"))
     return ProviderReport(
         kind=kind,
-        event_id=digest,
-        message_id=find_id(data, "X-Mailin-custom"),
-        # The other times are in the zone of the account.
-        at=read_epoch_milliseconds(find(data, "ts_epoch")) or now,
+        event_id=digest if kind != "opened" or at is None else _identify_opening(event, message_id, at),
+        message_id=message_id,
+        at=at or now,
         provider_id=find_text(data, "message-id"),
         bounce=_BOUNCES.get(event),
         is_machine=event in _BY_MACHINES,
         link=find_text(data, "link") if kind == "clicked" else None,
         detail=event,
     )
+
+
+def _identify_opening(event: str, message_id: UUID | None, at: datetime) -> str:
+    """Return the id of an opening, of which Brevo reports the first twice, as `opened` and as `unique_opened`."""
+    return f"{event.removeprefix('unique_')} {message_id} {at:%Y-%m-%dT%H:%M:%S}"
