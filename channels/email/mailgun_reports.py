@@ -56,19 +56,19 @@ def open_reader(settings: MailgunModel, secrets: ProviderSecrets) -> ReportReade
             raise refuse("it has no token")
         verify_hex_hmac(key, f"{time}{token}".encode(), signature)
         check_age(read_epoch(time), now, MAX_AGE)
-        report = read_report(data, token, now)
-        return [] if report is None else [report]
+        return [read_report(data, token, now)]
 
     return read
 
 
-def read_report(data: Any, token: str, now: datetime) -> ProviderReport | None:
-    """Return the report of a webhook's body; None for a kind without one."""
+def read_report(data: Any, token: str, now: datetime) -> ProviderReport:
+    """Return the report of a webhook's body.
+
+    An unknown kind reports nothing, but its token is used as well: with another body, it would prove that one.
+    """
     data = data.get("event-data")
     event, reason = find_text(data, "event") or "", find_text(data, "reason") or ""
-    kind, bounce = _judge_failure(data, reason) if event == "failed" else (_KINDS.get(event), None)
-    if kind is None:
-        return None
+    kind, bounce = _judge_failure(data, reason) if event == "failed" else (_KINDS.get(event, "other"), None)
     return ProviderReport(
         kind=kind,
         event_id=token,

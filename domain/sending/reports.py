@@ -22,6 +22,7 @@ ReportKind = Literal[
     "unsubscribed",
     "replied",
     "failed",
+    "other",
 ]
 # A hard bounce suppresses the address, soft ones in a row do, and one for the message's content never.
 Bounce = Literal["hard", "soft", "content"]
@@ -59,7 +60,7 @@ class MailReply(Struct, frozen=True):
 
 
 class ProviderReport(Struct, frozen=True, kw_only=True):
-    """A provider's report about a message.
+    """A provider's report about a message. One of the kind `other` says nothing, and is known if it is repeated.
 
     `event_id` is unique within the provider: a report with a known one is a repetition. `message_id` is None if it is
     none of ours. `is_machine` marks openings and clicks by scanners and image proxies, which the provider says or their
@@ -164,7 +165,8 @@ def merge_marks(marks: Iterable[LedgerMarks]) -> list[LedgerMarks]:
 def marks_of(report: ProviderReport, message_id: UUID) -> LedgerMarks:
     """Return what a report writes to the row of its message."""
     # A provider reports nothing of a message that it has not taken, except that it dropped it.
-    marks = LedgerMarks(id=message_id, is_accepted=report.kind != "failed", provider_id=report.provider_id)
+    is_accepted = report.kind not in ("failed", "other")
+    marks = LedgerMarks(id=message_id, is_accepted=is_accepted, provider_id=report.provider_id)
     at = report.at
     if report.is_machine and report.kind in _REACTIONS:
         return replace(marks, machine_at=at)
@@ -179,7 +181,7 @@ def marks_of(report: ProviderReport, message_id: UUID) -> LedgerMarks:
             return replace(marks, bounce="hard", is_refused=True)
         case "delivered" | "opened" | "replied":
             return replace(marks, **{f"{report.kind}_at": at})
-        case "accepted" | "deferred" | "unsubscribed" | "failed":
+        case "accepted" | "deferred" | "unsubscribed" | "failed" | "other":
             return marks
 
 

@@ -303,7 +303,7 @@ MAILGUN = Recorded(
         (mailgun("complained"), Told("complained")),
         (mailgun("unsubscribed"), Told("unsubscribed")),
         (mailgun("rejected", reject={"reason": "Sandbox subdomains are for test purposes only."}), Told("failed")),
-        (mailgun("stored"), None),
+        (mailgun("stored"), Told("other")),
     ],
     is_body_signed=False,
 )

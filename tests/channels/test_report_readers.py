@@ -1,16 +1,19 @@
 """The contract of every reader: each recorded callback is its report, and nothing that is forged is read."""
 
+import asyncio
 import binascii
 import json
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
 
 from channels.registry import PROVIDERS, open_reader
+from channels.sns import MAX_FETCHES, MAX_WAITING_FETCHES
 from domain.errors import InvalidRequestError, UnavailableError, UnverifiedCallbackError
 from domain.sending.outbound_secrets import BoundSecret, SecretRefusal
 from domain.sending.provider_secrets import ProviderSecrets
@@ -29,6 +32,7 @@ from tests.channels.recorded_callbacks import (
     SENDGRID,
     Recorded,
     Told,
+    mailgun,
 )
 from tests.channels.sns_topic import CERTIFICATE_URL, KEY, SES, SUBSCRIBE_URL, certificate, new_key, publish
 
@@ -44,9 +48,16 @@ class Aws:
     def __init__(self) -> None:
         self.pages = {CERTIFICATE_URL: certificate(KEY), SUBSCRIBE_URL: b"<ConfirmSubscriptionResponse/>"}
         self.fetched: list[str] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.at_once = self.most_at_once = 0
 
     async def __call__(self, url: str) -> bytes:
         self.fetched.append(url)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await self.answers.wait()
+        self.at_once -= 1
         if url not in self.pages:
             raise UnavailableError("not there")
         return self.pages[url]
@@ -109,7 +120,8 @@ async def test_every_kind_of_report_has_an_id_of_its_own(recorded: Recorded) -> 
     read = reader_of(recorded)
     reports: list[ProviderReport] = []
     for body, _ in recorded.callbacks:
-        reports += await read(request(recorded, body), NOW)
+        if not (isinstance(body, dict) and str(body.get("event")).startswith("unique_")):
+            reports += await read(request(recorded, body), NOW)
     ids = {report.event_id for report in reports}
     assert len(ids) == len(reports)
     assert all(0 < len(id) <= 200 for id in ids)
@@ -172,9 +184,23 @@ def decoded(text: bytes) -> bytes | None:
         return None
 
 
-async def test_a_replayed_token_of_mailgun_reports_nothing_else() -> None:
-    """Its body is not signed: the id of the report is the token, which counts once."""
-    callback = request(MAILGUN, MAILGUN.callbacks[1][0])
+async def test_brevo_s_two_reports_of_a_first_opening_are_one() -> None:
+    read = reader_of(BREVO)
+    opening, again = (one[0] for one in BREVO.callbacks if one[0]["event"] in ("opened", "unique_opened"))
+    # They are made within a second.
+    again = {**again, "ts_epoch": again["ts_epoch"] + 150}
+    ids = [report.event_id for body in (opening, again) for report in await read(request(BREVO, body), NOW)]
+    assert len(ids) == 2
+    assert len({*ids}) == 1
+    for name, value in (("ts_epoch", opening["ts_epoch"] + 5_000), ("X-Mailin-custom", str(UUID(int=7)))):
+        [other] = await read(request(BREVO, {**opening, name: value}), NOW)
+        assert other.event_id != ids[0]
+
+
+@pytest.mark.parametrize("kind", ["delivered", "stored", "a kind of tomorrow"])
+async def test_a_replayed_token_of_mailgun_reports_nothing_else(kind: str) -> None:
+    """Its body is not signed: the id of the report is the token, which counts once, whatever it came with."""
+    callback = request(MAILGUN, mailgun(kind))
     data = json.loads(callback.body)
     data["event-data"]["event"] = "complained"
     read = reader_of(MAILGUN)
@@ -225,7 +251,7 @@ async def test_strange_members_are_no_fault(recorded: Recorded) -> None:
     body, _ = recorded.callbacks[0]
     read = reader_of(recorded)
     strange: Any
-    for strange in (None, 7, [], {}, "x", 1e300, -1e18, [[]]):
+    for strange in (None, 7, [], {}, "x", 1e300, -1e18, 10**400, -(10**400), True, [[]]):
         for name in body[0] if isinstance(body, list) else body:
             made = [{**body[0], name: strange}] if isinstance(body, list) else {**body, name: strange}
             for report in await read(request(recorded, json.loads(json.dumps(made))), NOW):
@@ -277,6 +303,41 @@ async def test_both_versions_of_signatures_are_verified_and_a_subject_is_signed(
             await read(Callback("POST", "", {}, json.dumps(signed | more).encode()), NOW)
     # The certificate is fetched once.
     assert aws.fetched == [CERTIFICATE_URL]
+
+
+def signed_by(name: str) -> Callback:
+    url = f"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-{name}.pem"
+    return Callback("POST", "", {}, json.dumps(publish("{}", NOW, SigningCertURL=url)).encode())
+
+
+async def test_a_certificate_that_cannot_be_fetched_is_fetched_once(aws: Aws) -> None:
+    read = reader_of(SES)
+    await asyncio.gather(*(read(signed_by("ab"), NOW) for _ in range(10)), return_exceptions=True)
+    with pytest.raises(UnavailableError):
+        await read(signed_by("ab"), NOW)
+    assert len(aws.fetched) == 1
+    # A forged one that is too old is not looked at.
+    with pytest.raises(UnverifiedCallbackError):
+        await read(signed_by("cd"), NOW + timedelta(days=1))
+    assert len(aws.fetched) == 1
+
+
+async def test_forged_certificates_delay_none_that_is_known(aws: Aws) -> None:
+    read = reader_of(SES)
+    genuine = request(SES, SES.callbacks[0][0])
+    assert await read(genuine, NOW)
+    aws.answers.clear()
+    forged = [asyncio.create_task(read(signed_by(f"{number:04}"), NOW)) for number in range(200)]
+    await asyncio.sleep(0)
+    # While few are fetched, and as many as may are waited for.
+    assert await read(genuine, NOW)
+    assert len(aws.fetched) <= 1 + MAX_FETCHES
+    aws.answers.set()
+    refused = await asyncio.gather(*forged, return_exceptions=True)
+    assert all(isinstance(one, UnavailableError) for one in refused)
+    assert len(aws.fetched) == 1 + MAX_WAITING_FETCHES
+    assert aws.most_at_once <= MAX_FETCHES
+    assert await read(genuine, NOW)
 
 
 async def test_a_certificate_that_has_expired_is_refused(aws: Aws) -> None:
