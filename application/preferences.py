@@ -14,6 +14,7 @@ from domain.people.profile_state import Proof
 from domain.people.topics.choices import (
     Choice,
     choose,
+    is_everything_refused,
     list_channels,
     list_choices,
     list_refused_channels,
@@ -28,7 +29,7 @@ PAUSE: Final = timedelta(days=30)
 # The version of the wording of the built-in pages, for proofs.
 WORDING: Final = "1"
 _ACTOR: Final = Actor("preferences", "preference centre")
-# More open holds than an operator may place for a person.
+# More open holds than a person has: those of an operator are limited, and a person's own pause always has a place.
 _MAX_HOLDS: Final = 100
 _REASON: Final = "refused in the preference centre"
 
@@ -91,18 +92,20 @@ class Preferences:
         return await self.describe(token)
 
     async def refuse_everything(self, token: str, *, client: str | None) -> PreferencesView:
-        """Refuse every channel of the centre."""
+        """Refuse every channel of the centre, once: refused already, they stay as they are."""
         opened = await self._links.open("preferences", token)
         channels = list_channels(opened.topics, opened.link.channel)
-        told = {"channel": opened.link.channel, "message_id": opened.link.message_id}
-        await self._links.report(
-            opened,
-            refuse_everything(channels),
-            _REASON,
-            {"Unsubscribed": told},
-            proof=Proof("preferences", WORDING, client),
-            at=self._links.database.clock.now(),
-        )
+        recipient = opened.recipient
+        if not is_everything_refused(channels, recipient.consent_given, recipient.address, recipient.refusals):
+            told = {"channel": opened.link.channel, "message_id": opened.link.message_id}
+            await self._links.report(
+                opened,
+                refuse_everything(channels),
+                _REASON,
+                {"Unsubscribed": told},
+                proof=Proof("preferences", WORDING, client),
+                at=self._links.database.clock.now(),
+            )
         return await self.describe(token)
 
     async def _view(self, opened: OpenedLink) -> PreferencesView:
@@ -125,10 +128,13 @@ class Preferences:
             await campaigns.lock_registry_shared(connection)
             person = await lock_person(connection, PersonRef(str(opened.recipient.profile_id), "profile"))
             pause = await _find_pause(connection, opened)
+            if (pause is not None) == is_paused:
+                # Sent twice at once.
+                return
             if pause is not None:
                 await holds.end(connection, pause.id, _ACTOR.name)
                 await request_release(connection, [pause.id], _ACTOR.name)
-            if is_paused:
+            else:
                 await holds.place(
                     connection,
                     person.id,

@@ -1,5 +1,6 @@
 """Unsubscribing from a topic, the preference centre, and what their links may not do."""
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from application.holds import MAX_OPEN
 from tests.engine.test_topics import decided, put_topics, topics_of
 from tests.harness import PATIENCE, Harness, now
 
@@ -158,6 +160,36 @@ async def test_a_pause_holds_everything_for_30_days_and_ends_at_once(harness: Ha
     page = (await save(harness, url, **chosen)).text
     assert "30 Tage lang alles pausieren" in page
     await harness.inbox.wait_for(2, timeout=PATIENCE)
+
+
+async def test_a_pause_has_a_place_beside_all_that_operators_hold(harness: Harness) -> None:
+    url = (await mail_someone(harness))["preferences"]
+    hold = {"user": "u1", "until": (now() + timedelta(days=60)).isoformat(), "reason": "a dispute"}
+    for _ in range(MAX_OPEN):
+        await harness.admin("POST", "/v1/holds", hold)
+    assert (await harness.act("POST", "/v1/holds", hold)).status_code == 409
+    chosen = {"topic": ["news.email", "offers.email"], "pace": "often"}
+    # Sent several times at once, it is one.
+    await asyncio.gather(*(save(harness, url, **chosen, pause="30d") for _ in range(3)))
+    of_person = "SELECT 1 FROM holds WHERE ended_at IS NULL AND reason = 'paused by the person'"
+    assert len(await harness.query(of_person)) == 1
+    assert len(await harness.query("SELECT 1 FROM holds")) == MAX_OPEN + 1
+    await save(harness, url, **chosen)
+    assert await harness.query(of_person) == []
+
+
+async def test_everything_off_once_more_writes_nothing(harness: Harness) -> None:
+    url = (await mail_someone(harness))["preferences"]
+    await save(harness, url, scope="all")
+    before = await state(harness)
+    for _ in range(3):
+        assert "Everything is stopped." in (await save(harness, url, scope="all")).text
+    assert await state(harness) == before
+    # A topic opens the channel again, which everything off closes anew.
+    await save(harness, url, topic=["news.email"], pace="often")
+    await save(harness, url, scope="all")
+    assert ticked((await harness.http.get(url)).text) == {"pace often"}
+    assert len(await harness.query("SELECT 1 FROM events WHERE name = 'Unsubscribed'")) == 2
 
 
 async def test_everything_off_refuses_the_channel_and_a_topic_opens_it_for_itself_alone(harness: Harness) -> None:

@@ -118,6 +118,14 @@ def refuse_everything(channels: Collection[str]) -> PreferenceChange:
     return PreferenceChange(dict.fromkeys(channels, False), refused=(CHANNEL_OPT_OUT,))
 
 
+def is_everything_refused(
+    channels: Collection[str], given: Mapping[str, bool], address: str | None, refusals: Mapping[str, str | None]
+) -> bool:
+    """Whether the person and the address of the link refuse all channels already."""
+    of_address = address is None or refusals.get(CHANNEL_OPT_OUT) is not None
+    return of_address and all(given.get(channel) is False for channel in channels)
+
+
 def pace_of(preferences: Mapping[str, Any]) -> str | None:
     """Return how often a person wants messages; None for as often as they come."""
     return WEEKLY if preferences.get(PACE) == WEEKLY else None
