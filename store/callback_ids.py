@@ -1,4 +1,4 @@
-"""The ids of applied reports, by which repeated ones are known."""
+"""The ids of applied reports and of copies of replies, by which repeated ones are known."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -31,6 +31,11 @@ async def find_claimed(connection: Connection, provider: str, event_ids: Collect
         "SELECT event_id FROM callback_ids WHERE provider = %s AND event_id = ANY(%s)", (provider, list(event_ids))
     )
     return {row["event_id"] async for row in cursor}
+
+
+async def release(connection: Connection, provider: str, event_id: str) -> None:
+    """Give up a claim."""
+    await connection.execute("DELETE FROM callback_ids WHERE provider = %s AND event_id = %s", (provider, event_id))
 
 
 async def forget(connection: Connection, lifetime: timedelta) -> None:

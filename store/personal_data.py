@@ -263,7 +263,9 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "message_id journey_id channel provider possible_until attempts due_at",
         "ids of messages that are taken back, also after an erasure",
     ),
-    "callback_ids": _without("provider event_id received_at", "ids of providers' reports, for 30 days"),
+    "callback_ids": _without(
+        "provider event_id received_at", "ids of providers' reports and of copies of replies, for 30 days"
+    ),
     "clock_offset": _without("only_row ahead", "of the deployment"),
     "computed_traits": _without("id key rule active_from ready_at retired_at is_watched", "written by authors"),
     "documents": _without("kind version source rules created_by created_at", "written by authors"),

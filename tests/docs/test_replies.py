@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from application.reply_forwarding import MAX_COPIES
 from cli.main import app, run
 from domain.sending.incoming_mail import MailOutcome
 from domain.sending.providers_document import parse_providers
@@ -87,6 +88,7 @@ def test_the_event_is_that_of_a_reply() -> None:
 
 def test_the_numbers_and_the_names_are_those_of_the_code() -> None:
     assert f"at most {MAX_REPLY_CHARACTERS:,} characters" in PAGE
+    assert f"At most {MAX_COPIES} replies to one message" in PAGE
     assert f"mails of up to {lmtp.MAX_BYTES >> 20} MiB on {lmtp.MAX_CONNECTIONS} connections" in PAGE
     outcomes = re.findall(r"`(\w+)`", PAGE.partition("counts mails by `outcome`")[2].partition(";")[0])
     assert set(outcomes) == set(get_args(MailOutcome))

@@ -234,6 +234,27 @@ async def test_a_reply_that_cannot_be_forwarded_comes_again_and_has_ended_the_jo
     assert await hand_over(port, write(Message_ID="<2@example.net>"), address("reply", id)) == 250
 
 
+async def test_few_replies_to_a_message_are_forwarded_on_a_day(
+    harness: Harness, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("application.reply_forwarding.MAX_COPIES", 3)
+    await harness.run_campaign(ANSWERED)
+    id, _ = await sent(harness)
+
+    async def answer(number: int) -> int:
+        return await hand_over(port, write(f"no. {number}", Message_ID=f"<{number}@example.net>"), address("reply", id))
+
+    # One that is to come again takes no place.
+    harness.inbox.greylist.add("sales@example.com")
+    assert await answer(0) == 451
+    harness.inbox.greylist.clear()
+    assert set(await asyncio.gather(*(answer(number) for number in range(8)))) == {250}
+    # Delivered once more, the same mail is not forwarded once more.
+    assert await answer(0) == 250
+    assert len(await harness.query("SELECT 1 FROM events WHERE name = 'Email Replied'")) == 8
+    assert sum("sales@example.com" in one.recipients for one in harness.inbox.messages) == 3
+
+
 async def test_a_step_waits_for_a_reply_and_branches_on_what_it_says(harness: Harness, port: int) -> None:
     campaign = """
 key: asking
