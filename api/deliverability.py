@@ -76,7 +76,7 @@ class DeliverabilityPause(ResponseModel):
 
 
 class DeliveryRates(ResponseModel):
-    """Shares: of the messages sent the bounces and deliveries, of those delivered what people did.
+    """Shares: of the messages sent the first four, of those delivered the others.
 
     Refused addresses are a share of these and the messages sent.
     """

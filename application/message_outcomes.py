@@ -1,4 +1,4 @@
-"""Write the outcome of a message, and end or move its journey with it, in one transaction."""
+"""Write the outcome of a message, and end or move its journey in one transaction."""
 
 import asyncio
 from collections.abc import Mapping
@@ -132,7 +132,7 @@ class MessageOutcomes:
 async def lock_message(
     connection: Connection, catalogue: Catalogue, message_id: UUID, at: datetime, *, writes_journey: bool
 ) -> Claimed | None:
-    """Lock a message with its recipient and journey; None if its recipient was erased, and it with them."""
+    """Lock a message with its recipient and journey; None if they were erased."""
     claimed = await messages.lock_for_claim(connection, message_id, at, writes_journey=writes_journey)
     if claimed == "moved":
         raise UnavailableError(f"message {message_id} is being moved to another profile; try again")

@@ -92,7 +92,7 @@ class Preferences:
         return await self.describe(token)
 
     async def refuse_everything(self, token: str, *, client: str | None) -> PreferencesView:
-        """Refuse every channel of the centre, once: refused already, they stay as they are."""
+        """Refuse every channel of the centre, unless all are refused already."""
         opened = await self._links.open("preferences", token)
         channels = list_channels(opened.topics, opened.link.channel)
         recipient = opened.recipient

@@ -115,7 +115,7 @@ class ReplyForwarder:
 
 
 async def _claim_place(connection: Connection, provider: str, message_id: UUID, at: datetime) -> str | None:
-    """Take one of the places that a message has for copies on a day; None if all are taken."""
+    """Take a place for a copy, of those of a message and day; None if all are taken."""
     places = [f"copy {message_id} {at.date()} {number}" for number in range(MAX_COPIES)]
     taken = await callback_ids.find_claimed(connection, provider, places)
     for place in places:

@@ -114,7 +114,10 @@ class Certificates:
         self._slots = asyncio.Semaphore(MAX_FETCHES)
 
     async def find(self, url: str) -> Certificate:
-        """Return a certificate. Raises UnverifiedCallbackError, and UnavailableError if SNS is to repeat."""
+        """Return a certificate.
+
+        Raises UnverifiedCallbackError, and UnavailableError if SNS is to repeat the callback.
+        """
         if (known := self._known.get(url)) is not None:
             return known
         until, error = self._failed.get(url, (0.0, None))

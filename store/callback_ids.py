@@ -1,4 +1,4 @@
-"""The ids of applied reports and of copies of replies, by which repeated ones are known."""
+"""The ids of applied reports and copied replies, by which repeated ones are known."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Numbers of messages by provider, recipient domain and the hour in which they were sent.
+"""Numbers of messages by provider, recipient domain and hour of sending.
 
 The statements that settle messages and mark them as reported append what they have changed, so that no transaction
 waits for another's counter. A sweeper adds these rows up. Every sum reads both in one snapshot, and is exact.
@@ -78,9 +78,9 @@ class DomainCounts(Struct, frozen=True):
 
 
 async def sum_windows(connection: Connection, providers: Collection[str] | None) -> dict[str, list[DeliveryCounts]]:
-    """Return the numbers that may pause these providers, all if None, if not paused: those of each window.
+    """Return the numbers that may pause these providers, all if None, if not paused.
 
-    They are those of messages sent in the hours that began in the window, and since the last resumption.
+    For each window, they are those of messages sent in the hours that began in it, and since the last resumption.
     """
     cursor = await connection.execute(
         f"""

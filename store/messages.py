@@ -229,7 +229,7 @@ async def mark_sending(
     )
 
 
-# What reports alone tell.
+# Outcomes that reports alone tell.
 _NOT_REPORTED = ", ".join(f"false AS {name}" for name in (*OUTCOMES, "has_hardened") if name != "sent")
 
 
@@ -337,9 +337,9 @@ _IS_HARDER = "item.bounce = 'hard' AND messages.bounce IS DISTINCT FROM 'hard'"
 
 
 def _is_first_of_address(outcome: str, known: str) -> str:
-    """Return whether no other message to the person's address has an outcome, in the ledger or among those marked.
+    """Return the condition that no other message to the address has an outcome.
 
-    Otherwise one recipient would make a rate.
+    It reads the ledger, and the messages that are marked at once. Otherwise one recipient would make a rate.
     """
     return f"""
     {outcome} AND row_number() OVER (PARTITION BY profile_id, channel, COALESCE(address, id::text), {outcome}

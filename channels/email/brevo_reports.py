@@ -81,5 +81,8 @@ def read_report(data: dict[str, Any], digest: str, now: datetime) -> ProviderRep
 
 
 def _identify_opening(event: str, message_id: UUID | None, at: datetime) -> str:
-    """Return the id of an opening, of which Brevo reports the first twice, as `opened` and as `unique_opened`."""
+    """Return the id of an opening.
+
+    Brevo reports the first twice, as `opened` and as `unique_opened`.
+    """
     return f"{event.removeprefix('unique_')} {message_id} {at:%Y-%m-%dT%H:%M:%S}"

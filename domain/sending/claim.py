@@ -83,7 +83,7 @@ class ProviderFacts(Struct, frozen=True, kw_only=True):
 
     @property
     def wants_probe(self) -> bool:
-        """Whether a message is to find out if it takes messages again. A paused one gets none."""
+        """Whether a message is to find out if it takes messages again."""
         return self.is_open and not self.is_paused
 
 
@@ -154,7 +154,7 @@ def claim(
 
 
 def find_departure(account_id: str | None, node: Node | None, *, is_member: bool, role: str | None) -> str | None:
-    """Say what the recipient of an account's journey has left since the grant: the account, or the role."""
+    """Describe what the recipient has left since the grant: the account, or the role."""
     if account_id is None:
         return None
     if not is_member:

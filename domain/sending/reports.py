@@ -60,12 +60,12 @@ class MailReply(Struct, frozen=True):
 
 
 class ProviderReport(Struct, frozen=True, kw_only=True):
-    """A provider's report about a message. One of the kind `other` says nothing, and is known if it is repeated.
+    """A provider's report about a message.
 
-    `event_id` is unique within the provider: a report with a known one is a repetition. `message_id` is None if it is
-    none of ours. `is_machine` marks openings and clicks by scanners and image proxies, which the provider says or their
-    `user_agent` shows; the latter is not kept. `reply` is what a reply says. With `by_mail`, a mail says so, which the
-    recipient may have written.
+    One of the kind `other` says nothing, and is known if it is repeated. `event_id` is unique within the provider: a
+    report with a known one is a repetition. `message_id` is None if the message is not ours. `is_machine` marks
+    openings and clicks by scanners and image proxies, which the provider says or their `user_agent` shows; the latter
+    is not kept. `reply` is what a reply says. With `by_mail`, a mail says so, which the recipient may have written.
     """
 
     kind: ReportKind
@@ -122,9 +122,12 @@ class LedgerMarks(Struct, frozen=True, kw_only=True):
     provider_id: str | None = None
 
     def merge(self, other: "LedgerMarks") -> "LedgerMarks":
-        """Return the marks of both; the link and the bounce are those of the earliest, but a hard bounce stays."""
+        """Return the marks of both; the link and the bounce are those of the earliest.
+
+        A hard bounce replaces any other.
+        """
         mine, others = asdict(self), asdict(other)
-        merged = {name: _earliest(mine[name], others[name]) for name in MARK_TIMES}
+        merged: dict[str, Any] = {name: _earliest(mine[name], others[name]) for name in MARK_TIMES}
         for name, time in (("clicked_link", "clicked_at"), ("bounce", "bounced_at")):
             first, second = (mine, others) if merged[time] == mine[time] else (others, mine)
             merged[name] = first[name] or (second[name] if first[time] == second[time] else None)
@@ -306,7 +309,7 @@ def find_suppression(report: ProviderReport, *, is_row_full: bool) -> str | None
 
 
 def report_refusal(message_id: UUID, reason: str, at: datetime) -> ProviderReport:
-    """Report that a provider refused the address at the hand-over of a message, which it has not taken."""
+    """Report that a provider refused the address at the hand-over of a message."""
     return ProviderReport(
         kind="failed", event_id=f"refused {message_id}", message_id=message_id, at=at, bounce="hard", detail=reason
     )

@@ -248,7 +248,9 @@ async def test_few_replies_to_a_message_are_forwarded_on_a_day(
     harness.inbox.greylist.add("sales@example.com")
     assert await answer(0) == 451
     harness.inbox.greylist.clear()
-    assert set(await asyncio.gather(*(answer(number) for number in range(8)))) == {250}
+    # Each takes a thread of this process, of which the listener needs some.
+    for numbers in (range(4), range(4, 8)):
+        assert await asyncio.gather(*map(answer, numbers)) == [250] * 4
     # Delivered once more, the same mail is not forwarded once more.
     assert await answer(0) == 250
     assert len(await harness.query("SELECT 1 FROM events WHERE name = 'Email Replied'")) == 8
