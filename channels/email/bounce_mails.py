@@ -21,6 +21,9 @@ from domain.sending.incoming_mail import Automatic, ReportedByMail, Unassigned
 from domain.sending.reports import Bounce, ProviderReport, ReportKind
 
 MAX_PARTS: Final = 50
+_QMAIL: Final = re.compile(r"\s*Hi\. This is the ")
+_QMAIL_STATUS: Final = re.compile(r"\(#(5\.\d{1,3}\.\d{1,3})\)|said: 5\d\d[ -](5\.\d{1,3}\.\d{1,3})\b")
+_QMAIL_COPY: Final = "--- Below this line is a copy of the message."
 _REPORTS: Final = frozenset({"message/delivery-status", "message/feedback-report"})
 _OWN_MESSAGE_ID: Final = re.compile(r"<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@", re.IGNORECASE)
 
@@ -60,6 +63,21 @@ def _find_message_id(*headers: object) -> UUID | None:
     """Return the first of our ids in headers."""
     found = (_OWN_MESSAGE_ID.search(str(header)) for header in headers if header is not None)
     return next((UUID(one[1]) for one in found if one is not None), None)
+
+
+def read_qmail(mail: Message, message_id: UUID, now: datetime) -> ReportedByMail | None:
+    """Return what a bounce of qmail says of the message whose signed address it came to; None for other mails.
+
+    https://cr.yp.to/proto/qsbmf.txt
+    """
+    payload = mail.get_payload(decode=True)
+    text = payload.decode("latin-1") if isinstance(payload, bytes) else ""
+    if _QMAIL.match(text) is None:
+        return None
+    # It gives up for good, and says by the status of the recipient's server why.
+    said = _QMAIL_STATUS.search(text.partition(_QMAIL_COPY)[0])
+    status = "" if said is None else said[1] or said[2]
+    return ReportedByMail(_build("bounced", message_id, status or "qmail", judge_status(status), _date(mail, now)))
 
 
 _KINDS: Final[dict[str, ReportKind]] = {"failed": "bounced", "delayed": "deferred", "delivered": "delivered"}

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 from uuid import UUID
 
 from channels.email.automatic_mails import is_automatic, is_automatic_response, is_from_mailer
-from channels.email.bounce_mails import is_report, read_report
+from channels.email.bounce_mails import is_report, read_qmail, read_report
 from channels.email.reply_text import decode, read_reply
 from domain.people.addresses import Mailbox, parse_email
 from domain.sending.incoming_mail import AskedToUnsubscribe, Automatic, IncomingMail, Replied, Unassigned
@@ -48,8 +48,10 @@ def _read(mail: Message, addressee: Addressee | None, body: bytes, sender: str |
         return AskedToUnsubscribe(addressee.message_id)
     subject = decode(mail.get("Subject", ""))
     if mail.get_content_type() == "multipart/report" or is_automatic(mail, sender, subject):
-        is_bounce = purpose == "bounce" and is_from_mailer(mail) and "Auto-Submitted" not in mail
-        return Unassigned("a bounce in a form of its own", is_refusable=False) if is_bounce else Automatic()
+        if addressee is None or purpose != "bounce" or not is_from_mailer(mail) or "Auto-Submitted" in mail:
+            return Automatic()
+        known = read_qmail(mail, addressee.message_id, now)
+        return known or Unassigned("a bounce in a form of its own", is_refusable=False)
     match addressee:
         case Addressee(purpose="reply", message_id=id):
             return _reply(mail, id, body, now)

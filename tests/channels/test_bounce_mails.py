@@ -176,8 +176,45 @@ def test_other_mails_are_no_reports() -> None:
     assert read(receipt, RETURNS.address("reply", MESSAGE)) == Automatic()
 
 
+QMAIL = """From: MAILER-DAEMON@mx.example.net
+Subject: failure notice
+
+Hi. This is the qmail-send program at mx.example.net.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+This is a permanent error; I've given up. Sorry it didn't work out.
+
+<john@example.com>:
+PARAGRAPH
+
+--- Below this line is a copy of the message.
+
+Subject: Your cart (#5.7.1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "bounce", "detail"),
+    [
+        ("Sorry, no mailbox here by that name. (#5.1.1)", "hard", "5.1.1"),
+        ("192.0.2.1 does not like recipient.\nRemote host said: 550 5.1.1 unknown\nGiving up.", "hard", "5.1.1"),
+        ("192.0.2.1 failed after I sent the message.\nRemote host said: 554 5.7.1 refused", "content", "5.7.1"),
+        ("user over quota. (#5.2.2)", "soft", "5.2.2"),
+        # Neither proves that there is no such mailbox.
+        ("Remote host said: 550 no", "soft", "qmail"),
+        ("I wasn't able to establish an SMTP connection. (#4.4.1)", "soft", "qmail"),
+    ],
+)
+def test_a_bounce_of_qmail_is_judged_by_the_status_that_it_quotes(paragraph: str, bounce: str, detail: str) -> None:
+    body = QMAIL.replace("PARAGRAPH", paragraph).encode()
+    report = report_of(body, RETURNS.address("bounce", MESSAGE))
+    assert (report.kind, report.message_id, report.bounce, report.detail) == ("bounced", MESSAGE, bounce, detail)
+    assert report.by_mail
+    # Its signed address alone names the message.
+    assert read(body) == Automatic()
+
+
 def test_a_bounce_in_a_form_of_its_own_is_kept_for_people() -> None:
-    body = b"From: MAILER-DAEMON@mx.example.net\nSubject: failure notice\n\nHi. This is the qmail-send program.\n"
+    body = b"From: MAILER-DAEMON@mx.example.net\nSubject: failure notice\n\nYour mail was not delivered.\n"
     address = RETURNS.address("bounce", MESSAGE)
     assert read(body, address) == Unassigned("a bounce in a form of its own", is_refusable=False)
     vacation = body.replace(b"MAILER-DAEMON", b"john")
