@@ -111,7 +111,7 @@ async def find_due(connection: Connection, now: datetime, limit: int) -> list[Du
         WITH due AS (
           SELECT message_id FROM link_hits WHERE is_person IS NULL AND due_at <= %s ORDER BY due_at LIMIT %s
         )
-        SELECT hits.id, hits.at, number, client, is_head, is_confirmed, message_id, provider,
+        SELECT hits.id, hits.at, number, client, is_head, message_id, provider,
                targets[number + 1] AS link, COALESCE(delivered_at, settled_at, claimed_at) AS sent_at
         FROM link_hits AS hits JOIN tracked_links USING (message_id) JOIN messages ON messages.id = message_id
         WHERE message_id IN (SELECT message_id FROM due)
@@ -121,7 +121,7 @@ async def find_due(connection: Connection, now: datetime, limit: int) -> list[Du
     )
     return [
         DueHit(
-            Hit(row["id"], row["at"], row["number"], row["client"], row["is_head"], row["is_confirmed"]),
+            Hit(row["id"], row["at"], row["number"], row["client"], row["is_head"]),
             row["message_id"],
             row["provider"],
             row["link"],

@@ -27,7 +27,7 @@ Client = Literal["browser", "machine"]
 class Hit(Struct, frozen=True):
     """A request for a tracked address: a link by its number, TRAP or PIXEL.
 
-    `client` is judged by what it says of itself. It `is_confirmed` by a POST of a page, which scanners do not make.
+    `client` is judged by what it says of itself.
     """
 
     id: int
@@ -35,17 +35,17 @@ class Hit(Struct, frozen=True):
     number: int
     client: Client
     is_head: bool = False
-    is_confirmed: bool = False
 
 
 def judge(hits: Sequence[Hit], delivered_at: datetime | None) -> dict[int, bool]:
     """Return whether each hit of a message is a person's, by its id.
 
-    `delivered_at` is the delivery, or the hand-over where no delivery is reported.
+    `delivered_at` is the delivery, or the hand-over where no delivery is reported. A confirmation by a page ends the
+    wait for a verdict, and outweighs no sign of a machine: scanners run the scripts of pages as well.
     """
     clicks = [hit for hit in hits if hit.number not in (TRAP, PIXEL)]
     traps = [hit.at for hit in hits if hit.number == TRAP]
-    return {hit.id: hit.is_confirmed or _is_person(hit, clicks, traps, delivered_at) for hit in hits}
+    return {hit.id: _is_person(hit, clicks, traps, delivered_at) for hit in hits}
 
 
 def _is_person(hit: Hit, clicks: Sequence[Hit], traps: Sequence[datetime], delivered_at: datetime | None) -> bool:

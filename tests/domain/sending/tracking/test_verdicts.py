@@ -46,10 +46,6 @@ def test_a_trap_voids_what_came_before_and_after_it() -> None:
     assert people_of(hit(1, 40), hit(2, 90, TRAP), hit(3, 140, 1), hit(4, 151, 2), hit(5, 29, 3)) == {4, 5}
 
 
-def test_a_confirmed_click_is_a_person_s_whatever_else_happened() -> None:
-    assert people_of(hit(1, 1, is_confirmed=True), hit(2, 1, TRAP)) == {1}
-
-
 # The corpus: hits of one mail, and which of them are a person's
 
 
@@ -69,6 +65,17 @@ def slow_scanner(drawn: random.Random) -> list[Hit]:
     begin, numbers = drawn.uniform(3, 300), [*range(LINKS - 1), TRAP]
     drawn.shuffle(numbers)
     return [hit(place, begin + place * drawn.uniform(2.1, 5), number) for place, number in enumerate(numbers)]
+
+
+def scripted_scanner(drawn: random.Random) -> list[Hit]:
+    """Runs the pages behind the links, whose scripts confirm each of them."""
+    begin = drawn.uniform(3, 300)
+    return [
+        hit(2 * place + is_by_page, begin + place + 0.4 * is_by_page, number)
+        for place, number in enumerate([*range(LINKS), TRAP])
+        for is_by_page in (False, True)
+        if not is_by_page or number != TRAP
+    ]
 
 
 def prefetcher(drawn: random.Random) -> list[Hit]:
@@ -115,6 +122,7 @@ MACHINES: tuple[Callable[[random.Random], list[Hit]], ...] = (
     scanner_at_once,
     late_scanner,
     slow_scanner,
+    scripted_scanner,
     prefetcher,
     named_scanner,
     image_proxy,
