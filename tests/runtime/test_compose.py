@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
+from cli import serve
 from cli.unknown_variables import find_unknown_variables
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
@@ -74,6 +76,16 @@ def test_an_id_names_the_image_and_the_build_and_it_is_promoted(services: dict[s
     assert services["worker"]["environment"]["SOJOURN_BUILD_ID"] == "${SOJOURN_BUILD_ID}"
     assert services["promote"]["command"] == ["sojourn", "promote"]
     assert services["promote"]["depends_on"].keys() == {"worker"}
+
+
+def test_mails_that_come_back_are_taken_on_the_port_of_the_documents(services: dict[str, Any]) -> None:
+    lmtp = services["lmtp"]
+    assert lmtp["command"] == ["sojourn", "lmtp", "--host", "0.0.0.0"]  # noqa: S104 -- in a container
+    port = signature(serve.lmtp).parameters["port"].default
+    assert lmtp["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f"{port}" in lmtp["healthcheck"]["test"][-1]
+    assert f"lmtp:inet:127.0.0.1:{port}" in (ROOT / "docs" / "replies.md").read_text()
+    assert lmtp["environment"] == services["api"]["environment"]
 
 
 def test_no_secret_has_a_default(services: dict[str, Any]) -> None:
