@@ -12,7 +12,7 @@ from application.documents import CampaignText, Documents
 from application.people_languages import PeopleLanguages
 from application.references import load_names
 from domain.access import Actor
-from domain.campaign.document_warnings import cycle_warnings
+from domain.campaign.document_warnings import cycle_warnings, reply_warnings
 from domain.campaign.life import ARCHIVED, PAUSED, CampaignState, StopMode
 from domain.errors import Problem
 from domain.journey.forecast import InFlightPolicy
@@ -70,8 +70,10 @@ class Campaigns:
     campaign's workflow.
     """
 
-    def __init__(self, database: Database, documents: Documents) -> None:
+    def __init__(self, database: Database, documents: Documents, *, takes_replies: bool = True) -> None:
+        """`takes_replies` says whether the deployment has a domain for replies."""
         self._database = database
+        self._takes_replies = takes_replies
         self._documents = documents
         self._languages = PeopleLanguages(database)
 
@@ -95,7 +97,12 @@ class Campaigns:
             unseen = await find_never_seen(connection, checked.source, [*rules.values(), checked.rules])
         key = checked.definition.key
         together = {**rules, key: checked.rules}
-        warnings = [*checked.warnings, *cycle_warnings(checked.source, key, together), *unseen]
+        warnings = [
+            *checked.warnings,
+            *reply_warnings(checked.source, checked.rules, takes_replies=self._takes_replies),
+            *cycle_warnings(checked.source, key, together),
+            *unseen,
+        ]
         return PublishedVersion(key, version, created, warnings, fallbacks)
 
     async def start(

@@ -17,7 +17,7 @@ from application.people_languages import PeopleLanguages
 from application.references import load_names
 from domain.access import Actor
 from domain.campaign.difference import Change
-from domain.campaign.document_warnings import cycle_warnings
+from domain.campaign.document_warnings import cycle_warnings, reply_warnings
 from domain.campaign.life import OPEN_STATES, CampaignState
 from domain.campaign.publication import Published, find_shared_keys
 from domain.campaign.rules import Rules
@@ -83,9 +83,10 @@ class Applied:
 class Plans:
     """Plans and applies documents."""
 
-    def __init__(self, database: Database, documents: Documents, timezone: str) -> None:
-        """`timezone` is the deployment's."""
+    def __init__(self, database: Database, documents: Documents, timezone: str, *, takes_replies: bool = True) -> None:
+        """`timezone` is the deployment's, and `takes_replies` whether it has a domain for replies."""
         self._database = database
+        self._takes_replies = takes_replies
         self._timezone = timezone
         self._documents = documents
         self._languages = PeopleLanguages(database)
@@ -202,6 +203,7 @@ class Plans:
             fallback_languages=await self._languages.find_fallbacks(checked.languages),
             warnings=[
                 *checked.warnings,
+                *reply_warnings(checked.source, checked.rules, takes_replies=self._takes_replies),
                 *cycle_warnings(checked.source, key, {**rules, **together, key: checked.rules}),
                 *unseen,
             ],

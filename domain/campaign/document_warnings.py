@@ -61,6 +61,14 @@ def cycle_warnings(source: YamlSource, key: str, campaigns: Mapping[str, Rules])
     ]
 
 
+def reply_warnings(source: YamlSource, rules: Rules, *, takes_replies: bool) -> list[Problem]:
+    """Warn about a campaign that asks for replies where none arrive."""
+    if rules.replies is None or takes_replies:
+        return []
+    said = "no reply arrives: this deployment has no domain for mails that come back"
+    return [source.problem(("replies",), said, "Set SOJOURN_REPLY_DOMAIN, or leave `replies` out")]
+
+
 def _check_reentry(source: YamlSource, rules: Rules) -> Iterator[Problem]:
     """Warn if a `reentry` as long as the time between runs may miss a run."""
     audience, reentry = rules.entry.audience, rules.entry.reentry

@@ -1,6 +1,6 @@
 import pytest
 
-from domain.campaign.document_warnings import cycle_warnings
+from domain.campaign.document_warnings import cycle_warnings, reply_warnings
 from domain.channels.kinds import CHANNELS
 from tests.domain.campaign.documents import HEAD, publish, steps
 
@@ -131,3 +131,13 @@ def test_a_cycle_is_said_at_the_step_that_leads_into_it() -> None:
     assert found.message == "campaigns form a cycle: ping → pong → ping by `Pong`, `Ping`"
     assert found.suggestion.startswith("It ends after 10 journeys.")
     assert cycle_warnings(ping.source, "ping", {"ping": ping.rules}) == []
+
+
+def test_replies_that_no_domain_takes() -> None:
+    text = HEAD + "replies: {forward_to: sales@example.com}\nsteps: [{id: rest, delay: 30m}]\n"
+    asking, silent = publish(text), publish(text.replace("replies: {forward_to: sales@example.com}\n", ""))
+    [found] = reply_warnings(asking.source, asking.rules, takes_replies=False)
+    assert (found.path, found.message.split(":")[0]) == ("replies", "no reply arrives")
+    assert "SOJOURN_REPLY_DOMAIN" in found.suggestion
+    assert reply_warnings(asking.source, asking.rules, takes_replies=True) == []
+    assert reply_warnings(silent.source, silent.rules, takes_replies=False) == []
