@@ -66,7 +66,9 @@ def _find_message_id(*headers: object) -> UUID | None:
 
 
 def read_qmail(mail: Message, message_id: UUID, now: datetime) -> ReportedByMail | None:
-    """Return what a bounce of qmail says of the message whose signed address it came to; None for other mails.
+    """Return what a bounce of qmail says of a message; None for other mails.
+
+    It names none itself: `message_id` is that of the signed address that it came to.
 
     https://cr.yp.to/proto/qsbmf.txt
     """
