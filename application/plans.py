@@ -84,7 +84,7 @@ class Plans:
     """Plans and applies documents."""
 
     def __init__(self, database: Database, documents: Documents, timezone: str, *, takes_replies: bool = True) -> None:
-        """`timezone` is the deployment's; `takes_replies` says if it has a domain for them."""
+        """`timezone` is the deployment's; `takes_replies` says if replies reach it."""
         self._database = database
         self._takes_replies = takes_replies
         self._timezone = timezone
