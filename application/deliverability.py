@@ -60,6 +60,7 @@ async def _find_due(connection: Connection, providers: Collection[str] | None) -
         for provider, windows in counts.items()
     }
     first = {provider: next(filter(None, each), None) for provider, each in found.items()}
+    return {provider: excess for provider, excess in first.items() if excess is not None}
 
 
 @dataclass(slots=True)
