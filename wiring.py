@@ -33,6 +33,7 @@ from application.funnel import Funnels
 from application.holds import Holds
 from application.idempotency import Idempotency
 from application.incoming_mails import IncomingMails
+from application.incoming_texts import IncomingTexts
 from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
@@ -210,6 +211,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 database,
                 catalogue,
                 groups,
+                IncomingTexts(database, catalogue, groups, ingest, providers).receive,
                 partial(open_reader, secrets=_provider_secrets(settings)),
                 metrics.count,
                 partial(datetime.now, UTC),
@@ -385,6 +387,7 @@ def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
         webhook_secrets=settings.webhook_secrets,
         allow_private_addresses=settings.webhook_allow_private_addresses,
         inbox=settings.inbox_url,
+        callback_url=f"{settings.public_url.rstrip('/')}/v1/callbacks",
     )
     return lambda rule: open_provider(rule, context)
 

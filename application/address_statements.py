@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from application.profile_history import build_change
 from domain.channels.kinds import normalized_addresses
-from domain.people.consent import SUPPRESSION, AddressRefusal
+from domain.people.consent import AddressRefusal
 from domain.people.profile_state import Proof, Source
 from domain.people.registers import Registers, Stamp, is_set, stamp
 from store import addresses, marked_people
@@ -29,20 +29,21 @@ class AddressStatement(Struct, frozen=True):
     source: Source
 
 
-class AddressSuppression(Struct, frozen=True):
-    """Why an address is suppressed: a report about a message to it.
+class ReportedRefusal(Struct, frozen=True):
+    """The refusal of an address, or its end: what a report about a message says of it.
 
-    `address` is the message's, normalised.
+    `address` is the message's, normalised. `reason` is None if the refusal ends.
     """
 
     channel: str
     address: str
-    reason: str
+    kind: AddressRefusal
+    reason: str | None
 
     def statement(self, profile_id: UUID, source: Source) -> AddressStatement:
         """Return the statement, which the report's event makes."""
         said = stamp(source.at, source.id, source.label)
-        return AddressStatement(profile_id, (self.channel, self.address), SUPPRESSION, self.reason, said, source)
+        return AddressStatement(profile_id, (self.channel, self.address), self.kind, self.reason, said, source)
 
 
 class LinkStatement(Struct, frozen=True):
@@ -108,6 +109,18 @@ async def write_addresses(
     if changed:
         await marked_people.mark(connection, changed, by)
     return history
+
+
+async def state_refusal(
+    connection: Connection, address: Address, kind: AddressRefusal, value: str | None, said: Stamp
+) -> None:
+    """Apply a statement about an address that no person has."""
+    await addresses.ensure(connection, {address})
+    known = await (await addresses.lock(connection, {address})).get()
+    registers = known[address]
+    if registers.yields_to(kind, value, said, is_set):
+        registers.put(kind, value, said)
+        await addresses.write(connection, known)
 
 
 def with_refused(person: Profile, refused: Mapping[Address, dict[str, str | None]]) -> Profile:

@@ -1,7 +1,7 @@
 """Receive the callbacks of configured providers: verify, read, and apply together."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import randint
@@ -14,6 +14,7 @@ import structlog
 from application.catalogue import Catalogue
 from application.reports import Reports
 from domain.errors import NotFoundError, OverloadedError, SojournError, UnavailableError, UnverifiedCallbackError
+from domain.sending.incoming_texts import IncomingText
 from domain.sending.outbound_secrets import SecretRefusal
 from domain.sending.reports import Callback, ProviderReport, ReportReader
 from domain.sending.routes import DeployedProviders, ProviderRule
@@ -34,6 +35,8 @@ _log = structlog.get_logger(__name__)
 
 # Opens the reader of a provider; None if its kind sends no callbacks. Raises SecretRefusal.
 OpenReader = Callable[[ProviderRule], ReportReader | None]
+# Receives the text message of a person, once however often it comes.
+ReceiveText = Callable[[ProviderRule, IncomingText], Awaitable[None]]
 
 
 class Callbacks:
@@ -47,6 +50,7 @@ class Callbacks:
         database: Database,
         catalogue: Catalogue,
         groups: "ReportGroups",
+        receive_text: ReceiveText,
         open_reader: OpenReader,
         count: Callable[[Increments], None],
         now: Callable[[], datetime],
@@ -54,6 +58,7 @@ class Callbacks:
         self._database = database
         self._catalogue = catalogue
         self._groups = groups
+        self._receive_text = receive_text
         self._open_reader = open_reader
         self._count = count
         self._now = now
@@ -71,16 +76,19 @@ class Callbacks:
         Raises NotFoundError, UnverifiedCallbackError, and UnavailableError or psycopg.OperationalError if the provider
         is to repeat it.
         """
-        reader = await self._find_reader(provider)
+        rule, reader = await self._find_reader(provider)
         try:
-            reports = await reader(callback, self._now())
+            received = await reader(callback, self._now())
         except UnverifiedCallbackError:
             self._count({(Metric.CALLBACK, (provider, "unverified")): 1})
             raise
-        await self._groups.apply(provider, reports)
+        await self._groups.apply(provider, [one for one in received if isinstance(one, ProviderReport)])
+        for text in received:
+            if isinstance(text, IncomingText):
+                await self._receive_text(rule, text)
         self._count({(Metric.CALLBACK, (provider, "taken")): 1})
 
-    async def _find_reader(self, provider: str) -> ReportReader:
+    async def _find_reader(self, provider: str) -> tuple[ProviderRule, ReportReader]:
         rule = (await self._load_providers()).by_name.get(provider)
         if rule is None:
             raise NotFoundError("there is no such provider")
@@ -89,7 +97,7 @@ class Callbacks:
             known = self._readers[provider] = rule, self._open(rule)
         if isinstance(known[1], SojournError):
             raise known[1]
-        return known[1]
+        return rule, known[1]
 
     def _open(self, rule: ProviderRule) -> ReportReader | SojournError:
         try:

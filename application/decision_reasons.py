@@ -26,6 +26,11 @@ def describe_reason(reason: str | None, data: dict[str, Any]) -> str:
             return f"quiet hours: they end at {ends}, and it expires at {expires}"
         case "send_window":
             return "quiet hours"
+        case "legal_hours" if "opens_at" in data:
+            opens, expires = (format_clock(data[name], data) for name in ("opens_at", "expires_at"))
+            return f"{_describe_law(data)}: they begin at {opens}, and it expires at {expires}"
+        case "legal_hours":
+            return _describe_law(data)
         case "warm_up" if "opens_at" in data:
             ends = format_clock(data["opens_at"], data)
             return f"warm_up: the day of {data['provider']} is full until {ends}, and it expires before"
@@ -88,6 +93,11 @@ def _describe_pause(data: dict[str, Any]) -> str:
     """Describe the pause of a provider's marketing, with the numbers that caused it."""
     rate = describe_rate(data["cause"], data["number"], data["messages"], data["limit"])
     return f"marketing by {data['provider']} is paused since {format_clock(data['paused_at'], data)}: {rate}"
+
+
+def _describe_law(data: dict[str, Any]) -> str:
+    """Name the region whose hours hold, and the zones."""
+    return f"outside the legal hours of {data['region'] or 'the region'} ({', '.join(data['zones'])})"
 
 
 def _numbers(data: dict[str, Any]) -> str:

@@ -165,7 +165,7 @@ class Ingest:
             segments,
             received_at,
             part.by_link,
-            part.suppressions,
+            part.refusals,
         )
         linked = await link_people(
             connection, people, claim.identities, statements, listeners, traits, segments.topics, received_at

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from application.address_statements import AddressSuppression, LinkStatement
+from application.address_statements import LinkStatement, ReportedRefusal
 from application.catalogue import Catalogue
 from application.identity_locks import IdentityMovedError
 from domain.journey.listeners import Listeners
@@ -27,7 +27,7 @@ from store.database import Connection
 class BatchPart:
     """The events of one transaction, at `places` in their request, with its losses.
 
-    `by_link` is the use of a link, which the events report. `suppressions` are those that an event makes,
+    `by_link` is the use of a link, which the events report. `refusals` are those that an event makes,
     by its id. `marks` are written to the ledger, whichever of the events are new.
     """
 
@@ -37,7 +37,7 @@ class BatchPart:
     unrecorded: Unrecorded
     received_at: datetime
     by_link: LinkStatement | None
-    suppressions: Mapping[UUID, AddressSuppression] = field(default_factory=dict)
+    refusals: Mapping[UUID, ReportedRefusal] = field(default_factory=dict)
     marks: Sequence[LedgerMarks] = ()
 
     def find_place(self, event_id: UUID) -> int:

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application.accounts import account_statements
-from application.address_statements import AddressStatement, AddressSuppression, LinkStatement
+from application.address_statements import AddressStatement, LinkStatement, ReportedRefusal
 from domain.journey.listeners import Listeners
 from domain.people.accounts import AccountStatement
 from domain.people.computed.deployed import DeployedTraits
@@ -47,7 +47,7 @@ def read_statements(
     segments: DeployedSegments,
     received_at: datetime,
     by_link: LinkStatement | None,
-    suppressions: Mapping[UUID, AddressSuppression],
+    refusals: Mapping[UUID, ReportedRefusal],
 ) -> PartStatements:
     """Read the statements of events in order. `by_link` is what the first reports."""
     heard = {entry.event.id for entry in effective if listeners.hears(entry.event)}
@@ -57,9 +57,9 @@ def read_statements(
     touched = {entry.profile_id for entry in effective if heard and entry.event.id in heard} | said.keys() | counted
     touched |= {statement.profile_id for statement in of_accounts}
     of_addresses = _link_statements(effective[0], by_link) if by_link else []
-    for one in effective if suppressions else ():
-        if (suppression := suppressions.get(one.event.id)) is not None:
-            of_addresses.append(suppression.statement(one.profile_id, event_source(one.event)))
+    for one in effective if refusals else ():
+        if (refusal := refusals.get(one.event.id)) is not None:
+            of_addresses.append(refusal.statement(one.profile_id, event_source(one.event)))
     touched |= {statement.profile_id for statement in of_addresses}
     pairs = ((entry.profile_id, entry.event) for entry in effective)
     affected = find_affected(pairs, segments, traits.following, said, resolution)

@@ -15,6 +15,7 @@ from domain.errors import UnavailableError
 from domain.people.addresses import Mailbox
 from domain.sending.delivery import Accepted, Ambiguous, Outbound, Rejected, Unavailable
 from domain.sending.incoming_mail import Replied
+from domain.sending.reports import MailReply
 from store import callback_ids, campaigns, reported_messages
 from store.database import Connection, Database
 from store.transaction_metrics import Increments, Metric
@@ -56,7 +57,7 @@ class ReplyForwarder:
         Raises UnavailableError if the mail is to come again.
         """
         report = mail.report
-        if report.message_id is None or report.reply is None:
+        if report.message_id is None or not isinstance(report.reply, MailReply):
             return
         async with self._database.transaction() as connection:
             message = await reported_messages.find_answered(connection, report.message_id)

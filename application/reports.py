@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from application.address_statements import AddressSuppression, LinkStatement
+from application.address_statements import LinkStatement, ReportedRefusal
 from application.catalogue import Catalogue
 from application.deliverability import pause_if_due
 from application.ingest import Ingest
@@ -20,7 +20,7 @@ from domain.sending.reports import (
     ReportedMessage,
     build_event,
     build_refusal,
-    find_suppression,
+    find_address_refusal,
     marks_of,
     merge_marks,
     tidy,
@@ -111,7 +111,7 @@ class _Transaction:
         self.unknown = 0
 
     async def prepare(self, connection: Connection) -> BatchPart:
-        """Claim the reports, and return their events, suppressions and marks."""
+        """Claim the reports, and return their events, refusals and marks."""
         by_id = {report.event_id: report for report in self._reports}
         new = await callback_ids.claim(connection, self._provider, by_id, self._received_at)
         reports = [report for id, report in by_id.items() if id in new]
@@ -125,17 +125,17 @@ class _Transaction:
         bounced = await _find_full_rows(connection, pairs)
         hears = await self._find_listeners(connection) if any(one.kind == "delivered" for one, _ in pairs) else None
         events: list[Event] = []
-        suppressions: dict[UUID, AddressSuppression] = {}
+        refusals: dict[UUID, ReportedRefusal] = {}
         for report, message in pairs:
             event = build_event(self._provider, report, message)
             if event is None or (report.kind == "delivered" and hears is not None and not hears(event)):
                 continue
             events.append(event)
-            reason = find_suppression(report, is_row_full=message.id in bounced)
-            if reason is not None and message.address is not None:
-                suppressions[event.id] = AddressSuppression(message.channel, message.address, reason)
+            refusal = find_address_refusal(report, is_row_full=message.id in bounced)
+            if refusal is not None and message.address is not None:
+                refusals[event.id] = ReportedRefusal(message.channel, message.address, *refusal)
         marks = merge_marks(marks_of(report, message.id) for report, message in pairs)
-        return BatchPart(events, range(len(events)), (), ALL_RECORDED, self._received_at, None, suppressions, marks)
+        return BatchPart(events, range(len(events)), (), ALL_RECORDED, self._received_at, None, refusals, marks)
 
     async def _find_listeners(self, connection: Connection) -> Callable[[Event], bool]:
         """Return whether a campaign or a computed trait hears an event."""

@@ -339,6 +339,7 @@ class Sender:
             claimed.topic,
             self._receive("reply", claimed.id, is_wanted=version.rules.replies is not None),
             self._receive("unsubscribe", claimed.id, is_wanted=unsubscribe_url is not None),
+            claimed.expires_at,
         )
         addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
         if isinstance(addresses, Unreachable):

@@ -21,7 +21,7 @@ from domain.channels.kinds import CHANNELS
 from domain.errors import ConflictError, InvalidDocumentError, Problem
 from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.links import INERT
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_transactional
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.previews import MessagePreview
 from store import addresses, audit, campaigns, circuits, people
@@ -102,7 +102,7 @@ class SendTests:
             await audit.record(connection, by, "template.send_test", preview.campaign, data)
         # The provider may be slow. An Idempotency-Key is taken from here on, so that no repeat sends anything.
         await self._database.commit_before_call()
-        is_refusable = preview.category != TRANSACTIONAL
+        is_refusable = not is_transactional(preview.category)
         unsubscribe_url = f"{self._public_url}/unsubscribe/{INERT}" if is_refusable else None
         message = Outbound(str(message_id), content, preview.at, unsubscribe_url)
         delivery = await provider.provider.deliver(message, found[0])

@@ -11,11 +11,12 @@ from application import turns
 from application.address_statements import AddressStatement, lock_addresses, with_refused, write_addresses
 from application.held_journeys import wake_who_left
 from application.profile_history import build_history
+from domain.channels.kinds import normalized_addresses
 from domain.long_work import LongWork
 from domain.people import profile_state
 from domain.people.derived_events import ValueChange, value_changes
 from domain.people.places.deployed import NO_PLACES, DeployedPlaces
-from domain.people.profile_state import Refusal, Source, Statement, StateUpdate
+from domain.people.profile_state import ProfileState, Refusal, Source, Statement, StateUpdate
 from domain.people.registers import Registers, stamp, unverified_stamp
 from domain.people.statements import addresses_in, statements_of_traits
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
@@ -91,6 +92,7 @@ async def write_people(connection: Connection, pending: PendingStatements) -> Pe
     updates = await turns.run(_fold_statements(people, _without(pending.said, excess), pending.places))
     if changed := {id: one.state for id, one in updates.items() if one.is_changed}:
         await profiles.write(connection, changed)
+        await _ensure_combined(connection, people, changed, named_addresses(pending.said), refused)
     history = [change for id, one in updates.items() for change in build_history(id, one)]
     if pending.locked is not None:
         history += await write_addresses(connection, await pending.locked.get(), pending.of_addresses, refused)
@@ -190,6 +192,29 @@ async def _state(connection: Connection, profile_id: UUID, statements: Sequence[
         if written.history:
             await profile_changes.insert(connection, written.history)
     return written
+
+
+async def _ensure_combined(
+    connection: Connection,
+    before: Mapping[UUID, Profile],
+    after: Mapping[UUID, ProfileState],
+    named: Collection[Address],
+    refused: dict[Address, dict[str, str | None]],
+) -> None:
+    """Insert addresses that several traits make together, and read their refusals.
+
+    A phone number without a country code is one with the person's country.
+    """
+    combined = {
+        address
+        for id, state in after.items()
+        for address in normalized_addresses(state.traits.values).items()
+        - normalized_addresses(before[id].traits).items()
+        if address not in named
+    }
+    if combined:
+        await addresses.ensure(connection, combined)
+        refused |= await (await addresses.find_refused(connection, (), combined)).get()
 
 
 def named_addresses(said: Mapping[UUID, Sequence[Statement]]) -> set[Address]:

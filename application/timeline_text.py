@@ -10,6 +10,7 @@ from store.timeline import Recorded
 # The event that gave a granted message back, by the reason.
 _POSTPONED: Final = {
     "send_window": "quiet hours began",
+    "legal_hours": "the legal hours ended",
     "on_hold": "a hold began",
     "provider_unavailable": "its provider became unavailable",
     "provider_paused": "the marketing of its provider was paused",

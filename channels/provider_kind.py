@@ -19,7 +19,7 @@ class ProviderContext:
 
     `secrets` resolves the references of the document. `smtp` is the mail server of SOJOURN_SMTP_…, `link_secrets` sign
     the addresses that bounces come to, `signing_secrets` and `webhook_secrets` are those of webhooks, and `inbox` is
-    where `sojourn dev` shows messages.
+    where `sojourn dev` shows messages. `callback_url` is where the provider reports what becomes of messages.
     """
 
     secrets: ProviderSecrets
@@ -29,6 +29,7 @@ class ProviderContext:
     webhook_secrets: Mapping[str, BoundSecret] = field(default_factory=dict, repr=False)
     allow_private_addresses: bool = False
     inbox: str = INBOX
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """The registry of providers. A new one is a module in its folder, and here."""
 
+from dataclasses import replace
+
 from channels import console
 from channels.email import brevo, mailgun, postmark, resend, sendgrid, ses, smtp
 from channels.post import lob
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.slack import slack
+from channels.sms import twilio
 from channels.webhook import http
 from domain.errors import InvalidRequestError
 from domain.sending.delivery import ManagedProvider
@@ -23,6 +26,7 @@ PROVIDERS: tuple[ProviderKind, ...] = (
     ses.KIND,
     lob.KIND,
     slack.KIND,
+    twilio.KIND,
     http.KIND,
     console.KIND,
 )
@@ -40,7 +44,8 @@ def open_provider(rule: ProviderRule, context: ProviderContext) -> ManagedProvid
     if not rule.settings and kind.open_default is not None:
         return kind.open_default(context)
     try:
-        return kind.open(rule.model(), context)
+        callback_url = f"{context.callback_url}/{rule.name}"
+        return kind.open(rule.model(), replace(context, callback_url=callback_url))
     except SecretRefusal as refusal:
         raise InvalidRequestError(f"the provider {rule.name}: {refusal.detail}") from refusal
     except ValueError as error:

@@ -5,25 +5,13 @@ Each provider says how a mail is requested, and how its replies are read beyond 
 
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import msgspec
-
+from channels.api_request import ApiRequest
 from channels.email.content import EmailContent, encode, read_content
 from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
 from domain.people.addresses import parse_email
 from domain.sending.delivery import Delivery, Never, Outbound, Rejected, Repeats, Unavailable
-
-
-@dataclass(frozen=True, slots=True)
-class ApiRequest:
-    """A POST for one mail."""
-
-    url: str
-    headers: Mapping[str, str]
-    content: bytes
 
 
 class EmailApi(ABC):
@@ -74,9 +62,3 @@ class EmailApi(ABC):
     @abstractmethod
     async def check(self) -> Unavailable | None:
         """Try the account without sending; return why it cannot send, else None."""
-
-
-def json_request(url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> ApiRequest:
-    """Return a request with a JSON body. Members that are None are left out."""
-    content = {key: value for key, value in body.items() if value is not None}
-    return ApiRequest(url, {"Content-Type": "application/json", **headers}, msgspec.json.encode(content))

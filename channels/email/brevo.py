@@ -7,7 +7,8 @@ used before. If it does not name the key, a repetition is `unknown` rather than 
 from datetime import UTC, datetime
 from typing import Final
 
-from channels.email.api import ApiRequest, EmailApi, json_request
+from channels.api_request import ApiRequest, json_request
+from channels.email.api import EmailApi
 from channels.email.brevo_reports import open_reader
 from channels.email.content import EmailContent, mailbox_object
 from channels.http_call import TOTAL_SECONDS, HttpReply

@@ -11,7 +11,8 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import urlencode
 
-from channels.email.api import ApiRequest, EmailApi
+from channels.api_request import ApiRequest
+from channels.email.api import EmailApi
 from channels.email.content import EmailContent, format_mailbox
 from channels.email.mailgun_reports import open_reader
 from channels.http_call import TOTAL_SECONDS, HttpReply

@@ -5,7 +5,8 @@ No account was called yet: the requests follow the published pages.
 
 from typing import Final
 
-from channels.email.api import ApiRequest, EmailApi, json_request
+from channels.api_request import ApiRequest, json_request
+from channels.email.api import EmailApi
 from channels.email.content import EmailContent, format_mailbox
 from channels.email.postmark_reports import open_reader
 from channels.http_call import TOTAL_SECONDS, HttpReply

@@ -9,8 +9,9 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Final
 
+from channels.api_request import ApiRequest, json_request
 from channels.aws_signature import AwsKey
-from channels.email.api import ApiRequest, EmailApi, json_request
+from channels.email.api import EmailApi
 from channels.email.content import EmailContent
 from channels.email.ses_reports import open_reader
 from channels.email.whole_mail import write_mail

@@ -25,7 +25,7 @@ from domain.people.lifecycle import StageRule, explain_stated_stage
 from domain.people.places.deployed import ARRIVES
 from domain.people.segments.causes import JOINS, LEAVES
 from domain.people.topics.deployed import SERVICE
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import ONE_TIME_CODE, TRANSACTIONAL
 from domain.suggestions import did_you_mean
 from domain.templates.template_sets import TemplateSet
 
@@ -92,7 +92,7 @@ def check_categories(source: YamlSource, names: DeployedNames) -> Iterator[Probl
     """Find sends whose category is not one of the topics, if there are some."""
     if not names.topics:
         return
-    allowed = [*names.topics, TRANSACTIONAL, SERVICE]
+    allowed = [*names.topics, TRANSACTIONAL, ONE_TIME_CODE, SERVICE]
     for path, step in iter_steps(source):
         send = step.get("send")
         if not isinstance(send, dict):

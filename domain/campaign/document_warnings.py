@@ -22,7 +22,7 @@ from domain.document.raw_values import iter_texts
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
 from domain.local_time.windows import LocalWindow, is_open, longest_closed
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_transactional
 from domain.suggestions import did_you_mean
 from domain.tracking.chain import MAX_CHAIN
 from domain.tracking.event import ANY
@@ -99,7 +99,7 @@ def _check_expiries(source: YamlSource, plan: Plan, rules: Rules) -> Iterator[Pr
     for block in iter_blocks(source):
         for index, step in enumerate(block.steps):
             node = plan.nodes.get(str(step.get("id")))
-            if not isinstance(node, Message) or node.category == TRANSACTIONAL or node.expires > closed:
+            if not isinstance(node, Message) or is_transactional(node.category) or node.expires > closed:
                 continue
             if not _is_reached_when_open(block, index, rules, rules.send_window):
                 said = (

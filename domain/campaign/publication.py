@@ -23,7 +23,7 @@ from domain.channels.kinds import CHANNELS
 from domain.deployed_names import DeployedNames
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_transactional
 from domain.suggestions import did_you_mean
 from domain.templates.composition import SHARED_FOLDERS, folder_of
 from domain.templates.languages import TemplateLanguages
@@ -144,7 +144,7 @@ def _render_trials(definition: CampaignDocument, plan: Plan, loaded: Mapping[str
         + [f"entry.properties.{name}" for name in given]
     )
     sends = {
-        (node.template, node.category == TRANSACTIONAL) for node in plan.nodes.values() if isinstance(node, Message)
+        (node.template, is_transactional(node.category)) for node in plan.nodes.values() if isinstance(node, Message)
     }
     return try_templates([(loaded[name], is_transactional) for name, is_transactional in sorted(sends)], known)
 

@@ -16,7 +16,7 @@ from domain.campaign.steps.actions import ACTIONS
 from domain.conditions.expressions import EvaluationTime, ExpressionScope, compile_condition
 from domain.local_time.windows import LocalWindow
 from domain.people.addresses import parse_email
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_transactional
 from domain.sending.tracking.links import UtmRule
 from domain.tracking.event import EventType, Trigger
 
@@ -137,7 +137,7 @@ class LinkRule(Struct, frozen=True, omit_defaults=True):
 
     def tracks(self, category: str) -> bool:
         """Return whether messages of a category are tracked."""
-        return category != TRANSACTIONAL if self.categories is None else category in self.categories
+        return not is_transactional(category) if self.categories is None else category in self.categories
 
     def find_utm(self, campaign: str, step: str) -> UtmRule | None:
         """Return the UTM parameters of a step's links; None without any."""

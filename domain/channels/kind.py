@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 from msgspec import Struct
 
 from domain.errors import Problem
+from domain.local_time.legal_hours import LegalHours
 from domain.sending.tracking.links import LinkRewriting
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
@@ -42,19 +43,20 @@ class ChannelKind(ABC):
     """One channel. Its adapters stand in the folder `channels/<name>`.
 
     `required` and `optional` are the front-matter keys of its templates whose values are texts; those of `structured`
-    are optional mappings or lists. `composed` are the texts into which layouts and blocks are put; the body then is
-    HTML, which may be written in MJML. If `can_attach`, the structured key `attachments` lists files. `known_paths` are
-    the template variables that every recipient has. `address_traits` are the traits that its addresses come from. If
-    `silence_allows`, a person without any consent may receive marketing while the deployment has no topics; with topics
-    their regimes say so, on a channel that `reaches_people`. If `can_save`, journeys may keep values of the receiver's
-    reply. `report_events` are the names of the events that its reports become, by their kind
-    (`domain.sending.reports`).
+    are optional mappings or lists, and those of `numbers` optional whole numbers. `composed` are the texts into which
+    layouts and blocks are put; the body then is HTML, which may be written in MJML. If `can_attach`, the structured key
+    `attachments` lists files. `known_paths` are the template variables that every recipient has. `address_traits` are
+    the traits that its addresses come from. If `silence_allows`, a person without any consent may receive marketing
+    while the deployment has no topics; with topics their regimes say so, on a channel that `reaches_people`. If
+    `can_save`, journeys may keep values of the receiver's reply. `report_events` are the names of the events that its
+    reports become, by their kind (`domain.sending.reports`).
     """
 
     name: ClassVar[str]
     required: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
     structured: ClassVar[tuple[str, ...]] = ()
+    numbers: ClassVar[tuple[str, ...]] = ()
     composed: ClassVar[tuple[str, ...]] = ()
     can_attach: ClassVar[bool] = False
     known_paths: ClassVar[frozenset[str]] = frozenset()
@@ -88,6 +90,10 @@ class ChannelKind(ABC):
 
     def normalized_address(self, traits: Mapping[str, Any]) -> str | None:
         """Return the key of refusals of the person's address; None without an address."""
+        return None
+
+    def legal_hours(self, traits: Mapping[str, Any]) -> LegalHours | None:
+        """Return the hours by law in which the person may be written to; None for any."""
         return None
 
     def find_doubts(self, content: Mapping[str, Any]) -> Iterator[str]:

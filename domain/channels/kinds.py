@@ -8,17 +8,19 @@ from domain.channels.email import Email
 from domain.channels.kind import ChannelKind
 from domain.channels.post import Post
 from domain.channels.slack import Slack
+from domain.channels.sms import Sms
 from domain.channels.webhook import Webhook
 
 _KINDS: tuple[ChannelKind, ...] = (
     Email(),
+    Sms(),
     Webhook(),
     Post(),
     Slack(),
 )
 CHANNELS: Final[Mapping[str, ChannelKind]] = {kind.name: kind for kind in _KINDS}
-# The traits that are addresses, whether or not their channel exists yet.
-ADDRESS_TRAITS: Final = frozenset({"email", "phone", *chain.from_iterable(kind.address_traits for kind in _KINDS)})
+# The traits that are addresses.
+ADDRESS_TRAITS: Final = frozenset(chain.from_iterable(kind.address_traits for kind in _KINDS))
 
 
 # The traits that hold an address.

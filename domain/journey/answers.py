@@ -13,7 +13,6 @@ from domain.journey.state import CAPPED, EXITED, JourneyState, MembersRound
 from domain.sending.claim import POSTPONED
 from domain.sending.policy import (
     ON_HOLD,
-    SEND_WINDOW,
     Answer,
     Deferred,
     Granted,
@@ -22,6 +21,7 @@ from domain.sending.policy import (
     MembersPage,
     Refused,
 )
+from domain.sending.send_hours import SEND_WINDOW
 
 
 def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:

@@ -10,15 +10,18 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from domain.channels.kinds import CHANNELS
-from domain.people.topics.deployed import NO_TOPICS, SERVICE, DeployedTopics, Regime, TopicRule, country_of
+from domain.people.countries import country_of
+from domain.people.topics.deployed import NO_TOPICS, SERVICE, DeployedTopics, Regime, TopicRule
 from domain.people.topics.subscription import CONFIRMED, UNSUBSCRIBED, SubscriptionRef, state_of
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import ONE_TIME_CODE, is_transactional
 
 SUPPRESSED: Final = "suppressed"
 NO_CONSENT: Final = "no_consent"
 
-# An address can refuse everything, everything except transactional messages, or topics (`topic_opt_out`).
+# An address can refuse everything, everything except one-time codes, everything except transactional messages, or
+# topics (`topic_opt_out`).
 SUPPRESSION: Final = "suppression"
+STOP: Final = "stop"
 OPT_OUT: Final = "opt_out"
 AddressRefusal = str
 
@@ -32,9 +35,9 @@ class ConsentFacts(Struct, frozen=True):
     """The known refusals of a person.
 
     `given` maps a channel to the person's consent. `suppressed` maps a channel to the reason of its suppression, None
-    if it was lifted. `refused_addresses` maps a channel to the refusals of the person's address: SUPPRESSION, OPT_OUT
-    or that of a topic to the reason, None if it was lifted. `preferences` are the registers of subscriptions, and
-    `traits` tell the country.
+    if it was lifted. `refused_addresses` maps a channel to the refusals of the person's address: SUPPRESSION, STOP,
+    OPT_OUT or that of a topic to the reason, None if it was lifted. `preferences` are the registers of subscriptions,
+    and `traits` tell the country.
     """
 
     given: Mapping[str, bool]
@@ -71,7 +74,9 @@ def find_refusal(
         return ConsentRefusal(SUPPRESSED, "profile", why)
     if (why := address.get(SUPPRESSION)) is not None:
         return ConsentRefusal(SUPPRESSED, "address", f"the address is suppressed: {why}")
-    if category == TRANSACTIONAL:
+    if (why := address.get(STOP)) is not None and category != ONE_TIME_CODE:
+        return ConsentRefusal(NO_CONSENT, "address", f"the address refuses {channel}: {why}")
+    if is_transactional(category):
         return None
     given = facts.given.get(channel)
     if given is False:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from domain.errors import InvalidLinkError, PreviewLinkError
 from domain.people.topics.subscription import SubscriptionRef
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_transactional
 
 # The page of a link, as its path begins. A mail may be opened years later, so only a confirmation ends.
 LinkPurpose = Literal["unsubscribe", "preferences", "confirm"]
@@ -44,7 +44,7 @@ def list_purposes(category: str, channel: str, asked: SubscriptionRef | None) ->
 
     `asked` is the subscription that waits for a confirmation, if one has started the journey.
     """
-    if category != TRANSACTIONAL:
+    if not is_transactional(category):
         return "unsubscribe", "preferences"
     return () if asked is None or asked.channel != channel else ("confirm",)
 

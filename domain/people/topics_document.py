@@ -12,7 +12,7 @@ from domain.campaign.steps.send import ChannelName
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.people.topics.deployed import SERVICE, ConsentRule, Regime, RegimeRule, TopicDefault, TopicRule
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import ONE_TIME_CODE, TRANSACTIONAL
 
 INITIAL_TOPICS: Final = "topics: []\n"
 MAX_TOPICS: Final = 50
@@ -22,7 +22,7 @@ MAX_COUNTRIES: Final = 250
 _LANGUAGE: Final = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"
 _TEXTS_FORM: Final = "Write a text, or one for each language: `{en: Newsletter, de: Rundbrief}`"
 _COUNTRY: Final = r"[A-Z]{2}"
-_RESERVED: Final = (TRANSACTIONAL, SERVICE)
+_RESERVED: Final = (TRANSACTIONAL, ONE_TIME_CODE, SERVICE)
 _SPELT: Final = {"UK": "GB", "EL": "GR"}
 
 

@@ -14,6 +14,8 @@ from domain.campaign.plan import MessagePriority
 from domain.local_time.periods import Period, next_period_start, period_start
 
 TRANSACTIONAL, HIGH = "transactional", "high"
+# Transactional messages that a person waits for at this moment: they go at any hour, also after a STOP.
+ONE_TIME_CODE = "one-time-code"
 
 _DAY = 86_400
 # A day more than their length by the calendar, which is the most that changes of clocks ever added: the whole period of
@@ -49,7 +51,7 @@ class CapRule(Struct, frozen=True):
         """
         if not is_exempt(category, priority):
             return self._concerns(channel, category)
-        if category == TRANSACTIONAL and TRANSACTIONAL in self.counts:
+        if is_transactional(category) and TRANSACTIONAL in self.counts:
             return self._is_of(channel)
         return priority == HIGH and HIGH in self.counts and self._concerns(channel, category)
 
@@ -85,9 +87,14 @@ class Capped(Struct, frozen=True):
     min_gap: int | None = None
 
 
+def is_transactional(category: str | None) -> bool:
+    """Whether messages of a category are ones that the person asked for."""
+    return category in (TRANSACTIONAL, ONE_TIME_CODE)
+
+
 def is_exempt(category: str, priority: MessagePriority) -> bool:
     """Whether a message is exempt from every rule."""
-    return category == TRANSACTIONAL or priority == HIGH
+    return is_transactional(category) or priority == HIGH
 
 
 def check(

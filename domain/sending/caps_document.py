@@ -13,7 +13,7 @@ from domain.campaign.time_fields import DURATION
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.local_time.periods import Period
-from domain.sending.caps import MAX_PERIOD_SECONDS, TRANSACTIONAL, CapRule
+from domain.sending.caps import MAX_PERIOD_SECONDS, ONE_TIME_CODE, TRANSACTIONAL, CapRule, is_transactional
 from domain.suggestions import did_you_mean
 
 MIN_SECONDS = 60
@@ -49,15 +49,16 @@ def _window(value: Any) -> int | Period:
 
 
 def _cappable(category: str) -> str:
-    if category == TRANSACTIONAL:
+    if is_transactional(category):
         refuse(
-            f"`{TRANSACTIONAL}` messages pass every rule, so that none can be about them",
+            f"`{category}` messages pass every rule, so that none can be about them",
             f"Take it out. If they are to take up room, write `counts: [{TRANSACTIONAL}]`",
         )
     return category
 
 
-Category = Annotated[Slug, Field(json_schema_extra={"not": {"const": TRANSACTIONAL}}), AfterValidator(_cappable)]
+_EXEMPT = {"not": {"enum": [TRANSACTIONAL, ONE_TIME_CODE]}}
+Category = Annotated[Slug, Field(json_schema_extra=_EXEMPT), AfterValidator(_cappable)]
 Window = Annotated[
     int | Literal["day", "week", "month"],
     BeforeValidator(_window),

@@ -12,12 +12,13 @@ from domain.campaign.plan import Node, SendMembers
 from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_transactional
 from domain.sending.circuit import CircuitView
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
 from domain.sending.holds import find_hold
 from domain.sending.objections import Recipient, find_objection
-from domain.sending.policy import ON_HOLD, PROVIDER_PAUSED, SEND_WINDOW, find_opening
+from domain.sending.policy import ON_HOLD, PROVIDER_PAUSED
+from domain.sending.send_hours import LEGAL_HOURS, SEND_WINDOW, find_hours
 
 # The states of a message in the ledger.
 MessageState = Literal["reserved", "sending", "sent", "failed", "cancelled", "unknown"]
@@ -31,7 +32,7 @@ UNKNOWN: Final = "unknown"
 # become unavailable or its marketing is paused, and the gate is asked again.
 POSTPONED: Final = "postponed"
 PROVIDER_UNAVAILABLE: Final = "provider_unavailable"
-POSTPONING_REASONS: Final = (SEND_WINDOW, ON_HOLD, PROVIDER_UNAVAILABLE, PROVIDER_PAUSED)
+POSTPONING_REASONS: Final = (SEND_WINDOW, LEGAL_HOURS, ON_HOLD, PROVIDER_UNAVAILABLE, PROVIDER_PAUSED)
 # How soon a message is tried again that its paused provider may have already.
 PAUSED_SECONDS: Final = 300.0
 AttemptState = Literal[MessageState, "postponed"]
@@ -128,7 +129,8 @@ def claim(
         return Done(message.state)
     refusal = find_objection(message.channel, message.category, recipient, topics)
     hold = find_hold(recipient.holds, message.category, at)
-    opens = find_opening(window, message.category, at, zone)
+    hours = find_hours(message.channel, message.category, recipient.traits, window, zone)
+    opens = hours.next_open(at)
     paused = message.campaign_state == "paused"
     if message.state == SENDING:
         repeatable = may_repeat(message.category, repeats, message.first_handed_over_at, at)
@@ -149,7 +151,7 @@ def claim(
     if hold is not None:
         return Close(CANCELLED, ON_HOLD)
     if opens > at:
-        return Close(CANCELLED, SEND_WINDOW)
+        return Close(CANCELLED, hours.find_reason(at))
     return Wait("the campaign is paused") if paused else Proceed()
 
 
@@ -188,7 +190,7 @@ def check_provider(
 
 def may_repeat(category: str, repeats: Repeats, first_handed_over_at: datetime | None, at: datetime) -> bool:
     """Whether a message that the provider may have may be handed over again."""
-    if category == TRANSACTIONAL:
+    if is_transactional(category):
         return True
     match repeats:
         case Never():

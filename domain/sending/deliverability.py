@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_transactional
 
 # Rolling: a calendar day would forget a bad evening at midnight, and begin with numbers too small to judge. Each holds
 # the messages of its time, and what has become of them since: a mailing of Friday is complained of until Monday.
@@ -115,11 +115,11 @@ def describe_rate(cause: str, number: int, messages: int, limit: float) -> str:
 
 def find_pause(pauses: Sequence[ProviderPause], provider: str, category: str) -> ProviderPause | None:
     """Return the pause that keeps such a message from a provider; None if none does."""
-    if category == TRANSACTIONAL:
+    if is_transactional(category):
         return None
     return next((pause for pause in pauses if pause.provider == provider), None)
 
 
 def list_paused(pauses: Iterable[ProviderPause], category: str) -> frozenset[str]:
     """Return the providers that take no such message."""
-    return frozenset() if category == TRANSACTIONAL else frozenset(pause.provider for pause in pauses)
+    return frozenset() if is_transactional(category) else frozenset(pause.provider for pause in pauses)

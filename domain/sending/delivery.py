@@ -8,6 +8,8 @@ from typing import Any, Final, Literal, Protocol, runtime_checkable
 from domain.sending.saved_values import SavedReply
 
 ACCOUNT: Final = "account"
+# The reason of a refusal by the provider because the person told it to stop.
+OPTED_OUT: Final = "opted_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,9 @@ class Outbound:
     """One rendered message for a provider.
 
     `message_id` is deterministic and doubles as the idempotency key. `content` is what the channel's template rendered.
-    `at` is the same in each attempt. `unsubscribe_url` is set for all but transactional messages, and `topic`
-    for those about one. `reply_address` and `unsubscribe_address` are those at which mails of the recipient come back
-    to Sojourn, where it receives them.
+    `at` is the same in each attempt, and nothing is to go from `expires_at` on. `unsubscribe_url` is set for all but
+    transactional messages, and `topic` for those about one. `reply_address` and `unsubscribe_address` are those at
+    which mails of the recipient come back to Sojourn, where it receives them.
     """
 
     message_id: str
@@ -117,6 +119,7 @@ class Outbound:
     topic: str | None = None
     reply_address: str | None = None
     unsubscribe_address: str | None = None
+    expires_at: datetime | None = None
 
 
 class Provider(Protocol):

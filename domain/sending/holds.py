@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.errors import InvalidRequestError
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_transactional
 
 # The longest hold: one that was forgotten ends by itself.
 MAX_HOLD: Final = timedelta(days=366)
@@ -36,7 +36,7 @@ class Hold(Struct, frozen=True):
 
 def find_hold(holds: Sequence[Hold], category: str, at: datetime) -> Hold | None:
     """Return the last hold to end that holds such a message; None if none does."""
-    if category == TRANSACTIONAL:
+    if is_transactional(category):
         return None
     return max((hold for hold in holds if hold.until > at), key=lambda hold: (hold.until, hold.id), default=None)
 

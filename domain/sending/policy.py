@@ -15,17 +15,17 @@ from msgspec import Struct, field
 from domain.campaign.life import CampaignState, Overdue
 from domain.campaign.plan import Message, MessagePriority
 from domain.journey.state import StoredState
-from domain.local_time.windows import LocalWindow, next_open
+from domain.local_time.windows import LocalWindow
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.people.topics.subscription import PACE, WEEKLY
 from domain.sending import caps
-from domain.sending.caps import TRANSACTIONAL, Capped, CapRule, CountedMessage
+from domain.sending.caps import Capped, CapRule, CountedMessage
 from domain.sending.deliverability import ProviderPause
 from domain.sending.holds import Hold, find_hold
 from domain.sending.objections import Recipient, find_objection
 from domain.sending.routes import DayFull, NoProvider, SenderChoice, SenderPick
+from domain.sending.send_hours import SendHours, find_hours
 
-SEND_WINDOW: Final = "send_window"
 ON_HOLD: Final = "on_hold"
 PAUSED: Final = "paused"
 PROVIDER_PAUSED: Final = "provider_paused"
@@ -42,11 +42,12 @@ RefusalReason = Literal[
     "suppressed",
     "no_consent",
     "send_window",
+    "legal_hours",
     "capped",
     "warm_up",
     "no_provider",
 ]
-DeferReason = Literal["send_window", "capped", "warm_up"]
+DeferReason = Literal["send_window", "legal_hours", "capped", "warm_up"]
 # The cap of those who want messages less often. The store reads as much of the ledger for them.
 WEEKLY_PACE: Final = CapRule("pace of the person", limit=1, window=7 * 86_400)
 # The states of a campaign in which its messages go. The users of a scheduled one entered before it was stopped.
@@ -191,9 +192,9 @@ def decide(
 ) -> GateDecision:
     """Decide whether a message may go.
 
-    The checks are journey, campaign, schedule, expiry, reachability, suppression, consent, hold, send window, caps and
-    provider, in this order. `zone` is the recipient's, for the window and for calendar caps. Without a `sender`, the
-    attempt chooses the provider.
+    The checks are journey, campaign, schedule, expiry, reachability, suppression, consent, hold, send window with the
+    hours of law, caps and provider, in this order. `zone` is the recipient's, for the window and for calendar caps.
+    Without a `sender`, the attempt chooses the provider.
     """
     refused = check_journey(request, journey)
     if refused is not None:
@@ -238,8 +239,9 @@ def decide_recipient(
         return _refuse(found.reason, channel=step.channel, **found.data())
     if (hold := find_hold(recipient.holds, step.category, at)) is not None:
         return _hold(hold, at, expires_at, zone)
-    if (opens := find_opening(window, step.category, at, zone)) > at:
-        return _check_window(opens, expires_at, zone)
+    hours = find_hours(step.channel, step.category, recipient.traits, window, zone)
+    if (opens := hours.next_open(at)) > at:
+        return _check_hours(hours, at, opens, expires_at)
     capped = caps.check(
         (*rules, *find_pace(recipient.preferences)),
         ledger,
@@ -250,26 +252,18 @@ def decide_recipient(
         zone=zone,
     )
     if capped is not None:
-        return _check_caps(capped, request, find_opening(window, step.category, capped.frees_at, zone), zone)
+        return _check_caps(capped, request, hours.next_open(capped.frees_at), zone)
     match sender:
         case NoProvider():
             return _refuse("no_provider", channel=step.channel)
         case DayFull(provider=provider, until=until):
-            return _check_day(provider, max(until, find_opening(window, step.category, until, zone)), request, zone)
+            return _check_day(provider, max(until, hours.next_open(until)), request, zone)
         case ProviderPause():
             return _hold_for_provider(sender, expires_at, zone)
         case SenderChoice(provider=provider, is_paced=is_paced):
             granted = Granted(request.message_id, provider if is_paced else None)
             return GateDecision(granted, {"provider": provider})
     return GateDecision(Granted(request.message_id))
-
-
-def find_opening(window: LocalWindow | None, category: str, at: datetime, zone: ZoneInfo) -> datetime:
-    """Return the first instant from `at` on at which the window is open.
-
-    Transactional messages are sent at any time: the user asked for them.
-    """
-    return at if window is None or category == TRANSACTIONAL else next_open(window, at, zone)
 
 
 def find_pace(preferences: Mapping[str, Any]) -> Sequence[CapRule]:
@@ -306,12 +300,12 @@ def _hold_for_provider(pause: ProviderPause, expires_at: datetime, zone: ZoneInf
     return GateDecision(Held(PROVIDER_PAUSED, expires_at), data)
 
 
-def _check_window(opens: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:
+def _check_hours(hours: SendHours, at: datetime, opens: datetime, expires_at: datetime) -> GateDecision:
+    reason, data = hours.find_reason(at), hours.data(at)
+    zone = ZoneInfo(data["timezone"])
     if opens < expires_at:
-        return _defer(SEND_WINDOW, opens, zone)
-    return _refuse(
-        SEND_WINDOW, opens_at=opens.astimezone(zone), expires_at=expires_at.astimezone(zone), timezone=zone.key
-    )
+        return _defer(reason, opens, zone, **data)
+    return _refuse(reason, opens_at=opens.astimezone(zone), expires_at=expires_at.astimezone(zone), **data)
 
 
 def _check_day(provider: str, may_go_at: datetime, request: Request, zone: ZoneInfo) -> GateDecision:

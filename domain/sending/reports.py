@@ -1,6 +1,6 @@
 """Reports of providers: the fate of a message after its hand-over."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID, uuid5
@@ -9,6 +9,9 @@ from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from domain.channels.kinds import CHANNELS
+from domain.people.consent import STOP, SUPPRESSION, AddressRefusal
+from domain.sending.delivery import OPTED_OUT
+from domain.sending.incoming_texts import IncomingText, Word
 from domain.tracking.event import SOJOURN_SOURCE, Event
 
 ReportKind = Literal[
@@ -59,6 +62,14 @@ class MailReply(Struct, frozen=True):
     patterns: tuple[str, ...] = ()
 
 
+class TextReply(Struct, frozen=True):
+    """The text message of a recipient, with its word and its patterns."""
+
+    text: str
+    word: Word | None = None
+    patterns: tuple[str, ...] = ()
+
+
 class ProviderReport(Struct, frozen=True, kw_only=True):
     """A provider's report about a message.
 
@@ -78,8 +89,12 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     user_agent: str | None = None
     link: str | None = None
     detail: str | None = None
-    reply: MailReply | None = None
+    reply: MailReply | TextReply | None = None
     by_mail: bool = False
+
+
+# A callback brings reports and texts.
+Incoming = ProviderReport | IncomingText
 
 
 class Callback(Struct, frozen=True):
@@ -94,8 +109,11 @@ class Callback(Struct, frozen=True):
 class ReportReader(Protocol):
     """Reads the callbacks of one kind of provider."""
 
-    async def __call__(self, callback: Callback, now: datetime) -> list[ProviderReport]:
-        """Verify a callback and return its reports. Raises UnverifiedCallbackError."""
+    async def __call__(self, callback: Callback, now: datetime) -> Sequence[Incoming]:
+        """Verify a callback, and return its reports and texts.
+
+        Raises UnverifiedCallbackError.
+        """
         ...
 
 
@@ -232,6 +250,17 @@ def build_event(provider: str, report: ProviderReport, message: ReportedMessage)
         **{key: value for key, value in said.items() if value is not None},
         **reply,
     }
+    return _build_event(provider, report, name, properties, message.user_id, message.anonymous_id)
+
+
+def _build_event(
+    provider: str,
+    report: ProviderReport,
+    name: str,
+    properties: dict[str, Any],
+    user_id: str | None,
+    anonymous_id: str | None,
+) -> Event:
     id = find_event_id(provider, report)
     return Event(
         id=id,
@@ -239,15 +268,30 @@ def build_event(provider: str, report: ProviderReport, message: ReportedMessage)
         message_id=str(id),
         type="track",
         name=name,
-        user_id=message.user_id,
-        anonymous_id=None if message.user_id else message.anonymous_id,
+        user_id=user_id,
+        anonymous_id=None if user_id else anonymous_id,
         properties=properties,
         context={},
         timestamp=report.at,
     )
 
 
-def _describe_reply(reply: MailReply) -> dict[str, Any]:
+def build_text_event(
+    provider: str, channel: str, report: ProviderReport, user_id: str | None, anonymous_id: str | None
+) -> Event:
+    """Build the event of a text that answers no message."""
+    properties = {
+        "channel": channel,
+        "provider": provider,
+        **({} if report.reply is None else _describe_reply(report.reply)),
+    }
+    return _build_event(provider, report, CHANNELS[channel].report_events["replied"], properties, user_id, anonymous_id)
+
+
+def _describe_reply(reply: MailReply | TextReply) -> dict[str, Any]:
+    if isinstance(reply, TextReply):
+        word = {} if reply.word is None else {"word": reply.word}
+        return {"text": reply.text, **word, "patterns": list(reply.patterns)}
     lists = {"attachments": list(reply.attachments), "patterns": list(reply.patterns)}
     return {"subject": reply.subject, "text": reply.text, **lists}
 
@@ -308,6 +352,22 @@ def find_suppression(report: ProviderReport, *, is_row_full: bool) -> str | None
     return f"bounced {SOFT_BOUNCES} times in a row" if report.bounce == "soft" and is_row_full else None
 
 
+def find_address_refusal(report: ProviderReport, *, is_row_full: bool) -> tuple[AddressRefusal, str | None] | None:
+    """Return what a report says of the address of its message: a refusal, or its end.
+
+    START lifts what STOP refused, and nothing else.
+    """
+    word = report.reply.word if isinstance(report.reply, TextReply) else None
+    if word == "stop":
+        return STOP, "the person wrote STOP"
+    if word == "start":
+        return STOP, None
+    if report.kind == "failed" and report.detail == OPTED_OUT:
+        return STOP, "the person told the provider to STOP"
+    reason = find_suppression(report, is_row_full=is_row_full)
+    return None if reason is None else (SUPPRESSION, reason)
+
+
 def report_refusal(message_id: UUID, reason: str, at: datetime) -> ProviderReport:
     """Report that a provider refused the address at the hand-over of a message."""
     return ProviderReport(
@@ -328,7 +388,9 @@ def tidy(report: ProviderReport, now: datetime) -> ProviderReport:
     )
 
 
-def _tidy_reply(reply: MailReply) -> MailReply:
+def _tidy_reply(reply: MailReply | TextReply) -> MailReply | TextReply:
+    if isinstance(reply, TextReply):
+        return replace(reply, text=_cut(reply.text, MAX_REPLY_CHARACTERS))
     return MailReply(
         _cut(reply.subject, MAX_SUBJECT_CHARACTERS),
         _cut(reply.text, MAX_REPLY_CHARACTERS),

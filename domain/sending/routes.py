@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from domain.ad_audiences.rules import AdAccountRule
 from domain.journey.bucketing import assign_arm
 from domain.local_time.periods import next_period_start, period_start
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import is_transactional
 from domain.sending.deliverability import DEFAULT_LIMITS, PauseLimits, ProviderPause, find_pause, list_paused
 from domain.sending.providers.kinds import PROVIDER_MODELS, provider_model
 from domain.sending.providers.model import ProviderModel
@@ -147,7 +147,7 @@ class SenderChoices(Struct, frozen=True):
                 return choice
         if not self.choices:
             return NoProvider()
-        if category == TRANSACTIONAL:
+        if is_transactional(category):
             return replace(self.choices[0], daily_limit=None)
         return DayFull(self.choices[0].provider, self.day_ends_at)
 

@@ -18,7 +18,7 @@ from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import InvalidRequestError, PayloadTooLargeError
 from domain.people.topics.deployed import SERVICE, DeployedTopics
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import ONE_TIME_CODE, TRANSACTIONAL
 from domain.suggestions import did_you_mean
 from domain.tracking.decode import decode
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event
@@ -132,7 +132,7 @@ def require_data(template: str, needs: Collection[str], data: Mapping[str, Any])
 
 def require_category(category: str, topics: DeployedTopics) -> None:
     """Raise InvalidRequestError for a category that is not a topic, if there are some."""
-    allowed = [*topics.topics, TRANSACTIONAL, SERVICE]
+    allowed = [*topics.topics, TRANSACTIONAL, ONE_TIME_CODE, SERVICE]
     if topics.topics and category not in allowed:
         hint = did_you_mean(category, allowed, "Topics")
         raise InvalidRequestError(f"`category`: `{category}` is not a topic. {hint}")

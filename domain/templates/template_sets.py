@@ -27,7 +27,7 @@ from domain.templates.composition import (
     SharedFiles,
     folder_of,
 )
-from domain.templates.front_matter import QUOTE, Field, TemplateSource, parse
+from domain.templates.front_matter import QUOTE, Field, Leaf, TemplateSource, parse
 from domain.templates.languages import DEFAULT, LANGUAGE, TemplateLanguages, choose_language, list_languages
 from domain.templates.liquid_context import Localization, MissingRead, Rendering
 from domain.templates.liquid_text import SourceLocation, TemplateRenderError, compile_liquid
@@ -271,15 +271,19 @@ def _find_missing_keys(default: TemplateSource, place: SourceLocation, kind: Cha
 
 def _fields_of(source: TemplateSource, kind: ChannelKind) -> dict[str, Field]:
     """Return the values whose form is that of their keys."""
-    return {
-        key: field
-        for key, field in source.fields.items()
-        if (isinstance(field.tree, dict | list) if key in kind.structured else field.tree is None)
-    }
+    return {key: field for key, field in source.fields.items() if _has_form(key, field, kind)}
+
+
+def _has_form(key: str, field: Field, kind: ChannelKind) -> bool:
+    if key in kind.structured:
+        return isinstance(field.tree, dict | list)
+    if key in kind.numbers:
+        return isinstance(field.tree, Leaf) and type(field.tree.value) is int
+    return field.tree is None
 
 
 def _check_keys(source: TemplateSource, kind: ChannelKind, channel: str) -> Iterator[Problem]:
-    known = ("channel", *kind.required, *kind.optional, *kind.structured, "language")
+    known = ("channel", *kind.required, *kind.optional, *kind.structured, *kind.numbers, "language")
     for key, place in source.key_places.items():
         field = source.fields[key]
         if key not in known:
@@ -289,6 +293,9 @@ def _check_keys(source: TemplateSource, kind: ChannelKind, channel: str) -> Iter
                 said = "a list of files" if key == ATTACHMENTS else "a YAML mapping"
                 remedy = "[a.pdf, b.pdf]" if key == ATTACHMENTS else f"one name: value a line below {key}:"
                 yield place.problem(f"'{key}' must be {said}", f"Write {remedy}")
+        elif key in kind.numbers:
+            if not _has_form(key, field, kind):
+                yield place.problem(f"'{key}' must be a whole number", f"Write {key}: 2")
         elif field.tree is not None:
             yield place.problem("this must be a text", QUOTE)
         elif not field.value.strip():

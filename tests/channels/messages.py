@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.people.postal_addresses import EnvelopeAddress
@@ -10,6 +10,7 @@ from domain.sending.delivery import Outbound
 
 AT = datetime(2026, 11, 2, 10, 30, tzinfo=UTC)
 ADDRESS = "ana@example.com"
+NUMBER = "+4915112345678"
 MAIL = Outbound(
     message_id="0b9c3a52-6a0e-5b6e-9d57-3a2f6f6f6f60",
     content={
@@ -21,6 +22,14 @@ MAIL = Outbound(
     },
     at=AT,
     unsubscribe_url="https://example.com/u/" + "t" * 300,
+)
+
+
+TEXT = replace(
+    MAIL,
+    content={"text": "Grüße, Ana: 20 € & more", "segments": 1},
+    unsubscribe_url=None,
+    expires_at=AT + timedelta(minutes=5),
 )
 
 

@@ -24,10 +24,10 @@ def read(name: str) -> dict[str, Any]:
     return found
 
 
-def list_faults(name: str, path: str, body: Any) -> list[str]:
-    """What is wrong with the JSON body of a POST, by the document; nothing that it does not know is allowed."""
+def list_faults(name: str, path: str, body: Any, media_type: str = "application/json") -> list[str]:
+    """What is wrong with the body of a POST, by the document; nothing that it does not know is allowed."""
     document = read(name)
-    schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema = document["paths"][path]["post"]["requestBody"]["content"][media_type]["schema"]
     validator = jsonschema_rs.Draft202012Validator({**schema, "components": document.get("components", {})})
     faults = [f"{'.'.join(map(str, error.instance_path))}: {error.message}" for error in validator.iter_errors(body)]
     known = _properties(schema, document)

@@ -26,8 +26,9 @@ from domain.sending.delivery import (
     Replaces,
     Unavailable,
 )
+from tests.channels import phone_accounts
 from tests.channels.email_accounts import open_account
-from tests.channels.messages import ADDRESS, CARD, MAIL, POSTAL_ADDRESS, hook, post, slack
+from tests.channels.messages import ADDRESS, CARD, MAIL, NUMBER, POSTAL_ADDRESS, TEXT, hook, post, slack
 from tests.channels.servers import HANG_UP, TIME_OUT, Receiver, answer, fall_silent, listening, scripted_smtp
 from tests.channels.test_webhook import SECRET
 
@@ -93,6 +94,8 @@ API_FATES: dict[str, Callable[[], Server]] = {
     "loses the answer": http(HANG_UP),
     "never answers": http(TIME_OUT),
 }
+# The status by which each accepts a message.
+PHONE_APIS = {"twilio": 201}
 ADAPTERS = [
     Adapter(
         "smtp",
@@ -144,6 +147,23 @@ ADAPTERS = [
             API_FATES,
         )
         for name, repeats in EMAIL_APIS.items()
+    ),
+    *(
+        Adapter(
+            name,
+            Never(),
+            partial(phone_accounts.open_account, name, seconds=PATIENCE),
+            lambda _: TEXT,
+            {
+                "accepts": http(answer(accepted)),
+                "rejects": http(answer(400, b'{"code": 21617}')),
+                "is busy": http(answer(503)),
+                "loses the answer": http(HANG_UP),
+                "never answers": http(TIME_OUT),
+            },
+            NUMBER,
+        )
+        for name, accepted in PHONE_APIS.items()
     ),
 ]
 ADAPTERS += [
@@ -220,3 +240,4 @@ async def test_what_is_told_names_nobody(adapter: Adapter, fate: str) -> None:
         delivery = await adapter.channel(port).deliver(adapter.message(port), adapter.address)
     assert "ana@example.com" not in repr(delivery)
     assert "Harbour" not in repr(delivery)
+    assert NUMBER not in repr(delivery)

@@ -38,7 +38,7 @@ def read(body: bytes, recipient: str | None = REPLY, sender: str | None = "ada@e
 def reply_of(body: bytes, recipient: str | None = REPLY) -> MailReply:
     mail = read(body, recipient)
     assert isinstance(mail, Replied)
-    assert mail.report.reply is not None
+    assert isinstance(mail.report.reply, MailReply)
     return mail.report.reply
 
 

@@ -17,9 +17,10 @@ from channels.sns import MAX_FETCHES, MAX_WAITING_FETCHES
 from domain.errors import InvalidRequestError, UnavailableError, UnverifiedCallbackError
 from domain.sending.outbound_secrets import BoundSecret, SecretRefusal
 from domain.sending.provider_secrets import ProviderSecrets
-from domain.sending.reports import Callback, ProviderReport, ReportReader
+from domain.sending.reports import Callback, Incoming, ProviderReport, ReportReader
 from domain.sending.routes import ProviderRule
 from tests.channels import sns_topic
+from tests.channels.phone_accounts import NAMES as TEXT_READERS
 from tests.channels.recorded_callbacks import (
     BREVO,
     HAPPENED,
@@ -106,6 +107,7 @@ async def test_each_callback_is_its_report(recorded: Recorded, body: Any, told: 
         assert reports == []
         return
     [report] = reports
+    assert isinstance(report, ProviderReport)
     assert (report.message_id, report.at) == (MESSAGE, HAPPENED)
     assert Told(report.kind, report.bounce, report.is_machine, report.link, report.user_agent) == told
     assert report.provider_id
@@ -118,7 +120,7 @@ async def test_each_callback_is_its_report(recorded: Recorded, body: Any, told: 
 @pytest.mark.parametrize("recorded", NAMED)
 async def test_every_kind_of_report_has_an_id_of_its_own(recorded: Recorded) -> None:
     read = reader_of(recorded)
-    reports: list[ProviderReport] = []
+    reports: list[Incoming] = []
     for body, _ in recorded.callbacks:
         if not (isinstance(body, dict) and str(body.get("event")).startswith("unique_")):
             reports += await read(request(recorded, body), NOW)
@@ -234,7 +236,9 @@ def test_without_a_callback_secret_there_is_no_reader(recorded: Recorded) -> Non
 
 
 def test_every_reader_has_recorded_callbacks() -> None:
-    assert {kind.name for kind in PROVIDERS if kind.open_reader} == {one.name for one in ALL}
+    # Those of texts are in test_text_readers.py.
+    recorded = {one.name for one in ALL} | set(TEXT_READERS)
+    assert {kind.name for kind in PROVIDERS if kind.open_reader} == recorded
 
 
 @pytest.mark.parametrize("recorded", [POSTMARK, BREVO, RESEND, SENDGRID, LOB], ids=lambda one: one.name)

@@ -112,7 +112,7 @@ def refusal_ignored() -> None:
     def find(*_: Any, **__: Any) -> None:
         return None
 
-    reports.find_suppression = find  # type: ignore[attr-defined]
+    reports.find_address_refusal = find  # type: ignore[attr-defined]
 
 
 def unknown_stays_unknown() -> None:

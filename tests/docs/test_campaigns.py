@@ -256,6 +256,7 @@ _ELSEWHERE = (
     "on_hold",
     "provider_paused",
     "send_window",
+    "legal_hours",
     "warm_up",
     "no_provider",
 )

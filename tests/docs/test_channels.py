@@ -2,17 +2,24 @@
 
 import asyncio
 import re
+from datetime import datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from domain.campaign.publication import check
 from domain.channels.kinds import CHANNELS
+from domain.channels.sms import DEFAULT_SEGMENTS, MAX_SEGMENTS
+from domain.channels.sms_segments import count_segments
 from domain.conditions.expressions import ExpressionScope, check_names, compile_condition
 from domain.deployed_names import DeployedNames
+from domain.local_time.legal_hours import LegalHours, next_allowed
 from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.topics.deployed import DeployedTopics, RegimeRule
+from domain.sending.incoming_texts import find_word
 from domain.sending.providers_document import parse_providers
 from tests.channels.servers import listening
 from tests.docs.curl import curl_lines, read_curl
+from tests.docs.tables import rows
 from tests.domain.templates.sources import only, variables
 from tests.harness import ADMIN_KEY, PATIENCE, WRITE_KEY, Harness
 
@@ -25,7 +32,16 @@ BLOCKS = {
 
 def test_every_block_is_run() -> None:
     assert set(BLOCKS) == {
-        *("yaml campaign", "liquid email", "liquid webhook", "yaml providers", "sh", "yaml reaction", "cel"),
+        *(
+            "yaml campaign",
+            "liquid email",
+            "liquid sms",
+            "liquid webhook",
+            "yaml providers",
+            "sh",
+            "yaml reaction",
+            "cel",
+        ),
         *("liquid postcard", "liquid letter", "yaml post"),
         *("liquid slack", "yaml slack"),
     }
@@ -69,6 +85,7 @@ async def test_the_calls_are_answered(harness: Harness) -> None:
 def test_the_documents_are_valid() -> None:
     assert [rule.name for rule in parse_providers(BLOCKS["yaml providers"], "providers.yaml")] == [
         "shown-mails",
+        "shown-texts",
         "shown-calls",
     ]
     assert check(BLOCKS["yaml reaction"], "campaign.yaml", {}).definition.key == "after-a-click"
@@ -103,7 +120,11 @@ def test_the_table_of_channels_is_the_codes() -> None:
     for kind, saves, reports in zip(kinds, *(cells[name] for name in list(cells)[-2:]), strict=True):
         assert kind.can_save == (saves == "yes")
         assert bool(kind.report_events) == (reports == "yes")
-    assert CHANNELS["email"].normalized_address({"email": "Ada@Example.COM "}) == "ada@example.com"
+    traits = {"email": "Ada@Example.COM ", "phone": "+49 151 12345678"}
+    assert CHANNELS["email"].normalized_address(traits) == "ada@example.com"
+    assert CHANNELS["sms"].normalized_address(traits) == "+4915112345678"
+    hours = cells["it keeps [legal hours](#legal-hours)"]
+    assert [kind.legal_hours(traits) is not None for kind in kinds] == [each == "yes" for each in hours]
     anywhere = DeployedTopics([RegimeRule("opt_in")])
     silent = ConsentFacts({}, {})
     for kind, address, allows, regime in zip(
@@ -128,6 +149,44 @@ def test_the_table_of_reports_is_the_codes() -> None:
         if number
     }
     assert listed == {name: kind.report_events for name, kind in CHANNELS.items() if kind.report_events}
+
+
+def test_a_text_message_is_rendered_within_its_segments() -> None:
+    template = only(BLOCKS["liquid sms"])
+    assert template.warnings == ()
+    content = template.render(variables({"first_name": "Ada"}, cart_id="c-1"), None)
+    assert content["text"] == "Example Shop: Ada, cart c-1 is saved. Reply STOP to end texts."
+    assert f"left out, it is {DEFAULT_SEGMENTS}, and\n{MAX_SEGMENTS} is the most" in PAGE
+    twice = re.findall("`(.)`", PAGE[PAGE.index("GSM alphabet has") : PAGE.index("count twice")])
+    assert all(count_segments(each * 81).number == 2 for each in twice)
+    assert len(twice) == 9
+
+
+def test_the_words_are_those_of_the_code() -> None:
+    for word, *by_language, _ in rows(PAGE, "### Replies and words"):
+        listed = [each for cell in by_language for each in cell.split(", ") if each != "–"]
+        assert listed
+        assert {find_word(each) for each in listed} == {word.strip("`")}
+
+
+def test_the_legal_hours_are_those_of_the_code() -> None:
+    numbers = {"US": "+12125550123", "IN": "+919812345678", "FR": "+33612345678", "any other": "+4915112345678"}
+    for region, hours, days in rows(PAGE, "### Legal hours"):
+        law = CHANNELS["sms"].legal_hours({"phone": numbers[region.strip("`")]})
+        assert law is not None
+        zone = ZoneInfo(law.zones[0])
+        begins, ends = (time.fromisoformat(clock) for clock in hours.split("–"))
+        sunday = datetime(2026, 11, 29, 12, tzinfo=zone)
+        monday = sunday + timedelta(days=1)
+
+        def is_open(at: datetime, law: LegalHours = law, zone: ZoneInfo = zone) -> bool:
+            return next_allowed(law, None, zone, at) == at
+
+        assert is_open(monday.replace(hour=begins.hour))
+        assert not is_open(monday.replace(hour=begins.hour) - timedelta(minutes=1))
+        assert is_open(monday.replace(hour=ends.hour) - timedelta(minutes=1))
+        assert not is_open(monday.replace(hour=ends.hour))
+        assert is_open(sunday) == (days == "every day")
 
 
 def table_after(heading: str) -> list[list[str]]:

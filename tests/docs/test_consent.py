@@ -95,6 +95,10 @@ TOPICS = DeployedTopics(
 )
 FACTS: dict[str, tuple[str, dict[str, Any]]] = {
     "the channel or the address is [suppressed](people.md#suppression)": ("any", {"suppressed": {"email": "x"}}),
+    "the number has written [STOP](channels.md#replies-and-words)": (
+        "any",
+        {"refused_addresses": {"email": {"stop": "x"}}},
+    ),
     "the person refuses the channel": ("any", {"given": {"email": False}}),
     "the address refuses the channel, by a link": ("any", {"refused_addresses": {"email": {"opt_out": "x"}}}),
     "the person, or the address, refuses the topic": ("any", {"preferences": {"any.email": False}}),

@@ -51,7 +51,7 @@ def test_every_kind_is_listed_with_its_channels_and_keys() -> None:
         channels, keys, *_ = [*listed[kind.name], ""]
         served = list(CHANNELS) if channels == "any" else re.findall(r"`(\w+)`", channels)
         assert served == [one for one in CHANNELS if kind.model.channels is None or one in kind.model.channels]
-        own = [name for name in kind.model.model_fields if name not in ProviderModel.model_fields]
+        own = [name for name in kind.model.named_fields() if name not in ProviderModel.model_fields]
         assert set(re.findall(r"`(\w+)`", keys)) == set(own)
 
 

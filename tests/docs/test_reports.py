@@ -4,14 +4,16 @@ import json
 import re
 from pathlib import Path
 from typing import get_args
+from urllib.parse import parse_qsl
 
 import pytest
 from msgspec.structs import replace
 
 from channels.registry import PROVIDERS
 from domain.sending.providers_document import parse_providers
-from domain.sending.reports import MARK_TIMES, ReportKind, build_event
+from domain.sending.reports import MARK_TIMES, ProviderReport, ReportKind, build_event
 from domain.sending.routes import ProviderRule
+from tests.channels import test_text_readers
 from tests.channels.recorded_callbacks import BREVO, LOB, MAILGUN, NOW, POSTMARK, RESEND, SENDGRID, Recorded
 from tests.channels.sns_topic import CERTIFICATE_URL, KEY, SES, certificate
 from tests.channels.test_report_readers import reader_of, request
@@ -21,6 +23,7 @@ from tests.engine.reporting import reported_message
 PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
 REPORT_KINDS = get_args(ReportKind)
 SIGNERS = {one.name: one for one in (POSTMARK, RESEND, SENDGRID, MAILGUN, BREVO, SES, LOB)}
+FORMS = re.findall(r"^```form (\w+)\n(.*?)^```\n+```json event\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 EXAMPLES = re.findall(r"^```json (\w+)\n(.*?)^```\n+```json event\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -41,8 +44,19 @@ async def test_a_callback_becomes_the_event(
     monkeypatch.setattr("channels.sns.fetch_url", fetch)
     recorded: Recorded = SIGNERS[kind]
     [report] = await reader_of(recorded)(request(recorded, json.loads(callback)), NOW)
+    assert isinstance(report, ProviderReport)
     message = replace(reported_message(report.message_id), channel=recorded.channel)
     made = build_event(kind, report, message)
+    assert made is not None
+    assert {"event": made.name, "properties": made.properties} == json.loads(event)
+
+
+@pytest.mark.parametrize(("kind", "form", "event"), FORMS, ids=[kind for kind, *_ in FORMS])
+async def test_a_form_becomes_the_event(kind: str, form: str, event: str) -> None:
+    fields = dict(parse_qsl(form.strip()))
+    [report] = await test_text_readers.reader_of()(test_text_readers.called(**fields), test_text_readers.NOW)
+    assert isinstance(report, ProviderReport)
+    made = build_event(kind, report, replace(reported_message(report.message_id), channel="sms"))
     assert made is not None
     assert {"event": made.name, "properties": made.properties} == json.loads(event)
 
@@ -50,6 +64,7 @@ async def test_a_callback_becomes_the_event(
 def test_every_provider_has_an_example_and_a_row() -> None:
     assert {kind for kind, *_ in EXAMPLES} == set(SIGNERS)
     listed = {row[0].strip("`") for row in rows(PAGE, "## Set up callbacks")}
+    assert listed == {*SIGNERS, *(kind for kind, *_ in FORMS)}
     assert listed == {kind.name for kind in PROVIDERS if kind.open_reader}
 
 

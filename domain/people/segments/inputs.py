@@ -10,10 +10,10 @@ from domain.channels.kinds import ADDRESS_TRAITS
 from domain.conditions.cel_areas import AREAS
 from domain.conditions.cel_compile import Checked
 from domain.conditions.cel_roots import DEVICES, STAGE_VARIABLE, STATED_STAGE_VARIABLE, SUBSCRIPTIONS
+from domain.people.countries import COUNTRY_TRAITS
 from domain.people.derived_events import ValueChange
 from domain.people.places.location import LOCATION
 from domain.people.profile_state import Statement
-from domain.people.topics.deployed import COUNTRY_TRAITS
 
 ACCOUNT: Final = "account"
 # Read by name, and by the life cycle as what was set by hand.

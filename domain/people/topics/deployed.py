@@ -106,8 +106,6 @@ class DeployedTopics:
         return [SubscriptionRef(topic.key, channel) for topic in self.topics.values() for channel in topic.channels]
 
 
-# The traits that say a person's country.
-COUNTRY_TRAITS: Final = frozenset({"country", "address"})
 NO_TOPICS: Final = DeployedTopics()
 
 
@@ -131,15 +129,3 @@ def find_text(texts: Mapping[str, str], language: str | None) -> str:
         if tag in by_tag:
             return by_tag[tag]
     return next(iter(texts.values()), "")
-
-
-def country_of(traits: Mapping[str, Any]) -> str | None:
-    """Return the country of a person as ISO 3166 has it: `DE`; None if none is known.
-
-    The trait `country` says it, else the `country` of the trait `address`, which Segment's spec reserves.
-    """
-    address = traits.get("address")
-    for value in (traits.get("country"), address.get("country") if isinstance(address, Mapping) else None):
-        if isinstance(value, str) and len(code := value.strip().upper()) == 2 and code.isascii() and code.isalpha():
-            return "GB" if code == "UK" else code
-    return None

@@ -12,6 +12,7 @@ from domain.sending.providers.sendgrid import SendGridModel
 from domain.sending.providers.ses import SesModel
 from domain.sending.providers.slack import SlackModel
 from domain.sending.providers.smtp import SmtpModel
+from domain.sending.providers.twilio import TwilioModel
 
 PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     SmtpModel,
@@ -23,6 +24,7 @@ PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     SesModel,
     LobModel,
     SlackModel,
+    TwilioModel,
     HttpModel,
     ConsoleModel,
 )

@@ -30,7 +30,7 @@ class AccountModel(DocumentModel):
 
     def dump(self) -> dict[str, Any]:
         """Return the settings as authors write them."""
-        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
 
 
 class ProviderModel(AccountModel):

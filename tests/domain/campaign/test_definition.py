@@ -5,6 +5,7 @@ from domain.campaign.steps.delay import DelayStep
 from domain.campaign.steps.exit import ExitStep
 from domain.campaign.steps.send import SendStep
 from domain.campaign.steps.wait_for import WaitStep
+from domain.channels.kinds import CHANNELS
 from tests.domain.campaign.documents import COMPLETE, HEAD, problem, problems, publish
 
 
@@ -112,7 +113,7 @@ DELAY = STEPS + "  - {id: a, delay: 1h}\n"
         ),
         (
             STEPS + "  - id: a\n    send:\n      channel: push\n      template: hello\n",
-            *(7, "steps[0].send.channel", "`push` is not allowed", "Allowed: email, webhook"),
+            *(7, "steps[0].send.channel", "`push` is not allowed", f"Allowed: {', '.join(CHANNELS)}"),
         ),
         (
             STEPS + "  - id: a\n    send:\n      chanel: email\n      channel: email\n      template: hello\n",

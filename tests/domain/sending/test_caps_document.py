@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.channels.kinds import CHANNELS
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import CapRule
 from domain.sending.caps_document import parse_caps, to_document
@@ -82,7 +83,12 @@ def test_there_may_be_no_rules() -> None:
         ("{name: a, limit: 2, per: calendar_year}", "per", "`calendar_year` is not a window", "from 1m to 366d"),
         ("{name: a, min_gap: 59s}", "min_gap", "`59s` is too short", "A gap is from 1m to 366d"),
         ("{name: a, min_gap: calendar_day}", "min_gap", "not a duration", "A gap is from 1m to 366d"),
-        ("{name: a, limit: 2, per: 1d, channels: [push]}", "channels[0]", "`push` is not allowed", "email, webhook"),
+        (
+            "{name: a, limit: 2, per: 1d, channels: [push]}",
+            "channels[0]",
+            "`push` is not allowed",
+            ", ".join(CHANNELS),
+        ),
         ("{name: a, limit: 2, per: 1d, channels: []}", "channels", "the list is empty", "leave the key out"),
         ("{name: a, limit: 2, per: 1d, channels: }", "channels", "has no value", "leave the line out"),
         ("{name: a, limit: 2, per: 1d, categories: [News]}", "categories[0]", "not a slug", "`news`"),

@@ -154,8 +154,9 @@ IN_ORDER: list[Obstacle] = [
     warm_up,
     no_provider,
 ]
-# The others are named like them.
-REASONS: list[RefusalReason] = [reason for reason in get_args(RefusalReason) if reason != "journey_ended"]
+# The others are named like them. The hours of law are those of phones (test_send_hours.py).
+APART = ("journey_ended", "legal_hours")
+REASONS: list[RefusalReason] = [reason for reason in get_args(RefusalReason) if reason not in APART]
 ANSWERS: dict[Obstacle, Answer] = {
     journey_ended: Refused("journey_ended", journey_ended=True),
     campaign_paused: Held("campaign_paused"),

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from domain.people.consent import ConsentFacts, consent_by_channel, find_refusal
-from domain.people.topics.deployed import DeployedTopics, country_of
+from domain.people.countries import country_of
+from domain.people.topics.deployed import DeployedTopics
 from domain.people.topics_document import parse_topics
 
 DOCUMENT = """

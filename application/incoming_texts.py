@@ -1,0 +1,135 @@
+"""Receive text messages of people: an event, a refusal, and perhaps an answer."""
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid5
+
+import msgspec
+import structlog
+
+from application.address_statements import ReportedRefusal, state_refusal
+from application.callbacks import ReportGroups
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from application.ingest_claims import BatchPart
+from application.providers import ProviderSource
+from domain.deployment_documents import REPLIES
+from domain.people.consent import STOP
+from domain.people.registers import stamp
+from domain.sending.delivery import Accepted, Outbound
+from domain.sending.incoming_texts import IncomingText
+from domain.sending.providers.text_model import TextModel
+from domain.sending.replies_document import find_patterns
+from domain.sending.reports import (
+    ProviderReport,
+    TextReply,
+    build_text_event,
+    find_address_refusal,
+    find_event_id,
+)
+from domain.sending.routes import ProviderRule
+from domain.tracking.identifiers import STANDARD_PLACEHOLDERS
+from domain.tracking.item_error import ItemError
+from domain.tracking.rejects import ALL_RECORDED, RejectCollector
+from store import addresses, callback_ids, campaigns, documents, incoming_texts
+from store.database import Connection, Database
+from store.incoming_texts import TextAuthor
+
+_UNKNOWN: Final = "a text message from a number that no person has"
+
+_log = structlog.get_logger(__name__)
+
+
+class IncomingTexts:
+    """Receives texts. Once `receive` returns, their effects are in force."""
+
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        groups: ReportGroups,
+        ingest: Ingest,
+        providers: ProviderSource,
+    ) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._groups = groups
+        self._ingest = ingest
+        self._providers = providers
+
+    async def receive(self, rule: ProviderRule, text: IncomingText) -> None:
+        """Apply what a text says, once however often it comes.
+
+        Raises UnavailableError or psycopg.OperationalError if it is to come again.
+        """
+        now = await self._database.now()
+        address = rule.channel, text.sender
+        async with self._database.transaction() as connection:
+            author = await incoming_texts.find_author(connection, rule.name, *address)
+            refused = await (await addresses.find_refused(connection, (), [address])).get()
+            patterns = find_patterns((await documents.latest(connection, REPLIES)).rules, text.text)
+        report = ProviderReport(
+            kind="replied",
+            event_id=text.event_id,
+            message_id=None if author is None else author.message_id,
+            at=now,
+            provider_id=text.provider_id,
+            reply=TextReply(text.text, text.meaning, patterns),
+        )
+        if report.message_id is not None:
+            await self._groups.apply(rule.name, [report])
+        elif author is not None:
+            await self._report_alone(rule, report, author, text.sender)
+        else:
+            await self._keep(rule, report, text)
+        await self._answer(rule, report, text, refused.get(address, {}))
+
+    async def _report_alone(self, rule: ProviderRule, report: ProviderReport, author: TextAuthor, number: str) -> None:
+        """Report the text of a person who got no message from the provider."""
+        event = build_text_event(rule.name, rule.channel, report, author.user_id, author.anonymous_id)
+        refusal = find_address_refusal(report, is_row_full=False)
+        refusals = {} if refusal is None else {event.id: ReportedRefusal(rule.channel, number, *refusal)}
+
+        async def prepare(_connection: Connection) -> BatchPart:
+            return BatchPart([event], range(1), (), ALL_RECORDED, report.at, None, refusals)
+
+        await self._ingest.ingest_prepared(prepare)
+
+    async def _keep(self, rule: ProviderRule, report: ProviderReport, text: IncomingText) -> None:
+        """Keep a text of an unknown number among the rejects, and its refusal."""
+        refusal = find_address_refusal(report, is_row_full=False)
+        async with self._database.transaction() as connection:
+            is_new = await callback_ids.claim(connection, rule.name, [report.event_id], report.at)
+            if refusal is not None and is_new:
+                id = str(find_event_id(rule.name, report))
+                said = stamp(report.at, id, f"text:{rule.name}")
+                await state_refusal(connection, (rule.channel, text.sender), *refusal, said)
+        if is_new:
+            collector = RejectCollector(rule.channel, names_users=False)
+            body = msgspec.json.encode({"from": text.sender, "text": text.text})
+            collector.refuse(0, body, ItemError(_UNKNOWN), STANDARD_PLACEHOLDERS)
+            rejects, unrecorded = collector.finish()
+            await self._ingest([], rejects, unrecorded=unrecorded, received_at=report.at)
+
+    async def _answer(
+        self, rule: ProviderRule, report: ProviderReport, text: IncomingText, refused: Mapping[str, str | None]
+    ) -> None:
+        """Answer a word at most once. `refused` are the refusals before the text.
+
+        An attempt that dies here leaves the text without an answer, and never with two.
+        """
+        model, word = rule.model(), text.meaning
+        answer = model.find_answer(word) if isinstance(model, TextModel) and word is not None else None
+        is_stopped = refused.get(STOP) is not None
+        if answer is None or (word == "stop" and is_stopped) or (word == "start" and not is_stopped):
+            return
+        async with self._database.transaction() as connection:
+            is_new = await callback_ids.claim(connection, rule.name, [f"answer {text.event_id}"], report.at)
+            revision = await campaigns.lock_registry_shared(connection)
+            found = await self._providers.find(connection, revision, rule.channel, rule.name)
+        if not is_new or found is None:
+            return
+        id = uuid5(find_event_id(rule.name, report), "answer")
+        delivery = await found.provider.deliver(Outbound(str(id), {"text": answer}, report.at, None), text.sender)
+        if not isinstance(delivery, Accepted):
+            _log.warning("failed to answer text", provider=rule.name, word=word, delivery=type(delivery).__name__)

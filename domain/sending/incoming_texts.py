@@ -1,0 +1,62 @@
+"""Text messages of people: what they say, and the words that law gives a meaning."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal
+
+from msgspec import Struct
+
+# STOP refuses the number, START lifts what STOP refused, and HELP asks who writes.
+Word = Literal["stop", "start", "help"]
+
+_BY_LANGUAGE: Final[Mapping[str, Mapping[Word, tuple[str, ...]]]] = {
+    "en": {
+        "stop": ("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "remove", "td"),
+        "start": ("start", "unstop"),
+        "help": ("help", "info"),
+    },
+    "de": {"stop": ("stopp", "abmelden"), "start": (), "help": ("hilfe",)},
+    "es": {"stop": ("baja",), "start": ("alta",), "help": ("ayuda",)},
+    "fr": {"stop": ("arret", "arreter"), "start": (), "help": ("aide",)},
+    "pt": {"stop": ("parar", "sair"), "start": (), "help": ("ajuda",)},
+}
+# A person writes in any language to any number.
+_MEANINGS: Final[Mapping[str, Word]] = {
+    word: meaning for words in _BY_LANGUAGE.values() for meaning, listed in words.items() for word in listed
+}
+_WORD: Final = re.compile(r"[^\W_]+")
+_OPT_OUT: Final = re.compile(r"opt[\W_]*out\b")
+
+
+class IncomingText(Struct, frozen=True, kw_only=True):
+    """A person's message to one of our numbers.
+
+    `event_id` is unique within the provider. `sender` is theirs in E.164. `word` is what the provider has read in it,
+    if it says so.
+    """
+
+    event_id: str
+    sender: str
+    text: str
+    at: datetime
+    provider_id: str | None = None
+    word: Word | None = None
+
+    @property
+    def meaning(self) -> Word | None:
+        """The word that it is, by the provider or by its first word."""
+        return self.word or find_word(self.text)
+
+
+def find_word(text: str) -> Word | None:
+    """Return the meaning of the first word of a text, case, accents and marks apart."""
+    plain = unicodedata.normalize("NFKD", text[:200]).casefold()
+    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    first = _WORD.search(plain)
+    if first is None:
+        return None
+    if _OPT_OUT.match(plain, first.start()):
+        return "stop"
+    return _MEANINGS.get(first[0])

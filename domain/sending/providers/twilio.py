@@ -1,0 +1,42 @@
+"""The settings of an account at Twilio."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from domain.campaign.schema import Given, refuse
+from domain.sending.providers.secret_reference import SecretReference
+from domain.sending.providers.text_model import Originator, TextModel
+
+_SID = "[0-9a-fA-F]{32}"
+
+
+class TwilioModel(TextModel):
+    """An account at Twilio."""
+
+    name: ClassVar[str] = "twilio"
+
+    kind: Literal["twilio"] = Field(description="`twilio`")
+    account: Annotated[str, Field(pattern=f"^AC{_SID}$")] = Field(description="the id of the account: `AC…`")
+    key: Annotated[str | None, Given, Field(pattern=f"^SK{_SID}$")] = Field(
+        None, description="the id of an API key, whose secret `token` is: `SK…`; left out, `token` is the account's"
+    )
+    token: SecretReference = Field(
+        description="the secret of the key, or the auth token: `{env: SOJOURN_SECRET_TWILIO}`"
+    )
+    service: Annotated[str | None, Given, Field(pattern=f"^MG{_SID}$")] = Field(
+        None, description="the messaging service that sends: `MG…`"
+    )
+    from_: Annotated[Originator | None, Given] = Field(
+        None, alias="from", description='the number that sends, where there is no service: `"+15005550006"`'
+    )
+    callback_secret: Annotated[SecretReference | None, Given] = Field(
+        None,
+        description="the auth token of the account, which signs its callbacks: `{env: SOJOURN_SECRET_TWILIO_AUTH}`",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_sender(self) -> Self:
+        if (self.service is None) == (self.from_ is None):
+            refuse("a message is from one `service` or from one number", "Write `service: MG…` or `from:`")
+        return self

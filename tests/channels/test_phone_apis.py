@@ -1,0 +1,157 @@
+"""The APIs of providers of messages to phones: what each is asked, and what its replies mean."""
+
+import json
+from base64 import b64encode
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from domain.sending.delivery import (
+    ACCOUNT,
+    Accepted,
+    Ambiguous,
+    Delivery,
+    Outbound,
+    Rejected,
+    Unavailable,
+)
+from tests.channels import provider_specs
+from tests.channels.messages import AT, NUMBER, TEXT
+from tests.channels.phone_accounts import ACCOUNT as TWILIO_ACCOUNT
+from tests.channels.phone_accounts import CALLBACK_URL, KEY, NAMES, SERVICE, TOKEN, open_account
+from tests.channels.servers import Receiver, Request, answer, listening
+
+FORM = "application/x-www-form-urlencoded"
+
+
+async def deliver(name: str, receiver: Receiver, message: Outbound = TEXT, to: str = NUMBER) -> Delivery:
+    async with listening(receiver.talk) as port:
+        account = open_account(name, port)
+        try:
+            return await account.deliver(message, to)
+        finally:
+            await account.close()
+
+
+async def requested(name: str, message: Outbound = TEXT) -> Request:
+    """The one request that a message makes."""
+    receiver = Receiver(answer(201, b"{}"))
+    await deliver(name, receiver, message)
+    [request] = receiver.requests
+    return request
+
+
+async def form_of(message: Outbound = TEXT) -> dict[str, str]:
+    fields = parse_qs((await requested("twilio", message)).body.decode(), strict_parsing=True)
+    return {name: value for name, [value] in fields.items()}
+
+
+async def read(name: str, status: int, body: Any = None, **headers: str) -> Delivery:
+    return await deliver(name, Receiver(answer(status, json.dumps(body or {}).encode(), **headers)))
+
+
+# Requests
+
+
+async def test_twilio_gets_a_form_that_names_the_message_in_its_callback() -> None:
+    request = await requested("twilio")
+    assert request.line == f"POST /2010-04-01/Accounts/{TWILIO_ACCOUNT}/Messages.json HTTP/1.1"
+    assert request.headers["content-type"] == FORM
+    assert request.headers["authorization"] == "Basic " + b64encode(f"{KEY}:{TOKEN}".encode()).decode()
+    assert await form_of() == {
+        "To": NUMBER,
+        "MessagingServiceSid": SERVICE,
+        "Body": TEXT.content["text"],
+        "StatusCallback": f"{CALLBACK_URL}?message_id={TEXT.message_id}",
+        "ValidityPeriod": "300",
+    }
+
+
+@pytest.mark.parametrize(
+    ("left", "seconds"), [(timedelta(days=7), "36000"), (timedelta(seconds=90), "90"), (timedelta(), "1")]
+)
+async def test_twilio_gives_up_when_the_message_expires(left: timedelta, seconds: str) -> None:
+    assert (await form_of(replace(TEXT, expires_at=AT + left)))["ValidityPeriod"] == seconds
+
+
+async def test_twilio_s_request_fits_its_published_document() -> None:
+    path = "/2010-04-01/Accounts/{AccountSid}/Messages.json"
+    fields: dict[str, Any] = await form_of()
+    fields["ValidityPeriod"] = int(fields["ValidityPeriod"])
+    assert provider_specs.list_faults("twilio", path, fields, FORM) == []
+    assert provider_specs.list_faults("twilio", path, {**fields, "MessagingServiceSid": "MG1"}, FORM) != []
+    assert provider_specs.list_faults("twilio", path, {**fields, "unheard_of": "3"}, FORM) != []
+
+
+# Replies
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body", "headers", "expected"),
+    [
+        ("twilio", 201, {"sid": "SM1", "status": "accepted"}, {}, Accepted("SM1")),
+        ("twilio", 400, {"code": 21211}, {}, Rejected("recipient_refused", "twilio: error 21211", "address")),
+        ("twilio", 400, {"code": 21614}, {}, Rejected("recipient_refused", "twilio: error 21614", "address")),
+        ("twilio", 400, {"code": 21610}, {}, Rejected("opted_out", "twilio: error 21610", "address")),
+        # A region without permission costs its messages alone.
+        ("twilio", 400, {"code": 21408}, {}, Rejected("message_refused", "twilio: error 21408")),
+        ("twilio", 400, {"code": 21612}, {}, Rejected("message_refused", "twilio: error 21612")),
+        ("twilio", 400, {"code": 21617}, {}, Rejected("message_refused", "twilio: error 21617")),
+        ("twilio", 400, {"code": 21606}, {}, (ACCOUNT, 300)),
+        ("twilio", 401, {"code": 20003}, {}, (ACCOUNT, 300)),
+        ("twilio", 404, {"code": 20404}, {}, Rejected("http_404", "the provider answered 404")),
+        ("twilio", 429, {"code": 20429}, {"retry_after": "3"}, ("deferred", None)),
+        ("twilio", 429, {}, {"retry_after": "3"}, ("http_429", 3)),
+        ("twilio", 400, {"code": 21611}, {}, ("deferred", None)),
+    ],
+)
+async def test_a_reply_means_one_thing(
+    name: str, status: int, body: Any, headers: dict[str, str], expected: Delivery | tuple[str, float | None]
+) -> None:
+    delivery = await read(name, status, body, **headers)
+    if isinstance(expected, tuple):
+        assert isinstance(delivery, Unavailable)
+        assert (delivery.reason, delivery.retry_after) == expected
+    else:
+        assert delivery == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_an_error_of_the_server_may_follow_the_acceptance(name: str, status: int) -> None:
+    assert isinstance(await read(name, status), Ambiguous)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("status", [401, 402, 403])
+async def test_a_fault_of_the_account_costs_no_message(name: str, status: int) -> None:
+    delivery = await read(name, status)
+    assert isinstance(delivery, Unavailable)
+    assert delivery.reason == ACCOUNT
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("to", ["0151 12345678", "ana@example.com", "+49", "", "+49 151 12345678"])
+async def test_a_number_that_is_not_in_e164_is_rejected_before_a_call(name: str, to: str) -> None:
+    receiver = Receiver()
+    assert await deliver(name, receiver, to=to) == Rejected(
+        "invalid_address", "the recipient's address is not a phone number in E.164"
+    )
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_account_is_tried_without_sending(name: str) -> None:
+    receiver = Receiver(answer(200, b"{}"))
+    async with listening(receiver.talk) as port:
+        account = open_account(name, port)
+        assert await account.check() is None
+        receiver.reply = answer(401, b"{}")
+        refused = await account.check()
+        await account.close()
+    assert isinstance(refused, Unavailable)
+    assert refused.reason == ACCOUNT
+    assert all("Messages" not in request.line for request in receiver.requests)
