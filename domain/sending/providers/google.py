@@ -34,4 +34,4 @@ class GoogleModel(AdAccountModel):
     def normalize(cls, kind: IdentifierKind, value: str) -> str:
         """Return an identifier; Gmail ignores dots in the names of its mailboxes."""
         name, _, domain = value.rpartition("@")
-        return f"{name.replace('.', '')}@{domain}" if kind == "email" and domain in _GMAIL else value
+        return f"{name.replace('.', '')}@{domain}" if domain in _GMAIL else value
