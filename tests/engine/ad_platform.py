@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.channels.servers import answer, listening
 
@@ -70,9 +70,44 @@ class MetaServer:
         return answer(200, json.dumps(said).encode())
 
 
+@dataclass
+class GoogleServer(MetaServer):
+    """Audiences as Google's Data Manager has them: it works on requests later, in an order of its own."""
+
+    taken: dict[str, tuple[str, set[str]]] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+
+    def work(self, *ids: str) -> None:
+        """Work on requests, in this order."""
+        for id in ids:
+            method, hashes = self.taken[id]
+            has = self.audiences.setdefault("77", set())
+            self.audiences["77"] = has | hashes if method == "ingest" else has - hashes
+            self.done.add(id)
+
+    def _take(self, method: str, path: str, body: bytes) -> bytes:
+        _, _, call = path.partition(":")
+        if call.startswith("retrieve?requestId="):
+            state = "SUCCESS" if call.rpartition("=")[2] in self.done else "PROCESSING"
+            return answer(200, json.dumps({"requestStatusPerDestination": [{"requestStatus": state}]}).encode())
+        people = json.loads(body)["audienceMembers"]
+        hashes = {one["emailAddress"] for person in people for one in person["userData"]["userIdentifiers"]}
+        id = f"r{len(self.taken) + 1}"
+        self.taken[id] = call, hashes
+        return answer(200, json.dumps({"requestId": id}).encode())
+
+
 @asynccontextmanager
 async def meta_server() -> AsyncIterator[MetaServer]:
-    server = MetaServer()
+    async with serving(MetaServer()) as server:
+        yield server
+
+
+Server = TypeVar("Server", bound=MetaServer)
+
+
+@asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[Server]:
     async with listening(server.talk) as port:
         server.base = f"http://127.0.0.1:{port}"
         yield server

@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from application.ad_audiences import AdAudiences
+from application.ad_flush import AdPlatforms
 from application.erasure import Erasures
 from application.merges import Merges
+from channels.ad_platforms.google import SCOPE, Google
+from channels.ad_platforms.linkedin import LinkedIn
 from domain.access import SOJOURN
 from domain.errors import ConflictError
 from domain.people.identity import PersonRef
 from store import ad_audiences
-from tests.channels.servers import answer
+from tests.channels.servers import Receiver, answer, listening
+from tests.channels.test_ad_platforms import KEY, Known
+from tests.engine.ad_platform import GoogleServer, serving
 from tests.engine.audience_harness import CAMPAIGN, MIRROR, TRIAL, AudienceHarness, audience_harness
 from tests.engine.computed_harness import event
 from tests.engine.dying import Death, die_at
@@ -274,6 +279,48 @@ async def test_a_lost_answer_is_repeated_and_removed(trial: AudienceHarness) -> 
     await trial.ingest(event("Subscribed", "u1"))
     await trial.flush()
     assert trial.at_platform() == set()
+
+
+async def test_a_removal_holds_in_whatever_order_the_platform_works(trial: AudienceHarness) -> None:
+    """It took the addition first, and carries it out last."""
+    async with serving(GoogleServer()) as server:
+        opened = Google("1", None, Known(KEY, SCOPE), server.base, 60.0)
+        trial.flusher.platforms = AdPlatforms(lambda _: opened)
+        await trial.perform(await trial.enter("u1"), "in")
+        await trial.flush()
+        await trial.ingest(event("Subscribed", "u1"))
+        await trial.flush()
+        assert [method for method, _ in server.taken.values()] == ["ingest", "remove"]
+        assert await trial.members() == {}
+        # Not before the platform has worked on the addition.
+        await trial.flush()
+        assert len(server.taken) == 2
+        server.work("r2", "r1")
+        assert server.audiences["77"] == trial.people("u1")
+        await trial.rows("UPDATE ad_audience_uploads SET at = 'epoch' RETURNING 1")
+        await trial.flush()
+        server.work("r3")
+        assert server.audiences["77"] == set()
+        assert await trial.rows("SELECT 1 FROM ad_audience_leftovers") == []
+        view = await AdAudiences(trial.database).get("trial-unused")
+        assert sorted(upload.state for upload in view.uploads) == ["done", "done", "processing"]
+
+
+async def test_a_refused_person_is_shown_and_told_again_once_they_change(trial: AudienceHarness) -> None:
+    receiver = Receiver(answer(200, b'{"elements": [{"status": 400}]}'))
+    async with listening(receiver.talk) as port:
+        opened = LinkedIn("token", f"http://127.0.0.1:{port}", 60.0)
+        trial.flusher.platforms = AdPlatforms(lambda _: opened)
+        await trial.perform(await trial.enter("u1"), "in")
+        await trial.flush()
+        view = await AdAudiences(trial.database).get("trial-unused")
+        assert (view.numbers.wanted, view.numbers.failed, view.numbers.pending) == (1, 1, 0)
+        assert [(upload.people, upload.invalid) for upload in view.uploads] == [(1, 1)]
+        receiver.reply = answer(200, b'{"elements": [{"status": 201}]}')
+        await trial.identify("u1", email="other@example.com")
+        await trial.flush()
+        view = await AdAudiences(trial.database).get("trial-unused")
+        assert (view.numbers.wanted, view.numbers.failed, view.numbers.sent) == (1, 0, 1)
 
 
 FLUSHES = [
