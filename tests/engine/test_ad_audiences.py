@@ -124,6 +124,18 @@ async def test_an_address_is_followed(trial: AudienceHarness) -> None:
     assert trial.at_platform() == trial.people("again")
 
 
+async def test_people_are_found_by_all_identifiers_of_the_audience(trial: AudienceHarness) -> None:
+    await trial.put_audiences(TRIAL.replace("'77'", "'77', identifiers: [email, phone, external_id]"))
+    journey = await trial.enter("u1")
+    await trial.identify("u1", phone="+49 (1512) 3456789")
+    await trial.perform(journey, "in")
+    await trial.flush()
+    assert trial.at_platform() == trial.server.people("u1@example.com", "4915123456789", "u1")
+    await trial.identify("u1", phone=None)
+    await trial.flush()
+    assert trial.at_platform() == trial.server.people("u1@example.com", "u1")
+
+
 async def test_an_address_of_two_people_stays_for_the_other(trial: AudienceHarness) -> None:
     for user in ("u1", "u2"):
         await trial.perform(await trial.enter(user), "in")
