@@ -52,5 +52,13 @@ class AwsKey:
         return key
 
 
+def read_error(headers: Mapping[str, str], type: str | None) -> str:
+    """Return the name of an error: that before a colon, or behind a hash.
+
+    It stands in a header, or is the member `__type` of the body.
+    """
+    return (headers.get("x-amzn-errortype") or type or "").partition(":")[0].rpartition("#")[2]
+
+
 def _hmac(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")

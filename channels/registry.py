@@ -7,7 +7,7 @@ from channels.email import brevo, mailgun, postmark, resend, sendgrid, ses, smtp
 from channels.post import lob
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.slack import slack
-from channels.sms import twilio
+from channels.sms import aws_sms, twilio, vonage
 from channels.webhook import http
 from domain.errors import InvalidRequestError
 from domain.sending.delivery import ManagedProvider
@@ -27,6 +27,8 @@ PROVIDERS: tuple[ProviderKind, ...] = (
     lob.KIND,
     slack.KIND,
     twilio.KIND,
+    vonage.KIND,
+    aws_sms.KIND,
     http.KIND,
     console.KIND,
 )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from channels.api_request import ApiRequest, json_request
-from channels.aws_signature import AwsKey
+from channels.aws_signature import AwsKey, read_error
 from channels.email.api import EmailApi
 from channels.email.content import EmailContent
 from channels.email.ses_reports import open_reader
@@ -60,7 +60,7 @@ class Ses(EmailApi):
     def read_reply(self, reply: HttpReply) -> Delivery | None:
         if reply.status == 200:
             return Accepted(reply.find_text("MessageId"))
-        error = _read_error(reply)
+        error = read_error(reply.headers, reply.find_text("__type"))
         detail = f"ses: {error}"
         if error == "TooManyRequestsException":
             return Unavailable("http_429", detail)
@@ -75,12 +75,6 @@ class Ses(EmailApi):
         url = f"{self.base}/v2/email/account"
         headers = self._key.sign("GET", url, {}, b"", datetime.now(UTC))
         return await self.calls.get(url, headers=headers, read=_read_account)
-
-
-def _read_error(reply: HttpReply) -> str:
-    """Return the name of an error: that before a colon, or behind a hash."""
-    written = reply.headers.get("x-amzn-errortype") or reply.find_text("__type") or ""
-    return written.partition(":")[0].rpartition("#")[2]
 
 
 def _read_account(reply: HttpReply) -> Delivery | None:

@@ -88,7 +88,8 @@ class Twilio(PhoneApi):
 def open_twilio(settings: TwilioModel, context: ProviderContext) -> Twilio:
     """Open the account; no connection is made yet."""
     secret = context.secrets.for_host(settings.token, HOST, is_fixed=True)
-    sender = {"MessagingServiceSid": settings.service} if settings.service else {"From": settings.from_ or ""}
+    named = {"MessagingServiceSid": settings.service, "From": settings.from_, "FallbackFrom": settings.fallback_from}
+    sender = {name: value for name, value in named.items() if value is not None}
     return Twilio(settings.account, (settings.key or settings.account, secret), sender, context.callback_url, BASE)
 
 

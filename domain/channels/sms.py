@@ -49,6 +49,7 @@ class Sms(PhoneChannel):
     numbers = ("max_segments",)
     report_events: ClassVar[Mapping[str, str]] = {
         "delivered": "SMS Delivered",
+        "opened": "SMS Opened",
         "bounced": "SMS Failed",
         "failed": "SMS Failed",
         "replied": "SMS Replied",

@@ -95,7 +95,7 @@ API_FATES: dict[str, Callable[[], Server]] = {
     "never answers": http(TIME_OUT),
 }
 # The status by which each accepts a message.
-PHONE_APIS = {"twilio": 201}
+PHONE_APIS = {"twilio": 201, "vonage": 202, "aws_sms": 200}
 ADAPTERS = [
     Adapter(
         "smtp",

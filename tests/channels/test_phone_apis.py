@@ -7,8 +7,14 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
+import jwt
 import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
 
+from channels.provider_kind import ProviderContext
+from channels.sms.twilio import open_twilio
 from domain.sending.delivery import (
     ACCOUNT,
     Accepted,
@@ -18,10 +24,13 @@ from domain.sending.delivery import (
     Rejected,
     Unavailable,
 )
+from domain.sending.outbound_secrets import BoundSecret
+from domain.sending.provider_secrets import ProviderSecrets
+from domain.sending.providers.twilio import TwilioModel
 from tests.channels import provider_specs
 from tests.channels.messages import AT, NUMBER, TEXT
 from tests.channels.phone_accounts import ACCOUNT as TWILIO_ACCOUNT
-from tests.channels.phone_accounts import CALLBACK_URL, KEY, NAMES, SERVICE, TOKEN, open_account
+from tests.channels.phone_accounts import APPLICATION, CALLBACK_URL, KEY, NAMES, RSA_KEY, SERVICE, TOKEN, open_account
 from tests.channels.servers import Receiver, Request, answer, listening
 
 FORM = "application/x-www-form-urlencoded"
@@ -86,6 +95,62 @@ async def test_twilio_s_request_fits_its_published_document() -> None:
     assert provider_specs.list_faults("twilio", path, {**fields, "unheard_of": "3"}, FORM) != []
 
 
+async def test_an_agent_of_rcs_has_a_number_that_falls_back() -> None:
+    model = TwilioModel.model_validate(
+        {
+            "kind": "twilio",
+            "channel": "sms",
+            "account": TWILIO_ACCOUNT,
+            "token": {"env": "SOJOURN_SECRET_TOKEN"},
+            "from": "rcs:example_shop_agent",
+            "fallback_from": "+15005550006",
+        }
+    )
+    secrets = ProviderSecrets([BoundSecret(TOKEN, place="SOJOURN_SECRET_TOKEN")])
+    account = open_twilio(model, ProviderContext(secrets, callback_url=CALLBACK_URL))
+    fields = parse_qs(account.request(TEXT, NUMBER).content.decode())
+    assert (fields["From"], fields["FallbackFrom"]) == (["rcs:example_shop_agent"], ["+15005550006"])
+    path = "/2010-04-01/Accounts/{AccountSid}/Messages.json"
+    sent = {name: value for name, [value] in fields.items() if name != "ValidityPeriod"}
+    assert provider_specs.list_faults("twilio", path, sent, FORM) == []
+
+
+async def test_vonage_gets_a_message_that_names_it_in_a_token_of_the_application() -> None:
+    request = await requested("vonage")
+    assert request.line == "POST /v1/messages HTTP/1.1"
+    assert json.loads(request.body) == {
+        "message_type": "text",
+        "channel": "sms",
+        "to": NUMBER.lstrip("+"),
+        "from": "447700900000",
+        "text": TEXT.content["text"],
+        "client_ref": TEXT.message_id,
+        "webhook_url": CALLBACK_URL,
+        "webhook_version": "v1",
+        "ttl": 300,
+    }
+    scheme, token = request.headers["authorization"].split()
+    claims = jwt.decode(token, RSA_KEY.public_key(), algorithms=["RS256"])
+    assert (scheme, claims["application_id"], claims["exp"] - claims["iat"]) == ("Bearer", APPLICATION, 900)
+    assert len(claims["jti"]) == 36
+
+
+async def test_aws_gets_a_message_that_fits_the_service_s_model() -> None:
+    request = await requested("aws_sms")
+    assert request.headers["x-amz-target"] == "PinpointSMSVoiceV2.SendTextMessage"
+    assert request.headers["content-type"] == "application/x-amz-json-1.0"
+    assert "/eu-west-1/sms-voice/aws4_request" in request.headers["authorization"]
+    body = json.loads(request.body)
+    assert body["Context"] == {"message_id": TEXT.message_id}
+    assert (body["MessageType"], body["TimeToLive"]) == ("TRANSACTIONAL", 300)
+    marketing = json.loads((await requested("aws_sms", replace(TEXT, unsubscribe_url="https://example.com/u"))).body)
+    assert marketing["MessageType"] == "PROMOTIONAL"
+    model = ServiceModel(Loader().load_service_model("pinpoint-sms-voice-v2", "service-2"))
+    shape = model.operation_model("SendTextMessage").input_shape
+    assert ParamValidator().validate(body, shape).generate_report() == ""
+    assert ParamValidator().validate({**body, "TimeToLive": "x"}, shape).generate_report() != ""
+
+
 # Replies
 
 
@@ -106,6 +171,30 @@ async def test_twilio_s_request_fits_its_published_document() -> None:
         ("twilio", 429, {"code": 20429}, {"retry_after": "3"}, ("deferred", None)),
         ("twilio", 429, {}, {"retry_after": "3"}, ("http_429", 3)),
         ("twilio", 400, {"code": 21611}, {}, ("deferred", None)),
+        ("vonage", 202, {"message_uuid": "v1"}, {}, Accepted("v1")),
+        ("vonage", 422, {"title": "Invalid"}, {}, Rejected("message_refused", "vonage: the message is not valid")),
+        ("vonage", 402, {"title": "Low balance"}, {}, (ACCOUNT, 300)),
+        ("vonage", 429, {}, {"retry_after": "2"}, ("http_429", 2)),
+        ("aws_sms", 200, {"MessageId": "a1"}, {}, Accepted("a1")),
+        ("aws_sms", 400, {"__type": "ThrottlingException"}, {}, ("http_429", None)),
+        ("aws_sms", 400, {"__type": "com.amazonaws#ServiceQuotaExceededException"}, {}, (ACCOUNT, 300)),
+        ("aws_sms", 400, {"__type": "AccessDeniedException"}, {}, (ACCOUNT, 300)),
+        ("aws_sms", 400, {"__type": "ResourceNotFoundException"}, {}, (ACCOUNT, 300)),
+        ("aws_sms", 400, {"__type": "ConflictException", "Reason": "RESOURCE_NOT_ACTIVE"}, {}, (ACCOUNT, 300)),
+        (
+            "aws_sms",
+            400,
+            {"__type": "ConflictException", "Reason": "DESTINATION_PHONE_NUMBER_OPTED_OUT"},
+            {},
+            Rejected("opted_out", "aws_sms: ConflictException DESTINATION_PHONE_NUMBER_OPTED_OUT", "address"),
+        ),
+        (
+            "aws_sms",
+            400,
+            {"Reason": "CANNOT_PARSE"},
+            {"x_amzn_errortype": "ValidationException:http://a"},
+            Rejected("message_refused", "aws_sms: ValidationException CANNOT_PARSE"),
+        ),
     ],
 )
 async def test_a_reply_means_one_thing(
@@ -155,3 +244,4 @@ async def test_the_account_is_tried_without_sending(name: str) -> None:
     assert isinstance(refused, Unavailable)
     assert refused.reason == ACCOUNT
     assert all("Messages" not in request.line for request in receiver.requests)
+    assert all("Send" not in request.headers.get("x-amz-target", "") for request in receiver.requests)

@@ -23,8 +23,8 @@ from tests.engine.reporting import reported_message
 PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
 REPORT_KINDS = get_args(ReportKind)
 SIGNERS = {one.name: one for one in (POSTMARK, RESEND, SENDGRID, MAILGUN, BREVO, SES, LOB)}
-FORMS = re.findall(r"^```form (\w+)\n(.*?)^```\n+```json event\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-EXAMPLES = re.findall(r"^```json (\w+)\n(.*?)^```\n+```json event\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+FORMS = re.findall(r"^```(?:form|callback) (\w+)\n(.*?)^```\n+```json event\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLES = re.findall(r"^```json (?!event)(\w+)\n(.*?)^```\n+```json event\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_document_is_valid() -> None:
@@ -52,9 +52,18 @@ async def test_a_callback_becomes_the_event(
 
 
 @pytest.mark.parametrize(("kind", "form", "event"), FORMS, ids=[kind for kind, *_ in FORMS])
-async def test_a_form_becomes_the_event(kind: str, form: str, event: str) -> None:
-    fields = dict(parse_qsl(form.strip()))
-    [report] = await test_text_readers.reader_of()(test_text_readers.called(**fields), test_text_readers.NOW)
+async def test_a_callback_about_a_text_becomes_the_event(
+    kind: str, form: str, event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match kind:
+        case "twilio":
+            callback = test_text_readers.called(**dict(parse_qsl(form.strip())))
+            [report] = await test_text_readers.reader_of()(callback, test_text_readers.NOW)
+        case "vonage":
+            callback = test_text_readers.by_vonage(json.loads(form))
+            [report] = await test_text_readers.reader_of(test_text_readers.VONAGE)(callback, test_text_readers.NOW)
+        case _:
+            [report] = await test_text_readers.published(json.loads(form), monkeypatch)
     assert isinstance(report, ProviderReport)
     made = build_event(kind, report, replace(reported_message(report.message_id), channel="sms"))
     assert made is not None

@@ -1,13 +1,16 @@
 """A migrated database is what the tables say, and migrating is safe to repeat."""
 
 import asyncio
+from importlib import import_module
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, create_engine, text
 
 from domain.errors import UnavailableError
@@ -46,6 +49,33 @@ def test_the_migrations_make_the_tables(database_url: str) -> None:
         if constraint.__visit_name__ == "check_constraint"
     }
     assert declared <= made
+
+
+async def test_the_phone_numbers_of_people_become_addresses(database_url: str) -> None:
+    phones = {"ada": "+49 151 12345678", "bo": "0151 12345679", "cy": "call me"}
+    async with Database(database_url, pool_size=1) as database:
+        async with database.transaction() as connection:
+            for user, phone in phones.items():
+                traits = Jsonb({"phone": phone, "country": "DE"})
+                await connection.execute(
+                    "INSERT INTO profiles (id, user_id, traits) VALUES (gen_random_uuid(), %s, %s)", (user, traits)
+                )
+        await asyncio.to_thread(_run, database_url, "0071_phone_addresses")
+        async with database.transaction() as connection:
+            cursor = await connection.execute("SELECT user_id, addresses FROM profiles ORDER BY user_id")
+            known = {row["user_id"]: row["addresses"] for row in await cursor.fetchall()}
+            cursor = await connection.execute("SELECT value FROM addresses WHERE channel = 'sms' ORDER BY value")
+            named = [row["value"] for row in await cursor.fetchall()]
+    assert known == {"ada": {"sms": "+4915112345678"}, "bo": {"sms": "+4915112345679"}, "cy": {}}
+    assert named == ["+4915112345678", "+4915112345679"]
+
+
+def _run(database_url: str, name: str) -> None:
+    """Run one migration once more."""
+    engine = create_engine(sqlalchemy_url(database_url))
+    with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        import_module(f"store.migrations.versions.{name}").upgrade()
+    engine.dispose()
 
 
 async def test_an_event_that_outran_the_partitions_moves_into_its_own(database_url: str) -> None:

@@ -1,5 +1,6 @@
 """The registry of providers' settings. A new kind is a module here and a line."""
 
+from domain.sending.providers.aws_sms import AwsSmsModel
 from domain.sending.providers.brevo import BrevoModel
 from domain.sending.providers.console import ConsoleModel
 from domain.sending.providers.http import HttpModel
@@ -13,6 +14,7 @@ from domain.sending.providers.ses import SesModel
 from domain.sending.providers.slack import SlackModel
 from domain.sending.providers.smtp import SmtpModel
 from domain.sending.providers.twilio import TwilioModel
+from domain.sending.providers.vonage import VonageModel
 
 PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     SmtpModel,
@@ -25,6 +27,8 @@ PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     LobModel,
     SlackModel,
     TwilioModel,
+    VonageModel,
+    AwsSmsModel,
     HttpModel,
     ConsoleModel,
 )

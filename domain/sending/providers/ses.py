@@ -8,6 +8,7 @@ from domain.campaign.schema import Given
 from domain.sending.providers.email_model import EmailModel
 from domain.sending.providers.secret_reference import SecretReference
 
+Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
 Topic = Annotated[str, Field(pattern=r"^arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$")]
 
 
@@ -17,7 +18,7 @@ class SesModel(EmailModel):
     name: ClassVar[str] = "ses"
 
     kind: Literal["ses"] = Field(description="`ses`")
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = Field(description="the region: `eu-west-1`")
+    region: Region = Field(description="the region: `eu-west-1`")
     key: SecretReference = Field(description="the id of the access key: `{env: SOJOURN_SECRET_AWS_KEY}`")
     secret: SecretReference = Field(description="its secret: `{file: /run/secrets/aws}`")
     configuration_set: Annotated[str | None, Given, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(

@@ -9,6 +9,7 @@ from domain.sending.providers.secret_reference import SecretReference
 from domain.sending.providers.text_model import Originator, TextModel
 
 _SID = "[0-9a-fA-F]{32}"
+RcsAgent = Annotated[str, Field(pattern=r"^rcs:[A-Za-z0-9_-]{1,100}$")]
 
 
 class TwilioModel(TextModel):
@@ -27,8 +28,11 @@ class TwilioModel(TextModel):
     service: Annotated[str | None, Given, Field(pattern=f"^MG{_SID}$")] = Field(
         None, description="the messaging service that sends: `MG…`"
     )
-    from_: Annotated[Originator | None, Given] = Field(
+    from_: Annotated[RcsAgent | Originator | None, Given] = Field(
         None, alias="from", description='the number that sends, where there is no service: `"+15005550006"`'
+    )
+    fallback_from: Annotated[Originator | None, Given] = Field(
+        None, description="the number that sends what cannot go by RCS, where `from` is an agent of RCS"
     )
     callback_secret: Annotated[SecretReference | None, Given] = Field(
         None,
@@ -39,4 +43,6 @@ class TwilioModel(TextModel):
     def _has_one_sender(self) -> Self:
         if (self.service is None) == (self.from_ is None):
             refuse("a message is from one `service` or from one number", "Write `service: MG…` or `from:`")
+        if self.fallback_from is not None and not (self.from_ or "").startswith("rcs:"):
+            refuse("`fallback_from` is for messages of an RCS agent", "Write `from: rcs:AGENT`, or leave it out")
         return self
