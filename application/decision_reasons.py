@@ -6,6 +6,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from domain.campaign.durations import format_duration
+from domain.sending.choice_texts import describe_reaction
 from domain.sending.deliverability import describe_rate
 
 NO_DATA: Final[Mapping[str, Any]] = {}
@@ -36,6 +37,10 @@ def describe_reason(reason: str | None, data: dict[str, Any]) -> str:
             return f"warm_up: the day of {data['provider']} is full until {ends}, and it expires before"
         case "warm_up":
             return f"warm_up: the day of {data['provider']} is full"
+        case "fallback":
+            return "there is time to react until then"
+        case "not_needed":
+            return describe_reaction(data, format_clock)
         case "no_provider":
             return f"no_provider: nothing delivers {data['channel']}"
         case "on_hold":

@@ -12,15 +12,17 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from application.catalogue import Catalogue
+from application.channel_choice import has_other_channel
 from application.ingest import Ingest
 from application.reports import Reports
 from application.retries import follow_completed
+from domain.campaign.plan import Message
 from domain.errors import UnavailableError
-from domain.journey.position import NextPositions
+from domain.journey.position import NextPositions, position_after_send
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.sending.attempt_outcome import judge_attempt
-from domain.sending.claim import CANCELLED, POSTPONED, RESERVED, SENDING, AttemptState
+from domain.sending.claim import CANCELLED, FAILED, NEXT_CHANNEL, POSTPONED, RESERVED, SENDING, AttemptState
 from domain.sending.delivery import Accepted, Delivery, Rejected
 from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney
@@ -91,7 +93,7 @@ class MessageOutcomes:
             try:
                 if isinstance(delivery, Rejected) and delivery.scope == "address":
                     await self._report_refusal(claimed.id, provider, delivery)
-                return await self._write(claimed, delivery, by_address, then)
+                return await self._write(claimed, provider, delivery, by_address, then)
             except (psycopg.OperationalError, UnavailableError):
                 if monotonic() > give_up_at:
                     raise
@@ -100,6 +102,7 @@ class MessageOutcomes:
     async def _write(
         self,
         claimed: Claimed,
+        provider: str,
         delivery: Delivery | TemplateRenderError,
         by_address: Mapping[str, Delivery],
         then: AfterMessage,
@@ -110,23 +113,37 @@ class MessageOutcomes:
             found = await lock_message(connection, self._catalogue, claimed.id, then.at, writes_journey=writes_journey)
             if found is None:
                 return GONE
-            settled = judge_attempt(
-                delivery, journey_is_active=found.journey_state == "active", is_repetition=claimed.state == SENDING
-            )
+            is_active = found.journey_state == "active"
+            settled = judge_attempt(delivery, journey_is_active=is_active, is_repetition=claimed.state == SENDING)
+            version = await self._catalogue.version(connection, found.campaign_key, found.campaign_version)
+            node = version.plan.nodes.get(claimed.step)
+            has_choice = isinstance(node, Message) and node.has_choice
+            if settled.state == FAILED and is_active and has_choice:
+                tried = replace(found, channel=claimed.channel)
+                if await has_other_channel(connection, self._catalogue, tried, version):
+                    settled = settled.passed_on()
             saved, detail = merge_saved(found.saved, reply)
             if detail is not None:
                 settled = replace(settled, detail=detail)
             settlement = await messages.settle(connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled))
             if settlement.is_written and saved != found.saved:
                 await journeys.save(connection, found.journey_id, saved)
+            if has_choice and not by_address:
+                by_address = {claimed.addresses.get(claimed.channel, ""): _as_delivery(delivery)}
             if by_address:
-                await deliveries.write(connection, claimed.id, by_address)
-            return await finish(connection, found, settlement.state, then)
+                await deliveries.write(connection, claimed.id, claimed.channel, provider, by_address)
+            is_passed_on = settlement.is_written and settled.reason == NEXT_CHANNEL
+            return await finish(connection, found, POSTPONED if is_passed_on else settlement.state, then)
 
     async def _report_refusal(self, message_id: UUID, provider: str, refused: Rejected) -> None:
         """Report that the provider refuses the address, once a message."""
         now = await self._database.now()
         await self._reports.apply(provider, [report_refusal(message_id, refused.reason, now)], received_at=now)
+
+
+def _as_delivery(delivery: Delivery | TemplateRenderError) -> Delivery:
+    """Return a failed rendering as the refusal that it comes to."""
+    return Rejected("template_error", str(delivery)) if isinstance(delivery, TemplateRenderError) else delivery
 
 
 async def lock_message(
@@ -155,7 +172,7 @@ async def finish(connection: Connection, claimed: Claimed, state: AttemptState, 
         if then.ends_with is not None:
             await journeys.end(connection, [Ending(claimed.journey_id, COMPLETED, then.ends_with, None, then.at)])
         elif then.moves_journey:
-            [position] = then.next_positions.positions
+            position = position_after_send(then.next_positions, state)
             await journeys.place(connection, claimed.journey_id, position, then.next_positions.move, then.at)
     # This message completed the journey, in an attempt whose answer did not arrive.
     return SendOutcome(state, journey_ended=claimed.journey_state == "exited")

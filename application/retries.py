@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from application import campaign_transitions
 from application.catalogue import Catalogue, LoadedVersion
+from application.channel_choice import choose_for, read_earlier
 from application.sender_choice import decide_with_sender
 from domain.access import Actor
 from domain.errors import InvalidRequestError, NotFoundError, UnavailableError
@@ -156,6 +157,10 @@ class RetryGate:
                 facts.profile_id, facts.account_id, facts.ended_recorded_at, is_exiting=facts.is_exiting
             )
             journey = await follow_completed(connection, ended, (own, version))
+        known = await read_earlier(connection, repeated.step, request.retry_id, facts.journey_id, known)
+        choice = await choose_for(connection, self._catalogue, repeated.step, request.retry_id, request.at, known)
+        if choice is not None:
+            repeated = replace(repeated, step=choice.step)
         return await decide_with_sender(
             connection,
             self._catalogue,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from application.accounts import read_account
 from application.attachments import AttachmentFiles
 from application.catalogue import Catalogue, LoadedVersion
+from application.channel_choice import has_other_channel, read_recipient
 from application.link_tracking import LinkTracker
 from application.message_outcomes import (
     GONE,
@@ -26,6 +27,7 @@ from application.message_outcomes import (
 from application.provider_health import record_delivery
 from application.providers import FoundProvider, ProviderSource
 from application.rendering import RENDER_SECONDS, Templates, run_in_thread
+from domain.campaign.plan import Send
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
@@ -64,10 +66,9 @@ from domain.sending.delivery import (
     Unavailable,
     combine,
 )
-from domain.sending.objections import Recipient
+from domain.sending.fallbacks import find_reaction
 from domain.sending.receiving import MailPurpose, ReceivingDomain
 from domain.sending.senders import DeployedSenders
-from domain.sending.single_messages import find_asked_address
 from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
 from domain.tracking.event import stored_event
@@ -182,7 +183,8 @@ class Sender:
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
             if claimed.state == SENDING and not version.templates.are_compiled:
                 raise _NotCompiledError(version.templates)
-            match self._claim(claimed, version, found, segments.topics, at):
+            has_other = await has_other_channel(connection, self._catalogue, claimed, version)
+            match self._claim(claimed, version, found, segments.topics, at, has_other=has_other):
                 case Done(state=state):
                     return await finish(connection, claimed, state, then)
                 case Close(state=state, reason=reason, detail=detail):
@@ -223,7 +225,7 @@ class Sender:
                     addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
                     # With the claim: a read that fails after it would leave the message unknown and unsent.
                     is_one = isinstance(addresses, Unreachable) or len(addresses) < 2
-                    settled = {} if is_one else await deliveries.find_settled(connection, message_id)
+                    settled = {} if is_one else await deliveries.find_settled(connection, message_id, claimed.channel)
                     senders = await self._catalogue.senders_at(connection, claimed.registry_revision)
                     return _Taken(claimed, version, found, settled, is_probe, senders)
                 case Proceed():
@@ -258,6 +260,8 @@ class Sender:
         found: FoundProvider | None,
         topics: DeployedTopics,
         at: datetime,
+        *,
+        has_other: bool,
     ) -> Proceed | Wait | Close | Done:
         # It only matters for a message in `sending`, for which the templates are compiled.
         is_repetition = claimed.state == SENDING
@@ -270,24 +274,12 @@ class Sender:
             claimed.first_handed_over_at,
             claimed.journey_state,
             claimed.campaign_state,
+            has_other_channel=has_other,
+            reaction=_describe_reaction(claimed, version),
         )
         return sending.claim(
             facts,
-            Recipient(
-                claimed.traits,
-                claimed.consent,
-                claimed.suppressed,
-                claimed.refused_addresses,
-                sending.find_departure(
-                    claimed.account_id,
-                    version.plan.nodes.get(claimed.step),
-                    is_member=claimed.is_member,
-                    role=claimed.role,
-                ),
-                claimed.holds,
-                claimed.preferences,
-                find_asked_address(claimed.campaign_key, claimed.entry),
-            ),
+            read_recipient(claimed, version),
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
             at=at,
@@ -365,6 +357,13 @@ class Sender:
             purpose: self._link_url(purpose, confirming if purpose == "confirm" else link)
             for purpose in list_purposes(claimed.category, claimed.channel, asked)
         }
+
+
+def _describe_reaction(claimed: Claimed, version: LoadedVersion) -> str | None:
+    """Say why a fallback is not needed any more; None for all other messages."""
+    node = version.plan.nodes.get(claimed.step)
+    found = find_reaction(node, claimed.before) if isinstance(node, Send) and claimed.before else None
+    return None if found is None else f"{found['unless']} at {found['at'].isoformat()}"
 
 
 async def _compile(templates: Templates) -> None:

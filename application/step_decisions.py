@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from application.accounts import read_account
 from application.catalogue import Catalogue, LoadedVersion
+from application.channel_choice import choose_for, read_earlier
 from application.effects import carry_out
 from application.ingest import Ingest
 from application.member_gate import authorize_page
@@ -64,15 +65,18 @@ class StepDecisions:
 
         async def decide(connection: Connection, facts: GateFacts, version: LoadedVersion) -> StepDecision[Answer]:
             plan = version.plan if facts.single is None else facts.single.plan()
+            node, id = plan.node(request.step), request.message_id
+            known = await read_earlier(connection, node, id, request.journey_id, facts)
+            choice = await choose_for(connection, self._catalogue, node, id, request.at, known)
             return await decide_with_sender(
                 connection,
                 self._catalogue,
-                plan.node(request.step),
-                request.message_id,
+                node if choice is None else choice.step,
+                id,
                 request.at,
-                facts,
+                known,
                 self._timezone,
-                lambda sender: decide_send(request, plan, version.rules, facts, self._timezone, sender),
+                lambda sender: decide_send(request, plan, version.rules, known, self._timezone, sender, choice),
             )
 
         return await self._answer(request, Answer, lambda connection: self._gate_facts(connection, request), decide)

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from application.decision_reasons import describe_reason, format_clock
 from domain.people.segments.causes import describe_change
+from domain.sending.choice_texts import describe_choice, describe_haste, describe_tries
+from domain.sending.claim import NEXT_CHANNEL
 from domain.tracking.event import AUDIENCE
 from store.timeline import Recorded
 
@@ -50,14 +52,15 @@ def describe_record(entry: Recorded) -> str:
             return f"{entry.campaign} requested by {data['by']}"
         case "send", "granted":
             by = f", by {data['provider']}" if "provider" in data else ""
-            return f"{entry.step}: granted{_member(data)}{by}{_retry(data)}"
+            return f"{entry.step}: granted{_member(data)}{by}{describe_choice(data)}{_retry(data)}"
         case "send", "deferred":
             until = format_clock(data["until"], data)
             return (
                 f"{entry.step}: deferred{_member(data)}{_retry(data)} to {until}: {describe_reason(entry.reason, data)}"
             )
         case "send", outcome:
-            return f"{entry.step}: {outcome}{_member(data)}{_retry(data)}: {describe_reason(entry.reason, data)}"
+            because = f"{describe_reason(entry.reason, data)}{describe_choice(data)}{describe_haste(data)}"
+            return f"{entry.step}: {outcome}{_member(data)}{_retry(data)}: {because}"
         case "branch" | "split" | "repeat", outcome:
             return f"{entry.step}: {outcome}" + (f", as {data['when']}" if "when" in data else "")
         case "delay", _:
@@ -80,10 +83,13 @@ def describe_record(entry: Recorded) -> str:
         case "message", "cancelled" if entry.reason in _POSTPONED:
             postponed = f"postponed: {_POSTPONED[entry.reason]} before it had gone"
             return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {postponed}"
+        case "message", "cancelled" if entry.reason == NEXT_CHANNEL:
+            return f"{entry.step}: {data['channel']} {entry.name} did not get through: {data.get('detail', 'refused')}"
         case "message", outcome:
             why = f": {entry.reason}" if entry.reason else ""
             why += f": {data['detail']}" if "detail" in data else ""
             reported = f" ({', '.join(data['reports'])})" if "reports" in data else ""
+            why += describe_tries(data)
             why += f" (retried by operation {data['retried_by']})" if "retried_by" in data else ""
             return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {outcome}{reported}{why}"
         case "goal", _:

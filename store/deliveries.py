@@ -1,4 +1,4 @@
-"""The outcomes of a message with several addresses, one for each."""
+"""The outcomes of a message, one for each of its addresses and channels."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -11,14 +11,14 @@ from store.database import Connection
 _STATES = {Accepted: "sent", Rejected: "failed", Ambiguous: "unknown", Unavailable: "waiting"}
 
 
-async def find_settled(connection: Connection, message_id: UUID) -> dict[str, Delivery]:
-    """Return the final outcomes, by address."""
+async def find_settled(connection: Connection, message_id: UUID, channel: str) -> dict[str, Delivery]:
+    """Return the final outcomes on a channel, by address."""
     cursor = await connection.execute(
         """
         SELECT address, state, reason, detail, provider_id FROM deliveries
-        WHERE message_id = %s AND state IN ('sent', 'failed')
+        WHERE message_id = %s AND channel IN (%s, '') AND state IN ('sent', 'failed')
         """,
-        (message_id,),
+        (message_id, channel),
     )
     return {
         row["address"]: Accepted(row["provider_id"])
@@ -28,7 +28,9 @@ async def find_settled(connection: Connection, message_id: UUID) -> dict[str, De
     }
 
 
-async def write(connection: Connection, message_id: UUID, outcomes: Mapping[str, Delivery]) -> None:
+async def write(
+    connection: Connection, message_id: UUID, channel: str, provider: str, outcomes: Mapping[str, Delivery]
+) -> None:
     """Record the outcomes of one attempt, except final ones, under the message's lock."""
     rows = [
         {
@@ -42,14 +44,14 @@ async def write(connection: Connection, message_id: UUID, outcomes: Mapping[str,
     ]
     await connection.execute(
         """
-        INSERT INTO deliveries (message_id, address, state, reason, detail, provider_id)
-        SELECT %s, address, state, reason, detail, provider_id
+        INSERT INTO deliveries (message_id, channel, address, provider, state, reason, detail, provider_id)
+        SELECT %s, %s, address, %s, state, reason, detail, provider_id
         FROM jsonb_to_recordset(%s) AS item
           (address text, state text, reason text, detail text, provider_id text)
-        ON CONFLICT (message_id, address) DO UPDATE
-        SET state = EXCLUDED.state, reason = EXCLUDED.reason, detail = EXCLUDED.detail,
+        ON CONFLICT (message_id, channel, address) DO UPDATE
+        SET provider = EXCLUDED.provider, state = EXCLUDED.state, reason = EXCLUDED.reason, detail = EXCLUDED.detail,
             provider_id = EXCLUDED.provider_id, at = EXCLUDED.at
         WHERE deliveries.state NOT IN ('sent', 'failed')
         """,
-        (message_id, Jsonb(rows)),
+        (message_id, channel, provider, Jsonb(rows)),
     )

@@ -18,10 +18,11 @@ from domain.people.segments.stages import StagedFields
 from domain.sending.circuit import CircuitView
 from domain.sending.claim import POSTPONING_REASONS, MessageState
 from domain.sending.deliverability import ProviderPause
+from domain.sending.fallbacks import EarlierMessage
 from domain.sending.holds import Hold
 from domain.sending.policy import Reservation
 from domain.sending.reports import MARK_TIMES, LedgerMarks
-from store import addresses
+from store import addresses, message_chains
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.circuits import BROKEN, CIRCUIT
@@ -42,7 +43,7 @@ class Claimed(Struct, StagedFields, frozen=True):
 
     `account_id` is that of an account's journey, of which the recipient may be a member with a role. `topic` is the
     category of the message, if it is one. `campaign_version` is that of the message: a retry may be of another than its
-    journey. `is_exiting` and `ended_recorded_at` are the journey's.
+    journey. `is_exiting` and `ended_recorded_at` are the journey's. `before` are the messages that a fallback follows.
     """
 
     id: UUID
@@ -93,6 +94,7 @@ class Claimed(Struct, StagedFields, frozen=True):
     judged_stage: str | UnsetType | None = UNSET
     account: AccountView = NO_ACCOUNT
     topic: str | None = None
+    before: Sequence[EarlierMessage] = ()
 
 
 async def reserve(connection: Connection, reservations: Sequence[Reservation]) -> None:
@@ -103,13 +105,13 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
     await connection.execute(
         """
         INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority,
-                              template, at, expires_at, provider, retry_of, retry_version)
+                              template, at, expires_at, provider, retry_of, retry_version, fallback_of)
         SELECT id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority, template, at,
-               expires_at, provider, retry_of, retry_version
+               expires_at, provider, retry_of, retry_version, fallback_of
         FROM jsonb_to_recordset(%s) AS item (
           id uuid, journey_id uuid, profile_id uuid, campaign_key text, step text, visit int, channel text,
           category text, priority text, template text, at timestamptz, expires_at timestamptz,
-          provider text, retry_of uuid, retry_version int)
+          provider text, retry_of uuid, retry_version int, fallback_of uuid)
         ORDER BY id
         ON CONFLICT (id) DO UPDATE
         SET profile_id = EXCLUDED.profile_id, channel = EXCLUDED.channel, category = EXCLUDED.category,
@@ -117,7 +119,7 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
             expires_at = EXCLUDED.expires_at, provider = EXCLUDED.provider,
             retry_version = EXCLUDED.retry_version, state = 'reserved', reason = NULL, detail = NULL,
             reserved_at = clock_timestamp(), claimed_at = NULL, first_claimed_at = NULL,
-            settled_at = NULL
+            first_handed_over_at = NULL, settled_at = NULL
         WHERE messages.state = 'cancelled' AND (messages.reason = ANY(%s) OR messages.retry_of IS NOT NULL)
         """,
         (Jsonb(reservations), list(POSTPONING_REASONS)),
@@ -166,6 +168,7 @@ async def lock_for_claim(
     )
     await addresses.lock_of_message(connection, message_id)
     await connection.execute(_LOCK_JOURNEY if writes_journey else _SHARE_JOURNEY, (message_id,))
+    chain = await message_chains.lock_chain(connection, message_id)
     cursor = await connection.execute(
         f"""
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
@@ -191,7 +194,7 @@ async def lock_for_claim(
         JOIN campaigns ON campaigns.key = journeys.campaign_key
         LEFT JOIN account_members AS member
           ON member.account_id = journeys.account_id AND member.profile_id = profiles.id AND is_member
-        WHERE messages.id = %(id)s FOR NO KEY UPDATE OF messages
+        WHERE messages.id = %(id)s
         """,  # noqa: S608 -- a constant of the store
         {"id": message_id, "at": at},
     )
@@ -205,6 +208,7 @@ async def lock_for_claim(
         "holds": convert(row["holds"], list[Hold]),
         "circuit": convert(row["circuit"], CircuitView | None),
         "pauses": convert(row["pauses"], list[ProviderPause]),
+        "before": [EarlierMessage(**one) async for one in chain if one["id"] != message_id],
     }
     return Claimed(**{**row, **read})
 

@@ -63,7 +63,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table("message_changes", _OF_MESSAGES, "message_id state reason recorded_at", "id recorded_xid"),
     _table("link_hits", _OF_MESSAGES, "message_id number at is_person", "id client is_head is_confirmed due_at"),
     _table("tracked_links", _OF_MESSAGES, "message_id targets"),
-    _table("deliveries", _OF_MESSAGES, "message_id address state reason detail provider_id at"),
+    _table("deliveries", _OF_MESSAGES, "message_id channel address provider state reason detail provider_id at"),
     _table(
         "conversions",
         _OWN,
@@ -85,7 +85,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         """,
         """
         profile_id visit priority expires_at attempts provider_id reserved_at claimed_at first_claimed_at provider
-        first_handed_over_at retry_of retry_version retried_by
+        first_handed_over_at retry_of retry_version retried_by fallback_of
         """,
     ),
     _table("holds", _OWN, "id id_kind id_value until event reason placed_at ended_at", "profile_id placed_by ended_by"),

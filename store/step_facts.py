@@ -106,6 +106,11 @@ JOIN account_members AS member
 {_CAPS}
 ORDER BY profiles.id
 """  # noqa: S608 -- constants of the store
+# The messages of a journey, a fallback with the message that it follows: its step is that of the other.
+_WITH_FIRST = """
+FROM messages JOIN messages AS first ON first.id = COALESCE(messages.fallback_of, messages.id)
+WHERE messages.journey_id = journeys.id
+"""
 _STEP_FACTS = f"""
 SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version, entry, entered_at, saved,
        CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
@@ -115,17 +120,19 @@ SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version,
        profiles.stage AS stated_stage, profiles.created_at, COALESCE(profiles.bucket, profiles.id) AS bucket,
        (SELECT min(value) FROM identities
         WHERE identities.profile_id = profiles.id AND kind = 'anonymous') AS anonymous_id,
-       COALESCE((SELECT jsonb_object_agg(step, CASE WHEN opened_at IS NOT NULL THEN 'opened'
-                                                    WHEN messages.state = 'sent' THEN 'ignored'
-                                                    ELSE messages.state END
-                                            -- Of a message to many members, the one that went furthest.
-                                            ORDER BY visit, opened_at IS NOT NULL, messages.state = 'sent')
-                 FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS messages,
+       COALESCE((SELECT jsonb_object_agg(first.step, CASE WHEN messages.opened_at IS NOT NULL THEN 'opened'
+                                                          WHEN messages.state = 'sent' THEN 'ignored'
+                                                          ELSE messages.state END
+                                            -- Of a message to many members, and its fallbacks, the one that went
+                                            -- furthest.
+                                            ORDER BY first.visit, messages.opened_at IS NOT NULL,
+                                                     messages.state = 'sent')
+                 {_WITH_FIRST}), '{{}}') AS messages,
        COALESCE((SELECT jsonb_strip_nulls(jsonb_object_agg(
-                   step, CASE WHEN clicked_at IS NOT NULL THEN COALESCE(clicked_link, '') END
-                   -- The last visit; of a message to many members, the earliest click.
-                   ORDER BY visit, clicked_at DESC))
-                 FROM messages WHERE messages.journey_id = journeys.id), '{{}}') AS clicks,
+                   first.step, CASE WHEN messages.clicked_at IS NOT NULL THEN COALESCE(messages.clicked_link, '') END
+                   -- The last visit; of a message to many members, and its fallbacks, the earliest click.
+                   ORDER BY first.visit, messages.clicked_at DESC))
+                 {_WITH_FIRST}), '{{}}') AS clicks,
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
                  WHERE decisions.journey_id = journeys.id AND {IS_ARM}), '{{}}') AS arms,
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,

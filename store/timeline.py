@@ -88,7 +88,11 @@ FROM (
          jsonb_strip_nulls(jsonb_build_object(
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts,
            'provider', provider, 'provider_id', provider_id, 'detail', detail, 'member', member,
-           'retried_by', retried_by, 'retry_of', retry_of,
+           'retried_by', retried_by, 'retry_of', retry_of, 'fallback_of', fallback_of,
+           'tried', (SELECT jsonb_object_agg(tried.channel, concat_ws(': ', tried.reason, tried.detail))
+                     FROM deliveries AS tried
+                     WHERE tried.message_id = own_messages.id AND tried.state = 'failed'
+                       AND tried.channel NOT IN ('', own_messages.channel)),
            'reports', NULLIF(array_remove(ARRAY[
              CASE WHEN delivered_at IS NOT NULL THEN 'delivered' END, CASE WHEN opened_at IS NOT NULL THEN 'opened' END,
              CASE WHEN clicked_at IS NOT NULL THEN 'clicked' END,

@@ -94,7 +94,8 @@ class RetryWorkflow:
 
     async def _send(self, retry: RetryInput, granted: Granted) -> str:
         calls = ActivityCalls(retry.message_id, retry.campaign, lambda: False)
-        dispatch = Dispatch(granted.message_id, retry.channel, retry.category, retry.priority, None, granted.paced_by)
+        channel = granted.channel or retry.channel
+        dispatch = Dispatch(granted.message_id, channel, retry.category, retry.priority, None, granted.paced_by)
         outcome = await calls.send(dispatch, "the retry", NextPositions(0, ()))
         return outcome.state
 

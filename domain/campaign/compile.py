@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.campaign.definition import CampaignDocument
 from domain.campaign.delays.kind import DelayForm, StepLinks
 from domain.campaign.plan import (
+    PREFERRED,
     Act,
     Arm,
     Branch,
     Delay,
     Exit,
+    Fallback,
     Node,
     Plan,
     Repeat,
@@ -33,9 +36,11 @@ from domain.campaign.steps.delay import DelayStep
 from domain.campaign.steps.exit import ExitStep
 from domain.campaign.steps.kinds import Step, Steps, step_kind
 from domain.campaign.steps.repeat import RepeatStep
-from domain.campaign.steps.send import SendStep
+from domain.campaign.steps.send import FALLBACK, WAIT, FallbackSpec, SendStep
 from domain.campaign.steps.split import SplitStep
 from domain.campaign.steps.wait_for import WaitStep
+from domain.channels.kinds import CHANNELS
+from domain.sending.fallbacks import IMPLYING
 
 
 class Outlined(Struct, frozen=True):
@@ -72,6 +77,17 @@ def outline(campaign: CampaignDocument) -> list[Outlined]:
 def subscription_id(step: str, index: int) -> str:
     """Return the id of one of the events that a step waits for."""
     return f"{step}/{index}"
+
+
+def list_reports(step: str, spec: FallbackSpec) -> list[tuple[str, str]]:
+    """List the subscriptions of the rest before a fallback, with their events."""
+    names = dict.fromkeys(
+        name
+        for kind in CHANNELS.values()
+        for reaction, name in kind.report_events.items()
+        if reaction in IMPLYING[spec.unless]
+    )
+    return [(subscription_id(f"{step}.{WAIT}", index), name) for index, name in enumerate(names)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,8 @@ class _Block:
             at = _Place(self._step_id(index), self._id(index + 1), self._id(index + 2), self.loop)
             node, blocks = _compile_step(step, at)
             yield _Placed(node, str(step_kind(step)), self.loop, self.within, self.block)
+            if isinstance(node, Send) and isinstance(step, SendStep) and step.send.fallback is not None:
+                yield from _fallback(node, step.send.fallback, self.loop)
             for block in blocks:
                 yield from block.nodes()
 
@@ -166,27 +184,47 @@ def _delay(step: DelayStep, at: _Place) -> Node:
 
 def _send(step: SendStep, at: _Place) -> Send | SendMembers:
     spec = step.send
+    # Without names, publishing fills in those that the template has files for.
+    channel, *others = spec.named_channels or (PREFERRED,)
     if spec.to is not None:
         return SendMembers(
             id=at.id,
-            channel=spec.channel,
+            channel=channel,
             template=spec.template,
             category=spec.category,
             priority=spec.priority,
             expires=spec.expires,
             role=spec.to.role,
             next=at.next,
+            at_once=spec.at_once,
         )
+    fallback = spec.fallback
     return Send(
         id=at.id,
-        channel=spec.channel,
+        channel=channel,
         template=spec.template,
         category=spec.category,
         priority=spec.priority,
         expires=spec.expires,
         on_capped=spec.on_capped,
         next=at.next,
+        others=tuple(others),
+        is_preferred=spec.is_preferred,
+        at_once=spec.at_once,
+        fallback=None if fallback is None else Fallback(f"{at.id}.{WAIT}", fallback.after, fallback.unless),
     )
+
+
+def _fallback(first: Send, spec: FallbackSpec, loop: str | None) -> Iterator[_Placed]:
+    """Compile the rest after a message, and the next message, which rests again.
+
+    A report in between leads there as well: whether it makes the message needless is decided where the ledger is.
+    """
+    wait, then = f"{first.id}.{WAIT}", f"{first.id}.{FALLBACK}"
+    heard = tuple(Subscription(id=id, next=then) for id, _ in list_reports(first.id, spec))
+    rest = WaitFor(id=wait, subscriptions=heard, timeout=spec.after, on_timeout=then)
+    yield _Placed(rest, str(WaitStep.kind), loop, first.id, FALLBACK)
+    yield _Placed(replace(first, id=then, fallback_of=first.id), SendStep.kind, loop, first.id, FALLBACK)
 
 
 def _wait(step: WaitStep, at: _Place) -> tuple[Node, Sequence[_Block]]:

@@ -6,7 +6,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from domain.campaign.audience_fields import Again, Audience, Daily, Monthly, Weekly
-from domain.campaign.compile import subscription_id
+from domain.campaign.compile import list_reports, subscription_id
 from domain.campaign.definition import CampaignDocument, Goal, ReentryAfter
 from domain.campaign.delays.kind import DelayForm, DelayRule
 from domain.campaign.rules import (
@@ -31,6 +31,7 @@ from domain.campaign.steps.control import ControlStep
 from domain.campaign.steps.delay import DelayStep
 from domain.campaign.steps.kinds import Step, Steps
 from domain.campaign.steps.repeat import RepeatStep
+from domain.campaign.steps.send import FALLBACK, SendStep
 from domain.campaign.steps.split import SplitStep
 from domain.campaign.steps.wait_for import WaitStep
 from domain.campaign.trigger_fields import TriggerFields
@@ -54,7 +55,7 @@ def derive_rules(campaign: CampaignDocument) -> Rules:
             account=entry.account,
         ),
         exits=tuple(rule for one in campaign.exit or () for rule in _event_rule(one, one.where)),
-        subscriptions={id: rule for step in steps for id, rule in _subscriptions(step)},
+        subscriptions={id: rule for step in steps for id, rule in _subscriptions(step, campaign.key)},
         branches={id: conditions for step in steps for id, conditions in _conditions(step)},
         splits={
             step.id: SplitRule(step.split.seed or f"{campaign.key}/{step.id}", step.split.arms)
@@ -118,7 +119,7 @@ def _all_steps(steps: Steps) -> Iterator[Step]:
             yield from _all_steps(block)
 
 
-def _subscriptions(step: Step) -> Iterator[tuple[str, EventRule]]:
+def _subscriptions(step: Step, campaign: str) -> Iterator[tuple[str, EventRule]]:
     match step:
         case WaitStep(id=id, wait_for=awaited):
             rules = [
@@ -128,6 +129,16 @@ def _subscriptions(step: Step) -> Iterator[tuple[str, EventRule]]:
             yield from ((subscription_id(id, index), rule) for index, rule in enumerate(rules))
         case RepeatStep(id=id, repeat=repeat) if repeat.until is not None:
             yield from ((subscription_id(id, 0), rule) for rule in _event_rule(repeat.until, repeat.until.where))
+        case SendStep(id=id, send=send) if send.fallback is not None:
+            # Reports of an app may have the message's id alone.
+            where = (
+                "has(event.properties.message_id)"
+                f' && (!has(event.properties.campaign) || event.properties.campaign == "{campaign}")'
+                f' && (!has(event.properties.step) || event.properties.step in ["{id}", "{id}.{FALLBACK}"])'
+            )
+            yield from (
+                (subscription, EventRule(name, where)) for subscription, name in list_reports(id, send.fallback)
+            )
         case _:
             return
 

@@ -11,6 +11,7 @@ from domain.campaign.local_time_fields import Clock, ClosingClock
 from domain.campaign.raw_steps import RawStep, iter_steps
 from domain.campaign.steps.kinds import CONTROL_STEPS
 from domain.campaign.steps.repeat import MAX_ROUNDS
+from domain.campaign.steps.send import raw_choice
 from domain.campaign.steps.split import stray_keys
 from domain.campaign.time_fields import Instant
 from domain.campaign.trigger_fields import TRIGGER_KEYS
@@ -35,7 +36,13 @@ def check_forms(source: YamlSource) -> Iterator[Problem]:
         for path, said, remedy in kind.form_problems(placed.step)
     )
     for path, said, suggestion in chain(
-        _entry(source), _schedule(source), _send_window(source), of_steps, _rounds(steps), _members(source, steps)
+        _entry(source),
+        _schedule(source),
+        _send_window(source),
+        of_steps,
+        _rounds(steps),
+        _members(source, steps),
+        _choices(steps),
     ):
         yield source.problem(path, said, suggestion)
 
@@ -102,6 +109,22 @@ def _members(source: YamlSource, steps: list[RawStep]) -> Iterator[_Found]:
         if send.get("on_capped", "skip") != "skip":
             said = "`on_capped` is for the one person of a journey; here, a cap that is full skips its member alone"
             yield (*path, "send", "on_capped"), said, "Leave it out"
+
+
+def _choices(steps: list[RawStep]) -> Iterator[_Found]:
+    """Find keys of a message that its channels, or another key, exclude."""
+    for path, step in steps:
+        send = mapping_at(step, "send")
+        has_choice = raw_choice(send.get("channel")) is not None
+        if "fallback" in send and not has_choice:
+            said = "a fallback goes by the next channel, and the step has one channel"
+            yield (*path, "send", "fallback"), said, "Name several: `channel: [webhook, email]`"
+        if "to" in send and has_choice:
+            said = "messages to members of an account go by one channel"
+            yield (*path, "send", "channel"), said, "Write one channel, or leave `to` out"
+        if send.get("at_once") is True and send.get("on_capped") == "wait":
+            said = "`on_capped: wait` and `at_once: true` exclude one another"
+            yield (*path, "send", "on_capped"), said, "Leave one of them out"
 
 
 def _rounds(steps: list[RawStep]) -> Iterator[_Found]:

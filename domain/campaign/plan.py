@@ -5,15 +5,20 @@ version in the database.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple, assert_never
+from typing import Final, Literal, NamedTuple, Self, assert_never
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 # The choice at a full cap, and whether the message is exempt from caps.
 OnCapped = Literal["skip", "wait", "exit"]
 MessagePriority = Literal["normal", "high"]
+# The reports about a message after which no fallback is needed.
+Reaction = Literal["delivered", "opened", "clicked"]
+# In place of a channel: the channels to which the person reacts most, first.
+PREFERRED: Final = "preferred"
 
 
 class Delay(Struct, frozen=True, tag="delay", tag_field="kind", omit_defaults=True):
@@ -39,9 +44,11 @@ class Until(Struct, frozen=True, tag="until", tag_field="kind", omit_defaults=Tr
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
-    """A step that sends on one channel, through the gate.
+    """A step that sends, through the gate.
 
-    `expires` is in seconds from reaching the step.
+    `expires` is in seconds from reaching the step. A step that has a choice goes by the first of `channel` and `others`
+    that reaches the person, the best for them first if it `is_preferred`; each has a template of its own. With
+    `at_once`, a message that would have to wait does not go.
     """
 
     id: str
@@ -52,10 +59,53 @@ class Message(Struct, frozen=True, omit_defaults=True):
     on_capped: OnCapped = "skip"
     next: str | None = None
     priority: MessagePriority = "normal"
+    others: tuple[str, ...] = ()
+    is_preferred: bool = False
+    at_once: bool = False
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels, in the author's order."""
+        return (self.channel, *self.others)
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether the channel is chosen for each person."""
+        return bool(self.others) or self.is_preferred
+
+    def by(self, channel: str) -> Self:
+        """Return the step as if it had this channel alone, with the template for it."""
+        if not self.has_choice:
+            return self
+        template = template_for(self.template, channel)
+        return replace(self, channel=channel, template=template, others=(), is_preferred=False)
+
+
+def template_for(name: str, channel: str) -> str:
+    """Return the name of the template of a channel, for a step that has several."""
+    return f"{name}.{channel}"
+
+
+class Fallback(Struct, frozen=True):
+    """The rest before a message by another channel.
+
+    It ends `after` seconds since the last message. The reaction `unless` makes it needless.
+    """
+
+    wait: str
+    after: int
+    unless: Reaction
 
 
 class Send(Message, frozen=True, tag="send", tag_field="kind", omit_defaults=True):
-    """One message to the person of the journey."""
+    """One message to the person of the journey.
+
+    One with a `fallback` rests after a message, if another channel is left. `fallback_of` is the step whose message the
+    fallback follows.
+    """
+
+    fallback: Fallback | None = None
+    fallback_of: str | None = None
 
 
 class SendMembers(Message, frozen=True, kw_only=True, tag="send_members", tag_field="kind", omit_defaults=True):
@@ -173,11 +223,25 @@ class Exit(Struct, frozen=True, tag="exit", tag_field="kind", omit_defaults=True
 Node = Delay | Until | Send | SendMembers | WaitFor | Branch | Split | Repeat | Act | Exit
 
 
+def fill_channels(plan: "Plan", by_template: Mapping[str, Sequence[str]]) -> "Plan":
+    """Give steps that name no channels those that their template has files for."""
+    filled = {
+        id: replace(node, channel=channels[0], others=tuple(channels[1:]))
+        for id, node in plan.nodes.items()
+        if isinstance(node, Message) and node.channel == PREFERRED and (channels := by_template.get(node.template))
+    }
+    return replace(plan, nodes={**plan.nodes, **filled}) if filled else plan
+
+
 def followers(node: Node) -> Iterator[str | None]:
     """Iterate over the steps that may follow; None where the flow ends."""
     match node:
-        case Delay(next=next) | Send(next=next) | SendMembers(next=next) | Act(next=next):
+        case Delay(next=next) | SendMembers(next=next) | Act(next=next):
             yield next
+        case Send(next=next, fallback=fallback):
+            yield next
+            if fallback is not None:
+                yield fallback.wait
         case Until(next=next, past=past, unreadable=unreadable):
             yield from (next, past, unreadable)
         case WaitFor(subscriptions=subscriptions, on_timeout=on_timeout):

@@ -12,12 +12,12 @@ from domain.campaign.derive_rules import derive_rules
 from domain.campaign.document_checks import check_document
 from domain.campaign.document_warnings import document_warnings
 from domain.campaign.form_checks import find_stray_keys
-from domain.campaign.plan import Message, Plan
+from domain.campaign.plan import Message, Plan, fill_channels, template_for
 from domain.campaign.raw_steps import iter_steps
 from domain.campaign.reference_checks import check_saved_names, unknown_saved
 from domain.campaign.rules import Rules
 from domain.campaign.schema_errors import validate
-from domain.campaign.steps.send import TEMPLATE_NAME
+from domain.campaign.steps.send import TEMPLATE_NAME, raw_choice
 from domain.campaign.triggers.kinds import TRIGGERS
 from domain.channels.kinds import CHANNELS
 from domain.deployed_names import DeployedNames
@@ -25,7 +25,7 @@ from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.caps import is_transactional
 from domain.suggestions import did_you_mean
-from domain.templates.composition import SHARED_FOLDERS, folder_of
+from domain.templates.composition import FILE_NAME, SHARED_FOLDERS, folder_of
 from domain.templates.languages import TemplateLanguages
 from domain.templates.parts import CompiledBody
 from domain.templates.template_sets import TemplateSet, load
@@ -66,7 +66,7 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
     """
     read_source = read(source, file)
     definition, problems = validate(CampaignDocument, read_source, find_stray_keys(read_source))
-    uses = _template_uses(read_source)
+    uses = _template_uses(read_source, templates)
     used = {name for _, name, _ in uses}
     shared = {name: text for name, text in templates.items() if folder_of(name) in SHARED_FOLDERS}
     own = {name: text for name, text in templates.items() if name not in shared and _template_name(name) in used}
@@ -86,7 +86,7 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
         template_problems += check_templates(loaded, names)
     if definition is None or problems:
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))
-    plan, rules = compile_plan(definition), derive_rules(definition)
+    plan, rules = fill_channels(compile_plan(definition), _channels_by_template(templates)), derive_rules(definition)
     trials = _render_trials(definition, plan, loaded)
     if template_problems or trials.problems:
         raise InvalidDocumentError(_sort_problems([*template_problems, *trials.problems], file))
@@ -118,15 +118,31 @@ def find_shared_keys(campaigns: Iterable[Published]) -> Iterator[Problem]:
 _SAVED = "journey.saved."
 
 
-def _template_uses(source: YamlSource) -> list[tuple[Path, str, str]]:
+def _template_uses(source: YamlSource, templates: Mapping[str, str]) -> list[tuple[Path, str, str]]:
     """List the references to templates: path, template's name and channel."""
+    present = _channels_by_template(templates)
     uses: list[tuple[Path, str, str]] = []
     for path, step in iter_steps(source):
         send = step.get("send")
         if isinstance(send, dict) and isinstance(name := send.get("template"), str):
-            channel = send.get("channel")
-            uses.append(((*path, "send", "template"), name, channel if isinstance(channel, str) else ""))
+            channel, at = send.get("channel"), (*path, "send", "template")
+            choice = raw_choice(channel)
+            if choice is not None:
+                chosen = choice or present.get(name) or list(CHANNELS)[:1]
+                uses += [(at, template_for(name, one), one) for one in chosen]
+            else:
+                one = channel[0] if isinstance(channel, list) and channel else channel
+                uses.append((at, name, one if isinstance(one, str) else ""))
     return uses
+
+
+def _channels_by_template(templates: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the channels for which a template has files of its own, by its name."""
+    found: dict[str, list[str]] = {}
+    files = {_template_name(file) for file in templates if folder_of(file) not in SHARED_FOLDERS}
+    for name in sorted({name.partition(".")[0] for name in files}):
+        found[name] = [channel for channel in CHANNELS if template_for(name, channel) in files]
+    return found
 
 
 # Names of the entry's conditions, which templates use as well.
@@ -144,7 +160,10 @@ def _render_trials(definition: CampaignDocument, plan: Plan, loaded: Mapping[str
         + [f"entry.properties.{name}" for name in given]
     )
     sends = {
-        (node.template, is_transactional(node.category)) for node in plan.nodes.values() if isinstance(node, Message)
+        (node.by(channel).template, is_transactional(node.category))
+        for node in plan.nodes.values()
+        if isinstance(node, Message)
+        for channel in node.channels
     }
     return try_templates([(loaded[name], is_transactional) for name, is_transactional in sorted(sends)], known)
 
@@ -194,7 +213,9 @@ def _path_of_template(file: str, name: str) -> str:
 
 
 def _template_name(file: str) -> str:
-    return file.rpartition("/")[2].partition(".")[0]
+    name = file.rpartition("/")[2]
+    found = FILE_NAME.fullmatch(name)
+    return name.partition(".")[0] if found is None else found["name"]
 
 
 def _find_missing_templates(
@@ -202,7 +223,7 @@ def _find_missing_templates(
 ) -> Iterator[Problem]:
     present = sorted({_template_name(file) for file in templates if folder_of(file) not in SHARED_FOLDERS})
     for path, name, _ in uses:
-        if name not in present and re.fullmatch(TEMPLATE_NAME, name):
+        if name not in present and re.fullmatch(TEMPLATE_NAME, name.partition(".")[0]):
             said = f"there is no template `{name}.liquid`"
             yield source.problem(path, said, did_you_mean(name, present, "Templates present"))
 

@@ -10,7 +10,7 @@ from domain.campaign.plan import Act, Fork, Plan, Send, SendMembers, Until
 from domain.journey.moves import arrive, ask_again, ask_resumed, listen_from, note, outcome_of
 from domain.journey.protocol import MembersSettled, Performed, Settled, Unreadable
 from domain.journey.state import CAPPED, EXITED, JourneyState, MembersRound
-from domain.sending.claim import POSTPONED
+from domain.sending.claim import POSTPONED, may_have_arrived
 from domain.sending.policy import (
     ON_HOLD,
     Answer,
@@ -27,8 +27,16 @@ from domain.sending.send_hours import SEND_WINDOW
 def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at: datetime) -> JourneyState:
     """Return the state after an answer of the gate."""
     match answer:
-        case Granted(message_id=message_id, paced_by=paced_by):
-            granted = replace(state, phase="granted", message_id=message_id, reason=None, paced_by=paced_by)
+        case Granted():
+            granted = replace(
+                state,
+                phase="granted",
+                message_id=answer.message_id,
+                reason=None,
+                paced_by=answer.paced_by,
+                channel=answer.channel,
+                has_fallback=answer.has_fallback,
+            )
             # A user may react before the message has settled.
             return listen_from(granted, at)
         case Deferred(until=until, reason=reason):
@@ -54,6 +62,9 @@ def after_send(plan: Plan, state: JourneyState, node: Send, fact: Settled, at: d
         return replace(noted, outcome=EXITED, recorded=True)
     if fact.outcome == POSTPONED:
         return ask_again(noted, at)
+    if state.has_fallback and node.fallback is not None:
+        # An end is not recorded with the message: it depends on the outcome.
+        return arrive(plan, noted, node.fallback.wait if may_have_arrived(fact.outcome) else node.next, at)
     return _leave_recorded(plan, noted, node, at)
 
 

@@ -37,9 +37,9 @@ def _now(plan: Plan, state: JourneyState) -> str:
         case Message() if state.phase == "held":
             return f"**Held** at `{node.id}`{until}: {reason}"
         case Send() if state.phase == "granted":
-            return f"**Sending** `{node.id}` by {node.channel}"
+            return f"**Sending** `{node.id}` by {state.channel or node.channel}"
         case Send():
-            return f"**Asking** whether `{node.id}` may go by {node.channel}"
+            return f"**Asking** whether `{node.id}` may go by {' or '.join(node.channels)}"
         case SendMembers() if state.phase == "granted" and state.members is not None:
             number = len(state.members.message_ids)
             return f"**Sending** `{node.id}` by {node.channel}: {number} messages"

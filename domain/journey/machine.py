@@ -205,7 +205,10 @@ def _send_command(plan: Plan, state: JourneyState, node: Send) -> Command:
         case "held":
             return AwaitResume(rests_until(plan, state))
         case "granted" if state.message_id is not None:
-            return Dispatch(state.message_id, node.channel, node.category, node.priority, ends_with, state.paced_by)
+            channel = state.channel or node.channel
+            # With a fallback, the outcome decides whether the journey goes on.
+            ends_with = None if state.has_fallback else ends_with
+            return Dispatch(state.message_id, channel, node.category, node.priority, ends_with, state.paced_by)
         case _:
             return Authorize(node.id, state.visits[node.id], state.attempt, state.since, ends_with)
 

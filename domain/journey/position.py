@@ -35,7 +35,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.records import Journey, seed_of
 from domain.journey.state import JourneyState, JourneyStatus
-from domain.sending.claim import POSTPONED, SENT
+from domain.sending.claim import FAILED, POSTPONED, SENT, AttemptState, may_have_arrived
 from domain.sending.policy import Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
 
 
@@ -82,7 +82,8 @@ def position(plan: Plan, state: JourneyState, at: datetime) -> Position | None:
 def next_positions(plan: Plan, state: JourneyState, command: Command, at: datetime, move: int) -> NextPositions:
     """Return the positions after each answer to a request at this instant.
 
-    The gate has one, for a refusal, of a message and of all members; a send has one, for any outcome. A fork has
+    The gate has one, for a refusal, of a message and of all members; a send has one, for any outcome, and a second for
+    a message that certainly did not arrive, if it may have a fallback. A fork has
     `otherwise`, then each case or arm. A look-up has three: past, over by now, unreadable. An action has one.
     """
     facts: list[Fact | None]
@@ -93,7 +94,8 @@ def next_positions(plan: Plan, state: JourneyState, command: Command, at: dateti
         case AuthorizeMembers():
             facts = [MembersAnswered(Refused("expired"))]
         case Dispatch():
-            facts = [Settled(SENT, journey_ended=False)]
+            outcomes: tuple[AttemptState, ...] = (SENT, FAILED) if state.has_fallback else (SENT,)
+            facts = [Settled(outcome, journey_ended=False) for outcome in outcomes]
         case Evaluate(step=step):
             facts = _branch_facts(plan, step)
         case LookUp():
@@ -122,6 +124,12 @@ def position_after_gate(
             return refused
         case _:
             assert_never(answer)
+
+
+def position_after_send(next_positions: NextPositions, outcome: AttemptState) -> Position | None:
+    """Return the position after the outcome of a message."""
+    positions = next_positions.positions
+    return positions[0] if may_have_arrived(outcome) else positions[-1]
 
 
 def position_after_branch(next_positions: NextPositions, case: int | None) -> Position | None:

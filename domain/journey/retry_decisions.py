@@ -76,6 +76,9 @@ def decide_retry(
     if isinstance(answer, Held) and answer.until is None:
         # A campaign that is paused may never be resumed.
         answer = replace(answer, until=asked.expires_at)
+    if isinstance(answer, Granted):
+        # The one that was chosen, if the step has several.
+        answer = replace(answer, channel=step.channel)
     data = {"retry_of": str(request.message_id), "operation": str(request.operation), **decision.data}
     return StepDecision(
         kind="send",
@@ -111,4 +114,5 @@ def _reservation(
         provider=sender.provider if isinstance(sender, SenderChoice) else None,
         retry_of=request.message_id,
         retry_version=repeated.version,
+        fallback_of=facts.before[0].id if facts.before else None,
     )

@@ -74,8 +74,9 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     `phase` is the part of a step: "deciding", for a send then "deferred", "held" or "granted", for a repetition or a
     delay until a date "resting". `attempt` counts the requests of this visit. `loops` are the repetitions around the
     step. `consumed_event` ended the last wait or repetition; it ends none that begins later. `members` is the progress
-    of a step that sends to members. `paced_by` is the provider of the granted message, if it has a queue. `outcome` is
-    set once the journey is over; with `recorded`, the database has it already.
+    of a step that sends to members. `paced_by` is the provider of the granted message, if it has a queue, `channel` the
+    one that was chosen for it, and with `has_fallback` another one may follow. `outcome` is set once the journey is
+    over; with `recorded`, the database has it already.
     """
 
     step: str | None
@@ -97,3 +98,5 @@ class JourneyState(Struct, frozen=True, omit_defaults=True):
     recorded: bool = False
     members: MembersRound | None = None
     paced_by: str | None = None
+    channel: str | None = None
+    has_fallback: bool = False

@@ -26,7 +26,7 @@ from domain.journey.state import CAPPED
 from domain.journey.step_facts import GateFacts, StepFacts, journey_variables
 from domain.people.derived_events import Cause, ValueChange, derived_event
 from domain.sending import policy
-from domain.sending.objections import Recipient
+from domain.sending.channel_choice import ChannelChoice
 from domain.sending.policy import Answer, Deferred, Granted, Held, JourneyFacts, Refused, Reservation
 from domain.sending.routes import SenderChoice, SenderPick
 from domain.tracking.chain import count_chain
@@ -92,8 +92,11 @@ def decide_send(
     facts: GateFacts,
     timezone: str,
     sender: SenderPick | None = None,
+    choice: ChannelChoice | None = None,
 ) -> StepDecision[Answer]:
     """Decide whether a message may go, by a provider. `timezone` is the deployment's.
+
+    `choice` is the channel of a step that has several; None if all were used.
 
     A refusal ends an active journey if the request says so, or for a cap if the step says so. Raises ConflictError for
     a step of another kind.
@@ -101,9 +104,17 @@ def decide_send(
     step = plan.node(request.step)
     if not isinstance(step, Send):
         raise ConflictError(f"step {request.step} of {facts.campaign_key} sends nothing")
-    asked = policy.Request(str(request.message_id), step, request.reached_at, request.at, plan.ends_at)
+    chosen = step if choice is None else choice.step
+    asked = policy.Request(str(request.message_id), chosen, request.reached_at, request.at, plan.ends_at)
     decision = decide_by_policy(asked, rules, facts, timezone, sender)
-    answer = decision.answer
+    answer, data = decision.answer, decision.data
+    if isinstance(answer, Granted) and step.has_choice and choice is None:
+        answer, data = Refused("unreachable"), {"detail": "every channel of the step was used"}
+    elif isinstance(answer, Granted) and choice is not None:
+        may_follow = step.fallback is not None and bool(choice.others)
+        answer = replace(answer, channel=chosen.channel, has_fallback=may_follow)
+    if choice is not None:
+        data = {**choice.data(), **data}
     ends_with = _ends_with(request, step, answer)
     is_over = ends_with is not None or (isinstance(answer, Refused) and answer.journey_ended)
     position = position_after_gate(request.next_positions, request.step, answer, request.at, plan.ends_at)
@@ -112,7 +123,7 @@ def decide_send(
         outcome=gate_outcome(answer),
         reason=None if isinstance(answer, Granted) else answer.reason,
         answer=answer,
-        data=decision.data,
+        data=data,
         reservation=_reservation(request, asked, facts, sender) if isinstance(answer, Granted) else None,
         ends_with=ends_with,
         position=None if is_over else position,
@@ -126,21 +137,14 @@ def decide_by_policy(
     return policy.decide(
         asked,
         JourneyFacts(facts.journey_state, facts.ended_by, facts.campaign_state, rules.on_resume.overdue, facts.held_at),
-        Recipient(
-            facts.traits,
-            facts.consent,
-            facts.suppressed,
-            facts.refused_addresses,
-            holds=facts.holds,
-            preferences=facts.preferences,
-            asked_address=facts.asked_address,
-        ),
+        facts.recipient(),
         window=rules.send_window,
         zone=facts.zone(rules.timezone, timezone),
         rules=facts.rules,
         ledger=facts.ledger,
         topics=facts.topics,
         sender=sender,
+        before=facts.before,
     )
 
 
@@ -180,6 +184,7 @@ def _reservation(
         at=request.at,
         expires_at=asked.expires_at,
         provider=sender.provider if isinstance(sender, SenderChoice) else None,
+        fallback_of=facts.before[0].id if facts.before else None,
     )
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET, Struct, UnsetType
 
 from domain.campaign.life import CampaignState
-from domain.campaign.plan import Message, Plan, Split
+from domain.campaign.plan import Message, Plan, Send, Split
 from domain.journey.state import StoredState
 from domain.local_time.zones import recipient_zone
 from domain.people.account_view import NO_ACCOUNT, AccountView
@@ -21,7 +21,9 @@ from domain.people.segments.stages import StagedFields
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics, subscriptions_by_channel
 from domain.sending.caps import CapRule, CountedMessage
 from domain.sending.deliverability import ProviderPause
+from domain.sending.fallbacks import EarlierMessage
 from domain.sending.holds import Hold
+from domain.sending.objections import Recipient
 from domain.sending.single_messages import SingleMessage
 
 # The outcome of a message that was never granted, and the arm of a split that the journey has not reached.
@@ -57,6 +59,7 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
 
     `broken` are the providers whose circuit is open, `pauses` those whose marketing is paused.
     `single` is the message of a journey without a campaign, and `asked_address` the address that it was asked for.
+    `before` are the messages that a fallback follows, the first one first.
     """
 
     consent: dict[str, bool]
@@ -72,6 +75,19 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     preferences: dict[str, Any] = {}
     single: SingleMessage | None = None
     asked_address: str | None = None
+    before: Sequence[EarlierMessage] = ()
+
+    def recipient(self) -> Recipient:
+        """Return the person as the policy sees them."""
+        return Recipient(
+            self.traits,
+            self.consent,
+            self.suppressed,
+            self.refused_addresses,
+            holds=self.holds,
+            preferences=self.preferences,
+            asked_address=self.asked_address,
+        )
 
 
 class PageFacts(Struct, frozen=True, kw_only=True):
@@ -191,7 +207,12 @@ class JourneyVariables(Struct, frozen=True):
 
 def journey_variables(plan: Plan, visits: dict[str, int], facts: StepFacts) -> JourneyVariables:
     """Return the variables with every step of the plan, also those not reached."""
-    sends = [id for id, node in plan.nodes.items() if isinstance(node, Message)]
+    # A fallback counts as the message that it follows.
+    sends = [
+        id
+        for id, node in plan.nodes.items()
+        if isinstance(node, Message) and not (isinstance(node, Send) and node.fallback_of is not None)
+    ]
     return JourneyVariables(
         steps={step: visits.get(step, 0) for step in plan.nodes},
         messages={id: facts.messages.get(id, NONE) for id in sends},

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from domain.sending.claim import CANCELLED, FAILED, RESERVED, SENT, UNKNOWN, MessageState
+from domain.sending.claim import CANCELLED, FAILED, NEXT_CHANNEL, RESERVED, SENT, UNKNOWN, MessageState
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Rejected, Unavailable
 from domain.templates.template_sets import TemplateRenderError
 
@@ -16,6 +16,10 @@ class AttemptOutcome(Struct, frozen=True):
     reason: str | None = None
     detail: str | None = None
     provider_id: str | None = None
+
+    def passed_on(self) -> "AttemptOutcome":
+        """Return the outcome of a failed message that another channel may deliver."""
+        return AttemptOutcome(CANCELLED, NEXT_CHANNEL, ": ".join(filter(None, (self.reason, self.detail))))
 
 
 def judge_attempt(

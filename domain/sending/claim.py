@@ -15,6 +15,7 @@ from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending.caps import is_transactional
 from domain.sending.circuit import CircuitView
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
+from domain.sending.fallbacks import NOT_NEEDED
 from domain.sending.holds import find_hold
 from domain.sending.objections import Recipient, find_objection
 from domain.sending.policy import ON_HOLD, PROVIDER_PAUSED
@@ -29,17 +30,35 @@ FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 UNKNOWN: Final = "unknown"
 # A state of attempts, not of the ledger: since the grant, the window has closed, a hold has begun, or the provider has
-# become unavailable or its marketing is paused, and the gate is asked again.
+# become unavailable or its marketing is paused, or its channel does not reach the person, and the gate is asked again.
 POSTPONED: Final = "postponed"
 PROVIDER_UNAVAILABLE: Final = "provider_unavailable"
-POSTPONING_REASONS: Final = (SEND_WINDOW, LEGAL_HOURS, ON_HOLD, PROVIDER_UNAVAILABLE, PROVIDER_PAUSED)
+# It certainly did not get through by its channel, and another one of its step is left.
+NEXT_CHANNEL: Final = "next_channel"
+POSTPONING_REASONS: Final = (
+    SEND_WINDOW,
+    LEGAL_HOURS,
+    ON_HOLD,
+    PROVIDER_UNAVAILABLE,
+    PROVIDER_PAUSED,
+    NEXT_CHANNEL,
+)
 # How soon a message is tried again that its paused provider may have already.
 PAUSED_SECONDS: Final = 300.0
 AttemptState = Literal[MessageState, "postponed"]
 
 
+def may_have_arrived(state: AttemptState) -> bool:
+    """Whether a settled message was taken by its provider, for all that is known."""
+    return state in (SENT, UNKNOWN)
+
+
 class ClaimFacts(Struct, frozen=True):
-    """A message of the ledger, and the states of its journey and its campaign."""
+    """A message of the ledger, and the states of its journey and its campaign.
+
+    With `has_other_channel`, another channel of its step reaches the person as well. `reaction` is why a fallback is
+    not needed any more; None if it is, and for all other messages.
+    """
 
     state: MessageState
     reason: str | None
@@ -49,6 +68,8 @@ class ClaimFacts(Struct, frozen=True):
     first_handed_over_at: datetime | None
     journey_state: StoredState
     campaign_state: CampaignState
+    has_other_channel: bool = False
+    reaction: str | None = None
 
 
 class Proceed(Struct, frozen=True):
@@ -134,7 +155,8 @@ def claim(
     paused = message.campaign_state == "paused"
     if message.state == SENDING:
         repeatable = may_repeat(message.category, repeats, message.first_handed_over_at, at)
-        due = message.journey_state == "active" and opens < message.expires_at and refusal is None
+        due = message.journey_state == "active" and opens < message.expires_at
+        due = due and refusal is None and message.reaction is None
         if not repeatable or not due:
             return Close(UNKNOWN, "attempt_died")
         if hold is not None:
@@ -146,6 +168,10 @@ def claim(
         return Close(CANCELLED, "journey_ended")
     if at >= message.expires_at:
         return Close(CANCELLED, "expired")
+    if message.reaction is not None:
+        return Close(CANCELLED, NOT_NEEDED, message.reaction)
+    if refusal is not None and message.has_other_channel:
+        return Close(CANCELLED, NEXT_CHANNEL, f"{refusal.reason}: {refusal.detail}")
     if refusal is not None:
         return Close(CANCELLED, refusal.reason, refusal.detail)
     if hold is not None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 
 from domain.campaign.life import CampaignState, Overdue
-from domain.campaign.plan import Message, MessagePriority
+from domain.campaign.plan import Message, MessagePriority, Send
 from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
@@ -21,6 +21,7 @@ from domain.people.topics.subscription import PACE, WEEKLY
 from domain.sending import caps
 from domain.sending.caps import Capped, CapRule, CountedMessage
 from domain.sending.deliverability import ProviderPause
+from domain.sending.fallbacks import NOT_NEEDED, EarlierMessage, find_due, find_reaction
 from domain.sending.holds import Hold, find_hold
 from domain.sending.objections import Recipient, find_objection
 from domain.sending.routes import DayFull, NoProvider, SenderChoice, SenderPick
@@ -36,6 +37,7 @@ RefusalReason = Literal[
     "schedule_ended",
     "paused",
     "expired",
+    "not_needed",
     "left_account",
     "unreachable",
     "address_changed",
@@ -47,7 +49,7 @@ RefusalReason = Literal[
     "warm_up",
     "no_provider",
 ]
-DeferReason = Literal["send_window", "legal_hours", "capped", "warm_up"]
+DeferReason = Literal["fallback", "send_window", "legal_hours", "capped", "warm_up"]
 # The cap of those who want messages less often. The store reads as much of the ledger for them.
 WEEKLY_PACE: Final = CapRule("pace of the person", limit=1, window=7 * 86_400)
 # The states of a campaign in which its messages go. The users of a scheduled one entered before it was stopped.
@@ -57,11 +59,14 @@ SENDING_STATES: Final = ("scheduled", "running", "stopping")
 class Granted(Struct, frozen=True, tag="granted", tag_field="answer", omit_defaults=True):
     """The message is reserved under this id and may be sent.
 
-    `paced_by` is its provider if the sends of that have a queue of their own.
+    `paced_by` is its provider if the sends of that have a queue of their own. `channel` is that of a step which has a
+    choice. With `has_fallback`, another channel is left for a message that is sent without a reaction.
     """
 
     message_id: str
     paced_by: str | None = None
+    channel: str | None = None
+    has_fallback: bool = False
 
 
 class Deferred(Struct, frozen=True, tag="deferred", tag_field="answer"):
@@ -114,7 +119,7 @@ class Reservation(Struct, frozen=True):
     """A message that the gate has granted.
 
     A retry repeats the failed message `retry_of`, by the step of the version `retry_version`, if that is not the
-    journey's.
+    journey's. `fallback_of` is the message that a fallback follows.
     """
 
     id: UUID
@@ -132,6 +137,7 @@ class Reservation(Struct, frozen=True):
     provider: str | None = None
     retry_of: UUID | None = None
     retry_version: int | None = None
+    fallback_of: UUID | None = None
 
 
 class JourneyFacts(Struct, frozen=True):
@@ -189,16 +195,17 @@ def decide(
     ledger: Sequence[CountedMessage],
     topics: DeployedTopics = NO_TOPICS,
     sender: SenderPick | None = None,
+    before: Sequence[EarlierMessage] = (),
 ) -> GateDecision:
     """Decide whether a message may go.
 
-    The checks are journey, campaign, schedule, expiry, reachability, suppression, consent, hold, send window with the
-    hours of law, caps and provider, in this order. `zone` is the recipient's, for the window and for calendar caps.
-    Without a `sender`, the attempt chooses the provider.
+    The checks are journey, campaign, schedule, expiry, the reaction to the messages `before` a fallback, reachability,
+    suppression, consent, hold, send window with the hours of law, caps and provider, in this order. `zone` is the
+    recipient's, for the window and for calendar caps. Without a `sender`, the attempt chooses the provider.
     """
-    refused = check_journey(request, journey)
-    if refused is not None:
-        return refused
+    found = check_journey(request, journey) or check_reaction(request, before, zone)
+    if found is not None:
+        return found
     return decide_recipient(
         request, recipient, window=window, zone=zone, rules=rules, ledger=ledger, topics=topics, sender=sender
     )
@@ -210,7 +217,8 @@ def check_journey(request: Request, journey: JourneyFacts) -> GateDecision | Non
     if journey.state != "active":
         return _refuse("journey_ended", journey_ended=True, state=journey.state, ended_by=journey.ended_by)
     if journey.campaign_state == PAUSED:
-        return GateDecision(Held("campaign_paused"))
+        held = GateDecision(Held("campaign_paused"))
+        return _not_later(held) if request.step.at_once else held
     if journey.campaign_state not in SENDING_STATES:
         return _refuse("campaign_not_running", campaign_state=journey.campaign_state)
     if request.ends_at is not None and at >= request.ends_at:
@@ -220,6 +228,17 @@ def check_journey(request: Request, journey: JourneyFacts) -> GateDecision | Non
     if at >= expires_at:
         return _refuse("expired", expires_at=expires_at, reached_at=request.reached_at)
     return None
+
+
+def check_reaction(request: Request, before: Sequence[EarlierMessage], zone: ZoneInfo) -> GateDecision | None:
+    """Return the decision about a fallback that is needless or not due; else None."""
+    step = request.step
+    if not isinstance(step, Send):
+        return None
+    if (reaction := find_reaction(step, before)) is not None:
+        return _refuse(NOT_NEEDED, **reaction)
+    due = find_due(step, before)
+    return _defer("fallback", due, zone) if due is not None and due > request.at else None
 
 
 def decide_recipient(
@@ -234,6 +253,23 @@ def decide_recipient(
     sender: SenderPick | None = None,
 ) -> GateDecision:
     """Decide whether a message of an active journey may go to this recipient."""
+    decision = _decide_recipient(
+        request, recipient, window=window, zone=zone, rules=rules, ledger=ledger, topics=topics, sender=sender
+    )
+    return _not_later(decision) if request.step.at_once else decision
+
+
+def _decide_recipient(
+    request: Request,
+    recipient: Recipient,
+    *,
+    window: LocalWindow | None,
+    zone: ZoneInfo,
+    rules: Sequence[CapRule],
+    ledger: Sequence[CountedMessage],
+    topics: DeployedTopics,
+    sender: SenderPick | None,
+) -> GateDecision:
     step, at, expires_at = request.step, request.at, request.expires_at
     if (found := find_objection(step.channel, step.category, recipient, topics)) is not None:
         return _refuse(found.reason, channel=step.channel, **found.data())
@@ -269,6 +305,14 @@ def decide_recipient(
 def find_pace(preferences: Mapping[str, Any]) -> Sequence[CapRule]:
     """Return the cap that a person has asked for; none by default."""
     return (WEEKLY_PACE,) if preferences.get(PACE) == WEEKLY else ()
+
+
+def _not_later(decision: GateDecision) -> GateDecision:
+    """Refuse a message that goes at once or not at all, where it would have to wait."""
+    answer = decision.answer
+    if not isinstance(answer, Deferred | Held):
+        return decision
+    return GateDecision(Refused(answer.reason), {**decision.data, "at_once": True})
 
 
 def _hold(hold: Hold, at: datetime, expires_at: datetime, zone: ZoneInfo) -> GateDecision:

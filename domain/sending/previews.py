@@ -128,7 +128,7 @@ def find_message(
         said = f"step {step} of {key} sends nothing" if node is not None else f"{key} has no step {step}"
         raise NotFoundError(f"{said}. {did_you_mean(step, sending, 'Steps that send')}", steps=sending)
     return PreviewedMessage(
-        template=node.template,
+        template=node.by(node.channel).template,
         category=node.category,
         files=files,
         compiled_bodies=compiled_bodies,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
+from domain.channels.kinds import CHANNELS
 from domain.errors import Problem
 from domain.suggestions import did_you_mean, find_closest
 from domain.templates.front_matter import Field, parse
@@ -30,8 +31,10 @@ SHARED_FOLDERS: Final = (BLOCKS, LAYOUTS, ATTACHMENTS)
 CONTENT: Final = "content"
 # As much as a file may have: blocks within blocks could grow without end.
 MAX_COMPOSED_CHARACTERS: Final = 256 * 1024
+# A step with several channels has a template for each: `NAME.CHANNEL`.
 FILE_NAME: Final = re.compile(
-    rf"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(\.(?P<language>{LANGUAGE}))?(?P<ending>\.liquid|\.mjml)"
+    rf"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*(\.({'|'.join(CHANNELS)}))?)"
+    rf"(\.(?P<language>{LANGUAGE}))?(?P<ending>\.liquid|\.mjml)"
 )
 _CALL = re.compile(rf"(\{{%-?\s*){RENDER}\b(.*?)\s*(-?)%\}}", re.DOTALL)
 _CONTENT = re.compile(rf"\{{\{{-?\s*{CONTENT}\s*-?\}}\}}")

@@ -1,7 +1,8 @@
 """Message templates: Liquid files with front matter, in language variants.
 
 `NAME.liquid` is the default, `NAME.LANG.liquid` a variant for that language, which inherits the front matter of the
-default. The body of `NAME.mjml` is compiled to HTML. `blocks/` and `layouts/` are shared by templates.
+default. `NAME.CHANNEL.liquid` is for one channel of a step that has several. The body of `NAME.mjml` is compiled to
+HTML. `blocks/` and `layouts/` are shared by templates.
 """
 
 import re

@@ -65,6 +65,8 @@ messages = Table(
     # journey's.
     Column("retry_of", Uuid),
     Column("retry_version", Integer),
+    # The first message of a step, of which this one by another channel is the fallback.
+    Column("fallback_of", Uuid),
     # The operation that has retried this failed message, or is about to.
     Column("retried_by", Uuid),
     CheckConstraint(
@@ -88,12 +90,16 @@ messages = Table(
     Index("messages_failed", "id", postgresql_where=text("state = 'failed'")),
 )
 
-# The outcomes of a message with several addresses, one for each.
+# The outcomes of a message with several addresses, or by several channels, one for each.
 deliveries = Table(
     "deliveries",
     metadata,
     Column("message_id", Uuid, ForeignKey("messages.id"), primary_key=True),
+    # Empty in rows of earlier releases, whose messages had one channel.
+    Column("channel", Text, primary_key=True, server_default=text("''")),
+    # Empty on channels without addresses.
     Column("address", Text, primary_key=True),
+    Column("provider", Text),
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("detail", Text),

@@ -27,8 +27,8 @@ def claim_skipped() -> None:
     """An attempt hands a webhook over without asking the ledger and the journey, and without saying so."""
     ask, mark = Sender._claim, messages.mark_sending
 
-    def claim(self: Sender, claimed: Claimed, *more: Any) -> Any:
-        return Proceed() if claimed.channel == "webhook" else ask(self, claimed, *more)
+    def claim(self: Sender, claimed: Claimed, *more: Any, **other: Any) -> Any:
+        return Proceed() if claimed.channel == "webhook" else ask(self, claimed, *more, **other)
 
     async def mark_sending(
         connection: Connection, message_id: UUID, at: datetime, provider: str, address: str | None
@@ -41,7 +41,7 @@ def claim_skipped() -> None:
             "UPDATE messages SET first_claimed_at = COALESCE(first_claimed_at, %s) WHERE id = %s", (at, message_id)
         )
 
-    Sender._claim = claim  # type: ignore[method-assign, assignment]
+    Sender._claim = claim  # type: ignore[method-assign]
     messages.mark_sending = mark_sending
 
 

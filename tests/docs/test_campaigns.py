@@ -59,8 +59,13 @@ from tests.domain.strategies import NOON
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "campaigns.md").read_text()
-PLAIN = {"hello.liquid": EMAIL, "hook.liquid": WEBHOOK}
-TEMPLATES = PLAIN | {path.name: path.read_text() for path in (ROOT / "examples" / "templates").glob("*.liquid")}
+PLAIN = {
+    "hello.liquid": EMAIL,
+    "hook.liquid": WEBHOOK,
+}
+CHOICE = {"hello.email.liquid": EMAIL, "hello.webhook.liquid": WEBHOOK}
+EXAMPLES = {path.name: path.read_text() for path in (ROOT / "examples" / "templates").glob("*.liquid")}
+TEMPLATES = PLAIN | CHOICE | EXAMPLES
 
 
 class Block(NamedTuple):
@@ -248,6 +253,7 @@ def test_the_gate_knows_the_reasons_of_the_page() -> None:
 
 # Reasons that `decide` does not name itself.
 _ELSEWHERE = (
+    "not_needed",
     "left_account",
     "unreachable",
     "address_changed",
@@ -303,7 +309,7 @@ PEOPLE: list[dict[str, Any]] = [
 PROPERTIES: list[dict[str, Any]] = [
     {},
     {"value": 120.5, "cart_id": "c1", "trial_id": 7, "sku": "s1", "kind": "offer", "after": "team"},
-    {"value": 120, "cart_id": 42.0, "trial_id": "t", "sku": "s1", "kind": "other", "after": False},
+    {"value": 120, "cart_id": 42.0, "trial_id": "t", "sku": "s1", "kind": "other", "after": False, "message_id": "m1"},
 ]
 JOURNEY = {"arms": {"offer": "plain"}, "steps": {"told": 1}, "messages": {"nudge": "opened"}, "entered_at": NOON}
 

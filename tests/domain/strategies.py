@@ -11,7 +11,7 @@ from typing import Any, TypeVar, assert_never
 from hypothesis import strategies as st
 
 from domain.campaign.definition import CampaignDocument
-from domain.campaign.plan import Branch, Node, Plan, Repeat, Split, WaitFor
+from domain.campaign.plan import Branch, Node, Plan, Repeat, Send, Split, WaitFor
 from domain.journey import machine
 from domain.journey.protocol import (
     Answered,
@@ -119,6 +119,8 @@ class _Writer:
         match self._tape.choose(kinds):
             case "send":
                 choices: list[dict[str, Any]] = [{"on_capped": choice} for choice in ("skip", "wait", "exit")]
+                several = {"channel": ["webhook", "email"]}
+                choices += [{**several, "fallback": {"after": "5m", "unless": "opened"}}, several]
                 how = self._tape.choose([*choices, {"to": {"role": "admin"}}])
                 return {"id": id, "send": {"channel": "email", "template": "hello", **how}}
             case "delay":
@@ -182,6 +184,15 @@ def answer(tape: Tape, at: datetime) -> Answer:
             return Granted("m")
 
 
+def gate_answer(tape: Tape, node: Node | None, at: datetime) -> Answer:
+    """Anything that the gate may answer about a step: a message may have a fallback, if its step has."""
+    given = answer(tape, at)
+    if not isinstance(given, Granted) or not isinstance(node, Send) or not node.others:
+        return given
+    has_fallback = node.fallback is not None and tape.below(4) > 0
+    return Granted("m", channel=tape.choose(node.channels), has_fallback=has_fallback)
+
+
 def members_answer(tape: Tape, at: datetime, after: str | None = None) -> MembersAnswer:
     """Anything that the gate may answer about the members after one, a page more often than not."""
     match tape.below(24):
@@ -243,7 +254,7 @@ def noise(tape: Tape, plan: Plan, step: str | None, at: datetime) -> Fact:
         case 5 | 6 | 7 | 8:
             return Woke()
         case 9 | 10 | 11:
-            return Answered(answer(tape, at))
+            return Answered(gate_answer(tape, plan.nodes.get(step or ""), at))
         case 12 | 13 | 14:
             return Settled(tape.choose(_OUTCOMES), journey_ended=tape.below(8) == 7)
         case 15 | 16:
@@ -271,7 +282,7 @@ def fitting(tape: Tape, plan: Plan, state: JourneyState, at: datetime) -> tuple[
         case AwaitResume(until=until):
             return (Resumed(), at) if tape.below(4) or until is None else (Woke(), max(at, until))
         case Authorize():
-            return Answered(answer(tape, at)), at
+            return Answered(gate_answer(tape, plan.nodes.get(state.step or ""), at)), at
         case Dispatch():
             return Settled(tape.choose(_OUTCOMES), journey_ended=False), at
         case AuthorizeMembers(after=after):

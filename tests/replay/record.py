@@ -70,6 +70,8 @@ KINDS: list[Callable[[Harness], Awaitable[Journey]]] = [
     sends.sent_at_a_pace,
     sends.sent_to_members_at_a_pace,
     sends.failed_and_retried,
+    sends.sent_by_the_next_channel,
+    sends.followed_by_a_fallback,
 ]
 
 

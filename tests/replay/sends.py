@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from temporalio.client import WorkflowHandle
 
 from domain.journey.records import retry_workflow_id
+from tests.channels.servers import Receiver, answer, listening
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION
 from tests.harness import MAIL, Harness, now
 
@@ -20,6 +21,16 @@ steps:
   - {id: tell, send: {channel: email, template: note, to: {role: admin}}}
   - {id: rest, delay: 1h}
 """
+
+
+CHOICE = """
+key: choice
+name: Choice
+entry: {event: Signed Up}
+steps:
+  - {id: nudge, send: {channel: [webhook, email], template: note, fallback: {after: 6h, unless: opened}}}
+"""
+HOOK = "---\nchannel: webhook\nurl: http://127.0.0.1:PORT/push\n---\nuser: '{{ profile.user_id }}'\n"
 
 
 async def leave_cart(harness: Harness) -> Journey:
@@ -194,4 +205,26 @@ async def sent_to_members(harness: Harness) -> Journey:
     handle = await harness.journey("u1")
     await harness.until("SELECT FROM journeys WHERE step = 'rest'", seconds=300)
     await harness.skip(handle, hours=1)
+    return handle
+
+
+async def _nudged(harness: Harness, reply: bytes, step: str) -> Journey:
+    """By a webhook that is answered so, until the journey is at a step."""
+    async with listening(Receiver(reply).talk) as port:
+        hook = HOOK.replace("PORT", str(port))
+        await harness.run_campaign(CHOICE, {"note.webhook.liquid": hook, "note.email.liquid": MAIL})
+        await harness.identify("u1", email="u1@example.com")
+        await harness.track("u1", "Signed Up")
+        handle = await harness.journey("u1")
+        await harness.until("SELECT 1 FROM journeys WHERE step = %s OR state = 'completed'", step)
+        return handle
+
+
+async def sent_by_the_next_channel(harness: Harness) -> Journey:
+    return await _nudged(harness, answer(410), "nudge.fallback")
+
+
+async def followed_by_a_fallback(harness: Harness) -> Journey:
+    handle = await _nudged(harness, answer(204), "nudge.wait")
+    await harness.skip(handle, hours=6)
     return handle

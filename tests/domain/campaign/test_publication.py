@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 
+from domain.campaign.plan import Fallback, Send, WaitFor
 from domain.campaign.publication import MAX_PROBLEMS
 from tests.domain.campaign.documents import EMAIL, HEAD, WEBHOOK, mistaken, problem, problems, publish
 from tests.proofs import rounds
@@ -161,3 +162,103 @@ def test_what_an_entry_always_has_is_not_warned_of(entry: str, given: list[str],
     [warning] = [one for one in warnings if "for people without" in one.message]
     assert all(path in warning.message for path in paths)
     assert not any(f"`entry.properties.{name}`" in warning.message for name in given)
+
+
+CHOICE = TEXT.replace("channel: email", "channel: CHANNEL")
+
+
+def test_each_of_several_channels_has_a_template_of_its_own() -> None:
+    files = {
+        "hello.email.liquid": EMAIL,
+        "hello.email.de.liquid": "---\nsubject: Hallo\n---\n<p>Hallo</p>\n",
+        "hello.webhook.liquid": WEBHOOK,
+        "hello.liquid": EMAIL,
+    }
+    published = publish(CHOICE.replace("CHANNEL", "[webhook, email]"), files)
+    assert set(published.templates) == set(files) - {"hello.liquid"}
+    node = published.plan.nodes["a"]
+    assert isinstance(node, Send)
+    assert (node.channels, node.is_preferred) == (("webhook", "email"), False)
+    assert node.by("email") == Send("a", "email", "hello.email")
+
+
+def test_a_list_of_one_channel_is_that_channel() -> None:
+    one = publish(CHOICE.replace("CHANNEL", "[email]"), {"hello.liquid": EMAIL})
+    assert one.plan == publish(TEXT, {"hello.liquid": EMAIL}).plan
+
+
+@pytest.mark.parametrize(
+    ("channel", "files", "missing"),
+    [
+        ("[webhook, email]", {"hello.webhook.liquid": WEBHOOK}, "hello.email.liquid"),
+        ("[preferred, webhook, email]", {"hello.email.liquid": EMAIL}, "hello.webhook.liquid"),
+        ("preferred", {"hello.liquid": EMAIL}, "hello.email.liquid"),
+        ("email", {"hello.email.liquid": EMAIL}, "hello.liquid"),
+    ],
+)
+def test_the_template_of_a_channel_that_is_missing_is_named(channel: str, files: dict[str, str], missing: str) -> None:
+    found = problem(CHOICE.replace("CHANNEL", channel), files)
+    assert found.message == f"there is no template `{missing}`"
+
+
+def test_a_template_for_another_channel_is_refused() -> None:
+    files = {"hello.email.liquid": EMAIL, "hello.webhook.liquid": EMAIL}
+    found = problem(CHOICE.replace("CHANNEL", "[webhook, email]"), files)
+    assert found.message == "'hello.webhook' is a template for email, not for webhook"
+
+
+def test_a_preference_alone_is_for_the_channels_with_a_template() -> None:
+    published = publish(CHOICE.replace("CHANNEL", "preferred"), {"hello.webhook.liquid": WEBHOOK})
+    node = published.plan.nodes["a"]
+    assert isinstance(node, Send)
+    assert (node.channels, node.by("webhook").template) == (("webhook",), "hello.webhook")
+
+
+@pytest.mark.parametrize(
+    ("channel", "message", "remedy"),
+    [
+        ("[]", "the list is empty", "Write one channel"),
+        ("[email, pigeon]", "`pigeon` is not a channel", "There are: email, "),
+        ("[email, 3]", "`3` is not a channel", "Write one channel"),
+        ("[email, email]", "`email` stands there twice", "once"),
+        ("[email, preferred]", "`preferred` stands behind a channel", "first"),
+        ("{first: email}", "a mapping is not a channel", "Write one channel"),
+    ],
+)
+def test_each_mistake_in_a_list_of_channels_has_its_remedy(channel: str, message: str, remedy: str) -> None:
+    [found] = [one for one in problems(CHOICE.replace("CHANNEL", channel)) if one.path == "steps[0].send.channel"]
+    assert found.message == message
+    assert remedy in found.suggestion
+
+
+FALLBACK = CHOICE + "      fallback: {after: 6h, unless: opened}\n"
+
+
+def test_a_fallback_waits_and_then_sends_and_waits_again() -> None:
+    files = {"hello.email.liquid": EMAIL, "hello.webhook.liquid": WEBHOOK}
+    published = publish(FALLBACK.replace("CHANNEL", "[webhook, email]") + "  - {exit: done}\n", files)
+    nodes, rules = published.plan.nodes, published.rules
+    first, wait, then = nodes["a"], nodes["a.wait"], nodes["a.fallback"]
+    assert isinstance(first, Send)
+    assert isinstance(wait, WaitFor)
+    assert isinstance(then, Send)
+    assert first.fallback == then.fallback == Fallback("a.wait", 21_600, "opened")
+    assert (first.fallback_of, then.fallback_of) == (None, "a")
+    assert first.next == then.next == "steps.2"
+    assert (wait.timeout, wait.on_timeout) == (21_600, "a.fallback")
+    heard = {rules.subscriptions[one.id].event for one in wait.subscriptions}
+    assert {"Email Opened", "Email Link Clicked", "Email Replied"} <= heard
+    assert "Email Delivered" not in heard
+    assert {one.next for one in wait.subscriptions} == {"a.fallback"}
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (FALLBACK.replace("CHANNEL", "email"), "steps[0].send.fallback"),
+        (TEXT + "      at_once: true\n      on_capped: wait\n", "steps[0].send.on_capped"),
+        (CHOICE.replace("CHANNEL", "[webhook, email]") + "      to: {role: admin}\n", "steps[0].send.channel"),
+    ],
+)
+def test_what_excludes_one_another_in_a_send_is_refused(text: str, path: str) -> None:
+    assert path in [one.path for one in problems(text)]

@@ -22,6 +22,7 @@ from domain.campaign.steps.repeat import RepeatStep
 from domain.campaign.steps.send import SendStep
 from domain.campaign.steps.split import SplitStep
 from domain.campaign.steps.wait_for import WaitStep
+from domain.channels.kinds import CHANNELS
 from domain.journey import bucketing
 from domain.journey.protocol import (
     Answered,
@@ -54,6 +55,15 @@ from domain.journey.protocol import (
 from domain.sending.policy import Deferred, Granted, Held, MembersPage, Refused
 
 T = TypeVar("T")
+# How many events tell of each reaction, by all channels.
+REPORTS = {
+    reaction: len({kind.report_events[one] for kind in CHANNELS.values() for one in kinds if one in kind.report_events})
+    for reaction, kinds in {
+        "delivered": ("delivered", "opened", "clicked", "replied"),
+        "opened": ("opened", "clicked", "replied"),
+        "clicked": ("clicked",),
+    }.items()
+}
 # Yields what it asks for, is sent what has happened and when, and returns what came of it.
 Walk = Generator[Command, tuple[Fact, datetime], T]
 Ends = Callable[[], str | None]
@@ -90,7 +100,7 @@ class Interpreter:
         self._at = at
         self._visits: Counter[str | None] = Counter()
         self._loops: list[_Loop] = []
-        self._waiting: WaitStep | None = None
+        self._waiting: Sequence[str] | None = None
         self._last: dict[str, tuple[str, datetime]] = {}
         self._hears_from = at
         self._heard: str | None = None
@@ -164,7 +174,7 @@ class Interpreter:
             case Resumed():
                 self._is_resumed = True
             case Matched(subscription=subscription, event_id=event_id):
-                mine = self._waiting is not None and subscription in _subscriptions(self._waiting)
+                mine = self._waiting is not None and subscription in self._waiting
                 is_known = self._last.get(subscription, ("",))[0] == event_id
                 if not is_known and not (mine and self._first() is not None):
                     self._last[subscription] = event_id, at
@@ -174,7 +184,7 @@ class Interpreter:
         assert self._waiting is not None
         came = [
             (at, index)
-            for index, one in enumerate(_subscriptions(self._waiting))
+            for index, one in enumerate(self._waiting)
             for event, at in [self._last.get(one, ("", self._at))]
             if event and at >= self._hears_from and event != self._heard
         ]
@@ -278,7 +288,16 @@ class Interpreter:
             ask += 1
 
     def _wait(self, step: WaitStep, after: Ends) -> Walk[None]:
-        until = self._at + timedelta(seconds=step.wait_for.timeout)
+        first = yield from self._hear(step.id, step.wait_for.timeout, _subscriptions(step))
+        ways = [one.do for one in step.wait_for.events or ()] or [step.on_event]
+        if first is None:
+            yield from self._list(step.on_timeout, after)
+            return
+        yield from self._list(ways[first], after)
+
+    def _hear(self, id: str, timeout: int, subscriptions: Sequence[str]) -> Walk[int | None]:
+        """Waits for one of the events; the one that came first."""
+        until = self._at + timedelta(seconds=timeout)
         first: int | None = None
 
         def came() -> bool:
@@ -286,31 +305,41 @@ class Interpreter:
             first = self._first()
             return first is not None
 
-        self._waiting = step
+        self._waiting = subscriptions
         try:
-            yield from self._rest(until, AwaitMatch, came, step.id)
+            yield from self._rest(until, AwaitMatch, came, id)
         finally:
             self._waiting = None
-        ways = [one.do for one in step.wait_for.events or ()] or [step.on_event]
-        if first is None:
-            yield from self._list(step.on_timeout, after)
-            return
-        self._heard = self._last[_subscriptions(step)[first]][0]
-        yield from self._list(ways[first], after)
+        if first is not None:
+            self._heard = self._last[subscriptions[first]][0]
+        return first
 
     def _send(self, step: SendStep, after: Ends) -> Walk[None]:
-        visit, reached, ask = self._visits[step.id], self._at, 1
+        may_follow = yield from self._message(step, step.id, after)
+        while may_follow:
+            assert step.send.fallback is not None
+            wait, then = f"{step.id}.wait", f"{step.id}.fallback"
+            self._visits[wait] += 1
+            heard = [f"{wait}/{index}" for index in range(REPORTS[step.send.fallback.unless])]
+            yield from self._hear(wait, step.send.fallback.after, heard)
+            self._visits[then] += 1
+            may_follow = yield from self._message(step, then, after)
+
+    def _message(self, step: SendStep, id: str, after: Ends) -> Walk[bool]:
+        """Whether another message may follow it."""
+        visit, reached, ask = self._visits[id], self._at, 1
         ends = after()
         while True:
             self._is_resumed = False
-            asked = yield from self._ask(Authorize(step.id, visit, ask, reached, ends), Answered)
+            asked = yield from self._ask(Authorize(id, visit, ask, reached, ends), Answered)
             match asked.answer:
-                case Granted(message_id=message_id):
+                case Granted() as granted:
                     self._hears_from = self._at
-                    if (yield from self._dispatch(step, message_id, ends)):
-                        return
+                    outcome = yield from self._dispatch(step, granted, ends)
+                    if outcome != "postponed":
+                        return granted.has_fallback and outcome in ("sent", "unknown")
                 case Deferred(until=until, reason=reason):
-                    yield from self._sleep(until, f"deferred {step.id}: {reason}")
+                    yield from self._sleep(until, f"deferred {id}: {reason}")
                 case Held(reason=reason, until=until):
                     if not self._is_resumed:
                         yield from self._rest(until, AwaitResume)
@@ -323,7 +352,7 @@ class Interpreter:
                         raise _Over("capped", recorded=True)
                     self._hears_from = self._at
                     self._is_recorded = ends is not None
-                    return
+                    return False
             self._hears_from = self._at
             ask += 1
 
@@ -354,7 +383,7 @@ class Interpreter:
                         self._hears_from = self._at
                         self._end()
                         spec = step.send
-                        dispatch = DispatchMembers(ids, spec.channel, spec.category, spec.priority)
+                        dispatch = DispatchMembers(ids, spec.channel[0], spec.category, spec.priority)
                         settled = yield from self._question(dispatch, MembersSettled)
                         if settled.journey_ended:
                             raise _Over("exited", recorded=True)
@@ -384,18 +413,19 @@ class Interpreter:
                     self._hears_from = self._at
                     return True, ask, reached
 
-    def _dispatch(self, step: SendStep, message_id: str, ends: str | None) -> Walk[bool]:
-        """Whether the message has its outcome."""
+    def _dispatch(self, step: SendStep, granted: Granted, ends: str | None) -> Walk[str]:
+        """The outcome of the message, or that it was put off."""
         self._end()
         spec = step.send
-        dispatch = Dispatch(message_id, spec.channel, spec.category, spec.priority, ends)
+        channel = granted.channel or spec.channel[0]
+        ends = None if granted.has_fallback else ends
+        dispatch = Dispatch(granted.message_id, channel, spec.category, spec.priority, ends)
         settled = yield from self._question(dispatch, Settled)
         if settled.journey_ended:
             raise _Over("exited", recorded=True)
-        if settled.outcome == "postponed":
-            return False
-        self._is_recorded = ends is not None
-        return True
+        if settled.outcome != "postponed":
+            self._is_recorded = ends is not None
+        return settled.outcome
 
 
 def _subscriptions(step: WaitStep) -> list[str]:

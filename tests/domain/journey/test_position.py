@@ -108,6 +108,8 @@ class Row:
                 return position.position_after_delay(
                     next_positions, step, until, is_past=is_past, at=at, ends_at=ends_at
                 )
+            case Dispatch(), Settled(outcome=outcome):
+                return position.position_after_send(next_positions, outcome)
             case _:
                 [way] = next_positions.positions
                 return way

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from domain.campaign.plan import MessagePriority, OnCapped, Send
+from domain.campaign.plan import Fallback, MessagePriority, OnCapped, Send
 from domain.local_time.windows import LocalWindow
 from domain.sending import policy
 from domain.sending.caps import MAX_PERIOD_SECONDS, CapRule, CountedMessage
+from domain.sending.fallbacks import EarlierMessage
 from domain.sending.holds import Hold
 from domain.sending.objections import Objection, Recipient, find_objection
 from domain.sending.policy import (
@@ -29,6 +30,7 @@ from domain.sending.routes import DayFull, NoProvider, SenderChoice
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
+FALLBACK = Fallback("first.wait", 600, "opened")
 STEP = Send("mail", "email", "hello", expires=3_600)
 REACHABLE = Recipient({"email": "ada@example.com"}, {}, {})
 ONE_A_MINUTE = CapRule("minutely", limit=1, window=60)
@@ -63,8 +65,8 @@ def decide(known: Facts) -> GateDecision:
     journey = JourneyFacts(
         known["journey_state"], known["ended_by"], known["campaign_state"], known["overdue"], known["held_at"]
     )
-    known = {"sender": None, **known}
-    of_recipient = {name: known[name] for name in ("window", "zone", "rules", "ledger", "sender")}
+    known = {"sender": None, "before": (), **known}
+    of_recipient = {name: known[name] for name in ("window", "zone", "rules", "ledger", "sender", "before")}
     request = Request("m1", known["step"], NOON, known["at"], known["ends_at"])
     return policy.decide(request, journey, known["recipient"], **of_recipient)
 
@@ -91,6 +93,11 @@ def paused(known: Facts) -> None:
 
 def expired(known: Facts) -> None:
     known.update(step=msgspec.structs.replace(known["step"], expires=1_800), at=NOON + HALF_AN_HOUR)
+
+
+def not_needed(known: Facts) -> None:
+    step = msgspec.structs.replace(known["step"], fallback=FALLBACK, fallback_of="first")
+    known.update(step=step, before=[EarlierMessage(UUID(int=3), "webhook", NOON - HALF_AN_HOUR, opened_at=NOON)])
 
 
 def left_account(known: Facts) -> None:
@@ -143,6 +150,7 @@ IN_ORDER: list[Obstacle] = [
     schedule_ended,
     paused,
     expired,
+    not_needed,
     left_account,
     unreachable,
     address_changed,
@@ -170,6 +178,7 @@ DATA: dict[Obstacle, dict[str, Any]] = {
     schedule_ended: {"ends_at": NOON},
     paused: {"held_at": NOON - HALF_AN_HOUR},
     expired: {"expires_at": NOON + HALF_AN_HOUR, "reached_at": NOON},
+    not_needed: {"unless": "opened", "message_id": str(UUID(int=3)), "channel": "webhook", "at": NOON},
     left_account: {"channel": "email", "detail": "the person is no longer a member of the account"},
     unreachable: {"channel": "email", "detail": "the profile has no trait email"},
     address_changed: {"channel": "email", "detail": "the person has another address since the request"},
@@ -239,6 +248,26 @@ def test_of_any_obstacles_the_first_in_order_is_the_reason() -> None:
             for obstacle in sorted(chosen, key=lambda obstacle: obstacle is not expired):
                 obstacle(known)
             assert decide(known).answer == ANSWERS[chosen[0]], [obstacle.__name__ for obstacle in chosen]
+
+
+@pytest.mark.parametrize("obstacle", [campaign_paused, on_hold, send_window, capped, warm_up])
+def test_a_message_that_goes_at_once_or_not_at_all_never_waits(obstacle: Obstacle) -> None:
+    """However much time there is."""
+    known = facts()
+    obstacle(known)
+    patient = msgspec.structs.replace(known["step"], expires=7 * 86_400, on_capped="wait")
+    waits = decide({**known, "step": patient})
+    at_once = decide({**known, "step": msgspec.structs.replace(patient, at_once=True)})
+    assert isinstance(waits.answer, Deferred | Held)
+    assert at_once == GateDecision(Refused(waits.answer.reason), {**waits.data, "at_once": True})
+
+
+def test_a_fallback_is_due_so_long_after_the_message_before() -> None:
+    step = msgspec.structs.replace(STEP, fallback=FALLBACK, fallback_of="first", at_once=True)
+    before = [EarlierMessage(UUID(int=3), "webhook", NOON - timedelta(seconds=599))]
+    known = {**facts(), "step": step, "before": before}
+    assert decide(known).answer == Deferred(NOON + timedelta(seconds=1), "fallback")
+    assert decide({**known, "at": NOON + timedelta(seconds=1)}).answer == Granted("m1")
 
 
 @pytest.mark.parametrize(
