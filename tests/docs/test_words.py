@@ -1,4 +1,4 @@
-"""The pages say subject, verb, object: no sentence begins with a clause instead."""
+"""The pages say subject, verb, object, and hold nothing that a merge has left behind."""
 
 import re
 from pathlib import Path
@@ -18,3 +18,8 @@ NOBODY = re.compile(r"\b(?:whom|whoever|nobody|somebody|is let be|to be had)\b",
 def test_sentences_begin_with_their_subject(page: Path) -> None:
     text = CODE.sub("CODE", page.read_text())
     assert INDIRECT.findall(text) + NOBODY.findall(text) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_has_the_marks_of_a_merge_conflict(page: Path) -> None:
+    assert re.findall(r"^(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$", page.read_text(), re.MULTILINE) == []
