@@ -91,8 +91,11 @@ def _check_campaign(checked: _Checked, text: str, templates: dict[str, str]) -> 
 
     published = checked.campaign = check(text, checked.file, templates)
     checked.warnings = published.warnings
-    names = number_of(len(published.templates), "template")
-    checked.holds = f"campaign {published.definition.key}, with {names}"
+    # Blocks, layouts and attachments stand in folders of their own.
+    shared = sum("/" in name for name in published.templates)
+    names = number_of(len(published.templates) - shared, "template")
+    with_shared = f" and {number_of(shared, 'shared file')}" if shared else ""
+    checked.holds = f"campaign {published.definition.key}, with {names}{with_shared}"
 
 
 def _check_segment(checked: _Checked, text: str) -> None:

@@ -91,6 +91,21 @@ def test_what_is_valid_is_named_with_what_a_deployment_alone_knows(folder: Path,
 
 
 @pytest.mark.usefixtures("nowhere")
+def test_shared_files_are_counted_beside_the_templates(folder: Path, capsys: Output) -> None:
+    a_file(
+        folder,
+        "one.yaml",
+        "key: one\nname: One\nentry: {event: Go}\nsteps: [{id: a, send: {channel: email, template: a}}]\n",
+    )
+    front = "---\nchannel: email\nfrom: a@example.com\nsubject: A\ntext: A\nattachments: [a.txt]\n---\n"
+    a_file(folder, "templates/a.liquid", f"{front}<p>{{% render 'foot' %}}</p>")
+    a_file(folder, "templates/blocks/foot.liquid", "Foot")
+    a_file(folder, "templates/attachments/a.txt", "A")
+    assert run(["validate", "one.yaml"]) == 0
+    assert "one.yaml: campaign one, with 1 template and 2 shared files" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nowhere")
 def test_the_examples_are_valid(capsys: Output) -> None:
     assert run(["validate", str(EXAMPLES), str(EXAMPLES / "caps"), str(EXAMPLES / "computed"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
