@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-from cli.client import ApiClient
+from cli.client import ApiClient, RefusedError
 from cli.documents import TEMPLATE_ENDINGS, list_attachments, read_bytes
 from domain.errors import NotFoundError
 
@@ -18,5 +18,7 @@ def store_attachments(api: ApiClient, folders: Iterable[Path]) -> None:
             data = read_bytes(file)
             try:
                 api.get("attachments", sha256(data).hexdigest())
-            except NotFoundError:
+            except RefusedError as error:
+                if error.reason != NotFoundError.code:
+                    raise
                 api.deliver("attachments", content=data, content_type="application/octet-stream")

@@ -62,6 +62,20 @@ def test_a_campaign_that_is_not_there_yet(folder: Path, capsys: Output) -> None:
     assert capsys.readouterr().out.startswith("abandoned-cart: nothing changes, version 1 is the same\n")
 
 
+@pytest.mark.usefixtures("deployment")
+def test_an_attached_file_is_stored_with_its_campaign(folder: Path, capsys: Output) -> None:
+    send = "{id: a, send: {channel: email, template: a}}"
+    file = a_campaign(folder, "one", f"key: one\nname: One\nentry: {{event: Go}}\nsteps: [{send}]\n")
+    attached = folder / "templates/attachments/terms.pdf"
+    attached.parent.mkdir(parents=True)
+    front = "channel: email\nfrom: a@example.com\nsubject: A\ntext: A\nattachments: [terms.pdf]"
+    (folder / "templates/a.liquid").write_text(f"---\n{front}\n---\n<p>A</p>")
+    for version, data in ((1, b"%PDF-1.4 first"), (2, b"%PDF-1.4 second"), (3, b"%PDF-1.4 first")):
+        attached.write_bytes(data)
+        assert run(["apply", str(file)]) == 0
+        assert f"one: version {version} published" in capsys.readouterr().out
+
+
 def test_documents_of_the_deployment_are_no_campaigns(folder: Path, deployment: str, capsys: Output) -> None:
     a_campaign(folder)
     computed = folder / "computed.yaml"
