@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from channels import console
+from channels.call import hubspot
+from channels.chat import chatwoot, intercom
 from channels.email import brevo, mailgun, postmark, resend, sendgrid, ses, smtp
 from channels.post import lob
 from channels.provider_kind import ProviderContext, ProviderKind
@@ -29,6 +31,9 @@ PROVIDERS: tuple[ProviderKind, ...] = (
     twilio.KIND,
     vonage.KIND,
     aws_sms.KIND,
+    chatwoot.KIND,
+    intercom.KIND,
+    hubspot.KIND,
     http.KIND,
     console.KIND,
 )

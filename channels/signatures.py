@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import jwt
@@ -60,9 +60,9 @@ def verify_shared_secret(headers: Mapping[str, str], secret: str) -> None:
         raise refuse("its secret is another one")
 
 
-def verify_hex_hmac(secret: str, signed: bytes, signature: str) -> None:
-    """Verify an HMAC-SHA256 in hexadecimal."""
-    expected = hmac.new(secret.encode(), signed, sha256).hexdigest()
+def verify_hex_hmac(secret: str, signed: bytes, signature: str, digest: Literal["sha1", "sha256"] = "sha256") -> None:
+    """Verify an HMAC in hexadecimal."""
+    expected = hmac.new(secret.encode(), signed, digest).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.encode()):
         raise refuse("its signature does not match")
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any, Final
 
+from domain.channels.call import CallTask
+from domain.channels.chat import Chat
 from domain.channels.email import Email
 from domain.channels.kind import ChannelKind
 from domain.channels.post import Post
@@ -17,6 +19,8 @@ _KINDS: tuple[ChannelKind, ...] = (
     Webhook(),
     Post(),
     Slack(),
+    Chat(),
+    CallTask(),
 )
 CHANNELS: Final[Mapping[str, ChannelKind]] = {kind.name: kind for kind in _KINDS}
 # The traits that are addresses.

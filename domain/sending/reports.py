@@ -24,6 +24,9 @@ ReportKind = Literal[
     "complained",
     "unsubscribed",
     "replied",
+    "resolved",
+    "rated",
+    "completed",
     "failed",
     "other",
 ]
@@ -76,7 +79,8 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     One of the kind `other` says nothing, and is known if it is repeated. `event_id` is unique within the provider: a
     report with a known one is a repetition. `message_id` is None if the message is not ours. `is_machine` marks
     openings and clicks by scanners and image proxies, which the provider says or their `user_agent` shows; the latter
-    is not kept. `reply` is what a reply says. With `by_mail`, a mail says so, which the recipient may have written.
+    is not kept. `reply` is what a mail says, and `data` the rest of the event. With `by_mail`, a mail says so, which
+    the recipient may have written.
     """
 
     kind: ReportKind
@@ -91,6 +95,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     detail: str | None = None
     reply: MailReply | TextReply | None = None
     by_mail: bool = False
+    data: Mapping[str, Any] = {}
 
 
 # A callback brings reports and texts.
@@ -202,7 +207,7 @@ def marks_of(report: ProviderReport, message_id: UUID) -> LedgerMarks:
             return replace(marks, bounce="hard", is_refused=True)
         case "delivered" | "opened" | "replied":
             return replace(marks, **{f"{report.kind}_at": at})
-        case "accepted" | "deferred" | "unsubscribed" | "failed" | "other":
+        case "accepted" | "deferred" | "unsubscribed" | "resolved" | "rated" | "completed" | "failed" | "other":
             return marks
 
 
@@ -249,6 +254,7 @@ def build_event(provider: str, report: ProviderReport, message: ReportedMessage)
         "provider": provider,
         **{key: value for key, value in said.items() if value is not None},
         **reply,
+        **report.data,
     }
     return _build_event(provider, report, name, properties, message.user_id, message.anonymous_id)
 

@@ -52,6 +52,16 @@ def slack(to: str) -> Outbound:
     return replace(MAIL, content={"to": to, "text": "Ada wants a demo"}, unsubscribe_url=None)
 
 
+CHAT = replace(MAIL, content={"text": "Any questions?"})
+
+
+PHONE = "+4915123456789"
+CALL = replace(
+    MAIL,
+    content={"subject": "Call Ada", "script": "Say <hello>.\nAsk about the demo.", "owner": None, "due_seconds": 7_200},
+)
+
+
 def hook(url: str, data: Any = None) -> Outbound:
     data = {"user": "u1", "note": "ü\u2028"} if data is None else data
     return call(url, "POST", data=data)

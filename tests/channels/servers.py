@@ -199,18 +199,14 @@ class Service(Receiver):
     replies: dict[str, bytes | str] = field(default_factory=dict)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while not reader.at_eof():
-            line = await reader.readuntil(b"\r\n")
-            known = [start for start in self.replies if line.decode("latin-1").startswith(start)]
-            self.reply = self.replies[max(known, key=len)] if known else answer(404, b"{}")
-            rest = await reader.readuntil(b"\r\n\r\n")
-            parts = asyncio.StreamReader()
-            parts.feed_data(line + rest)
-            length = re.search(rb"(?i)content-length: *([0-9]+)", rest)
-            parts.feed_data(await reader.readexactly(int(length[1]) if length else 0))
-            await super().talk(parts, writer)
-            if not isinstance(self.reply, bytes):
-                return
+        head = await reader.readuntil(b"\r\n\r\n")
+        line = head.decode("latin-1")
+        known = [start for start in self.replies if line.startswith(start)]
+        self.reply = self.replies[max(known, key=len)] if known else answer(404, b"{}")
+        length = re.search(r"(?i)\r\ncontent-length: *([0-9]+)", line)
+        again = asyncio.StreamReader()
+        again.feed_data(head + await reader.readexactly(int(length[1]) if length else 0))
+        await super().talk(again, writer)
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> bytes:

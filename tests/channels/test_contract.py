@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from channels.call.hubspot import Hubspot
+from channels.chat.chatwoot import ChatwootInbox
+from channels.chat.intercom import Intercom
 from channels.console import Console
 from channels.email.smtp import Smtp
 from channels.post.lob import Lob
@@ -28,8 +31,21 @@ from domain.sending.delivery import (
 )
 from tests.channels import phone_accounts
 from tests.channels.email_accounts import open_account
-from tests.channels.messages import ADDRESS, CARD, MAIL, NUMBER, POSTAL_ADDRESS, TEXT, hook, post, slack
-from tests.channels.servers import HANG_UP, TIME_OUT, Receiver, answer, fall_silent, listening, scripted_smtp
+from tests.channels.messages import (
+    ADDRESS,
+    CALL,
+    CARD,
+    CHAT,
+    MAIL,
+    NUMBER,
+    PHONE,
+    POSTAL_ADDRESS,
+    TEXT,
+    hook,
+    post,
+    slack,
+)
+from tests.channels.servers import HANG_UP, TIME_OUT, Receiver, Service, answer, fall_silent, listening, scripted_smtp
 from tests.channels.test_webhook import SECRET
 
 Server = AbstractAsyncContextManager[int]
@@ -96,6 +112,23 @@ API_FATES: dict[str, Callable[[], Server]] = {
 }
 # The status by which each accepts a message.
 PHONE_APIS = {"twilio": 201, "vonage": 202, "aws_sms": 200}
+
+
+def sending(line: str, look_ups: dict[str, bytes | str]) -> dict[str, Callable[[], Server]]:
+    """Those of a provider that answers look-ups, and to the message itself as its fate has it."""
+
+    def serve(reply: bytes | str) -> Callable[[], Server]:
+        return lambda: listening(Service(replies={**look_ups, line: reply}).talk)
+
+    return {
+        "accepts": serve(answer(200, b'{"id": 1}')),
+        "rejects": serve(answer(422, b'{"errors": [{"code": "refused"}]}')),
+        "is busy": serve(answer(503)),
+        "loses the answer": serve(HANG_UP),
+        "never answers": serve(TIME_OUT),
+    }
+
+
 ADAPTERS = [
     Adapter(
         "smtp",
@@ -181,6 +214,36 @@ ADAPTERS += [
         lambda port: SlackApi("xoxb-token", f"http://127.0.0.1:{port}", PATIENCE),
         lambda _: slack("#sales"),
         API_FATES | {"rejects": http(answer(200, b'{"ok": false, "error": "is_archived"}'))},
+    ),
+    Adapter(
+        "intercom",
+        Never(),
+        lambda port: Intercom("token", "814", f"http://127.0.0.1:{port}", PATIENCE),
+        lambda _: CHAT,
+        sending("POST /messages", {"POST /contacts/search": answer(200, b'{"data": [{"id": "c-1"}]}')}),
+    ),
+    Adapter(
+        "hubspot",
+        Keyed(),
+        lambda port: Hubspot("token", f"http://127.0.0.1:{port}", PATIENCE),
+        lambda _: CALL,
+        API_FATES | {"rejects": http(answer(400, b'{"category": "VALIDATION_ERROR"}'))},
+        PHONE,
+    ),
+    Adapter(
+        "chatwoot",
+        Keyed(),
+        lambda port: ChatwootInbox("token", 7, 3, f"http://127.0.0.1:{port}", PATIENCE),
+        lambda _: CHAT,
+        sending(
+            "POST /api/v1/accounts/7/conversations",
+            {
+                "GET": answer(200, b'{"payload": []}'),
+                "POST /api/v1/accounts/7/contacts": answer(
+                    200, b'{"payload": {"contact": {"id": 5}, "contact_inbox": {"source_id": "s"}}}'
+                ),
+            },
+        ),
     ),
 ]
 FATES = {

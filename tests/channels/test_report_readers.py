@@ -23,7 +23,9 @@ from tests.channels import sns_topic
 from tests.channels.phone_accounts import NAMES as TEXT_READERS
 from tests.channels.recorded_callbacks import (
     BREVO,
+    CHATWOOT,
     HAPPENED,
+    INTERCOM,
     LOB,
     MAILGUN,
     MESSAGE,
@@ -37,7 +39,7 @@ from tests.channels.recorded_callbacks import (
 )
 from tests.channels.sns_topic import CERTIFICATE_URL, KEY, SES, SUBSCRIBE_URL, certificate, new_key, publish
 
-ALL = [POSTMARK, RESEND, SENDGRID, MAILGUN, BREVO, SES, LOB]
+ALL = [POSTMARK, RESEND, SENDGRID, MAILGUN, BREVO, SES, LOB, CHATWOOT, INTERCOM]
 SIGNED = [one for one in ALL if one.is_timed]
 NAMED = [pytest.param(one, id=one.name) for one in ALL]
 HOOK = {"callback_secret": {"env": "SOJOURN_SECRET_HOOK"}}
@@ -168,7 +170,7 @@ async def test_a_changed_byte_is_refused(recorded: Recorded) -> None:
         assert recorded is SES
         assert read_anyway == [report]
     for name, value in callback.headers.items():
-        if name.startswith(("svix", "x-twilio", "lob")):
+        if name.startswith(("svix", "x-twilio", "lob", "x-hub", "x-chatwoot")):
             for text in flips(value.encode()):
                 # The foreign one of two signatures may be any, and the last bits of base64 stand for nothing.
                 is_svix = name == "svix-signature" and text.endswith(value[-20:].encode())
@@ -236,12 +238,14 @@ def test_without_a_callback_secret_there_is_no_reader(recorded: Recorded) -> Non
 
 
 def test_every_reader_has_recorded_callbacks() -> None:
-    # Those of texts are in test_text_readers.py.
-    recorded = {one.name for one in ALL} | set(TEXT_READERS)
+    # Those of texts are in test_text_readers.py; those of HubSpot name tasks: test_hubspot.py.
+    recorded = {"hubspot", *(one.name for one in ALL), *TEXT_READERS}
     assert {kind.name for kind in PROVIDERS if kind.open_reader} == recorded
 
 
-@pytest.mark.parametrize("recorded", [POSTMARK, BREVO, RESEND, SENDGRID, LOB], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "recorded", [POSTMARK, BREVO, RESEND, SENDGRID, LOB, CHATWOOT, INTERCOM], ids=lambda one: one.name
+)
 async def test_a_signed_body_that_is_not_of_the_form_is_said_to_be_so(recorded: Recorded) -> None:
     read = reader_of(recorded)
     for body in (7, "text"):

@@ -43,7 +43,8 @@ def test_every_block_is_run() -> None:
             "cel",
         ),
         *("liquid postcard", "liquid letter", "yaml post"),
-        *("liquid slack", "yaml slack"),
+        *("liquid slack", "yaml slack", "liquid chat", "yaml chat"),
+        *("liquid call", "yaml call"),
     }
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
@@ -108,6 +109,20 @@ def test_a_text_for_slack_is_valid() -> None:
     assert check(BLOCKS["yaml slack"], "campaign.yaml", templates).definition.key == "owner-note"
     content = only(BLOCKS["liquid slack"]).render(variables({"name": "Ada"}), None)
     assert (content["to"], content["text"].startswith("*Ada* of acme")) == ("#sales", True)
+
+
+def test_a_chat_is_valid() -> None:
+    templates = {"pricing-help.liquid": BLOCKS["liquid chat"]}
+    assert check(BLOCKS["yaml chat"], "campaign.yaml", templates).definition.key == "pricing-help"
+    content = only(BLOCKS["liquid chat"]).render(variables(), None)
+    assert content == {"text": "Hi there, can I help you to compare the plans?"}
+
+
+def test_a_call_is_valid() -> None:
+    templates = {"demo-call.liquid": BLOCKS["liquid call"]}
+    assert check(BLOCKS["yaml call"], "campaign.yaml", templates).definition.key == "demo-call"
+    content = only(BLOCKS["liquid call"]).render(variables({"name": "Ada"}, plan="Plus"), None)
+    assert (content["subject"], content["owner"], content["due_seconds"]) == ("Call Ada about the demo", None, 7_200)
 
 
 def test_the_table_of_channels_is_the_codes() -> None:

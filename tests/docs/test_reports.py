@@ -9,12 +9,24 @@ from urllib.parse import parse_qsl
 import pytest
 from msgspec.structs import replace
 
+from channels.call.hubspot_reports import find_completed
 from channels.registry import PROVIDERS
 from domain.sending.providers_document import parse_providers
 from domain.sending.reports import MARK_TIMES, ProviderReport, ReportKind, build_event
 from domain.sending.routes import ProviderRule
 from tests.channels import test_text_readers
-from tests.channels.recorded_callbacks import BREVO, LOB, MAILGUN, NOW, POSTMARK, RESEND, SENDGRID, Recorded
+from tests.channels.recorded_callbacks import (
+    BREVO,
+    CHATWOOT,
+    INTERCOM,
+    LOB,
+    MAILGUN,
+    NOW,
+    POSTMARK,
+    RESEND,
+    SENDGRID,
+    Recorded,
+)
 from tests.channels.sns_topic import CERTIFICATE_URL, KEY, SES, certificate
 from tests.channels.test_report_readers import reader_of, request
 from tests.docs.tables import rows
@@ -22,7 +34,7 @@ from tests.engine.reporting import reported_message
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
 REPORT_KINDS = get_args(ReportKind)
-SIGNERS = {one.name: one for one in (POSTMARK, RESEND, SENDGRID, MAILGUN, BREVO, SES, LOB)}
+SIGNERS = {one.name: one for one in (POSTMARK, RESEND, SENDGRID, MAILGUN, BREVO, SES, LOB, CHATWOOT, INTERCOM)}
 FORMS = re.findall(r"^```(?:form|callback) (\w+)\n(.*?)^```\n+```json event\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 EXAMPLES = re.findall(r"^```json (?!event)(\w+)\n(.*?)^```\n+```json event\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
@@ -72,8 +84,10 @@ async def test_a_callback_about_a_text_becomes_the_event(
 
 def test_every_provider_has_an_example_and_a_row() -> None:
     assert {kind for kind, *_ in EXAMPLES} == set(SIGNERS)
+    [completed] = re.findall(r"^```json hubspot\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert [find_completed(event) for event in json.loads(completed)] == ["512"]
     listed = {row[0].strip("`") for row in rows(PAGE, "## Set up callbacks")}
-    assert listed == {*SIGNERS, *(kind for kind, *_ in FORMS)}
+    assert listed == {"hubspot", *SIGNERS, *(kind for kind, *_ in FORMS)}
     assert listed == {kind.name for kind in PROVIDERS if kind.open_reader}
 
 

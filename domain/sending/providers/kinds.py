@@ -2,8 +2,11 @@
 
 from domain.sending.providers.aws_sms import AwsSmsModel
 from domain.sending.providers.brevo import BrevoModel
+from domain.sending.providers.chatwoot import ChatwootModel
 from domain.sending.providers.console import ConsoleModel
 from domain.sending.providers.http import HttpModel
+from domain.sending.providers.hubspot import HubspotModel
+from domain.sending.providers.intercom import IntercomModel
 from domain.sending.providers.lob import LobModel
 from domain.sending.providers.mailgun import MailgunModel
 from domain.sending.providers.model import ProviderModel
@@ -29,6 +32,9 @@ PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     TwilioModel,
     VonageModel,
     AwsSmsModel,
+    ChatwootModel,
+    IntercomModel,
+    HubspotModel,
     HttpModel,
     ConsoleModel,
 )

@@ -1,0 +1,134 @@
+"""Calls as tasks of HubSpot: https://developers.hubspot.com/docs/api-reference.
+
+No account was called yet: the requests follow the published pages. A task is found by its unique property
+`sojourn_message_id`, which the account has once.
+"""
+
+import json
+import ssl
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from html import escape
+from time import monotonic
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from channels.call.hubspot_reports import PROPERTY, open_reader
+from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
+from channels.provider_kind import ProviderContext, ProviderKind
+from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound, Rejected, Unavailable
+from domain.sending.providers.hubspot import HubspotModel
+
+HOST: Final = "api.hubapi.com"
+TASKS: Final = "/crm/v3/objects/tasks"
+# Owners are looked up once an hour.
+_KNOWN_SECONDS: Final = 3_600.0
+_MAX_KNOWN: Final = 10_000
+
+
+class Hubspot:
+    """An account, whose task of a message is one however often it is written."""
+
+    name = "hubspot"
+    repeats = Keyed()
+
+    def __init__(
+        self,
+        token: str,
+        base: str = f"https://{HOST}",
+        seconds: float = TOTAL_SECONDS,
+        *,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._base = base
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
+        # The ids of owners by address, and until when they are known; the latest last.
+        self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def account(self, message: Outbound) -> str:
+        return self.name
+
+    async def deliver(self, message: Outbound, address: str) -> Delivery:
+        """Write the task, with the person's number."""
+        content, owner = message.content, message.content["owner"]
+        if owner is not None and "@" in owner:
+            found = await self._find_owner(owner.lower())
+            if not isinstance(found, str):
+                return found
+            owner = found
+        due = message.at.timestamp() + content["due_seconds"]
+        properties = {
+            PROPERTY: message.message_id,
+            "hs_task_subject": content["subject"],
+            "hs_task_body": _format_body(content["script"], address),
+            "hs_timestamp": str(round(due * 1_000)),
+            "hs_task_type": "CALL",
+            **({} if owner is None else {"hubspot_owner_id": owner}),
+        }
+        body = {"inputs": [{"id": message.message_id, "idProperty": PROPERTY, "properties": properties}]}
+        url = f"{self._base}{TASKS}/batch/upsert"
+        return await self._calls.post(url, content=_write(body), headers=self._headers, read=_read_reply)
+
+    async def check(self) -> Unavailable | None:
+        """Try the token without writing."""
+        return await self._calls.get(f"{self._base}{TASKS}?limit=1", headers=self._headers)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._calls.close()
+
+    async def _find_owner(self, email: str) -> str | Rejected | Unavailable:
+        """Return the id of an owner by address."""
+        known = self._known.get(email)
+        if known is not None and monotonic() < known[1]:
+            return known[0]
+        url = f"{self._base}/crm/v3/owners?{urlencode({'email': email, 'limit': 1})}"
+        reply = await self._calls.call("GET", url, headers=self._headers)
+        if not isinstance(reply, HttpReply):
+            # Nothing was written yet.
+            return Unavailable("connection", reply.detail)
+        if reply.status != 200:
+            judged = judge(reply, datetime.now(UTC))
+            said = Unavailable(f"http_{reply.status}", f"hubspot answered {reply.status} to a look-up")
+            return judged if isinstance(judged, Rejected | Unavailable) else said
+        id = reply.find_text("results", 0, "id")
+        if id is None:
+            return Rejected("recipient_refused", "hubspot knows no owner with this address")
+        self._known[email] = id, monotonic() + _KNOWN_SECONDS
+        self._known.move_to_end(email)
+        while len(self._known) > _MAX_KNOWN:
+            self._known.popitem(last=False)
+        return id
+
+
+def _format_body(script: str, phone: str) -> str:
+    text = escape(script, quote=False).replace("\n", "<br>")
+    return f"<p><b>{escape(phone)}</b></p><p>{text}</p>"
+
+
+def _read_reply(reply: HttpReply) -> Delivery | None:
+    category = reply.find_text("category") or reply.find_text("errors", 0, "category")
+    if reply.status in (200, 201):
+        return Accepted(reply.find_text("results", 0, "id"))
+    if reply.status == 207:
+        # One input, which has failed.
+        return Rejected("message_refused", f"hubspot: {(category or 'refused')[:100]}")
+    if reply.status == 400 and category is not None:
+        return Rejected("message_refused", f"hubspot: {category[:100]}")
+    if reply.status == 409:
+        return Unavailable("http_409", "hubspot: an earlier attempt is being taken")
+    return None
+
+
+def _write(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body).encode()
+
+
+def open_hubspot(settings: HubspotModel, context: ProviderContext) -> Hubspot:
+    """Open the account; no connection is made yet."""
+    return Hubspot(context.secrets.for_host(settings.token, HOST, is_fixed=True))
+
+
+KIND = ProviderKind(HubspotModel, open_hubspot, open_reader=open_reader)
