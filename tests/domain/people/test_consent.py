@@ -32,7 +32,8 @@ def test_the_whole_table_of_what_refuses() -> None:
 
 
 def test_what_conditions_see_is_the_gates_own_answer_for_every_channel() -> None:
-    traits = {"email": "ada@example.com"}
+    home = {"street": "1 Harbour Road", "city": "Kiel", "postalCode": "24103", "country": "DE"}
+    traits = {"email": "ada@example.com", "phone": "+4915112345678", "name": "Ada Byron", "address": home}
     for given, suppressed, bounced, opted_out in product(GIVEN, SUPPRESSED, SUPPRESSED, OPTED_OUT):
         known = facts(given, suppressed, bounced, opted_out)
         seen = consent_by_channel(known)
