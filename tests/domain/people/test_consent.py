@@ -45,7 +45,7 @@ def test_what_conditions_see_is_the_gates_own_answer_for_every_channel() -> None
 
 def test_a_channel_of_which_the_person_has_said_something_is_seen_although_nothing_is_sent_on_it() -> None:
     assert consent_by_channel(ConsentFacts({"sms": False, "push": True}, {})) == {
-        **dict.fromkeys(CHANNELS, True),
+        **{name: kind.silence_allows for name, kind in CHANNELS.items()},
         "sms": False,
         "push": True,
     }
