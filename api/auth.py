@@ -168,6 +168,23 @@ class Allowed:
         return access.actor
 
 
+class AllowedServer(Allowed):
+    """As Allowed, without the keys of pages, which anyone can read."""
+
+    async def __call__(self, request: Request, _documented: Documented) -> Actor:
+        access = await authenticate(request)
+        require(access, self.scope)
+        if access.browser is not None:
+            raise ForbiddenError("this is the key of a page, which anyone can read: use the key of a server")
+        return access.actor
+
+
+@cache
+def allow_server(scope: Scope) -> Allowed:
+    """Admit only keys of this scope that servers have."""
+    return AllowedServer(scope)
+
+
 @cache
 def allow(scope: Scope) -> Allowed:
     """Admit only keys of this scope: `Depends(allow(Scope.READ))`."""

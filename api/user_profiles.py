@@ -71,7 +71,6 @@ _DEVICE: dict[str, Any] = {
     "model": "iPhone17,1",
     "locale": "de-DE",
     "timezone": "Europe/Berlin",
-    "push_token": None,
     "first_seen": "2026-11-01T10:00:00Z",
     "last_seen": _AT,
 }
@@ -103,6 +102,19 @@ _USER: dict[str, Any] = {
         "features": [{"name": "Product Added", "count": 9, "last_at": _AT}],
         "devices": [_DEVICE],
     },
+    "push_addresses": [
+        {
+            "kind": "token",
+            "value": "fMEP0vJqS0:APA91bHqX",
+            "app": "com.example.shop",
+            "device_id": "7e6bd0a1",
+            "environment": None,
+            "seen_at": _AT,
+            "is_reached": True,
+            "removed_at": None,
+            "removed_reason": None,
+        }
+    ],
     "claims": {"traits.email": {**_STATED, "value": "a@example.net", "by": "browser:shop", "is_verified": False}},
     "identities": [{"kind": "user", "value": "u-4711"}, {"kind": "anonymous", "value": "a-1"}],
     "consent": {"email": _CONSENT},
@@ -229,9 +241,20 @@ class UsedDevice(ResponseModel):
     model: str | None
     locale: str | None
     timezone: str | None
-    push_token: str | None = Field(description="its address at the push service, until the app is uninstalled")
     first_seen: datetime
     last_seen: datetime
+
+
+class PushAddress(ResponseModel):
+    kind: str = Field(examples=["token"], description="token, fid, apns or endpoint")
+    value: str
+    app: str = Field(description="empty if unknown")
+    device_id: str | None
+    environment: str | None = Field(description="of a token of Apple's, if it was said")
+    seen_at: datetime = Field(description="when it was registered last, to five minutes")
+    is_reached: bool = Field(description="whether a push goes there now")
+    removed_at: datetime | None
+    removed_reason: str | None = Field(examples=["unregistered"], description="why no push goes there any more")
 
 
 class Activity(ResponseModel):
@@ -279,6 +302,7 @@ class User(ResponseModel):
     rfm: UserRfm | None = Field(description="the scores of a buyer; null without an order, or without breakpoints")
     device: dict[str, StatedValue] = Field(description="time zone and language, which count where no trait says them")
     activity: Activity = Field(description="what the profile has learned by itself, some seconds behind the events")
+    push_addresses: list[PushAddress] = Field(description="of devices, the last 20, those seen last first")
     claims: dict[str, StatedValue] = Field(
         description="what a browser claimed without a user token, by its path in the call; nothing uses it"
     )

@@ -15,6 +15,7 @@ from application import turns
 from application.activity_states import ServerSources, load_server_sources
 from application.catalogue import Catalogue
 from application.derived_events import JudgeRequest, judge_people, report_caused
+from application.device_registrations import read_registrations
 from application.session_events import hears_ends
 from application.settled_people import SettledPeople, settle_people
 from application.statements import ask_for_people, write_people
@@ -78,10 +79,15 @@ class ActivityConsumer:
             people = _group(done, await activity.follow_merges(connection, {row.profile_id for row in done}))
             known = await _read(connection, people, self._sources)
             lessons = await turns.run(_teach(known, people, awaits_end=awaits_end))
-            changed = {id: lesson.said for id, lesson in lessons.items() if lesson.is_news}
+            said = read_registrations({id: [row.event for row in rows] for id, rows in people.items()})
+            registrations = await said.select_news(connection)
+            changed = {
+                id: lesson.said for id, lesson in lessons.items() if lesson.is_news or id in registrations.people
+            }
             if not changed:
                 return
             changed = {id: changed[id] for id in await _lock(connection, changed)}
+            await registrations.write(connection, changed)
             settled = await settle_people(connection, self._catalogue, changed)
             news, last = await _learn(
                 connection, {id: people[id] for id in changed}, changed, self._sources, awaits_end=awaits_end

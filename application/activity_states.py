@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from application import turns
 from application.computed_states import pages_of_history
+from application.device_registrations import Registrations
 from domain.deployment_documents import COMPUTED
 from domain.long_work import LongWork
 from domain.people import sessions
@@ -72,6 +73,7 @@ async def relearn(connection: Connection, profile_ids: Collection[UUID], sources
     await activity.delete(connection, profile_ids)
     await activity.write(connection, learning.finish())
     await activity.write_devices(connection, {}, learning.devices)
+    await learning.registrations.write(connection, profile_ids)
 
 
 class _Learning:
@@ -83,6 +85,7 @@ class _Learning:
         self._now = now
         self._activities: dict[UUID, Activity] = {}
         self.devices: dict[UUID, Devices] = {}
+        self.registrations = Registrations()
 
     def add(self, page: Sequence[StoredEvent]) -> LongWork[None]:
         """Learn from a page of events."""
@@ -93,6 +96,7 @@ class _Learning:
                 observed = sessions.observe(known, event, event.timestamp, awaits_end=self._awaits_end)
                 self._activities[id] = observed.activity
                 self.devices[id] = observe_device(self.devices.get(id, {}), event, event.timestamp)
+                self.registrations.add(id, event)
             yield
 
     def finish(self) -> dict[UUID, Activity]:

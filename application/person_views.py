@@ -1,6 +1,6 @@
 """A person as they are shown, with all that is known of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +22,7 @@ from domain.people.computed.definition import is_authored
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.traits import ComputedState
 from domain.people.consent import ConsentFacts, find_refusal
+from domain.people.device_addresses import list_reached
 from domain.people.identity import Identity, PersonRef
 from domain.people.places.location import LOCATION, describe_location
 from domain.people.profile_state import STAGE
@@ -32,8 +33,9 @@ from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.stages import LIFECYCLE, stage_segment
 from domain.people.topics.deployed import DeployedTopics
 from domain.people.topics.subscription import PACE, SubscriptionState, list_subscriptions
-from store import accounts, journey_lists, people, profile_states, profiles, segments
+from store import accounts, device_addresses, journey_lists, people, profile_states, profiles, segments
 from store.database import Connection
+from store.device_addresses import KnownAddress
 from store.people import ConsentChange, StoredPerson
 from store.segments import Membership
 
@@ -105,6 +107,21 @@ class JoinedSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class PushAddressView:
+    """The address of a device, and whether a push goes there now."""
+
+    kind: str
+    value: str
+    app: str
+    device_id: str | None
+    environment: str | None
+    seen_at: datetime
+    is_reached: bool
+    removed_at: datetime | None
+    removed_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PersonView:
     """All that is known of a person. `revision` is that of the profile's values."""
 
@@ -118,6 +135,7 @@ class PersonView:
     rfm: RfmPosition | None
     device: dict[str, StatedValue]
     activity: ActivityView
+    push_addresses: list[PushAddressView]
     claims: dict[str, StatedValue]
     identities: list[Identity]
     consent: dict[str, ChannelConsent]
@@ -154,6 +172,7 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
         memberships = await accounts.begin_of_profile(connection, profile_id, MAX_ACCOUNTS)
         joined = await segments.begin_of_profile(connection, profile_id)
         activity = await ask_for_activity(connection, profile_id, sources)
+        devices = await device_addresses.list_of_profile(connection, profile_id)
         if (person := await found.get()) is None:
             raise unknown_person(ref)
         row = (await states.get()).get(profile_id, profile_states.EMPTY)
@@ -170,6 +189,7 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
             rfm=await find_position(connection, deployed.traits, row.state, connection.clock.now()),
             device=_list_context(state.context),
             activity=await activity.get(),
+            push_addresses=_list_push_addresses(await devices.get(), connection.clock.now()),
             claims=list_stated(state.claims),
             identities=await identities.get(),
             consent=_list_consents(person, list_stated(state.consent), list_stated(state.suppressed), deployed.topics),
@@ -191,6 +211,24 @@ def _list_context(context: Registers) -> dict[str, StatedValue]:
     if (location := found.get(LOCATION)) is not None:
         found[LOCATION] = replace(location, value=describe_location(location.value))
     return found
+
+
+def _list_push_addresses(known: Sequence[KnownAddress], now: datetime) -> list[PushAddressView]:
+    reached = list_reached([one.address for one in known if one.removed_at is None], now)
+    return [
+        PushAddressView(
+            kind=one.address.kind,
+            value=one.address.value,
+            app=one.address.app,
+            device_id=one.address.device_id,
+            environment=one.address.environment,
+            seen_at=one.address.seen_at,
+            is_reached=one.address in reached and one.removed_at is None,
+            removed_at=one.removed_at,
+            removed_reason=one.removed_reason,
+        )
+        for one in known
+    ]
 
 
 def _describe_joined(found: Membership) -> JoinedSegment:

@@ -52,10 +52,10 @@ async def read(connection: Connection, profile_ids: Collection[UUID]) -> Pending
 
 
 async def read_devices(connection: Connection, profile_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
-    """Return the devices of people as JSON, without the names and tokens of devices."""
+    """Return the devices of people as JSON, without the names of devices."""
     cursor = await connection.execute(
         """
-        SELECT profile_id, jsonb_agg(to_jsonb(devices) - '{profile_id,id,push_token}'::text[] ORDER BY id) AS devices
+        SELECT profile_id, jsonb_agg(to_jsonb(devices) - '{profile_id,id}'::text[] ORDER BY id) AS devices
         FROM devices WHERE profile_id = ANY(%s) GROUP BY profile_id
         """,
         (list(profile_ids),),

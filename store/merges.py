@@ -19,7 +19,7 @@ class Snapshot(Struct, frozen=True):
     `source` and `target` are rows of `profiles`. `identities` are the source's: kind, value, and whether it was a
     former user id. `changes` are its history, and `decisions` those of no journey. The journeys of accounts that it
     has are `journeys`; `decisions` and `messages` have those about it of such journeys. `memberships` are its
-    changes of segments.
+    changes of segments, and `devices` the addresses of its devices.
     """
 
     source: dict[str, Any]
@@ -30,6 +30,7 @@ class Snapshot(Struct, frozen=True):
     journeys: list[UUID] = []
     messages: list[UUID] = []
     memberships: list[int] = []
+    devices: list[str] = []
 
     @property
     def first_event_at(self) -> datetime:
@@ -102,7 +103,9 @@ SELECT merging.id, staying.id, staying.id, merging.user_id, item.by, CASE WHEN i
     'messages', (SELECT COALESCE(jsonb_agg(messages.id), '[]') FROM messages JOIN journeys ON journeys.id = journey_id
                  WHERE messages.profile_id = merging.id AND account_id IS NOT NULL),
     'memberships', (SELECT COALESCE(jsonb_agg(id), '[]') FROM segment_changes
-                    WHERE segment_changes.profile_id = merging.id)) END
+                    WHERE segment_changes.profile_id = merging.id),
+    'devices', (SELECT COALESCE(jsonb_agg(value), '[]') FROM device_addresses
+                WHERE device_addresses.profile_id = merging.id)) END
 FROM jsonb_to_recordset(%s) AS item (source uuid, target uuid, by text, reversible boolean)
 JOIN profiles AS merging ON merging.id = item.source
 JOIN profiles AS staying ON staying.id = item.target

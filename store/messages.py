@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from domain.campaign.life import CampaignState
 from domain.journey.state import StoredState
 from domain.people.account_view import NO_ACCOUNT, AccountView
+from domain.people.device_addresses import DeviceAddress
 from domain.people.learned import LearnedRow
 from domain.people.segments.definition import Memberships
 from domain.people.segments.stages import StagedFields
@@ -28,6 +29,7 @@ from store.campaigns import REGISTRY_LOCK
 from store.circuits import BROKEN, CIRCUIT
 from store.database import Connection
 from store.delivery_counts import DOMAIN, OUTCOMES, SENT_AT, append_from
+from store.device_addresses import DEVICES
 from store.holds import HOLDS
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
@@ -89,6 +91,7 @@ class Claimed(Struct, StagedFields, frozen=True):
     is_member: bool
     role: str | None
     holds: list[Hold]
+    devices: list[DeviceAddress]
     preferences: dict[str, Any]
     computed: Mapping[str, Any] = {}
     judged_stage: str | UnsetType | None = UNSET
@@ -187,7 +190,8 @@ async def lock_for_claim(
                COALESCE((SELECT state FROM profile_states WHERE profile_id = profiles.id), '{{}}') AS counted,
                {LEARNED} AS learned,
                (SELECT revision FROM registry) AS registry_revision,
-               messages.step, COALESCE(is_member, false) AS is_member, role, {HOLDS} AS holds
+               messages.step, COALESCE(is_member, false) AS is_member, role, {HOLDS} AS holds,
+               {DEVICES} AS devices
         FROM messages
         JOIN journeys ON journeys.id = messages.journey_id
         JOIN profiles ON profiles.id = messages.profile_id
@@ -206,6 +210,7 @@ async def lock_for_claim(
         return "moved"
     read = {
         "holds": convert(row["holds"], list[Hold]),
+        "devices": convert(row["devices"], list[DeviceAddress]),
         "circuit": convert(row["circuit"], CircuitView | None),
         "pauses": convert(row["pauses"], list[ProviderPause]),
         "before": [EarlierMessage(**one) async for one in chain if one["id"] != message_id],

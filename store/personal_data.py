@@ -81,7 +81,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         _OWN,
         """
         id journey_id campaign_key step channel category template state at reason detail address settled_at delivered_at
-        opened_at clicked_at clicked_link bounced_at bounce complained_at replied_at machine_at
+        opened_at clicked_at clicked_link bounced_at bounce complained_at replied_at dismissed_at machine_at
         """,
         """
         profile_id visit priority expires_at attempts provider_id reserved_at claimed_at first_claimed_at provider
@@ -186,8 +186,14 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table(
         "devices",
         _OWN,
-        "id platform app app_version os os_version model locale timezone push_token first_seen last_seen",
+        "id platform app app_version os os_version model locale timezone first_seen last_seen",
         "profile_id",
+    ),
+    _table(
+        "device_addresses",
+        _OWN,
+        "value kind app device_id environment seen_at registered_at removed_at removed_reason",
+        "profile_id keys",
     ),
     _table("account_members", _OWN, "account_id is_member role", "profile_id said said_at"),
     _table("identities", _OWN, "kind value is_former", "profile_id", "with_profile"),

@@ -143,6 +143,10 @@ WHERE profile_id = %(target)s AND (id = ANY(%(changes)s) OR recorded_at >= %(at)
 _RETURN_MEMBERSHIPS = """
 UPDATE segment_changes SET profile_id = %(source)s WHERE profile_id = %(target)s AND id = ANY(%(memberships)s)
 """
+# Those that were registered since follow by the events that registered them.
+_RETURN_DEVICES = """
+UPDATE device_addresses SET profile_id = %(source)s WHERE profile_id = %(target)s AND value = ANY(%(devices)s)
+"""
 _RETURN_HOLDS = """
 UPDATE holds SET profile_id = %(source)s
 WHERE profile_id = %(target)s
@@ -202,6 +206,7 @@ async def return_rows(connection: Connection, merge: Merge, returning: Collectio
         "messages": snapshot.messages,
         "changes": snapshot.changes,
         "memberships": snapshot.memberships,
+        "devices": snapshot.devices,
     }
     statements = [
         _RETURN_EVENTS,
@@ -215,6 +220,7 @@ async def return_rows(connection: Connection, merge: Merge, returning: Collectio
         _RETURN_MEMBERSHIPS,
         _RETURN_MERGES,
         _RETURN_HOLDS,
+        _RETURN_DEVICES,
         "DELETE FROM profile_merges WHERE source_id = %(source)s",
     ]
     for statement in statements:

@@ -78,6 +78,7 @@ class StoredMessage(Struct, frozen=True):
     bounce: str | None
     complained_at: datetime | None
     replied_at: datetime | None
+    dismissed_at: datetime | None
     decision: str | None
     decision_reason: str | None
     until: str | None
@@ -159,6 +160,7 @@ SELECT %(id)s::uuid AS id, journeys.id AS journey_id, journeys.profile_id, user_
        messages.reason, messages.detail, messages.attempts, messages.provider, messages.provider_id,
        messages.expires_at, messages.settled_at, messages.delivered_at, messages.opened_at, messages.clicked_at,
        messages.clicked_link, messages.bounced_at, messages.bounce, messages.complained_at, messages.replied_at,
+       messages.dismissed_at,
        last.outcome AS decision, last.reason AS decision_reason, last.data ->> 'until' AS until
 FROM (
   SELECT journey_id, step FROM messages WHERE id = %(id)s

@@ -17,6 +17,7 @@ from store.arms import IS_ARM
 from store.campaigns import REGISTRY_LOCK
 from store.circuits import BROKEN
 from store.database import Connection
+from store.device_addresses import DEVICES
 from store.holds import HOLDS
 from store.messages import Absence
 from store.profile_states import MEMBERSHIPS
@@ -40,7 +41,8 @@ _LOOK_BACK = "greatest(caps.longest, CASE WHEN profiles.preferences ->> 'pace' =
 # The person as the gate sees them: an expression for statements that read `profiles` and `caps`.
 _RECIPIENT = f"""
 profiles.traits, profiles.context, profiles.consent, profiles.suppressed, profiles.preferences,
-{REFUSED_OF_PROFILE} AS refused_addresses, {HOLDS} AS holds, COALESCE(profiles.bucket, profiles.id) AS bucket,
+{REFUSED_OF_PROFILE} AS refused_addresses, {HOLDS} AS holds, {DEVICES} AS devices,
+COALESCE(profiles.bucket, profiles.id) AS bucket,
 COALESCE((
   SELECT jsonb_agg(jsonb_build_object(
     'at', CASE WHEN messages.state IN ('reserved', 'sending')

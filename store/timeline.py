@@ -99,6 +99,7 @@ FROM (
              CASE WHEN bounced_at IS NOT NULL THEN concat_ws(' ', 'bounced', bounce) END,
              CASE WHEN complained_at IS NOT NULL THEN 'complained' END,
              CASE WHEN replied_at IS NOT NULL THEN 'replied' END,
+             CASE WHEN dismissed_at IS NOT NULL THEN 'dismissed' END,
              CASE WHEN machine_at IS NOT NULL THEN 'read by a machine' END], NULL), '{}')))
   FROM own_messages WHERE settled_at IS NOT NULL
   UNION ALL

@@ -60,7 +60,11 @@ def print_person(person: dict[str, Any]) -> None:
         print_table(["TRAIT", "VALUE", "STATED AT", "BY"], values, folded={"VALUE"})
     if devices := person["activity"]["devices"]:
         typer.echo()
-        print_table(["DEVICE", "PLATFORM", "APP", "OS", "PUSH", "LAST SEEN"], list(map(_device_row, devices)))
+        print_table(["DEVICE", "PLATFORM", "APP", "OS", "LAST SEEN"], list(map(_device_row, devices)))
+    if addresses := person["push_addresses"]:
+        typer.echo()
+        rows = list(map(_address_row, addresses))
+        print_table(["PUSH ADDRESS", "KIND", "APP", "DEVICE", "SEEN", "STATE"], rows, folded={"PUSH ADDRESS"})
     typer.echo()
     print_table(
         ["CHANNEL", "ADDRESS", "MARKETING", "WHY", "STATED AT", "BY"],
@@ -125,9 +129,17 @@ def _device_row(device: dict[str, Any]) -> list[str]:
         as_text(device["platform"]),
         _join(device["app"], device["app_version"]),
         _join(device["os"], device["os_version"]),
-        "yes" if device["push_token"] else "no",
         local_second(device["last_seen"]),
     ]
+
+
+def _address_row(address: dict[str, Any]) -> list[str]:
+    if address["removed_at"] is not None:
+        state = f"removed {local_second(address['removed_at'])}: {address['removed_reason']}"
+    else:
+        state = "reached" if address["is_reached"] else "not reached"
+    device, seen = as_text(address["device_id"]), local_second(address["seen_at"])
+    return [address["value"], address["kind"], address["app"], device, seen, state]
 
 
 def _join(*texts: str | None) -> str:

@@ -17,10 +17,6 @@ from domain.tracking.event import Event
 
 # The devices of a person: beyond this, the one seen longest ago is forgotten.
 MAX_DEVICES: Final = 20
-# Tokens of push services: those of FCM have some 200 characters, web subscriptions more.
-MAX_TOKEN_LENGTH: Final = 4_096
-# Events after which an address of the push service is no longer one.
-_REMOVED: Final = frozenset({"Application Uninstalled", "Device Deleted"})
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -38,7 +34,6 @@ class Device(Struct, frozen=True, kw_only=True):
     model: str | None = None
     locale: str | None = None
     timezone: str | None = None
-    push_token: str | None = None
     first_seen: datetime
     last_seen: datetime
 
@@ -60,7 +55,6 @@ def read_device(event: Event, at: datetime) -> Device | None:
     surroundings = read_surroundings(context)
     is_app = platform == "app"
     kind = read_text(device, "type") or read_text(system, "name")
-    token = device.get("token")
     return Device(
         id=id[:255],
         platform=(kind.lower() if kind else None) if is_app else "web",
@@ -71,7 +65,6 @@ def read_device(event: Event, at: datetime) -> Device | None:
         model=read_text(device, "model") if is_app else None,
         locale=surroundings.get("locale"),
         timezone=surroundings.get("timezone"),
-        push_token=token if isinstance(token, str) and 0 < len(token) <= MAX_TOKEN_LENGTH else None,
         first_seen=at,
         last_seen=at,
     )
@@ -84,8 +77,6 @@ def observe_device(known: Mapping[str, Device], event: Event, at: datetime) -> M
         return known
     before = known.get(seen.id)
     after = seen if before is None else _join(before, seen)
-    if event.name in _REMOVED and at >= after.last_seen:
-        after = replace(after, push_token=None)
     if before is not None and _is_as_before(before, after):
         return known
     return keep_latest([*(device for device in known.values() if device.id != seen.id), after])

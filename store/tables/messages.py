@@ -60,6 +60,7 @@ messages = Table(
     Column("bounce", Text),
     Column("complained_at", INSTANT),
     Column("replied_at", INSTANT),
+    Column("dismissed_at", INSTANT),
     Column("machine_at", INSTANT),
     # The failed message that this one repeats, and the version whose step and templates it takes, if that is not its
     # journey's.

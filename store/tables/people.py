@@ -271,9 +271,27 @@ devices = Table(
     Column("model", Text),
     Column("locale", Text),
     Column("timezone", Text),
-    Column("push_token", Text),
     Column("first_seen", INSTANT, nullable=False),
     Column("last_seen", INSTANT, nullable=False),
+)
+
+# Where push services reach the devices of people: a token belongs to the profile that registered it last. One that is
+# not to be reached any more stays, with the reason.
+device_addresses = Table(
+    "device_addresses",
+    metadata,
+    Column("value", Text, primary_key=True),
+    Column("profile_id", Uuid, ForeignKey("profiles.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("app", Text, nullable=False, server_default=text("''")),
+    Column("device_id", Text),
+    Column("environment", Text),
+    Column("keys", JSONB),
+    Column("seen_at", INSTANT, nullable=False),
+    Column("registered_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("removed_at", INSTANT),
+    Column("removed_reason", Text),
+    Index("device_addresses_profile_id", "profile_id", "seen_at"),
 )
 
 # People who are to be judged: another person has refused an address that they have as well, or allowed it again. The

@@ -49,7 +49,6 @@ def test_a_phone_a_browser_and_a_server() -> None:
             model="iPhone17,1",
             locale="de-DE",
             timezone="Europe/Berlin",
-            push_token="t-1",
             first_seen=at(0),
             last_seen=at(0),
         )
@@ -66,19 +65,10 @@ def test_only_changes_and_five_minutes_are_written() -> None:
     assert observe_device(known, event(device={"id": "d1"}), at(4.9)) is known
     assert observe_device(known, event(**PHONE), at(5))["d1"].last_seen == at(5)
     updated = observe_device(known, event(device={"id": "d1"}, app={"version": "4.3"}), at(1))["d1"]
-    assert (updated.app_version, updated.push_token, updated.first_seen) == ("4.3", "t-1", at(0))
+    assert (updated.app_version, updated.first_seen) == ("4.3", at(0))
     # A late event describes the device as it was.
     late = observe_device({"d1": updated}, event(device={"id": "d1"}, app={"version": "4.1"}), at(-60))["d1"]
     assert (late.app_version, late.first_seen, late.last_seen) == ("4.3", at(-60), at(1))
-
-
-def test_a_removed_app_has_no_push_address() -> None:
-    known = observe_device({}, event(**PHONE), at(0))
-    known = observe_device(known, event("Application Uninstalled", **PHONE), at(1))
-    assert known["d1"].push_token is None
-    known = observe_device(known, event(device={"id": "d1"}), at(10))
-    assert known["d1"].push_token is None
-    assert observe_device(known, event("Application Installed", **PHONE), at(20))["d1"].push_token == "t-1"
 
 
 def test_the_latest_devices_are_kept() -> None:
