@@ -183,7 +183,7 @@ class TemporalEnvironment(PydanticBaseSettingsSource):
 
 def is_key_file(name: str) -> bool:
     """Return whether a file of the folder holds a key of several lines."""
-    return name.endswith(".pem")
+    return name.endswith((".json", ".p8", ".pem"))
 
 
 def outbound_variables(environ: Mapping[str, str]) -> set[str]:

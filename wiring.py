@@ -26,6 +26,8 @@ from application.consumers import Consumer
 from application.data_plan import DataPlan, DataPlanConsumer
 from application.deliverability import Deliverability
 from application.deployment_documents import DeploymentDocuments
+from application.device_registrations import DeviceRegistry
+from application.device_reports import DeviceReports
 from application.erasure import Erasures
 from application.explain import Explain
 from application.exports import Exports
@@ -128,6 +130,8 @@ class Services:
     deliverability: Deliverability
     incoming_mails: IncomingMails
     followed_links: FollowedLinks
+    devices: DeviceRegistry
+    device_reports: DeviceReports
     explain: Explain
     explain_segment: SegmentExplanations
     segment_previews: SegmentPreviews
@@ -228,6 +232,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 metrics.count,
             ),
             followed_links=FollowedLinks(database, settings.link_secrets),
+            devices=DeviceRegistry(database),
+            device_reports=DeviceReports(database, groups, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),
             segment_previews=SegmentPreviews(database, catalogue, checks),

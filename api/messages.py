@@ -116,6 +116,7 @@ class MessageReports(ResponseModel):
     bounce: str | None
     complained_at: datetime | None
     replied_at: datetime | None
+    dismissed_at: datetime | None = Field(description="a notification, by the person")
 
 
 _REPORTS: dict[str, Any] = {
@@ -127,6 +128,7 @@ _REPORTS: dict[str, Any] = {
     "bounce": None,
     "complained_at": None,
     "replied_at": None,
+    "dismissed_at": None,
 }
 
 

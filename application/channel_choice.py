@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from application.catalogue import Catalogue, LoadedVersion
 from domain.campaign.plan import Message, Node, Send
 from domain.journey.step_facts import GateFacts
+from domain.people.device_addresses import list_reached
 from domain.sending.channel_choice import NOT_DELIVERED, SENT_BEFORE, ChannelChoice, ChannelHistory, choose_channel
 from domain.sending.claim import find_departure
 from domain.sending.fallbacks import EarlierMessage
@@ -43,11 +44,11 @@ async def choose_for(
     )
     history = ChannelHistory(_list_used(used, facts.before), engagement)
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
-    return choose_channel(node, history, facts.recipient(), facts.topics, deployed)
+    return choose_channel(node, history, facts.recipient(at), facts.topics, deployed)
 
 
 async def has_other_channel(
-    connection: Connection, catalogue: Catalogue, claimed: Claimed, version: LoadedVersion
+    connection: Connection, catalogue: Catalogue, claimed: Claimed, version: LoadedVersion, at: datetime
 ) -> bool:
     """Whether another channel of the step reaches the person of a claimed message."""
     node = version.plan.nodes.get(claimed.step)
@@ -57,12 +58,12 @@ async def has_other_channel(
     deployed = await catalogue.providers_at(connection, claimed.registry_revision)
     segments = await catalogue.segments_at(connection, claimed.registry_revision)
     history = ChannelHistory(_list_used({*used, claimed.channel}, claimed.before))
-    choice = choose_channel(node, history, read_recipient(claimed, version), segments.topics, deployed)
+    choice = choose_channel(node, history, read_recipient(claimed, version, at), segments.topics, deployed)
     return choice is not None and choice.reaches
 
 
-def read_recipient(claimed: Claimed, version: LoadedVersion) -> Recipient:
-    """Return the person of a claimed message as the policy sees them."""
+def read_recipient(claimed: Claimed, version: LoadedVersion, at: datetime) -> Recipient:
+    """Return the person of a claimed message as the policy sees them at an instant."""
     return Recipient(
         claimed.traits,
         claimed.consent,
@@ -77,6 +78,7 @@ def read_recipient(claimed: Claimed, version: LoadedVersion) -> Recipient:
         claimed.holds,
         claimed.preferences,
         find_asked_address(claimed.campaign_key, claimed.entry),
+        list_reached(claimed.devices, at),
     )
 
 

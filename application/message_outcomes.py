@@ -1,7 +1,7 @@
 """Write the outcome of a message, and end or move its journey in one transaction."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import Final
@@ -24,11 +24,12 @@ from domain.journey.state import COMPLETED
 from domain.sending.attempt_outcome import judge_attempt
 from domain.sending.claim import CANCELLED, FAILED, NEXT_CHANNEL, POSTPONED, RESERVED, SENDING, AttemptState
 from domain.sending.delivery import Accepted, Delivery, Rejected
+from domain.people.device_addresses import DeviceAddress
 from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
-from store import deliveries, journeys, messages
+from store import deliveries, device_addresses, journeys, messages
 from store.database import Connection, Database
 from store.messages import Claimed
 
@@ -83,14 +84,19 @@ class MessageOutcomes:
         delivery: Delivery | TemplateRenderError,
         by_address: Mapping[str, Delivery],
         then: AfterMessage,
+        dead: Sequence[tuple[DeviceAddress, str]] = (),
     ) -> SendOutcome:
         """Write an attempt's outcome, retrying if the database is briefly away.
 
-        A refused address is suppressed before: once the message has failed, no other goes there.
+        A refused address is suppressed before, and `dead` devices are removed, each for its reason: once the message
+        has failed, no other goes there.
         """
         give_up_at = monotonic() + SETTLE_SECONDS
         while True:
             try:
+                if dead:
+                    async with self._database.transaction() as connection:
+                        await device_addresses.remove(connection, dead)
                 if isinstance(delivery, Rejected) and delivery.scope == "address":
                     await self._report_refusal(claimed.id, provider, delivery)
                 return await self._write(claimed, provider, delivery, by_address, then)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from application.catalogue import Catalogue
 from domain.deployment_documents import PROVIDERS
 from domain.errors import InvalidRequestError
+from domain.people.device_addresses import ADDRESS_KINDS, AddressKind
 from domain.sending.delivery import ACCOUNT, Delivery, ManagedProvider, Never, Outbound, Provider, Unavailable
 from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule
 from store import documents
@@ -24,13 +25,14 @@ class FoundProvider(Struct, frozen=True):
     """An opened provider, and its name in the ledger.
 
     One that is not `is_in_force` was removed: it repeats what it may have, and gets no other messages. The circuit of
-    one without an account never opens.
+    one without an account never opens. It `serves` addresses of devices of these kinds.
     """
 
     name: str
     provider: Provider
     is_in_force: bool = True
     has_account: bool = False
+    serves: frozenset[AddressKind] = frozenset(ADDRESS_KINDS)
 
 
 class ProviderSource(Protocol):
@@ -77,10 +79,19 @@ class Providers:
         first = next(iter(deployed.find_providers(channel)), None)
         rule = first if name is None else deployed.find(channel, name)
         if rule is not None:
-            return FoundProvider(rule.name, self.open(rule), has_account=rule.has_account)
+            return self._open_found(rule, is_in_force=True)
         if name is None or (removed := await self._find_removed(connection, revision, channel, name)) is None:
             return None
-        return FoundProvider(name, self.open(removed), is_in_force=False, has_account=removed.has_account)
+        return self._open_found(removed, is_in_force=False)
+
+    def _open_found(self, rule: ProviderRule, *, is_in_force: bool) -> FoundProvider:
+        return FoundProvider(
+            rule.name,
+            self.open(rule),
+            is_in_force=is_in_force,
+            has_account=rule.has_account,
+            serves=rule.served_kinds,
+        )
 
     def open(self, rule: ProviderRule) -> ManagedProvider:
         """Return the opened provider of a rule."""

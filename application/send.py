@@ -1,7 +1,7 @@
 """Send a message: claim, render, hand over, settle; two transactions."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,13 @@ from application.accounts import read_account
 from application.attachments import AttachmentFiles
 from application.catalogue import Catalogue, LoadedVersion
 from application.channel_choice import has_other_channel, read_recipient
+from application.device_deliveries import (
+    DeviceProvider,
+    DeviceTarget,
+    deliver_to_devices,
+    find_targets,
+    list_dead,
+)
 from application.link_tracking import LinkTracker
 from application.message_outcomes import (
     GONE,
@@ -33,6 +40,7 @@ from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions
 from domain.local_time.zones import recipient_zone
+from domain.people.device_addresses import list_reached
 from domain.people.links import LinkPurpose, MessageLink, list_purposes
 from domain.people.surroundings import recipient_locale
 from domain.people.topics.deployed import DeployedTopics
@@ -86,6 +94,7 @@ class _Taken(Struct, frozen=True):
     settled: dict[str, Delivery]
     is_probe: bool
     senders: DeployedSenders
+    targets: Sequence[DeviceTarget] = ()
 
 
 class _NotCompiledError(Exception):
@@ -146,12 +155,11 @@ class Sender:
             taken = await self._take(message_id, at, then)
         if isinstance(taken, SendOutcome):
             return taken
-        claimed, version, found, settled = taken.claimed, taken.version, taken.found, taken.settled
+        claimed, version, found = taken.claimed, taken.version, taken.found
         provider = found.provider
         by_address: dict[str, Delivery] = {}
-        now = claimed.first_claimed_at or at
-        delivery = await self._deliver(claimed, version, provider, now, settled, by_address, taken.senders)
-        if found.has_account and not isinstance(delivery, TemplateRenderError):
+        delivery = await self._deliver(taken, claimed.first_claimed_at or at, by_address)
+        if not taken.targets and found.has_account and not isinstance(delivery, TemplateRenderError):
             failed_before = claimed.circuit is not None
             await record_delivery(
                 self._database, found.name, delivery, has_failures=failed_before, was_probe=taken.is_probe
@@ -165,7 +173,8 @@ class Sender:
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
             # This attempt delivered nothing, but an earlier one may have: the message cannot be returned.
             raise _retry(claimed, found, delivery)
-        outcome = await self._outcomes.settle(claimed, found.name, delivery, by_address, then)
+        dead = list_dead(taken.targets, by_address)
+        outcome = await self._outcomes.settle(claimed, found.name, delivery, by_address, then, dead)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise _retry(claimed, found, delivery)
         return outcome
@@ -222,12 +231,20 @@ class Sender:
                         entry = stored_event(claimed.entry)
                         account = await read_account(connection, claimed.profile_id, entry, claimed.account_id)
                         claimed = replace(claimed, account=account)
-                    addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
+                    devices = list_reached(claimed.devices, at)
+                    kind = CHANNELS[claimed.channel]
+                    addresses = kind.find_addresses(claimed.traits, devices)
                     # With the claim: a read that fails after it would leave the message unknown and unsent.
-                    is_one = isinstance(addresses, Unreachable) or len(addresses) < 2
+                    is_one = not kind.uses_devices and (isinstance(addresses, Unreachable) or len(addresses) < 2)
                     settled = {} if is_one else await deliveries.find_settled(connection, message_id, claimed.channel)
                     senders = await self._catalogue.senders_at(connection, claimed.registry_revision)
-                    return _Taken(claimed, version, found, settled, is_probe, senders)
+                    targets: Sequence[DeviceTarget] = ()
+                    if kind.uses_devices:
+                        granted = DeviceProvider(found, claimed.circuit is not None, is_probe)
+                        targets = await find_targets(
+                            connection, self._catalogue, self._providers, claimed, granted, devices
+                        )
+                    return _Taken(claimed, version, found, settled, is_probe, senders, targets)
                 case Proceed():
                     raise UnavailableError(f"{claimed.channel}: no provider of this worker can take the message")
 
@@ -279,7 +296,7 @@ class Sender:
         )
         return sending.claim(
             facts,
-            read_recipient(claimed, version),
+            read_recipient(claimed, version, at),
             window=version.rules.send_window,
             zone=self._zone(claimed, version),
             at=at,
@@ -291,27 +308,22 @@ class Sender:
         return recipient_zone(claimed.traits, claimed.context.get("timezone"), version.rules.timezone, self._timezone)
 
     async def _deliver(
-        self,
-        claimed: Claimed,
-        version: LoadedVersion,
-        provider: Provider,
-        now: datetime,
-        settled: Mapping[str, Delivery],
-        by_address: dict[str, Delivery],
-        senders: DeployedSenders,
+        self, taken: _Taken, now: datetime, by_address: dict[str, Delivery]
     ) -> Delivery | TemplateRenderError:
         """Render the message and hand it over; with several addresses, fill `by_address`."""
+        claimed, version, settled = taken.claimed, taken.version, taken.settled
+        provider = taken.found.provider
         urls = self._make_links(claimed)
         try:
             async with asyncio.timeout(RENDER_SECONDS):
                 templates = await version.templates.compile()
                 content: Mapping[str, Any] = await run_in_thread(
                     templates[claimed.template].render,
-                    _variables(claimed, version, urls, senders.postal_address),
+                    _variables(claimed, version, urls, taken.senders.postal_address),
                     recipient_locale(claimed.traits, claimed.context),
                     self._zone(claimed, version),
                     now,
-                    senders=senders,
+                    senders=taken.senders,
                 )
         except TemplateRenderError as error:
             return error
@@ -332,7 +344,10 @@ class Sender:
             self._receive("reply", claimed.id, is_wanted=version.rules.replies is not None),
             self._receive("unsubscribe", claimed.id, is_wanted=unsubscribe_url is not None),
             claimed.expires_at,
+            report_url=self._tracker.report_url(claimed.id) if taken.targets else None,
         )
+        if taken.targets:
+            return await deliver_to_devices(self._database, taken.targets, message, settled, by_address)
         addresses = CHANNELS[claimed.channel].addresses(claimed.traits)
         if isinstance(addresses, Unreachable):
             return Rejected("unreachable", addresses.detail)

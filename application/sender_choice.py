@@ -11,7 +11,7 @@ from application.catalogue import Catalogue
 from domain.campaign.plan import Message, Node
 from domain.journey.member_decisions import PageDecision, PageSenders
 from domain.journey.requests import MembersRequest
-from domain.journey.step_decisions import StepDecision
+from domain.journey.step_decisions import StepDecision, find_address_kinds
 from domain.journey.step_facts import GateFacts, PageFacts
 from domain.sending.policy import Answer
 from domain.sending.routes import SenderChoice, SenderPick
@@ -41,6 +41,7 @@ async def decide_with_sender(
         pauses=facts.pauses,
         at=at,
         zone=ZoneInfo(timezone),
+        kinds=find_address_kinds(step.channel, facts.devices, at),
     )
     sender = choices.pick(step.category, is_full=False)
     decision = decide(sender)

@@ -3,6 +3,7 @@
 https://developers.google.com/identity/protocols/oauth2/service-account#httprest
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 from time import time
@@ -48,9 +49,19 @@ class GoogleToken:
         self._calls = HttpCalls("google", seconds=seconds)
         self._token = ""
         self._expires_at = 0.0
+        # One request serves all that wait for a token.
+        self._turn = asyncio.Lock()
 
     async def get(self) -> str | Unavailable:
         """Return a token that is good for some minutes at least, or why there is none."""
+        async with self._turn:
+            return await self._find()
+
+    def forget(self) -> None:
+        """Use the token no more, which was refused."""
+        self._expires_at = 0.0
+
+    async def _find(self) -> str | Unavailable:
         now = self._now()
         if now < self._expires_at - _EARLY:
             return self._token

@@ -83,7 +83,8 @@ class HttpCalls:
     """The calls of one account, over kept connections.
 
     `account` names it for the bulkhead. `tls_context` replaces the machine's certificate authorities. `seconds` bounds
-    a call as a whole, and `max_reply_bytes` what is read of a reply.
+    a call as a whole, and `max_reply_bytes` what is read of a reply. `transport` replaces the usual one, and `is_http2`
+    has it speak HTTP/2.
     """
 
     def __init__(
@@ -93,8 +94,12 @@ class HttpCalls:
         tls_context: ssl.SSLContext | None = None,
         seconds: float = TOTAL_SECONDS,
         max_reply_bytes: int = MAX_REPLY_BYTES,
+        transport: httpx.AsyncBaseTransport | None = None,
+        is_http2: bool = False,
     ) -> None:
         self._account = account
+        self._transport = transport
+        self._is_http2 = is_http2
         self._tls_context = tls_context
         self._seconds = seconds
         self._max_reply_bytes = max_reply_bytes
@@ -164,6 +169,8 @@ class HttpCalls:
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
             self._client = httpx.AsyncClient(
+                transport=self._transport,
+                http2=self._is_http2,
                 verify=self._tls_context or public_authorities(),
                 trust_env=False,
                 follow_redirects=False,

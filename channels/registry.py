@@ -8,6 +8,7 @@ from channels.chat import chatwoot, intercom
 from channels.email import brevo, mailgun, postmark, resend, sendgrid, ses, smtp
 from channels.post import lob
 from channels.provider_kind import ProviderContext, ProviderKind
+from channels.push import apns, fcm, web_push
 from channels.slack import slack
 from channels.sms import aws_sms, twilio, vonage
 from channels.webhook import http
@@ -34,6 +35,9 @@ PROVIDERS: tuple[ProviderKind, ...] = (
     chatwoot.KIND,
     intercom.KIND,
     hubspot.KIND,
+    fcm.KIND,
+    apns.KIND,
+    web_push.KIND,
     http.KIND,
     console.KIND,
 )

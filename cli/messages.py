@@ -37,6 +37,7 @@ _REPORTS = {
     "bounced_at": "Bounced",
     "complained_at": "Complained",
     "replied_at": "Replied",
+    "dismissed_at": "Dismissed",
 }
 
 

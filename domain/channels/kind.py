@@ -1,13 +1,14 @@
 """The socket of a channel: its templates' fields, its addresses, its consent."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
 from domain.errors import Problem
 from domain.local_time.legal_hours import LegalHours
+from domain.people.device_addresses import SEEN_WITHIN, DeviceAddress
 from domain.sending.tracking.links import LinkRewriting
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
@@ -46,10 +47,11 @@ class ChannelKind(ABC):
     are optional mappings or lists, and those of `numbers` optional whole numbers. `composed` are the texts into which
     layouts and blocks are put; the body then is HTML, which may be written in MJML. If `can_attach`, the structured key
     `attachments` lists files. `known_paths` are the template variables that every recipient has. `address_traits` are
-    the traits that its addresses come from. If `silence_allows`, a person without any consent may receive marketing
-    while the deployment has no topics; with topics their regimes say so, on a channel that `reaches_people`. If
-    `can_save`, journeys may keep values of the receiver's reply. `report_events` are the names of the events that its
-    reports become, by their kind (`domain.sending.reports`).
+    the traits that its addresses come from; if `uses_devices`, they are those of the person's devices. If
+    `silence_allows`, a person without any consent may receive marketing while the deployment has no topics; with topics
+    their regimes say so, on a channel that `reaches_people`. If `can_save`, journeys may keep values of the receiver's
+    reply. `report_events` are the names of the events that its reports become, by their kind
+    (`domain.sending.reports`).
     """
 
     name: ClassVar[str]
@@ -61,6 +63,7 @@ class ChannelKind(ABC):
     can_attach: ClassVar[bool] = False
     known_paths: ClassVar[frozenset[str]] = frozenset()
     address_traits: ClassVar[frozenset[str]] = frozenset()
+    uses_devices: ClassVar[bool] = False
     silence_allows: ClassVar[bool] = True
     reaches_people: ClassVar[bool] = True
     can_save: ClassVar[bool] = False
@@ -83,6 +86,19 @@ class ChannelKind(ABC):
     def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:
         """Return the person's addresses; empty if the template names the receiver."""
         return ()
+
+    def find_addresses(
+        self, traits: Mapping[str, Any], devices: Sequence[DeviceAddress]
+    ) -> tuple[str, ...] | Unreachable:
+        """Return the addresses of a message: those of the traits, or of the devices.
+
+        `devices` are those that a message goes to (`domain.people.device_addresses.list_reached`).
+        """
+        if not self.uses_devices:
+            return self.addresses(traits)
+        if not devices:
+            return Unreachable(f"no device that can be reached was seen within {SEEN_WITHIN.days} days")
+        return tuple(device.value for device in devices)
 
     def rewrite_links(self, content: Mapping[str, Any], wanted: LinkRewriting) -> RewrittenContent:
         """Rewrite the links of a rendered message; most channels have none."""

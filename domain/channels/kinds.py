@@ -9,6 +9,7 @@ from domain.channels.chat import Chat
 from domain.channels.email import Email
 from domain.channels.kind import ChannelKind
 from domain.channels.post import Post
+from domain.channels.push import Push
 from domain.channels.slack import Slack
 from domain.channels.sms import Sms
 from domain.channels.webhook import Webhook
@@ -16,6 +17,7 @@ from domain.channels.webhook import Webhook
 _KINDS: tuple[ChannelKind, ...] = (
     Email(),
     Sms(),
+    Push(),
     Webhook(),
     Post(),
     Slack(),

@@ -13,8 +13,9 @@ from domain.campaign.rules import Rules
 from domain.errors import ConflictError
 from domain.journey.position import Position, position_after_gate
 from domain.journey.requests import MembersRequest
-from domain.journey.step_decisions import GateOutcome, gate_outcome
+from domain.journey.step_decisions import GateOutcome, find_address_kinds, gate_outcome
 from domain.journey.step_facts import MemberFacts, PageFacts
+from domain.people.device_addresses import list_reached
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending import policy
 from domain.sending.deliverability import ProviderPause
@@ -66,16 +67,17 @@ class PageSenders(Struct, frozen=True):
     room: int | None = None
     pauses: Sequence[ProviderPause] = ()
 
-    def pick(self, step: SendMembers, bucket: UUID, taken: int) -> SenderPick:
+    def pick(self, step: SendMembers, member: MemberFacts, taken: int) -> SenderPick:
         """Return the provider of a member's message, after so many that are limited."""
         choices = self.deployed.choices(
             step.channel,
             step.category,
-            bucket=str(bucket),
+            bucket=str(member.bucket),
             broken=self.broken,
             pauses=self.pauses,
             at=self.at,
             zone=self.zone,
+            kinds=find_address_kinds(step.channel, member.devices, self.at),
         )
         return choices.pick(step.category, is_full=self.room is not None and taken >= self.room)
 
@@ -115,7 +117,7 @@ def decide_page(
     for member in members:
         if member.is_decided:
             continue
-        sender = None if senders is None else senders.pick(step, member.bucket, len(limited))
+        sender = None if senders is None else senders.pick(step, member, len(limited))
         decision = policy.decide_recipient(
             asked,
             Recipient(
@@ -124,6 +126,7 @@ def decide_page(
                 member.suppressed,
                 member.refused_addresses,
                 holds=member.holds,
+                devices=list_reached(member.devices, request.at),
                 preferences=member.preferences,
             ),
             window=rules.send_window,

@@ -16,6 +16,7 @@ from domain.campaign.delays.kind import DelayFacts
 from domain.campaign.plan import Plan, Repeat, Send, Split
 from domain.campaign.rules import Rules
 from domain.campaign.steps.action import ActionFacts, ChangeAudience, Effect, EmitEvent, SetStage, SetTraits
+from domain.channels.kinds import CHANNELS
 from domain.conditions.expressions import EvaluationTime
 from domain.errors import ConflictError
 from domain.journey.bucketing import assign_arm
@@ -25,6 +26,7 @@ from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchReque
 from domain.journey.state import CAPPED
 from domain.journey.step_facts import GateFacts, StepFacts, journey_variables
 from domain.people.derived_events import Cause, ValueChange, derived_event
+from domain.people.device_addresses import AddressKind, DeviceAddress, list_reached
 from domain.sending import policy
 from domain.sending.channel_choice import ChannelChoice
 from domain.sending.policy import Answer, Deferred, Granted, Held, JourneyFacts, Refused, Reservation
@@ -137,7 +139,7 @@ def decide_by_policy(
     return policy.decide(
         asked,
         JourneyFacts(facts.journey_state, facts.ended_by, facts.campaign_state, rules.on_resume.overdue, facts.held_at),
-        facts.recipient(),
+        facts.recipient(asked.at),
         window=rules.send_window,
         zone=facts.zone(rules.timezone, timezone),
         rules=facts.rules,
@@ -152,6 +154,12 @@ def _ends_with(request: AuthorizeRequest, step: Send, answer: Answer) -> str | N
     if not isinstance(answer, Refused) or answer.journey_ended:
         return None
     return CAPPED if answer.reason == CAPPED and step.on_capped == "exit" else request.ends_with
+
+
+def find_address_kinds(channel: str, devices: Sequence[DeviceAddress], at: datetime) -> frozenset[AddressKind] | None:
+    """Return the kinds of the addresses of a message; None if they are not of devices."""
+    is_by_device = CHANNELS[channel].uses_devices
+    return frozenset(one.kind for one in list_reached(devices, at)) if is_by_device else None
 
 
 def gate_outcome(answer: Answer) -> GateOutcome:

@@ -14,6 +14,7 @@ from domain.journey.state import StoredState
 from domain.local_time.zones import recipient_zone
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.consent import ConsentFacts, consent_by_channel
+from domain.people.device_addresses import DeviceAddress, list_reached
 from domain.people.learned import LearnedFields, LearnedRow
 from domain.people.registers import unpack
 from domain.people.segments.definition import Memberships
@@ -72,13 +73,14 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     broken: list[str]
     pauses: list[ProviderPause] = []
     holds: list[Hold] = []
+    devices: list[DeviceAddress] = []
     preferences: dict[str, Any] = {}
     single: SingleMessage | None = None
     asked_address: str | None = None
     before: Sequence[EarlierMessage] = ()
 
-    def recipient(self) -> Recipient:
-        """Return the person as the policy sees them."""
+    def recipient(self, at: datetime) -> Recipient:
+        """Return the person as the policy sees them at an instant."""
         return Recipient(
             self.traits,
             self.consent,
@@ -87,6 +89,7 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
             holds=self.holds,
             preferences=self.preferences,
             asked_address=self.asked_address,
+            devices=list_reached(self.devices, at),
         )
 
 
@@ -128,6 +131,7 @@ class MemberFacts(Struct, frozen=True, kw_only=True):
     bucket: UUID
     is_decided: bool
     holds: list[Hold] = []
+    devices: list[DeviceAddress] = []
     preferences: dict[str, Any] = {}
 
     def zone(self, *fallbacks: str | None) -> ZoneInfo:

@@ -15,7 +15,7 @@ from domain.tracking.reactions import message_reacted_to
 # "Failed" are those of customer.io and Twilio.
 _REPORT: Final = re.compile(
     r"(Email|Push|Push Notification|SMS|Text Message|In-App Message|Webhook)( Link| Message)? "
-    r"(Sent|Delivered|Bounced|Dropped|Deferred|Failed|Received|Opened|Clicked|Tapped|Marked as Spam)"
+    r"(Sent|Delivered|Bounced|Dropped|Deferred|Failed|Received|Opened|Clicked|Tapped|Dismissed|Marked as Spam)"
 )
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
+from domain.people.device_addresses import DeviceAddress
 from domain.sending.saved_values import SavedReply
 
 ACCOUNT: Final = "account"
 # The reason of a refusal by the provider because the person told it to stop.
 OPTED_OUT: Final = "opted_out"
+NO_ADDRESS: Final = "no_address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,11 @@ Delivery = Accepted | Rejected | Unavailable | Ambiguous
 def combine(deliveries: Sequence[Delivery]) -> Delivery:
     """Return the delivery of a message to several addresses: sent if one accepted it.
 
-    Otherwise the message gets another attempt as long as one address may accept it.
+    Otherwise the message gets another attempt as long as one address may accept it. It has no address any more once
+    all are refused.
     """
+    if deliveries and all(isinstance(one, Rejected) and one.scope == "address" for one in deliveries):
+        return Rejected(NO_ADDRESS, "none of the addresses can be reached any more", "address")
     order = (Accepted, Ambiguous, Unavailable, Rejected)
     return min(deliveries, key=lambda delivery: order.index(type(delivery)))
 
@@ -109,7 +114,8 @@ class Outbound:
     `message_id` is deterministic and doubles as the idempotency key. `content` is what the channel's template rendered.
     `at` is the same in each attempt, and nothing is to go from `expires_at` on. `unsubscribe_url` is set for all but
     transactional messages, and `topic` for those about one. `reply_address` and `unsubscribe_address` are those at
-    which mails of the recipient come back to Sojourn, where it receives them.
+    which mails of the recipient come back to Sojourn, where it receives them. On channels that reach devices, `device`
+    is the one of this hand-over, and what it does with the message comes back at `report_url`.
     """
 
     message_id: str
@@ -120,6 +126,8 @@ class Outbound:
     reply_address: str | None = None
     unsubscribe_address: str | None = None
     expires_at: datetime | None = None
+    device: DeviceAddress | None = None
+    report_url: str | None = None
 
 
 class Provider(Protocol):

@@ -8,6 +8,7 @@ from msgspec import Struct
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
 from domain.people.consent import ConsentFacts, find_refusal
+from domain.people.device_addresses import DeviceAddress
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics, Regime
 from domain.sending.holds import Hold
 
@@ -19,7 +20,7 @@ class Recipient(Struct, frozen=True):
     `refused_addresses` to the refusals of the person's address there. `left` says how they have left the account of
     the journey, or their role in it; None if they have not. `holds` are the open ones that concern them. `preferences`
     are their subscriptions and their pace. `asked_address` is the normalised one that a single message was asked for;
-    None if it goes to the person, wherever they are.
+    None if it goes to the person, wherever they are. `devices` are those that a message goes to now.
     """
 
     traits: Mapping[str, Any]
@@ -30,6 +31,7 @@ class Recipient(Struct, frozen=True):
     holds: Sequence[Hold] = ()
     preferences: Mapping[str, Any] = {}
     asked_address: str | None = None
+    devices: Sequence[DeviceAddress] = ()
 
 
 class Objection(Struct, frozen=True):
@@ -58,7 +60,7 @@ def find_objection(
     """Return what forbids such a message: account, profile or address."""
     if recipient.left is not None:
         return Objection("left_account", recipient.left)
-    addresses = CHANNELS[channel].addresses(recipient.traits)
+    addresses = CHANNELS[channel].find_addresses(recipient.traits, recipient.devices)
     if isinstance(addresses, Unreachable):
         return Objection("unreachable", addresses.detail)
     if recipient.asked_address not in (None, CHANNELS[channel].normalized_address(recipient.traits)):

@@ -60,11 +60,11 @@ def describe_place_remedy(place: str, hosts: Sequence[str]) -> str:
 
 
 class SecretRefusal(Exception):
-    """A message names a secret that is missing, or may not go to the host.
+    """A message names a secret that is missing, malformed, or may not go to the host.
 
     Its text has the name and never the value."""
 
-    def __init__(self, reason: Literal["secret_missing", "secret_refused"], detail: str) -> None:
+    def __init__(self, reason: Literal["secret_missing", "secret_refused", "secret_malformed"], detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

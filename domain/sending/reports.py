@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 
 from domain.channels.kinds import CHANNELS
 from domain.people.consent import STOP, SUPPRESSION, AddressRefusal
-from domain.sending.delivery import OPTED_OUT
+from domain.sending.delivery import NO_ADDRESS, OPTED_OUT
 from domain.sending.incoming_texts import IncomingText, Word
 from domain.tracking.event import SOJOURN_SOURCE, Event
 
@@ -27,6 +27,7 @@ ReportKind = Literal[
     "resolved",
     "rated",
     "completed",
+    "dismissed",
     "failed",
     "other",
 ]
@@ -138,6 +139,7 @@ class LedgerMarks(Struct, frozen=True, kw_only=True):
     bounce: Bounce | None = None
     complained_at: datetime | None = None
     replied_at: datetime | None = None
+    dismissed_at: datetime | None = None
     machine_at: datetime | None = None
     is_accepted: bool = False
     is_refused: bool = False
@@ -175,6 +177,7 @@ MARK_TIMES: Final = (
     "bounced_at",
     "complained_at",
     "replied_at",
+    "dismissed_at",
     "machine_at",
 )
 
@@ -205,7 +208,7 @@ def marks_of(report: ProviderReport, message_id: UUID) -> LedgerMarks:
             return replace(marks, complained_at=at, by_mail=report.by_mail)
         case "failed" if report.bounce == "hard":
             return replace(marks, bounce="hard", is_refused=True)
-        case "delivered" | "opened" | "replied":
+        case "delivered" | "opened" | "replied" | "dismissed":
             return replace(marks, **{f"{report.kind}_at": at})
         case "accepted" | "deferred" | "unsubscribed" | "resolved" | "rated" | "completed" | "failed" | "other":
             return marks
@@ -375,9 +378,13 @@ def find_address_refusal(report: ProviderReport, *, is_row_full: bool) -> tuple[
 
 
 def report_refusal(message_id: UUID, reason: str, at: datetime) -> ProviderReport:
-    """Report that a provider refused the address at the hand-over of a message."""
+    """Report that a provider refused the address at the hand-over of a message.
+
+    Devices that are gone are replaced by others of their person: they say nothing against the sender.
+    """
+    bounce: Bounce | None = None if reason == NO_ADDRESS else "hard"
     return ProviderReport(
-        kind="failed", event_id=f"refused {message_id}", message_id=message_id, at=at, bounce="hard", detail=reason
+        kind="failed", event_id=f"refused {message_id}", message_id=message_id, at=at, bounce=bounce, detail=reason
     )
 
 

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from domain.ad_audiences.rules import AdAccountRule
 from domain.journey.bucketing import assign_arm
 from domain.local_time.periods import next_period_start, period_start
+from domain.people.device_addresses import AddressKind
 from domain.sending.caps import is_transactional
 from domain.sending.deliverability import DEFAULT_LIMITS, PauseLimits, ProviderPause, find_pause, list_paused
 from domain.sending.providers.kinds import PROVIDER_MODELS, provider_model
@@ -57,6 +58,15 @@ class ProviderRule(Struct, frozen=True, tag="provider", tag_field="rule", omit_d
     def has_account(self) -> bool:
         """Whether the failure of one message says something about the next."""
         return any(model.has_account for model in PROVIDER_MODELS if model.name == self.kind)
+
+    @property
+    def served_kinds(self) -> frozenset[AddressKind]:
+        """The kinds of addresses of devices that it reaches."""
+        return next((model.serves for model in PROVIDER_MODELS if model.name == self.kind), frozenset())
+
+    def serves(self, kinds: Collection[AddressKind]) -> bool:
+        """Return whether it reaches devices with addresses of one of these kinds."""
+        return not self.served_kinds.isdisjoint(kinds)
 
     def model(self) -> ProviderModel:
         """Return the settings, typed. Raises ValueError or KeyError in other builds."""
@@ -221,8 +231,11 @@ class DeployedProviders:
         pauses: Sequence[ProviderPause] = (),
         at: datetime,
         zone: ZoneInfo,
+        kinds: Collection[AddressKind] | None = None,
     ) -> SenderChoices:
         """Return the providers that may take a message; days are those of the zone.
+
+        `kinds` are those of the addresses of the person's devices: others serve them in vain. None on other channels.
 
         Those whose circuit is open (`broken`) come last: if all are, the message waits for the first. A message whose
         first provider is paused waits for it, also while its circuit is open; other paused ones take over nothing.
@@ -231,7 +244,10 @@ class DeployedProviders:
         if route is None:
             return SenderChoices((), ends_at)
         began_at = period_start("day", at, zone)
-        first, *others = route.rank(bucket)
+        able = [name for name in route.rank(bucket) if kinds is None or self._serves(channel, name, kinds)]
+        if not able:
+            return SenderChoices((), ends_at)
+        first, *others = able
         paused = list_paused(pauses, category)
         ranked = [first, *(one for one in others if one not in paused)]
         order = [*(one for one in ranked if one not in broken), *(one for one in ranked if one in broken)]
@@ -251,6 +267,22 @@ class DeployedProviders:
         others = [name for name in (route.use if route else ()) if name != provider and name not in away]
         limited = route.warm_up.provider if route is not None and route.warm_up is not None else None
         return any(name != limited for name in others)
+
+    def find_serving(
+        self, channel: str, category: str, kind: AddressKind, broken: Collection[str] = ()
+    ) -> ProviderRule | None:
+        """Return the provider of the route that serves addresses of a kind.
+
+        Those whose circuit is open come last.
+        """
+        route = self.route(channel, category)
+        rules = [self.find(channel, name) for name in (route.use if route else ())]
+        serving = [rule for rule in rules if rule is not None and rule.serves([kind])]
+        return next((rule for rule in serving if rule.name not in broken), serving[0] if serving else None)
+
+    def _serves(self, channel: str, name: str, kinds: Collection[AddressKind]) -> bool:
+        rule = self.find(channel, name)
+        return rule is not None and rule.serves(kinds)
 
     def _unwritten_route(self, channel: str) -> RouteRule | None:
         providers = self.find_providers(channel)

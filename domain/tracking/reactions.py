@@ -1,4 +1,4 @@
-"""Reactions to messages: opened, clicked or tapped.
+"""Reactions to messages: opened, clicked, tapped or dismissed.
 
 The Segment specs for e-mail and for mobile apps name them `Email Opened`, `Email Link Clicked` and `Push Notification
 Tapped`, and reports of other channels have such names as well: the last word decides. Their `email_id` is an id of the
@@ -12,7 +12,8 @@ from domain.sending.reports import MAX_LINK_CHARACTERS, LedgerMarks
 from domain.tracking.event import Event, Trust
 
 _CLICKED = "Clicked"
-_REACTIONS = frozenset({"Opened", _CLICKED, "Tapped"})
+_DISMISSED = "Dismissed"
+_REACTIONS = frozenset({"Opened", _CLICKED, "Tapped", _DISMISSED})
 
 
 def is_reaction(name: str) -> bool:
@@ -39,12 +40,13 @@ def marks_of_reactions(events: Iterable[Event]) -> list[LedgerMarks]:
         if event.trust is not Trust.VERIFIED:
             continue
         if (message_id := message_reacted_to(event)) is not None:
-            is_click = event.name is not None and event.name.rpartition(" ")[2] == _CLICKED
-            at = event.timestamp
+            kind = (event.name or "").rpartition(" ")[2]
+            is_click, is_opening, at = kind == _CLICKED, kind != _DISMISSED, event.timestamp
             marks.append(
                 LedgerMarks(
                     id=message_id,
-                    opened_at=at,
+                    opened_at=at if is_opening else None,
+                    dismissed_at=None if is_opening else at,
                     clicked_at=at if is_click else None,
                     clicked_link=_link_of(event) if is_click else None,
                 )

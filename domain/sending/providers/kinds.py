@@ -1,9 +1,11 @@
 """The registry of providers' settings. A new kind is a module here and a line."""
 
+from domain.sending.providers.apns import ApnsModel
 from domain.sending.providers.aws_sms import AwsSmsModel
 from domain.sending.providers.brevo import BrevoModel
 from domain.sending.providers.chatwoot import ChatwootModel
 from domain.sending.providers.console import ConsoleModel
+from domain.sending.providers.fcm import FcmModel
 from domain.sending.providers.http import HttpModel
 from domain.sending.providers.hubspot import HubspotModel
 from domain.sending.providers.intercom import IntercomModel
@@ -18,6 +20,7 @@ from domain.sending.providers.slack import SlackModel
 from domain.sending.providers.smtp import SmtpModel
 from domain.sending.providers.twilio import TwilioModel
 from domain.sending.providers.vonage import VonageModel
+from domain.sending.providers.web_push import WebPushModel
 
 PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     SmtpModel,
@@ -35,6 +38,9 @@ PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     ChatwootModel,
     IntercomModel,
     HubspotModel,
+    FcmModel,
+    ApnsModel,
+    WebPushModel,
     HttpModel,
     ConsoleModel,
 )

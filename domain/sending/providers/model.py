@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.campaign.schema import DocumentModel, Given
 from domain.campaign.steps.send import ChannelName
+from domain.people.device_addresses import ADDRESS_KINDS, AddressKind
 from domain.sending.deliverability import DEFAULT_LIMITS, PauseLimits
 from domain.sending.providers.secret_reference import SecretReference
 from domain.sending.sender_records import DkimSelectors
@@ -41,6 +42,7 @@ class ProviderModel(AccountModel):
     """
 
     channels: ClassVar[frozenset[str] | None] = None
+    serves: ClassVar[frozenset[AddressKind]] = frozenset(ADDRESS_KINDS)
     has_account: ClassVar[bool] = True
 
     channel: ChannelName = Field(description="the channel whose messages it delivers")

@@ -19,6 +19,7 @@ from domain.errors import InvalidLinkError
 from domain.sending.tracking.links import MAX_LINKS
 
 # Numbers that no link has.
+REPORT: Final = 253
 TRAP: Final = 254
 PIXEL: Final = 255
 _MAC_BYTES: Final = 8
@@ -26,7 +27,10 @@ _TOKEN_BYTES: Final = 16 + 1 + _MAC_BYTES
 
 
 class TrackedLink(Struct, frozen=True):
-    """A link of a message, by its number: also TRAP or PIXEL, which no one clicks."""
+    """A link of a message, by its number: also TRAP or PIXEL, which no one clicks.
+
+    REPORT is none: a device reports with it.
+    """
 
     message_id: UUID
     number: int
@@ -48,7 +52,7 @@ def read(secrets: Sequence[str], token: str) -> TrackedLink:
     if len(raw) != _TOKEN_BYTES or not any(hmac.compare_digest(_mac(secret, content), mac) for secret in secrets):
         raise InvalidLinkError("this link is not valid")
     number = content[16]
-    if number >= MAX_LINKS and number not in (TRAP, PIXEL):
+    if number >= MAX_LINKS and number not in (REPORT, TRAP, PIXEL):
         raise InvalidLinkError("this link is not valid")
     return TrackedLink(UUID(bytes=content[:16]), number)
 

@@ -84,9 +84,9 @@ def test_there_may_be_no_rules() -> None:
         ("{name: a, min_gap: 59s}", "min_gap", "`59s` is too short", "A gap is from 1m to 366d"),
         ("{name: a, min_gap: calendar_day}", "min_gap", "not a duration", "A gap is from 1m to 366d"),
         (
-            "{name: a, limit: 2, per: 1d, channels: [push]}",
+            "{name: a, limit: 2, per: 1d, channels: [fax]}",
             "channels[0]",
-            "`push` is not allowed",
+            "`fax` is not allowed",
             ", ".join(CHANNELS),
         ),
         ("{name: a, limit: 2, per: 1d, channels: []}", "channels", "the list is empty", "leave the key out"),
