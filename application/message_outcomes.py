@@ -21,10 +21,10 @@ from domain.errors import UnavailableError
 from domain.journey.position import NextPositions, position_after_send
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
+from domain.people.device_addresses import DeviceAddress
 from domain.sending.attempt_outcome import judge_attempt
 from domain.sending.claim import CANCELLED, FAILED, NEXT_CHANNEL, POSTPONED, RESERVED, SENDING, AttemptState
 from domain.sending.delivery import Accepted, Delivery, Rejected
-from domain.people.device_addresses import DeviceAddress
 from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
@@ -126,7 +126,7 @@ class MessageOutcomes:
             has_choice = isinstance(node, Message) and node.has_choice
             if settled.state == FAILED and is_active and has_choice:
                 tried = replace(found, channel=claimed.channel)
-                if await has_other_channel(connection, self._catalogue, tried, version):
+                if await has_other_channel(connection, self._catalogue, tried, version, then.at):
                     settled = settled.passed_on()
             saved, detail = merge_saved(found.saved, reply)
             if detail is not None:

@@ -192,7 +192,7 @@ class Sender:
             version = await self._catalogue.version(connection, claimed.campaign_key, claimed.campaign_version)
             if claimed.state == SENDING and not version.templates.are_compiled:
                 raise _NotCompiledError(version.templates)
-            has_other = await has_other_channel(connection, self._catalogue, claimed, version)
+            has_other = await has_other_channel(connection, self._catalogue, claimed, version, at)
             match self._claim(claimed, version, found, segments.topics, at, has_other=has_other):
                 case Done(state=state):
                     return await finish(connection, claimed, state, then)

@@ -44,7 +44,7 @@ def test_every_block_is_run() -> None:
         ),
         *("liquid postcard", "liquid letter", "yaml post"),
         *("liquid slack", "yaml slack", "liquid chat", "yaml chat"),
-        *("liquid call", "yaml call"),
+        *("liquid call", "yaml call", "liquid push"),
     }
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
@@ -87,6 +87,7 @@ def test_the_documents_are_valid() -> None:
     assert [rule.name for rule in parse_providers(BLOCKS["yaml providers"], "providers.yaml")] == [
         "shown-mails",
         "shown-texts",
+        "shown-pushes",
         "shown-calls",
     ]
     assert check(BLOCKS["yaml reaction"], "campaign.yaml", {}).definition.key == "after-a-click"
@@ -129,6 +130,7 @@ def test_the_table_of_channels_is_the_codes() -> None:
     names, *table = table_after("# Channels")
     kinds = [CHANNELS[name.strip("`")] for name in names[1:]]
     assert {kind.name for kind in kinds} == set(CHANNELS)
+    assert only(BLOCKS["liquid push"]).render(variables(cart_id="c-1"), None)["body"] == "Cart c-1 is still there."
     cells = {row[0]: row[1:] for row in table}
     for kind, needs in zip(kinds, cells["a template needs"], strict=True):
         assert set(kind.required) <= set(re.findall(r"`(\w+)`", needs))

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from application.catalogue import Catalogue
-from application.providers import FoundProvider
 from application.message_outcomes import SendOutcome
+from application.providers import FoundProvider
 from application.send import Sender
 from application.step_decisions import StepDecisions
 from domain.errors import UnavailableError
