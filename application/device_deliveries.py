@@ -105,7 +105,20 @@ async def deliver_to_devices(
     return combine([*accepted, *delivered] or list(settled.values()))
 
 
-def list_dead(targets: Sequence[DeviceTarget], by_address: Mapping[str, Delivery]) -> list[tuple[DeviceAddress, str]]:
+class DeviceOutcomes(Struct, frozen=True):
+    """The devices of an attempt that are gone, with the reasons, and the provider by address."""
+
+    dead: Sequence[tuple[DeviceAddress, str]] = ()
+    providers: Mapping[str, str] = {}
+
+
+def list_outcomes(targets: Sequence[DeviceTarget], by_address: Mapping[str, Delivery]) -> DeviceOutcomes:
+    """Return what an attempt says of its devices."""
+    providers = {one.device.value: one.provider.found.name for one in targets if one.provider is not None}
+    return DeviceOutcomes(_list_dead(targets, by_address), providers)
+
+
+def _list_dead(targets: Sequence[DeviceTarget], by_address: Mapping[str, Delivery]) -> list[tuple[DeviceAddress, str]]:
     """Return the devices that are not reached any more, with the reasons."""
     outcomes = [(target.device, by_address.get(target.device.value)) for target in targets]
     return [

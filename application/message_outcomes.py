@@ -1,7 +1,7 @@
 """Write the outcome of a message, and end or move its journey in one transaction."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from time import monotonic
 from typing import Final
@@ -13,6 +13,7 @@ from msgspec.structs import asdict, replace
 
 from application.catalogue import Catalogue
 from application.channel_choice import has_other_channel
+from application.device_deliveries import DeviceOutcomes
 from application.ingest import Ingest
 from application.reports import Reports
 from application.retries import follow_completed
@@ -21,7 +22,6 @@ from domain.errors import UnavailableError
 from domain.journey.position import NextPositions, position_after_send
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
-from domain.people.device_addresses import DeviceAddress
 from domain.sending.attempt_outcome import judge_attempt
 from domain.sending.claim import CANCELLED, FAILED, NEXT_CHANNEL, POSTPONED, RESERVED, SENDING, AttemptState
 from domain.sending.delivery import Accepted, Delivery, Rejected
@@ -84,22 +84,22 @@ class MessageOutcomes:
         delivery: Delivery | TemplateRenderError,
         by_address: Mapping[str, Delivery],
         then: AfterMessage,
-        dead: Sequence[tuple[DeviceAddress, str]] = (),
+        devices: DeviceOutcomes = DeviceOutcomes(),  # noqa: B008 -- it is frozen
     ) -> SendOutcome:
         """Write an attempt's outcome, retrying if the database is briefly away.
 
-        A refused address is suppressed before, and `dead` devices are removed, each for its reason: once the message
-        has failed, no other goes there.
+        A refused address is suppressed before, and devices that are gone are removed: once the message has failed,
+        no other goes there.
         """
         give_up_at = monotonic() + SETTLE_SECONDS
         while True:
             try:
-                if dead:
+                if devices.dead:
                     async with self._database.transaction() as connection:
-                        await device_addresses.remove(connection, dead)
+                        await device_addresses.remove(connection, devices.dead)
                 if isinstance(delivery, Rejected) and delivery.scope == "address":
                     await self._report_refusal(claimed.id, provider, delivery)
-                return await self._write(claimed, provider, delivery, by_address, then)
+                return await self._write(claimed, provider, delivery, by_address, then, devices.providers)
             except (psycopg.OperationalError, UnavailableError):
                 if monotonic() > give_up_at:
                     raise
@@ -112,6 +112,7 @@ class MessageOutcomes:
         delivery: Delivery | TemplateRenderError,
         by_address: Mapping[str, Delivery],
         then: AfterMessage,
+        providers: Mapping[str, str],
     ) -> SendOutcome:
         reply = delivery.saved if isinstance(delivery, Accepted) else SavedReply()
         async with self._database.pipeline() as connection:
@@ -137,7 +138,8 @@ class MessageOutcomes:
             if has_choice and not by_address:
                 by_address = {claimed.addresses.get(claimed.channel, ""): _as_delivery(delivery)}
             if by_address:
-                await deliveries.write(connection, claimed.id, claimed.channel, provider, by_address)
+                by_provider = {address: providers.get(address, provider) for address in by_address}
+                await deliveries.write(connection, claimed.id, claimed.channel, by_provider, by_address)
             is_passed_on = settlement.is_written and settled.reason == NEXT_CHANNEL
             return await finish(connection, found, POSTPONED if is_passed_on else settlement.state, then)
 

@@ -20,7 +20,7 @@ from application.device_deliveries import (
     DeviceTarget,
     deliver_to_devices,
     find_targets,
-    list_dead,
+    list_outcomes,
 )
 from application.link_tracking import LinkTracker
 from application.message_outcomes import (
@@ -173,8 +173,8 @@ class Sender:
         if isinstance(delivery, Unavailable) and claimed.state == SENDING:
             # This attempt delivered nothing, but an earlier one may have: the message cannot be returned.
             raise _retry(claimed, found, delivery)
-        dead = list_dead(taken.targets, by_address)
-        outcome = await self._outcomes.settle(claimed, found.name, delivery, by_address, then, dead)
+        devices = list_outcomes(taken.targets, by_address)
+        outcome = await self._outcomes.settle(claimed, found.name, delivery, by_address, then, devices)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise _retry(claimed, found, delivery)
         return outcome

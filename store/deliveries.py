@@ -29,12 +29,20 @@ async def find_settled(connection: Connection, message_id: UUID, channel: str) -
 
 
 async def write(
-    connection: Connection, message_id: UUID, channel: str, provider: str, outcomes: Mapping[str, Delivery]
+    connection: Connection,
+    message_id: UUID,
+    channel: str,
+    providers: Mapping[str, str],
+    outcomes: Mapping[str, Delivery],
 ) -> None:
-    """Record the outcomes of one attempt, except final ones, under the message's lock."""
+    """Record the outcomes of one attempt, except final ones, under the message's lock.
+
+    Both are by address.
+    """
     rows = [
         {
             "address": address,
+            "provider": providers[address],
             "state": _STATES[type(outcome)],
             "reason": getattr(outcome, "reason", None),
             "detail": getattr(outcome, "detail", None),
@@ -45,13 +53,13 @@ async def write(
     await connection.execute(
         """
         INSERT INTO deliveries (message_id, channel, address, provider, state, reason, detail, provider_id)
-        SELECT %s, %s, address, %s, state, reason, detail, provider_id
+        SELECT %s, %s, address, provider, state, reason, detail, provider_id
         FROM jsonb_to_recordset(%s) AS item
-          (address text, state text, reason text, detail text, provider_id text)
+          (address text, provider text, state text, reason text, detail text, provider_id text)
         ON CONFLICT (message_id, channel, address) DO UPDATE
         SET provider = EXCLUDED.provider, state = EXCLUDED.state, reason = EXCLUDED.reason, detail = EXCLUDED.detail,
             provider_id = EXCLUDED.provider_id, at = EXCLUDED.at
         WHERE deliveries.state NOT IN ('sent', 'failed')
         """,
-        (message_id, channel, provider, Jsonb(rows)),
+        (message_id, channel, Jsonb(rows)),
     )

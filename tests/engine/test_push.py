@@ -132,6 +132,8 @@ async def test_each_device_has_an_outcome_by_the_provider_that_serves_it(pushes:
     assert (await pushes.attempt(message_id)).state == "sent"
     assert (pushes.firebase.addresses, pushes.browsers.addresses) == (["t1"], [ENDPOINT])
     assert await pushes.deliveries() == {"t1": ("sent", "f-1"), ENDPOINT: ("waiting", "http_503")}
+    by = await pushes.harness.query("SELECT address, provider FROM deliveries")
+    assert {one["address"]: one["provider"] for one in by} == {"t1": "firebase", ENDPOINT: "browsers"}
     row = await pushes.harness.messages.one()
     assert (row["state"], row["provider"], row["address"]) == ("sent", "firebase", None)
     [handed] = pushes.browsers.handed
