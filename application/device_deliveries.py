@@ -106,7 +106,7 @@ async def deliver_to_devices(
 
 
 class DeviceOutcomes(Struct, frozen=True):
-    """The devices of an attempt that are gone, with the reasons, and the provider by address."""
+    """The devices that are gone, with reasons, and the providers by address."""
 
     dead: Sequence[tuple[DeviceAddress, str]] = ()
     providers: Mapping[str, str] = {}
