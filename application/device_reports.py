@@ -37,6 +37,10 @@ class DeviceReports:
         if provider is None:
             raise InvalidLinkError("this link is no longer valid")
         report = ProviderReport(
-            kind=kind, event_id=f"device {kind} {link.message_id}", message_id=link.message_id, at=now, data={} if action is None else {"action": action}
+            kind=kind,
+            event_id=f"device {kind} {link.message_id}",
+            message_id=link.message_id,
+            at=now,
+            data={} if action is None else {"action": action},
         )
         await self.groups.apply(provider, [report])
