@@ -36,7 +36,7 @@ def bounce(
     recipient = recipient or os.environ.get("ORIGINAL_RECIPIENT") or os.environ.get("RECIPIENT") or None
     sender = "" if sender is not None and sender.upper() == _NULL_SENDER else sender
     try:
-        with connect(context) as api:
+        with connect(context, ingests=True) as api:
             receipt = api.deliver(
                 "mails", content=mail, content_type="message/rfc822", recipient=recipient, sender=sender
             )

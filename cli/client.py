@@ -25,10 +25,10 @@ _NOT_NOW = {429, 503}
 _NO_PARAMS: Mapping[str, Any] = {}
 
 
-def connect(context: typer.Context) -> "ApiClient":
+def connect(context: typer.Context, *, ingests: bool = False) -> "ApiClient":
     """Connect to the API of the deployment that options or environment name."""
     given = context.find_root().params
-    return ApiClient(find_target(context=given.get("context"), url=given.get("url")))
+    return ApiClient(find_target(context=given.get("context"), url=given.get("url"), ingests=ingests))
 
 
 class ApiClient:

@@ -206,7 +206,8 @@ class DevStack:
 
     def _announcement(self) -> dict[str, str]:
         """Describe this run for other commands; time moves only in embedded servers."""
-        about = {"api_url": self.api_url, "admin_key": self.settings.admin_key.get_secret_value()}
+        admin, write = self.settings.admin_key, self.settings.write_key
+        about = {"api_url": self.api_url, "admin_key": admin.get_secret_value(), "write_key": write.get_secret_value()}
         if self.postgres is not None and self.temporal is not None:
             about |= {"database_url": self.postgres.url, "temporal_address": self.temporal.address}
         if self.inbox is not None:

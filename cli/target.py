@@ -46,20 +46,25 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A named deployment: source, address, key; `asks` says that a command is run."""
+    """A named deployment: source, address, key; `asks` says that a command is run.
+
+    `ingest_key` is a key of its own for calls that only the scope `ingest` opens.
+    """
 
     name: str
     api_url: str
     key: Callable[[], str] = field(repr=False)
     asks: bool = False
+    ingest_key: Callable[[], str] | None = field(default=None, repr=False)
 
-    def target(self) -> Target:
+    def target(self, *, ingests: bool = False) -> Target:
         """Return the target with its key, without surrounding blanks.
 
         A file of variables may have Windows line ends. Raises InvalidRequestError without a key, or for one that no
         header can hold.
         """
-        key = self.key().strip()
+        read = self.ingest_key if ingests and self.ingest_key is not None else self.key
+        key = read().strip()
         fault = find_character_fault(key, "copy it once more, as `sojourn keys create` has printed it")
         if fault is not None or not key:
             raise InvalidRequestError(f"the key for {self.api_url} {fault or 'is empty'}")
@@ -72,9 +77,10 @@ def find_target(
     url: str | None = None,
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
+    ingests: bool = False,
 ) -> Target:
-    """Find the first named address and its key. Raises InvalidRequestError."""
-    return find_deployment(context=context, url=url, environ=environ, folder=folder).target()
+    """Find the first named address and its key, which `ingests` if asked for. Raises InvalidRequestError."""
+    return find_deployment(context=context, url=url, environ=environ, folder=folder).target(ingests=ingests)
 
 
 def find_deployment(
@@ -110,13 +116,15 @@ def _find_named(context: str | None, url: str | None, environ: Mapping[str, str]
 
 
 def dev_server(folder: Path | None = None) -> Deployment | None:
-    """Return the `sojourn dev` that runs here or above, with its key, or None.
+    """Return the `sojourn dev` that runs here or above, with its keys, or None.
 
     Raises InvalidRequestError for a file that another user wrote or may write, or that names another machine.
     """
     data = find_dev_folder(folder)
     found = None if data is None else read_run(data / RUN)
-    return None if found is None else Deployment(DEV, found["api_url"], lambda: found["admin_key"])
+    if found is None:
+        return None
+    return Deployment(DEV, found["api_url"], lambda: found["admin_key"], ingest_key=lambda: found["write_key"])
 
 
 def find_dev_folder(folder: Path | None = None) -> Path | None:
@@ -145,7 +153,7 @@ def read_run(path: Path) -> Mapping[str, str] | None:
             status = os.fstat(file.fileno())
             text = file.read(MAX_DEV_BYTES)
         found = {name: str(value) for name, value in json.loads(text).items()}
-        url, _ = found["api_url"], found["admin_key"]
+        url, _, _ = found["api_url"], found["admin_key"], found["write_key"]
         is_on_this_machine = is_here(url)
     except FileNotFoundError:
         return None

@@ -77,6 +77,13 @@ def test_what_runs_here_has_a_name_too(home: Path, dev_folder: Path) -> None:
         find_target(context="dev", environ=environ, folder=home)
 
 
+def test_calls_that_ingest_have_the_key_of_a_dev_for_them(home: Path, dev_folder: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(home)}
+    assert find_target(environ=environ, folder=dev_folder, ingests=True) == Target("http://127.0.0.1:9000", "w")
+    given = {**environ, "SOJOURN_API_URL": "https://env.example.com", "SOJOURN_API_KEY": "k"}
+    assert find_target(environ=given, folder=dev_folder, ingests=True) == Target("https://env.example.com", "k")
+
+
 def test_what_runs_above_is_found(tmp_path: Path, dev_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path), "SOJOURN_API_KEY": "k"}
     below = dev_folder / "shop" / "mails"
@@ -161,7 +168,7 @@ def test_a_folder_never_gets_the_key_of_the_environment(home: Path, dev_folder: 
     ["https://evil.example", "http://127.0.0.1.evil.example", "http://localhost@evil.example", "http://10.0.0.1", "u"],
 )
 def test_a_folder_names_no_other_machine(home: Path, dev_folder: Path, url: str) -> None:
-    (dev_folder / ".sojourn" / "dev.json").write_text(json.dumps({"api_url": url, "admin_key": "k"}))
+    (dev_folder / ".sojourn" / "dev.json").write_text(json.dumps({"api_url": url, "admin_key": "k", "write_key": "w"}))
     environ = {"XDG_CONFIG_HOME": str(home), "SOJOURN_API_KEY": "production"}
     with pytest.raises(InvalidRequestError, match=r"dev\.json names .* which is another machine"):
         find_target(environ=environ, folder=dev_folder)
@@ -189,7 +196,7 @@ def test_what_is_no_address_is_refused(home: Path, key: str, named: dict[str, st
     if not named:
         environ["SOJOURN_API_URL"] = "http://[x"
     with pytest.raises(InvalidRequestError, match=r"http://\[x is not an address such as http://localhost:8080"):
-        find_target(**named, environ=environ, folder=home)
+        find_target(context=named.get("context"), url=named.get("url"), environ=environ, folder=home)
 
 
 @pytest.mark.parametrize("url", ["https://sojourn.example.com", "http://10.0.0.1:8080"])

@@ -90,6 +90,7 @@ async def test_a_second_stack_starts_after_a_killed_one_but_not_beside_it(folder
 
     async with DevStack(folder, durable=False) as stack, httpx.AsyncClient(trust_env=False) as client:
         assert stack.settings.admin_key.get_secret_value() == announced["admin_key"]
+        assert stack.settings.write_key.get_secret_value() == announced["write_key"]
         assert (await client.get(f"{stack.api_url}/readyz")).json()["status"] == "ok"
         assert stack.inbox is not None
         assert stack.settings.smtp_port == stack.inbox.smtp_port
@@ -163,7 +164,7 @@ async def test_webhooks_are_shown_in_the_inbox_where_the_developer_wants_it(
         await print_banner(stack, DevPorts(api=1))
         told = capsys.readouterr().out
         assert f"\nAPI: port {stack.settings.api_port} instead of 1.\n" in told
-        assert "\nThe secret unbound goes to no host: set SOJOURN_SECRET_UNBOUND_HOSTS=…, or write" in told
+        assert "\nThe secret unbound is bound to no host, as webhooks and SMTP servers need: set " in told
         assert f"\nIn another terminal, first: export PATH={Path(sys.executable).parent}:$PATH\n" in told
         assert " ahead" not in told
         applied = {"file": "providers.yaml", "source": chosen}
