@@ -6,7 +6,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from application.confirmations import CONFIRMED_EVENT
 from domain.campaign.rules import Rules
+from domain.channels.kinds import CHANNELS
 from domain.data_plan.declared import DeclaredEvents, Violation
 from domain.data_plan.never_seen import ReportedName, iter_named, never_seen_traits, never_seen_warnings
 from domain.data_plan.seen import MAX_NAMES, SeenEvent, SeenKey, add_event, key_of, rest_of
@@ -26,6 +28,10 @@ from store.violations import StoredViolation
 
 # As warnings count them, today included.
 RECENT_DAYS: Final = 7
+# Reported by Sojourn itself, once there is something to report.
+_OWN_EVENTS: Final = frozenset(
+    {CONFIRMED_EVENT, *(name for channel in CHANNELS.values() for name in channel.report_events.values())}
+)
 _EVENTS: Final[tuple[StreamKind, ...]] = ("event",)
 
 
@@ -124,6 +130,7 @@ async def _warn_of_unseen(
         return []
     declared = (await documents.latest(connection, DECLARED_EVENTS)).rules
     known: set[ReportedName] = {(rule.type, rule.event) for rule in declared if rule.event is not None}
+    known |= {("track", name) for name in _OWN_EVENTS}
     known |= {
         (event.kind, event.name)
         for rules in together

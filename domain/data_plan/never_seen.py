@@ -66,13 +66,17 @@ def _describe_name(
     if close is None:
         close = next((other for other in names if other.casefold() == written.casefold()), None)
     if close is not None:
-        return source.problem(path, said, f"Did you mean `{close}`, {names[close]:,} times in {days} days?")
+        return source.problem(path, said, f"Did you mean `{close}`, {_times(names[close])} in {days} days?")
     for (of, other), number in reported.items():
         if other == written and of in _NOUNS:
             return source.problem(
-                path, said, f"Did you mean the {_NOUNS[of]} of this name, {number:,} times in {days} days?"
+                path, said, f"Did you mean the {_NOUNS[of]} of this name, {_times(number)} in {days} days?"
             )
     return source.problem(path, said, "It takes effect once it is; `sojourn events seen` shows those that are")
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
 
 
 def iter_named(value: Any, path: Path = ()) -> Iterator[tuple[Path, ReportedName]]:

@@ -137,6 +137,16 @@ async def test_a_campaign_is_warned_about_names_that_were_never_reported(databas
     ]
 
 
+@pytest.mark.parametrize("name", ["Email Replied", "Email Marked as Spam", "Unsubscribed", "Subscription Confirmed"])
+async def test_events_that_sojourn_reports_need_no_report_before(database: Database, name: str) -> None:
+    await ingest(database, [event("Email Opened"), event("Order Completed")])
+    await consume(database, 2)
+    async with database.transaction() as connection:
+        assert await find_never_seen(connection, read(f"exit: [{{event: {name}}}]\n", "a.yaml"), []) == []
+        # A mistyped one is still warned of.
+        assert await find_never_seen(connection, read(f"exit: [{{event: {name}s}}]\n", "a.yaml"), []) != []
+
+
 COUNTED = """\
 computed:
   orders: {count: Order Complete}

@@ -11,6 +11,7 @@ REPORTED: Mapping[ReportedName, int] = {
     ("track", "Order Completed"): 12_031,
     ("track", "Cart Abandoned"): 7,
     ("page", "Pricing"): 1_200,
+    ("page", "Docs"): 1,
 }
 
 
@@ -37,6 +38,7 @@ def test_the_name_that_is_meant_is_told_with_its_number() -> None:
     [
         ("entry: {event: PRICING}", "It takes effect once it is"),
         ("entry: {event: Pricing}", "Did you mean the page of this name, 1,200 times in 7 days?"),
+        ("entry: {page: Doc}", "Did you mean `Docs`, once in 7 days?"),
         ("entry: {page: Prices}", "Did you mean `Pricing`, 1,200 times"),
         ("exit: [{event: ORDER COMPLETED}]", "Did you mean `Order Completed`"),
         ("steps: [{id: a, wait_for: {events: [{event: Sung}], timeout: 1d}}]", "the event `Sung` was never reported"),
