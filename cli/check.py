@@ -15,7 +15,7 @@ from cli.exit_codes import DONE, REFUSED, UNAVAILABLE
 from cli.options import AsJson
 from cli.output import print_json, printable
 from cli.target import find_dev_folder, read_run
-from domain.sending.outbound_secrets import describe_hosts_remedy
+from domain.sending.outbound_secrets import describe_unbound
 
 if TYPE_CHECKING:
     from cli.dev_settings import RunningDev
@@ -36,7 +36,7 @@ def check(as_json: AsJson = False) -> None:
     """
     # The pool logs each failed attempt; the finding below says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    dev = _find_dev()
+    dev = find_running_dev()
     what = "the deployment of this environment" if dev is None else f"the `sojourn dev` of {dev.folder}"
     if not as_json:
         typer.echo(printable(f"Checking {what}."))
@@ -55,8 +55,8 @@ def check(as_json: AsJson = False) -> None:
             typer.echo(printable(f"  it says: {each.detail}"))
         typer.echo(printable(f"  remedy: {each.remedy}"))
     for name, hosts in () if as_json else secrets.items():
-        where = ", ".join(hosts) or f"no host: {describe_hosts_remedy(name)}"
-        typer.echo(printable(f"the secret {name} goes to {where}"))
+        said = f"goes to {', '.join(hosts)}" if hosts else describe_unbound(name)
+        typer.echo(printable(f"the secret {name} {said}"))
     for id, name in () if as_json else trusting.items():
         typer.echo(printable(f"the browser key {name} ({id}) has full trust: who reads it may report as any user"))
     raise typer.Exit(_status(found))
@@ -76,7 +76,7 @@ def _list_secrets() -> dict[str, list[str]]:
     return {} if settings is None else {name: list(each.hosts) for name, each in settings.webhook_secrets.items()}
 
 
-def _find_dev() -> "RunningDev | None":
+def find_running_dev() -> "RunningDev | None":
     """Find the `sojourn dev` here, unless the environment names a deployment."""
     if any(f"{variable}{form}" in os.environ for variable in _NAMES_DEPLOYMENT for form in ("", "_FILE")):
         return None

@@ -11,7 +11,7 @@ from rich.table import Table
 from cli.dev_path import path_line
 from cli.output import number_of
 from domain.campaign.durations import format_duration
-from domain.sending.outbound_secrets import BoundSecret, describe_hosts_remedy
+from domain.sending.outbound_secrets import BoundSecret, describe_unbound
 
 if TYPE_CHECKING:
     from cli.dev_stack import DevPorts, DevStack
@@ -75,7 +75,7 @@ def _moved_ports(stack: "DevStack", ports: "DevPorts") -> Iterator[str]:
 def _unbound_secrets(secrets: Mapping[str, BoundSecret]) -> Iterator[str]:
     for name, secret in secrets.items():
         if not secret.hosts:
-            yield f"The secret {name} goes to no host: {describe_hosts_remedy(name)}."
+            yield f"The secret {name} {describe_unbound(name)}."
 
 
 def _time(now: datetime, ahead: timedelta, folder: Path) -> Iterator[str]:

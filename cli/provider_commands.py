@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 from msgspec import to_builtins
 
+from cli.check import find_running_dev
 from cli.exit_codes import DONE, REFUSED, UNAVAILABLE
 from cli.options import AsJson
 from cli.output import print_json, printable
@@ -25,8 +26,9 @@ def add_provider_commands(app: typer.Typer) -> None:
 def check_accounts(as_json: AsJson = False) -> None:
     """Try each account, and look up SPF, DKIM and DMARC of each sender.
 
-    Nothing is sent. It reads the settings and secrets of the workers, as `sojourn check` does. Status 0: no problems
-    found. 1: a problem with an account or a record. 3: only that a provider does not answer.
+    Nothing is sent. It reads the settings and secrets of the workers, or the settings of the `sojourn dev` that runs
+    here. Status 0: no problems found. 1: a problem with an account or a record. 3: only that a provider does not
+    answer.
     """
     checks = asyncio.run(_check())
     if as_json:
@@ -61,7 +63,8 @@ async def _check() -> "ProviderChecks":
     from store.database import Database
     from wiring import ad_platforms, opener
 
-    settings = Settings()
+    dev = find_running_dev()
+    settings = Settings.model_validate({} if dev is None else dev.settings)
     async with Database(settings.database_url.get_secret_value(), pool_size=1) as database:
         catalogue = Catalogue(settings.timezone)
         providers, platforms = Providers(catalogue, opener(settings)), ad_platforms(settings)

@@ -51,6 +51,11 @@ def describe_hosts_remedy(name: str, hosts: Sequence[str] = ("…",)) -> str:
     return f"set {variable}={listed}, or write it to the file {name}.hosts, and restart the workers"
 
 
+def describe_unbound(name: str) -> str:
+    """Say that a secret is bound to no host, who needs that, and how it is bound."""
+    return f"is bound to no host, as webhooks and SMTP servers need: {describe_hosts_remedy(name)}"
+
+
 def describe_place_remedy(place: str, hosts: Sequence[str]) -> str:
     """Say how the processes learn which hosts a secret may go to."""
     listed = ",".join(hosts)
