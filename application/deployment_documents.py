@@ -24,7 +24,7 @@ from application.references import (
 from application.rfm_document import apply_rfm, describe_rfm, find_rfm_readers, warn_of_rfm
 from application.segment_sample import SegmentMovement
 from application.senders import apply_senders
-from application.topics import apply_topics
+from application.topics import apply_topics, warn_of_categories
 from domain.access import Actor
 from domain.deployment_documents import (
     AUDIENCES,
@@ -63,6 +63,7 @@ _CHECKS: Final[Mapping[str, Callable[[Connection, str, str], Awaitable[None]]]] 
 _WARNINGS: Final[Mapping[str, Callable[[Connection, Sequence[Any], str, str], Awaitable[list[Problem]]]]] = {
     COMPUTED.name: find_unseen_of_traits,
     RFM.name: warn_of_rfm,
+    TOPICS.name: warn_of_categories,
 }
 # How many people rules would concern, by their names and the deployment's zone.
 _SAMPLES: Final[Mapping[str, Callable[[Database, Sequence[Any], str], Awaitable[dict[str, SegmentMovement]]]]] = {

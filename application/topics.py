@@ -11,12 +11,34 @@ from domain.access import Actor
 from domain.conditions.cel_roots import SUBSCRIPTIONS
 from domain.conditions.expressions import ExpressionScope, compile_condition
 from domain.deployment_documents import TOPICS
-from domain.errors import ConflictError
-from domain.people.topics.deployed import ConsentRule, DeployedTopics
-from store import documents, segments
+from domain.document.yaml_source import read
+from domain.errors import ConflictError, Problem
+from domain.people.topics.deployed import SERVICE, ConsentRule, DeployedTopics
+from domain.sending.caps import ONE_TIME_CODE, TRANSACTIONAL
+from store import documents, references, segments
 from store.database import Connection
 
 _CONSENT: Final = frozenset({"profile.consent", SUBSCRIPTIONS})
+
+
+async def warn_of_categories(
+    connection: Connection, rules: Sequence[ConsentRule], text: str, file: str
+) -> list[Problem]:
+    """Warn of campaigns in use whose messages are about none of the topics."""
+    topics = DeployedTopics(rules).topics
+    if not topics:
+        return []
+    known = [*topics, TRANSACTIONAL, ONE_TIME_CODE, SERVICE]
+    source, found = read(text, file), await references.find_campaigns_beyond(connection, "topics", known)
+    return [
+        source.problem(
+            ("topics",),
+            f"`{category}` is not a topic, and is the category of messages of {', '.join(map(str, campaigns))}: people "
+            "who have not agreed to the channel get these no more, where the regime is `opt_in`",
+            "Publish versions whose messages are about a topic, or of the category `service`",
+        )
+        for category, campaigns in found.items()
+    ]
 
 
 async def apply_topics(connection: Connection, rules: Sequence[ConsentRule], by: Actor) -> None:

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from domain.deployment_documents import RuleReader
 from domain.people.topics.deployed import SERVICE
-from domain.sending.caps import TRANSACTIONAL
+from domain.sending.caps import ONE_TIME_CODE, TRANSACTIONAL
 from store import campaigns
 from store.database import Connection
 
@@ -101,7 +101,7 @@ _IN_FORCE: Final[dict[Referenced, str]] = {
     "audiences": "SELECT name FROM ad_audiences WHERE retired_at IS NULL AND mirror IS NULL",
     # Without topics, a send has any category.
     "topics": f"""
-        {_TOPICS} UNION VALUES ('{TRANSACTIONAL}'), ('{SERVICE}')
+        {_TOPICS} UNION VALUES ('{TRANSACTIONAL}'), ('{ONE_TIME_CODE}'), ('{SERVICE}')
         UNION SELECT named.key WHERE NOT EXISTS ({_TOPICS})
     """,
     # Without a life cycle, any stage may be compared. A word that was never a stage is another part of the condition.
@@ -130,6 +130,19 @@ async def find_campaigns(
 
     Users enter them, or journeys are on them.
     """
+    return await _find_campaigns(connection, kind, keys, are_among=True)
+
+
+async def find_campaigns_beyond(
+    connection: Connection, kind: Referenced, keys: Collection[str]
+) -> dict[str, list[RuleReader]]:
+    """Return the versions in use that name others than these, by key, as `find_campaigns`."""
+    return await _find_campaigns(connection, kind, keys, are_among=False)
+
+
+async def _find_campaigns(
+    connection: Connection, kind: Referenced, keys: Collection[str], *, are_among: bool
+) -> dict[str, list[RuleReader]]:
     used = [one for one in await campaigns.listening_versions(connection) if one.lets_in or one.has_journeys]
     cursor = await connection.execute(
         f"""
@@ -137,9 +150,9 @@ async def find_campaigns(
         FROM unnest(%s::text[], %s::int[]) AS used (campaign_key, version)
         JOIN campaign_versions USING (campaign_key, version)
         CROSS JOIN LATERAL ({_NAMED[kind]}) AS named
-        WHERE key = ANY(%s) ORDER BY key, campaign, version
+        WHERE (key = ANY(%s)) = %s ORDER BY key, campaign, version
         """,  # noqa: S608 -- a constant of this module
-        ([one.campaign_key for one in used], [one.version for one in used], list(keys)),
+        ([one.campaign_key for one in used], [one.version for one in used], list(keys), are_among),
     )
     found: dict[str, list[RuleReader]] = {}
     async for row in cursor:

@@ -172,8 +172,21 @@ async def test_a_send_names_a_topic_once_there_are_some(harness: Harness) -> Non
         refused = await harness.act("POST", "/v1/campaigns", {**body, "source": source})
         assert refused.status_code == 422, refused.text
         assert said in refused.text
-    for category in ("transactional", "service", "offers"):
-        await harness.publish(NEWS.replace("category: news", f"category: {category}"))
+    for category in ("transactional", "one-time-code", "service", "offers"):
+        await harness.run_campaign(NEWS.replace("category: news", f"category: {category}"))
+
+
+async def test_the_plan_warns_of_messages_about_none_of_the_topics(harness: Harness) -> None:
+    for key, category in (("loud", ""), ("quiet", ", category: service"), ("news", ", category: news")):
+        await harness.run_campaign(NEWS.replace("key: news", f"key: {key}").replace(", category: news", category))
+    plan = {"file": "topics.yaml", "source": TOPICS}
+    [warning] = (await harness.admin("POST", "/v1/topics/plan", plan))["warnings"]
+    assert (warning["line"], warning["path"]) == (2, "topics")
+    said = "`marketing` is not a topic, and is the category of messages of campaign loud (version 1): people who"
+    assert warning["message"].startswith(said)
+    with_marketing = f"{TOPICS}  - {{key: marketing, name: Marketing}}\n"
+    assert (await harness.admin("POST", "/v1/topics/plan", {**plan, "source": with_marketing}))["warnings"] == []
+    assert (await harness.admin("POST", "/v1/topics/plan", {**plan, "source": "topics: []\n"}))["warnings"] == []
 
 
 async def test_a_topic_stays_while_a_campaign_sends_about_it(harness: Harness) -> None:
