@@ -352,7 +352,10 @@ async def probe_mail(providers: Providers, database: Database, catalogue: Catalo
     except psycopg.OperationalError:
         return None
     servers = [rule for rule in deployed.find_providers("email") if rule.kind == SmtpModel.name]
-    found = [describe_probe(await providers.open(rule).check()) for rule in servers]
+    default = DEFAULT_PROVIDERS["email"]
+    found = [
+        describe_probe(await providers.open(rule).check(), None if rule == default else rule.name) for rule in servers
+    ]
     return next((one for one in found if isinstance(one, Away)), found[0] if found else None)
 
 
@@ -363,8 +366,8 @@ async def uses_mail_settings(database: Database) -> bool:
     return deployed.find_providers("email") == (DEFAULT_PROVIDERS["email"],)
 
 
-def describe_probe(failure: Unavailable | None) -> Reachable | Away:
-    """Describe the result of trying a mail server."""
+def describe_probe(failure: Unavailable | None, provider: str | None = None) -> Reachable | Away:
+    """Describe the result of trying a mail server: a provider of the document, else that of the settings."""
     if failure is None:
         return Reachable()
     reasons = {
@@ -375,6 +378,9 @@ def describe_probe(failure: Unavailable | None) -> Reachable | Away:
         ),
     }
     reason, remedy = reasons.get(failure.reason, ("there is no connection", None))
+    if provider is not None:
+        reason = f"{reason}, by the provider {provider}"
+        remedy = f"mend it, or correct `{provider}` in the document of providers: `sojourn providers apply`"
     return Away(reason, remedy, failure.detail, is_refusal=failure.reason in reasons)
 
 

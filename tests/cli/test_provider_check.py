@@ -13,11 +13,15 @@ import dns.rcode
 import dns.rrset
 import pytest
 
+from application.catalogue import Catalogue
+from application.providers import Providers
 from cli import exit_codes
 from cli.main import run
+from domain.deployment.findings import Away
 from tests.cli.conftest import Output, no_logs
 from tests.engine.test_provider_routes import CAMPAIGN, mail_server, put_providers, smtp
 from tests.harness import Harness
+from wiring import opener, probe_mail
 
 __all__ = ["no_logs"]  # fixtures
 
@@ -127,6 +131,18 @@ async def test_a_server_that_does_not_answer_may_come_back(
         status, printed = await check(capsys)
     assert "email by relay (smtp): cannot send: connection: " in printed
     assert status == exit_codes.UNAVAILABLE
+
+
+async def test_the_watch_of_a_deployment_names_the_provider_that_is_away(harness: Harness) -> None:
+    catalogue = Catalogue(harness.settings.timezone)
+    providers = Providers(catalogue, opener(harness.settings))
+    async with mail_server(is_away=True) as server:
+        await put_providers(harness, f"providers: {{relay: {smtp(server)}}}")
+        found = await probe_mail(providers, harness.database, catalogue)
+    await providers.close()
+    assert isinstance(found, Away)
+    assert (found.reason, found.is_refusal) == ("there is no connection, by the provider relay", False)
+    assert found.remedy == "mend it, or correct `relay` in the document of providers: `sojourn providers apply`"
 
 
 @pytest.mark.usefixtures("environment")
