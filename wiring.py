@@ -367,7 +367,10 @@ async def uses_mail_settings(database: Database) -> bool:
 
 
 def describe_probe(failure: Unavailable | None, provider: str | None = None) -> Reachable | Away:
-    """Describe the result of trying a mail server: a provider of the document, else that of the settings."""
+    """Describe the result of trying a mail server.
+
+    It is that of the settings, or a provider of the document.
+    """
     if failure is None:
         return Reachable()
     reasons = {

@@ -79,7 +79,10 @@ def find_target(
     folder: Path | None = None,
     ingests: bool = False,
 ) -> Target:
-    """Find the first named address and its key, which `ingests` if asked for. Raises InvalidRequestError."""
+    """Find the first named address and its key; with `ingests`, one for that.
+
+    Raises InvalidRequestError.
+    """
     return find_deployment(context=context, url=url, environ=environ, folder=folder).target(ingests=ingests)
 
 

@@ -136,7 +136,7 @@ async def find_campaigns(
 async def find_campaigns_beyond(
     connection: Connection, kind: Referenced, keys: Collection[str]
 ) -> dict[str, list[RuleReader]]:
-    """Return the versions in use that name others than these, by key, as `find_campaigns`."""
+    """Return the versions in use that name others than these, by key."""
     return await _find_campaigns(connection, kind, keys, are_among=False)
 
 
