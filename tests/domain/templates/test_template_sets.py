@@ -241,7 +241,7 @@ preheader: "{{ entry }}"
         "C@.liquid": EMAIL,
         "notes.txt": "",
         "d.liquid": "no front matter",
-        "e.liquid": "---\nchannel: sms\n---\n",
+        "e.liquid": "---\nchannel: fax\n---\n",
         "f.liquid": "---\nchannel: email\nsubject: a: {{ b }}\n---\n",
         "g.liquid": "---\nchannel: email\n",
         "h.liquid": "---\nchannel: email\n---\n",
