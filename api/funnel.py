@@ -61,6 +61,16 @@ _FUNNEL: dict[str, Any] = {
 }
 
 
+class CostSum(ResponseModel):
+    """The cost of messages by one provider that were sent, or may have been."""
+
+    channel: str = Field(examples=["email"])
+    provider: str = Field(examples=["postmark"])
+    messages: int = Field(examples=[900])
+    amount: str = Field(examples=["6.75"], description="a decimal number")
+    currency: str = Field(examples=["EUR"])
+
+
 class SendFunnel(ResponseModel):
     """Messages of a step by outcome; `deferred` and `held` count journeys."""
 
@@ -79,6 +89,7 @@ class SendFunnel(ResponseModel):
     refused: NumberByName = Field(examples=[{"no_consent": 25}], description="refused for each other reason")
     deferred: NumberByName = Field(examples=[{"send_window": 210}], description="journeys that were put off, by reason")
     held: int = Field(description="journeys that came here while the campaign was paused or the person on hold")
+    costs: list[CostSum] = Field(description="by the prices of the providers that have one")
 
 
 class StepFunnel(ResponseModel):

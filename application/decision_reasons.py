@@ -41,6 +41,9 @@ def describe_reason(reason: str | None, data: dict[str, Any]) -> str:
             return "there is time to react until then"
         case "not_needed":
             return describe_reaction(data, format_clock)
+        case "over_budget":
+            left = f"more than {data['rule']} has left of {data['budget']} a {data['scope']}"
+            return f"over_budget: {data['cost']} is {left}"
         case "no_provider":
             return f"no_provider: nothing delivers {data['channel']}"
         case "on_hold":

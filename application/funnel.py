@@ -18,13 +18,25 @@ from domain.document.yaml_source import read
 from domain.errors import NotFoundError
 from domain.journey.dominators import find_dominators, find_outcome_dominators
 from domain.journey.state import CAPPED, COMPLETED
+from domain.sending.money import format_units
 from store import funnel
 from store.database import Database
-from store.funnel import DecisionCount, GoalCount, JourneyCount, MessageCount, PassedKind, PassedSteps
+from store.funnel import CostCount, DecisionCount, GoalCount, JourneyCount, MessageCount, PassedKind, PassedSteps
 
 # Outlines are derived from the documents, which takes some milliseconds each.
 OUTLINES_KEPT = 500
 MERGED = "merged"
+
+
+@dataclass(frozen=True, slots=True)
+class CostSum:
+    """The cost of a step's messages by one provider that were sent, or may have been."""
+
+    channel: str
+    provider: str
+    messages: int
+    amount: str
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,7 @@ class SendFunnel:
     refused: dict[str, int]
     deferred: dict[str, int]
     held: int
+    costs: list[CostSum]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +138,7 @@ class Funnels:
             passed = await funnel.count_passed(connection, key, known)
             decisions = await funnel.decisions(connection, key, version)
             messages = await funnel.messages(connection, key, version)
+            costs = await funnel.costs(connection, key, version)
             goals = await funnel.goals(connection, key, version)
         return Funnel(
             campaign=key,
@@ -137,6 +151,7 @@ class Funnels:
                     [row for row in journeys if row.version == number],
                     [row for row in decisions if row.version == number],
                     [row for row in messages if row.version == number],
+                    [row for row in costs if row.version == number],
                     [row for row in goals if row.version == number],
                 )
                 for number in sorted(numbers)
@@ -179,6 +194,7 @@ def _version(
     journeys: Sequence[JourneyCount],
     decisions: Sequence[DecisionCount],
     messages: Sequence[MessageCount],
+    costs: Sequence[CostCount],
     goals: Sequence[GoalCount],
 ) -> VersionFunnel:
     depths: dict[str | None, int] = {None: -1}
@@ -202,7 +218,7 @@ def _version(
                 depth=depths[step.id],
                 reached=reached[place],
                 now=_sums((row.status, row.number) for row in journeys if row.step == step.id),
-                messages=_messages(step.id, decisions, messages) if step.kind == "send" else None,
+                messages=_messages(step.id, decisions, messages, costs) if step.kind == "send" else None,
             )
             for place, step in enumerate(steps)
         ],
@@ -231,7 +247,12 @@ def _arms(steps: Sequence[Outlined], decisions: Sequence[DecisionCount], goals: 
     ]
 
 
-def _messages(step: str, decisions: Sequence[DecisionCount], messages: Sequence[MessageCount]) -> SendFunnel:
+def _messages(
+    step: str,
+    decisions: Sequence[DecisionCount],
+    messages: Sequence[MessageCount],
+    costs: Sequence[CostCount],
+) -> SendFunnel:
     asked = [row for row in decisions if row.step == step and row.kind == "send"]
     states = _sums((row.state, row.number) for row in messages if row.step == step)
     reported = [row for row in messages if row.step == step]
@@ -252,6 +273,11 @@ def _messages(step: str, decisions: Sequence[DecisionCount], messages: Sequence[
         refused=refused,
         deferred=_sums((row.reason, row.journeys) for row in asked if row.outcome == "deferred"),
         held=sum(row.journeys for row in asked if row.outcome == "held"),
+        costs=[
+            CostSum(row.channel, row.provider, row.number, format_units(row.micros), row.currency)
+            for row in costs
+            if row.step == step
+        ],
     )
 
 

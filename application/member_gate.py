@@ -51,6 +51,7 @@ async def authorize_page(
         connection,
         catalogue,
         request,
+        step,
         facts,
         timezone,
         lambda senders: decide_page(

@@ -7,12 +7,15 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
+from application.budget_charges import Spending, charge, charge_page
 from application.catalogue import Catalogue
-from domain.campaign.plan import Message, Node
+from domain.campaign.plan import Message, Node, SendMembers
 from domain.journey.member_decisions import PageDecision, PageSenders
 from domain.journey.requests import MembersRequest
 from domain.journey.step_decisions import StepDecision, find_address_kinds
 from domain.journey.step_facts import GateFacts, PageFacts
+from domain.local_time.periods import next_period_start, period_start
+from domain.sending.budgets import BudgetFull
 from domain.sending.policy import Answer
 from domain.sending.routes import SenderChoice, SenderPick
 from store import warm_up
@@ -29,7 +32,7 @@ async def decide_with_sender(
     timezone: str,
     decide: Callable[[SenderPick | None], StepDecision[Answer]],
 ) -> StepDecision[Answer]:
-    """Decide by the preferred provider; once more without it if its day is full."""
+    """Decide by the preferred provider; once more if its day, or a budget, is full."""
     if not isinstance(step, Message):
         return decide(None)
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
@@ -45,34 +48,51 @@ async def decide_with_sender(
     )
     sender = choices.pick(step.category, is_full=False)
     decision = decide(sender)
-    if decision.reservation is None or not isinstance(sender, SenderChoice) or sender.daily_limit is None:
+    if decision.reservation is None or not isinstance(sender, SenderChoice):
         return decision
-    if await warm_up.take(connection, sender.provider, sender.daily_limit, message_id):
+    if sender.daily_limit is not None and not await warm_up.take(
+        connection, sender.provider, sender.daily_limit, message_id
+    ):
+        sender = choices.pick(step.category, is_full=True)
+        decision = decide(sender)
+    if decision.reservation is None or not isinstance(sender, SenderChoice):
         return decision
-    return decide(choices.pick(step.category, is_full=True))
+    spending = Spending(step, facts.campaign_key, facts.rules, choices.day, choices.day_ends_at)
+    charged = await charge(connection, spending, sender, facts.profile_id, message_id)
+    if isinstance(charged, BudgetFull):
+        return decide(charged)
+    if not charged.charges:
+        return decision
+    return replace(decision, reservation=replace(decision.reservation, charges=charged.charges))
 
 
 async def decide_page_with_senders(
     connection: Connection,
     catalogue: Catalogue,
     request: MembersRequest,
+    step: SendMembers,
     facts: PageFacts,
     timezone: str,
     decide: Callable[[PageSenders], PageDecision],
 ) -> PageDecision:
-    """Decide about a page; once more if the day of a provider has less room."""
+    """Decide about a page; once more if the day of a provider, or a budget, has less room."""
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
-    senders = PageSenders(deployed, facts.broken, request.at, ZoneInfo(timezone), pauses=facts.pauses)
+    zone = ZoneInfo(timezone)
+    senders = PageSenders(deployed, facts.broken, request.at, zone, pauses=facts.pauses)
     decision = decide(senders)
-    if not decision.limited:
+    if decision.limited and (first := decision.limited[0]).daily_limit is not None:
+        ids = [one.id for one in decision.reservations if one.provider == first.provider]
+        kept = await warm_up.count_kept(connection, first.provider, first.daily_limit, ids)
+        wanted = len(decision.limited)
+        room = kept + await warm_up.take_many(connection, first.provider, first.daily_limit, wanted - kept)
+        if room != wanted:
+            senders = replace(senders, room=room)
+            decision = decide(senders)
+    if not any(one.cost is not None for one in decision.reservations):
         return decision
-    first = decision.limited[0]
-    if first.daily_limit is None:
-        return decision
-    ids = [one.id for one in decision.reservations if one.provider == first.provider]
-    kept = await warm_up.count_kept(connection, first.provider, first.daily_limit, ids)
-    wanted = len(decision.limited)
-    room = kept + await warm_up.take_many(connection, first.provider, first.daily_limit, wanted - kept)
-    if room == wanted:
-        return decision
-    return decide(replace(senders, room=room))
+    day = period_start("day", request.at, zone).astimezone(zone).date()
+    spending = Spending(step, facts.campaign_key, facts.rules, day, next_period_start("day", request.at, zone))
+    charged = await charge_page(connection, spending, decision.reservations)
+    if charged.full is not None:
+        decision = decide(replace(senders, is_over=charged.full, affordable=len(charged.reservations)))
+    return replace(decision, reservations=charged.reservations)

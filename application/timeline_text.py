@@ -90,6 +90,7 @@ def describe_record(entry: Recorded) -> str:
             why += f": {data['detail']}" if "detail" in data else ""
             reported = f" ({', '.join(data['reports'])})" if "reports" in data else ""
             why += describe_tries(data)
+            why += f", for {data['cost']}" if "cost" in data and outcome != "failed" else ""
             why += f" (retried by operation {data['retried_by']})" if "retried_by" in data else ""
             return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {outcome}{reported}{why}"
         case "goal", _:

@@ -1,4 +1,4 @@
-"""The numbers of a campaign's funnel, in six statements of any size."""
+"""The numbers of a campaign's funnel, in seven statements of any size."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
@@ -55,6 +55,18 @@ class MessageCount(Struct, frozen=True):
     bounced: int
     complained: int
     replied: int
+
+
+class CostCount(Struct, frozen=True):
+    """The messages of one step by one provider that may have been sent, and their cost in millionths."""
+
+    version: int
+    step: str
+    channel: str
+    provider: str
+    currency: str
+    number: int
+    micros: int
 
 
 class GoalCount(Struct, frozen=True):
@@ -142,6 +154,22 @@ async def messages(connection: Connection, campaign_key: str, version: int | Non
         {"key": campaign_key, "version": version},
     )
     return [MessageCount(**row) async for row in cursor]
+
+
+async def costs(connection: Connection, campaign_key: str, version: int | None) -> list[CostCount]:
+    """Add up the costs of messages that were sent, or may have been."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_version AS version, messages.step, channel, COALESCE(provider, '') AS provider, currency,
+               count(*) AS number, sum(cost)::bigint AS micros
+        FROM messages JOIN journeys ON journeys.id = messages.journey_id
+        WHERE messages.campaign_key = %(key)s AND (%(version)s::int IS NULL OR campaign_version = %(version)s)
+          AND cost IS NOT NULL AND messages.state IN ('sent', 'unknown')
+        GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+        """,
+        {"key": campaign_key, "version": version},
+    )
+    return [CostCount(**row) async for row in cursor]
 
 
 async def goals(connection: Connection, campaign_key: str, version: int | None) -> list[GoalCount]:

@@ -108,18 +108,20 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
     await connection.execute(
         """
         INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority,
-                              template, at, expires_at, provider, retry_of, retry_version, fallback_of)
+                              template, at, expires_at, provider, retry_of, retry_version, fallback_of, cost,
+                              currency, charges)
         SELECT id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority, template, at,
-               expires_at, provider, retry_of, retry_version, fallback_of
+               expires_at, provider, retry_of, retry_version, fallback_of, cost, currency, charges
         FROM jsonb_to_recordset(%s) AS item (
           id uuid, journey_id uuid, profile_id uuid, campaign_key text, step text, visit int, channel text,
           category text, priority text, template text, at timestamptz, expires_at timestamptz,
-          provider text, retry_of uuid, retry_version int, fallback_of uuid)
+          provider text, retry_of uuid, retry_version int, fallback_of uuid, cost bigint, currency text, charges jsonb)
         ORDER BY id
         ON CONFLICT (id) DO UPDATE
         SET profile_id = EXCLUDED.profile_id, channel = EXCLUDED.channel, category = EXCLUDED.category,
             priority = EXCLUDED.priority, template = EXCLUDED.template, at = EXCLUDED.at,
             expires_at = EXCLUDED.expires_at, provider = EXCLUDED.provider,
+            cost = EXCLUDED.cost, currency = EXCLUDED.currency, charges = EXCLUDED.charges,
             retry_version = EXCLUDED.retry_version, state = 'reserved', reason = NULL, detail = NULL,
             reserved_at = clock_timestamp(), claimed_at = NULL, first_claimed_at = NULL,
             first_handed_over_at = NULL, settled_at = NULL

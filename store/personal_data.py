@@ -85,7 +85,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         """,
         """
         profile_id visit priority expires_at attempts provider_id reserved_at claimed_at first_claimed_at provider
-        first_handed_over_at retry_of retry_version retried_by fallback_of
+        first_handed_over_at retry_of retry_version retried_by fallback_of cost currency charges
         """,
     ),
     _table("holds", _OWN, "id id_kind id_value until event reason placed_at ended_at", "profile_id placed_by ended_by"),
@@ -304,6 +304,8 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "id provider cause number messages limit paused_at resumed_at resumed_by", "numbers of messages"
     ),
     "provider_circuits": _without("provider failures opened_at probe_at reason detail", "of providers"),
+    "budget_slots": _without("budget key slot leased used", "sums of many messages"),
+    "budget_returns": _without("id budget key micros", "amounts alone"),
     "provider_days": _without("provider day slot leased used", "numbers of messages"),
     "rfm_days": _without("day requested_at as_of population breakpoints", "numbers of many people by their scores"),
     "rfm_models": _without("as_of model kept_by", "parameters of a distribution of many people"),

@@ -89,6 +89,7 @@ FROM (
            'message_id', id, 'channel', channel, 'category', category, 'attempts', attempts,
            'provider', provider, 'provider_id', provider_id, 'detail', detail, 'member', member,
            'retried_by', retried_by, 'retry_of', retry_of, 'fallback_of', fallback_of,
+           'cost', trim_scale(cost / 1000000::numeric) || ' ' || currency,
            'tried', (SELECT jsonb_object_agg(tried.channel, concat_ws(': ', tried.reason, tried.detail))
                      FROM deliveries AS tried
                      WHERE tried.message_id = own_messages.id AND tried.state = 'failed'

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from domain.campaign.plan import Act, Fork, Plan, Send, SendMembers, Until
 from domain.journey.moves import arrive, ask_again, ask_resumed, listen_from, note, outcome_of
 from domain.journey.protocol import MembersSettled, Performed, Settled, Unreadable
-from domain.journey.state import CAPPED, EXITED, JourneyState, MembersRound
+from domain.journey.state import CAP_REASONS, CAPPED, EXITED, JourneyState, MembersRound
 from domain.sending.claim import POSTPONED, may_have_arrived
 from domain.sending.policy import (
     ON_HOLD,
@@ -46,8 +46,8 @@ def after_answer(plan: Plan, state: JourneyState, node: Send, answer: Answer, at
             return _hold(plan, state, answer, at)
         case Refused(reason=reason, journey_ended=True):
             return replace(note(state, at, f"refused: {reason}"), outcome=EXITED, recorded=True)
-        case Refused(reason="capped") if node.on_capped == "exit":
-            return replace(note(state, at, "refused: capped"), outcome=CAPPED, recorded=True)
+        case Refused(reason=reason) if reason in CAP_REASONS and node.on_capped == "exit":
+            return replace(note(state, at, f"refused: {reason}"), outcome=CAPPED, recorded=True)
         case Refused(reason=reason):
             unsent = listen_from(note(state, at, f"refused: {reason}"), at)
             return _leave_recorded(plan, unsent, node, at)

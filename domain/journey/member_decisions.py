@@ -7,6 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.campaign.plan import Plan, SendMembers
 from domain.campaign.rules import Rules
@@ -18,10 +19,11 @@ from domain.journey.step_facts import MemberFacts, PageFacts
 from domain.people.device_addresses import list_reached
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending import policy
+from domain.sending.budgets import BudgetFull
 from domain.sending.deliverability import ProviderPause
 from domain.sending.objections import Recipient
 from domain.sending.policy import Deferred, GateDecision, Granted, Held, JourneyFacts, MembersPage, Refused, Reservation
-from domain.sending.routes import DeployedProviders, SenderChoice, SenderPick
+from domain.sending.routes import DeployedProviders, SenderChoice, SenderPick, price_of
 
 
 class GateRecord(Struct, frozen=True, kw_only=True):
@@ -57,7 +59,8 @@ class PageDecision(Struct, frozen=True, kw_only=True):
 class PageSenders(Struct, frozen=True):
     """The providers in force at an instant for a page, with circuits and pauses.
 
-    The limited provider of the route has room for `room` messages; without a number, for all.
+    The limited provider of the route has room for `room` messages; without a number, for all. A budget that `is_over`
+    has room for those that are `affordable`, the first ones.
     """
 
     deployed: DeployedProviders
@@ -66,9 +69,16 @@ class PageSenders(Struct, frozen=True):
     zone: ZoneInfo
     room: int | None = None
     pauses: Sequence[ProviderPause] = ()
+    is_over: BudgetFull | None = None
+    affordable: int = 0
 
-    def pick(self, step: SendMembers, member: MemberFacts, taken: int) -> SenderPick:
-        """Return the provider of a member's message, after so many that are limited."""
+    def pick(self, step: SendMembers, member: MemberFacts, taken: int, granted: int) -> SenderPick:
+        """Return the provider of a member's message, after so many that are limited.
+
+        `granted` are the messages before it.
+        """
+        if self.is_over is not None and granted >= self.affordable:
+            return self.is_over
         choices = self.deployed.choices(
             step.channel,
             step.category,
@@ -113,11 +123,12 @@ def decide_page(
     shared = policy.check_journey(asked, journey)
     if shared is not None:
         return _for_all(request, plan, facts, shared)
-    records, reservations, ends, is_held, limited = [], [], [], False, list[SenderChoice]()
+    records, reservations, ends, is_held = [], list[Reservation](), [], False
+    limited = list[SenderChoice]()
     for member in members:
         if member.is_decided:
             continue
-        sender = None if senders is None else senders.pick(step, member, len(limited))
+        sender = None if senders is None else senders.pick(step, member, len(limited), len(reservations))
         decision = policy.decide_recipient(
             asked,
             Recipient(
@@ -140,7 +151,8 @@ def decide_page(
         if isinstance(decision.answer, Granted):
             choice = sender if isinstance(sender, SenderChoice) else None
             name = None if choice is None else choice.provider
-            reservations.append(_reservation(request, step, facts, member.profile_id, asked.expires_at, name))
+            reservation = _reservation(request, step, facts, member.profile_id, asked.expires_at, name)
+            reservations.append(replace(reservation, **price_of(sender)))
             if choice is not None and choice.daily_limit is not None:
                 limited.append(choice)
         if isinstance(decision.answer, Deferred | Held) and decision.answer.until is not None:

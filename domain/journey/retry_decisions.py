@@ -14,7 +14,7 @@ from domain.journey.step_facts import GateFacts
 from domain.sending import policy
 from domain.sending.policy import Answer, Granted, Held, Reservation
 from domain.sending.retries import RetryRequest
-from domain.sending.routes import SenderChoice, SenderPick
+from domain.sending.routes import SenderChoice, SenderPick, price_of
 
 
 class RetryFacts(GateFacts, frozen=True, kw_only=True):
@@ -115,4 +115,5 @@ def _reservation(
         retry_of=request.message_id,
         retry_version=repeated.version,
         fallback_of=facts.before[0].id if facts.before else None,
+        **price_of(sender),
     )

@@ -9,6 +9,9 @@ ACTIVE: Final = "active"
 COMPLETED: Final = "completed"
 EXITED: Final = "exited"
 CAPPED: Final = "capped"
+OVER_BUDGET: Final = "over_budget"
+# The refusals of messages about which `on_capped` of their step decides.
+CAP_REASONS: Final = (CAPPED, OVER_BUDGET)
 CANCELLED: Final = "cancelled"
 SCHEDULE_ENDED: Final = "schedule-ended"
 # Entries of the history: enough to understand a journey, few enough to keep the state small.

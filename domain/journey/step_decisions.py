@@ -23,14 +23,14 @@ from domain.journey.bucketing import assign_arm
 from domain.journey.position import Position, position_after_branch, position_after_delay, position_after_gate
 from domain.journey.protocol import Unreadable
 from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest
-from domain.journey.state import CAPPED
+from domain.journey.state import CAP_REASONS, CAPPED
 from domain.journey.step_facts import GateFacts, StepFacts, journey_variables
 from domain.people.derived_events import Cause, ValueChange, derived_event
 from domain.people.device_addresses import AddressKind, DeviceAddress, list_reached
 from domain.sending import policy
 from domain.sending.channel_choice import ChannelChoice
 from domain.sending.policy import Answer, Deferred, Granted, Held, JourneyFacts, Refused, Reservation
-from domain.sending.routes import SenderChoice, SenderPick
+from domain.sending.routes import SenderChoice, SenderPick, price_of
 from domain.tracking.chain import count_chain
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trust, stored_event
 
@@ -153,7 +153,7 @@ def decide_by_policy(
 def _ends_with(request: AuthorizeRequest, step: Send, answer: Answer) -> str | None:
     if not isinstance(answer, Refused) or answer.journey_ended:
         return None
-    return CAPPED if answer.reason == CAPPED and step.on_capped == "exit" else request.ends_with
+    return CAPPED if answer.reason in CAP_REASONS and step.on_capped == "exit" else request.ends_with
 
 
 def find_address_kinds(channel: str, devices: Sequence[DeviceAddress], at: datetime) -> frozenset[AddressKind] | None:
@@ -193,6 +193,7 @@ def _reservation(
         expires_at=asked.expires_at,
         provider=sender.provider if isinstance(sender, SenderChoice) else None,
         fallback_of=facts.before[0].id if facts.before else None,
+        **price_of(sender),
     )
 
 

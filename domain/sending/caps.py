@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from domain.campaign.plan import MessagePriority
+from domain.campaign.plan import Message, MessagePriority
 from domain.local_time.periods import Period, next_period_start, period_start
+from domain.sending.budgets import Budget, NamedBudget
 
 TRANSACTIONAL, HIGH = "transactional", "high"
 # Transactional messages that a person waits for at this moment: they go at any hour, also after a STOP.
@@ -28,7 +29,8 @@ class CapRule(Struct, frozen=True):
 
     Either may be None. The window rolls and is `window` seconds long. With a `calendar`, it is the recipient's day,
     week or month, and `window` the longest of those. Empty `channels` or `categories` mean all. `counts` names the
-    kinds of exempt messages that count in this rule all the same: transactional, high.
+    kinds of exempt messages that count in this rule all the same: transactional, high. A rule with a `budget` limits
+    what messages cost, and not their number.
     """
 
     name: str
@@ -39,6 +41,7 @@ class CapRule(Struct, frozen=True):
     calendar: Period | None = None
     min_gap: int | None = None
     counts: tuple[str, ...] = ()
+    budget: Budget | None = None
 
     def limits(self, channel: str, category: str, priority: MessagePriority) -> bool:
         """Whether this rule may refuse such a message."""
@@ -90,6 +93,20 @@ class Capped(Struct, frozen=True):
 def is_transactional(category: str | None) -> bool:
     """Whether messages of a category are ones that the person asked for."""
     return category in (TRANSACTIONAL, ONE_TIME_CODE)
+
+
+def find_budgets(rules: Iterable[CapRule], step: Message, currency: str) -> list[NamedBudget]:
+    """Return the budgets that messages of a step take from, in a currency.
+
+    Messages that are exempt from caps take nothing.
+    """
+    return [
+        NamedBudget(rule.name, rule.budget, rule.channels)
+        for rule in rules
+        if rule.budget is not None
+        and rule.budget.currency == currency
+        and rule.limits(step.channel, step.category, step.priority)
+    ]
 
 
 def is_exempt(category: str, priority: MessagePriority) -> bool:

@@ -13,7 +13,9 @@ from domain.campaign.time_fields import DURATION
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.local_time.periods import Period
+from domain.sending.budgets import Budget, BudgetScope
 from domain.sending.caps import MAX_PERIOD_SECONDS, ONE_TIME_CODE, TRANSACTIONAL, CapRule, is_transactional
+from domain.sending.money import Amount, Currency, to_units
 from domain.suggestions import did_you_mean
 
 MIN_SECONDS = 60
@@ -96,10 +98,26 @@ class CapRuleModel(DocumentModel):
     ] = Field(None, description="which of the messages that pass every rule take up room in this one")
 
 
+class BudgetModel(DocumentModel):
+    """The most that messages may cost, by the prices of their providers.
+
+    Transactional messages and those of high priority are exempt.
+    """
+
+    name: Slug = Field(description="the budget's name, as timelines give it")
+    scope: BudgetScope = Field(description="what it is for: each day, each campaign, or each person")
+    amount: Amount = Field(description="the most in units of the currency: `50`")
+    currency: Currency = Field(description="its code of three letters; prices in others do not count: EUR")
+    channels: Annotated[Annotated[tuple[ChannelName, ...], Listed, Field(min_length=1)] | None, Given] = Field(
+        None, description="only messages on these; left out, on all"
+    )
+
+
 class CapsDocument(DocumentModel):
-    """All rules, each of which must allow a message."""
+    """All rules and budgets, each of which must allow a message."""
 
     rules: Annotated[tuple[CapRuleModel, ...], Listed] = Field(description="a list of rules, `[]` for none")
+    budgets: Annotated[tuple[BudgetModel, ...], Listed] = Field((), description="a list of budgets")
 
 
 def parse_caps(text: str, file: str) -> tuple[CapRule, ...]:
@@ -109,11 +127,15 @@ def parse_caps(text: str, file: str) -> tuple[CapRule, ...]:
     problems += [*source.problems, *_duplicates(source), *_halves(source)]
     if document is None or problems:
         raise InvalidDocumentError(sorted(problems, key=lambda problem: problem.line))
-    return tuple(_rule(model) for model in document.rules)
+    return (*(_rule(model) for model in document.rules), *(_budget(model) for model in document.budgets))
 
 
 def to_document(rule: CapRule) -> dict[str, Any]:
     """Return a rule as its document has it."""
+    if (budget := rule.budget) is not None:
+        channels = {"channels": list(rule.channels)} if rule.channels else {}
+        amount = {"amount": to_units(budget.micros), "currency": budget.currency}
+        return {"name": rule.name, "scope": budget.scope, **amount, **channels}
     per = f"calendar_{rule.calendar}" if rule.calendar else rule.window and format_duration(rule.window)
     written = {
         "name": rule.name,
@@ -141,9 +163,14 @@ def _rule(model: CapRuleModel) -> CapRule:
     )
 
 
-def _rule_source(source: YamlSource) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _budget(model: BudgetModel) -> CapRule:
+    budget = Budget(model.scope, model.amount, model.currency)
+    return CapRule(name=model.name, channels=model.channels or (), budget=budget)
+
+
+def _rule_source(source: YamlSource, key: str = "rules") -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Iterate over the raw rules of a document, each with its index."""
-    rules = source.data.get("rules") if isinstance(source.data, dict) else None
+    rules = source.data.get(key) if isinstance(source.data, dict) else None
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
         if isinstance(rule, dict):
             yield index, rule
@@ -151,10 +178,11 @@ def _rule_source(source: YamlSource) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _duplicates(source: YamlSource) -> Iterator[Problem]:
     first: dict[str, int] = {}
-    for index, rule in _rule_source(source):
+    placed = [(list_, *one) for list_ in ("rules", "budgets") for one in _rule_source(source, list_)]
+    for key, index, rule in placed:
         if not isinstance(name := rule.get("name"), str):
             continue
-        path = ("rules", index, "name")
+        path = (key, index, "name")
         if name in first:
             said = f"the name `{name}` is taken by the rule on line {first[name]}"
             yield source.problem(path, said, "Give each rule a name of its own")

@@ -14,11 +14,12 @@ from msgspec import Struct, field
 
 from domain.campaign.life import CampaignState, Overdue
 from domain.campaign.plan import Message, MessagePriority, Send
-from domain.journey.state import StoredState
+from domain.journey.state import OVER_BUDGET, StoredState
 from domain.local_time.windows import LocalWindow
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.people.topics.subscription import PACE, WEEKLY
 from domain.sending import caps
+from domain.sending.budgets import BudgetCharge, BudgetFull
 from domain.sending.caps import Capped, CapRule, CountedMessage
 from domain.sending.deliverability import ProviderPause
 from domain.sending.fallbacks import NOT_NEEDED, EarlierMessage, find_due, find_reaction
@@ -47,9 +48,10 @@ RefusalReason = Literal[
     "legal_hours",
     "capped",
     "warm_up",
+    "over_budget",
     "no_provider",
 ]
-DeferReason = Literal["fallback", "send_window", "legal_hours", "capped", "warm_up"]
+DeferReason = Literal["fallback", "send_window", "legal_hours", "capped", "warm_up", "over_budget"]
 # The cap of those who want messages less often. The store reads as much of the ledger for them.
 WEEKLY_PACE: Final = CapRule("pace of the person", limit=1, window=7 * 86_400)
 # The states of a campaign in which its messages go. The users of a scheduled one entered before it was stopped.
@@ -119,7 +121,8 @@ class Reservation(Struct, frozen=True):
     """A message that the gate has granted.
 
     A retry repeats the failed message `retry_of`, by the step of the version `retry_version`, if that is not the
-    journey's. `fallback_of` is the message that a fallback follows.
+    journey's. `fallback_of` is the message that a fallback follows. `cost` is in millionths of the currency's unit, and
+    `charges` are what it takes from budgets.
     """
 
     id: UUID
@@ -138,6 +141,9 @@ class Reservation(Struct, frozen=True):
     retry_of: UUID | None = None
     retry_version: int | None = None
     fallback_of: UUID | None = None
+    cost: int | None = None
+    currency: str | None = None
+    charges: tuple[BudgetCharge, ...] | None = None
 
 
 class JourneyFacts(Struct, frozen=True):
@@ -294,6 +300,9 @@ def _decide_recipient(
             return _refuse("no_provider", channel=step.channel)
         case DayFull(provider=provider, until=until):
             return _check_day(provider, max(until, hours.next_open(until)), request, zone)
+        case BudgetFull(until=until):
+            may_go_at = None if until is None else max(until, hours.next_open(until))
+            return _check_budget(sender, may_go_at, request, zone)
         case ProviderPause():
             return _hold_for_provider(sender, expires_at, zone)
         case SenderChoice(provider=provider, is_paced=is_paced):
@@ -357,6 +366,14 @@ def _check_day(provider: str, may_go_at: datetime, request: Request, zone: ZoneI
     if may_go_at < request.expires_at:
         return _defer("warm_up", may_go_at, zone, provider=provider)
     return _refuse("warm_up", provider=provider, opens_at=may_go_at.astimezone(zone), timezone=zone.key)
+
+
+def _check_budget(full: BudgetFull, may_go_at: datetime | None, request: Request, zone: ZoneInfo) -> GateDecision:
+    """Decide a message for which a budget has no room, before `may_go_at` if that is known."""
+    data = {**full.data(), "on_capped": request.step.on_capped}
+    if may_go_at is not None and request.step.on_capped == "wait" and may_go_at < request.expires_at:
+        return _defer(OVER_BUDGET, may_go_at, zone, **data)
+    return _refuse(OVER_BUDGET, **data)
 
 
 def _check_caps(capped: Capped, request: Request, may_go_at: datetime, zone: ZoneInfo) -> GateDecision:

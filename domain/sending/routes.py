@@ -19,8 +19,10 @@ from domain.ad_audiences.rules import AdAccountRule
 from domain.journey.bucketing import assign_arm
 from domain.local_time.periods import next_period_start, period_start
 from domain.people.device_addresses import AddressKind
+from domain.sending.budgets import BudgetFull
 from domain.sending.caps import is_transactional
 from domain.sending.deliverability import DEFAULT_LIMITS, PauseLimits, ProviderPause, find_pause, list_paused
+from domain.sending.money import Money, to_micros
 from domain.sending.providers.kinds import PROVIDER_MODELS, provider_model
 from domain.sending.providers.model import ProviderModel
 
@@ -67,6 +69,12 @@ class ProviderRule(Struct, frozen=True, tag="provider", tag_field="rule", omit_d
     def serves(self, kinds: Collection[AddressKind]) -> bool:
         """Return whether it reaches devices with addresses of one of these kinds."""
         return not self.served_kinds.isdisjoint(kinds)
+
+    @property
+    def cost(self) -> Money | None:
+        """The price of one message; None if it is not known."""
+        written = self.settings.get("cost")
+        return None if written is None else Money(to_micros(written["amount"]), written["currency"])
 
     def model(self) -> ProviderModel:
         """Return the settings, typed. Raises ValueError or KeyError in other builds."""
@@ -123,25 +131,34 @@ class NoProvider(Struct, frozen=True):
 class SenderChoice(Struct, frozen=True, omit_defaults=True):
     """A provider that may deliver a message, if its day has room.
 
-    With `is_paced`, its sends have a queue of their own.
+    With `is_paced`, its sends have a queue of their own. `cost` is the price of the message.
     """
 
     provider: str
     is_paced: bool = False
     daily_limit: DailyLimit | None = None
+    cost: Money | None = None
 
 
 # The result of looking for a provider, for the gate's decision.
-SenderPick = SenderChoice | DayFull | NoProvider | ProviderPause
+SenderPick = SenderChoice | DayFull | BudgetFull | NoProvider | ProviderPause
+
+
+def price_of(sender: SenderPick | None) -> dict[str, Any]:
+    """Return the cost of a message as the ledger has it."""
+    cost = sender.cost if isinstance(sender, SenderChoice) else None
+    return {} if cost is None else {"cost": cost.micros, "currency": cost.currency}
 
 
 class SenderChoices(Struct, frozen=True):
     """The providers that may take a message, the preferred one first, on one day.
 
-    `day_ends_at` is when a full warm-up goes on. `pause` is that of the person's provider, whose messages wait.
+    `day` is that of the deployment. `day_ends_at` is when a full warm-up goes on. `pause` is that of the person's
+    provider, whose messages wait.
     """
 
     choices: tuple[SenderChoice, ...]
+    day: date
     day_ends_at: datetime
     pause: ProviderPause | None = None
 
@@ -241,18 +258,19 @@ class DeployedProviders:
         first provider is paused waits for it, also while its circuit is open; other paused ones take over nothing.
         """
         route, ends_at = self.route(channel, category), next_period_start("day", at, zone)
-        if route is None:
-            return SenderChoices((), ends_at)
         began_at = period_start("day", at, zone)
+        day = began_at.astimezone(zone).date()
+        if route is None:
+            return SenderChoices((), day, ends_at)
         able = [name for name in route.rank(bucket) if kinds is None or self._serves(channel, name, kinds)]
         if not able:
-            return SenderChoices((), ends_at)
+            return SenderChoices((), day, ends_at)
         first, *others = able
         paused = list_paused(pauses, category)
         ranked = [first, *(one for one in others if one not in paused)]
         order = [*(one for one in ranked if one not in broken), *(one for one in ranked if one in broken)]
         choices = tuple(self._choice(route, channel, name, began_at.astimezone(zone)) for name in order)
-        return SenderChoices(choices, ends_at, find_pause(pauses, first, category))
+        return SenderChoices(choices, day, ends_at, find_pause(pauses, first, category))
 
     def has_alternative(
         self,
@@ -295,4 +313,5 @@ class DeployedProviders:
             name,
             is_paced=rule is not None and rule.per_second is not None,
             daily_limit=None if limit is None else DailyLimit(day, limit, began_at),
+            cost=None if rule is None else rule.cost,
         )

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.columns import CLOCK, CURRENT_XID, DEPLOYMENT_CLOCK, INSTANT, metadata
 
@@ -68,6 +69,10 @@ messages = Table(
     Column("retry_version", Integer),
     # The first message of a step, of which this one by another channel is the fallback.
     Column("fallback_of", Uuid),
+    # Its price, in millionths of the currency's unit, and what it takes from budgets, until it fails or is cancelled.
+    Column("cost", BigInteger),
+    Column("currency", Text),
+    Column("charges", JSONB),
     # The operation that has retried this failed message, or is about to.
     Column("retried_by", Uuid),
     CheckConstraint(
@@ -89,6 +94,28 @@ messages = Table(
     Index("messages_open", "journey_id", postgresql_where=text("state IN ('reserved', 'sending')")),
     # For retries: failed messages are few.
     Index("messages_failed", "id", postgresql_where=text("state = 'failed'")),
+)
+
+# The budgets of days and campaigns in millionths: slot 0 says how much is leased, the others use their slices.
+budget_slots = Table(
+    "budget_slots",
+    metadata,
+    Column("budget", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("leased", BigInteger, nullable=False, server_default=text("0")),
+    Column("used", BigInteger, nullable=False, server_default=text("0")),
+)
+
+# The costs of messages that failed or were cancelled, until their budgets have taken them in.
+budget_returns = Table(
+    "budget_returns",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("budget", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    Index("budget_returns_budget", "budget", "key"),
 )
 
 # The outcomes of a message with several addresses, or by several channels, one for each.

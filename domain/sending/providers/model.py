@@ -9,6 +9,7 @@ from domain.campaign.schema import DocumentModel, Given
 from domain.campaign.steps.send import ChannelName
 from domain.people.device_addresses import ADDRESS_KINDS, AddressKind
 from domain.sending.deliverability import DEFAULT_LIMITS, PauseLimits
+from domain.sending.money import CostModel
 from domain.sending.providers.secret_reference import SecretReference
 from domain.sending.sender_records import DkimSelectors
 
@@ -48,6 +49,9 @@ class ProviderModel(AccountModel):
     channel: ChannelName = Field(description="the channel whose messages it delivers")
     per_second: Annotated[PerSecond | None, Given] = Field(
         None, description="the most messages in a second, by all workers together; left out, as fast as it takes them"
+    )
+    cost: Annotated[CostModel | None, Given] = Field(
+        None, description="the price of one message: `{amount: 0.0075, currency: EUR}`; left out, they cost nothing"
     )
     callback_secret: Annotated[SecretReference | None, Given] = Field(
         None, description="the secret by which its reports are verified: `{env: SOJOURN_SECRET_POSTMARK_HOOK}`"

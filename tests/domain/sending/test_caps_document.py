@@ -4,6 +4,7 @@ import pytest
 
 from domain.channels.kinds import CHANNELS
 from domain.errors import InvalidDocumentError, Problem
+from domain.sending.budgets import Budget
 from domain.sending.caps import CapRule
 from domain.sending.caps_document import parse_caps, to_document
 
@@ -136,3 +137,40 @@ def test_all_mistakes_are_said_at_once() -> None:
 @pytest.mark.parametrize("text", ["rules: 3", "rules: [3]", "- {name: a}", "rules:\n  - \n"])
 def test_what_is_no_list_of_rules_is_refused(text: str) -> None:
     assert caps_problems(text)
+
+
+def test_budgets_are_rules_beside_the_others() -> None:
+    text = (
+        "rules: [{name: weekly, limit: 3, per: 7d}]\n"
+        "budgets: [{name: a-day, scope: day, amount: 0.5, currency: EUR, channels: [email]}]\n"
+    )
+    weekly, daily = parse_caps(text, "caps.yaml")
+    assert weekly.budget is None
+    assert daily == CapRule("a-day", channels=("email",), budget=Budget("day", 500_000, "EUR"))
+    assert to_document(daily) == {
+        "name": "a-day",
+        "scope": "day",
+        "amount": 0.5,
+        "currency": "EUR",
+        "channels": ["email"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("amount: 0", "`0` is out of bounds"),
+        ("amount: 0.0000001", "is out of bounds"),
+        ("amount: much", "`much` is not an amount"),
+        ("currency: eur", "`eur`"),
+        ("scope: week", "`week` is not allowed"),
+        ("name: weekly", "the name `weekly` is taken"),
+    ],
+)
+def test_each_mistake_in_a_budget_is_said(change: str, said: str) -> None:
+    key = change.partition(":")[0]
+    written = {"name": "a-day", "scope": "day", "amount": "5", "currency": "EUR"} | {key: change.partition(": ")[2]}
+    budget = ", ".join(f"{name}: {value}" for name, value in written.items())
+    with pytest.raises(InvalidDocumentError) as refused:
+        parse_caps(f"rules: [{{name: weekly, limit: 3, per: 7d}}]\nbudgets: [{{{budget}}}]\n", "caps.yaml")
+    assert any(said in one.message for one in refused.value.problems)

@@ -1,0 +1,117 @@
+"""Charge the budgets that concern granted messages."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.campaign.plan import Message
+from domain.sending.budgets import BudgetCharge, BudgetFull, NamedBudget, list_personal, list_shared
+from domain.sending.caps import CapRule, find_budgets
+from domain.sending.money import Money
+from domain.sending.policy import Reservation
+from domain.sending.routes import SenderChoice
+from store import budgets
+from store.database import Connection
+
+
+class Charged(Struct, frozen=True):
+    """The charges of a message that its budgets have room for."""
+
+    charges: tuple[BudgetCharge, ...] = ()
+
+
+class Spending(Struct, frozen=True):
+    """A step of a campaign, on a day of the deployment, which ends at `day_ends_at`."""
+
+    step: Message
+    campaign: str
+    rules: Sequence[CapRule]
+    day: date
+    day_ends_at: datetime
+
+    def budgets_for(self, sender: SenderChoice) -> list[NamedBudget]:
+        """Return the budgets that a message by this provider takes from."""
+        return [] if sender.cost is None else find_budgets(self.rules, self.step, sender.cost.currency)
+
+    def full(self, one: NamedBudget, sender: SenderChoice) -> BudgetFull:
+        """Return the answer about a budget without room for a message by this provider."""
+        if sender.cost is None:
+            raise ValueError("a message without a cost takes from no budget")
+        until = self.day_ends_at if one.budget.scope == "day" else None
+        return BudgetFull(one.name, one.budget, sender.cost, sender.provider, until)
+
+
+class ChargedPage(Struct, frozen=True):
+    """The reservations of a page that the budgets have room for: the first ones.
+
+    `full` is the budget that has no room for the others; None if there are none.
+    """
+
+    reservations: tuple[Reservation, ...]
+    full: BudgetFull | None = None
+
+
+async def charge(
+    connection: Connection, spending: Spending, sender: SenderChoice, profile_id: UUID, message_id: UUID
+) -> Charged | BudgetFull:
+    """Charge one message; nothing is taken if one of its budgets has no room."""
+    concerned = spending.budgets_for(sender)
+    cost = 0 if sender.cost is None else sender.cost.micros
+    for one in list_personal(concerned):
+        spent = await budgets.spent_on(connection, [profile_id], one.budget.currency, one.channels)
+        if spent.get(profile_id, 0) + cost > one.budget.micros:
+            return spending.full(one, sender)
+    taken: list[BudgetCharge] = []
+    for one in list_shared(concerned):
+        wanted = BudgetCharge(one.name, one.key(spending.campaign, spending.day), cost)
+        if not await budgets.take(connection, wanted, one.budget.micros, message_id.int):
+            if taken:
+                await budgets.give_back(connection, taken)
+            return spending.full(one, sender)
+        taken.append(wanted)
+    return Charged(tuple(taken))
+
+
+async def charge_page(connection: Connection, spending: Spending, reservations: Sequence[Reservation]) -> ChargedPage:
+    """Charge the messages of a page, up to the first without room in a budget."""
+    left, full = list(reservations), None
+    currencies = sorted({one.currency for one in reservations if one.currency is not None})
+    concerned = [one for each in currencies for one in find_budgets(spending.rules, spending.step, each)]
+    for one in list_personal(concerned):
+        people = [each.profile_id for each in left]
+        spent = await budgets.spent_on(connection, people, one.budget.currency, one.channels)
+        over = [spent.get(each.profile_id, 0) + _cost(each, one) > one.budget.micros for each in left]
+        if True in over:
+            full, left = _full(spending, one, left[over.index(True)]), left[: over.index(True)]
+    taken: list[tuple[NamedBudget, str]] = []
+    for one in list_shared(concerned):
+        key = one.key(spending.campaign, spending.day)
+        costs = [_cost(each, one) for each in left]
+        room = await budgets.take_many(connection, one.name, key, one.budget.micros, costs)
+        if room < len(left):
+            full = _full(spending, one, left[room])
+            dropped = [charge for each in left[room:] for charge in _charges(each, taken)]
+            left = left[:room]
+            if dropped:
+                await budgets.give_back(connection, dropped)
+        taken.append((one, key))
+    return ChargedPage(tuple(replace(each, charges=_charges(each, taken) or None) for each in left), full)
+
+
+def _charges(reservation: Reservation, taken: Sequence[tuple[NamedBudget, str]]) -> tuple[BudgetCharge, ...]:
+    costs = ((one, key, _cost(reservation, one)) for one, key in taken)
+    return tuple(BudgetCharge(one.name, key, cost) for one, key, cost in costs if cost)
+
+
+def _cost(reservation: Reservation, one: NamedBudget) -> int:
+    """Return what a message takes from a budget: nothing in another currency."""
+    return reservation.cost or 0 if reservation.currency == one.budget.currency else 0
+
+
+def _full(spending: Spending, one: NamedBudget, reservation: Reservation) -> BudgetFull:
+    cost = Money(reservation.cost or 0, one.budget.currency)
+    until = spending.day_ends_at if one.budget.scope == "day" else None
+    return BudgetFull(one.name, one.budget, cost, reservation.provider or "", until)

@@ -1,0 +1,88 @@
+"""Budgets hold over campaigns as caps do, and what a message did not cost is there for another."""
+
+from typing import Any
+
+import pytest
+
+from tests.harness import Harness
+
+CAMPAIGN = """
+key: promo
+name: Promo
+entry: {event: Price Dropped}
+steps:
+  - {id: promo, send: {channel: email, template: note, ON_CAPPED}}
+"""
+BUDGET = "rules: []\nbudgets: [{name: spend, scope: SCOPE, amount: 0.03, currency: EUR}]\n"
+
+
+async def price(harness: Harness) -> None:
+    """A mail costs a cent."""
+    relay = f"{{kind: smtp, channel: email, host: 127.0.0.1, port: {harness.inbox.smtp_port}, security: none"
+    source = f"providers: {{relay: {relay}, cost: {{amount: 0.01, currency: EUR}}}}}}"
+    await harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": source})
+
+
+async def begin(harness: Harness, scope: str, users: int, on_capped: str = "on_capped: skip") -> None:
+    await price(harness)
+    await harness.put_caps(BUDGET.replace("SCOPE", scope))
+    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", on_capped))
+    for number in range(users):
+        await harness.identify(f"u{number}", email=f"u{number}@example.com")
+    for number in range(users):
+        await harness.track(f"u{number}", "Price Dropped")
+
+
+async def outcomes(harness: Harness, decided: int) -> dict[str, int]:
+    await harness.until("SELECT 1 FROM decisions WHERE kind = 'send' HAVING count(*) >= %s", decided)
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM messages WHERE state IN ('reserved', 'sending'))")
+    rows: list[dict[str, Any]] = await harness.query(
+        "SELECT concat_ws(' ', outcome, reason) AS what, count(*) AS number FROM decisions"
+        " WHERE kind = 'send' GROUP BY 1"
+    )
+    return {row["what"]: row["number"] for row in rows}
+
+
+@pytest.mark.parametrize("scope", ["day", "campaign"])
+async def test_a_budget_of_many_people_holds(harness: Harness, scope: str) -> None:
+    await begin(harness, scope, 8)
+    assert await outcomes(harness, 8) == {"granted": 3, "refused over_budget": 5}
+    [cost] = await harness.query("SELECT sum(cost) AS micros, min(currency) AS currency FROM messages")
+    assert (cost["micros"], cost["currency"]) == (30_000, "EUR")
+    funnel = await harness.admin("GET", "/v1/campaigns/promo/funnel")
+    [step] = funnel["versions"][0]["steps"]
+    assert step["messages"]["costs"] == [
+        {"channel": "email", "provider": "relay", "messages": 3, "amount": "0.03", "currency": "EUR"}
+    ]
+    told = [item["summary"] for number in range(8) for item in await harness.timeline(f"u{number}")]
+    assert f"promo: refused: over_budget: 0.01 EUR is more than spend has left of 0.03 EUR a {scope}" in told
+    assert "promo: email note sent, for 0.01 EUR" in told
+
+
+async def test_a_budget_of_a_person_is_theirs(harness: Harness) -> None:
+    await begin(harness, "person", 2)
+    for number in range(2, 5):
+        await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM journeys WHERE state = 'active')")
+        await harness.track("u0", "Price Dropped")
+        await harness.until("SELECT 1 FROM decisions WHERE kind = 'send' HAVING count(*) >= %s", number + 1)
+    assert await outcomes(harness, 5) == {"granted": 4, "refused over_budget": 1}
+
+
+async def test_a_message_that_fails_gives_its_cost_back(harness: Harness) -> None:
+    await begin(harness, "day", 3)
+    assert await outcomes(harness, 3) == {"granted": 3}
+    await harness.query("UPDATE messages SET state = 'failed' WHERE state = 'sent' RETURNING 1")
+    # As the outcome of an attempt is written: it was under way before.
+    await harness.track("u0", "Price Dropped")
+    assert (await outcomes(harness, 4)).get("refused over_budget") == 1
+    row = await harness.messages.all()
+    await harness.query("UPDATE messages SET state = 'unknown' WHERE id = %s RETURNING 1", row[0]["id"])
+    await harness.query("UPDATE messages SET state = 'failed' WHERE id = %s RETURNING 1", row[0]["id"])
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM journeys WHERE state = 'active')")
+    await harness.track("u0", "Price Dropped")
+    assert (await outcomes(harness, 5))["granted"] == 4
+
+
+async def test_with_on_capped_wait_a_message_waits_for_the_next_day(harness: Harness) -> None:
+    await begin(harness, "day", 4, "on_capped: wait")
+    assert await outcomes(harness, 4) == {"granted": 3, "deferred over_budget": 1}
