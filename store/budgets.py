@@ -28,6 +28,8 @@ async def take(connection: Connection, charge: BudgetCharge, limit: int, place: 
     `place` spreads messages over the slots.
     """
     slot = 1 + place % SLOTS
+    # A row that was waited for stays locked though it has no room any more, and slot 0 is locked before the others.
+    await connection.execute("SAVEPOINT budget")
     cursor = await connection.execute(
         """
         UPDATE budget_slots SET used = used + %s
@@ -36,7 +38,9 @@ async def take(connection: Connection, charge: BudgetCharge, limit: int, place: 
         (charge.micros, charge.budget, charge.key, slot, charge.micros),
     )
     if await cursor.fetchone() is not None:
+        await connection.execute("RELEASE SAVEPOINT budget")
         return True
+    await connection.execute("ROLLBACK TO SAVEPOINT budget")
     return await take_many(connection, charge.budget, charge.key, limit, [charge.micros], slot) == 1
 
 

@@ -254,6 +254,7 @@ def test_the_gate_knows_the_reasons_of_the_page() -> None:
 # Reasons that `decide` does not name itself.
 _ELSEWHERE = (
     "not_needed",
+    "over_budget",
     "left_account",
     "unreachable",
     "address_changed",

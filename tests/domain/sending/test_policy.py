@@ -11,9 +11,11 @@ import pytest
 from domain.campaign.plan import Fallback, MessagePriority, OnCapped, Send
 from domain.local_time.windows import LocalWindow
 from domain.sending import policy
+from domain.sending.budgets import Budget, BudgetFull
 from domain.sending.caps import MAX_PERIOD_SECONDS, CapRule, CountedMessage
 from domain.sending.fallbacks import EarlierMessage
 from domain.sending.holds import Hold
+from domain.sending.money import Money
 from domain.sending.objections import Objection, Recipient, find_objection
 from domain.sending.policy import (
     Answer,
@@ -138,6 +140,10 @@ def warm_up(known: Facts) -> None:
     known.update(sender=DayFull("new", NOON + timedelta(hours=12)))
 
 
+def over_budget(known: Facts) -> None:
+    known.update(sender=BudgetFull("spend", Budget("day", 50_000_000, "EUR"), Money(7_500, "EUR"), "a", NOON))
+
+
 def no_provider(known: Facts) -> None:
     known.update(sender=NoProvider())
 
@@ -160,6 +166,7 @@ IN_ORDER: list[Obstacle] = [
     send_window,
     capped,
     warm_up,
+    over_budget,
     no_provider,
 ]
 # The others are named like them. The hours of law are those of phones (test_send_hours.py).
@@ -206,6 +213,14 @@ DATA: dict[Obstacle, dict[str, Any]] = {
         "timezone": "Europe/London",
     },
     warm_up: {"provider": "new", "opens_at": datetime(2026, 11, 2, 9, tzinfo=UTC), "timezone": "Europe/London"},
+    over_budget: {
+        "rule": "spend",
+        "scope": "day",
+        "budget": "50.00 EUR",
+        "cost": "0.0075 EUR",
+        "provider": "a",
+        "on_capped": "skip",
+    },
     no_provider: {"channel": "email"},
 }
 
@@ -243,6 +258,8 @@ def test_of_any_obstacles_the_first_in_order_is_the_reason() -> None:
                 continue  # a campaign has one state
             if warm_up in chosen and no_provider in chosen:
                 continue  # nothing is full where nothing is
+            if over_budget in chosen and {warm_up, no_provider} & set(chosen):
+                continue  # a message that has no provider has no price
             known = facts()
             # Being late comes first: what the others say depends on the instant.
             for obstacle in sorted(chosen, key=lambda obstacle: obstacle is not expired):
