@@ -75,7 +75,7 @@ async def decide_page_with_senders(
     timezone: str,
     decide: Callable[[PageSenders], PageDecision],
 ) -> PageDecision:
-    """Decide about a page; once more if the day of a provider, or a budget, has less room."""
+    """Decide about a page; once more if a provider's day, or a budget, has less room."""
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
     zone = ZoneInfo(timezone)
     senders = PageSenders(deployed, facts.broken, request.at, zone, pauses=facts.pauses)

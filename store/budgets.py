@@ -88,7 +88,7 @@ async def give_back(connection: Connection, charges: Collection[BudgetCharge]) -
 async def spent_on(
     connection: Connection, profile_ids: Collection[UUID], currency: str, channels: Sequence[str]
 ) -> dict[UUID, int]:
-    """Return what the messages of people cost that count in budgets. Requires their locks."""
+    """Return what messages of people cost in budgets. Requires the people's locks."""
     cursor = await connection.execute(
         """
         SELECT profile_id, sum(cost)::bigint AS micros FROM messages

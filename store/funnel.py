@@ -58,7 +58,7 @@ class MessageCount(Struct, frozen=True):
 
 
 class CostCount(Struct, frozen=True):
-    """The messages of one step by one provider that may have been sent, and their cost in millionths."""
+    """Messages of one step by one provider that may have been sent, and their cost."""
 
     version: int
     step: str

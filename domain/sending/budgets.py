@@ -11,8 +11,8 @@ from domain.sending.money import Money
 BudgetScope = Literal["day", "campaign", "person"]
 
 
-class Budget(Struct, frozen=True):
-    """The most that messages may cost: on a day of the deployment, in a campaign, or for a person."""
+class MoneyBudget(Struct, frozen=True):
+    """The most that messages may cost, on a day, in a campaign, or for a person."""
 
     scope: BudgetScope
     micros: int
@@ -31,7 +31,7 @@ class BudgetFull(Struct, frozen=True):
     """A budget that has no room for a message; a day's has again at `until`."""
 
     rule: str
-    budget: Budget
+    budget: MoneyBudget
     cost: Money
     provider: str
     until: datetime | None = None
@@ -52,7 +52,7 @@ class NamedBudget(Struct, frozen=True):
     """A budget that concerns a message, with the name of its rule and its channels."""
 
     name: str
-    budget: Budget
+    budget: MoneyBudget
     channels: tuple[str, ...] = ()
 
     def key(self, campaign: str, day: date) -> str:

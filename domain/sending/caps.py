@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from domain.campaign.plan import Message, MessagePriority
 from domain.local_time.periods import Period, next_period_start, period_start
-from domain.sending.budgets import Budget, NamedBudget
+from domain.sending.budgets import MoneyBudget, NamedBudget
 
 TRANSACTIONAL, HIGH = "transactional", "high"
 # Transactional messages that a person waits for at this moment: they go at any hour, also after a STOP.
@@ -41,7 +41,7 @@ class CapRule(Struct, frozen=True):
     calendar: Period | None = None
     min_gap: int | None = None
     counts: tuple[str, ...] = ()
-    budget: Budget | None = None
+    budget: MoneyBudget | None = None
 
     def limits(self, channel: str, category: str, priority: MessagePriority) -> bool:
         """Whether this rule may refuse such a message."""

@@ -13,7 +13,7 @@ from domain.campaign.time_fields import DURATION
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.local_time.periods import Period
-from domain.sending.budgets import Budget, BudgetScope
+from domain.sending.budgets import BudgetScope, MoneyBudget
 from domain.sending.caps import MAX_PERIOD_SECONDS, ONE_TIME_CODE, TRANSACTIONAL, CapRule, is_transactional
 from domain.sending.money import Amount, Currency, to_units
 from domain.suggestions import did_you_mean
@@ -164,7 +164,7 @@ def _rule(model: CapRuleModel) -> CapRule:
 
 
 def _budget(model: BudgetModel) -> CapRule:
-    budget = Budget(model.scope, model.amount, model.currency)
+    budget = MoneyBudget(model.scope, model.amount, model.currency)
     return CapRule(name=model.name, channels=model.channels or (), budget=budget)
 
 

@@ -28,7 +28,7 @@ def to_micros(units: float) -> int:
 
 
 def format_units(micros: int) -> str:
-    """Return an amount as a decimal number, with at least two places: `0.0075`, `12.50`."""
+    """Return an amount with at least two places: `0.0075`, `12.50`."""
     units, _, part = f"{Decimal(micros).scaleb(-PLACES):f}".partition(".")
     return f"{units}.{part.rstrip('0').ljust(2, '0')}"
 

@@ -369,7 +369,7 @@ def _check_day(provider: str, may_go_at: datetime, request: Request, zone: ZoneI
 
 
 def _check_budget(full: BudgetFull, may_go_at: datetime | None, request: Request, zone: ZoneInfo) -> GateDecision:
-    """Decide a message for which a budget has no room, before `may_go_at` if that is known."""
+    """Decide a message for which a budget has no room before `may_go_at`, if ever."""
     data = {**full.data(), "on_capped": request.step.on_capped}
     if may_go_at is not None and request.step.on_capped == "wait" and may_go_at < request.expires_at:
         return _defer(OVER_BUDGET, may_go_at, zone, **data)

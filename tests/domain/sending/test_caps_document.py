@@ -4,7 +4,7 @@ import pytest
 
 from domain.channels.kinds import CHANNELS
 from domain.errors import InvalidDocumentError, Problem
-from domain.sending.budgets import Budget
+from domain.sending.budgets import MoneyBudget
 from domain.sending.caps import CapRule
 from domain.sending.caps_document import parse_caps, to_document
 
@@ -146,7 +146,7 @@ def test_budgets_are_rules_beside_the_others() -> None:
     )
     weekly, daily = parse_caps(text, "caps.yaml")
     assert weekly.budget is None
-    assert daily == CapRule("a-day", channels=("email",), budget=Budget("day", 500_000, "EUR"))
+    assert daily == CapRule("a-day", channels=("email",), budget=MoneyBudget("day", 500_000, "EUR"))
     assert to_document(daily) == {
         "name": "a-day",
         "scope": "day",

@@ -11,7 +11,7 @@ import pytest
 from domain.campaign.plan import Fallback, MessagePriority, OnCapped, Send
 from domain.local_time.windows import LocalWindow
 from domain.sending import policy
-from domain.sending.budgets import Budget, BudgetFull
+from domain.sending.budgets import BudgetFull, MoneyBudget
 from domain.sending.caps import MAX_PERIOD_SECONDS, CapRule, CountedMessage
 from domain.sending.fallbacks import EarlierMessage
 from domain.sending.holds import Hold
@@ -141,7 +141,7 @@ def warm_up(known: Facts) -> None:
 
 
 def over_budget(known: Facts) -> None:
-    known.update(sender=BudgetFull("spend", Budget("day", 50_000_000, "EUR"), Money(7_500, "EUR"), "a", NOON))
+    known.update(sender=BudgetFull("spend", MoneyBudget("day", 50_000_000, "EUR"), Money(7_500, "EUR"), "a", NOON))
 
 
 def no_provider(known: Facts) -> None:
