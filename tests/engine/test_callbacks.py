@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,11 +21,14 @@ from domain.errors import OverloadedError
 from domain.sending.outbound_secrets import BoundSecret
 from domain.sending.reports import MAX_CALLBACK_BYTES, ProviderReport
 from store.database import Database
+from tests.docs.curl import curl_lines, read_curl
 from tests.engine.ingesting import AT
+from tests.engine.test_provider_routes import put_providers
 from tests.engine.test_reports import LETTER, handed_over, said
 from tests.harness import Harness, open_harness
 from tests.servers import TemporalServer
 
+PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
 SECRET = "a-hook-of-postmark-1234567890"
 DOCUMENT = """
 providers:
@@ -61,6 +66,19 @@ async def test_a_callback_is_in_force_once_it_is_answered(harness: Harness) -> N
     [address] = await harness.query("SELECT value, refusals FROM addresses")
     assert address == {"value": "u1@example.com", "refusals": {"suppression": "bounced"}}
     assert (await harness.journeys.one())["state"] == "exited"
+
+
+async def test_the_trial_of_the_page_suppresses_the_address(harness: Harness) -> None:
+    [id] = await handed_over(harness)
+    [document] = re.findall(r"^```yaml trial\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    await put_providers(harness, document)
+    [line] = curl_lines(PAGE)
+    known = {"URL": "http://sojourn.example.com", "SOJOURN_SECRET_HOOK": SECRET}
+    call = read_curl(line.replace("MESSAGE", str(id)), known)
+    assert (await harness.http.send(call.request)).status_code == call.status == 200
+    [address] = await harness.query("SELECT refusals FROM addresses")
+    assert address == {"refusals": {"suppression": "bounced"}}
+    await put_providers(harness, "providers: {}")
 
 
 async def test_an_unverified_callback_changes_nothing(harness: Harness) -> None:
