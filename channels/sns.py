@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 from cryptography.exceptions import InvalidSignature
@@ -37,7 +36,7 @@ MAX_FAILURES: Final = 1_000
 RETRY_SECONDS: Final = 60.0
 
 _ARN: Final = re.compile(r"arn:aws(?:-cn|-us-gov)?:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
-_CERTIFICATE_PATH: Final = re.compile(r"/SimpleNotificationService-[A-Za-z0-9]+\.pem")
+_CERTIFICATE: Final = re.compile(r"https://[^/]+/SimpleNotificationService-[A-Za-z0-9]+\.pem")
 _SIGNED: Final = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
     "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
@@ -80,7 +79,7 @@ class SnsTopics:
         url, version = find_text(message, "SigningCertURL") or "", find_text(message, "SignatureVersion")
         if names is None or version not in ("1", "2"):
             raise refuse("it is of no known kind")
-        if not (is_of_region(url, region) and _CERTIFICATE_PATH.fullmatch(urlsplit(url).path)):
+        if not (is_of_region(url, region) and _CERTIFICATE.fullmatch(url)):
             raise refuse("its certificate is not one of SNS in the topic's region")
         if (at := find_instant(message, "Timestamp")) is None:
             raise refuse("it has no time")

@@ -285,6 +285,7 @@ async def test_a_foreign_topic_is_refused_before_anything_else(aws: Aws) -> None
         "https://SNS.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem",
         "https://sns.eu-west-1.amazonaws.com/x/SimpleNotificationService-0123456789abcdef.pem",
         "https://sns.eu-west-1.amazonaws.com/?Action=GetTopicAttributes",
+        "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem?n=1",
         "https://sns.eu-west-1.amazonaws.com:8443/SimpleNotificationService-0123456789abcdef.pem",
         "",
     ],
