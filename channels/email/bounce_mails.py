@@ -9,13 +9,13 @@ its message by that address, which is signed, else by what it returns of the mai
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Final
 from uuid import UUID
 
 from channels.email.content import MESSAGE_HEADER
+from channels.email.mail_parser import parse_mail
 from channels.email.status_codes import judge_status
 from domain.sending.incoming_mail import Automatic, ReportedByMail, Unassigned
 from domain.sending.reports import Bounce, ProviderReport, ReportKind
@@ -126,7 +126,7 @@ def _read_fields(part: Message) -> dict[str, str]:
 
 def _parse_headers(part: Message) -> Message:
     decoded = part.get_payload(decode=True)
-    return message_from_bytes(decoded if isinstance(decoded, bytes) else b"", policy=policy.compat32)
+    return parse_mail(decoded if isinstance(decoded, bytes) else b"")
 
 
 def _date(mail: Message, now: datetime) -> datetime:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.message import Message
 from email.utils import getaddresses
@@ -12,6 +11,7 @@ from uuid import UUID
 
 from channels.email.automatic_mails import is_automatic, is_automatic_response, is_from_mailer
 from channels.email.bounce_mails import is_report, read_qmail, read_report
+from channels.email.mail_parser import parse_mail
 from channels.email.reply_text import decode, read_reply
 from domain.people.addresses import Mailbox, parse_email
 from domain.sending.incoming_mail import AskedToUnsubscribe, Automatic, IncomingMail, Replied, Unassigned
@@ -31,7 +31,7 @@ def read_incoming(
     One of the `secrets` has signed the address that it came to. Takes up to a second for a hostile mail.
     """
     try:
-        mail = message_from_bytes(body, policy=policy.compat32)
+        mail = parse_mail(body)
         return _read(mail, _find_addressee(mail, secrets, recipient), body, sender, now)
     except (MessageError, RecursionError, ValueError, LookupError):
         # Parts within parts, more than any program writes, or headers beyond repair.

@@ -185,6 +185,18 @@ def test_a_hostile_mail_takes_no_long_time(text: str) -> None:
     assert process_time() - began < 3
 
 
+@pytest.mark.parametrize(
+    "begins", ["Subject: ", "From: ", "Content-Type: text/plain", "Content-Type: multipart/report"]
+)
+@pytest.mark.parametrize("piece", ["=?utf-8?q?a?= ", ";a=b"])
+def test_a_hostile_header_takes_no_long_time(begins: str, piece: str) -> None:
+    body = (begins + piece * (700_000 // len(piece)) + "\r\n\r\nhello").encode()
+    began = process_time()
+    for recipient in (REPLY, None):
+        read(body, recipient)
+    assert process_time() - began < 1
+
+
 def test_a_mail_unsubscribes() -> None:
     assert read(write("", Subject="unsubscribe"), UNSUBSCRIBE) == AskedToUnsubscribe(MESSAGE)
     # Mail programs write it for the person who pressed the button.
