@@ -11,6 +11,8 @@ from domain.blanks import strip_blanks
 # unread: patterns may take the square of its length, and an address is a key of an index, which holds 2.7 kB.
 MAX_ADDRESS_CHARACTERS = 320
 MAX_NAME_CHARACTERS = 998
+# The beginning of an encoded word (RFC 2047). No address has one, and a server that decodes it sends to another.
+_ENCODED = "=?"
 _NOT_IN_NAMES = re.compile(r'["<>\x00-\x1f\x7f]')
 
 
@@ -49,7 +51,7 @@ def parse_email(address: str) -> EmailAddress | None:
     Blanks around it are ignored. The part before the @ may be quoted (RFC 5321, 4.1.2).
     """
     address = strip_blanks(address)
-    if len(address) > MAX_ADDRESS_CHARACTERS:
+    if len(address) > MAX_ADDRESS_CHARACTERS or _ENCODED in address:
         return None
     try:
         valid = validate_email(address, check_deliverability=False, strict=True, allow_quoted_local=True)

@@ -71,6 +71,14 @@ def test_a_quoted_local_part_holds_no_line_break(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["=?utf-8?q?eve=40example.net=3E=0D=0A?=@example.com", '"=?utf-8?b?ZXZl?="@example.com'],
+)
+def test_an_address_has_no_encoded_word(text: str) -> None:
+    assert parse_email(text) is None
+
+
+@pytest.mark.parametrize(
     ("text", "name"),
     [
         ("hello@example.com", ""),
