@@ -83,7 +83,8 @@ def _decode_part(part: Message) -> str:
 def _strip_tags(html: str) -> str:
     start = max(html.lower().find("<body"), 0)
     reader = _TextReader()
-    reader.feed(html[start : start + _MAX_HTML])
+    # A marked section is a comment to browsers, as any other declaration, and may be a fault to the parser.
+    reader.feed(html[start : start + _MAX_HTML].replace("<![", "<! ["))
     reader.close()
     return "".join(reader.pieces)
 

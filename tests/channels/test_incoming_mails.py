@@ -152,6 +152,12 @@ def test_html_alone_is_read_as_text() -> None:
     assert reply_of(bytes(mail)).text == "Yes,\nplease."
 
 
+@pytest.mark.parametrize("section", ["<![CATA[x]]>", "<![-b]>", "<![if !mso]>", "<![CDATA[x]]>", "<!DOCTYPE [<!x>"])
+def test_a_strange_section_of_html_is_no_text(section: str) -> None:
+    body = f"From: ada@example.net\nContent-Type: text/html\n\n<p>Yes</p>{section}"
+    assert reply_of(body.encode()).text == "Yes"
+
+
 def test_a_subject_that_cannot_be_decoded_stays() -> None:
     body = write().replace(b"Subject: Re: Your cart", b"Subject: =?utf-8?b?a?=")
     assert reply_of(body) == MailReply("=?utf-8?b?a?=", "Yes, please call me.")
