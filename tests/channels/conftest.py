@@ -20,7 +20,8 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reaches beyond this machine, whatever goes wrong in it: no name is looked up, no address called."""
     look_up, connect = socket.getaddrinfo, socket.socket.connect
 
-    def local_look_up(host: str, *arguments: Any, **named: Any) -> Any:
+    def local_look_up(name: str | bytes, *arguments: Any, **named: Any) -> Any:
+        host = name.decode() if isinstance(name, bytes) else name
         is_name = re.search(r"[g-wyz]", host.lower()) is not None
         if is_name and host.lower() != "localhost":
             host.encode("idna")  # as the real one begins
