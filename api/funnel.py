@@ -41,6 +41,7 @@ _STEP: dict[str, Any] = {
         "refused": {"no_consent": 25},
         "deferred": {"send_window": 210},
         "held": 0,
+        "costs": [{"channel": "email", "provider": "postmark", "messages": 900, "amount": "6.75", "currency": "EUR"}],
     },
 }
 _FUNNEL: dict[str, Any] = {
