@@ -70,4 +70,4 @@ def test_what_a_profile_has_learned_is_shown(capsys: Output) -> None:
     ):
         assert line in shown
     [device] = [line for line in shown if line.startswith("7e6bd0a1")]
-    assert "ios Shop 4.2.0 iOS 19.1 no" in device
+    assert "ios Shop 4.2.0 iOS 19.1 2026-11-22" in device

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cli.documents import templates_beside
+from domain.ad_audiences.audiences_document import parse_audiences
 from domain.campaign.publication import check
 from domain.deployed_names import DeployedNames
 from domain.people.computed_document import parse_computed
@@ -24,11 +25,14 @@ def campaigns_of(folder: Path) -> list[Path]:
 
 
 def names_of(folder: Path) -> DeployedNames:
-    """The names of a deployment with the life cycle, and with the computed traits of all examples."""
+    """The names of a deployment with the life cycle, and with the computed traits and audiences of all examples."""
     stages = parse_lifecycle((folder / "lifecycle.yaml").read_text(), "lifecycle.yaml")
     files = (folder / "computed.yaml", EXAMPLES / "computed" / "computed.yaml")
     traits = {one.key: one.rule.type for file in files for one in parse_computed(file.read_text(), file.name)}
-    return DeployedNames(traits, [stage_segment(stage.key) for stage in stages], stages=stages)
+    ads = EXAMPLES / "audiences" / "audiences.yaml"
+    audiences = [one.name for one in parse_audiences(ads.read_text(), ads.name) if one.mirror is None]
+    segments = [stage_segment(stage.key) for stage in stages]
+    return DeployedNames(traits, segments, stages=stages, audiences=audiences)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
