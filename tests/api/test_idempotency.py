@@ -111,7 +111,11 @@ async def test_a_call_outside_is_not_repeated_after_an_interruption(database_url
             async with database.transaction() as connection:
                 await audit.record(connection, SOJOURN, "template.send_test", "hello")
             await database.commit_before_call()
-            assert database.pool_state().in_use == 0
+            # A pool that still opens its connections counts them as used.
+            async for is_last in looks(PATIENCE):
+                if not database.pool_state().in_use:
+                    break
+                assert not is_last
             calls += 1
             raise InterruptedError
 

@@ -152,7 +152,7 @@ def test_a_control_character_is_refused(header: str, control: str) -> None:
         write(HEADERS[header](f"A{control}Bcc: x@evil.example"))
 
 
-@pytest.mark.parametrize("address", ["=?utf-8?q?A=0D=0ABcc=3A?=@example.com", "a=?b?=@example.com"])
+@pytest.mark.parametrize("address", ["a=b?c@example.com", "a=0D=0ABcc=3A@example.com"])
 def test_an_address_is_written_as_it_is(address: str) -> None:
     recipient = parse_email(address)
     assert recipient is not None

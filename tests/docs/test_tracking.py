@@ -35,6 +35,7 @@ async def test_the_campaign_is_tracked_and_its_link_can_be_confirmed(harness: Ha
     token = re.findall(r"/c/([\w-]+)", body.get_content())[0]
     path = re.sub(r'.*"https://[^/]+(/[^"]+)".*', r"\1", block("js").strip()).replace("<token>", token)
     # As if the person had read it for a while.
+    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
     await harness.query("UPDATE messages SET settled_at = settled_at - interval '1 minute' RETURNING id")
     browser = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
     assert (await harness.http.post(path, headers=browser)).status_code == 204
