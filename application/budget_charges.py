@@ -13,7 +13,7 @@ from domain.sending.caps import CapRule, find_budgets
 from domain.sending.money import Money
 from domain.sending.policy import Reservation
 from domain.sending.routes import SenderChoice
-from store import budgets
+from store import budgets, leases
 from store.database import Connection
 
 
@@ -67,7 +67,7 @@ async def charge(
     taken: list[BudgetCharge] = []
     for one in list_shared(concerned):
         wanted = BudgetCharge(one.name, one.key(spending.campaign, spending.day), cost)
-        if not await budgets.take(connection, wanted, one.budget.micros, message_id.int):
+        if not await leases.take(connection, wanted.budget, wanted.key, cost, one.budget.micros, message_id.int):
             if taken:
                 await budgets.give_back(connection, taken)
             return spending.full(one, sender)
@@ -90,7 +90,7 @@ async def charge_page(connection: Connection, spending: Spending, reservations: 
     for one in list_shared(concerned):
         key = one.key(spending.campaign, spending.day)
         costs = [_cost(each, one) for each in left]
-        room = await budgets.take_many(connection, one.name, key, one.budget.micros, costs)
+        room = await leases.take_many(connection, one.name, key, one.budget.micros, costs)
         if room < len(left):
             full = _full(spending, one, left[room])
             dropped = [charge for each in left[room:] for charge in _charges(each, taken)]

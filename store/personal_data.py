@@ -304,9 +304,8 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "id provider cause number messages limit paused_at resumed_at resumed_by", "numbers of messages"
     ),
     "provider_circuits": _without("provider failures opened_at probe_at reason detail", "of providers"),
-    "budget_slots": _without("budget key slot leased used", "sums of many messages"),
-    "budget_returns": _without("id budget key micros", "amounts alone"),
-    "provider_days": _without("provider day slot leased used", "numbers of messages"),
+    "leases": _without("name key slot leased used", "sums of many messages"),
+    "lease_returns": _without("id name key amount", "amounts alone"),
     "rfm_days": _without("day requested_at as_of population breakpoints", "numbers of many people by their scores"),
     "rfm_models": _without("as_of model kept_by", "parameters of a distribution of many people"),
     "registry": _without("only_row revision holds_until", "of the deployment"),

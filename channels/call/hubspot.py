@@ -6,16 +6,15 @@ No account was called yet: the requests follow the published pages. A task is fo
 
 import json
 import ssl
-from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
-from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from channels.call.hubspot_reports import PROPERTY, open_reader
 from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
+from channels.known_ids import KnownIds
 from channels.provider_kind import ProviderContext, ProviderKind
 from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound, Rejected, Unavailable
 from domain.sending.providers.hubspot import HubspotModel
@@ -24,7 +23,6 @@ HOST: Final = "api.hubapi.com"
 TASKS: Final = "/crm/v3/objects/tasks"
 # Owners are looked up once an hour.
 _KNOWN_SECONDS: Final = 3_600.0
-_MAX_KNOWN: Final = 10_000
 
 
 class Hubspot:
@@ -44,8 +42,7 @@ class Hubspot:
         self._base = base
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
-        # The ids of owners by address, and until when they are known; the latest last.
-        self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._known = KnownIds(_KNOWN_SECONDS)
 
     def account(self, message: Outbound) -> str:
         return self.name
@@ -81,9 +78,8 @@ class Hubspot:
 
     async def _find_owner(self, email: str) -> str | Rejected | Unavailable:
         """Return the id of an owner by address."""
-        known = self._known.get(email)
-        if known is not None and monotonic() < known[1]:
-            return known[0]
+        if (known := self._known.find(email)) is not None:
+            return known
         url = f"{self._base}/crm/v3/owners?{urlencode({'email': email, 'limit': 1})}"
         reply = await self._calls.call("GET", url, headers=self._headers)
         if not isinstance(reply, HttpReply):
@@ -96,10 +92,7 @@ class Hubspot:
         id = reply.find_text("results", 0, "id")
         if id is None:
             return Rejected("recipient_refused", "hubspot knows no owner with this address")
-        self._known[email] = id, monotonic() + _KNOWN_SECONDS
-        self._known.move_to_end(email)
-        while len(self._known) > _MAX_KNOWN:
-            self._known.popitem(last=False)
+        self._known.keep(email, id)
         return id
 
 

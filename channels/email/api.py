@@ -3,33 +3,17 @@
 Each provider says how a mail is requested, and how its replies are read beyond the rules of all.
 """
 
-import ssl
-from abc import ABC, abstractmethod
-from typing import ClassVar
+from abc import abstractmethod
 
+from channels.api_account import ApiAccount
 from channels.api_request import ApiRequest
 from channels.email.content import EmailContent, encode, read_content
-from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
 from domain.people.addresses import parse_email
-from domain.sending.delivery import Delivery, Never, Outbound, Rejected, Repeats, Unavailable
+from domain.sending.delivery import Delivery, Outbound, Rejected
 
 
-class EmailApi(ABC):
-    """An account at a provider of e-mail.
-
-    `base` is the beginning of all URLs. `tls_context` replaces the machine's certificate authorities. `seconds` bounds
-    a call as a whole.
-    """
-
-    name: ClassVar[str]
-    repeats: ClassVar[Repeats] = Never()
-
-    def __init__(self, base: str, *, tls_context: ssl.SSLContext | None = None, seconds: float = TOTAL_SECONDS) -> None:
-        self.base = base
-        self.calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
-
-    def account(self, message: Outbound) -> str:
-        return self.name
+class EmailApi(ApiAccount):
+    """An account at a provider of e-mail."""
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
         """Request the mail."""
@@ -47,18 +31,6 @@ class EmailApi(ABC):
             return Rejected("invalid_message", "a header holds a control character, or a sender is not an address")
         return await self.calls.post(made.url, content=made.content, headers=made.headers, read=self.read_reply)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.calls.close()
-
     @abstractmethod
     def request(self, content: EmailContent, message: Outbound) -> ApiRequest:
         """Return the request of a mail."""
-
-    @abstractmethod
-    def read_reply(self, reply: HttpReply) -> Delivery | None:
-        """Read a reply by the provider's own codes; None for the rules of all."""
-
-    @abstractmethod
-    async def check(self) -> Unavailable | None:
-        """Try the account without sending; return why it cannot send, else None."""

@@ -5,13 +5,12 @@ No workspace was called yet: the requests follow the published pages.
 
 import json
 import ssl
-from collections import OrderedDict
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Final
 from urllib.parse import urlencode
 
 from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
+from channels.known_ids import KnownIds
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import MAX_RETRY_AFTER
 from domain.sending.delivery import ACCOUNT, Accepted, Ambiguous, Delivery, Never, Outbound, Rejected, Unavailable
@@ -20,7 +19,6 @@ from domain.sending.providers.slack import SlackModel
 HOST: Final = "slack.com"
 # Colleagues are looked up once a day.
 _KNOWN_SECONDS: Final = 86_400.0
-_MAX_KNOWN: Final = 10_000
 _ACCOUNT_CODES: Final = frozenset(
     {
         *("not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired", "missing_scope"),
@@ -51,8 +49,7 @@ class SlackApi:
         self._base = f"{base}/api"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
-        # The ids of colleagues by address, and until when they are known; the latest last.
-        self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._known = KnownIds(_KNOWN_SECONDS)
 
     def account(self, message: Outbound) -> str:
         return self.name
@@ -84,9 +81,8 @@ class SlackApi:
 
     async def _find_colleague(self, email: str) -> str | Rejected | Unavailable:
         """Return the id of a member of the workspace."""
-        known = self._known.get(email)
-        if known is not None and monotonic() < known[1]:
-            return known[0]
+        if (known := self._known.find(email)) is not None:
+            return known
         url = f"{self._base}/users.lookupByEmail?{urlencode({'email': email})}"
         reply = await self._calls.call("GET", url, headers=self._headers)
         if not isinstance(reply, HttpReply):
@@ -94,10 +90,7 @@ class SlackApi:
             return Unavailable("connection", reply.detail)
         id = reply.find_text("user", "id")
         if reply.find("ok") is True and id is not None:
-            self._known[email] = id, monotonic() + _KNOWN_SECONDS
-            self._known.move_to_end(email)
-            while len(self._known) > _MAX_KNOWN:
-                self._known.popitem(last=False)
+            self._known.keep(email, id)
             return id
         if reply.find_text("error") == "users_not_found":
             return Rejected("recipient_refused", "slack: users_not_found")

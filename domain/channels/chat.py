@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from domain.channels.kind import ChannelKind, Unreachable
+from domain.channels.text_body import compile_text_body
 from domain.errors import Problem
 from domain.people.addresses import is_reachable
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
-from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
+from domain.templates.liquid_text import LiquidText, TemplateRenderError
 
 # A longer text is not read in a chat.
 MAX_CHARACTERS: Final = 2_000
@@ -52,10 +53,7 @@ class Chat(ChannelKind):
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
     ) -> ChatTemplate | None:
-        text, faults = compile_liquid(body.value, body.place)
-        problems += faults
-        if not body.value.strip():
-            problems.append(body.place.problem("the body is empty", "Write the text below the front matter"))
+        text = compile_text_body(body, problems)
         return None if text is None else ChatTemplate(text)
 
     def addresses(self, traits: Mapping[str, Any]) -> tuple[str, ...] | Unreachable:

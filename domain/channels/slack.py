@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.channels.kind import ChannelKind
+from domain.channels.text_body import compile_text_body
 from domain.errors import Problem
 from domain.people.addresses import is_reachable
 from domain.templates.front_matter import Field
@@ -58,13 +59,11 @@ class Slack(ChannelKind):
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
     ) -> SlackTemplate | None:
         to, faults = compile_liquid(fields["to"].value, fields["to"].place) if "to" in fields else (None, [])
-        # As in HTML, values cannot become mentions and links: `<!channel>`.
-        text, more = compile_liquid(body.value, body.place, form="html")
-        problems += [*faults, *more]
+        problems += faults
         if "to" in fields and "{" not in (written := fields["to"].value) and not _is_receiver(written.strip()):
             problems.append(fields["to"].place.problem(*_NO_RECEIVER))
-        if not body.value.strip():
-            problems.append(body.place.problem("the body is empty", "Write the text below the front matter"))
+        # As in HTML, values cannot become mentions and links: `<!channel>`.
+        text = compile_text_body(body, problems, form="html")
         return None if to is None or text is None else SlackTemplate(to, text)
 
 

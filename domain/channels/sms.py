@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Final
 
 from domain.channels.phone import PhoneChannel
 from domain.channels.sms_segments import count_segments, find_typographic
+from domain.channels.text_body import compile_text_body
 from domain.errors import Problem
 from domain.templates.front_matter import Field, Leaf
 from domain.templates.liquid_context import Rendering
-from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
+from domain.templates.liquid_text import LiquidText, TemplateRenderError
 
 DEFAULT_SEGMENTS: Final = 3
 # Carriers join no more with certainty, and providers take 1,600 characters.
@@ -58,10 +59,7 @@ class Sms(PhoneChannel):
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
     ) -> SmsTemplate | None:
-        text, faults = compile_liquid(body.value, body.place)
-        problems += faults
-        if not body.value.strip():
-            problems.append(body.place.problem("the body is empty", "Write the text below the front matter"))
+        text = compile_text_body(body, problems)
         most = _read_limit(fields.get("max_segments"), problems)
         if text is None or most is None:
             return None

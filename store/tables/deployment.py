@@ -6,7 +6,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
-    Date,
     Double,
     ForeignKey,
     Identity,
@@ -66,17 +65,6 @@ provider_circuits = Table(
     Column("probe_at", INSTANT),
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
-)
-
-# The messages of a provider on a day of its warm-up: slot 0 says how many are leased, the others use their slices.
-provider_days = Table(
-    "provider_days",
-    metadata,
-    Column("provider", Text, primary_key=True),
-    Column("day", Date, primary_key=True),
-    Column("slot", Integer, primary_key=True, autoincrement=False),
-    Column("leased", Integer, nullable=False, server_default=text("0")),
-    Column("used", Integer, nullable=False, server_default=text("0")),
 )
 
 # Pauses of a provider's marketing, each with the numbers that caused it. Counts begin anew at `resumed_at`.

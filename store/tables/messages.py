@@ -96,11 +96,11 @@ messages = Table(
     Index("messages_failed", "id", postgresql_where=text("state = 'failed'")),
 )
 
-# The budgets of days and campaigns in millionths: slot 0 says how much is leased, the others use their slices.
-budget_slots = Table(
-    "budget_slots",
+# The limits that messages share, of budgets in millionths: slot 0 says how much is leased, the others use their slices.
+leases = Table(
+    "leases",
     metadata,
-    Column("budget", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("leased", BigInteger, nullable=False, server_default=text("0")),
@@ -108,14 +108,14 @@ budget_slots = Table(
 )
 
 # The costs of messages that failed or were cancelled, until their budgets have taken them in.
-budget_returns = Table(
-    "budget_returns",
+lease_returns = Table(
+    "lease_returns",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("budget", Text, nullable=False),
+    Column("name", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("micros", BigInteger, nullable=False),
-    Index("budget_returns_budget", "budget", "key"),
+    Column("amount", BigInteger, nullable=False),
+    Index("lease_returns_name", "name", "key"),
 )
 
 # The outcomes of a message with several addresses, or by several channels, one for each.

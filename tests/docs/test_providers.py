@@ -12,7 +12,7 @@ from cli.main import run
 from domain.channels.kinds import CHANNELS
 from domain.sending.providers.model import ProviderModel
 from domain.sending.providers_document import parse_providers
-from store.warm_up import SLICES
+from store.leases import SLICES
 from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
 from tests.docs.tables import rows
 from tests.harness import Harness

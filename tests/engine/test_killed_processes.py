@@ -173,7 +173,7 @@ async def test_killed_processes_lose_no_place_of_a_warm_up_and_take_none_twice(
     limit = DailyLimit(now.date(), rounds(1_500, 20_000), now)
     async with segment_harness(database_url) as harness:
         await execute(harness, "CREATE TABLE taken (number bigint GENERATED ALWAYS AS IDENTITY)")
-        for death in (Death("store.warm_up", "_lease"), Death("store.warm_up", "_lease", call=3, is_after=True)):
+        for death in (Death("store.leases", "_lease"), Death("store.leases", "_lease", call=3, is_after=True)):
             await die_at(death, tmp_path / f"log-{death}", take_messages, database_url, limit)
         for number in range(rounds(2, 20)):
             before = await harness.count("taken")
@@ -192,8 +192,8 @@ async def test_killed_processes_lose_no_place_of_a_warm_up_and_take_none_twice(
         assert await harness.count("taken") == limit.messages
         [day] = await rows(
             harness,
-            "SELECT sum(used)::int AS used, sum(leased)::int AS leased FROM provider_days "
-            "WHERE provider = %s AND slot > 0",
+            "SELECT sum(used)::int AS used, sum(leased)::int AS leased FROM leases "
+            "WHERE name = 'warm-up:' || %s AND slot > 0",
             PROVIDER,
         )
         assert day == {"used": limit.messages, "leased": limit.messages}

@@ -518,7 +518,7 @@ async def test_a_postponed_message_keeps_its_place_in_the_warm_up(bench: Bench) 
         assert await bench.send(granted) == "postponed"
         await bench.harness.admin("DELETE", f"/v1/holds/{hold}")
         assert await bench.ask(id, rows[id]["retried_by"], attempt) == granted
-    [used] = await bench.harness.query("SELECT sum(used) AS places FROM provider_days WHERE slot > 0")
+    [used] = await bench.harness.query("SELECT sum(used) AS places FROM leases WHERE slot > 0")
     assert used["places"] == 1
     # So the second place of the day is left to another one.
     assert isinstance(await bench.ask(other, rows[other]["retried_by"]), Granted)

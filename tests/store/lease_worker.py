@@ -8,7 +8,7 @@ import random
 import sys
 
 from domain.sending.budgets import BudgetCharge
-from store import budgets
+from store import budgets, leases
 from store import database as database_module
 from store.database import Database
 from tests.harness import PATIENCE
@@ -26,7 +26,7 @@ async def work(url: str, seed: int) -> int:
         for _ in range(REQUESTS):
             charge = BudgetCharge(BUDGET, KEY, rolls.randint(1, 9))
             async with database.transaction() as connection:
-                if not await budgets.take(connection, charge, LIMIT, rolls.getrandbits(64)):
+                if not await leases.take(connection, BUDGET, KEY, charge.micros, LIMIT, rolls.getrandbits(64)):
                     continue
             if rolls.random() < 0.25:
                 async with database.transaction() as connection:

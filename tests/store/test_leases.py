@@ -1,0 +1,96 @@
+"""A lease is exact under any concurrency: never exceeded, and nothing of it is lost."""
+
+import asyncio
+import sys
+
+import pytest
+
+from store import leases
+from store.database import Database
+from tests.harness import PATIENCE, looks
+from tests.proofs import rounds
+from tests.store import lease_worker
+from tests.store.lease_worker import BUDGET, KEY, LIMIT
+
+PROCESSES = 20
+
+
+async def left_of(database: Database, limit: int = LIMIT) -> int:
+    """What can still be taken, a unit at a time; it is taken."""
+    left = 0
+    async with database.transaction() as connection:
+        while await leases.take(connection, BUDGET, KEY, 1, limit, left):
+            left += 1
+    return left
+
+
+@pytest.mark.prove
+@pytest.mark.takes_long
+async def test_twenty_processes_never_exceed_a_budget_and_lose_nothing_of_it(database_url: str) -> None:
+    for round in range(rounds(1, 20)):
+        workers = [
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", lease_worker.__name__, database_url, str(100 * round + number)),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            for number in range(PROCESSES)
+        ]
+        kept = [int((await worker.communicate())[0]) for worker in workers]
+        async with Database(database_url, pool_size=1) as database:
+            assert sum(kept) <= LIMIT
+            assert sum(kept) + await left_of(database) == LIMIT
+            async with database.transaction() as connection:
+                await connection.execute("DELETE FROM leases")
+
+
+async def test_the_last_of_a_budget_is_sought_in_all_slots(database_url: str) -> None:
+    async with Database(database_url, pool_size=1) as database:
+        for place in range(16):
+            async with database.transaction() as connection:
+                assert await leases.take(connection, BUDGET, KEY, 1, LIMIT, place)
+        async with database.transaction() as connection:
+            assert not await leases.take(connection, BUDGET, KEY, LIMIT - 15, LIMIT, 3)
+            assert await leases.take(connection, BUDGET, KEY, LIMIT - 16, LIMIT, 3)
+            assert not await leases.take(connection, BUDGET, KEY, 1, LIMIT, 3)
+            # A greater budget has room at once.
+            assert await leases.take(connection, BUDGET, KEY, 1, LIMIT + 1, 3)
+
+
+async def test_who_finds_a_slot_used_up_by_another_keeps_no_lock_of_it(database_url: str) -> None:
+    """The last of slot 1 is taken; another waits for it, and for slot 0, which a third has, who waits for slot 1."""
+    async with Database(database_url, pool_size=5) as database:
+
+        async def take(number: int) -> int:
+            async with database.transaction() as connection:
+                return await leases.take_many(connection, BUDGET, KEY, LIMIT, [1] * number)
+
+        async def take_one() -> bool:
+            async with database.transaction() as connection:
+                return await leases.take(connection, BUDGET, KEY, 1, LIMIT, 0)
+
+        async def waits(number: int) -> None:
+            async for is_last in looks(PATIENCE):
+                async with database.transaction() as connection:
+                    cursor = await connection.execute(
+                        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    )
+                    if len(await cursor.fetchall()) == number:
+                        return
+                assert not is_last
+
+        # A slice of the limit, but for one.
+        assert await take(LIMIT // leases.SLICES - 1) == LIMIT // leases.SLICES - 1
+        async with asyncio.TaskGroup() as group, database.transaction() as connection:
+            assert await leases.take(connection, BUDGET, KEY, 1, LIMIT, 0)
+            second = group.create_task(take_one())
+            await waits(1)
+            third = group.create_task(take(2))
+            await waits(2)
+        assert (second.result(), third.result()) == (True, 2)
+
+
+async def test_of_several_messages_the_first_ones_have_room(database_url: str) -> None:
+    async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
+        assert await leases.take_many(connection, BUDGET, KEY, 10, [4, 4, 4, 1]) == 2
+        assert await leases.take_many(connection, BUDGET, KEY, 10, [2]) == 1
+        assert await leases.take_many(connection, BUDGET, KEY, 10, [1]) == 0
