@@ -75,11 +75,17 @@ async def record_answer(connection: Connection, provider: str, *, was_probe: boo
 
 
 async def take_probe(connection: Connection, provider: str) -> bool:
-    """Take the probe of an open circuit if one is due; one message gets it."""
+    """Take the probe of an open circuit if one is due; one message gets it.
+
+    No other waits for the row: a message to several devices may probe several providers, in any order.
+    """
     cursor = await connection.execute(
         """
         UPDATE provider_circuits SET probe_at = clock_timestamp() + make_interval(secs => %s)
-        WHERE provider = %s AND probe_at <= clock_timestamp() RETURNING provider
+        WHERE provider = (
+          SELECT provider FROM provider_circuits WHERE provider = %s AND probe_at <= clock_timestamp()
+          FOR UPDATE SKIP LOCKED
+        ) RETURNING provider
         """,
         (PROBE_SECONDS, provider),
     )
