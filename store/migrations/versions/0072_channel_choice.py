@@ -9,9 +9,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # No value is written, so no row is rewritten.
-    op.execute("ALTER TABLE messages ADD COLUMN fallback_of UUID")
-    op.execute("ALTER TABLE deliveries ADD COLUMN channel TEXT NOT NULL DEFAULT '', ADD COLUMN provider TEXT")
+    # No value is written, so no row is rewritten. What an interrupted migration has added stays.
+    op.execute("ALTER TABLE messages ADD COLUMN IF NOT EXISTS fallback_of UUID")
+    op.execute(
+        "ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS channel TEXT NOT NULL DEFAULT '', "
+        "ADD COLUMN IF NOT EXISTS provider TEXT"
+    )
     # Built without stopping writers, which no transaction may do.
     with op.get_context().autocommit_block():
         # An interrupted build leaves an invalid index.
