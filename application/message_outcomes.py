@@ -23,7 +23,16 @@ from domain.journey.position import NextPositions, position_after_send
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
 from domain.sending.attempt_outcome import judge_attempt
-from domain.sending.claim import CANCELLED, FAILED, NEXT_CHANNEL, POSTPONED, RESERVED, SENDING, AttemptState
+from domain.sending.claim import (
+    CANCELLED,
+    FAILED,
+    NEXT_CHANNEL,
+    POSTPONED,
+    POSTPONING_REASONS,
+    RESERVED,
+    SENDING,
+    AttemptState,
+)
 from domain.sending.delivery import Accepted, Delivery, Rejected
 from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney
@@ -140,7 +149,9 @@ class MessageOutcomes:
             if by_address:
                 by_provider = {address: providers.get(address, provider) for address in by_address}
                 await deliveries.write(connection, claimed.id, claimed.channel, by_provider, by_address)
-            is_passed_on = settlement.is_written and settled.reason == NEXT_CHANNEL
+            # An attempt before may have written it, and lost the answer.
+            was_postponed = found.state == CANCELLED and found.reason in POSTPONING_REASONS
+            is_passed_on = was_postponed or (settlement.is_written and settled.reason == NEXT_CHANNEL)
             return await finish(connection, found, POSTPONED if is_passed_on else settlement.state, then)
 
     async def _report_refusal(self, message_id: UUID, provider: str, refused: Rejected) -> None:

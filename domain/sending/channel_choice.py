@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from domain.campaign.plan import Message
+from domain.channels.kinds import CHANNELS
 from domain.people.topics.deployed import DeployedTopics
 from domain.sending.objections import Recipient, find_objection
 from domain.sending.routes import DeployedProviders
@@ -112,4 +113,5 @@ def _find_obstacle(
     objection = find_objection(channel, category, recipient, topics)
     if objection is not None:
         return objection.reason
-    return "no_provider" if providers.route(channel, category) is None else None
+    kinds = frozenset(one.kind for one in recipient.devices) if CHANNELS[channel].uses_devices else None
+    return None if providers.has_able(channel, category, kinds) else "no_provider"

@@ -238,6 +238,11 @@ class DeployedProviders:
         rest = None if (channel, None) in self._routes else self._unwritten_route(channel)
         return (*written, *([] if rest is None else [rest]))
 
+    def has_able(self, channel: str, category: str, kinds: Collection[AddressKind] | None) -> bool:
+        """Return whether a provider of the route serves addresses of one of these kinds, or any if None."""
+        route = self.route(channel, category)
+        return route is not None and (kinds is None or any(self._serves(channel, name, kinds) for name in route.use))
+
     def choices(
         self,
         channel: str,

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import psycopg
 import pytest
 
+from application.message_outcomes import MessageOutcomes
 from tests.channels.servers import Receiver, answer, listening
 from tests.harness import MAIL, Harness
 
@@ -168,3 +170,23 @@ async def test_channels_by_preference_alone_are_those_with_a_template(harness: H
     assert (message["channel"], message["state"]) == ("email", "sent")
     [version] = await harness.query("SELECT plan -> 'nodes' -> 'nudge' AS node FROM campaign_versions")
     assert (version["node"]["channel"], version["node"]["others"]) == ("email", ["webhook"])
+
+
+async def test_the_next_channel_follows_although_the_answer_of_the_commit_was_lost(
+    harness: Harness, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, lost = MessageOutcomes._write, list[bool]()
+
+    async def lose(self: MessageOutcomes, *given: Any) -> Any:
+        outcome = await write(self, *given)
+        if not lost:
+            lost.append(True)
+            raise psycopg.OperationalError("the connection was lost")
+        return outcome
+
+    monkeypatch.setattr(MessageOutcomes, "_write", lose)
+    push.reply = GONE
+    await sign_up(harness, push)
+    await (await harness.journey("u1")).result()
+    message = await harness.messages.one()
+    assert (message["channel"], message["state"], lost) == ("email", "sent", [True])

@@ -1,15 +1,17 @@
 """The choice of a channel: the first that reaches the person, or the one to which they react most."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from domain.campaign.plan import Send
+from domain.people.device_addresses import AddressKind, DeviceAddress
 from domain.people.topics.deployed import NO_TOPICS
 from domain.sending.channel_choice import NOT_DELIVERED, SENT_BEFORE, ChannelHistory, Engagement, choose_channel
 from domain.sending.objections import Recipient
-from domain.sending.routes import DeployedProviders
+from domain.sending.routes import DeployedProviders, ProviderRule
 
 STEP = Send("nudge", "email", "hello", others=("webhook",))
 PREFERRED = replace(STEP, is_preferred=True)
@@ -51,6 +53,19 @@ def test_one_without_a_provider_is_passed_over() -> None:
     )
     assert chosen is not None
     assert (chosen.step.channel, chosen.obstacles) == ("webhook", {"email": "no_provider"})
+
+
+@pytest.mark.parametrize(("kind", "channel"), [("token", "push"), ("endpoint", "email")])
+def test_one_whose_providers_serve_no_device_of_the_person_is_passed_over(kind: AddressKind, channel: str) -> None:
+    account = {"kind": "fcm", "channel": "push", "project": "shop", "credentials": {"env": "SOJOURN_SECRET_FCM"}}
+    providers = DeployedProviders((ProviderRule("firebase", "fcm", "push", account),))
+    device = DeviceAddress(value="a-device", kind=kind, seen_at=datetime(2026, 12, 1, tzinfo=UTC))
+    recipient = Recipient(ADA, {"push": True}, {}, devices=[device])
+    chosen = choose_channel(
+        Send("nudge", "push", "hello", others=("email",)), ChannelHistory(), recipient, NO_TOPICS, providers
+    )
+    assert chosen is not None
+    assert chosen.step.channel == channel
 
 
 def test_one_that_was_used_is_left_out() -> None:
