@@ -1,6 +1,6 @@
 """Charge the budgets that concern granted messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -45,12 +45,14 @@ class Spending(Struct, frozen=True):
 
 
 class ChargedPage(Struct, frozen=True):
-    """The reservations of a page that the budgets have room for: the first ones.
+    """The reservations of a page that the budgets have room for.
 
-    `full` is the budget that has no room for the others; None if there are none.
+    `personal` are the budgets of people that have no room, by profile. `full` is the shared budget that has none for
+    the last of the others; None if it has room for all.
     """
 
     reservations: tuple[Reservation, ...]
+    personal: Mapping[UUID, BudgetFull] = {}
     full: BudgetFull | None = None
 
 
@@ -76,16 +78,23 @@ async def charge(
 
 
 async def charge_page(connection: Connection, spending: Spending, reservations: Sequence[Reservation]) -> ChargedPage:
-    """Charge the messages of a page, up to the first without room in a budget."""
+    """Charge the messages of a page.
+
+    A person without room costs only their own message; of a shared budget, the first ones have room.
+    """
     left, full = list(reservations), None
+    personal: dict[UUID, BudgetFull] = {}
     currencies = sorted({one.currency for one in reservations if one.currency is not None})
     concerned = [one for each in currencies for one in find_budgets(spending.rules, spending.step, each)]
     for one in list_personal(concerned):
         people = [each.profile_id for each in left]
         spent = await budgets.spent_on(connection, people, one.budget.currency, one.channels)
-        over = [spent.get(each.profile_id, 0) + _cost(each, one) > one.budget.micros for each in left]
-        if True in over:
-            full, left = _full(spending, one, left[over.index(True)]), left[: over.index(True)]
+        personal |= {
+            each.profile_id: _full(spending, one, each)
+            for each in left
+            if spent.get(each.profile_id, 0) + _cost(each, one) > one.budget.micros
+        }
+        left = [each for each in left if each.profile_id not in personal]
     taken: list[tuple[NamedBudget, str]] = []
     for one in list_shared(concerned):
         key = one.key(spending.campaign, spending.day)
@@ -98,7 +107,8 @@ async def charge_page(connection: Connection, spending: Spending, reservations: 
             if dropped:
                 await budgets.give_back(connection, dropped)
         taken.append((one, key))
-    return ChargedPage(tuple(replace(each, charges=_charges(each, taken) or None) for each in left), full)
+    charged = tuple(replace(each, charges=_charges(each, taken) or None) for each in left)
+    return ChargedPage(charged, personal, full)
 
 
 def _charges(reservation: Reservation, taken: Sequence[tuple[NamedBudget, str]]) -> tuple[BudgetCharge, ...]:

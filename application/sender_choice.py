@@ -50,16 +50,20 @@ async def decide_with_sender(
     decision = decide(sender)
     if decision.reservation is None or not isinstance(sender, SenderChoice):
         return decision
-    if sender.daily_limit is not None and not await warm_up.take(
-        connection, sender.provider, sender.daily_limit, message_id
-    ):
-        sender = choices.pick(step.category, is_full=True)
-        decision = decide(sender)
+    limit = sender.daily_limit
+    if limit is not None:
+        await connection.execute("SAVEPOINT place")
+        if not await warm_up.take(connection, sender.provider, limit, message_id):
+            sender = choices.pick(step.category, is_full=True)
+            decision = decide(sender)
     if decision.reservation is None or not isinstance(sender, SenderChoice):
         return decision
     spending = Spending(step, facts.campaign_key, facts.rules, choices.day, choices.day_ends_at)
     charged = await charge(connection, spending, sender, facts.profile_id, message_id)
     if isinstance(charged, BudgetFull):
+        if limit is not None:
+            # Its place in the warm-up is for another message.
+            await connection.execute("ROLLBACK TO SAVEPOINT place")
         return decide(charged)
     if not charged.charges:
         return decision
@@ -93,6 +97,7 @@ async def decide_page_with_senders(
     day = period_start("day", request.at, zone).astimezone(zone).date()
     spending = Spending(step, facts.campaign_key, facts.rules, day, next_period_start("day", request.at, zone))
     charged = await charge_page(connection, spending, decision.reservations)
-    if charged.full is not None:
-        decision = decide(replace(senders, is_over=charged.full, affordable=len(charged.reservations)))
+    if charged.personal or charged.full is not None:
+        number = len(charged.reservations)
+        decision = decide(replace(senders, personal=charged.personal, is_over=charged.full, affordable=number))
     return replace(decision, reservations=charged.reservations)

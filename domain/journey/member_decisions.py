@@ -1,6 +1,6 @@
 """Decide to which members of an account a message may go, page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -59,8 +59,9 @@ class PageDecision(Struct, frozen=True, kw_only=True):
 class PageSenders(Struct, frozen=True):
     """The providers in force at an instant for a page, with circuits and pauses.
 
-    The limited provider of the route has room for `room` messages; without a number, for all. A budget that `is_over`
-    has room for those that are `affordable`, the first ones.
+    The limited provider of the route has room for `room` messages; without a number, for all. `personal` are the
+    budgets of people that have no room, by profile. A shared budget that `is_over` has room for those that are
+    `affordable`, the first ones.
     """
 
     deployed: DeployedProviders
@@ -69,6 +70,7 @@ class PageSenders(Struct, frozen=True):
     zone: ZoneInfo
     room: int | None = None
     pauses: Sequence[ProviderPause] = ()
+    personal: Mapping[UUID, BudgetFull] = {}
     is_over: BudgetFull | None = None
     affordable: int = 0
 
@@ -77,6 +79,8 @@ class PageSenders(Struct, frozen=True):
 
         `granted` are the messages before it.
         """
+        if (own := self.personal.get(member.profile_id)) is not None:
+            return own
         if self.is_over is not None and granted >= self.affordable:
             return self.is_over
         choices = self.deployed.choices(

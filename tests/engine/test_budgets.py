@@ -1,9 +1,12 @@
 """Budgets hold over campaigns as caps do, and what a message did not cost is there for another."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from application.ingest import Ingest
+from tests.engine.test_member_sends import join, member
 from tests.harness import Harness
 
 CAMPAIGN = """
@@ -13,6 +16,14 @@ entry: {event: Price Dropped}
 steps:
   - {id: promo, send: {channel: email, template: note, ON_CAPPED}}
 """
+TO_MEMBERS = """
+key: invite
+name: Invite
+entry: {event: Account Created, account: true}
+steps:
+  - {id: tell, send: {channel: email, template: note, to: {role: admin}}}
+"""
+TODAY = datetime.now(UTC).date().isoformat()
 BUDGET = "rules: []\nbudgets: [{name: spend, scope: SCOPE, amount: 0.03, currency: EUR}]\n"
 
 
@@ -81,6 +92,52 @@ async def test_a_message_that_fails_gives_its_cost_back(harness: Harness) -> Non
     await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM journeys WHERE state = 'active')")
     await harness.track("u0", "Price Dropped")
     assert (await outcomes(harness, 5))["granted"] == 4
+
+
+async def test_a_message_that_is_taken_back_gives_its_cost_back(harness: Harness) -> None:
+    await begin(harness, "day", 3)
+    assert await outcomes(harness, 3) == {"granted": 3}
+    # As a recall ends a sent message.
+    await harness.query(
+        "UPDATE messages SET state = 'cancelled', reason = 'taken_back'"
+        " WHERE id = (SELECT id FROM messages LIMIT 1) RETURNING 1"
+    )
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM journeys WHERE state = 'active')")
+    await harness.track("u0", "Price Dropped")
+    assert await outcomes(harness, 4) == {"granted": 4}
+
+
+async def test_a_member_without_a_budget_left_costs_no_other_member_the_message(
+    harness: Harness, ingest: Ingest
+) -> None:
+    await price(harness)
+    await harness.put_caps(BUDGET.replace("SCOPE", "person").replace("0.03", "0.01"))
+    await join(ingest, *(member(f"u{number}") for number in range(5)))
+    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip"))
+    await harness.track("u2", "Price Dropped")
+    assert await outcomes(harness, 1) == {"granted": 1}
+    await harness.run_campaign(TO_MEMBERS)
+    await harness.track("u0", "Account Created")
+    assert await outcomes(harness, 6) == {"granted": 5, "refused over_budget": 1}
+    [refused] = await harness.query(
+        "SELECT user_id FROM decisions JOIN profiles ON profiles.id = profile_id WHERE outcome = 'refused'"
+    )
+    assert refused["user_id"] == "u2"
+
+
+async def test_a_message_without_a_budget_left_takes_no_place_of_a_warm_up(harness: Harness) -> None:
+    await begin(harness, "day", 0)
+    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip").replace("promo", "warming"))
+    relay = f"kind: smtp, channel: email, host: 127.0.0.1, port: {harness.inbox.smtp_port}, security: none"
+    route = f"{{channel: email, use: [relay], warm_up: {{provider: relay, from: '{TODAY}', daily: [9, 9]}}}}"
+    source = f"providers: {{relay: {{{relay}, cost: {{amount: 0.01, currency: EUR}}}}}}\nroutes: [{route}]\n"
+    await harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": source})
+    for number in range(6):
+        await harness.identify(f"u{number}", email=f"u{number}@example.com")
+        await harness.track(f"u{number}", "Price Dropped")
+    assert await outcomes(harness, 12) == {"granted": 3, "refused over_budget": 9}
+    [places] = await harness.query("SELECT sum(used)::int AS used FROM leases WHERE name = 'warm-up:relay'")
+    assert places["used"] == 3
 
 
 async def test_with_on_capped_wait_a_message_waits_for_the_next_day(harness: Harness) -> None:

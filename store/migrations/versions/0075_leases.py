@@ -1,4 +1,4 @@
-"""One kind of lease for budgets and for the daily limits of providers."""
+"""One kind of lease for budgets and daily limits; recalled messages give their cost back."""
 
 from alembic import op
 
@@ -30,5 +30,13 @@ def upgrade() -> None:
           FROM jsonb_to_recordset(OLD.charges) AS item (budget text, key text, micros bigint);
           RETURN NULL;
         END $$;
+        DROP TRIGGER messages_not_sent ON messages;
+        CREATE TRIGGER messages_not_sent AFTER UPDATE OF state ON messages
+          FOR EACH ROW WHEN (
+            OLD.charges IS NOT NULL AND (
+              OLD.state IN ('reserved', 'sending', 'unknown') AND NEW.state IN ('failed', 'cancelled')
+              OR OLD.state = 'sent' AND NEW.state = 'cancelled'
+            )
+          ) EXECUTE FUNCTION return_message_charges();
         """
     )
