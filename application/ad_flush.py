@@ -20,7 +20,7 @@ from domain.ad_audiences.identifiers import (
     unpack_identifiers,
 )
 from domain.ad_audiences.rules import AdAccountRule
-from domain.ad_audiences.uploads import AdPlatform, UploadAction, UploadResult, UploadState
+from domain.ad_audiences.uploads import AdPlatform, UploadAction, UploadProgress, UploadResult, UploadState
 from domain.errors import InvalidRequestError
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Rejected, Unavailable
 from store import ad_audiences, ad_uploads, circuits
@@ -226,16 +226,21 @@ class AudienceFlush:
                     await ad_uploads.keep_removed(connection, audience.id, removed_once)
 
     async def _ask(self, audience: StoredAudience, platform: AdPlatform, now: datetime) -> None:
-        """Ask for the results of requests on which the platform works by itself."""
+        """Ask for the results of requests on which the platform works by itself.
+
+        Without an answer the others are asked for by the next flush.
+        """
         async with self.database.transaction() as connection:
             processing = await ad_uploads.find_processing(connection, audience.id, now - ASK_INTERVAL)
         for one in processing:
             found = await platform.look_up(one.request_id or "")
+            is_late = one.at < now - PROCESSING_LIMIT
+            if isinstance(found, Unavailable) and not is_late:
+                return
+            if isinstance(found, Unavailable) or (is_late and found.state == "processing"):
+                found = UploadProgress("failed", detail="the platform never said what came of it")
             async with self.database.transaction() as connection:
-                if not isinstance(found, Unavailable):
-                    await ad_uploads.write_progress(connection, one.id, found.state, found.invalid, found.detail, now)
-                elif one.at < now - PROCESSING_LIMIT:
-                    await ad_uploads.write_progress(connection, one.id, "failed", 0, "the platform never answered", now)
+                await ad_uploads.write_progress(connection, one.id, found.state, found.invalid, found.detail, now)
 
 
 @dataclass(slots=True)

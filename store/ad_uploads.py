@@ -19,6 +19,9 @@ LIFETIME: Final = timedelta(days=30)
 # A worker that flushes longer than this has died: a request takes half a minute at most, and a flush has a few.
 LEASE: Final = timedelta(minutes=5)
 
+# The results that one flush asks for.
+QUESTIONS: Final = 4
+
 # Leftovers that may be removed: the platform has worked on the additions before them.
 _RIPE: Final = """
 (after_upload IS NULL OR NOT EXISTS (
@@ -236,13 +239,13 @@ async def record(
 
 
 async def find_processing(connection: Connection, audience_id: int, asked_before: datetime) -> list[UploadRow]:
-    """Return accepted requests whose result the platform was not asked for since."""
+    """Return accepted requests whose result the platform was not asked for since; few, within the lease."""
     cursor = await connection.execute(
         """
         SELECT id, action, people, invalid, state, request_id, detail, at FROM ad_audience_uploads
-        WHERE audience_id = %s AND state = 'processing' AND COALESCE(asked_at, at) <= %s ORDER BY id LIMIT 20
+        WHERE audience_id = %s AND state = 'processing' AND COALESCE(asked_at, at) <= %s ORDER BY id LIMIT %s
         """,
-        (audience_id, asked_before),
+        (audience_id, asked_before, QUESTIONS),
     )
     return [UploadRow(**row) async for row in cursor]
 

@@ -318,6 +318,21 @@ async def test_a_removal_holds_in_whatever_order_the_platform_works(trial: Audie
         assert sorted(upload.state for upload in view.uploads) == ["done", "done", "processing"]
 
 
+async def test_a_platform_that_never_finishes_a_request_holds_up_no_removal(trial: AudienceHarness) -> None:
+    async with serving(GoogleServer()) as server:
+        opened = Google("1", None, Known(KEY, SCOPE), server.base, 60.0)
+        trial.flusher.platforms = AdPlatforms(lambda _: opened)
+        await trial.perform(await trial.enter("u1"), "in")
+        await trial.flush()
+        await trial.ingest(event("Subscribed", "u1"))
+        await trial.flush()
+        await trial.rows("UPDATE ad_audience_uploads SET at = at - interval '8 days' RETURNING 1")
+        await trial.flush()
+        view = await AdAudiences(trial.database).get("trial-unused")
+        assert sorted(upload.state for upload in view.uploads) == ["failed", "failed", "processing"]
+        assert [method for method, _ in server.taken.values()] == ["ingest", "remove", "remove"]
+
+
 async def test_a_refused_person_is_shown_and_told_again_once_they_change(trial: AudienceHarness) -> None:
     receiver = Receiver(answer(200, b'{"elements": [{"status": 400}]}'))
     async with listening(receiver.talk) as port:
