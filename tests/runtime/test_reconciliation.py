@@ -161,6 +161,7 @@ async def test_what_is_young_is_left_alone(harness: Harness) -> None:
 async def test_a_journey_that_was_terminated_in_temporal_is_over(harness: Harness) -> None:
     [handle] = await in_the_cart(harness, "u1")
     await handle.terminate()
+    await indexed(harness, "cart", 0)
     assert found(await reconciled(harness)) == {"workflow_terminated": (1, 1)}
     ended = await harness.ended("u1")
     assert (ended["state"], ended["outcome"], ended["ended_by"]) == ("completed", "cancelled", "reconciliation")
@@ -171,6 +172,7 @@ async def test_a_journey_whose_workflow_came_to_its_end_before_is_over(harness: 
     [handle] = await in_the_cart(harness, "u1")
     await handle.signal("exit", "e1")
     assert await handle.result() == "exited"
+    await indexed(harness, "cart", 0)
     assert found(await reconciled(harness)) == {"workflow_completed": (1, 1)}
     assert (await harness.ended("u1"))["state"] == "exited"
 
