@@ -239,7 +239,7 @@ async def record(
 
 
 async def find_processing(connection: Connection, audience_id: int, asked_before: datetime) -> list[UploadRow]:
-    """Return accepted requests whose result the platform was not asked for since; few, within the lease."""
+    """Return some accepted requests of which the platform was not asked since."""
     cursor = await connection.execute(
         """
         SELECT id, action, people, invalid, state, request_id, detail, at FROM ad_audience_uploads

@@ -239,7 +239,7 @@ class DeployedProviders:
         return (*written, *([] if rest is None else [rest]))
 
     def has_able(self, channel: str, category: str, kinds: Collection[AddressKind] | None) -> bool:
-        """Return whether a provider of the route serves addresses of one of these kinds, or any if None."""
+        """Whether a provider of the route serves one of these kinds of address, or any."""
         route = self.route(channel, category)
         return route is not None and (kinds is None or any(self._serves(channel, name, kinds) for name in route.use))
 

@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # No value is written, so no row is rewritten. What an interrupted migration has added stays.
+    # No value is written, so no row is rewritten. A repeated migration keeps columns that an interrupted one added.
     op.execute("ALTER TABLE messages ADD COLUMN IF NOT EXISTS fallback_of UUID")
     op.execute(
         "ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS channel TEXT NOT NULL DEFAULT '', "

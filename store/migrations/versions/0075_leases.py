@@ -1,4 +1,4 @@
-"""One kind of lease for budgets and daily limits; recalled messages give their cost back."""
+"""One kind of lease for budgets and daily limits; recalls give cost back."""
 
 from alembic import op
 
