@@ -20,11 +20,19 @@ from domain.sending.providers.aws_sms import AwsSmsModel
 
 _TARGET: Final = "PinpointSMSVoiceV2"
 _VALIDITY: Final = (5, 259_200)
+# The protocol answers a refused key with 400:
+# https://docs.aws.amazon.com/pinpoint/latest/apireference_smsvoicev2/CommonErrors.html
 _ACCOUNT_ERRORS: Final = frozenset(
-    {"AccessDeniedException", "ResourceNotFoundException", "ServiceQuotaExceededException"}
+    {
+        *("AccessDeniedException", "ResourceNotFoundException", "ServiceQuotaExceededException"),
+        *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"),
+        *("IncompleteSignatureException", "MissingAuthenticationTokenException", "ExpiredTokenException"),
+    }
 )
-# Conflicts that every message has until the account is mended.
-_ACCOUNT_REASONS: Final = frozenset({"NO_ORIGINATION_IDENTITIES_FOUND", "RESOURCE_NOT_ACTIVE"})
+# Conflicts that every message has until the account is mended. One in the sandbox sends to verified numbers only.
+_ACCOUNT_REASONS: Final = frozenset(
+    {"NO_ORIGINATION_IDENTITIES_FOUND", "RESOURCE_NOT_ACTIVE", "DESTINATION_PHONE_NUMBER_NOT_VERIFIED"}
+)
 
 
 class AwsSms(PhoneApi):
