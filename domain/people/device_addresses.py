@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, get_args
 from msgspec import Struct
 
 from domain.people.client_context import find_platform, read_object, read_text
-from domain.tracking.event import Event
+from domain.tracking.event import Event, Trust
 
 # A registration token of Firebase, the id of a Firebase installation, a token of Apple's, a subscription of a browser.
 AddressKind = Literal["token", "fid", "apns", "endpoint"]
@@ -79,8 +79,11 @@ def find_fault(address: DeviceAddress) -> str | None:
 
 
 def read_registration(event: Event) -> DeviceAddress | None:
-    """Return the address that an event registers; None without one that is usable."""
-    if event.name in REMOVING_EVENTS or find_platform(event) is None:
+    """Return the address that an event registers; None without one that is usable.
+
+    An event that may be forged registers nothing: a known address would leave its person.
+    """
+    if event.trust is not Trust.VERIFIED or event.name in REMOVING_EVENTS or find_platform(event) is None:
         return None
     context = event.context
     device = read_object(context, "device")
@@ -102,7 +105,7 @@ def read_registration(event: Event) -> DeviceAddress | None:
 
 def read_removal(event: Event) -> RemovedDevice | None:
     """Return the device that an event says is gone."""
-    if event.name not in REMOVING_EVENTS or event.type != "track":
+    if event.trust is not Trust.VERIFIED or event.name not in REMOVING_EVENTS or event.type != "track":
         return None
     device = read_object(event.context, "device")
     found = _read_value(device, read_object(event.context, "os"))

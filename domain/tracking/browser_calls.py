@@ -124,9 +124,8 @@ def _reduce(event: Event) -> Event:
         _claim(claims, "context.groupId", context.pop("groupId"))
     if isinstance(traits := context.get("traits"), dict):
         context["traits"] = _without_addresses(traits, "context.traits", claims)
-    if isinstance(device := context.get("device"), dict) and "token" in device:
-        _claim(claims, "context.device.token", device["token"])
-        context["device"] = {name: value for name, value in device.items() if name != "token"}
+    if isinstance(device := context.get("device"), dict):
+        context["device"] = _without_push_address(device, claims)
     return replace(
         event,
         user_id=None,
@@ -149,6 +148,16 @@ def _without_external_ids(context: dict[str, Any], claims: dict[str, Any]) -> di
         if isinstance(one, dict) and isinstance(one.get("type"), str):
             _claim(claims, f"context.externalIds.{one['type']}", one.get("id"))
     return {name: value for name, value in context.items() if name != "externalIds"}
+
+
+def _without_push_address(device: dict[str, Any], claims: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy without the token of an app and the subscription of a browser."""
+    kept = dict(device)
+    if "token" in kept:
+        _claim(claims, "context.device.token", kept.pop("token"))
+    if isinstance(subscription := kept.pop("subscription", None), dict):
+        _claim(claims, "context.device.subscription.endpoint", subscription.get("endpoint"))
+    return kept
 
 
 def _without_addresses(values: dict[str, Any], path: str, claims: dict[str, Any]) -> dict[str, Any]:

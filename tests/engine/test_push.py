@@ -285,3 +285,25 @@ async def test_an_app_registers_its_device_with_what_it_tracks(pushes: Pushes) -
     await pushes.harness.track("u1", "Application Uninstalled", context=context)
     await pushes.harness.until("SELECT 1 FROM device_addresses WHERE removed_reason = 'Application Uninstalled'")
     assert await pushes.harness.query("SELECT 1 FROM device_addresses WHERE removed_at IS NULL") == []
+
+
+async def test_an_anonymous_page_takes_no_endpoint_from_its_owner(pushes: Pushes) -> None:
+    await pushes.register("u1", "laptop", "endpoint", ENDPOINT, keys=KEYS)
+    page = "https://shop.example.com"
+    key = await pushes.harness.admin("POST", "/v1/keys", {"name": "shop", "kind": "browser", "origins": [page]})
+    subscription = {"endpoint": ENDPOINT, "keys": KEYS}
+    call = {
+        "anonymousId": "a-1",
+        "name": "Home",
+        "context": {"page": {"path": "/"}, "device": {"id": "laptop", "subscription": subscription}},
+    }
+    answer = await pushes.harness.http.post(
+        "/v1/page", json=call, headers={"Origin": page, "X-Write-Key": key["token"]}
+    )
+    assert answer.status_code == 200
+    # The consumer has learned of the call.
+    await pushes.harness.until("SELECT 1 FROM devices JOIN profiles ON profiles.id = profile_id WHERE user_id IS NULL")
+    [known] = await pushes.harness.query(
+        "SELECT user_id, value FROM device_addresses JOIN profiles ON profiles.id = profile_id"
+    )
+    assert known == {"user_id": "u1", "value": ENDPOINT}

@@ -17,7 +17,7 @@ from domain.people.device_addresses import (
     read_registration,
     read_removal,
 )
-from domain.tracking.event import CallType, Event
+from domain.tracking.event import CallType, Event, Trust
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 APPLE = "0f" * 32
@@ -91,6 +91,14 @@ def test_a_page_registers_the_subscription_of_its_browser() -> None:
 )
 def test_what_is_no_address_registers_nothing(device: dict[str, Any]) -> None:
     assert read_registration(event(device=device)) is None
+
+
+@pytest.mark.parametrize("trust", [Trust.ANONYMOUS, Trust.UNVERIFIED])
+def test_an_event_that_may_be_forged_neither_registers_nor_removes(trust: Trust) -> None:
+    subscription = {"endpoint": ENDPOINT, "keys": KEYS}
+    for context in (PHONE, {"page": {"path": "/"}, "device": {"subscription": subscription}}):
+        assert read_registration(replace(event(**context), trust=trust)) is None
+        assert read_removal(replace(event("Device Deleted", **PHONE), trust=trust)) is None
 
 
 def test_a_server_registers_nothing_by_its_events() -> None:

@@ -19,7 +19,19 @@ from domain.tracking.event import Event, Trust
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
 SECRET = "0" * 31 + "a"
 TOKEN = jwt.encode({"sub": "u-1", "aud": "sojourn", "exp": NOW.timestamp() + 60, "groups": ["acme"]}, SECRET, "HS256")
-PERSONAL = ["victim@example.com", "+49 30 1234", "u-victim", "g-victim", "ga-1", "push-1", "203.0.113.9"]
+PERSONAL = [
+    "victim@example.com",
+    "+49 30 1234",
+    "u-victim",
+    "g-victim",
+    "ga-1",
+    "push-1",
+    "push.example.com",
+    "203.0.113.9",
+]
+
+
+SUBSCRIPTION = {"endpoint": "https://push.example.com/1", "keys": {"p256dh": "push.example.com"}}
 
 
 def decoded(call: dict[str, Any] | bytes, kind: Any = "track", **browser: Any) -> Decoded:
@@ -60,7 +72,7 @@ LOADED = {
         "locale": "de-DE",
         "traits": {"email": "victim@example.com", "phone": "+49 30 1234", "consent": {"sms": True}, "age": 7},
         "externalIds": [{"id": "ga-1", "type": "ga", "collection": "users"}, {"id": 1, "type": 2}, "x"],
-        "device": {"token": "push-1", "type": "ios"},
+        "device": {"token": "push-1", "subscription": SUBSCRIPTION, "type": "ios"},
         "sojourn": {"campaign": "x"},
     },
 }
@@ -77,6 +89,7 @@ def test_without_a_token_nothing_but_an_anonymous_person_is_left_of_a_call(kind:
     assert one.context == {"locale": "de-DE", "traits": {"age": 7}, "device": {"type": "ios"}}
     assert one.claims["userId"] == "u-victim"
     assert one.claims["context.device.token"] == "push-1"
+    assert one.claims["context.device.subscription.endpoint"] == SUBSCRIPTION["endpoint"]
     assert one.claims["context.externalIds.ga"] == "ga-1"
     if kind == "identify":
         assert one.properties == {"plan": "pro", "__proto__": {"is_admin": True}}
