@@ -23,7 +23,7 @@ def judge_status(status: str) -> Bounce:
 
     Only a permanent failure is hard. A code that cannot be read does not prove one.
     """
-    if status.startswith(_CONTENT):
+    if status in _SENDER or status.startswith(_CONTENT):
         return "content"
     return "hard" if status.startswith("5.") and not status.startswith(_SOFT) else "soft"
 
@@ -31,4 +31,4 @@ def judge_status(status: str) -> Bounce:
 def refuses_address(reply: str) -> bool:
     """Return whether a reply to a recipient says that there is no such address."""
     found = _AT_START.match(reply)
-    return found is not None and found[1].startswith(_ABOUT_ADDRESS) and judge_status(found[1]) == "hard"
+    return found is not None and found[1] in _ABOUT_ADDRESS

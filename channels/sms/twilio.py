@@ -25,8 +25,10 @@ _VALIDITY: Final = (1, 36_000)
 # https://www.twilio.com/docs/api/errors
 _OPTED_OUT: Final = "21610"
 _ADDRESS_CODES: Final = frozenset({"21211", "21214", "21217", "21614"})
-# The sender is not the account's, or cannot send; the account's money or daily limit is used up.
-_ACCOUNT_CODES: Final = frozenset({"20003", "21212", "21606", "21660", "21703", "63038"})
+# The account or its sender is not there or cannot send; the account's money or daily limit is used up.
+_ACCOUNT_CODES: Final = frozenset(
+    {"20003", "20404", "21212", "21603", "21606", "21660", "21701", "21703", "21705", "63038"}
+)
 # Too many messages at once, or waiting.
 _BUSY_CODES: Final = frozenset({"20429", "21611"})
 
@@ -69,8 +71,8 @@ class Twilio(PhoneApi):
         if reply.status == 201:
             return Accepted(reply.find_text("sid"))
         code = reply.find_text("code")
-        detail = f"twilio: error {code}"
-        if code in _ACCOUNT_CODES:
+        detail = f"twilio: error {code or reply.status}"
+        if code in _ACCOUNT_CODES or reply.status == 404:
             return Unavailable(ACCOUNT, detail, MAX_RETRY_AFTER)
         if code in _BUSY_CODES:
             return Unavailable("deferred", detail)

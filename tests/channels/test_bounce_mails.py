@@ -93,6 +93,8 @@ def report_of(body: bytes, recipient: str | None = "hello@shop.example.com") -> 
         ("failed", "5.4.1 (no answer)", "bounced", "soft"),
         # The fault of the sender.
         ("failed", "5.1.8", "bounced", "content"),
+        ("failed", "5.1.0", "bounced", "content"),
+        ("failed", "5.1.90", "bounced", "content"),
         # These prove nothing.
         ("failed", "2.0.0", "bounced", "soft"),
         ("failed", "unknown", "bounced", "soft"),

@@ -194,7 +194,14 @@ async def test_an_international_address_is_rejected_where_the_server_cannot() ->
         ({"MAIL": "530 5.7.0 authenticate first"}, Unavailable("login", "mail: 530 5.7.0 authenticate first")),
         ({"RCPT": "550 5.1.1 no such user"}, Rejected("recipient_refused", "rcpt: 550 5.1.1 no such user", "address")),
         ({"RCPT": "550 5.2.1 disabled"}, Rejected("recipient_refused", "rcpt: 550 5.2.1 disabled", "address")),
-        ({"RCPT": "550 5.1.8 who are you"}, Rejected("recipient_refused", "rcpt: 550 5.1.8 who are you")),
+        *(
+            ({"RCPT": f"550 {status} no"}, Rejected("recipient_refused", f"rcpt: 550 {status} no"))
+            for status in ("5.1.0", "5.1.8", "5.1.90")
+        ),
+        *(
+            ({"RCPT": f"550 {status} no"}, Rejected("recipient_refused", f"rcpt: 550 {status} no", "address"))
+            for status in ("5.1.2", "5.1.3", "5.1.6", "5.1.10")
+        ),
         ({"RCPT": "550 5.7.1 policy"}, Rejected("recipient_refused", "rcpt: 550 5.7.1 policy")),
         ({"RCPT": "550 no such user"}, Rejected("recipient_refused", "rcpt: 550 no such user")),
         ({"RCPT": "451 4.7.1 greylisted"}, Unavailable("deferred", "rcpt: 451 4.7.1 greylisted")),

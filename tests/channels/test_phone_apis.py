@@ -167,7 +167,10 @@ async def test_aws_gets_a_message_that_fits_the_service_s_model() -> None:
         ("twilio", 400, {"code": 21617}, {}, Rejected("message_refused", "twilio: error 21617")),
         ("twilio", 400, {"code": 21606}, {}, (ACCOUNT, 300)),
         ("twilio", 401, {"code": 20003}, {}, (ACCOUNT, 300)),
-        ("twilio", 404, {"code": 20404}, {}, Rejected("http_404", "the provider answered 404")),
+        *(("twilio", 400, {"code": code}, {}, (ACCOUNT, 300)) for code in (21603, 21701, 21705)),
+        # An account or a subaccount that is not there.
+        ("twilio", 404, {"code": 20404}, {}, (ACCOUNT, 300)),
+        ("twilio", 404, {}, {}, (ACCOUNT, 300)),
         ("twilio", 429, {"code": 20429}, {"retry_after": "3"}, ("deferred", None)),
         ("twilio", 429, {}, {"retry_after": "3"}, ("http_429", 3)),
         ("twilio", 400, {"code": 21611}, {}, ("deferred", None)),
@@ -181,6 +184,21 @@ async def test_aws_gets_a_message_that_fits_the_service_s_model() -> None:
         ("aws_sms", 400, {"__type": "AccessDeniedException"}, {}, (ACCOUNT, 300)),
         ("aws_sms", 400, {"__type": "ResourceNotFoundException"}, {}, (ACCOUNT, 300)),
         ("aws_sms", 400, {"__type": "ConflictException", "Reason": "RESOURCE_NOT_ACTIVE"}, {}, (ACCOUNT, 300)),
+        # In the sandbox.
+        (
+            "aws_sms",
+            400,
+            {"__type": "ConflictException", "Reason": "DESTINATION_PHONE_NUMBER_NOT_VERIFIED"},
+            {},
+            (ACCOUNT, 300),
+        ),
+        *(
+            ("aws_sms", 400, {"__type": f"com.amazon.coral.service#{error}"}, {}, (ACCOUNT, 300))
+            for error in (
+                *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"),
+                *("IncompleteSignatureException", "MissingAuthenticationTokenException", "ExpiredTokenException"),
+            )
+        ),
         (
             "aws_sms",
             400,
