@@ -115,12 +115,16 @@ class Apns:
             return Rejected("invalid_message", f"the notification has {len(payload)} bytes of {MAX_PAYLOAD_BYTES}")
         headers = self._headers(message, device)
         environments = [device.environment] if device.environment else list(self._hosts)
-        delivery: Delivery = Rejected("invalid_address", "the device has no environment", "address")
+        refused: Rejected | None = None
         for environment in environments:
             delivery = await self._post(environment, address, payload, headers, device)
-            if not (isinstance(delivery, Rejected) and delivery.reason == _name(_BAD)):
-                break
-        return delivery
+            if refused is not None and isinstance(delivery, Unavailable) and delivery.reason == ACCOUNT:
+                # A key may be of one environment only: it has said what it knows.
+                return refused
+            if not isinstance(delivery, Rejected) or delivery.reason != _name(_BAD):
+                return delivery
+            refused = delivery
+        return refused or Rejected("invalid_address", "the device has no environment", "address")
 
     async def check(self) -> Unavailable | None:
         """Ask for a notification to a device that does not exist."""

@@ -149,6 +149,18 @@ async def test_a_token_of_an_unknown_environment_is_tried_in_both() -> None:
     assert (len(production.requests), len(sandbox.requests)) == (2, 1)
 
 
+async def test_a_key_of_one_environment_says_all_about_a_token() -> None:
+    """Else each token that is gone would stop the account."""
+    production = PushService(lambda _: (400, {"reason": "BadDeviceToken"}))
+    sandbox = PushService(lambda _: (403, {"reason": "BadEnvironmentKeyInToken"}))
+    async with production.serve() as one, sandbox.serve() as other:
+        provider = apns(one, other)
+        delivery = await provider.deliver(push_to(device(TOKEN, kind="apns")), TOKEN)
+        await provider.close()
+    assert delivery == gone("BadDeviceToken")
+    assert len(sandbox.requests) == 1
+
+
 async def test_no_one_there_is_unavailable(refused_port: int) -> None:
     delivery = await apns(refused_port).deliver(push_to(device(TOKEN, kind="apns")), TOKEN)
     assert delivery == Unavailable("connection", "ConnectError")
