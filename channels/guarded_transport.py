@@ -20,11 +20,15 @@ class InvalidHostError(Exception):
     """The host is not a valid name."""
 
 
+class UnknownHostError(httpx.ConnectError):
+    """The host has no address, or none that could be found now."""
+
+
 class GuardedTransport(httpx.AsyncHTTPTransport):
     """Connects to checked addresses only, one connection for each request.
 
     `resolver` resolves the names. The name stays in the Host header and in the TLS handshake. Raises
-    BlockedAddressError or InvalidHostError besides httpx's errors; a failed look-up is a ConnectError.
+    BlockedAddressError or InvalidHostError besides httpx's errors; a failed look-up is an UnknownHostError.
     """
 
     def __init__(self, resolver: Resolver, *, allow_private_addresses: bool, tls_context: ssl.SSLContext) -> None:
@@ -39,7 +43,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         if not self._allow_private_addresses and not all(is_public(address) for address in addresses):
             raise BlockedAddressError(f"{host} is, or stands for, an address outside of the public Internet")
         request.extensions = {**request.extensions, "sni_hostname": host}
-        failure: httpx.TransportError = httpx.ConnectError(f"{host} has no address")
+        failure: httpx.TransportError = UnknownHostError(f"{host} has no address")
         for address in addresses:
             request.url = request.url.copy_with(host=address)
             try:
@@ -54,4 +58,4 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         except UnicodeError as error:
             raise InvalidHostError(f"{host} is not a host name") from error
         except LookupFailedError as error:
-            raise httpx.ConnectError(str(error)) from error
+            raise UnknownHostError(str(error)) from error

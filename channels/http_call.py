@@ -17,6 +17,7 @@ from typing import Any, Final
 import httpx
 
 from channels.bulkhead import Bulkhead
+from channels.guarded_transport import UnknownHostError
 from channels.retry_after import MAX_RETRY_AFTER, read_retry_after
 from channels.tls import public_authorities
 from domain.sending.delivery import ACCOUNT, Accepted, Ambiguous, Delivery, Rejected, Unavailable
@@ -28,6 +29,8 @@ MAX_REPLY_BYTES: Final = 64 * 1024
 KEEPALIVE_SECONDS: Final = 4.0
 MAX_CONNECTIONS: Final = 50
 
+# Nothing was called: the URL has no host that could be.
+UNUSABLE_URL: Final = "unusable_url"
 # From the first byte of the body on, the provider may have all of it.
 HANDED_OVER: Final = frozenset({"http11.send_request_body.started", "http2.send_request_body.started"})
 # A redirect leads to another address, which the settings do not name.
@@ -152,15 +155,17 @@ class HttpCalls:
         progress = _Progress()
         reply: HttpReply | None = None
         client = self._open()
-        request = client.build_request(
-            method, url, content=content or None, headers=headers, extensions={"trace": progress.trace}
-        )
         try:
+            request = client.build_request(
+                method, url, content=content or None, headers=headers, extensions={"trace": progress.trace}
+            )
             async with asyncio.timeout(self._seconds):
                 response = await client.send(request, stream=True)
                 reply = HttpReply(response.status_code, response.headers)
                 body = await _read_body(response, self._max_reply_bytes)
                 reply = HttpReply(response.status_code, response.headers, body)
+        except (httpx.InvalidURL, UnknownHostError) as error:
+            return Unavailable(UNUSABLE_URL, type(error).__name__)
         except (httpx.HTTPError, OSError) as error:
             # The status line has said most: a body that breaks off changes no acceptance.
             return reply or _read_failure(error, is_handed_over=progress.is_handed_over)

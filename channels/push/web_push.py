@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from channels.guarded_transport import BlockedAddressError, GuardedTransport, InvalidHostError
-from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
+from channels.http_call import TOTAL_SECONDS, UNUSABLE_URL, HttpCalls, HttpReply
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.push.content import find_collapse_id, find_topic, find_ttl, list_values, write_json
 from channels.resolver import Resolver
@@ -127,7 +127,7 @@ class WebPush:
                 address, content=body, headers=self._headers(message, address), read=read_reply
             )
         except (BlockedAddressError, InvalidHostError) as error:
-            return Unavailable("connection", type(error).__name__)
+            return Unavailable(UNUSABLE_URL, type(error).__name__)
 
     async def check(self) -> Unavailable | None:
         """Return None: push services have no account that could be asked."""
@@ -142,7 +142,7 @@ class WebPush:
         """Return the push service of an endpoint; None if it is none."""
         try:
             split = urlsplit(endpoint)
-            host = (split.hostname or "").lower()
+            host, _ = (split.hostname or "").lower(), split.port
         except ValueError:
             return None
         if split.scheme != "https" or split.username is not None:
@@ -172,7 +172,7 @@ class WebPush:
 
 
 def build_payload(message: Outbound) -> dict[str, object]:
-    """Return what the service worker shows (`browser/sojourn-sw.js`)."""
+    """Return what the service worker shows (`api/scripts/sojourn-sw.js`)."""
     shown = {key: message.content[key] for key in ("title", "body", "badge") if key in message.content}
     return {**shown, "tag": find_collapse_id(message), **list_values(message)}
 

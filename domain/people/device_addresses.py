@@ -28,6 +28,7 @@ MAX_ADDRESS_CHARACTERS: Final = 2_000
 REMOVING_EVENTS: Final = frozenset({"Application Uninstalled", "Device Deleted"})
 
 _VALUE: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_ADDRESS_CHARACTERS}}}")
+_ENDPOINT: Final = re.compile(r"https://[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+(?::443)?(?:/.*)?")
 _APNS: Final = re.compile(r"(?:[0-9a-fA-F]{2}){32,100}")
 _APPLE: Final = frozenset({"ios", "ipados", "macos", "tvos", "visionos", "watchos"})
 # The key of a browser and its secret: 65 and 16 bytes in base64 for URLs.
@@ -64,8 +65,8 @@ def find_fault(address: DeviceAddress) -> str | None:
     if not _VALUE.fullmatch(address.value):
         return f"an address has 1 to {MAX_ADDRESS_CHARACTERS} characters of ASCII, without blanks"
     if address.kind == "endpoint":
-        if not address.value.startswith("https://"):
-            return "the `endpoint` of a subscription begins with https://"
+        if not _ENDPOINT.fullmatch(address.value):
+            return "the `endpoint` of a subscription is an https:// URL with a host name, at port 443"
         keys = address.keys or {}
         if keys.keys() != _KEYS.keys() or not all(form.fullmatch(keys[name]) for name, form in _KEYS.items()):
             return "the `keys` of a subscription are `p256dh` and `auth`, as the browser gives them"

@@ -21,6 +21,8 @@ _ACCOUNT_REASONS: Final = frozenset({ACCOUNT, "login"})
 _OTHER_REASONS: Final = frozenset(
     {
         *("deferred", "busy", "receiver_busy", "rendering_took_too_long", "database_away"),
+        # One browser's subscription.
+        *("vapid_refused", "unusable_url"),
         *("http_408", "http_409", "http_425", "http_429"),
     }
 )

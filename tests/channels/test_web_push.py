@@ -23,6 +23,7 @@ from channels.push.web_push import (
     open_web_push,
     read_vapid_key,
 )
+from domain.sending.circuit import read_health
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Rejected, Unavailable
 from domain.sending.outbound_secrets import BoundSecret, SecretRefusal
 from domain.sending.provider_secrets import ProviderSecrets
@@ -137,6 +138,16 @@ async def test_a_subscription_of_another_key_stops_no_other(status: int) -> None
     assert delivery.reason == "vapid_refused"
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "error"), [("https://nowhere.invalid/1", "UnknownHostError"), ("https://localhost/\x7f", "InvalidURL")]
+)
+async def test_an_endpoint_that_cannot_be_called_stops_no_other(endpoint: str, error: str) -> None:
+    provider = WebPush(VapidKey(KEY, "mailto:push@example.com"), ["localhost", "nowhere.invalid"], seconds=PATIENCE)
+    delivery = await provider.deliver(push_to(Browser.make().subscribe(endpoint)), endpoint)
+    assert delivery == Unavailable("unusable_url", error)
+    assert read_health(delivery) is None
+
+
 async def test_no_one_there_is_unavailable(refused_port: int) -> None:
     subscription = Browser.make().subscribe(f"https://localhost:{refused_port}/push/abc")
     delivery = await web_push().deliver(push_to(subscription), subscription.value)
@@ -154,6 +165,8 @@ async def test_no_one_there_is_unavailable(refused_port: int) -> None:
         "https://push.services.mozilla.com@example.com/x",
         "https://[::1]/push",
         "https://xfcm.googleapis.com/push",
+        "https://fcm.googleapis.com:port/push",
+        "https://fcm.googleapis.com:99999/push",
         "not a URL",
     ],
 )
@@ -181,7 +194,7 @@ async def test_a_push_service_that_resolves_to_a_private_address_is_not_called()
     provider = WebPush(VapidKey(KEY, "mailto:push@example.com"), ["localhost"], seconds=PATIENCE)
     subscription = Browser.make().subscribe("https://localhost:1/push/abc")
     delivery = await provider.deliver(push_to(subscription), subscription.value)
-    assert delivery == Unavailable("connection", "BlockedAddressError")
+    assert delivery == Unavailable("unusable_url", "BlockedAddressError")
 
 
 async def test_a_notification_beyond_one_record_is_refused() -> None:

@@ -23,6 +23,17 @@ NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 APPLE = "0f" * 32
 KEYS = {"p256dh": "B" + "x" * 86, "auth": "y" * 22}
 ENDPOINT = "https://fcm.googleapis.com/fcm/send/abc"
+BAD_ENDPOINTS = (
+    "http://push.example.com",
+    "https://push.example.com:8443/1",
+    "https://push.example.com:99999/1",
+    "https://push.example.com:port/1",
+    "https://push.example.com:/1",
+    "https://user@push.example.com/1",
+    "https://a..push.example.com/1",
+    "https://[push.example.com/1",
+    "https://localhost/1",
+)
 PHONE: dict[str, Any] = {
     "device": {"id": "d1", "type": "android", "token": "fcm-1"},
     "app": {"name": "Shop", "namespace": "com.example.shop"},
@@ -130,7 +141,8 @@ def test_an_app_that_is_removed_takes_its_address_along(name: str) -> None:
         (address(environment="sandbox"), "only a token of Apple's"),
         (address(keys=KEYS), "only the subscription of a browser"),
         (address(ENDPOINT, kind="endpoint"), "`p256dh` and `auth`"),
-        (address("http://push.example.com", kind="endpoint", keys=KEYS), "https://"),
+        *((address(one, kind="endpoint", keys=KEYS), "https://") for one in BAD_ENDPOINTS),
+        *((address(one, kind="endpoint", keys=KEYS), None) for one in ("https://a.example.com:443/x?y=:1", ENDPOINT)),
     ],
 )
 def test_the_fault_of_an_address_is_told(found: DeviceAddress, fault: str | None) -> None:

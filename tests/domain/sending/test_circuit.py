@@ -42,6 +42,8 @@ MESSAGE = UUID(int=0)
         (Unavailable("http_429", ""), None),
         (Unavailable("receiver_busy", ""), None),
         (Unavailable("database_away", ""), None),
+        (Unavailable("vapid_refused", ""), None),
+        (Unavailable("unusable_url", ""), None),
     ],
 )
 def test_a_delivery_says_something_about_its_provider(delivery: Delivery, health: str | None) -> None:
