@@ -11,6 +11,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
 from channels.retry_after import MAX_RETRY_AFTER
@@ -42,7 +44,7 @@ class GoogleToken:
             isinstance(found.get(k), str) for k in ("client_email", "private_key")
         ):
             raise ValueError("this is not the key of a service account")
-        self._email, self._private_key = found["client_email"], found["private_key"]
+        self._email, self._key = found["client_email"], _read_key(found["private_key"])
         self._scope = scope
         self._url = url
         self._now = now
@@ -72,7 +74,7 @@ class GoogleToken:
             "iat": int(now),
             "exp": int(now) + _LIFETIME,
         }
-        assertion = jwt.encode(claims, self._private_key, "RS256")
+        assertion = jwt.encode(claims, self._key, "RS256")
         token: str | None = None
 
         def read(reply: HttpReply) -> Delivery | None:
@@ -96,3 +98,14 @@ class GoogleToken:
     async def close(self) -> None:
         """Close the connections."""
         await self._calls.close()
+
+
+def _read_key(text: str) -> RSAPrivateKey:
+    """Read a private key in PEM. Raises ValueError."""
+    try:
+        key = load_pem_private_key(text.encode(), None)
+    except (ValueError, TypeError) as error:
+        raise ValueError("the `private_key` is not one in PEM") from error
+    if not isinstance(key, RSAPrivateKey):
+        raise ValueError("the `private_key` is of another kind than RSA")
+    return key

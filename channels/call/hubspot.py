@@ -16,11 +16,13 @@ from channels.call.hubspot_reports import PROPERTY, open_reader
 from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
 from channels.known_ids import KnownIds
 from channels.provider_kind import ProviderContext, ProviderKind
-from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound, Rejected, Unavailable
+from channels.retry_after import MAX_RETRY_AFTER
+from domain.sending.delivery import ACCOUNT, Accepted, Delivery, Keyed, Outbound, Rejected, Unavailable
 from domain.sending.providers.hubspot import HubspotModel
 
 HOST: Final = "api.hubapi.com"
 TASKS: Final = "/crm/v3/objects/tasks"
+PROPERTIES: Final = "/crm/v3/properties/tasks"
 # Owners are looked up once an hour.
 _KNOWN_SECONDS: Final = 3_600.0
 
@@ -69,8 +71,8 @@ class Hubspot:
         return await self._calls.post(url, content=_write(body), headers=self._headers, read=_read_reply)
 
     async def check(self) -> Unavailable | None:
-        """Try the token without writing."""
-        return await self._calls.get(f"{self._base}{TASKS}?limit=1", headers=self._headers)
+        """Try the token, and look for the property by which tasks are found."""
+        return await self._calls.get(f"{self._base}{PROPERTIES}/{PROPERTY}", headers=self._headers, read=_read_reply)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -110,6 +112,9 @@ def _read_reply(reply: HttpReply) -> Delivery | None:
         return Rejected("message_refused", f"hubspot: {(category or 'refused')[:100]}")
     if reply.status == 400 and category is not None:
         return Rejected("message_refused", f"hubspot: {category[:100]}")
+    if reply.status == 404:
+        detail = f"hubspot: tasks have no property `{PROPERTY}`: create it, with unique values"
+        return Unavailable(ACCOUNT, detail, MAX_RETRY_AFTER)
     if reply.status == 409:
         return Unavailable("http_409", "hubspot: an earlier attempt is being taken")
     return None

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from channels.ad_platforms.google import SCOPE, Google
 from channels.ad_platforms.linkedin import LinkedIn
@@ -34,14 +34,14 @@ PEOPLE: list[HashedIdentifiers] = [
 ]
 MAILS: list[HashedIdentifiers] = [{"email": "e1" * 32}, {"email": "e2" * 32}]
 PRIVATE_KEY = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+PEM = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 KEY = json.dumps(
     {
         "client_email": "sojourn@project.iam.gserviceaccount.example.com",
-        "private_key": PRIVATE_KEY.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode(),
+        "private_key": PRIVATE_KEY.private_bytes(*PEM).decode(),
     }
 )
+EC_KEY = ec.derive_private_key(7, ec.SECP256R1()).private_bytes(*PEM).decode()
 
 
 class Known(GoogleToken):
@@ -244,6 +244,12 @@ async def test_a_token_of_google_is_fetched_once_for_its_time() -> None:
         options={"verify_exp": False, "verify_iat": False},
     )
     assert (claims["scope"], claims["iat"], claims["exp"] - claims["iat"]) == (SCOPE, int(clock), 3_600)
+
+
+@pytest.mark.parametrize("key", ["no PEM", EC_KEY])
+def test_a_key_that_cannot_sign_is_refused_before_a_token_is_needed(key: str) -> None:
+    with pytest.raises(ValueError, match="`private_key`"):
+        GoogleToken(json.dumps({**json.loads(KEY), "private_key": key}), SCOPE)
 
 
 @pytest.mark.parametrize(("reply", "reason"), [(answer(400), "account"), (answer(503), "http_503")])

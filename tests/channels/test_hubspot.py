@@ -20,6 +20,9 @@ from tests.channels.recorded_callbacks import HAPPENED, MESSAGE, NOW, SECRET
 from tests.channels.servers import HANG_UP, Service, answer, listening
 
 UPSERT, OWNERS = "POST /crm/v3/objects/tasks/batch/upsert", "GET /crm/v3/owners?email=eva%40shop.example&limit=1"
+MISSING_PROPERTY = Unavailable(
+    ACCOUNT, "hubspot: tasks have no property `sojourn_message_id`: create it, with unique values", 300
+)
 WRITTEN = {"status": "COMPLETE", "results": [{"id": "512", "new": True}]}
 URL = "https://sojourn.example.com/v1/callbacks/crm"
 
@@ -108,6 +111,7 @@ async def test_a_look_up_that_fails_has_written_nothing(reply: bytes | str, expe
             said({"category": "RATE_LIMITS"}, 429, Retry_After="9"),
             Unavailable("http_429", "the provider answered 429", 9),
         ),
+        (said({}, 404), MISSING_PROPERTY),
         (said({"category": "CONFLICT"}, 409), Unavailable("http_409", "hubspot: an earlier attempt is being taken")),
         (said({}, 403), Unavailable(ACCOUNT, "the provider answered 403", 300)),
         (said({}, 502), Ambiguous("the provider answered 502")),
@@ -119,16 +123,18 @@ async def test_a_reply_means_one_thing(reply: bytes | str, expected: Delivery) -
     assert deliveries == [expected]
 
 
-async def test_the_token_is_tried_without_writing() -> None:
-    service = Service(replies={"GET /crm/v3/objects/tasks?limit=1": said({"results": []})})
+async def test_the_token_and_the_property_are_tried_without_writing() -> None:
+    service = Service(replies={"GET /crm/v3/properties/tasks/sojourn_message_id": said({"hasUniqueValue": True})})
     async with listening(service.talk) as port:
         account = Hubspot("token", f"http://127.0.0.1:{port}")
         assert await account.check() is None
         service.replies = {"GET": answer(403)}
         refused = await account.check()
+        service.replies = {"GET": answer(404)}
+        missing = await account.check()
         await account.close()
-    assert isinstance(refused, Unavailable)
-    assert refused.reason == ACCOUNT
+    assert refused == Unavailable(ACCOUNT, "the provider answered 403", 300)
+    assert missing == MISSING_PROPERTY
 
 
 # Callbacks
