@@ -6,6 +6,7 @@ from uuid import uuid5
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from application.address_statements import ReportedRefusal, state_refusal
 from application.callbacks import ReportGroups
@@ -114,17 +115,22 @@ class IncomingTexts:
     async def _answer(
         self, rule: ProviderRule, report: ProviderReport, text: IncomingText, refused: Mapping[str, str | None]
     ) -> None:
-        """Answer a word at most once. `refused` are the refusals before the text.
+        """Answer a word at most once, and HELP once a day for a number.
 
-        An attempt that dies here leaves the text without an answer, and never with two.
+        `refused` are the refusals before the text. An attempt that dies here leaves the text without an answer, and never with two.
         """
         model, word = rule.model(), text.meaning
         answer = model.find_answer(word) if isinstance(model, TextModel) and word is not None else None
         is_stopped = refused.get(STOP) is not None
         if answer is None or (word == "stop" and is_stopped) or (word == "start" and not is_stopped):
             return
+        claims = [f"answer {text.event_id}"]
+        if word == "help":
+            # Two machines that answer each other would never end. The id tells no number.
+            asked = replace(report, event_id=f"help {text.sender} {report.at.date()}")
+            claims.append(f"help {find_event_id(rule.name, asked)}")
         async with self._database.transaction() as connection:
-            is_new = await callback_ids.claim(connection, rule.name, [f"answer {text.event_id}"], report.at)
+            is_new = len(await callback_ids.claim(connection, rule.name, claims, report.at)) == len(claims)
             revision = await campaigns.lock_registry_shared(connection)
             found = await self._providers.find(connection, revision, rule.channel, rule.name)
         if not is_new or found is None:

@@ -186,6 +186,12 @@ async def test_after_a_stop_only_one_time_codes_go_until_a_start(carrier: Carrie
     assert (await request(harness, "receipt"))["state"] == "sent"
     await carrier.writes("help")
     assert carrier.bodies[-1] == "Example Shop, help@example.com"
+    # Once a day: else two machines would answer each other for ever.
+    asked = len(carrier.sent)
+    await carrier.writes("info")
+    assert len(carrier.sent) == asked
+    await carrier.writes("help", From=next(one for one in NUMBERS.values() if one != carrier.number))
+    assert carrier.bodies[asked:] == ["Example Shop, help@example.com"]
     assert await refusals(harness) == {carrier.number: {"stop": None}}
 
 
