@@ -33,7 +33,10 @@ class SlackTemplate:
     text: LiquidText
 
     def render(self, rendering: Rendering) -> dict[str, Any]:
-        """Return {to, text}; no value can mention or link. Raises TemplateRenderError."""
+        """Return {to, text}. Raises TemplateRenderError.
+
+        No value can mention, or give a link another name.
+        """
         to = self.to.render(rendering).strip()
         if not _is_receiver(to):
             raise TemplateRenderError(self.to.place, "this is neither a channel nor an e-mail address for this user")
@@ -62,7 +65,7 @@ class Slack(ChannelKind):
         problems += faults
         if "to" in fields and "{" not in (written := fields["to"].value) and not _is_receiver(written.strip()):
             problems.append(fields["to"].place.problem(*_NO_RECEIVER))
-        # As in HTML, values cannot become mentions and links: `<!channel>`.
+        # As in HTML, values cannot become mentions and named links: `<!channel>`, `<https://example.com|name>`.
         text = compile_text_body(body, problems, form="html")
         return None if to is None or text is None else SlackTemplate(to, text)
 
