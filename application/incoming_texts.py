@@ -117,7 +117,8 @@ class IncomingTexts:
     ) -> None:
         """Answer a word at most once, and HELP once a day for a number.
 
-        `refused` are the refusals before the text. An attempt that dies here leaves the text without an answer, and never with two.
+        `refused` are the refusals before the text. An attempt that dies here leaves the text without an answer, and
+        never with two.
         """
         model, word = rule.model(), text.meaning
         answer = model.find_answer(word) if isinstance(model, TextModel) and word is not None else None
