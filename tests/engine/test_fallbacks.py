@@ -1,15 +1,9 @@
-"""A fallback goes by another channel unless there was a reaction in time; never once that was acknowledged."""
+"""A fallback goes by another channel unless there was a reaction in time."""
 
-import asyncio
-import random
-from datetime import datetime
 from typing import Any
-
-import pytest
 
 from tests.engine.test_channel_choice import GONE, Push, push
 from tests.harness import Harness
-from tests.proofs import rounds
 
 # The fixture, which tests ask for by its name.
 __all__ = ["push"]
@@ -124,72 +118,3 @@ async def test_a_condition_sees_the_opening_of_the_fallback(harness: Harness, pu
     await harness.rests(handle, "rest")
     await harness.skip(handle, days=1)
     assert await handle.result() == "engaged"
-
-
-# Each is a journey, whose fallback becomes due at some instant, and an opening about then.
-RACES, GROUP = rounds(32, 10_000), 16
-SEED = 20_261_201
-CLAIMED = """
-SELECT 1 FROM messages JOIN profiles ON profiles.id = profile_id
-WHERE user_id = %s AND step = 'nudge.fallback' AND claimed_at IS NOT NULL
-"""
-
-
-@pytest.mark.prove
-@pytest.mark.takes_long
-async def test_no_fallback_is_claimed_after_the_opening_was_acknowledged(harness: Harness, push: Push) -> None:
-    """The openings are reported by a device that nobody knows, so that the message alone is what both lock."""
-    print(f"seed {SEED}")  # noqa: T201
-    rolls = random.Random(SEED)
-    await harness.run_campaign(CAMPAIGN.replace("AFTER", "1s"), push.templates())
-    acknowledged: dict[str, datetime] = {}
-
-    async def read(user: str, pause: float | None) -> None:
-        """Open the push so long after it came; if None, once the fallback has been claimed."""
-        await harness.identify(user, email=f"{user}@example.com")
-        await harness.track(user, "Signed Up")
-        [message] = await harness.until(
-            "SELECT messages.id FROM messages JOIN profiles ON profiles.id = profile_id"
-            " WHERE user_id = %s AND step = 'nudge' AND messages.state = 'sent'",
-            user,
-        )
-        if pause is None:
-            await harness.until(CLAIMED, user)
-        else:
-            await asyncio.sleep(pause)
-        opened = {"message_id": str(message["id"])}
-        await harness.post("track", {"anonymousId": f"device-{user}", "event": "Push Opened", "properties": opened})
-        [now] = await harness.query("SELECT clock_timestamp() AS at")
-        acknowledged[user] = now["at"]
-
-    # How long a fallback takes from its instant depends on the machine: each group shifts the next one's spread.
-    shift = 0.0
-    for first in range(0, RACES, GROUP):
-        users = [f"u{number}" for number in range(first, first + GROUP)]
-        pauses = [0.0, None, *(shift + rolls.uniform(0.7, 1.8) for _ in users[2:])]
-        await asyncio.gather(*map(read, users, pauses))
-        [group] = await harness.query(
-            """
-            SELECT count(*) FILTER (WHERE claimed_at IS NULL) AS unclaimed FROM profiles
-            LEFT JOIN messages ON profile_id = profiles.id AND step = 'nudge.fallback'
-            WHERE user_id = ANY(%s)
-            """,
-            users,
-        )
-        shift = max(0.0, shift + 2 * group["unclaimed"] / GROUP - 1)
-    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM journeys WHERE state = 'active')")
-    claims = await harness.query(
-        """
-        SELECT user_id, claimed_at FROM messages JOIN profiles ON profiles.id = profile_id
-        WHERE step = 'nudge.fallback' AND claimed_at IS NOT NULL
-        """
-    )
-    assert [claim for claim in claims if claim["claimed_at"] > acknowledged[claim["user_id"]]] == []
-    needless = await harness.query(
-        "SELECT 1 FROM decisions WHERE step = 'nudge.fallback' AND reason = 'not_needed'"
-        " UNION ALL SELECT 1 FROM messages WHERE step = 'nudge.fallback' AND reason = 'not_needed'"
-    )
-    assert len(claims) + len(needless) >= RACES
-    assert {mail.recipients[0].partition("@")[0] for mail in harness.inbox.messages} == {
-        claim["user_id"] for claim in claims
-    }
