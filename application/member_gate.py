@@ -54,6 +54,7 @@ async def authorize_page(
         step,
         facts,
         timezone,
+        version.rules.max_parts,
         lambda senders: decide_page(
             request, version.plan, version.rules, facts, members, timezone, segments.topics, senders
         ),

@@ -34,11 +34,12 @@ from domain.sending.claim import (
     AttemptState,
 )
 from domain.sending.delivery import Accepted, Delivery, Rejected
+from domain.sending.money import PartsCount
 from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
-from store import deliveries, device_addresses, journeys, messages
+from store import budgets, deliveries, device_addresses, journeys, messages
 from store.database import Connection, Database
 from store.messages import Claimed
 
@@ -94,8 +95,11 @@ class MessageOutcomes:
         by_address: Mapping[str, Delivery],
         then: AfterMessage,
         devices: DeviceOutcomes = DeviceOutcomes(),  # noqa: B008 -- it is frozen
+        parts: PartsCount = PartsCount(1, 1),  # noqa: B008 -- it is frozen
     ) -> SendOutcome:
         """Write an attempt's outcome, retrying if the database is briefly away.
+
+        The message costs what its `parts` do.
 
         A refused address is suppressed before, and devices that are gone are removed: once the message has failed,
         no other goes there.
@@ -108,7 +112,7 @@ class MessageOutcomes:
                         await device_addresses.remove(connection, devices.dead)
                 if isinstance(delivery, Rejected) and delivery.scope == "address":
                     await self._report_refusal(claimed.id, provider, delivery)
-                return await self._write(claimed, provider, delivery, by_address, then, devices.providers)
+                return await self._write(claimed, provider, delivery, by_address, then, devices.providers, parts)
             except (psycopg.OperationalError, UnavailableError):
                 if monotonic() > give_up_at:
                     raise
@@ -122,6 +126,7 @@ class MessageOutcomes:
         by_address: Mapping[str, Delivery],
         then: AfterMessage,
         providers: Mapping[str, str],
+        parts: PartsCount,
     ) -> SendOutcome:
         reply = delivery.saved if isinstance(delivery, Accepted) else SavedReply()
         async with self._database.pipeline() as connection:
@@ -142,6 +147,8 @@ class MessageOutcomes:
             if detail is not None:
                 settled = replace(settled, detail=detail)
             settlement = await messages.settle(connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled))
+            if parts.number < parts.most and claimed.cost is not None:
+                await budgets.charge_parts(connection, claimed.id, claimed.cost, parts)
             if settlement.is_written and saved != found.saved:
                 await journeys.save(connection, found.journey_id, saved)
             if has_choice and not by_address:

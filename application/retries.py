@@ -169,6 +169,7 @@ class RetryGate:
             request.at,
             known,
             self._timezone,
+            repeated.rules.max_parts,
             lambda sender: decide_retry(request, repeated, known, journey, self._timezone, sender),
         )
 

@@ -75,6 +75,7 @@ from domain.sending.delivery import (
     combine,
 )
 from domain.sending.fallbacks import find_reaction
+from domain.sending.money import PartsCount
 from domain.sending.receiving import MailPurpose, ReceivingDomain
 from domain.sending.senders import DeployedSenders
 from domain.templates.template_sets import TemplateRenderError
@@ -158,7 +159,16 @@ class Sender:
         claimed, version, found = taken.claimed, taken.version, taken.found
         provider = found.provider
         by_address: dict[str, Delivery] = {}
-        delivery = await self._deliver(taken, claimed.first_claimed_at or at, by_address)
+        now = claimed.first_claimed_at or at
+        rendered = await self._render(taken, now)
+        delivery: Delivery | TemplateRenderError
+        parts = PartsCount(1, 1)
+        if isinstance(rendered, TemplateRenderError | Unavailable):
+            delivery = rendered
+        else:
+            number = CHANNELS[claimed.channel].count_parts(rendered)
+            parts = PartsCount(number, version.rules.max_parts.get(claimed.template, 1))
+            delivery = await self._hand_over(taken, rendered, now, by_address)
         if not taken.targets and found.has_account and not isinstance(delivery, TemplateRenderError):
             failed_before = claimed.circuit is not None
             await record_delivery(
@@ -174,7 +184,7 @@ class Sender:
             # This attempt delivered nothing, but an earlier one may have: the message cannot be returned.
             raise _retry(claimed, found, delivery)
         devices = list_outcomes(taken.targets, by_address)
-        outcome = await self._outcomes.settle(claimed, found.name, delivery, by_address, then, devices)
+        outcome = await self._outcomes.settle(claimed, found.name, delivery, by_address, then, devices, parts)
         if isinstance(delivery, Unavailable) and outcome.state in (RESERVED, SENDING):
             raise _retry(claimed, found, delivery)
         return outcome
@@ -307,12 +317,9 @@ class Sender:
     def _zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:
         return recipient_zone(claimed.traits, claimed.context.get("timezone"), version.rules.timezone, self._timezone)
 
-    async def _deliver(
-        self, taken: _Taken, now: datetime, by_address: dict[str, Delivery]
-    ) -> Delivery | TemplateRenderError:
-        """Render the message and hand it over; with several addresses, fill `by_address`."""
-        claimed, version, settled = taken.claimed, taken.version, taken.settled
-        provider = taken.found.provider
+    async def _render(self, taken: _Taken, now: datetime) -> Mapping[str, Any] | TemplateRenderError | Unavailable:
+        """Render the message, with its links and its files, or return why it cannot be."""
+        claimed, version = taken.claimed, taken.version
         urls = self._make_links(claimed)
         try:
             async with asyncio.timeout(RENDER_SECONDS):
@@ -331,10 +338,17 @@ class Sender:
             return Unavailable("rendering_took_too_long", f"not rendered within {RENDER_SECONDS:.0f} s")
         try:
             content = await self._tracker.rewrite(claimed, version.rules.links, content)
-            content = await self._files.attach(content)
+            return await self._files.attach(content)
         except (psycopg.OperationalError, UnavailableError):
             return Unavailable("database_away", "its links could not be kept, or its attachments not be loaded")
-        unsubscribe_url = urls.get("unsubscribe")
+
+    async def _hand_over(
+        self, taken: _Taken, content: Mapping[str, Any], now: datetime, by_address: dict[str, Delivery]
+    ) -> Delivery:
+        """Hand a rendered message over; with several addresses, fill `by_address`."""
+        claimed, version, settled = taken.claimed, taken.version, taken.settled
+        provider = taken.found.provider
+        unsubscribe_url = self._make_links(claimed).get("unsubscribe")
         message = Outbound(
             str(claimed.id),
             content,

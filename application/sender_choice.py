@@ -1,6 +1,6 @@
 """Choose the providers of granted messages, within their pauses and warm-ups."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -30,9 +30,13 @@ async def decide_with_sender(
     at: datetime,
     facts: GateFacts,
     timezone: str,
+    max_parts: Mapping[str, int],
     decide: Callable[[SenderPick | None], StepDecision[Answer]],
 ) -> StepDecision[Answer]:
-    """Decide by the preferred provider; once more if its day, or a budget, is full."""
+    """Decide by the preferred provider; once more if its day, or a budget, is full.
+
+    `max_parts` are the rules' of the message.
+    """
     if not isinstance(step, Message):
         return decide(None)
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
@@ -45,6 +49,7 @@ async def decide_with_sender(
         at=at,
         zone=ZoneInfo(timezone),
         kinds=find_address_kinds(step.channel, facts.devices, at),
+        max_parts=max_parts.get(step.template, 1),
     )
     sender = choices.pick(step.category, is_full=False)
     decision = decide(sender)
@@ -77,12 +82,18 @@ async def decide_page_with_senders(
     step: SendMembers,
     facts: PageFacts,
     timezone: str,
+    max_parts: Mapping[str, int],
     decide: Callable[[PageSenders], PageDecision],
 ) -> PageDecision:
-    """Decide about a page; once more if a provider's day, or a budget, has less room."""
+    """Decide about a page; once more if a provider's day, or a budget, has less room.
+
+    `max_parts` are the rules' of the messages.
+    """
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
     zone = ZoneInfo(timezone)
-    senders = PageSenders(deployed, facts.broken, request.at, zone, pauses=facts.pauses)
+    senders = PageSenders(
+        deployed, facts.broken, request.at, zone, pauses=facts.pauses, max_parts=max_parts.get(step.template, 1)
+    )
     decision = decide(senders)
     if decision.limited and (first := decision.limited[0]).daily_limit is not None:
         ids = [one.id for one in decision.reservations if one.provider == first.provider]

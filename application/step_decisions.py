@@ -76,6 +76,7 @@ class StepDecisions:
                 request.at,
                 known,
                 self._timezone,
+                version.rules.max_parts,
                 lambda sender: decide_send(request, plan, version.rules, known, self._timezone, sender, choice),
             )
 

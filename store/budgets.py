@@ -1,6 +1,7 @@
 """Charges of budgets given back, and what messages to people cost.
 
-A message that fails or is cancelled gives its cost back by a row of `lease_returns`, which a trigger writes.
+A message that fails or is cancelled gives its cost back by a row of `lease_returns`, which a trigger writes. One with
+fewer parts than it was charged for gives the difference back.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from domain.sending.budgets import BudgetCharge
 from domain.sending.caps import HIGH, TRANSACTIONAL
+from domain.sending.money import PartsCount
 from store.database import Connection
 
 
@@ -21,6 +23,30 @@ async def give_back(connection: Connection, charges: Collection[BudgetCharge]) -
         SELECT budget, key, micros FROM jsonb_to_recordset(%s) AS item (budget text, key text, micros bigint)
         """,
         (Jsonb(charges),),
+    )
+
+
+async def charge_parts(connection: Connection, message_id: UUID, charged: int, parts: PartsCount) -> None:
+    """Charge a message that went for its parts alone; give back what it was charged for more.
+
+    `charged` is its cost for the most parts, as it was granted: another attempt may have lowered it before.
+    """
+    await connection.execute(
+        """
+        WITH lowered AS (
+          UPDATE messages
+          SET cost = cost * %(number)s / %(most)s,
+              charges = (SELECT jsonb_agg(item || jsonb_build_object(
+                           'micros', (item ->> 'micros')::bigint * %(number)s / %(most)s) ORDER BY place)
+                         FROM jsonb_array_elements(charges) WITH ORDINALITY AS each (item, place))
+          WHERE id = %(id)s AND cost = %(charged)s AND state IN ('sent', 'unknown')
+          RETURNING old.charges
+        )
+        INSERT INTO lease_returns (name, key, amount)
+        SELECT budget, key, micros - micros * %(number)s / %(most)s
+        FROM lowered, jsonb_to_recordset(charges) AS item (budget text, key text, micros bigint)
+        """,
+        {"id": message_id, "charged": charged, "number": parts.number, "most": parts.most},
     )
 
 

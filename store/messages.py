@@ -58,6 +58,7 @@ class Claimed(Struct, StagedFields, frozen=True):
     expires_at: datetime
     first_claimed_at: datetime | None
     provider: str | None
+    cost: int | None
     first_handed_over_at: datetime | None
     circuit: CircuitView | None
     broken: list[str]
@@ -177,8 +178,8 @@ async def lock_for_claim(
     cursor = await connection.execute(
         f"""
         SELECT messages.id, messages.state, messages.reason, attempts, channel, category, template, expires_at,
-               first_claimed_at, messages.provider, first_handed_over_at, {CIRCUIT} AS circuit, {BROKEN} AS broken,
-               {PAUSES} AS pauses, messages.journey_id, journeys.campaign_key,
+               first_claimed_at, messages.provider, cost, first_handed_over_at, {CIRCUIT} AS circuit,
+               {BROKEN} AS broken, {PAUSES} AS pauses, messages.journey_id, journeys.campaign_key,
                journeys.campaign_version AS journey_version,
                COALESCE(retry_version, campaign_version) AS campaign_version, retry_of, journeys.entry,
                journeys.account_id, journeys.saved,

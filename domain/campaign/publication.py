@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from msgspec import structs
+
 from domain.campaign.compile import compile_plan
 from domain.campaign.definition import CampaignDocument
 from domain.campaign.deployment_checks import check_audiences, check_categories, check_expressions, check_templates
@@ -86,7 +88,9 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
         template_problems += check_templates(loaded, names)
     if definition is None or problems:
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))
-    plan, rules = fill_channels(compile_plan(definition), _channels_by_template(templates)), derive_rules(definition)
+    plan = fill_channels(compile_plan(definition), _channels_by_template(templates))
+    parts = {name: template.max_parts for name, template in sorted(loaded.items()) if template.max_parts > 1}
+    rules = structs.replace(derive_rules(definition), max_parts=parts)
     trials = _render_trials(definition, plan, loaded)
     if template_problems or trials.problems:
         raise InvalidDocumentError(_sort_problems([*template_problems, *trials.problems], file))

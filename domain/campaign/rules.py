@@ -185,7 +185,8 @@ class Rules(Struct, frozen=True, omit_defaults=True):
 
     `name` is the campaign's name for people. `subscriptions` are by the plan's ids; the others are by step. `branches`
     are the conditions of each branch in order, and the one that ends each repetition. `needs` are the values that the
-    data of a single message must have.
+    data of a single message must have. `max_parts` are the most parts of a template's messages that are charged one by
+    one, such as the segments of a text: only those above 1.
     """
 
     name: str
@@ -204,6 +205,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     links: LinkRule = LinkRule()
     replies: ReplyRule | None = None
     needs: tuple[str, ...] = ()
+    max_parts: dict[str, int] = field(default_factory=dict)
 
     def decide(self, step: str, time: EvaluationTime, **roots: Any) -> BranchDecision:
         """Return the first case that holds. Raises KeyError for an unknown step."""

@@ -112,6 +112,14 @@ class ChannelKind(ABC):
         """Return the hours by law in which the person may be written to; None for any."""
         return None
 
+    def count_max_parts(self, variant: Any) -> int:
+        """Return the most parts of a message of this template that are charged one by one."""
+        return 1
+
+    def count_parts(self, content: Mapping[str, Any]) -> int:
+        """Return the parts of a rendered message that are charged one by one."""
+        return 1
+
     def find_doubts(self, content: Mapping[str, Any]) -> Iterator[str]:
         """Find what a client of the channel may show otherwise than the author wants."""
         return iter(())

@@ -66,6 +66,12 @@ class Sms(PhoneChannel):
         warnings += _find_doubts(body, most)
         return SmsTemplate(text, most)
 
+    def count_max_parts(self, variant: SmsTemplate) -> int:
+        return variant.max_segments
+
+    def count_parts(self, content: Mapping[str, Any]) -> int:
+        return int(content["segments"])
+
     def find_doubts(self, content: Mapping[str, Any]) -> Iterator[str]:
         found = count_segments(content["text"])
         if found.number > 1:

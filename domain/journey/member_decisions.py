@@ -61,7 +61,7 @@ class PageSenders(Struct, frozen=True):
 
     The limited provider of the route has room for `room` messages; without a number, for all. `personal` are the
     budgets of people that have no room, by profile. A shared budget that `is_over` has room for those that are
-    `affordable`, the first ones.
+    `affordable`, the first ones. A message has at most `max_parts` parts that are charged one by one.
     """
 
     deployed: DeployedProviders
@@ -73,6 +73,7 @@ class PageSenders(Struct, frozen=True):
     personal: Mapping[UUID, BudgetFull] = {}
     is_over: BudgetFull | None = None
     affordable: int = 0
+    max_parts: int = 1
 
     def pick(self, step: SendMembers, member: MemberFacts, taken: int, granted: int) -> SenderPick:
         """Return the provider of a member's message, after so many that are limited.
@@ -92,6 +93,7 @@ class PageSenders(Struct, frozen=True):
             at=self.at,
             zone=self.zone,
             kinds=find_address_kinds(step.channel, member.devices, self.at),
+            max_parts=self.max_parts,
         )
         return choices.pick(step.category, is_full=self.room is not None and taken >= self.room)
 

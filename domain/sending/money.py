@@ -21,6 +21,17 @@ class Money(Struct, frozen=True):
     def __str__(self) -> str:
         return f"{format_units(self.micros)} {self.currency}"
 
+    def times(self, number: int) -> "Money":
+        """Return so many times the amount."""
+        return Money(self.micros * number, self.currency)
+
+
+class PartsCount(Struct, frozen=True):
+    """The parts of a message that are charged one by one, and the most that were expected."""
+
+    number: int
+    most: int
+
 
 def to_micros(units: float) -> int:
     """Return millionths of an amount as authors write it."""
@@ -59,7 +70,7 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="its code of 
 
 
 class CostModel(DocumentModel):
-    """The price of one message."""
+    """The price of one message, or of one segment of a text."""
 
     amount: Amount = Field(description="in units of the currency: `0.0075`")
     currency: Currency

@@ -72,7 +72,7 @@ class ProviderRule(Struct, frozen=True, tag="provider", tag_field="rule", omit_d
 
     @property
     def cost(self) -> Money | None:
-        """The price of one message; None if it is not known."""
+        """The price of one part of a message, such as a segment; None if it is not known."""
         written = self.settings.get("cost")
         return None if written is None else Money(to_micros(written["amount"]), written["currency"])
 
@@ -131,7 +131,7 @@ class NoProvider(Struct, frozen=True):
 class SenderChoice(Struct, frozen=True, omit_defaults=True):
     """A provider that may deliver a message, if its day has room.
 
-    With `is_paced`, its sends have a queue of their own. `cost` is the price of the message.
+    With `is_paced`, its sends have a queue of their own. `cost` is the most that the message may cost.
     """
 
     provider: str
@@ -254,8 +254,11 @@ class DeployedProviders:
         at: datetime,
         zone: ZoneInfo,
         kinds: Collection[AddressKind] | None = None,
+        max_parts: int = 1,
     ) -> SenderChoices:
         """Return the providers that may take a message; days are those of the zone.
+
+        It has at most `max_parts` parts, each of which has the provider's price.
 
         `kinds` are those of the addresses of the person's devices: others serve them in vain. None on other channels.
 
@@ -274,7 +277,7 @@ class DeployedProviders:
         paused = list_paused(pauses, category)
         ranked = [first, *(one for one in others if one not in paused)]
         order = [*(one for one in ranked if one not in broken), *(one for one in ranked if one in broken)]
-        choices = tuple(self._choice(route, channel, name, began_at.astimezone(zone)) for name in order)
+        choices = tuple(self._choice(route, channel, name, began_at.astimezone(zone), max_parts) for name in order)
         return SenderChoices(choices, day, ends_at, find_pause(pauses, first, category))
 
     def has_alternative(
@@ -311,12 +314,12 @@ class DeployedProviders:
         providers = self.find_providers(channel)
         return RouteRule(channel, (providers[0].name,)) if providers else None
 
-    def _choice(self, route: RouteRule, channel: str, name: str, began_at: datetime) -> SenderChoice:
+    def _choice(self, route: RouteRule, channel: str, name: str, began_at: datetime, max_parts: int) -> SenderChoice:
         rule, warm_up, day = self.find(channel, name), route.warm_up, began_at.date()
         limit = warm_up.limit(day) if warm_up is not None and warm_up.provider == name else None
         return SenderChoice(
             name,
             is_paced=rule is not None and rule.per_second is not None,
             daily_limit=None if limit is None else DailyLimit(day, limit, began_at),
-            cost=None if rule is None else rule.cost,
+            cost=None if rule is None or rule.cost is None else rule.cost.times(max_parts),
         )

@@ -104,6 +104,12 @@ class TemplateSet:
         return self.channel is None or variant is None or CHANNELS[self.channel].is_repeatable(variant)
 
     @property
+    def max_parts(self) -> int:
+        """The most parts of a message, in any language, that are charged one by one."""
+        kind = CHANNELS[self.channel] if self.channel else None
+        return max((kind.count_max_parts(one) for one in self.variants.values() if kind is not None), default=1)
+
+    @property
     def languages(self) -> TemplateLanguages:
         """The languages that it is written in."""
         return TemplateLanguages(self.name, tuple(sorted(self.variants.keys() - {DEFAULT})), self.language)

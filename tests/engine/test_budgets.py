@@ -7,7 +7,11 @@ import pytest
 
 from application.ingest import Ingest
 from tests.engine.test_member_sends import join, member
+from tests.engine.test_texts import DOCUMENT, Carrier, carrier
 from tests.harness import Harness
+
+# The fixture, which tests ask for by its name.
+__all__ = ["carrier"]
 
 CAMPAIGN = """
 key: promo
@@ -143,3 +147,33 @@ async def test_a_message_without_a_budget_left_takes_no_place_of_a_warm_up(harne
 async def test_with_on_capped_wait_a_message_waits_for_the_next_day(harness: Harness) -> None:
     await begin(harness, "day", 4, "on_capped: wait")
     assert await outcomes(harness, 4) == {"granted": 3, "deferred over_budget": 1}
+
+
+async def test_a_text_costs_its_segments_and_is_granted_if_the_most_of_them_have_room(carrier: Carrier) -> None:
+    """Of six cents, three are held for each text; after three texts of four segments there are two left."""
+    harness = carrier.harness
+    priced = DOCUMENT + "    cost: {amount: 0.01, currency: EUR}\n"
+    await harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": priced})
+    await harness.put_caps(BUDGET.replace("SCOPE", "day").replace("0.03", "0.06"))
+    source = CAMPAIGN.replace("ON_CAPPED", "on_capped: skip").replace("channel: email", "channel: sms")
+    text = "---\nchannel: sms\n---\n{{ entry.properties.text }}\n"
+    await harness.run_campaign(source, {"note.liquid": text})
+    granted = 0
+    for number, segments in enumerate((1, 2, 1, 3)):
+        said = "a" * 150 * segments
+        await harness.identify(f"u{number}", phone=carrier.number, consent={"sms": True})
+        await harness.track(f"u{number}", "Price Dropped", {"text": said})
+        granted += number < 3
+        assert (await outcomes(harness, number + 1))["granted"] == granted
+    assert [len(body) for body in carrier.bodies] == [150, 300, 150]
+    rows = await harness.query("SELECT cost, charges -> 0 -> 'micros' AS charged FROM messages ORDER BY at")
+    assert [(row["cost"], row["charged"]) for row in rows] == [(n, n) for n in (10_000, 20_000, 10_000)]
+    [spent] = await harness.query(
+        """
+        SELECT (SUM(leased) FILTER (WHERE slot = 0) - SUM(leased - used) FILTER (WHERE slot > 0)
+                - (SELECT COALESCE(SUM(amount), 0) FROM lease_returns))::int AS micros FROM leases
+        """
+    )
+    assert spent["micros"] == 40_000
+    [refused] = [item["summary"] for item in await harness.timeline("u3") if item["kind"] == "send"]
+    assert refused == "promo: refused: over_budget: 0.03 EUR is more than spend has left of 0.06 EUR a day"

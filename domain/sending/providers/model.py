@@ -51,7 +51,11 @@ class ProviderModel(AccountModel):
         None, description="the most messages in a second, by all workers together; left out, as fast as it takes them"
     )
     cost: Annotated[CostModel | None, Given] = Field(
-        None, description="the price of one message: `{amount: 0.0075, currency: EUR}`; left out, they cost nothing"
+        None,
+        description=(
+            "the price of one message, or of one segment of a text: `{amount: 0.0075, currency: EUR}`; left out, they "
+            "cost nothing"
+        ),
     )
     callback_secret: Annotated[SecretReference | None, Given] = Field(
         None, description="the secret by which its reports are verified: `{env: SOJOURN_SECRET_POSTMARK_HOOK}`"
