@@ -27,7 +27,7 @@ async def give_back(connection: Connection, charges: Collection[BudgetCharge]) -
 
 
 async def charge_parts(connection: Connection, message_id: UUID, charged: int, parts: PartsCount) -> None:
-    """Charge a message that went for its parts alone; give back what it was charged for more.
+    """Charge a message that went for its parts alone; give the rest back.
 
     `charged` is its cost for the most parts, as it was granted: another attempt may have lowered it before.
     """

@@ -27,7 +27,7 @@ class Money(Struct, frozen=True):
 
 
 class PartsCount(Struct, frozen=True):
-    """The parts of a message that are charged one by one, and the most that were expected."""
+    """The parts of a message that are charged one by one, and the most of them."""
 
     number: int
     most: int
