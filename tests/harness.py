@@ -29,6 +29,7 @@ from runtime.temporal import connect
 from settings import Settings
 from store.database import Database
 from tests import generated
+from tests.patience import PATIENCE as PATIENCE
 from tests.rows import Rows
 from tests.servers import TemporalServer
 
@@ -40,9 +41,6 @@ MARGIN = timedelta(seconds=10)
 
 MARKER = EventType.EVENT_TYPE_MARKER_RECORDED
 LOCAL_ACTIVITY = "core_local_activity"
-
-# How long something is waited for that comes, in seconds: on a busy machine, and after what was begun has timed out.
-PATIENCE = 120.0
 
 MAIL = """---
 channel: email

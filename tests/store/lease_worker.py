@@ -14,12 +14,12 @@ from domain.sending.budgets import BudgetCharge
 from store import budgets, leases
 from store import database as database_module
 from store.database import Database
+from tests.patience import PATIENCE
 
 BUDGET, KEY, LIMIT = "daily", "2026-12-01", 1_000
 PROCESSES = 20
 # Everything is asked for several times over.
 REQUESTS = 60
-PATIENCE = 120.0
 # How long after the beginning one is killed: most have work left.
 DEATH_SECONDS = 0.5
 KEPT = "CREATE TABLE kept (id bigint GENERATED ALWAYS AS IDENTITY, micros bigint NOT NULL)"
