@@ -5,20 +5,21 @@ import itertools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling
 
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.process import exit_now
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
+from tests.databases import database_of, keep_connections
 from tests.harness import Harness, open_harness
 from tests.libraries import do_once
 from tests.servers import (
@@ -64,9 +65,18 @@ def host(pytestconfig: pytest.Config) -> Path:
     return pytestconfig.stash[HOST].socket
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_pollers() -> Iterator[None]:
+    """Begin with one poller a queue: each worker has ten queues, and five pollers of each cost more than a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.POLLERS", PollerBehaviorAutoscaling(initial=1))
+        yield
+
+
 @pytest.fixture(scope="session")
-async def postgres(host: Path) -> PostgresServer:
-    return PostgresServer(await request_server(host, "postgres"))
+async def postgres(host: Path) -> AsyncIterator[PostgresServer]:
+    async with keep_connections():
+        yield PostgresServer(await request_server(host, "postgres"))
 
 
 @pytest.fixture(scope="session")
@@ -109,14 +119,6 @@ async def empty_database_url(postgres: PostgresServer) -> AsyncIterator[str]:
     """A database of the test's own that nothing has been done to."""
     async with database_of(postgres, "template1") as url:
         yield url
-
-
-@asynccontextmanager
-async def database_of(postgres: PostgresServer, template: str) -> AsyncIterator[str]:
-    """A database of its own, made from a template. Dropped soon, it is hardly ever written to the disk."""
-    name = f"test_{uuid4().hex}"
-    yield await postgres.create(name, template)
-    await postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

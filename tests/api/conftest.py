@@ -10,7 +10,7 @@ from api.app import create_app
 from settings import Settings
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY, FakeServices
 from tests.api.live import ApiProcess, api_process, client_of, open_live
-from tests.conftest import database_of
+from tests.databases import database_of
 from tests.servers import PostgresServer
 from wiring import Services
 

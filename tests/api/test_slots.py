@@ -13,7 +13,7 @@ from api.limits import MAX_UNKNOWN_BYTES
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import ApiProcess, api_process
 from tests.api.wire import ATTACKER, BACKEND, PATIENCE, VISITOR, Wire, request, resident, wires
-from tests.conftest import database_of
+from tests.databases import database_of
 from tests.servers import PostgresServer
 
 PROXY = "127.0.0.9"

@@ -25,7 +25,7 @@ from psycopg.rows import dict_row
 
 from tests.api.fakes import ADMIN_KEY
 from tests.api.live import ApiProcess, api_process
-from tests.conftest import database_of
+from tests.databases import database_of
 from tests.harness import PATIENCE, looks
 from tests.servers import PostgresServer
 

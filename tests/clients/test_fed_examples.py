@@ -15,7 +15,7 @@ from segment.analytics.client import Client
 from cli.demo.receiver import Receiver
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
-from tests.conftest import database_of
+from tests.databases import database_of
 from tests.examples.harness import ExampleHarness
 from tests.harness import Harness, open_harness
 from tests.proofs import rounds

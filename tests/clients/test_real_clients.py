@@ -19,7 +19,7 @@ import pytest
 
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import api_process
-from tests.conftest import database_of
+from tests.databases import database_of
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness
 from tests.servers import PostgresServer, TemporalServer

@@ -16,7 +16,7 @@ from domain.deployment.findings import Away, DeploymentPart, Facts, find_lacks
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.temporal_probe import probe_temporal
 from store import reconciliations
-from tests.conftest import database_of
+from tests.databases import database_of
 from tests.engine.campaigns import CART, REACTION
 from tests.harness import PATIENCE, Harness, is_begun, looks, open_harness
 from tests.servers import PostgresServer, TemporalServer

@@ -13,7 +13,7 @@ import pytest
 from domain.sending.outbound_secrets import BoundSecret
 from domain.sending.receiving import ReceivingDomain
 from runtime.embedded.ports import free_port
-from tests.conftest import database_of
+from tests.databases import database_of
 from tests.forks import fork
 from tests.generated import LINK_SECRET
 from tests.harness import PATIENCE, WRITE_KEY, Harness, ago, looks, open_harness
