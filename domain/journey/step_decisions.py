@@ -29,6 +29,7 @@ from domain.people.derived_events import Cause, ValueChange, derived_event
 from domain.people.device_addresses import AddressKind, DeviceAddress, list_reached
 from domain.sending import policy
 from domain.sending.channel_choice import ChannelChoice
+from domain.sending.fallbacks import find_due
 from domain.sending.policy import Answer, Deferred, Granted, Held, JourneyFacts, Refused, Reservation
 from domain.sending.routes import SenderChoice, SenderPick, price_of
 from domain.tracking.chain import count_chain
@@ -107,7 +108,8 @@ def decide_send(
     if not isinstance(step, Send):
         raise ConflictError(f"step {request.step} of {facts.campaign_key} sends nothing")
     chosen = step if choice is None else choice.step
-    asked = policy.Request(str(request.message_id), chosen, request.reached_at, request.at, plan.ends_at)
+    due = find_due(chosen, facts.before)
+    asked = policy.Request(str(request.message_id), chosen, request.reached_at, request.at, plan.ends_at, due)
     decision = decide_by_policy(asked, rules, facts, timezone, sender)
     answer, data = decision.answer, decision.data
     if isinstance(answer, Granted) and step.has_choice and choice is None:

@@ -22,7 +22,7 @@ from domain.sending import caps
 from domain.sending.budgets import BudgetCharge, BudgetFull
 from domain.sending.caps import Capped, CapRule, CountedMessage
 from domain.sending.deliverability import ProviderPause
-from domain.sending.fallbacks import NOT_NEEDED, EarlierMessage, find_due, find_reaction
+from domain.sending.fallbacks import NOT_NEEDED, EarlierMessage, find_reaction
 from domain.sending.holds import Hold, find_hold
 from domain.sending.objections import Recipient, find_objection
 from domain.sending.routes import DayFull, NoProvider, SenderChoice, SenderPick
@@ -174,7 +174,8 @@ class GateDecision(Struct, frozen=True):
 class Request(Struct, frozen=True):
     """A request to the gate, at `at`, for a send step reached at `reached_at`.
 
-    `ends_at` is the end of the campaign's schedule; None if journeys may finish after it.
+    `ends_at` is the end of the campaign's schedule; None if journeys may finish after it. `due` is when a fallback may
+    go at the earliest, from which on its time to expire is counted.
     """
 
     message_id: str
@@ -182,11 +183,13 @@ class Request(Struct, frozen=True):
     reached_at: datetime
     at: datetime
     ends_at: datetime | None = None
+    due: datetime | None = None
 
     @property
     def expires_at(self) -> datetime:
         """The instant from which the message is not sent any more."""
-        expires_at = self.reached_at + timedelta(seconds=self.step.expires)
+        begins_at = self.reached_at if self.due is None else max(self.reached_at, self.due)
+        expires_at = begins_at + timedelta(seconds=self.step.expires)
         return expires_at if self.ends_at is None else min(expires_at, self.ends_at)
 
 
@@ -243,7 +246,7 @@ def check_reaction(request: Request, before: Sequence[EarlierMessage], zone: Zon
         return None
     if (reaction := find_reaction(step, before)) is not None:
         return _refuse(NOT_NEEDED, **reaction)
-    due = find_due(step, before)
+    due = request.due
     return _defer("fallback", due, zone) if due is not None and due > request.at else None
 
 

@@ -13,7 +13,7 @@ from domain.local_time.windows import LocalWindow
 from domain.sending import policy
 from domain.sending.budgets import BudgetFull, MoneyBudget
 from domain.sending.caps import MAX_PERIOD_SECONDS, CapRule, CountedMessage
-from domain.sending.fallbacks import EarlierMessage
+from domain.sending.fallbacks import EarlierMessage, find_due
 from domain.sending.holds import Hold
 from domain.sending.money import Money
 from domain.sending.objections import Objection, Recipient, find_objection
@@ -69,7 +69,8 @@ def decide(known: Facts) -> GateDecision:
     )
     known = {"sender": None, "before": (), **known}
     of_recipient = {name: known[name] for name in ("window", "zone", "rules", "ledger", "sender", "before")}
-    request = Request("m1", known["step"], NOON, known["at"], known["ends_at"])
+    due = find_due(known["step"], known["before"])
+    request = Request("m1", known["step"], NOON, known["at"], known["ends_at"], due)
     return policy.decide(request, journey, known["recipient"], **of_recipient)
 
 
@@ -285,6 +286,17 @@ def test_a_fallback_is_due_so_long_after_the_message_before() -> None:
     known = {**facts(), "step": step, "before": before}
     assert decide(known).answer == Deferred(NOON + timedelta(seconds=1), "fallback")
     assert decide({**known, "at": NOON + timedelta(seconds=1)}).answer == Granted("m1")
+
+
+def test_a_fallback_expires_so_long_after_it_is_due() -> None:
+    """Its step is reached before, if a report about another message has ended the wait."""
+    expires = timedelta(seconds=60)
+    step = msgspec.structs.replace(STEP, fallback=FALLBACK, fallback_of="first", expires=60)
+    due = NOON + timedelta(seconds=FALLBACK.after)
+    known = {**facts(), "step": step, "before": [EarlierMessage(UUID(int=3), "webhook", NOON)]}
+    assert decide(known).answer == Deferred(due, "fallback")
+    assert decide({**known, "at": due + expires - timedelta(seconds=1)}).answer == Granted("m1")
+    assert decide({**known, "at": due + expires}).answer == Refused("expired")
 
 
 @pytest.mark.parametrize(
