@@ -24,9 +24,8 @@ from domain.ad_audiences.uploads import AdPlatform, UploadAction, UploadProgress
 from domain.errors import InvalidRequestError
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Rejected, Unavailable
 from store import ad_audiences, ad_uploads, circuits
-from store.ad_audiences import StoredAudience
-from store.ad_uploads import DueMember, Leftover, SettledMember
-from store.database import Database
+from store.ad_uploads import DueMember, LeasedAudience, Leftover, SettledMember
+from store.database import Connection, Database
 
 log = structlog.get_logger()
 
@@ -116,7 +115,8 @@ class AudienceFlush:
     """Flushes audiences, each by one worker at a time.
 
     Before a request the row says what the platform may have from then on, so that a worker that dies loses nothing: the
-    next one repeats the request, which changes nothing, and removes what is not wanted. Removals go first.
+    next one repeats the request, which changes nothing, and removes what is not wanted. Removals go first. A worker
+    whose lease has run out writes nothing more, and asks for nothing more.
     """
 
     database: Database
@@ -145,7 +145,7 @@ class AudienceFlush:
             await ad_uploads.finish(connection, audience, now + pause, now, failure)
         return SweepResult(number, max(0.0, (now - audience.flush_at).total_seconds()), 0.0)
 
-    async def _flush(self, audience: StoredAudience, now: datetime) -> tuple[int, bool]:
+    async def _flush(self, audience: LeasedAudience, now: datetime) -> tuple[int, bool]:
         async with self.database.transaction() as connection:
             rule = (await self.catalogue.load_providers(connection)).ad_accounts.get(audience.provider)
             failed = {one.provider: one.opened_at is not None for one in await circuits.load(connection)}
@@ -186,10 +186,11 @@ class AudienceFlush:
         return len(batch.members), batch.is_full
 
     async def _claim(
-        self, audience: StoredAudience, limit: int, normalize: Callable[[IdentifierKind, str], str]
+        self, audience: LeasedAudience, limit: int, normalize: Callable[[IdentifierKind, str], str]
     ) -> FlushBatch:
         """Take what is due, and record what the platform may have from now on."""
         async with self.database.transaction() as connection:
+            await _lock_lease(connection, audience)
             members = await ad_uploads.lock_due(connection, audience.id, limit)
             leftovers = await ad_uploads.find_leftovers(connection, audience.id, limit - len(members))
             hashed = {
@@ -214,18 +215,19 @@ class AudienceFlush:
 
     async def _settle(
         self,
-        audience: StoredAudience,
+        audience: LeasedAudience,
         members: Sequence[SettledMember],
         leftovers: Sequence[Leftover] = (),
         removed_once: Sequence[Collection[str]] = (),
     ) -> None:
         if members or leftovers or removed_once:
             async with self.database.transaction() as connection:
+                await _lock_lease(connection, audience)
                 await ad_uploads.settle(connection, audience.id, members, [one.id for one in leftovers])
                 if removed_once:
                     await ad_uploads.keep_removed(connection, audience.id, removed_once)
 
-    async def _ask(self, audience: StoredAudience, platform: AdPlatform, now: datetime) -> None:
+    async def _ask(self, audience: LeasedAudience, platform: AdPlatform, now: datetime) -> None:
         """Ask for the results of requests on which the platform works by itself.
 
         Without an answer the others are asked for by the next flush.
@@ -248,12 +250,14 @@ class _Upload:
     """The requests of one flush. One that is not accepted ends it."""
 
     database: Database
-    audience: StoredAudience
+    audience: LeasedAudience
     platform: AdPlatform
     has_failures: bool
     was_probe: bool
 
     async def send(self, action: UploadAction, people: Sequence[HashedIdentifiers]) -> UploadResult:
+        async with self.database.transaction() as connection:
+            await _lock_lease(connection, self.audience)
         result = await self.platform.upload(self.audience.list_id, action, people)
         delivery = result.delivery
         is_accepted = isinstance(delivery, Accepted)
@@ -279,6 +283,12 @@ class _Upload:
         if not is_accepted:
             raise _Stopped(*_explain(delivery))
         return result
+
+
+async def _lock_lease(connection: Connection, audience: LeasedAudience) -> None:
+    """Lock the audience against another flush. Raises _Stopped if one has it already."""
+    if not await ad_uploads.lock_lease(connection, audience):
+        raise _Stopped("another flush has taken the audience", INTERVAL)
 
 
 def _explain(delivery: Delivery) -> tuple[str, timedelta]:

@@ -111,9 +111,9 @@ class SegmentPreviews:
             *(f"{problem.message}. {problem.suggestion}" for problem in problems),
             *_warn(condition, deployed, count, estimate, len(people)),
         ]
-        return SegmentPreview(estimate, await self._name(count), count.not_evaluated, warnings)
+        return SegmentPreview(estimate, await self._name_examples(count), count.not_evaluated, warnings)
 
-    async def _name(self, count: ConditionCount) -> list[ExamplePerson]:
+    async def _name_examples(self, count: ConditionCount) -> list[ExamplePerson]:
         strangers = [person.id for person in count.examples if person.user_id is None]
         async with self._database.own_transaction() as connection:
             names = await audience.anonymous_ids(connection, strangers)

@@ -80,7 +80,13 @@ class UploadRow(Struct, frozen=True):
     at: datetime
 
 
-async def take(connection: Connection, now: datetime) -> StoredAudience | None:
+class LeasedAudience(StoredAudience, frozen=True):
+    """An audience that one flush has until an instant, which no other lease has."""
+
+    leased_until: datetime
+
+
+async def take(connection: Connection, now: datetime) -> LeasedAudience | None:
     """Lease the audience whose flush is due first; None if none has anything to do."""
     cursor = await connection.execute(
         f"""
@@ -90,12 +96,21 @@ async def take(connection: Connection, now: datetime) -> StoredAudience | None:
           ORDER BY flush_at LIMIT 1 FOR UPDATE SKIP LOCKED
         )
         UPDATE ad_audiences AS audience SET leased_until = %(until)s FROM taken WHERE audience.id = taken.id
-        RETURNING {AUDIENCE_COLUMNS}
+        RETURNING {AUDIENCE_COLUMNS}, audience.leased_until
         """,  # noqa: S608 -- constants
         {"now": now, "until": now + LEASE},
     )
     row = await cursor.fetchone()
-    return StoredAudience(**row) if row else None
+    return LeasedAudience(**row) if row else None
+
+
+async def lock_lease(connection: Connection, audience: LeasedAudience) -> bool:
+    """Lock an audience until the commit; False if another flush has taken it since."""
+    cursor = await connection.execute(
+        "SELECT FROM ad_audiences WHERE id = %s AND leased_until = %s FOR NO KEY UPDATE",
+        (audience.id, audience.leased_until),
+    )
+    return cursor.rowcount == 1
 
 
 async def find_next(connection: Connection) -> datetime | None:
@@ -261,18 +276,24 @@ async def write_progress(
 
 
 async def finish(
-    connection: Connection, audience: StoredAudience, flush_at: datetime, now: datetime, failure: str | None
+    connection: Connection, audience: LeasedAudience, flush_at: datetime, now: datetime, failure: str | None
 ) -> None:
-    """End the lease of an audience; its next flush is at `flush_at`."""
+    """End the lease of an audience, unless another flush has it; its next is at `flush_at`."""
     await connection.execute(
         """
         UPDATE ad_audiences
         SET leased_until = NULL, flush_at = %(flush_at)s, failure = %(failure)s,
             failed_at = CASE WHEN %(failure)s::text IS NOT NULL THEN %(now)s ELSE failed_at END,
             flushed_at = CASE WHEN %(failure)s::text IS NULL THEN %(now)s ELSE flushed_at END
-        WHERE id = %(id)s
+        WHERE id = %(id)s AND leased_until = %(leased_until)s
         """,
-        {"id": audience.id, "flush_at": flush_at, "now": now, "failure": failure},
+        {
+            "id": audience.id,
+            "leased_until": audience.leased_until,
+            "flush_at": flush_at,
+            "now": now,
+            "failure": failure,
+        },
     )
     connection.metrics.add(Metric.AD_FLUSH, audience.provider, "done" if failure is None else "failed")
 

@@ -78,7 +78,7 @@ class ChatwootInbox:
         Raises _LookUpError.
         """
         found = await self._ask("GET", f"/contacts/search?{urlencode({'q': email})}")
-        for number in range(len(_items(found, "payload"))):
+        for number in range(len(_list_items(found, "payload"))):
             contact: Any = found.find("payload", number)
             if str(contact.get("email") or "").casefold() == email.casefold() and isinstance(contact.get("id"), int):
                 return contact["id"], await self._find_source(contact)
@@ -101,7 +101,7 @@ class ChatwootInbox:
     async def _find_conversation(self, contact: int, message_id: str) -> str | None:
         """Return the conversation that a message has begun. Raises _LookUpError."""
         found = await self._ask("GET", f"/contacts/{contact}/conversations")
-        for number in range(len(_items(found, "payload"))):
+        for number in range(len(_list_items(found, "payload"))):
             if found.find_text("payload", number, "custom_attributes", ATTRIBUTE) == message_id:
                 return found.find_text("payload", number, "id")
         return None
@@ -135,7 +135,7 @@ def _require(value: Any, reply: HttpReply) -> Any:
     return value
 
 
-def _items(reply: HttpReply, key: str) -> list[Any]:
+def _list_items(reply: HttpReply, key: str) -> list[Any]:
     """Return the objects of a list."""
     found = reply.find(key)
     return found if isinstance(found, list) and all(isinstance(one, dict) for one in found) else []

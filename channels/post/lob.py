@@ -141,7 +141,7 @@ class Lob:
             return reply
         listed = reply.find("data")
         if reply.status != httpx.codes.OK or not isinstance(listed, list):
-            return _not_yet(reply)
+            return _judge_recall(reply)
         return [id for number in range(len(listed)) if (id := reply.find_text("data", number, "id"))]
 
     async def _cancel(self, id: str) -> Recall:
@@ -152,7 +152,7 @@ class Lob:
         if reply.status in (httpx.codes.OK, httpx.codes.NOT_FOUND):
             return TakenBack()
         if reply.status not in (httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY):
-            return _not_yet(reply)
+            return _judge_recall(reply)
         # An earlier attempt, whose answer was lost, may have cancelled it.
         known = await self._calls.call("GET", url, headers=self._headers)
         if not isinstance(known, HttpReply):
@@ -160,7 +160,7 @@ class Lob:
         if known.status == httpx.codes.NOT_FOUND or known.find("deleted") is True:
             return TakenBack()
         if known.status != httpx.codes.OK:
-            return _not_yet(known)
+            return _judge_recall(known)
         return TooLate(f"lob: {reply.find_text('error', 'code') or reply.status}")
 
 
@@ -184,7 +184,7 @@ def _read_reply(reply: HttpReply) -> Delivery | None:
     return None
 
 
-def _not_yet(reply: HttpReply) -> Unavailable | Ambiguous:
+def _judge_recall(reply: HttpReply) -> Unavailable | Ambiguous:
     """Return why a recall is to be repeated; one that Lob does not understand also is."""
     judged = judge(reply, datetime.now(UTC))
     if isinstance(judged, Unavailable | Ambiguous):

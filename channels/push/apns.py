@@ -121,7 +121,7 @@ class Apns:
             if refused is not None and isinstance(delivery, Unavailable) and delivery.reason == ACCOUNT:
                 # A key may be of one environment only: it has said what it knows.
                 return refused
-            if not isinstance(delivery, Rejected) or delivery.reason != _name(_BAD):
+            if not isinstance(delivery, Rejected) or delivery.reason != _spell_reason(_BAD):
                 return delivery
             refused = delivery
         return refused or Rejected("invalid_address", "the device has no environment", "address")
@@ -193,16 +193,16 @@ def read_reply(reply: HttpReply, device: DeviceAddress | None) -> Delivery | Non
         return None
     said = f"apns: {reason}"
     if reason in _GONE:
-        return Rejected(_name(reason), said, "address" if _is_later(reply, device) else "message")
+        return Rejected(_spell_reason(reason), said, "address" if _is_later(reply, device) else "message")
     if reason == _BAD:
-        return Rejected(_name(_BAD), said, "address")
+        return Rejected(_spell_reason(_BAD), said, "address")
     if reason in _ACCOUNT_REASONS or reply.status == 403:
         return Unavailable(ACCOUNT, said, MAX_RETRY_AFTER)
     if reason in _BUSY:
         # It concerns this device, or the team for a moment: others need not wait.
         return Unavailable("http_429", said)
     if reply.status in (400, 404, 405, 413):
-        return Rejected(_name(reason), said)
+        return Rejected(_spell_reason(reason), said)
     return None
 
 
@@ -219,7 +219,7 @@ def _is_later(reply: HttpReply, device: DeviceAddress | None) -> bool:
     return device is None or gone_at is None or gone_at > device.seen_at
 
 
-def _name(reason: str) -> str:
+def _spell_reason(reason: str) -> str:
     """Return a reason as the ledger writes them."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reason).lower()
 

@@ -99,7 +99,7 @@ def build_message(message: Outbound, address: str) -> dict[str, Any]:
             "ttl": f"{ttl}s",
             "collapseKey": collapse_id,
             "priority": "HIGH" if is_pressing(message) else "NORMAL",
-            "notification": _present({"tag": collapse_id, "sound": sound, "notificationCount": badge}),
+            "notification": _drop_missing({"tag": collapse_id, "sound": sound, "notificationCount": badge}),
         },
         "apns": {
             "headers": {
@@ -108,7 +108,9 @@ def build_message(message: Outbound, address: str) -> dict[str, Any]:
                 "apns-priority": "10" if is_pressing(message) else "5",
             },
             "payload": {
-                "aps": _present({"sound": sound, "badge": badge, "mutable-content": 1 if "image" in content else None})
+                "aps": _drop_missing(
+                    {"sound": sound, "badge": badge, "mutable-content": 1 if "image" in content else None}
+                )
             },
         },
         "webpush": {
@@ -162,7 +164,7 @@ def _blames_payload(reply: HttpReply) -> bool:
     return "type.googleapis.com/google.rpc.BadRequest" in types
 
 
-def _present(values: dict[str, Any]) -> dict[str, Any]:
+def _drop_missing(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 

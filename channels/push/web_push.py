@@ -40,6 +40,8 @@ MAX_PAYLOAD_BYTES: Final = 3_993
 # RFC 8292 allows a day.
 TOKEN_LIFE: Final = timedelta(hours=12)
 RETRY_SECONDS: Final = 300.0
+# A page may name any host below that of a service.
+MAX_TOKENS: Final = 200
 
 _GONE: Final = frozenset({404, 410})
 
@@ -47,7 +49,7 @@ _GONE: Final = frozenset({404, 410})
 class VapidKey:
     """The key by which a push service knows the sender.
 
-    A token is signed for each push service, and used for half of its life.
+    A token is signed for each push service, and used for half of its life. The latest ones are kept.
     """
 
     def __init__(self, key: EllipticCurvePrivateKey, subject: str) -> None:
@@ -61,6 +63,8 @@ class VapidKey:
         """Return the Authorization header for an origin."""
         known = self._tokens.get(origin)
         if known is None or now > known[0] - TOKEN_LIFE / 2:
+            if known is None and len(self._tokens) >= MAX_TOKENS:
+                del self._tokens[next(iter(self._tokens))]
             ends_at = now + TOKEN_LIFE
             claims = {"aud": origin, "exp": int(ends_at.timestamp()), "sub": self._subject}
             known = self._tokens[origin] = ends_at, jwt.encode(claims, self._key, "ES256")

@@ -150,7 +150,7 @@ class DemoPerson:
         length = timedelta(**duration)
         # An event still on its way would find the journey's clock moved.
         await self.world.wait_until_relayed()
-        journeys = active_journeys(await self._items())
+        journeys = active_journeys(await self._list_items())
         await asyncio.gather(*(self._skip(workflow_id, length) for workflow_id in journeys))
         self.ahead += length
         self._skips.append((datetime.now(UTC), self.ahead))
@@ -169,7 +169,7 @@ class DemoPerson:
 
     async def look(self) -> list[StoryVerdict]:
         """Read this user's timeline."""
-        self.verdicts = verdicts(await self._items(), self.world.arrivals(), self._by_their_clock)
+        self.verdicts = verdicts(await self._list_items(), self.world.arrivals(), self._by_their_clock)
         return self.verdicts
 
     async def clicks_unsubscribe(self) -> None:
@@ -228,7 +228,7 @@ class DemoPerson:
         """Wait until the client's queue is acknowledged; it repeats failed calls."""
         await asyncio.to_thread(self.world.segment.flush)
 
-    async def _items(self) -> list[StoryItem]:
+    async def _list_items(self) -> list[StoryItem]:
         for _ in range(LOOKS):
             with suppress(UnavailableError):  # the API has just closed the idle connection that this came by
                 return await self._timeline()

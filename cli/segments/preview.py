@@ -28,7 +28,7 @@ def preview(
         return
     typer.echo(found["summary"])
     if found["examples"]:
-        typer.echo(printable(f"for example {', '.join(map(_name, found['examples']))}"))
+        typer.echo(printable(f"for example {', '.join(map(_find_name, found['examples']))}"))
     for warning in found["warnings"]:
         typer.echo(printable(f"warning: {warning}"), err=True)
 
@@ -47,5 +47,5 @@ def count(context: typer.Context, where: _WhereArgument, wait: _WaitOption = Fal
         check_done([operation])
 
 
-def _name(person: dict[str, Any]) -> str:
+def _find_name(person: dict[str, Any]) -> str:
     return str(person["user_id"] or person["anonymous_id"] or person["id"])

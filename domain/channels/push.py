@@ -142,7 +142,7 @@ class Push(ChannelKind):
         if "url" in fields:
             _check_url(fields["url"], problems)
         own = [field for key, field in fields.items() if key in (*self.required, *self.optional, *self.structured)]
-        sizes = (len(text.strip().encode(errors="replace")) for text in _constants([body, *own]))
+        sizes = (len(text.strip().encode(errors="replace")) for text in _list_constants([body, *own]))
         if (size := sum(sizes)) > MAX_CONTENT_BYTES:
             said = f"the template has {size} bytes, and a notification at most {MAX_CONTENT_BYTES}"
             warnings.append(body.place.problem(said, "Make it shorter, unless tags take most of it"))
@@ -249,7 +249,7 @@ def _check_url(field: Field, problems: list[Problem]) -> None:
         problems.append(field.place.problem(said, "Begin it with its scheme: https://example.com/cart, or shop://cart"))
 
 
-def _constants(fields: Iterable[Field]) -> Iterator[str]:
+def _list_constants(fields: Iterable[Field]) -> Iterator[str]:
     for field in fields:
         yield field.value
         if field.tree is not None:

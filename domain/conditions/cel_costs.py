@@ -217,7 +217,7 @@ class _Estimate:
             return Bound(holder.size)
         place = (id(holder.values), key)
         if place not in self._parts:
-            values = _items(holder.values) if key is None else _values_at(holder.values, key)
+            values = _list_items(holder.values) if key is None else _values_at(holder.values, key)
             sizes = [size_of(value) for value in values]
             self.examined += sum(size.nodes for size in sizes)
             self._parts[place] = (holder, Bound(_largest(sizes), values))
@@ -228,7 +228,7 @@ def _values_at(values: Sequence[Any], key: str) -> Sequence[Any]:
     return [value[key] for value in values if isinstance(value, Mapping) and key in value]
 
 
-def _items(values: Sequence[Any]) -> Sequence[Any]:
+def _list_items(values: Sequence[Any]) -> Sequence[Any]:
     return [
         item
         for value in values

@@ -126,10 +126,10 @@ def iter_pieces(source: str) -> Iterator[Piece]:
             # Later ones have no closing either.
             endless.add(closing)
             at = begin + 2
-            yield Piece(begin, at, _name(source, begin), "closing")
+            yield Piece(begin, at, _read_name(source, begin), "closing")
             continue
         at = end + 2
-        name = _name(source, begin)
+        name = _read_name(source, begin)
         closed = _RAW[name].search(source, at) if name in _RAW else None
         if name in _RAW and closed is None:
             yield Piece(begin, len(source), name, "end")
@@ -138,7 +138,7 @@ def iter_pieces(source: str) -> Iterator[Piece]:
         at = closed.end() if closed else at
 
 
-def _name(source: str, begin: int) -> str:
+def _read_name(source: str, begin: int) -> str:
     found = _NAME.match(source, begin)
     return found[1] if found else ""
 

@@ -179,7 +179,7 @@ class Context(liquid.RenderContext):
             # A variable of the template's own may have that name. Only an output can take it; see liquid_nodes.
             return SecretRef(str(path[1]))
         if value is None and default is UNDEFINED:
-            value = Missing(str(path[0]), hint=_name(path) or "a computed variable", token=token)
+            value = Missing(str(path[0]), hint=_spell_path(path) or "a computed variable", token=token)
         if self.missing is not None and isinstance(value, Missing):
             # A variable of the template's own may hold it.
             self.missing.append(MissingRead(str(value.hint), token))
@@ -220,7 +220,7 @@ class Context(liquid.RenderContext):
         """Do nothing: loops are charged when they are evaluated."""
 
 
-def _name(path: list[object]) -> str:
+def _spell_path(path: list[object]) -> str:
     """Return the path as an author writes it; empty if it is computed."""
     segments = [part for part in path if isinstance(part, str | int)]
     return str(Variable(list(segments), Span("", 0))) if len(segments) == len(path) else ""

@@ -17,6 +17,7 @@ from channels.provider_kind import ProviderContext
 from channels.push.content import write_json
 from channels.push.web_push import (
     MAX_PAYLOAD_BYTES,
+    MAX_TOKENS,
     VapidKey,
     WebPush,
     build_payload,
@@ -109,6 +110,18 @@ def test_a_token_is_signed_once_for_a_push_service() -> None:
     assert key.authorize("https://a.example.com", now + timedelta(hours=5)) == first
     assert key.authorize("https://a.example.com", now + timedelta(hours=7)) != first
     assert key.authorize("https://b.example.com", now) != first
+
+
+def test_hosts_that_pages_invent_take_no_room() -> None:
+    key, now = VapidKey(KEY, "mailto:push@example.com"), datetime.now(UTC)
+    first = key.authorize("https://0.push.apple.com", now)
+    for number in range(1, MAX_TOKENS):
+        key.authorize(f"https://{number}.push.apple.com", now)
+    assert key.authorize("https://0.push.apple.com", now) == first
+    for number in range(MAX_TOKENS):
+        key.authorize(f"https://{number}.notify.windows.com", now)
+    # It was dropped: each signature is drawn anew.
+    assert key.authorize("https://0.push.apple.com", now) != first
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,28 @@ async def test_an_exit_during_a_flush_removes_with_the_next(trial: AudienceHarne
     assert await trial.members() == {}
 
 
+async def test_a_flush_that_has_lost_its_lease_writes_nothing_and_asks_nothing_more(trial: AudienceHarness) -> None:
+    for user in ("u1", "u2"):
+        await trial.perform(await trial.enter(user), "in")
+    await trial.flush()
+    await trial.ingest(event("Subscribed", "u1"))
+    await trial.perform(await trial.enter("u3"), "in")
+    trial.server.gate.clear()
+    asked = len(trial.server.requests)
+    flush = asyncio.create_task(trial.flush())
+    # The removal is on its way, and the addition not yet; meanwhile another worker takes the audience.
+    await until(trial, "SELECT 1 FROM ad_audience_members WHERE due_at IS NOT NULL AND held <> '{}' AND reason IS NULL")
+    await trial.rows("UPDATE ad_audiences SET leased_until = leased_until + interval '1 minute' RETURNING 1")
+    before = await trial.rows("SELECT to_jsonb(ad_audiences) AS row FROM ad_audiences")
+    members = "SELECT profile_id, version, held, due_at FROM ad_audience_members ORDER BY 1"
+    due = await trial.rows(members)
+    trial.server.gate.set()
+    await flush
+    assert [action for action, _ in trial.server.requests[asked:]] == ["DELETE"]
+    assert await trial.rows(members) == due
+    assert await trial.rows("SELECT to_jsonb(ad_audiences) AS row FROM ad_audiences") == before
+
+
 async def test_people_who_become_one_are_in_once(trial: AudienceHarness) -> None:
     for user in ("u1", "u2"):
         await trial.perform(await trial.enter(user), "in")
