@@ -6,9 +6,11 @@ the rules of `judge`; each adds only what its own codes mean.
 
 import asyncio
 import json
+import math
 import ssl
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -37,6 +39,23 @@ HANDED_OVER: Final = frozenset({"http11.send_request_body.started", "http2.send_
 _ACCOUNT: Final = frozenset({401, 402, 403, *range(300, 400)})
 # Certainly not carried out: RFC 9110, 15.5.9 and 15.6.4; RFC 8470, 5.2; RFC 6585, 4.
 _BUSY: Final = frozenset({408, 425, 429, 503})
+
+
+# When all calls of one delivery are to be over, by the clock of the loop.
+_DEADLINE: Final = ContextVar("deadline", default=math.inf)
+
+
+@contextmanager
+def share_time(seconds: float) -> Iterator[None]:
+    """Bound the calls within as a whole, as if they were one.
+
+    A delivery that looks something up first would else take longer than its attempt has.
+    """
+    token = _DEADLINE.set(min(_DEADLINE.get(), _now() + seconds))
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +178,7 @@ class HttpCalls:
             request = client.build_request(
                 method, url, content=content or None, headers=headers, extensions={"trace": progress.trace}
             )
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout_at(min(_now() + self._seconds, _DEADLINE.get())):
                 response = await client.send(request, stream=True)
                 reply = HttpReply(response.status_code, response.headers)
                 body = await _read_body(response, self._max_reply_bytes)
@@ -211,6 +230,10 @@ def judge(reply: HttpReply, now: datetime) -> Delivery:
     if reply.status in range(500, 600):
         return Ambiguous(said)
     return Rejected(f"http_{reply.status}", said)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _read_failure(error: Exception, *, is_handed_over: bool) -> Unavailable | Ambiguous:

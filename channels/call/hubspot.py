@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from channels.call.hubspot_reports import PROPERTY, open_reader
-from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
+from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge, share_time
 from channels.known_ids import KnownIds
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import MAX_RETRY_AFTER
@@ -44,6 +44,7 @@ class Hubspot:
         self._base = base
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
+        self._seconds = seconds
         self._known = KnownIds(_KNOWN_SECONDS)
 
     def account(self, message: Outbound) -> str:
@@ -51,24 +52,25 @@ class Hubspot:
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
         """Write the task, with the person's number."""
-        content, owner = message.content, message.content["owner"]
-        if owner is not None and "@" in owner:
-            found = await self._find_owner(owner.lower())
-            if not isinstance(found, str):
-                return found
-            owner = found
-        due = message.at.timestamp() + content["due_seconds"]
-        properties = {
-            PROPERTY: message.message_id,
-            "hs_task_subject": content["subject"],
-            "hs_task_body": _format_body(content["script"], address),
-            "hs_timestamp": str(round(due * 1_000)),
-            "hs_task_type": "CALL",
-            **({} if owner is None else {"hubspot_owner_id": owner}),
-        }
-        body = {"inputs": [{"id": message.message_id, "idProperty": PROPERTY, "properties": properties}]}
-        url = f"{self._base}{TASKS}/batch/upsert"
-        return await self._calls.post(url, content=_write(body), headers=self._headers, read=_read_reply)
+        with share_time(self._seconds):
+            content, owner = message.content, message.content["owner"]
+            if owner is not None and "@" in owner:
+                found = await self._find_owner(owner.lower())
+                if not isinstance(found, str):
+                    return found
+                owner = found
+            due = message.at.timestamp() + content["due_seconds"]
+            properties = {
+                PROPERTY: message.message_id,
+                "hs_task_subject": content["subject"],
+                "hs_task_body": _format_body(content["script"], address),
+                "hs_timestamp": str(round(due * 1_000)),
+                "hs_task_type": "CALL",
+                **({} if owner is None else {"hubspot_owner_id": owner}),
+            }
+            body = {"inputs": [{"id": message.message_id, "idProperty": PROPERTY, "properties": properties}]}
+            url = f"{self._base}{TASKS}/batch/upsert"
+            return await self._calls.post(url, content=_write(body), headers=self._headers, read=_read_reply)
 
     async def check(self) -> Unavailable | None:
         """Try the token, and look for the property by which tasks are found."""

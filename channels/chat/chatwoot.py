@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from channels.chat.chatwoot_reports import ATTRIBUTE, open_reader
-from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
+from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge, share_time
 from channels.provider_kind import ProviderContext, ProviderKind
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Keyed, Outbound, Rejected, Unavailable
 from domain.sending.providers.chatwoot import ChatwootModel
@@ -41,28 +41,30 @@ class ChatwootInbox:
         self._inbox = inbox
         self._headers = {"api_access_token": token, "Content-Type": "application/json"}
         self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
+        self._seconds = seconds
 
     def account(self, message: Outbound) -> str:
         return self.name
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
         """Begin a conversation with the contact, unless the message has begun it."""
-        try:
-            contact, source = await self._find_contact(address)
-            if (known := await self._find_conversation(contact, message.message_id)) is not None:
-                return Accepted(known)
-        except _LookUpError as error:
-            return error.delivery
-        body = {
-            "source_id": source,
-            "inbox_id": self._inbox,
-            "contact_id": contact,
-            "custom_attributes": {ATTRIBUTE: message.message_id},
-            "message": {"content": message.content["text"]},
-        }
-        return await self._calls.post(
-            f"{self._base}/conversations", content=_write(body), headers=self._headers, read=_read_reply
-        )
+        with share_time(self._seconds):
+            try:
+                contact, source = await self._find_contact(address)
+                if (known := await self._find_conversation(contact, message.message_id)) is not None:
+                    return Accepted(known)
+            except _LookUpError as error:
+                return error.delivery
+            body = {
+                "source_id": source,
+                "inbox_id": self._inbox,
+                "contact_id": contact,
+                "custom_attributes": {ATTRIBUTE: message.message_id},
+                "message": {"content": message.content["text"]},
+            }
+            return await self._calls.post(
+                f"{self._base}/conversations", content=_write(body), headers=self._headers, read=_read_reply
+            )
 
     async def check(self) -> Unavailable | None:
         """Try the token by the inbox."""

@@ -11,7 +11,7 @@ from html import escape
 from typing import Any, Final
 
 from channels.chat.intercom_reports import ATTRIBUTE, open_reader
-from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
+from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge, share_time
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import read_epoch
 from domain.sending.delivery import Accepted, Delivery, Never, Outbound, Rejected, Unavailable
@@ -44,38 +44,40 @@ class Intercom:
             "Content-Type": "application/json",
         }
         self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
+        self._seconds = seconds
 
     def account(self, message: Outbound) -> str:
         return self.name
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
         """Send the message to the contact, and mark its conversation for the reports."""
-        contact = await self._find_contact(address)
-        if not isinstance(contact, Mapping):
-            return contact
-        conversation: str | None = None
+        with share_time(self._seconds):
+            contact = await self._find_contact(address)
+            if not isinstance(contact, Mapping):
+                return contact
+            conversation: str | None = None
 
-        def read(reply: HttpReply) -> Delivery | None:
-            nonlocal conversation
-            conversation = reply.find_text("conversation_id") if reply.status in range(200, 300) else None
-            return _read_reply(reply)
+            def read(reply: HttpReply) -> Delivery | None:
+                nonlocal conversation
+                conversation = reply.find_text("conversation_id") if reply.status in range(200, 300) else None
+                return _read_reply(reply)
 
-        body = {
-            "message_type": "in_app",
-            "body": escape(message.content["text"], quote=False).replace("\n", "<br>"),
-            "from": {"type": "admin", "id": self._admin},
-            "to": contact,
-            "create_conversation_without_contact_reply": True,
-        }
-        delivery = await self._calls.post(
-            f"{self._base}/messages", content=_write(body), headers=self._headers, read=read
-        )
-        if isinstance(delivery, Accepted) and conversation is not None:
-            # Without the mark its reports are of no message: the message itself has gone.
-            mark = {"custom_attributes": {ATTRIBUTE: message.message_id}}
-            url = f"{self._base}/conversations/{conversation}"
-            await self._calls.call("PUT", url, content=_write(mark), headers=self._headers)
-        return delivery
+            body = {
+                "message_type": "in_app",
+                "body": escape(message.content["text"], quote=False).replace("\n", "<br>"),
+                "from": {"type": "admin", "id": self._admin},
+                "to": contact,
+                "create_conversation_without_contact_reply": True,
+            }
+            delivery = await self._calls.post(
+                f"{self._base}/messages", content=_write(body), headers=self._headers, read=read
+            )
+            if isinstance(delivery, Accepted) and conversation is not None:
+                # Without the mark its reports are of no message: the message itself has gone.
+                mark = {"custom_attributes": {ATTRIBUTE: message.message_id}}
+                url = f"{self._base}/conversations/{conversation}"
+                await self._calls.call("PUT", url, content=_write(mark), headers=self._headers)
+            return delivery
 
     async def check(self) -> Unavailable | None:
         """Try the token without sending."""

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
+from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge, share_time
 from channels.post.lob_reports import open_reader
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import read_epoch
@@ -71,6 +71,7 @@ class Lob:
         self._base = f"{base}/v1"
         self._headers = {"Authorization": "Basic " + b64encode(f"{token}:".encode()).decode()}
         self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
+        self._seconds = seconds
 
     @property
     def recall_seconds(self) -> float:
@@ -93,19 +94,20 @@ class Lob:
 
     async def recall(self, message_id: str, provider_id: str | None) -> Recall:
         """Cancel the piece before it is printed."""
-        if provider_id is not None:
-            return await self._cancel(provider_id)
-        found: list[str] = []
-        for path in _PATHS.values():
-            listed = await self._find(path, message_id)
-            if not isinstance(listed, list):
-                return listed
-            found += listed
-        for id in found:
-            cancelled = await self._cancel(id)
-            if not isinstance(cancelled, TakenBack):
-                return cancelled
-        return TakenBack()
+        with share_time(self._seconds):
+            if provider_id is not None:
+                return await self._cancel(provider_id)
+            found: list[str] = []
+            for path in _PATHS.values():
+                listed = await self._find(path, message_id)
+                if not isinstance(listed, list):
+                    return listed
+                found += listed
+            for id in found:
+                cancelled = await self._cancel(id)
+                if not isinstance(cancelled, TakenBack):
+                    return cancelled
+            return TakenBack()
 
     async def check(self) -> Unavailable | None:
         """Try the account without printing."""

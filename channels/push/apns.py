@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
+from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, share_time
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.push.content import find_collapse_id, find_ttl, is_pressing, list_values, write_json
 from channels.report_fields import read_epoch_milliseconds
@@ -96,6 +96,7 @@ class Apns:
         self._token = token
         self._topics = topics
         self._hosts = hosts
+        self._seconds = seconds
         self._calls = {
             environment: HttpCalls(f"apns-{environment}", tls_context=tls_context, seconds=seconds, is_http2=True)
             for environment in hosts
@@ -116,14 +117,15 @@ class Apns:
         headers = self._headers(message, device)
         environments = [device.environment] if device.environment else list(self._hosts)
         refused: Rejected | None = None
-        for environment in environments:
-            delivery = await self._post(environment, address, payload, headers, device)
-            if refused is not None and isinstance(delivery, Unavailable) and delivery.reason == ACCOUNT:
-                # A key may be of one environment only: it has said what it knows.
-                return refused
-            if not isinstance(delivery, Rejected) or delivery.reason != _spell_reason(_BAD):
-                return delivery
-            refused = delivery
+        with share_time(self._seconds):
+            for environment in environments:
+                delivery = await self._post(environment, address, payload, headers, device)
+                if refused is not None and isinstance(delivery, Unavailable) and delivery.reason == ACCOUNT:
+                    # A key may be of one environment only: it has said what it knows.
+                    return refused
+                if not isinstance(delivery, Rejected) or delivery.reason != _spell_reason(_BAD):
+                    return delivery
+                refused = delivery
         return refused or Rejected("invalid_address", "the device has no environment", "address")
 
     async def check(self) -> Unavailable | None:

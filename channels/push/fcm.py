@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from channels.google_token import GoogleToken
-from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
+from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, share_time
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.push.content import find_collapse_id, find_topic, find_ttl, is_pressing, list_values, write_json
 from channels.retry_after import MAX_RETRY_AFTER, read_retry_after
@@ -45,6 +45,7 @@ class Fcm:
     ) -> None:
         self._url = f"{base}/v1/projects/{quote(project, safe='')}/messages:send"
         self._token = token
+        self._seconds = seconds
         self._calls = HttpCalls(self.name, seconds=seconds)
 
     def account(self, message: Outbound) -> str:
@@ -56,10 +57,6 @@ class Fcm:
         size = len(write_json({**built["notification"], **built["data"]}))
         if size > MAX_PAYLOAD_BYTES:
             return Rejected("invalid_message", f"the notification has {size} bytes of {MAX_PAYLOAD_BYTES}")
-        token = await self._token.get()
-        if isinstance(token, Unavailable):
-            return token
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         content = json.dumps({"message": built}).encode()
 
         def read(reply: HttpReply) -> Delivery | None:
@@ -67,7 +64,12 @@ class Fcm:
                 self._token.forget()
             return read_reply(reply)
 
-        return await self._calls.post(self._url, content=content, headers=headers, read=read)
+        with share_time(self._seconds):
+            token = await self._token.get()
+            if isinstance(token, Unavailable):
+                return token
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            return await self._calls.post(self._url, content=content, headers=headers, read=read)
 
     async def check(self) -> Unavailable | None:
         """Ask for a token, which sends nothing."""

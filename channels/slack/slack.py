@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge
+from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge, share_time
 from channels.known_ids import KnownIds
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import MAX_RETRY_AFTER
@@ -49,6 +49,7 @@ class SlackApi:
         self._base = f"{base}/api"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
+        self._seconds = seconds
         self._known = KnownIds(_KNOWN_SECONDS)
 
     def account(self, message: Outbound) -> str:
@@ -56,20 +57,23 @@ class SlackApi:
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
         """Post the text to the channel or the colleague that it names."""
-        to: str = message.content["to"]
-        if "@" in to:
-            found = await self._find_colleague(to.lower())
-            if not isinstance(found, str):
-                return found
-            to = found
-        body = {
-            "channel": to,
-            "text": message.content["text"],
-            "metadata": {"event_type": "sojourn_message", "event_payload": {"message_id": message.message_id}},
-        }
-        headers = {**self._headers, "Content-Type": "application/json; charset=utf-8"}
-        content = json.dumps(body).encode()
-        return await self._calls.post(f"{self._base}/chat.postMessage", content=content, headers=headers, read=_read)
+        with share_time(self._seconds):
+            to: str = message.content["to"]
+            if "@" in to:
+                found = await self._find_colleague(to.lower())
+                if not isinstance(found, str):
+                    return found
+                to = found
+            body = {
+                "channel": to,
+                "text": message.content["text"],
+                "metadata": {"event_type": "sojourn_message", "event_payload": {"message_id": message.message_id}},
+            }
+            headers = {**self._headers, "Content-Type": "application/json; charset=utf-8"}
+            content = json.dumps(body).encode()
+            return await self._calls.post(
+                f"{self._base}/chat.postMessage", content=content, headers=headers, read=_read
+            )
 
     async def check(self) -> Unavailable | None:
         """Try the token without posting."""

@@ -108,7 +108,7 @@ def decide_send(
     if not isinstance(step, Send):
         raise ConflictError(f"step {request.step} of {facts.campaign_key} sends nothing")
     chosen = step if choice is None else choice.step
-    due = find_due(chosen, facts.before)
+    due = find_due(step, facts.before)
     asked = policy.Request(str(request.message_id), chosen, request.reached_at, request.at, plan.ends_at, due)
     decision = decide_by_policy(asked, rules, facts, timezone, sender)
     answer, data = decision.answer, decision.data

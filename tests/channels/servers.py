@@ -33,14 +33,14 @@ def trusting_tls() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(CERTIFICATE))
 
 
-_hours = 0
+_ahead = 0.0
 
 
-def let_time_pass() -> None:
-    """Put the event loop's clock an hour forward, for good: timeouts expire that have begun, however busy it is."""
-    global _hours
-    _hours += 1
-    asyncio.get_running_loop().time = lambda: monotonic() + 3_600 * _hours  # type: ignore[method-assign]
+def let_time_pass(seconds: float = 3_600.0) -> None:
+    """Put the event loop's clock forward, for good: timeouts expire that have begun, however busy it is."""
+    global _ahead
+    _ahead += seconds
+    asyncio.get_running_loop().time = lambda: monotonic() + _ahead  # type: ignore[method-assign]
 
 
 async def fall_silent(reply: object = SILENCE) -> None:
@@ -175,16 +175,24 @@ class Request:
 
 @dataclass
 class Receiver:
-    """HTTP that keeps each request and answers it with `reply`, or with HANG_UP, SILENCE or TIME_OUT instead."""
+    """HTTP that keeps each request and answers it with `reply`, or with HANG_UP, SILENCE or TIME_OUT instead.
+
+    An answer takes so many `seconds` of the event loop's clock.
+    """
 
     reply: bytes | str = b"HTTP/1.1 204 No Content\r\n\r\n"
     requests: list[Request] = field(default_factory=list)
+    seconds: float = 0.0
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (item.partition(":") for item in fields)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         self.requests.append(Request(line, headers, body))
+        if self.seconds:
+            let_time_pass(self.seconds)
+            # Whoever has waited for too long is told first.
+            await asyncio.sleep(0.01)
         if self.reply in (SILENCE, TIME_OUT):
             await fall_silent(self.reply)
         if isinstance(self.reply, bytes):
