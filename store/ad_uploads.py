@@ -278,7 +278,10 @@ async def write_progress(
 async def finish(
     connection: Connection, audience: LeasedAudience, flush_at: datetime, now: datetime, failure: str | None
 ) -> None:
-    """End the lease of an audience, unless another flush has it; its next is at `flush_at`."""
+    """End the lease of an audience, unless another flush has it.
+
+    Its next flush is at `flush_at`.
+    """
     await connection.execute(
         """
         UPDATE ad_audiences

@@ -19,6 +19,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
     from domain.sending.retries import RetryRequest
 
+# When the gate is asked again about a message that an earlier build holds without an end.
+HELD_INTERVAL = timedelta(hours=1)
+
 
 class RetryInput(Struct, frozen=True, omit_defaults=True):
     """Input of a retry, and of each continuation, without personal data.
@@ -101,7 +104,7 @@ class RetryWorkflow:
 
     async def _wait(self, until: datetime | None, why: str) -> None:
         """Wait for a resumption, at most until an instant."""
-        timeout = None if until is None else _rest(until)
+        timeout = HELD_INTERVAL if until is None else _rest(until)
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._is_resumed, timeout=timeout, timeout_summary=why)
 

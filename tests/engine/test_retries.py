@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from temporalio.client import WorkflowHandle
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle, WorkflowHistory
 
 from application.catalogue import Catalogue
 from application.operations.retry import RetryHandler
@@ -27,9 +28,10 @@ from store.database import Database
 from tests.engine.campaigns import ONE_A_DAY
 from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.test_send import Provider
-from tests.harness import MAIL, PATIENCE, Harness, open_harness
+from tests.harness import MAIL, PATIENCE, Harness, looks, open_harness
 from tests.processes import worker_process
 from tests.proofs import rounds
+from tests.replay.test_replay import replayer
 from tests.runtime.test_reconciliation import eventually
 from tests.servers import TemporalServer
 
@@ -300,6 +302,24 @@ async def test_a_held_retry_goes_on_when_the_campaign_is_resumed(harness: Harnes
     await harness.messages.until(2, state="sent")
 
 
+async def begun_to_wait(handle: WorkflowHandle[Any, Any]) -> WorkflowHistory:
+    """The history of a retry, once its timer has begun."""
+    async for is_last in looks(PATIENCE):
+        history = await handle.fetch_history()
+        if any(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in history.events):
+            return history
+        assert not is_last, "it never waited"
+    raise AssertionError("there is a last look")
+
+
+async def replay_without_an_end(history: WorkflowHistory) -> None:
+    """Replay a retry as an earlier build has recorded it: held without an end, and asking again after a while."""
+    for event in history.events:
+        for payload in event.activity_task_completed_event_attributes.result.payloads:
+            payload.data = b'{"answer":"held","reason":"campaign_paused"}'
+    await replayer().replay_workflow(history)
+
+
 async def test_a_held_retry_goes_on_when_the_hold_is_released(harness: Harness) -> None:
     await fail(harness, "u1")
     await mend(harness)
@@ -308,6 +328,8 @@ async def test_a_held_retry_goes_on_when_the_hold_is_released(harness: Harness) 
     await retry(harness)
     [held] = await harness.decisions.until(outcome="held")
     assert (held["reason"], held["kind"]) == ("on_hold", "send")
+    [handle] = await retry_handles(harness)
+    await replay_without_an_end(await begun_to_wait(handle))
     await harness.admin("DELETE", f"/v1/holds/{hold['id']}")
     await harness.messages.until(state="sent")
 
