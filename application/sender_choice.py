@@ -95,7 +95,8 @@ async def decide_page_with_senders(
         deployed, facts.broken, request.at, zone, pauses=facts.pauses, max_parts=max_parts.get(step.template, 1)
     )
     decision = decide(senders)
-    if decision.limited and (first := decision.limited[0]).daily_limit is not None:
+    first = decision.limited[0] if decision.limited else None
+    if first is not None and first.daily_limit is not None:
         ids = [one.id for one in decision.reservations if one.provider == first.provider]
         kept = await warm_up.count_kept(connection, first.provider, first.daily_limit, ids)
         wanted = len(decision.limited)
@@ -110,5 +111,10 @@ async def decide_page_with_senders(
     charged = await charge_page(connection, spending, decision.reservations)
     if charged.personal or charged.full is not None:
         number = len(charged.reservations)
+        if first is not None and first.daily_limit is not None:
+            left = {one.id for one in charged.reservations}
+            dropped = [one.id for one in decision.reservations if one.provider == first.provider and one.id not in left]
+            if dropped:
+                await warm_up.give_back(connection, first.provider, first.daily_limit, dropped)
         decision = decide(replace(senders, personal=charged.personal, is_over=charged.full, affordable=number))
     return replace(decision, reservations=charged.reservations)

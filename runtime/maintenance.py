@@ -15,9 +15,11 @@ from store import (
     attachments,
     callback_ids,
     delivery_counts,
+    device_addresses,
     documents,
     erasures,
     idempotency,
+    leases,
     partitions,
     recalls,
     rejects,
@@ -53,7 +55,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await recalls.forget(connection)
                 await ad_uploads.forget(connection)
             await apply_retention(database)
-            await forget_members(database)
+            await work_on_pages(database)
         except psycopg.Error:
             log.exception("failed to run maintenance")
         try:
@@ -62,9 +64,14 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
             continue
 
 
-async def forget_members(database: Database) -> None:
-    """Delete the members of ended segments, and add up numbers, in short transactions."""
-    for page in (segments.forget_retired, segments.add_up_counts):
+async def work_on_pages(database: Database) -> None:
+    """Delete what is of no use any more, and add up numbers, in short transactions."""
+    for page in (
+        segments.forget_retired,
+        segments.add_up_counts,
+        leases.forget_days,
+        device_addresses.forget_old,
+    ):
         has_more = True
         while has_more:
             async with database.transaction() as connection:

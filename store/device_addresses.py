@@ -4,7 +4,7 @@ A registration locks the profile first. Addresses are locked by their values, al
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +17,10 @@ from store.database import Connection, PendingResult
 
 # Enough for those that a message reaches; a client may register any number.
 MAX_READ: Final = 20
+# An address that was neither seen nor removed for so long is deleted. Messages reach those of the last 60 days.
+LIFETIME: Final = timedelta(days=90)
+# Rows deleted in one transaction.
+PAGE: Final = 10_000
 # The latest addresses of a person that may be reached: an expression for statements that read `profiles`.
 DEVICES: Final = f"""
 COALESCE((
@@ -82,6 +86,23 @@ async def remove(connection: Connection, refused: Sequence[tuple[DeviceAddress, 
     """
     items = Jsonb([{"value": one.value, "seen_at": one.seen_at, "reason": reason} for one, reason in refused])
     await connection.execute(_REMOVE, {"items": items, "now": connection.clock.now()})
+
+
+async def forget_old(connection: Connection, limit: int = PAGE) -> bool:
+    """Delete a page of addresses that are of no use any more.
+
+    Return whether there may be more. A row that another transaction has locked is left to the next round.
+    """
+    cursor = await connection.execute(
+        """
+        DELETE FROM device_addresses WHERE value = ANY(ARRAY(
+          SELECT value FROM device_addresses
+          WHERE seen_at < %(before)s AND COALESCE(removed_at, seen_at) < %(before)s
+          ORDER BY seen_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+        """,
+        {"before": connection.clock.now() - LIFETIME, "limit": limit},
+    )
+    return cursor.rowcount == limit
 
 
 _SELECT = """

@@ -8,14 +8,20 @@ nothing after them but those of the next lease.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import accumulate
 from typing import Final
 
+from domain.sending.budgets import day_key
 from store.database import Connection
 
 SLOTS: Final = 16
 # A slice is so small a part of the limit that little is left over in the slots.
 SLICES: Final = SLOTS * 8
+# How long the leases of a day stay: its messages may fail or be taken back for days.
+LIFETIME: Final = timedelta(days=7)
+# Rows deleted in one transaction.
+PAGE: Final = 10_000
 
 
 async def take(connection: Connection, name: str, key: str, amount: int, limit: int, place: int) -> bool:
@@ -70,6 +76,37 @@ async def take_many(
     if open_:
         await _lease(connection, name, key, slot, leased=open_, used=open_)
     return len(fitting)
+
+
+async def give_back(connection: Connection, name: str, key: str, amount: int) -> None:
+    """Give an amount back, for the next lease."""
+    await connection.execute("INSERT INTO lease_returns (name, key, amount) VALUES (%s, %s, %s)", (name, key, amount))
+
+
+async def forget_days(connection: Connection, limit: int = PAGE) -> bool:
+    """Delete a page of the leases of past days, and of what was given back to them.
+
+    Return whether there may be more.
+    """
+    before = day_key((connection.clock.now() - LIFETIME).date())
+    cursor = await connection.execute(
+        """
+        DELETE FROM leases WHERE (name, key, slot) IN (
+          SELECT name, key, slot FROM leases WHERE key LIKE 'day %%' AND key COLLATE "C" < %s
+          LIMIT %s FOR UPDATE SKIP LOCKED)
+        """,
+        (before, limit),
+    )
+    deleted = cursor.rowcount
+    cursor = await connection.execute(
+        """
+        DELETE FROM lease_returns WHERE id IN (
+          SELECT id FROM lease_returns WHERE key LIKE 'day %%' AND key COLLATE "C" < %s
+          LIMIT %s FOR UPDATE SKIP LOCKED)
+        """,
+        (before, limit),
+    )
+    return limit in (deleted, cursor.rowcount)
 
 
 async def _lock(connection: Connection, name: str, key: str, limit: int) -> int:

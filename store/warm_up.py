@@ -6,6 +6,7 @@ A message that was postponed before its hand-over keeps its place for the rest o
 from collections.abc import Collection
 from uuid import UUID
 
+from domain.sending.budgets import day_key
 from domain.sending.claim import POSTPONING_REASONS
 from domain.sending.routes import DailyLimit
 from store import leases
@@ -22,6 +23,13 @@ async def take(connection: Connection, provider: str, limit: DailyLimit, message
 async def take_many(connection: Connection, provider: str, limit: DailyLimit, number: int) -> int:
     """Take several messages at once; return how many the day has room for."""
     return await leases.take_many(connection, *_lease(provider, limit), limit.messages, [1] * number)
+
+
+async def give_back(connection: Connection, provider: str, limit: DailyLimit, message_ids: Collection[UUID]) -> None:
+    """Give back the places of messages that do not go, but for those that they keep."""
+    number = len(message_ids) - await count_kept(connection, provider, limit, message_ids)
+    if number:
+        await leases.give_back(connection, *_lease(provider, limit), number)
 
 
 async def count_kept(connection: Connection, provider: str, limit: DailyLimit, message_ids: Collection[UUID]) -> int:
@@ -45,4 +53,4 @@ async def count_kept(connection: Connection, provider: str, limit: DailyLimit, m
 
 def _lease(provider: str, limit: DailyLimit) -> tuple[str, str]:
     # No budget has a colon in its name.
-    return f"warm-up:{provider}", limit.day.isoformat()
+    return f"warm-up:{provider}", day_key(limit.day)

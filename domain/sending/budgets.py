@@ -56,8 +56,20 @@ class NamedBudget(Struct, frozen=True):
     channels: tuple[str, ...] = ()
 
     def key(self, campaign: str, day: date) -> str:
-        """Return the key of the part of the budget that a message takes from."""
-        return campaign if self.budget.scope == "campaign" else day.isoformat()
+        """Return the key of the part of the budget that a message takes from.
+
+        In another currency it is another part.
+        """
+        part = f"campaign {campaign}" if self.budget.scope == "campaign" else day_key(day)
+        return f"{part} {self.budget.currency}"
+
+
+def day_key(day: date) -> str:
+    """Return the beginning of the keys of a day's limits, in the order of the days.
+
+    No other key begins so: campaigns may have the names of days.
+    """
+    return f"day {day.isoformat()}"
 
 
 def list_shared(budgets: Iterable[NamedBudget]) -> list[NamedBudget]:

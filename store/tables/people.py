@@ -292,6 +292,8 @@ device_addresses = Table(
     Column("removed_at", INSTANT),
     Column("removed_reason", Text),
     Index("device_addresses_profile_id", "profile_id", "seen_at"),
+    # For those that are to be deleted.
+    Index("device_addresses_seen_at", "seen_at"),
 )
 
 # People who are to be judged: another person has refused an address that they have as well, or allowed it again. The

@@ -129,19 +129,48 @@ async def test_a_member_without_a_budget_left_costs_no_other_member_the_message(
     assert refused["user_id"] == "u2"
 
 
-async def test_a_message_without_a_budget_left_takes_no_place_of_a_warm_up(harness: Harness) -> None:
-    await begin(harness, "day", 0)
-    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip").replace("promo", "warming"))
+async def warm_up(harness: Harness) -> None:
+    """The relay, whose mails have a price, has nine places a day."""
     relay = f"kind: smtp, channel: email, host: 127.0.0.1, port: {harness.inbox.smtp_port}, security: none"
     route = f"{{channel: email, use: [relay], warm_up: {{provider: relay, from: '{TODAY}', daily: [9, 9]}}}}"
     source = f"providers: {{relay: {{{relay}, cost: {{amount: 0.01, currency: EUR}}}}}}\nroutes: [{route}]\n"
     await harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": source})
+
+
+async def places(harness: Harness) -> int:
+    """The places of the relay that are taken."""
+    [row] = await harness.query(
+        "SELECT (SELECT sum(used) FROM leases WHERE name = 'warm-up:relay')::int"
+        " - (SELECT COALESCE(sum(amount), 0) FROM lease_returns WHERE name = 'warm-up:relay')::int AS taken"
+    )
+    return int(row["taken"])
+
+
+async def test_a_page_gives_the_places_of_its_refused_messages_back(harness: Harness, ingest: Ingest) -> None:
+    """Of six members one has no budget of their own left, and the day's has room for three mails more."""
+    await warm_up(harness)
+    own = "{name: own, scope: person, amount: 0.01, currency: EUR}"
+    day = "{name: all, scope: day, amount: 0.04, currency: EUR}"
+    await harness.put_caps(f"rules: []\nbudgets: [{own}, {day}]\n")
+    await join(ingest, *(member(f"u{number}") for number in range(6)))
+    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip"))
+    await harness.track("u2", "Price Dropped")
+    assert await outcomes(harness, 1) == {"granted": 1}
+    await harness.run_campaign(TO_MEMBERS)
+    await harness.track("u0", "Account Created")
+    assert await outcomes(harness, 7) == {"granted": 4, "refused over_budget": 3}
+    assert await places(harness) == 4
+
+
+async def test_a_message_without_a_budget_left_takes_no_place_of_a_warm_up(harness: Harness) -> None:
+    await begin(harness, "day", 0)
+    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip").replace("promo", "warming"))
+    await warm_up(harness)
     for number in range(6):
         await harness.identify(f"u{number}", email=f"u{number}@example.com")
         await harness.track(f"u{number}", "Price Dropped")
     assert await outcomes(harness, 12) == {"granted": 3, "refused over_budget": 9}
-    [places] = await harness.query("SELECT sum(used)::int AS used FROM leases WHERE name = 'warm-up:relay'")
-    assert places["used"] == 3
+    assert await places(harness) == 3
 
 
 async def test_with_on_capped_wait_a_message_waits_for_the_next_day(harness: Harness) -> None:

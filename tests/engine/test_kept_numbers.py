@@ -6,7 +6,7 @@ import pytest
 
 from application.segment_documents import SegmentDocuments
 from domain.access import SOJOURN
-from runtime.maintenance import forget_members
+from runtime.maintenance import work_on_pages
 from store import segments
 from tests.engine.computed_harness import CHECKS, event
 from tests.engine.ingesting import statements
@@ -35,7 +35,7 @@ async def test_members_of_an_ended_segment_are_unseen_at_once_and_deleted_in_pag
         async with harness.database.transaction() as connection:
             assert await segments.forget_retired(connection, limit=3)
         assert await harness.count("segment_members") == 2 * len(USERS) - 3
-        await asyncio.gather(*(forget_members(harness.database) for _ in range(3)))
+        await asyncio.gather(*(work_on_pages(harness.database) for _ in range(3)))
         assert await harness.count("segment_members") == len(USERS)
         assert await harness.count("segment_counts") == 1
         assert await harness.members() == {"known": USERS}
@@ -54,7 +54,7 @@ async def test_the_life_cycle_is_shown_by_kept_numbers(database_url: str, monkey
             view = await harness.show_lifecycle()
         assert {rule["key"]: rule["people"] for rule in view.rules} == {"reach": 4, "known": 3}
         assert not [one for one in sent if "segment_members" in one]
-        await forget_members(harness.database)
+        await work_on_pages(harness.database)
         view = await harness.show_lifecycle()
         assert {rule["key"]: rule["people"] for rule in view.rules} == {"reach": 4, "known": 3}
         assert await harness.count("segment_counts") == 2

@@ -206,3 +206,21 @@ async def test_a_page_of_events_without_news_of_devices_takes_one_more_statement
     await ingest([phone(1, "u1", "t1"), phone(1, "u2", "t2")], received_at=at(100))
     sent = await consume_at_once(database, 2, monkeypatch)
     assert len([one for one in sent if "device_addresses" in one]) == 1
+
+
+async def test_old_addresses_are_forgotten_and_registered_anew(database: Database) -> None:
+    days = 24 * 60.0
+    seen = {"new": -80 * days, "old": -100 * days, "just removed": -100 * days, "long removed": -110 * days}
+    await learn(database, *(phone(minutes, "u1", value.replace(" ", "-")) for value, minutes in seen.items()))
+    await learn(
+        database,
+        phone(-10, "u1", "just-removed", "Device Deleted"),
+        phone(-105 * days, "u1", "long-removed", "Device Deleted"),
+    )
+    for _ in range(3):
+        async with database.transaction() as connection:
+            if not await device_addresses.forget_old(connection, 1):
+                break
+    assert await owners(database) == {"new": "u1", "just-removed": "Device Deleted"}
+    await learn(database, phone(0, "u1", "old"))
+    assert (await owners(database))["old"] == "u1"

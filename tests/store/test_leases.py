@@ -3,15 +3,20 @@
 import asyncio
 import signal
 import sys
+from datetime import date, timedelta
+from typing import Final
 
 import pytest
 
+from domain.sending.budgets import BudgetScope, MoneyBudget, NamedBudget, day_key
 from store import leases
 from store.database import Database
 from tests.harness import PATIENCE, looks
 from tests.proofs import rounds
 from tests.store import lease_worker
 from tests.store.lease_worker import BUDGET, KEY, LIMIT, PROCESSES
+
+SCOPES: Final[tuple[BudgetScope, ...]] = ("day", "campaign")
 
 
 async def left_of(database: Database, limit: int = LIMIT) -> int:
@@ -104,3 +109,40 @@ async def test_of_several_messages_the_first_ones_have_room(database_url: str) -
         assert await leases.take_many(connection, BUDGET, KEY, 10, [4, 4, 4, 1]) == 2
         assert await leases.take_many(connection, BUDGET, KEY, 10, [2]) == 1
         assert await leases.take_many(connection, BUDGET, KEY, 10, [1]) == 0
+
+
+async def test_the_leases_of_past_days_are_forgotten_and_no_others(database_url: str) -> None:
+    """A campaign may have the name of a day, and a message of today be of one that has passed elsewhere."""
+    async with Database(database_url, pool_size=1) as database:
+        async with database.transaction() as connection:
+            today = connection.clock.now().date()
+            old, young = (today - timedelta(days=days) for days in (9, 6))
+            keys = [budget(scope).key(old.isoformat(), day) for scope in SCOPES for day in (old, young, today)]
+            for key in [*keys, day_key(old), day_key(today)]:
+                assert await leases.take(connection, BUDGET, key, 1, LIMIT, 1)
+                await leases.give_back(connection, BUDGET, key, 1)
+        for _ in range(20):
+            async with database.transaction() as connection:
+                if not await leases.forget_days(connection, 1):
+                    break
+        async with database.transaction() as connection:
+            cursor = await connection.execute(
+                "SELECT DISTINCT key FROM leases UNION ALL SELECT DISTINCT key FROM lease_returns ORDER BY key"
+            )
+            left = [row["key"] for row in await cursor.fetchall()]
+    kept = {f"campaign {old} EUR", f"day {young} EUR", f"day {today} EUR", f"day {today}"}
+    assert left == sorted([*kept, *kept])
+
+
+def budget(scope: BudgetScope) -> NamedBudget:
+    return NamedBudget("daily", MoneyBudget(scope, LIMIT, "EUR"))
+
+
+def test_money_of_another_currency_is_of_another_part() -> None:
+    today = date(2026, 12, 1)
+    keys = {
+        NamedBudget("daily", MoneyBudget(scope, LIMIT, currency)).key("2026-12-01", today)
+        for scope in SCOPES
+        for currency in ("EUR", "USD")
+    }
+    assert len(keys) == 4
