@@ -29,10 +29,10 @@ class Cors:
     def __init__(self, app: ASGIApp, paths: Collection[str]) -> None:
         """`paths` are those of the routes, with their parameters."""
         self._app = app
-        self._paths = [compile_path(path)[0] for path in paths]
+        self._paths = re.compile("|".join(compile_path(path)[0].pattern for path in paths))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not any(path.match(scope["path"]) for path in self._paths):
+        if scope["type"] != "http" or self._paths.match(scope["path"]) is None:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)

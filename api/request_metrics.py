@@ -3,6 +3,8 @@
 They name the template of a route, never its path, which may contain a user id or an unsubscribe token.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from time import perf_counter
 from typing import Final
 from uuid import uuid4
@@ -11,6 +13,7 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,17 +54,7 @@ class RequestMetrics:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        given = Headers(scope=scope).get(KEY) if is_tracing() else None
-        with (
-            structlog.contextvars.bound_contextvars(request_id=request_id),
-            _tracer.start_as_current_span(
-                method,
-                Context() if given is None else context_of(given),
-                SpanKind.SERVER,
-                record_exception=False,
-                set_status_on_exception=False,
-            ) as span,
-        ):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), _open_span(scope, method) as span:
             try:
                 await self._app(scope, receive, noting_send)
             except Exception:
@@ -72,9 +65,29 @@ class RequestMetrics:
                 if span.is_recording():
                     _describe(span, method, route, status, request_id)
                 seconds = perf_counter() - began
-                metrics.HTTP_REQUESTS.labels(method, route, status).inc()
-                metrics.HTTP_SECONDS.labels(method, route).observe(seconds)
+                requests, durations = _find_series(method, route, status)
+                requests.inc()
+                durations.observe(seconds)
                 _log_request(method, route, status, seconds)
+
+
+def _open_span(scope: Scope, method: str) -> AbstractContextManager[trace.Span]:
+    if not is_tracing():
+        return nullcontext(trace.INVALID_SPAN)
+    given = Headers(scope=scope).get(KEY)
+    return _tracer.start_as_current_span(
+        method,
+        Context() if given is None else context_of(given),
+        SpanKind.SERVER,
+        record_exception=False,
+        set_status_on_exception=False,
+    )
+
+
+@cache
+def _find_series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Return the series of some requests, which the library would look up under a lock for each of them."""
+    return metrics.HTTP_REQUESTS.labels(method, route, status), metrics.HTTP_SECONDS.labels(method, route)
 
 
 def _describe(span: trace.Span, method: str, route: str, status: int, request_id: str) -> None:

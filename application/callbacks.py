@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
 from random import randint
@@ -130,11 +131,10 @@ class Callbacks:
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """The reports of one callback; `error` is why they were not applied."""
+    """The reports of one callback. `applied` is cancelled if its client leaves."""
 
     reports: Sequence[ProviderReport]
-    is_done: bool = False
-    error: Exception | None = None
+    applied: asyncio.Future[None]
 
 
 class ReportGroups:
@@ -147,9 +147,10 @@ class ReportGroups:
     def __init__(self, database: Database, reports: Reports) -> None:
         self._database = database
         self._reports = reports
-        self._queues: dict[str, list[_Group]] = {}
+        # By provider, in the order in which they come; the provider that is served goes to the end.
+        self._queues: dict[str, dict[_Group, None]] = {}
         self._waiting = 0
-        self._turn = asyncio.Lock()
+        self._work: asyncio.Task[None] | None = None
         self._began = float("-inf")
 
     async def apply(self, provider: str, reports: Sequence[ProviderReport]) -> None:
@@ -161,43 +162,48 @@ class ReportGroups:
                 "too many reports are waiting; the same callback may be sent again",
                 retry_after=randint(1, LATEST),  # noqa: S311 -- not a secret
             )
-        group = _Group(reports)
-        queue = self._queues.setdefault(provider, [])
-        queue.append(group)
+        group = _Group(reports, asyncio.get_running_loop().create_future())
+        self._queues.setdefault(provider, {})[group] = None
         self._waiting += len(reports)
+        if self._work is None or self._work.done():
+            # It belongs to no request: the client of one may leave, and others wait for the same transaction.
+            self._work = asyncio.create_task(self._apply_all(), context=Context())
         try:
-            async with self._turn:
-                while not group.is_done:
-                    await self._apply_oldest(provider, queue)
+            await group.applied
         finally:
             self._waiting -= len(reports)
-            if group in queue:
-                # Its client has left.
-                queue.remove(group)
-        if group.error is not None:
-            raise group.error
+            self._queues.get(provider, {}).pop(group, None)
 
-    async def _apply_oldest(self, provider: str, queue: list[_Group]) -> None:
-        """Apply the oldest groups together; if that fails by a report, each alone."""
-        await asyncio.sleep(self._began + INTERVAL - monotonic())
-        self._began = monotonic()
+    async def _apply_all(self) -> None:
+        while self._queues:
+            await asyncio.sleep(self._began + INTERVAL - monotonic())
+            self._began = monotonic()
+            provider, groups = self._take_oldest()
+            if not groups:
+                # Their clients have left.
+                continue
+            error = await self._try(provider, groups)
+            is_alone = len(groups) == 1 or isinstance(error, psycopg.OperationalError | SojournError)
+            for group in groups:
+                own = error if error is None or is_alone else await self._try(provider, [group])
+                _end(group.applied, own)
+
+    def _take_oldest(self) -> tuple[str, list[_Group]]:
+        """Take the oldest groups of the next provider, as many as are applied together."""
+        provider = next(iter(self._queues))
+        queue = self._queues.pop(provider)
         taken: list[_Group] = []
         number = 0
         for group in queue:
-            if taken and number + len(group.reports) > MAX_TOGETHER:
+            number += len(group.reports)
+            if taken and number > MAX_TOGETHER:
                 break
             taken.append(group)
-            number += len(group.reports)
-        error = await self._try(provider, taken)
-        if error is not None and len(taken) > 1 and not isinstance(error, psycopg.OperationalError | SojournError):
-            for group in taken:
-                group.error = await self._try(provider, [group])
-        else:
-            for group in taken:
-                group.error = error
         for group in taken:
-            group.is_done = True
-        queue[:] = [group for group in queue if not group.is_done]
+            del queue[group]
+        if queue:
+            self._queues[provider] = queue
+        return provider, taken
 
     async def _try(self, provider: str, groups: Sequence[_Group]) -> Exception | None:
         reports = [report for group in groups for report in group.reports]
@@ -206,3 +212,13 @@ class ReportGroups:
         except Exception as error:  # noqa: BLE001 -- each caller raises it
             return error
         return None
+
+
+def _end(applied: asyncio.Future[None], error: Exception | None) -> None:
+    if applied.done():
+        # Its client has left.
+        return
+    if error is None:
+        applied.set_result(None)
+    else:
+        applied.set_exception(error)
