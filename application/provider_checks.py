@@ -19,6 +19,7 @@ from domain.sending.sender_records import (
     RecordFinding,
     SenderDomain,
     find_faults,
+    find_return_faults,
     is_aligned,
     list_names,
 )
@@ -43,16 +44,28 @@ class AccountCheck(Struct, frozen=True):
 
 
 class ProviderChecks(Struct, frozen=True):
-    """The accounts, and the senders' records that are missing or wrong, by sender."""
+    """The accounts, and the records that are missing or wrong.
+
+    They are by the domain of the sender, or by that which mails return to.
+    """
 
     accounts: list[AccountCheck]
     senders: dict[str, list[RecordFinding]]
+    return_domains: dict[str, list[RecordFinding]]
 
 
 async def check_providers(
-    database: Database, catalogue: Catalogue, providers: Providers, platforms: AdPlatforms, look_up: TextLookUp
+    database: Database,
+    catalogue: Catalogue,
+    providers: Providers,
+    platforms: AdPlatforms,
+    look_up: TextLookUp,
+    return_domain: str | None,
 ) -> ProviderChecks:
-    """Try each account of the document, or of the settings, and look up each sender."""
+    """Try each account of the document, or of the settings, and look up each sender.
+
+    `return_domain` is that of the mail server of the settings.
+    """
     async with database.transaction() as connection:
         deployed = await catalogue.load_providers(connection)
         templates = await campaigns.running_templates(connection)
@@ -68,8 +81,13 @@ async def check_providers(
     signers = {rule.name: signer for rule in rules if rule.name in used and (signer := _find_signer(rule)) is not None}
     mailboxes = [*_find_senders(templates), *(rule.mailbox for rule in named.by_owner.values())]
     senders = [_with_keys(domain, keys, signers) for domain in sorted(set(_find_domains(mailboxes)))]
-    texts = await look_up(name for sender in senders for name in list_names(sender))
-    return ProviderChecks(accounts, {sender.domain: list(find_faults(sender, texts)) for sender in senders})
+    return_domains = sorted({name for rule in rules if (name := _find_return_domain(rule, return_domain)) is not None})
+    texts = await look_up([*(name for sender in senders for name in list_names(sender)), *return_domains])
+    return ProviderChecks(
+        accounts,
+        {sender.domain: list(find_faults(sender, texts)) for sender in senders},
+        {domain: list(find_return_faults(domain, texts)) for domain in return_domains},
+    )
 
 
 async def _check_platform(platforms: AdPlatforms, rule: AdAccountRule) -> AccountCheck:
@@ -107,6 +125,15 @@ def _find_signer(rule: ProviderRule) -> DkimSelectors | None:
     """Return the selectors of a provider's keys in the domains of its senders."""
     try:
         return rule.model().dkim_signer() if rule.settings else None
+    except (KeyError, ValueError):
+        # The account's check says so.
+        return None
+
+
+def _find_return_domain(rule: ProviderRule, of_settings: str | None) -> str | None:
+    """Return the domain that a provider's mails return to, if Sojourn chooses it."""
+    try:
+        return rule.model().find_return_domain() if rule.settings else of_settings if rule.kind == "smtp" else None
     except (KeyError, ValueError):
         # The account's check says so.
         return None

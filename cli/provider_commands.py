@@ -26,9 +26,9 @@ def add_provider_commands(app: typer.Typer) -> None:
 def check_accounts(as_json: AsJson = False) -> None:
     """Try each account, and look up SPF, DKIM and DMARC of each sender.
 
-    Nothing is sent. It reads the settings and secrets of the workers, or the settings of the `sojourn dev` that runs
-    here. Status 0: no problems found. 1: a problem with an account or a record. 3: only that a provider does not
-    answer.
+    Where bounces return to a domain of their own, its SPF is looked up. Nothing is sent. It reads the settings and
+    secrets of the workers, or the settings of the `sojourn dev` that runs here. Status 0: no problems found. 1: a
+    problem with an account or a record. 3: only that a provider does not answer.
     """
     checks = asyncio.run(_check())
     if as_json:
@@ -38,18 +38,20 @@ def check_accounts(as_json: AsJson = False) -> None:
         failure = account.failure
         said = "ready" if failure is None else f"cannot send: {failure.reason}: {failure.detail}"
         typer.echo(printable(f"{account.channel} by {account.provider} ({account.kind}): {said}"))
-    for domain, findings in checks.senders.items():
-        if not findings:
-            typer.echo(printable(f"sender {domain}: its records are there"))
-        for finding in findings:
-            typer.echo(printable(f"sender {domain}: {finding.name} {finding.problem}"))
-            typer.echo(printable(f"  remedy: {finding.remedy}"))
+    for kind, by_domain in (("sender", checks.senders), ("return domain", checks.return_domains)):
+        for domain, findings in by_domain.items():
+            if not findings:
+                typer.echo(printable(f"{kind} {domain}: its records are there"))
+            for finding in findings:
+                typer.echo(printable(f"{kind} {domain}: {finding.name} {finding.problem}"))
+                typer.echo(printable(f"  remedy: {finding.remedy}"))
     raise typer.Exit(_status(checks))
 
 
 def _status(checks: "ProviderChecks") -> int:
     failures = [account.failure for account in checks.accounts if account.failure is not None]
-    if any(checks.senders.values()) or any(failure.reason not in _AWAY for failure in failures):
+    found = [*checks.senders.values(), *checks.return_domains.values()]
+    if any(found) or any(failure.reason not in _AWAY for failure in failures):
         return REFUSED
     return UNAVAILABLE if failures else DONE
 
@@ -69,7 +71,8 @@ async def _check() -> "ProviderChecks":
         catalogue = Catalogue(settings.timezone)
         providers, platforms = Providers(catalogue, opener(settings)), ad_platforms(settings)
         try:
-            return await check_providers(database, catalogue, providers, platforms, look_up_texts)
+            return_domain = settings.smtp_return_domain
+            return await check_providers(database, catalogue, providers, platforms, look_up_texts, return_domain)
         finally:
             await platforms.close()
             await providers.close()

@@ -68,9 +68,7 @@ def find_faults(sender: SenderDomain, texts: TextRecords) -> Iterator[RecordFind
     """Return what receivers would find wrong with a sender."""
     failed = [name for name in list_names(sender) if name not in texts]
     if failed:
-        yield RecordFinding(
-            failed[0], "could not be looked up", "check the name servers of this machine, and try again"
-        )
+        yield _report_failure(failed[0])
         return
     yield from _check_spf(sender.domain, texts[sender.domain])
     for domain, selector in sender.keys:
@@ -79,6 +77,21 @@ def find_faults(sender: SenderDomain, texts: TextRecords) -> Iterator[RecordFind
     for provider, signer in sender.signers.items():
         yield from _check_signer(sender, provider, signer, texts)
     yield from _check_dmarc(sender.domain, texts)
+
+
+def find_return_faults(domain: str, texts: TextRecords) -> Iterator[RecordFinding]:
+    """Return what receivers would find wrong with the domain that mails are returned to.
+
+    They look up SPF there, and not at the sender (RFC 7208, 2.4).
+    """
+    if domain not in texts:
+        yield _report_failure(domain)
+    else:
+        yield from _check_spf(domain, texts[domain])
+
+
+def _report_failure(name: str) -> RecordFinding:
+    return RecordFinding(name, "could not be looked up", "check the name servers of this machine, and try again")
 
 
 def _check_spf(domain: str, texts: Sequence[str]) -> Iterator[RecordFinding]:

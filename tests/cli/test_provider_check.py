@@ -104,6 +104,23 @@ async def test_the_account_of_the_settings_and_its_sender_are_checked(
 
 
 @pytest.mark.usefixtures("environment")
+async def test_the_domains_that_mails_return_to_need_spf(
+    harness: Harness, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOJOURN_SMTP_RETURN_DOMAIN", "bounces.example.com")
+    async with name_server({"returns.example.com.": ['"v=spf1 ip4:192.0.2.1 -all"']}, monkeypatch):
+        status, printed = await check(capsys)
+        assert "return domain bounces.example.com: bounces.example.com has no SPF record\n  remedy: " in printed
+        assert status == exit_codes.REFUSED
+        account = f"kind: smtp, channel: email, host: 127.0.0.1, port: {harness.settings.smtp_port}, security: none"
+        await put_providers(harness, f"providers: {{relay: {{{account}, return_domain: Returns.example.com}}}}")
+        status, printed = await check(capsys)
+    assert "return domain returns.example.com: its records are there\n" in printed
+    assert "bounces" not in printed
+    assert status == exit_codes.DONE
+
+
+@pytest.mark.usefixtures("environment")
 async def test_a_missing_record_and_a_missing_secret_are_problems(
     harness: Harness, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:

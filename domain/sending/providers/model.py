@@ -73,6 +73,10 @@ class ProviderModel(AccountModel):
         """Return the rates above which its marketing is paused."""
         return DEFAULT_LIMITS
 
+    def find_return_domain(self) -> str | None:
+        """Return the domain of the addresses that its mails return to, if Sojourn chooses it."""
+        return None
+
 
 def _list_secrets(model: DocumentModel) -> Iterator[tuple[str, SecretReference]]:
     for key in type(model).model_fields:

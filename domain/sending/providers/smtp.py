@@ -51,6 +51,10 @@ class SmtpModel(EmailModel):
         """Return the key of its own signature."""
         return () if self.dkim is None else ((self.dkim.domain.lower(), self.dkim.selector),)
 
+    def find_return_domain(self) -> str | None:
+        """Return the domain of bounces."""
+        return None if self.return_domain is None else self.return_domain.lower()
+
     @model_validator(mode="after")
     def _password_is_hidden(self) -> Self:
         if self.security == "none" and self.password is not None and not is_loopback(self.host):

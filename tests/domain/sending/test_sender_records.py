@@ -6,7 +6,9 @@ from domain.sending.sender_records import (
     DkimSelectors,
     RecordFinding,
     SenderDomain,
+    TextRecords,
     find_faults,
+    find_return_faults,
     is_aligned,
     list_names,
 )
@@ -49,6 +51,18 @@ def test_each_fault_has_its_remedy(name: str, texts: list[str], problem: str) ->
 def test_a_failed_look_up_is_no_missing_record(name: str) -> None:
     [fault] = find_faults(SENDER, {key: texts for key, texts in RIGHT.items() if key != name})
     assert (fault.name, fault.problem) == (name, "could not be looked up")
+
+
+def test_the_domain_that_mails_return_to_needs_spf_alone() -> None:
+    assert list(find_return_faults("b.example.com", {"b.example.com": ["v=spf1 ip4:192.0.2.1 -all"]})) == []
+    cases: list[tuple[TextRecords, str]] = [
+        ({"b.example.com": []}, "has no SPF record"),
+        ({}, "could not be looked up"),
+    ]
+    for texts, problem in cases:
+        [fault] = find_return_faults("b.example.com", texts)
+        assert (fault.name, fault.problem) == ("b.example.com", problem)
+        assert fault.remedy
 
 
 KEY = ["v=DKIM1; p=MIIB"]
