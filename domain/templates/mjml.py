@@ -28,6 +28,7 @@ _KEEPS: Final = OPAQUE_TAGS | {"capture"}
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ELEMENT = re.compile(r"<mj(?:ml|-[a-z]+)\b", re.IGNORECASE)
 _START = re.compile(r"<mjml\b")
+_HAS_LANGUAGE = re.compile(r"<mjml\b[^>]*?\slang\s*=")
 # The compiler's own words, and plain ones.
 _SAID: Final = {
     "unexpected end of stream": "an element is not closed",
@@ -55,8 +56,8 @@ class _Marked(NamedTuple):
         return self.origins[span] + index - self.starts[span]
 
 
-def compile_mjml(source: Field) -> tuple[Field | None, list[Problem]]:
-    """Return the HTML of a text, or the faults of its MJML.
+def compile_mjml(source: Field, language: str | None = None) -> tuple[Field | None, list[Problem]]:
+    """Return the HTML of a text in a language, or the faults of its MJML.
 
     Its Liquid has no faults. The HTML has the places of the pieces of Liquid that it was compiled from.
     """
@@ -73,7 +74,7 @@ def compile_mjml(source: Field) -> tuple[Field | None, list[Problem]]:
     faults += [*_shift(_find_outputs(marked, body, between), body)]
     if not faults:
         text = _comment_out(marked.text[body:], marked.token, between)
-        parts, faults = _compile(text, marked, body)
+        parts, faults = _compile(text, marked, body, language)
         if not faults:
             leading = [marked.pieces[int(found[1])] for found in marked.token.finditer(marked.text[:body])]
             return join_parts([*leading, *parts], source.place), []
@@ -150,8 +151,12 @@ def _comment_out(text: str, token: re.Pattern[str], between: Sequence[int]) -> s
     return alone.sub(lambda found: token.sub(lambda inner: f"<!--{inner[0]}-->", found[1]), text)
 
 
-def _compile(text: str, marked: _Marked, body: int) -> tuple[list[TextPart], list[Fault]]:
+def _compile(text: str, marked: _Marked, body: int, language: str | None) -> tuple[list[TextPart], list[Fault]]:
     """Return the HTML with its Liquid, or the faults that the compiler finds."""
+    says_language = _HAS_LANGUAGE.match(text) is not None
+    if language is not None and not says_language:
+        text = _START.sub(f'<mjml lang="{language}"', text, count=1)
+        says_language = True
     try:
         # Without the fonts that the compiler would load from Google: an author names fonts by mj-font.
         html = mjml2html(text, fonts={})
@@ -163,6 +168,9 @@ def _compile(text: str, marked: _Marked, body: int) -> tuple[list[TextPart], lis
             raise
         said = "the compiler of MJML fails on this text, which may be a fault of its own"
         return [], [Fault(body, said, "Write it in another way, or as HTML")]
+    if not says_language:
+        # Screen readers would take "und", which the compiler writes, for a language that they do not know.
+        html = html.replace(' lang="und" dir="auto"', ' dir="auto"')
     parts: list[TextPart] = []
     seen: set[int] = set()
     place = marked.place

@@ -193,6 +193,7 @@ def _template_set(
         return unreadable
     kind = CHANNELS[channel.value]
     problems += _find_missing_keys(default, unreadable.place, kind)
+    own_language = default.fields["language"].value.strip().lower() if "language" in default.fields else None
     variants: dict[str, Variant] = {}
     bodies: dict[str, CompiledBody] = {}
     used: set[str] = set()
@@ -206,7 +207,8 @@ def _template_set(
             fields = _fields_of(default, kind) | _fields_of(file.source, kind)
             saved |= kind.saved_names(fields)
             composer = Composer(shared, list_languages(language))
-            body = _compose(composer, kind, file, fields, compiled_bodies.get(file.name))
+            spoken = own_language if language == DEFAULT else language
+            body = _compose(composer, kind, file, fields, compiled_bodies.get(file.name), spoken)
             attached = fields[ATTACHMENTS] if kind.can_attach and ATTACHMENTS in fields else None
             attachments = find_attachments(attached, shared.list_files(ATTACHMENTS), faults)
             used |= composer.files | attachments.keys()
@@ -228,14 +230,19 @@ def _template_set(
         variants,
         saved_names,
         tuple(warnings),
-        default.fields["language"].value.strip().lower() if "language" in default.fields else None,
+        own_language,
         frozenset(used),
         bodies,
     )
 
 
 def _compose(
-    composer: Composer, kind: ChannelKind, file: _File, fields: dict[str, Field], compiled: CompiledBody | None
+    composer: Composer,
+    kind: ChannelKind,
+    file: _File,
+    fields: dict[str, Field],
+    compiled: CompiledBody | None,
+    language: str | None,
 ) -> Field:
     """Put layouts and blocks into the `fields` and the body, and return the body."""
     if file.source is None:
@@ -258,7 +265,7 @@ def _compose(
         return composed
     if not composed.place.origins and not composer.problems:
         composer.problems += compile_liquid(composed.value, composed.place)[1]
-    html, faults = (None, []) if composer.problems else compile_mjml(composed)
+    html, faults = (None, []) if composer.problems else compile_mjml(composed, language)
     composer.problems += faults
     return html or composed
 

@@ -140,6 +140,22 @@ def test_blocks_and_layouts_are_mjml_too() -> None:
     assert sets["t"].shared == files.keys() - {"t.mjml"}
 
 
+def test_the_html_says_the_language_of_its_template_and_none_that_is_not_known() -> None:
+    text = in_column("<mj-text>Hi</mj-text>")
+    files = {
+        "t.mjml": email(text),
+        "t.pt-br.mjml": email(text),
+        "t.de.mjml": email(text.replace("<mjml", "<mjml lang='fr'")),
+    }
+    sets, problems = load(files)
+    assert problems == []
+    pages = {locale: sets["t"].render(variables(), locale)["html"] for locale in ("en", "pt-BR", "de")}
+    assert " lang=" not in pages["en"]
+    assert pages["pt-BR"].count(' lang="pt-br"') == pages["de"].count(' lang="fr"') == 2
+    sets, _ = load({"t.mjml": email(text, language="en")})
+    assert sets["t"].render(variables(), None)["html"].startswith('<!doctype html><html lang="en" ')
+
+
 def test_a_block_of_html_serves_mjml_within_a_text() -> None:
     files = {"blocks/sign.liquid": "<i>{{ profile.user_id }}</i>"}
     sets, problems = load({"t.mjml": email(in_column("<mj-text>{% render 'sign' %}</mj-text>")), **files})
