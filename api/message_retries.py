@@ -58,7 +58,9 @@ class FailedGroup(ResponseModel):
     channel: str
     reason: str | None
     provider: str | None
-    obstacle: RetryObstacle | None = Field(description="why they are not retried; null if they are")
+    obstacle: RetryObstacle | None = Field(
+        description="why they are not retried, or will be refused (`suppressed`); null otherwise"
+    )
     messages: int
 
 

@@ -86,7 +86,10 @@ def _open_span(scope: Scope, method: str) -> AbstractContextManager[trace.Span]:
 
 @cache
 def _find_series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Return the series of some requests, which the library would look up under a lock for each of them."""
+    """Return the series of some requests.
+
+    The library would look them up under a lock for each request.
+    """
     return metrics.HTTP_REQUESTS.labels(method, route, status), metrics.HTTP_SECONDS.labels(method, route)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct, convert
 
 from domain.campaign.plan import MessagePriority
+from domain.people.consent import SUPPRESSION
 from domain.sending.claim import POSTPONING_REASONS
 from domain.sending.policy import SENDING_STATES
 from domain.sending.retries import RetriedJourney, RetryFilter, RetryObstacle
@@ -68,6 +69,14 @@ CASE WHEN retried_by IS NOT NULL THEN 'retried_before'
      WHEN campaigns.state <> ALL(%(sending_states)s) THEN 'campaign_not_running'
      WHEN journeys.state = 'exited' OR campaign_version = ANY(exiting) THEN 'journey_ended' END
 """
+# The obstacle, or the refusal that is known beforehand: a suppression of the person, or of their address.
+_FORECAST = f"""
+COALESCE({_OBSTACLE}, CASE WHEN EXISTS (
+  SELECT FROM profiles LEFT JOIN addresses
+    ON addresses.channel = messages.channel AND app = '' AND value = profiles.addresses ->> messages.channel
+  WHERE profiles.id = messages.profile_id
+    AND COALESCE(suppressed ->> messages.channel, refusals ->> %(suppression)s) IS NOT NULL) THEN 'suppressed' END)
+"""
 _CONDITIONS = {
     "campaign": "messages.campaign_key = %(campaign)s",
     "step": "messages.step = %(step)s",
@@ -100,11 +109,11 @@ async def count(connection: Connection, which: RetryFilter, now: datetime) -> li
     cursor = await connection.execute(
         f"""
         SELECT messages.campaign_key AS campaign, messages.step, messages.channel, messages.reason, messages.provider,
-               {_OBSTACLE} AS obstacle, count(*) AS messages
+               {_FORECAST} AS obstacle, count(*) AS messages
         {_select(which)}
         GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY count(*) DESC, 1, 2, 3, 4, 5, 6
         """,
-        _parameters(which, now),
+        {**_parameters(which, now), "suppression": SUPPRESSION},
     )
     return [FailedGroup(**row) async for row in cursor]
 

@@ -45,15 +45,16 @@ def find_outbound_fault(secret: BoundSecret) -> SecretFault | None:
     return None
 
 
-def describe_hosts_remedy(name: str, hosts: Sequence[str] = ("…",)) -> str:
+def describe_hosts_remedy(name: str, hosts: Sequence[str]) -> str:
     """Say how the workers learn which hosts a secret may go to."""
     variable, listed = f"SOJOURN_SECRET_{name.upper()}_HOSTS", ",".join(hosts)
-    return f"set {variable}={listed}, or write it to the file {name}.hosts, and restart the workers"
+    return f"set {variable}={listed}, or write that to the file {name}.hosts, and restart the workers"
 
 
 def describe_unbound(name: str) -> str:
     """Say that a secret is bound to no host, who needs that, and how it is bound."""
-    return f"is bound to no host, as webhooks and SMTP servers need: {describe_hosts_remedy(name)}"
+    remedy = describe_hosts_remedy(name, ("hooks.example.com",))
+    return f"is bound to no host, as webhooks and SMTP servers need: for https://hooks.example.com/…, {remedy}"
 
 
 def describe_place_remedy(place: str, hosts: Sequence[str]) -> str:

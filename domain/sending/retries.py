@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal
 from uuid import UUID, uuid5
 
 from msgspec import Struct
@@ -12,9 +12,8 @@ from domain.campaign.rules import Rules
 from domain.journey.listeners import list_exits
 from domain.tracking.event import DERIVED, Trigger
 
-# Why a failed message of a selection is not retried, before the gate is asked.
-RetryObstacle = Literal["retried_before", "expired", "campaign_not_running", "journey_ended"]
-OBSTACLES: tuple[RetryObstacle, ...] = get_args(RetryObstacle)
+# Why a failed message of a selection is not retried. `suppressed` is a forecast: an operation has the gate say so.
+RetryObstacle = Literal["retried_before", "expired", "campaign_not_running", "journey_ended", "suppressed"]
 
 
 class RetryFilter(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -80,7 +80,7 @@ def find_faults(sender: SenderDomain, texts: TextRecords) -> Iterator[RecordFind
 
 
 def find_return_faults(domain: str, texts: TextRecords) -> Iterator[RecordFinding]:
-    """Return what receivers would find wrong with the domain that mails are returned to.
+    """Return what receivers would find wrong with a domain that mails return to.
 
     They look up SPF there, and not at the sender (RFC 7208, 2.4).
     """

@@ -73,8 +73,9 @@ class TestCheck:
         run(["check"])
         printed = capsys.readouterr().out
         assert printed.splitlines()[-2:] == [
-            "the secret crm_token is bound to no host, as webhooks and SMTP servers need: set "
-            "SOJOURN_SECRET_CRM_TOKEN_HOSTS=…, or write it to the file crm_token.hosts, and restart the workers",
+            "the secret crm_token is bound to no host, as webhooks and SMTP servers need: for "
+            "https://hooks.example.com/…, set SOJOURN_SECRET_CRM_TOKEN_HOSTS=hooks.example.com, or write that to the "
+            "file crm_token.hosts, and restart the workers",
             "the secret slack_path goes to hooks.slack.com, hooks.example.com",
         ]
         run(["check", "--json"])

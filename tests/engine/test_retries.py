@@ -187,6 +187,21 @@ async def test_messages_whose_time_is_over_are_not_retried(harness: Harness) -> 
     assert plan["not_retried"] == {"expired": 1, "campaign_not_running": 2}
 
 
+async def test_a_plan_counts_the_suppressed_apart(harness: Harness) -> None:
+    await fail(harness, "u1", "u2", "u3")
+    await harness.admin("PUT", "/v1/users/u1/suppressions/email", {"reason": "returned by post"})
+    await harness.query(
+        """UPDATE addresses SET refusals = '{"suppression": "bounced"}' WHERE value = 'u2@example.com' RETURNING 1"""
+    )
+    plan = await harness.admin("POST", "/v1/messages/retry", {"dry_run": True})
+    assert (plan["failed"], plan["retried"], plan["not_retried"]) == (3, 1, {"suppressed": 2})
+    assert [(group["obstacle"], group["messages"]) for group in plan["groups"]] == [("suppressed", 2), (None, 1)]
+    # A retry goes to the address of that moment.
+    await harness.identify("u2", email="other@example.com")
+    plan = await harness.admin("POST", "/v1/messages/retry", {"dry_run": True})
+    assert (plan["retried"], plan["not_retried"]) == (2, {"suppressed": 1})
+
+
 async def test_an_exit_after_the_completion_of_a_journey_holds(harness: Harness) -> None:
     await fail(harness, "u1", "u2")
     await harness.track("u1", "Account Closed")

@@ -164,7 +164,7 @@ async def test_webhooks_are_shown_in_the_inbox_where_the_developer_wants_it(
         await print_banner(stack, DevPorts(api=1))
         told = capsys.readouterr().out
         assert f"\nAPI: port {stack.settings.api_port} instead of 1.\n" in told
-        assert "\nThe secret unbound is bound to no host, as webhooks and SMTP servers need: set " in told
+        assert "\nThe secret unbound is bound to no host, as webhooks and SMTP servers need: for https" in told
         assert f"\nIn another terminal, first: export PATH={Path(sys.executable).parent}:$PATH\n" in told
         assert " ahead" not in told
         applied = {"file": "providers.yaml", "source": chosen}

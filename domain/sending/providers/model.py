@@ -74,7 +74,7 @@ class ProviderModel(AccountModel):
         return DEFAULT_LIMITS
 
     def find_return_domain(self) -> str | None:
-        """Return the domain of the addresses that its mails return to, if Sojourn chooses it."""
+        """Return the domain that its mails return to, if Sojourn chooses it."""
         return None
 
 
