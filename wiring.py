@@ -16,6 +16,7 @@ from application.ad_audiences import AdAudiences
 from application.ad_flush import AdPlatforms
 from application.attachments import Attachments
 from application.audit import AuditLog
+from application.bookings import Bookings
 from application.callbacks import Callbacks, ReportGroups
 from application.campaign_life import CampaignLife
 from application.campaigns import Campaigns
@@ -216,6 +217,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 catalogue,
                 groups,
                 IncomingTexts(database, catalogue, groups, ingest, providers).receive,
+                Bookings(database, ingest, settings.link_secrets).receive,
                 partial(open_reader, secrets=_provider_secrets(settings)),
                 metrics.count,
                 partial(datetime.now, UTC),

@@ -15,6 +15,7 @@ import structlog
 from application.catalogue import Catalogue
 from application.reports import Reports
 from domain.errors import NotFoundError, OverloadedError, SojournError, UnavailableError, UnverifiedCallbackError
+from domain.sending.bookings import BookingReport, CalendarRule
 from domain.sending.incoming_texts import IncomingText
 from domain.sending.outbound_secrets import SecretRefusal
 from domain.sending.reports import Callback, ProviderReport, ReportReader
@@ -34,10 +35,14 @@ LATEST: Final = 5
 
 _log = structlog.get_logger(__name__)
 
-# Opens the reader of a provider; None if its kind sends no callbacks. Raises SecretRefusal.
-OpenReader = Callable[[ProviderRule], ReportReader | None]
+# An account that has callbacks.
+ReportingRule = ProviderRule | CalendarRule
+# Opens the reader of an account; None if its kind sends no callbacks. Raises SecretRefusal.
+OpenReader = Callable[[ReportingRule], ReportReader | None]
 # Receives the text message of a person, once however often it comes.
 ReceiveText = Callable[[ProviderRule, IncomingText], Awaitable[None]]
+# Receives the report of a booking, once however often it comes.
+ReceiveBooking = Callable[[CalendarRule, BookingReport], Awaitable[None]]
 
 
 class Callbacks:
@@ -52,6 +57,7 @@ class Callbacks:
         catalogue: Catalogue,
         groups: "ReportGroups",
         receive_text: ReceiveText,
+        receive_booking: ReceiveBooking,
         open_reader: OpenReader,
         count: Callable[[Increments], None],
         now: Callable[[], datetime],
@@ -60,12 +66,13 @@ class Callbacks:
         self._catalogue = catalogue
         self._groups = groups
         self._receive_text = receive_text
+        self._receive_booking = receive_booking
         self._open_reader = open_reader
         self._count = count
         self._now = now
         self._deployed: tuple[float, DeployedProviders] | None = None
         self._loading: asyncio.Task[DeployedProviders] | None = None
-        self._readers: dict[str, tuple[ProviderRule, ReportReader | SojournError]] = {}
+        self._readers: dict[str, tuple[ReportingRule, ReportReader | SojournError]] = {}
 
     async def check(self, provider: str) -> None:
         """Raise NotFoundError unless there is such a provider, with callbacks."""
@@ -84,13 +91,16 @@ class Callbacks:
             self._count({(Metric.CALLBACK, (provider, "unverified")): 1})
             raise
         await self._groups.apply(provider, [one for one in received if isinstance(one, ProviderReport)])
-        for text in received:
-            if isinstance(text, IncomingText):
-                await self._receive_text(rule, text)
+        for one in received:
+            if isinstance(one, IncomingText) and isinstance(rule, ProviderRule):
+                await self._receive_text(rule, one)
+            elif isinstance(one, BookingReport) and isinstance(rule, CalendarRule):
+                await self._receive_booking(rule, one)
         self._count({(Metric.CALLBACK, (provider, "taken")): 1})
 
-    async def _find_reader(self, provider: str) -> tuple[ProviderRule, ReportReader]:
-        rule = (await self._load_providers()).by_name.get(provider)
+    async def _find_reader(self, provider: str) -> tuple[ReportingRule, ReportReader]:
+        deployed = await self._load_providers()
+        rule = deployed.by_name.get(provider) or deployed.calendars.get(provider)
         if rule is None:
             raise NotFoundError("there is no such provider")
         known = self._readers.get(provider)
@@ -100,7 +110,7 @@ class Callbacks:
             raise known[1]
         return rule, known[1]
 
-    def _open(self, rule: ProviderRule) -> ReportReader | SojournError:
+    def _open(self, rule: ReportingRule) -> ReportReader | SojournError:
         try:
             reader = self._open_reader(rule)
         except SecretRefusal as refusal:

@@ -19,6 +19,7 @@ from domain.people.computed_document import NamedTrait
 from domain.people.derived_events import TRAIT_PREFIX
 from domain.people.segment_document import CheckedSegment
 from domain.people.segments.references import list_traits
+from domain.sending.bookings import EVENTS as BOOKING_EVENTS
 from domain.stream import StreamKind
 from store import campaigns, documents, seen, violations
 from store.database import Connection, Database
@@ -30,7 +31,11 @@ from store.violations import StoredViolation
 RECENT_DAYS: Final = 7
 # Reported by Sojourn itself, once there is something to report.
 _OWN_EVENTS: Final = frozenset(
-    {CONFIRMED_EVENT, *(name for channel in CHANNELS.values() for name in channel.report_events.values())}
+    {
+        CONFIRMED_EVENT,
+        *BOOKING_EVENTS.values(),
+        *(name for channel in CHANNELS.values() for name in channel.report_events.values()),
+    }
 )
 _EVENTS: Final[tuple[StreamKind, ...]] = ("event",)
 

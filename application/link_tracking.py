@@ -16,7 +16,7 @@ from domain.errors import InvalidLinkError
 from domain.sending.reports import ProviderReport
 from domain.sending.tracking import tokens
 from domain.sending.tracking.links import LinkRewriting
-from domain.sending.tracking.tokens import PIXEL, REPORT, TRAP, TrackedLink
+from domain.sending.tracking.tokens import BOOKING, PIXEL, REPORT, TRAP, TrackedLink
 from domain.sending.tracking.verdicts import judge
 from store import tracked_links
 from store.database import Database
@@ -43,6 +43,10 @@ class LinkTracker:
     def report_url(self, message_id: UUID) -> str:
         """Return where a device reports what becomes of a message."""
         return f"{self.url}/p/{tokens.sign(self.secrets, TrackedLink(message_id, REPORT))}"
+
+    def booking_reference(self, message_id: UUID) -> str:
+        """Return the signed reference to a message that its booking links carry."""
+        return tokens.sign(self.secrets, TrackedLink(message_id, BOOKING))
 
     async def rewrite(self, claimed: Claimed, rule: LinkRule, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the content of a message with its links rewritten, as its campaign wants.
@@ -91,14 +95,14 @@ class FollowedLinks:
         Raises InvalidLinkError for a token that is not ours, and for a message that is no longer known.
         """
         link = tokens.read(self.secrets, token)
-        if link.number in (PIXEL, REPORT):
+        if link.number in (PIXEL, REPORT, BOOKING):
             raise InvalidLinkError("this link is not valid")
         return await self._record(link, user_agent, is_head=is_head)
 
     async def confirm(self, token: str, user_agent: str | None) -> None:
         """Note that a person saw the page behind a link. Raises InvalidLinkError."""
         link = tokens.read(self.secrets, token)
-        if link.number in (PIXEL, REPORT, TRAP):
+        if link.number in (PIXEL, REPORT, TRAP, BOOKING):
             raise InvalidLinkError("this link is not valid")
         await self._record(link, user_agent, is_confirmed=True)
 

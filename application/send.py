@@ -326,7 +326,13 @@ class Sender:
                 templates = await version.templates.compile()
                 content: Mapping[str, Any] = await run_in_thread(
                     templates[claimed.template].render,
-                    _variables(claimed, version, urls, taken.senders.postal_address),
+                    _variables(
+                        claimed,
+                        version,
+                        urls,
+                        self._tracker.booking_reference(claimed.id),
+                        taken.senders.postal_address,
+                    ),
                     recipient_locale(claimed.traits, claimed.context),
                     self._zone(claimed, version),
                     now,
@@ -419,7 +425,11 @@ def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Re
 
 
 def _variables(
-    claimed: Claimed, version: LoadedVersion, urls: Mapping[LinkPurpose, str], postal_address: str | None
+    claimed: Claimed,
+    version: LoadedVersion,
+    urls: Mapping[LinkPurpose, str],
+    booking_reference: str,
+    postal_address: str | None,
 ) -> dict[str, Any]:
     facts = TemplateFacts(
         user_id=claimed.user_id,
@@ -434,6 +444,7 @@ def _variables(
         unsubscribe_url=urls.get("unsubscribe"),
         preferences_url=urls.get("preferences"),
         confirm_url=urls.get("confirm"),
+        booking_reference=booking_reference,
         saved=claimed.saved,
         computed=claimed.computed,
         stage=claimed.stage,

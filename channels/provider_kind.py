@@ -12,6 +12,8 @@ from domain.sending.reports import ReportReader
 
 INBOX: Final = "http://127.0.0.1:8025"
 
+ReaderOpener = Callable[[Any, ProviderSecrets], ReportReader | None]
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderContext:
@@ -44,7 +46,7 @@ class ProviderKind:
     model: type[ProviderModel]
     open: Callable[[Any, ProviderContext], ManagedProvider]
     open_default: Callable[[ProviderContext], ManagedProvider] | None = None
-    open_reader: Callable[[Any, ProviderSecrets], ReportReader | None] | None = None
+    open_reader: ReaderOpener | None = None
 
     @property
     def name(self) -> str:

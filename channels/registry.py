@@ -3,16 +3,18 @@
 from dataclasses import replace
 
 from channels import console
+from channels.calendars.registry import CALENDARS
 from channels.call import hubspot
 from channels.chat import chatwoot, intercom
 from channels.email import brevo, mailgun, postmark, resend, sendgrid, ses, smtp
 from channels.post import lob
-from channels.provider_kind import ProviderContext, ProviderKind
+from channels.provider_kind import ProviderContext, ProviderKind, ReaderOpener
 from channels.push import apns, fcm, web_push
 from channels.slack import slack
 from channels.sms import aws_sms, twilio, vonage
 from channels.webhook import http
 from domain.errors import InvalidRequestError
+from domain.sending.bookings import CalendarRule
 from domain.sending.delivery import ManagedProvider
 from domain.sending.outbound_secrets import SecretRefusal
 from domain.sending.provider_secrets import ProviderSecrets
@@ -63,10 +65,14 @@ def open_provider(rule: ProviderRule, context: ProviderContext) -> ManagedProvid
         raise InvalidRequestError(f"the provider {rule.name}: its settings are not those of this build") from error
 
 
-def open_reader(rule: ProviderRule, secrets: ProviderSecrets) -> ReportReader | None:
-    """Open the reader of a provider's callbacks; None if its kind sends none.
+def open_reader(rule: ProviderRule | CalendarRule, secrets: ProviderSecrets) -> ReportReader | None:
+    """Open the reader of an account's callbacks; None if its kind sends none.
 
     Raises SecretRefusal for a secret that is missing.
     """
-    kind = {kind.name: kind for kind in PROVIDERS}.get(rule.kind)
-    return None if kind is None or kind.open_reader is None else kind.open_reader(rule.model(), secrets)
+    openers: dict[str, ReaderOpener | None] = {
+        **{kind.name: kind.open_reader for kind in PROVIDERS},
+        **{kind.name: kind.open_reader for kind in CALENDARS},
+    }
+    opener = openers.get(rule.kind)
+    return None if opener is None else opener(rule.model(), secrets)

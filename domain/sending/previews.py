@@ -268,6 +268,7 @@ def _make_facts(
         unsubscribe_url=urls.get("unsubscribe"),
         preferences_url=urls.get("preferences"),
         confirm_url=urls.get("confirm"),
+        booking_reference=INERT,
         saved=person.saved,
         computed=person.computed,
         stage=person.stage,

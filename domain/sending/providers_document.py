@@ -1,4 +1,4 @@
-"""The document of providers: accounts that deliver messages, routes, ad accounts."""
+"""The document of providers: accounts that deliver messages, routes, and others."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -13,8 +13,10 @@ from domain.campaign.schema_errors import validate
 from domain.campaign.steps.send import ChannelName
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
+from domain.sending.bookings import CalendarRule
 from domain.sending.providers.ad_account import AdAccountModel
 from domain.sending.providers.ad_accounts import AD_ACCOUNT_MODELS
+from domain.sending.providers.calendars import CALENDAR_MODELS
 from domain.sending.providers.kinds import PROVIDER_MODELS
 from domain.sending.providers.model import AccountModel, ProviderModel
 from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule, ProvidersRule, RouteRule, WarmUp
@@ -29,7 +31,7 @@ _ORDER, _WEIGHTS = "order", "weights"
 _KIND_FORM: Final = "Write the keys of a provider: `{kind: smtp, channel: email, host: mail.example.com}`"
 
 
-_MODELS: Final[tuple[type[AccountModel], ...]] = (*PROVIDER_MODELS, *AD_ACCOUNT_MODELS)
+_MODELS: Final[tuple[type[AccountModel], ...]] = (*PROVIDER_MODELS, *AD_ACCOUNT_MODELS, *CALENDAR_MODELS)
 
 
 def _kind_of(provider: Any) -> str | None:
@@ -99,7 +101,7 @@ class RouteModel(DocumentModel):
 
 
 class ProvidersDocument(DocumentModel):
-    """The accounts by name, which deliver messages or have audiences, and the routes."""
+    """The routes, and accounts that deliver messages, have audiences or take bookings."""
 
     providers: dict[Slug, AnyConfigured] = Field(
         {}, description="the providers by name; `{}` for those of the settings"
@@ -131,7 +133,12 @@ def parse_providers(text: str, file: str) -> tuple[ProvidersRule, ...]:
         for name, one in document.providers.items()
         if isinstance(one, AdAccountModel)
     )
-    return (*providers, *accounts, *(_route(one) for one in document.routes))
+    calendars = (
+        CalendarRule(name, one.kind, one.dump())
+        for name, one in document.providers.items()
+        if isinstance(one, CALENDAR_MODELS)
+    )
+    return (*providers, *accounts, *calendars, *(_route(one) for one in document.routes))
 
 
 def name_of(rule: ProvidersRule) -> str:
@@ -141,7 +148,7 @@ def name_of(rule: ProvidersRule) -> str:
 
 def to_document(rule: ProvidersRule) -> dict[str, Any]:
     """Return a rule as authors write it, with its name, secrets by reference."""
-    if isinstance(rule, ProviderRule | AdAccountRule):
+    if isinstance(rule, ProviderRule | AdAccountRule | CalendarRule):
         return {"name": rule.name, **rule.settings}
     warm_up = rule.warm_up and {
         "provider": rule.warm_up.provider,
@@ -204,7 +211,7 @@ def _route_faults(route: RouteModel, document: ProvidersDocument) -> Iterator[tu
         if provider is None:
             yield "use", (f"there is no provider `{name}`", did_you_mean(name, document.senders))
         elif not isinstance(provider, ProviderModel):
-            yield "use", (f"`{name}` delivers no messages: it has audiences", f"Name providers of {route.channel}")
+            yield "use", (f"`{name}` delivers no messages", f"Name providers of {route.channel}")
         elif provider.channel != route.channel:
             yield "use", (f"`{name}` is a provider of {provider.channel}", f"Name providers of {route.channel}")
     if len(set(route.use)) < len(route.use):

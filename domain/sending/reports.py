@@ -10,6 +10,7 @@ from msgspec.structs import asdict, replace
 
 from domain.channels.kinds import CHANNELS
 from domain.people.consent import STOP, SUPPRESSION, AddressRefusal
+from domain.sending.bookings import BookingReport
 from domain.sending.delivery import NO_ADDRESS, OPTED_OUT
 from domain.sending.incoming_texts import IncomingText, Word
 from domain.tracking.event import SOJOURN_SOURCE, Event
@@ -99,8 +100,8 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     data: Mapping[str, Any] = {}
 
 
-# A callback brings reports and texts.
-Incoming = ProviderReport | IncomingText
+# A callback brings reports, texts or bookings.
+Incoming = ProviderReport | IncomingText | BookingReport
 
 
 class Callback(Struct, frozen=True):
@@ -116,7 +117,7 @@ class ReportReader(Protocol):
     """Reads the callbacks of one kind of provider."""
 
     async def __call__(self, callback: Callback, now: datetime) -> Sequence[Incoming]:
-        """Verify a callback, and return its reports and texts.
+        """Verify a callback, and return its reports, texts and bookings.
 
         Raises UnverifiedCallbackError.
         """

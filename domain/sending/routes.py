@@ -19,6 +19,7 @@ from domain.ad_audiences.rules import AdAccountRule
 from domain.journey.bucketing import assign_arm
 from domain.local_time.periods import next_period_start, period_start
 from domain.people.device_addresses import AddressKind
+from domain.sending.bookings import CalendarRule
 from domain.sending.budgets import BudgetFull
 from domain.sending.caps import is_transactional
 from domain.sending.deliverability import DEFAULT_LIMITS, PauseLimits, ProviderPause, find_pause, list_paused
@@ -106,7 +107,7 @@ class RouteRule(Struct, frozen=True, tag="route", tag_field="rule", omit_default
         return (first, *(name for name in self.use if name != first))
 
 
-ProvidersRule = ProviderRule | RouteRule | AdAccountRule
+ProvidersRule = ProviderRule | RouteRule | AdAccountRule | CalendarRule
 
 
 class DailyLimit(Struct, frozen=True):
@@ -187,17 +188,20 @@ DEFAULT_PROVIDERS: Final[Mapping[str, ProviderRule]] = {
 
 
 class DeployedProviders:
-    """The providers, routes and ad accounts in force."""
+    """The providers, routes, ad accounts and calendars in force."""
 
     def __init__(self, rules: Iterable[ProvidersRule] = ()) -> None:
         self.by_name: dict[str, ProviderRule] = {}
         self.ad_accounts: dict[str, AdAccountRule] = {}
+        self.calendars: dict[str, CalendarRule] = {}
         self._routes: dict[tuple[str, str | None], RouteRule] = {}
         for rule in rules:
             if isinstance(rule, ProviderRule):
                 self.by_name[rule.name] = rule
             elif isinstance(rule, AdAccountRule):
                 self.ad_accounts[rule.name] = rule
+            elif isinstance(rule, CalendarRule):
+                self.calendars[rule.name] = rule
             else:
                 self._routes[rule.channel, rule.category] = rule
 

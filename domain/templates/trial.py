@@ -296,6 +296,7 @@ def make_facts(data: _Data) -> TemplateFacts:
         unsubscribe_url=None,
         preferences_url=None,
         confirm_url=None,
+        booking_reference="sample",
     )
 
 

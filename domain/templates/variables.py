@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from domain.people.account_view import AccountView
 from domain.people.learned import LearnedRow, read_instant, read_text_mark
+from domain.sending.booking_links import build_booking_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class TemplateFacts:
     unsubscribe_url: str | None
     preferences_url: str | None
     confirm_url: str | None
+    booking_reference: str
     saved: Mapping[str, Any]
     computed: Mapping[str, Any]
     stage: str | None
@@ -80,6 +82,12 @@ CONFIRM_URL: Final = TemplateVariable(
     lambda facts: facts.confirm_url,
     "the link by which the recipient [confirms a subscription](consent.md#double-opt-in)",
     "in all messages but transactional ones of a journey that a pending subscription started",
+)
+BOOKING_QUERY: Final = TemplateVariable(
+    ("booking_query",),
+    "text",
+    lambda facts: build_booking_query(facts.traits, facts.booking_reference),
+    "the query of a [booking link](channels.md#bookings): the recipient's address and name, and the message, signed",
 )
 VARIABLES: Final = (
     TemplateVariable(
@@ -218,6 +226,7 @@ VARIABLES: Final = (
     UNSUBSCRIBE_URL,
     PREFERENCES_URL,
     CONFIRM_URL,
+    BOOKING_QUERY,
 )
 # The top-level names, each with its fields; None for a value or data by itself.
 ROOTS: Final[Mapping[str, frozenset[str] | None]] = {

@@ -1,11 +1,13 @@
 """docs/channels.md is true: its campaign runs by its templates, its calls are answered, its tables are the code's."""
 
 import asyncio
+import json
 import re
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from channels.calendars.cal import read_reports
 from domain.campaign.publication import check
 from domain.channels.kinds import CHANNELS
 from domain.channels.sms import DEFAULT_SEGMENTS, MAX_SEGMENTS
@@ -15,6 +17,7 @@ from domain.deployed_names import DeployedNames
 from domain.local_time.legal_hours import LegalHours, next_allowed
 from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.topics.deployed import DeployedTopics, RegimeRule
+from domain.sending.bookings import EVENTS, OF_MESSAGE, Booker, build_event
 from domain.sending.incoming_texts import find_word
 from domain.sending.providers_document import parse_providers
 from tests.channels.servers import listening
@@ -45,6 +48,7 @@ def test_every_block_is_run() -> None:
         *("liquid postcard", "liquid letter", "yaml post"),
         *("liquid slack", "yaml slack", "liquid chat", "yaml chat"),
         *("liquid call", "yaml call", "liquid push"),
+        *("liquid booking", "json cal", "json booked", "yaml booking"),
     }
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
@@ -124,6 +128,27 @@ def test_a_call_is_valid() -> None:
     assert check(BLOCKS["yaml call"], "campaign.yaml", templates).definition.key == "demo-call"
     content = only(BLOCKS["liquid call"]).render(variables({"name": "Ada"}, plan="Plus"), None)
     assert (content["subject"], content["owner"], content["due_seconds"]) == ("Call Ada about the demo", None, 7_200)
+
+
+def test_a_booking_is_valid_and_its_callback_becomes_the_event() -> None:
+    assert check(BLOCKS["yaml booking"], "campaign.yaml", {"demo-reminder.liquid": BLOCKS["liquid email"]})
+    content = only(BLOCKS["liquid booking"]).render(variables({"email": "ada@example.com"}), None)
+    assert "demo?email=ada%40example.com&metadata%5Bsojourn_message%5D=abc" in content["text"]
+    [report] = read_reports(json.loads(BLOCKS["json cal"]), datetime.now(UTC))
+    booked = json.loads(BLOCKS["json booked"])
+    message = {name: booked["properties"][name] for name in OF_MESSAGE}
+    event = build_event("demos", report, Booker("u-1", None, message))
+    assert {"event": event.name, "properties": event.properties} == booked
+    told = {
+        trigger: re.findall(r"`(Call \w+)`", event)
+        for triggers, event in rows(PAGE, "### Bookings")
+        for trigger in re.findall(r"`(\w+)`", triggers)
+    }
+    for trigger, names in told.items():
+        payload = {"uid": "b-2", "rescheduleUid": "b-1", "attendees": [{"noShow": True}]}
+        reports = read_reports({"triggerEvent": trigger, "payload": payload}, datetime.now(UTC))
+        assert [EVENTS[one.kind] for one in reports] == names
+    assert {name for names in told.values() for name in names} == set(EVENTS.values())
 
 
 def test_the_table_of_channels_is_the_codes() -> None:

@@ -19,6 +19,7 @@ from domain.errors import InvalidLinkError
 from domain.sending.tracking.links import MAX_LINKS
 
 # Numbers that no link has.
+BOOKING: Final = 252
 REPORT: Final = 253
 TRAP: Final = 254
 PIXEL: Final = 255
@@ -29,7 +30,7 @@ _TOKEN_BYTES: Final = 16 + 1 + _MAC_BYTES
 class TrackedLink(Struct, frozen=True):
     """A link of a message, by its number: also TRAP or PIXEL, which no one clicks.
 
-    REPORT is none: a device reports with it.
+    REPORT and BOOKING are none: a device reports with the one, and a calendar says by the other who booked.
     """
 
     message_id: UUID
@@ -52,7 +53,7 @@ def read(secrets: Sequence[str], token: str) -> TrackedLink:
     if len(raw) != _TOKEN_BYTES or not any(hmac.compare_digest(_mac(secret, content), mac) for secret in secrets):
         raise InvalidLinkError("this link is not valid")
     number = content[16]
-    if number >= MAX_LINKS and number not in (REPORT, TRAP, PIXEL):
+    if number >= MAX_LINKS and number not in (BOOKING, REPORT, TRAP, PIXEL):
         raise InvalidLinkError("this link is not valid")
     return TrackedLink(UUID(bytes=content[:16]), number)
 

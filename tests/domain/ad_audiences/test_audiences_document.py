@@ -69,6 +69,6 @@ def test_an_account_stands_beside_the_providers_of_messages() -> None:
 def test_an_account_delivers_no_messages() -> None:
     with pytest.raises(InvalidDocumentError) as error:
         parse_providers(f"{ACCOUNTS}routes:\n  - {{channel: email, use: [meta]}}\n", "providers.yaml")
-    assert [problem.message for problem in error.value.problems] == ["`meta` delivers no messages: it has audiences"]
+    assert [problem.message for problem in error.value.problems] == ["`meta` delivers no messages"]
     with pytest.raises(InvalidDocumentError):
         parse_providers(ACCOUNTS.replace("kind: meta", "kind: meta, channel: email"), "providers.yaml")

@@ -24,6 +24,7 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
         unsubscribe_url="https://example.com/u/abc",
         preferences_url="https://example.com/p/abc",
         confirm_url="https://example.com/c/abc",
+        booking_reference="abc",
         saved={},
         computed={},
         stage="trial",

@@ -45,6 +45,7 @@ def context(traits: Mapping[str, Any] | None = None, **changes: Any) -> dict[str
         "unsubscribe_url": "https://example.com/u/abc",
         "preferences_url": "https://example.com/p/abc",
         "confirm_url": "https://example.com/c/abc",
+        "booking_query": "email=ada%40example.com",
         **changes,
     }
 
@@ -283,8 +284,8 @@ preheader: "{{ entry }}"
     )
     assert suggestions["there is no variable 'profil.traits.first_name'"] == (
         "Did you mean `profile.traits.first_name`? "
-        "Variables: account, campaign, confirm_url, deployment, entry, journey, message, preferences_url, profile, "
-        "unsubscribe_url"
+        "Variables: account, booking_query, campaign, confirm_url, deployment, entry, journey, message, "
+        "preferences_url, profile, unsubscribe_url"
     )
     assert suggestions["there is no variable 'entry.propertie.value'"] == (
         "Did you mean `properties`? Fields of entry: anonymous_id, event, properties, timestamp"

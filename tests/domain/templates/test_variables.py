@@ -22,6 +22,7 @@ FACTS = TemplateFacts(
     unsubscribe_url="https://example.com/u/abc",
     preferences_url="https://example.com/p/abc",
     confirm_url="https://example.com/c/abc",
+    booking_reference="abc",
     saved={"score": 7},
     computed={"orders": 3, "last_at": datetime(2026, 11, 1, tzinfo=UTC), "spent": 42.0, "none": None},
     stage="trial",
