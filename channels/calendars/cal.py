@@ -65,8 +65,11 @@ def read_reports(data: Mapping[str, Any], now: datetime) -> Iterator[BookingRepo
     booking = _read_text(payload, "uid") or _read_text(payload, "bookingUid")
     if trigger not in _KINDS or booking is None or (trigger == _NO_SHOW and not guests):
         return
-    times = {"starts_at": find_instant(payload, "startTime"), "ends_at": find_instant(payload, "endTime")}
-    said = {"type": _read_text(payload, "type"), **{name: at and at.isoformat() for name, at in times.items()}}
+    said = {
+        "type": _read_text(payload, "type"),
+        "starts_at": _read_time(payload, "startTime"),
+        "ends_at": _read_time(payload, "endTime"),
+    }
     report = BookingReport(
         kind=_KINDS[trigger],
         booking=booking,
@@ -79,6 +82,11 @@ def read_reports(data: Mapping[str, Any], now: datetime) -> Iterator[BookingRepo
     if former is not None:
         yield replace(report, kind="rescheduled", booking=former, next=booking)
     yield replace(report, former=former)
+
+
+def _read_time(data: Any, name: str) -> str | None:
+    at = find_instant(data, name)
+    return None if at is None else at.isoformat()
 
 
 def _read_text(data: Any, *path: str) -> str | None:

@@ -3,11 +3,18 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 from typing import Any, ClassVar, Final
+from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from domain.campaign.durations import DurationError, parse_duration
 from domain.channels.kind import ChannelKind, Unreachable
+from domain.channels.phone import find_legal_hours
 from domain.errors import Problem
+from domain.local_time.legal_hours import LegalHours, next_allowed
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
@@ -21,7 +28,10 @@ _NUMBER: Final = re.compile(r"\+?[0-9(][0-9 ()./-]{3,38}[0-9]")
 
 @dataclass(frozen=True, slots=True)
 class CallTemplate:
-    """A task in one language. `owner` names the colleague by e-mail address or id."""
+    """A task in one language.
+
+    `owner` names the colleague by e-mail address or id. The call is due `due_seconds` after the grant, at the earliest.
+    """
 
     subject: LiquidText
     script: LiquidText
@@ -41,8 +51,19 @@ class CallTemplate:
             "script": script,
             # A task without an owner waits for one.
             "owner": None if self.owner is None else self.owner.render(rendering).strip() or None,
-            "due_seconds": self.due_seconds,
+            "due_seconds": self._find_due(rendering),
         }
+
+    def _find_due(self, rendering: Rendering) -> int:
+        """Return the seconds until the call is due: in legal hours, as far as its time is known."""
+        local = rendering.localization
+        if local.now is None:
+            return self.due_seconds
+        hours = find_legal_hours(rendering.variables["profile"]["traits"])
+        zone = local.zone if isinstance(local.zone, ZoneInfo) else ZoneInfo("UTC")
+        hours = replace(hours, zones=hours.zones or (zone.key,))
+        due = next_allowed(hours, None, zone, local.now + timedelta(seconds=self.due_seconds))
+        return ceil((due - local.now).total_seconds())
 
     def texts(self) -> Iterator[LiquidText]:
         return (text for text in (self.subject, self.script, self.owner) if text is not None)
@@ -78,6 +99,9 @@ class CallTask(ChannelKind):
             return Unreachable("the profile has no trait phone")
         # The colleague dials it: national numbers are as good.
         return (phone.strip(),) if _NUMBER.fullmatch(phone.strip()) else Unreachable("the trait phone is not a number")
+
+    def legal_hours(self, traits: Mapping[str, Any]) -> LegalHours | None:
+        return find_legal_hours(traits)
 
 
 def _compile(field: Field | None, problems: list[Problem]) -> LiquidText | None:

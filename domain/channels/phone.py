@@ -28,12 +28,17 @@ class PhoneChannel(ChannelKind):
         return None if number is None else number.e164
 
     def legal_hours(self, traits: Mapping[str, Any]) -> LegalHours | None:
-        number = find_phone(traits)
-        if number is None:
-            return None
-        zones = find_zones(number.e164)
-        own = find_zone(traits.get("timezone"))
-        if own is None:
-            return LegalHours(number.region, zones)
-        # A mobile number is assigned in many zones: the person says in which of them they are.
-        return LegalHours(number.region, (own.key,) if own.key in zones else (own.key, *zones))
+        return None if find_phone(traits) is None else find_legal_hours(traits)
+
+
+def find_legal_hours(traits: Mapping[str, Any]) -> LegalHours:
+    """Return the hours of the trait `phone`; the common ones if it is no known number.
+
+    Without a zone of the number or the person they have none: those of the recipient's zone are meant.
+    """
+    number, own = find_phone(traits), find_zone(traits.get("timezone"))
+    region, zones = (None, ()) if number is None else (number.region, find_zones(number.e164))
+    if own is None:
+        return LegalHours(region, zones)
+    # A mobile number is assigned in many zones: the person says in which of them they are.
+    return LegalHours(region, (own.key,) if not zones or own.key in zones else (own.key, *zones))

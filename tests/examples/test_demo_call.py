@@ -15,6 +15,7 @@ from channels.call.hubspot_reports import TaskReader
 from channels.provider_kind import ProviderContext
 from channels.slack import slack
 from channels.slack.slack import SlackApi
+from cli.demo.zones import zone_where_it_is
 from cli.documents import templates_beside
 from domain.sending.providers.hubspot import HubspotModel
 from domain.sending.providers.slack import SlackModel
@@ -59,7 +60,9 @@ async def service(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 async def asks_for_a_demo(harness: Harness) -> str:
     """Somebody whose call is a task; the id of its message."""
-    await harness.identify("ada", name="Ada", phone="+49 1512 3456789", consent={"call": True})
+    # It is the afternoon where she is: a colleague may call.
+    zone = zone_where_it_is(15, datetime.now(UTC))
+    await harness.identify("ada", name="Ada", phone="01512 3456789", timezone=zone, consent={"call": True})
     await harness.track("ada", "Demo Requested", {"plan": "Plus"})
     [message] = await harness.messages.until(channel="call", state="sent")
     return str(message["id"])
