@@ -55,7 +55,7 @@ class CallTemplate:
         }
 
     def _find_due(self, rendering: Rendering) -> int:
-        """Return the seconds until the call is due: in legal hours, as far as its time is known."""
+        """Return the seconds until the call is due, which is in legal hours."""
         local = rendering.localization
         if local.now is None:
             return self.due_seconds

@@ -32,7 +32,7 @@ class PhoneChannel(ChannelKind):
 
 
 def find_legal_hours(traits: Mapping[str, Any]) -> LegalHours:
-    """Return the hours of the trait `phone`; the common ones if it is no known number.
+    """Return the hours of the trait `phone`: the common ones for an unknown number.
 
     Without a zone of the number or the person they have none: those of the recipient's zone are meant.
     """
