@@ -76,7 +76,7 @@ from application.versions import Versions
 from channels.ad_platforms.registry import open_platform
 from channels.email.incoming_mails import read_incoming
 from channels.provider_kind import ProviderContext
-from channels.registry import open_provider, open_reader
+from channels.registry import answer_challenge, open_provider, open_reader
 from domain.access import Scope
 from domain.deployment.findings import Away, Reachable
 from domain.people.links import LinkPurpose, MessageLink, mark_of, sign
@@ -219,6 +219,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 IncomingTexts(database, catalogue, groups, ingest, providers).receive,
                 Bookings(database, ingest, settings.link_secrets).receive,
                 partial(open_reader, secrets=_provider_secrets(settings)),
+                partial(answer_challenge, secrets=_provider_secrets(settings)),
                 metrics.count,
                 partial(datetime.now, UTC),
             ),

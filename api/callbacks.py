@@ -90,12 +90,13 @@ async def receive_callback(provider: ProviderName, request: Request) -> Response
 @router.get(
     "/{provider}",
     response_class=Response,
-    responses=refusals(NotFoundError, InvalidRequestError, UnavailableError, SojournError),
+    responses=refusals(NotFoundError, InvalidRequestError, UnavailableError, UnverifiedCallbackError, SojournError),
 )
 async def check_callbacks(provider: ProviderName, request: Request) -> Response:
     """Say that the provider's callbacks are read here.
 
-    For consoles that try the URL; it reports nothing.
+    For consoles that try the URL; it reports nothing. A WhatsApp app that verifies it, by the `verify_token` of the
+    provider, gets its challenge back.
     """
-    await services_of(request).callbacks.check(provider)
-    return Response()
+    answer = await services_of(request).callbacks.check(provider, request.query_params)
+    return Response(answer, media_type=None if answer is None else "text/plain")

@@ -1,7 +1,7 @@
 """Receive the callbacks of configured providers: verify, read, and apply together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from application.catalogue import Catalogue
 from application.reports import Reports
 from domain.errors import NotFoundError, OverloadedError, SojournError, UnavailableError, UnverifiedCallbackError
 from domain.sending.bookings import BookingReport, CalendarRule
-from domain.sending.incoming_texts import IncomingText
+from domain.sending.incoming_texts import IncomingText, MarketingChoice
 from domain.sending.outbound_secrets import SecretRefusal
 from domain.sending.reports import Callback, ProviderReport, ReportReader
 from domain.sending.routes import DeployedProviders, ProviderRule
@@ -39,8 +39,11 @@ _log = structlog.get_logger(__name__)
 ReportingRule = ProviderRule | CalendarRule
 # Opens the reader of an account; None if its kind sends no callbacks. Raises SecretRefusal.
 OpenReader = Callable[[ReportingRule], ReportReader | None]
-# Receives the text message of a person, once however often it comes.
-ReceiveText = Callable[[ProviderRule, IncomingText], Awaitable[None]]
+# Answers the query by which an account verifies the address of its callbacks; None if it asks nothing. Raises
+# UnverifiedCallbackError and SecretRefusal.
+AnswerChallenge = Callable[[ReportingRule, Mapping[str, str]], str | None]
+# Receives the text message of a person, or their choice, once however often it comes.
+ReceiveText = Callable[[ProviderRule, IncomingText | MarketingChoice], Awaitable[None]]
 # Receives the report of a booking, once however often it comes.
 ReceiveBooking = Callable[[CalendarRule, BookingReport], Awaitable[None]]
 
@@ -59,6 +62,7 @@ class Callbacks:
         receive_text: ReceiveText,
         receive_booking: ReceiveBooking,
         open_reader: OpenReader,
+        answer_challenge: AnswerChallenge,
         count: Callable[[Increments], None],
         now: Callable[[], datetime],
     ) -> None:
@@ -68,15 +72,26 @@ class Callbacks:
         self._receive_text = receive_text
         self._receive_booking = receive_booking
         self._open_reader = open_reader
+        self._answer_challenge = answer_challenge
         self._count = count
         self._now = now
         self._deployed: tuple[float, DeployedProviders] | None = None
         self._loading: asyncio.Task[DeployedProviders] | None = None
         self._readers: dict[str, tuple[ReportingRule, ReportReader | SojournError]] = {}
 
-    async def check(self, provider: str) -> None:
-        """Raise NotFoundError unless there is such a provider, with callbacks."""
-        await self._find_reader(provider)
+    async def check(self, provider: str, query: Mapping[str, str]) -> str | None:
+        """Return the answer to the provider that verifies the address, if the query asks.
+
+        Raises NotFoundError unless there is such a provider, with callbacks, and UnverifiedCallbackError.
+        """
+        rule, _ = await self._find_reader(provider)
+        try:
+            return self._answer_challenge(rule, query)
+        except UnverifiedCallbackError:
+            self._count({(Metric.CALLBACK, (provider, "unverified")): 1})
+            raise
+        except SecretRefusal as refusal:
+            raise _refuse(rule, refusal) from refusal
 
     async def receive(self, provider: str, callback: Callback) -> None:
         """Apply the reports of a callback.
@@ -92,7 +107,7 @@ class Callbacks:
             raise
         await self._groups.apply(provider, [one for one in received if isinstance(one, ProviderReport)])
         for one in received:
-            if isinstance(one, IncomingText) and isinstance(rule, ProviderRule):
+            if isinstance(one, IncomingText | MarketingChoice) and isinstance(rule, ProviderRule):
                 await self._receive_text(rule, one)
             elif isinstance(one, BookingReport) and isinstance(rule, CalendarRule):
                 await self._receive_booking(rule, one)
@@ -114,9 +129,7 @@ class Callbacks:
         try:
             reader = self._open_reader(rule)
         except SecretRefusal as refusal:
-            # Not told to the caller, who may be anyone.
-            _log.error("failed to open callbacks", provider=rule.name, reason=refusal.detail)
-            return UnavailableError("the callbacks of this provider cannot be verified for now", retry_after=60)
+            return _refuse(rule, refusal)
         return NotFoundError("this provider has no callbacks") if reader is None else reader
 
     async def _load_providers(self) -> DeployedProviders:
@@ -137,6 +150,12 @@ class Callbacks:
             providers = await self._catalogue.load_providers(connection)
         self._deployed = began, providers
         return providers
+
+
+def _refuse(rule: ReportingRule, refusal: SecretRefusal) -> UnavailableError:
+    """Log why callbacks cannot be verified, which the caller, who may be anyone, is not told."""
+    _log.error("failed to open callbacks", provider=rule.name, reason=refusal.detail)
+    return UnavailableError("the callbacks of this provider cannot be verified for now", retry_after=60)
 
 
 @dataclass(slots=True, eq=False)

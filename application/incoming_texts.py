@@ -1,4 +1,4 @@
-"""Receive text messages of people: an event, a refusal, and perhaps an answer."""
+"""Receive text messages of people, and their choices: events, refusals, answers."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,17 +8,19 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from application.address_statements import ReportedRefusal, state_refusal
+from application.address_statements import LinkStatement, ReportedRefusal, state_refusal
 from application.callbacks import ReportGroups
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.ingest_claims import BatchPart
 from application.providers import ProviderSource
+from domain.channels.kinds import CHANNELS
 from domain.deployment_documents import REPLIES
-from domain.people.consent import STOP
+from domain.people.consent import OPT_OUT, STOP
 from domain.people.registers import stamp
 from domain.sending.delivery import Accepted, Outbound
-from domain.sending.incoming_texts import IncomingText
+from domain.sending.incoming_texts import IncomingText, MarketingChoice
+from domain.sending.marketing_choices import build_choice_events, find_choice_id
 from domain.sending.providers.text_model import TextModel
 from domain.sending.replies_document import find_patterns
 from domain.sending.reports import (
@@ -42,7 +44,7 @@ _log = structlog.get_logger(__name__)
 
 
 class IncomingTexts:
-    """Receives texts. Once `receive` returns, their effects are in force."""
+    """Receives texts and choices. Once `receive` returns, their effects are in force."""
 
     def __init__(
         self,
@@ -58,15 +60,26 @@ class IncomingTexts:
         self._ingest = ingest
         self._providers = providers
 
-    async def receive(self, rule: ProviderRule, text: IncomingText) -> None:
-        """Apply what a text says, once however often it comes.
+    async def receive(self, rule: ProviderRule, received: IncomingText | MarketingChoice) -> None:
+        """Apply what a text or a choice says, once however often it comes.
 
         Raises UnavailableError or psycopg.OperationalError if it is to come again.
         """
+        match received:
+            case IncomingText():
+                await self._receive_text(rule, received)
+            case MarketingChoice():
+                await self._receive_choice(rule, received)
+
+    async def _receive_text(self, rule: ProviderRule, text: IncomingText) -> None:
         now = await self._database.now()
         address = rule.channel, text.sender
         async with self._database.transaction() as connection:
             author = await incoming_texts.find_author(connection, rule.name, *address)
+            if CHANNELS[rule.channel].has_window:
+                # Before the event, by which a campaign may answer at once.
+                await addresses.ensure(connection, {address})
+                await addresses.note_text(connection, address, rule.name, now - text.age)
             refused = await (await addresses.find_refused(connection, (), [address])).get()
             patterns = find_patterns((await documents.latest(connection, REPLIES)).rules, text.text)
         report = ProviderReport(
@@ -83,7 +96,23 @@ class IncomingTexts:
             await self._report_alone(rule, report, author, text.sender)
         else:
             await self._keep(rule, report, text)
-        await self._answer(rule, report, text, refused.get(address, {}))
+        await self._answer(rule, report, text, refused.get(address, {}), None if author is None else author.locale)
+
+    async def _receive_choice(self, rule: ProviderRule, choice: MarketingChoice) -> None:
+        """State the consent of the person, and what their number refuses."""
+        now = await self._database.now()
+        at = now - choice.age
+        reason = None if choice.is_wanted else "the person stopped marketing at the provider"
+        async with self._database.transaction() as connection:
+            author = await incoming_texts.find_author(connection, rule.name, rule.channel, choice.sender)
+            if author is None:
+                said = stamp(at, str(find_choice_id(rule.name, choice.event_id)), f"text:{rule.name}")
+                await state_refusal(connection, (rule.channel, choice.sender), OPT_OUT, reason, said)
+        if author is not None:
+            ids = author.user_id, author.anonymous_id
+            events = build_choice_events(rule.name, rule.channel, choice.event_id, at, *ids, is_wanted=choice.is_wanted)
+            by_link = LinkStatement(rule.channel, choice.sender, {OPT_OUT: reason})
+            await self._ingest(events, received_at=now, by_link=by_link)
 
     async def _report_alone(self, rule: ProviderRule, report: ProviderReport, author: TextAuthor, number: str) -> None:
         """Report the text of a person who got no message from the provider."""
@@ -113,15 +142,21 @@ class IncomingTexts:
             await self._ingest([], rejects, unrecorded=unrecorded, received_at=report.at)
 
     async def _answer(
-        self, rule: ProviderRule, report: ProviderReport, text: IncomingText, refused: Mapping[str, str | None]
+        self,
+        rule: ProviderRule,
+        report: ProviderReport,
+        text: IncomingText,
+        refused: Mapping[str, str | None],
+        locale: str | None,
     ) -> None:
-        """Answer a word at most once, and HELP once a day for a number.
+        """Answer a word at most once, and HELP once a day, in the person's language.
+
 
         `refused` are the refusals before the text. An attempt that dies here leaves the text without an answer, and
         never with two.
         """
         model, word = rule.model(), text.meaning
-        answer = model.find_answer(word) if isinstance(model, TextModel) and word is not None else None
+        answer = model.find_answer(word, locale) if isinstance(model, TextModel) and word is not None else None
         is_stopped = refused.get(STOP) is not None
         if answer is None or (word == "stop" and is_stopped) or (word == "start" and not is_stopped):
             return

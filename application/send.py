@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -63,6 +64,8 @@ from domain.sending.claim import (
 )
 from domain.sending.deliverability import find_pause
 from domain.sending.delivery import (
+    TEMPLATE_REFUSED,
+    WINDOW,
     Ambiguous,
     Delivery,
     Never,
@@ -82,12 +85,18 @@ from domain.templates.template_sets import TemplateRenderError
 from domain.templates.variables import TemplateFacts, build_variables
 from domain.tracking.event import stored_event
 from store import circuits, deliveries, messages, recalls, retries
+from store.addresses import find_last_text
 from store.database import Connection, Database
 from store.messages import Claimed
 
+_log = structlog.get_logger(__name__)
+
 
 class _Taken(Struct, frozen=True):
-    """A claimed message, its version and provider, and the addresses that are settled."""
+    """A claimed message, its version and provider, and the addresses that are settled.
+
+    `wrote_at` is the time of the person's last text, on channels with a window after it.
+    """
 
     claimed: Claimed
     version: LoadedVersion
@@ -95,6 +104,7 @@ class _Taken(Struct, frozen=True):
     settled: dict[str, Delivery]
     is_probe: bool
     senders: DeployedSenders
+    wrote_at: datetime | None
     targets: Sequence[DeviceTarget] = ()
 
 
@@ -165,10 +175,22 @@ class Sender:
         parts = PartsCount(1, 1)
         if isinstance(rendered, TemplateRenderError | Unavailable):
             delivery = rendered
+        elif (closed := CHANNELS[claimed.channel].find_closed_window(rendered, taken.wrote_at, at)) is not None:
+            delivery = Rejected(WINDOW, closed)
         else:
             number = CHANNELS[claimed.channel].count_parts(rendered)
             parts = PartsCount(number, version.rules.max_parts.get(claimed.template, 1))
             delivery = await self._hand_over(taken, rendered, now, by_address)
+        if isinstance(delivery, Rejected) and delivery.reason == TEMPLATE_REFUSED:
+            # Each of its messages fails until the author mends it.
+            _log.warning(
+                "template refused",
+                campaign=claimed.campaign_key,
+                step=claimed.step,
+                template=claimed.template,
+                provider=found.name,
+                detail=delivery.detail,
+            )
         if not taken.targets and found.has_account and not isinstance(delivery, TemplateRenderError):
             failed_before = claimed.circuit is not None
             await record_delivery(
@@ -247,6 +269,9 @@ class Sender:
                     # With the claim: a read that fails after it would leave the message unknown and unsent.
                     is_one = not kind.uses_devices and (isinstance(addresses, Unreachable) or len(addresses) < 2)
                     settled = {} if is_one else await deliveries.find_settled(connection, message_id, claimed.channel)
+                    wrote_at = None
+                    if kind.has_window and address is not None:
+                        wrote_at = await find_last_text(connection, (claimed.channel, address), found.name)
                     senders = await self._catalogue.senders_at(connection, claimed.registry_revision)
                     targets: Sequence[DeviceTarget] = ()
                     if kind.uses_devices:
@@ -254,7 +279,7 @@ class Sender:
                         targets = await find_targets(
                             connection, self._catalogue, self._providers, claimed, granted, devices
                         )
-                    return _Taken(claimed, version, found, settled, is_probe, senders, targets)
+                    return _Taken(claimed, version, found, settled, is_probe, senders, wrote_at, targets)
                 case Proceed():
                     raise UnavailableError(f"{claimed.channel}: no provider of this worker can take the message")
 

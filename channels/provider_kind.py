@@ -41,12 +41,14 @@ class ProviderKind:
     `model` are its settings in the document. `open` opens it without a connection, and raises SecretRefusal for a
     secret that is missing or may not go to its host. `open_default` opens it by the deployment's settings alone, for
     a channel that the document leaves out. `open_reader` opens the reader of its callbacks, if it sends any.
+    `answer_challenge` answers the query by which it verifies their address; None if that asks nothing.
     """
 
     model: type[ProviderModel]
     open: Callable[[Any, ProviderContext], ManagedProvider]
     open_default: Callable[[ProviderContext], ManagedProvider] | None = None
     open_reader: ReaderOpener | None = None
+    answer_challenge: Callable[[Any, ProviderSecrets, Mapping[str, str]], str | None] | None = None
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """The registry of providers. A new one is a module in its folder, and here."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from channels import console
@@ -13,6 +14,7 @@ from channels.push import apns, fcm, web_push
 from channels.slack import slack
 from channels.sms import aws_sms, twilio, vonage
 from channels.webhook import http
+from channels.whatsapp import cloud
 from domain.errors import InvalidRequestError
 from domain.sending.bookings import CalendarRule
 from domain.sending.delivery import ManagedProvider
@@ -34,6 +36,7 @@ PROVIDERS: tuple[ProviderKind, ...] = (
     twilio.KIND,
     vonage.KIND,
     aws_sms.KIND,
+    cloud.KIND,
     chatwoot.KIND,
     intercom.KIND,
     hubspot.KIND,
@@ -76,3 +79,16 @@ def open_reader(rule: ProviderRule | CalendarRule, secrets: ProviderSecrets) -> 
     }
     opener = openers.get(rule.kind)
     return None if opener is None else opener(rule.model(), secrets)
+
+
+def answer_challenge(
+    rule: ProviderRule | CalendarRule, query: Mapping[str, str], secrets: ProviderSecrets
+) -> str | None:
+    """Answer the query by which a provider verifies the address of its callbacks.
+
+    Returns None if it asks nothing. Raises UnverifiedCallbackError, and SecretRefusal for a secret that is missing.
+    """
+    kind = {kind.name: kind for kind in PROVIDERS}.get(rule.kind)
+    if kind is None or kind.answer_challenge is None:
+        return None
+    return kind.answer_challenge(rule.model(), secrets, query)

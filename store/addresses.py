@@ -5,6 +5,7 @@ ids, and all of one kind at once.
 """
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -147,6 +148,32 @@ async def write(connection: Connection, refusals: Mapping[Address, Registers]) -
         """,
         (Jsonb(items),),
     )
+
+
+async def note_text(connection: Connection, address: Address, provider: str, at: datetime) -> None:
+    """Keep the time of the last text from an address to a provider. Requires `ensure`."""
+    await connection.execute(
+        """
+        UPDATE addresses
+        SET wrote = wrote || jsonb_build_object(
+          %(provider)s::text, greatest((wrote ->> %(provider)s)::timestamptz, %(at)s::timestamptz))
+        WHERE channel = %(channel)s AND app = '' AND value = %(value)s
+        """,
+        {"channel": address[0], "value": address[1], "provider": provider, "at": at},
+    )
+
+
+async def find_last_text(connection: Connection, address: Address, provider: str) -> datetime | None:
+    """Return the time of the last text from an address to a provider; None without any."""
+    cursor = await connection.execute(
+        """
+        SELECT (wrote ->> %(provider)s)::timestamptz AS at FROM addresses
+        WHERE channel = %(channel)s AND app = '' AND value = %(value)s
+        """,
+        {"channel": address[0], "value": address[1], "provider": provider},
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row["at"]
 
 
 _RETURN_REFUSALS = f"""

@@ -8,12 +8,13 @@ from store.database import Connection
 
 
 class TextAuthor(Struct, frozen=True):
-    """A person who has the number of a text, and the last message to it."""
+    """A person who has the number of a text, their language, and the last message to it."""
 
     profile_id: UUID
     user_id: str | None
     anonymous_id: str | None
     message_id: UUID | None
+    locale: str | None
 
 
 async def find_author(connection: Connection, provider: str, channel: str, number: str) -> TextAuthor | None:
@@ -24,6 +25,7 @@ async def find_author(connection: Connection, provider: str, channel: str, numbe
     cursor = await connection.execute(
         """
         SELECT profiles.id AS profile_id, user_id, answered.id AS message_id,
+               COALESCE(NULLIF(traits ->> 'locale', ''), context ->> 'locale') AS locale,
                (SELECT min(value) FROM identities
                 WHERE identities.profile_id = profiles.id AND kind = 'anonymous' AND user_id IS NULL) AS anonymous_id
         FROM profiles

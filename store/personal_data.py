@@ -202,7 +202,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table(
         "addresses",
         "(channel, value) IN (SELECT * FROM unnest(%(channels)s::text[], %(addresses)s::text[]))",
-        "channel app value refusals said",
+        "channel app value refusals said wrote",
         "created_at",
         "with_profile",
     ),

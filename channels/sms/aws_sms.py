@@ -11,9 +11,9 @@ from typing import Final
 from channels.api_request import ApiRequest, json_request
 from channels.aws_signature import AwsKey, read_error
 from channels.http_call import TOTAL_SECONDS, HttpReply
+from channels.phone_api import PhoneApi, seconds_left
 from channels.provider_kind import ProviderContext, ProviderKind
 from channels.retry_after import MAX_RETRY_AFTER
-from channels.sms.api import PhoneApi, seconds_left
 from channels.sms.aws_sms_reports import open_reader
 from domain.sending.delivery import ACCOUNT, OPTED_OUT, Accepted, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.providers.aws_sms import AwsSmsModel

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from channels.phone_texts import read_text
 from channels.report_fields import find, find_id, find_text, read_epoch_milliseconds, read_object
-from channels.sms.incoming import read_text
 from channels.sns import SnsTopics
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.aws_sms import AwsSmsModel

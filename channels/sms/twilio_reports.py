@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from channels.phone_texts import read_text
 from channels.report_fields import find_id
 from channels.signatures import refuse, verify_twilio
-from channels.sms.incoming import read_text
-from domain.sending.incoming_texts import Word
+from domain.sending.incoming_texts import Word, find_word
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.twilio import TwilioModel
 from domain.sending.reports import Bounce, Callback, Incoming, ProviderReport, ReportKind, ReportReader
@@ -26,6 +26,8 @@ _KINDS: Final[Mapping[str, ReportKind]] = {
     "failed": "bounced",
     "canceled": "failed",
 }
+# WhatsApp has no such number.
+_HARD_CODES: Final = frozenset({"63003", "63024"})
 # The number is not at fault: https://www.twilio.com/docs/api/errors
 _CONTENT_CODES: Final = frozenset({"30001", "30002", "30004", "30007", "30010", "30032", "30034", "30410", "30456"})
 _WORDS: Final[Mapping[str, Word]] = {"STOP": "stop", "START": "start", "HELP": "help"}
@@ -51,8 +53,10 @@ def read_fields(fields: Mapping[str, str], url: str, now: datetime) -> Incoming 
     id = fields.get("MessageSid") or fields.get("SmsSid") or ""
     status = fields.get("MessageStatus") or fields.get("SmsStatus") or "received"
     if status == "received":
-        word = _WORDS.get(fields.get("OptOutType", ""))
-        return read_text(f"text {id}", fields.get("From"), fields.get("Body"), now, id, word)
+        sender = fields.get("From", "")
+        is_chat = sender.startswith("whatsapp:")
+        word = _WORDS.get(fields.get("OptOutType", "")) or find_word(fields.get("ButtonPayload", ""), is_alone=True)
+        return read_text(f"text {id}", sender, fields.get("Body"), now, id, word, is_chat=is_chat)
     kind = _KINDS.get(status)
     if kind is None:
         return None
@@ -69,7 +73,10 @@ def read_fields(fields: Mapping[str, str], url: str, now: datetime) -> Incoming 
 
 
 def _judge(code: str | None) -> Bounce:
-    return "content" if code in _CONTENT_CODES else "soft"
+    if code in _HARD_CODES:
+        return "hard"
+    # Those of WhatsApp begin so: they say what is wrong with the message or the sender.
+    return "content" if code in _CONTENT_CODES or (code or "").startswith("63") else "soft"
 
 
 def _read_form(body: bytes) -> dict[str, list[str]]:

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from channels.api_request import ApiRequest, json_request
 from channels.http_call import TOTAL_SECONDS, HttpReply
+from channels.phone_api import PhoneApi, seconds_left
 from channels.provider_kind import ProviderContext, ProviderKind
-from channels.sms.api import PhoneApi, seconds_left
 from channels.sms.vonage_reports import open_reader
 from domain.sending.delivery import Accepted, Delivery, Outbound, Rejected, Unavailable
 from domain.sending.outbound_secrets import SecretRefusal

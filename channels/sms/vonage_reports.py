@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from channels.phone_texts import read_text
 from channels.report_fields import find_id, find_instant, find_text, read_object
 from channels.signatures import verify_signed_digest
-from channels.sms.incoming import read_text
 from domain.errors import InvalidRequestError
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.vonage import VonageModel

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
@@ -50,8 +51,8 @@ class ChannelKind(ABC):
     the traits that its addresses come from; if `uses_devices`, they are those of the person's devices. If
     `silence_allows`, a person without any consent may receive marketing while the deployment has no topics; with topics
     their regimes say so, on a channel that `reaches_people`. If `can_save`, journeys may keep values of the receiver's
-    reply. `report_events` are the names of the events that its reports become, by their kind
-    (`domain.sending.reports`).
+    reply. If it `has_window`, the time of the last text from each address is kept, for `find_closed_window`.
+    `report_events` are the names of the events that its reports become, by their kind (`domain.sending.reports`).
     """
 
     name: ClassVar[str]
@@ -67,6 +68,7 @@ class ChannelKind(ABC):
     silence_allows: ClassVar[bool] = True
     reaches_people: ClassVar[bool] = True
     can_save: ClassVar[bool] = False
+    has_window: ClassVar[bool] = False
     report_events: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
@@ -119,6 +121,10 @@ class ChannelKind(ABC):
     def count_parts(self, content: Mapping[str, Any]) -> int:
         """Return the parts of a rendered message that are charged one by one."""
         return 1
+
+    def find_closed_window(self, content: Mapping[str, Any], wrote_at: datetime | None, at: datetime) -> str | None:
+        """Return why a rendered message is too late after a person's last text; else None."""
+        return None
 
     def find_doubts(self, content: Mapping[str, Any]) -> Iterator[str]:
         """Find what a client of the channel may show otherwise than the author wants."""

@@ -13,10 +13,12 @@ from domain.channels.push import Push
 from domain.channels.slack import Slack
 from domain.channels.sms import Sms
 from domain.channels.webhook import Webhook
+from domain.channels.whatsapp import WhatsApp
 
 _KINDS: tuple[ChannelKind, ...] = (
     Email(),
     Sms(),
+    WhatsApp(),
     Push(),
     Webhook(),
     Post(),

@@ -14,7 +14,7 @@ from domain.tracking.reactions import message_reacted_to
 # click is followed by an event of the app. Source: Segment's specs for email and mobile events; "Sent", "Dropped" and
 # "Failed" are those of customer.io and Twilio.
 _REPORT: Final = re.compile(
-    r"(Email|Push|Push Notification|SMS|Text Message|In-App Message|Webhook)( Link| Message)? "
+    r"(Email|Push|Push Notification|SMS|WhatsApp|Text Message|In-App Message|Webhook)( Link| Message)? "
     r"(Sent|Delivered|Bounced|Dropped|Deferred|Failed|Received|Opened|Clicked|Tapped|Dismissed|Marked as Spam)"
 )
 

@@ -1,14 +1,14 @@
 """The document of topics: what people subscribe to, and what silence means."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from domain.campaign.schema import SLUG, DocumentModel, Given, Listed, Text, quote_value, refuse
+from domain.campaign.schema import SLUG, DocumentModel, Given, Listed, Text, refuse
 from domain.campaign.schema_errors import validate
 from domain.campaign.steps.send import ChannelName
+from domain.document.texts_by_language import LanguageTag, read_texts, texts_schema
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.people.topics.deployed import SERVICE, ConsentRule, Regime, RegimeRule, TopicDefault, TopicRule
@@ -19,25 +19,9 @@ MAX_TOPICS: Final = 50
 MAX_REGIMES: Final = 50
 MAX_COUNTRIES: Final = 250
 
-_LANGUAGE: Final = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"
-_TEXTS_FORM: Final = "Write a text, or one for each language: `{en: Newsletter, de: Rundbrief}`"
 _COUNTRY: Final = r"[A-Z]{2}"
 _RESERVED: Final = (TRANSACTIONAL, ONE_TIME_CODE, SERVICE)
 _SPELT: Final = {"UK": "GB", "EL": "GR"}
-
-
-def _read_texts(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"": value}
-    if not isinstance(value, Mapping) or not value:
-        refuse(f"{quote_value(value)} is not a text", _TEXTS_FORM)
-    return dict(value)
-
-
-def _check_language(tag: str) -> str:
-    if tag and not re.fullmatch(_LANGUAGE, tag):
-        refuse(f"{quote_value(tag)} is not a language", "Write a tag such as `en`, `de` or `pt-BR`")
-    return tag
 
 
 def _check_topic_key(key: str) -> str:
@@ -52,25 +36,7 @@ def _check_country(code: str) -> str:
     return code
 
 
-LanguageTag = Annotated[str, AfterValidator(_check_language)]
-_TEXT_SCHEMA: Final = {"type": "string", "minLength": 1, "maxLength": 200}
-TextsByLanguage = Annotated[
-    dict[LanguageTag, Text],
-    BeforeValidator(_read_texts),
-    WithJsonSchema(
-        {
-            "oneOf": [
-                _TEXT_SCHEMA,
-                {
-                    "type": "object",
-                    "minProperties": 1,
-                    "propertyNames": {"pattern": f"^{_LANGUAGE}$"},
-                    "additionalProperties": _TEXT_SCHEMA,
-                },
-            ]
-        }
-    ),
-]
+TextsByLanguage = Annotated[dict[LanguageTag, Text], BeforeValidator(read_texts), WithJsonSchema(texts_schema(200))]
 TopicKey = Annotated[str, Field(pattern=SLUG, max_length=64), AfterValidator(_check_topic_key)]
 CountryCode = Annotated[str, Field(pattern=f"^{_COUNTRY}$"), AfterValidator(_check_country)]
 

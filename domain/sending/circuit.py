@@ -10,7 +10,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.sending.delivery import ACCOUNT, Ambiguous, Delivery, Rejected, Unavailable
+from domain.sending.delivery import ACCOUNT, WINDOW, Ambiguous, Delivery, Rejected, Unavailable
 
 MAX_FAILURES: Final = 5
 PROBE_SECONDS: Final = 60.0
@@ -27,7 +27,7 @@ _OTHER_REASONS: Final = frozenset(
     }
 )
 # Refusals before any call: the provider has answered nothing.
-_OWN_REFUSALS: Final = frozenset({"invalid_address", "invalid_message", "unreachable"})
+_OWN_REFUSALS: Final = frozenset({"invalid_address", "invalid_message", "unreachable", WINDOW})
 
 # The provider has answered, has failed, or cannot be used until its account is mended.
 ProviderHealth = Literal["answered", "failed", "faulty"]

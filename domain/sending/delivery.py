@@ -12,6 +12,12 @@ ACCOUNT: Final = "account"
 # The reason of a refusal by the provider because the person told it to stop.
 OPTED_OUT: Final = "opted_out"
 NO_ADDRESS: Final = "no_address"
+# The reason of a refusal because the person wants no marketing of the sender, by the provider's own means.
+MARKETING_STOPPED: Final = "marketing_stopped"
+# A free text outside the window after the person's last one.
+WINDOW: Final = "window"
+# The provider has no such template, or other values than it needs: its author has to mend it.
+TEMPLATE_REFUSED: Final = "template_refused"
 
 
 @dataclass(frozen=True, slots=True)

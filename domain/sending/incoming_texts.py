@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -34,7 +34,7 @@ class IncomingText(Struct, frozen=True, kw_only=True):
     """A person's message to one of our numbers.
 
     `event_id` is unique within the provider. `sender` is theirs in E.164. `word` is what the provider has read in it,
-    if it says so.
+    if it says so. `age` is how long ago they wrote it. In a chat, where people write sentences, a word stands alone.
     """
 
     event_id: str
@@ -43,20 +43,40 @@ class IncomingText(Struct, frozen=True, kw_only=True):
     at: datetime
     provider_id: str | None = None
     word: Word | None = None
+    age: timedelta = timedelta(0)
+    is_chat: bool = False
 
     @property
     def meaning(self) -> Word | None:
         """The word that it is, by the provider or by its first word."""
-        return self.word or find_word(self.text)
+        return self.word or find_word(self.text, is_alone=self.is_chat)
 
 
-def find_word(text: str) -> Word | None:
-    """Return the meaning of the first word of a text, case, accents and marks apart."""
+class MarketingChoice(Struct, frozen=True, kw_only=True):
+    """A person's choice at the provider: whether they want marketing of the sender.
+
+    `event_id` is unique within the provider. `sender` is their number in E.164, and `age` how long ago they chose.
+    """
+
+    event_id: str
+    sender: str
+    is_wanted: bool
+    age: timedelta = timedelta(0)
+
+
+def find_word(text: str, *, is_alone: bool = False) -> Word | None:
+    """Return the meaning of the first word of a text, case, accents and marks apart.
+
+    With `is_alone`, a text with further words has none.
+    """
     plain = unicodedata.normalize("NFKD", text[:200]).casefold()
     plain = "".join(character for character in plain if not unicodedata.combining(character))
     first = _WORD.search(plain)
     if first is None:
         return None
-    if _OPT_OUT.match(plain, first.start()):
+    opt_out = _OPT_OUT.match(plain, first.start())
+    if is_alone and _WORD.search(plain, (opt_out or first).end()):
+        return None
+    if opt_out:
         return "stop"
     return _MEANINGS.get(first[0])

@@ -9,10 +9,10 @@ from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from domain.channels.kinds import CHANNELS
-from domain.people.consent import STOP, SUPPRESSION, AddressRefusal
+from domain.people.consent import OPT_OUT, STOP, SUPPRESSION, AddressRefusal
 from domain.sending.bookings import BookingReport
-from domain.sending.delivery import NO_ADDRESS, OPTED_OUT
-from domain.sending.incoming_texts import IncomingText, Word
+from domain.sending.delivery import MARKETING_STOPPED, NO_ADDRESS, OPTED_OUT
+from domain.sending.incoming_texts import IncomingText, MarketingChoice, Word
 from domain.tracking.event import SOJOURN_SOURCE, Event
 
 ReportKind = Literal[
@@ -100,8 +100,8 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     data: Mapping[str, Any] = {}
 
 
-# A callback brings reports, texts or bookings.
-Incoming = ProviderReport | IncomingText | BookingReport
+# A callback brings reports, texts, choices or bookings.
+Incoming = ProviderReport | IncomingText | MarketingChoice | BookingReport
 
 
 class Callback(Struct, frozen=True):
@@ -117,7 +117,7 @@ class ReportReader(Protocol):
     """Reads the callbacks of one kind of provider."""
 
     async def __call__(self, callback: Callback, now: datetime) -> Sequence[Incoming]:
-        """Verify a callback, and return its reports, texts and bookings.
+        """Verify a callback, and return what it brings.
 
         Raises UnverifiedCallbackError.
         """
@@ -374,6 +374,8 @@ def find_address_refusal(report: ProviderReport, *, is_row_full: bool) -> tuple[
         return STOP, None
     if report.kind == "failed" and report.detail == OPTED_OUT:
         return STOP, "the person told the provider to STOP"
+    if report.kind == "failed" and report.detail == MARKETING_STOPPED:
+        return OPT_OUT, "the person stopped marketing at the provider"
     reason = find_suppression(report, is_row_full=is_row_full)
     return None if reason is None else (SUPPRESSION, reason)
 
@@ -381,9 +383,10 @@ def find_address_refusal(report: ProviderReport, *, is_row_full: bool) -> tuple[
 def report_refusal(message_id: UUID, reason: str, at: datetime) -> ProviderReport:
     """Report that a provider refused the address at the hand-over of a message.
 
-    Devices that are gone are replaced by others of their person: they say nothing against the sender.
+    Devices that are gone are replaced by others of their person, and an end of marketing leaves the address: they say
+    nothing against the sender.
     """
-    bounce: Bounce | None = None if reason == NO_ADDRESS else "hard"
+    bounce: Bounce | None = None if reason in (NO_ADDRESS, MARKETING_STOPPED) else "hard"
     return ProviderReport(
         kind="failed", event_id=f"refused {message_id}", message_id=message_id, at=at, bounce=bounce, detail=reason
     )

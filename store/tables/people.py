@@ -47,7 +47,8 @@ profiles = Table(
 )
 
 # Every address that a profile has had, normalised. Refusals belong to the address, independent of profiles: `refusals`
-# maps `suppression` and `opt_out` to the reason, null if lifted; `said` has their stamps.
+# maps `suppression` and `opt_out` to the reason, null if lifted; `said` has their stamps. `wrote` maps a provider to
+# the time of the last text from the address, on channels with a window after it.
 addresses = Table(
     "addresses",
     metadata,
@@ -57,6 +58,7 @@ addresses = Table(
     Column("refusals", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("said", JSONB, nullable=False, server_default=EMPTY_ARRAY),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("wrote", JSONB, nullable=False, server_default=EMPTY_OBJECT),
 )
 
 # The history of profiles. Append-only; rows of a merged profile move to the one that stays.

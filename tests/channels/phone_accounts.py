@@ -3,7 +3,7 @@
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from channels.aws_signature import AwsKey
-from channels.sms.api import PhoneApi
+from channels.phone_api import PhoneApi
 from channels.sms.aws_sms import AwsSms
 from channels.sms.twilio import Twilio
 from channels.sms.vonage import Vonage

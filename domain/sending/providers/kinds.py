@@ -21,6 +21,7 @@ from domain.sending.providers.smtp import SmtpModel
 from domain.sending.providers.twilio import TwilioModel
 from domain.sending.providers.vonage import VonageModel
 from domain.sending.providers.web_push import WebPushModel
+from domain.sending.providers.whatsapp import WhatsAppModel
 
 PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     SmtpModel,
@@ -35,6 +36,7 @@ PROVIDER_MODELS: tuple[type[ProviderModel], ...] = (
     TwilioModel,
     VonageModel,
     AwsSmsModel,
+    WhatsAppModel,
     ChatwootModel,
     IntercomModel,
     HubspotModel,

@@ -16,6 +16,7 @@ class TwilioModel(TextModel):
     """An account at Twilio."""
 
     name: ClassVar[str] = "twilio"
+    channels: ClassVar[frozenset[str] | None] = frozenset({"sms", "whatsapp"})
 
     kind: Literal["twilio"] = Field(description="`twilio`")
     account: Annotated[str, Field(pattern=f"^AC{_SID}$")] = Field(description="the id of the account: `AC…`")
@@ -45,4 +46,6 @@ class TwilioModel(TextModel):
             refuse("a message is from one `service` or from one number", "Write `service: MG…` or `from:`")
         if self.fallback_from is not None and not (self.from_ or "").startswith("rcs:"):
             refuse("`fallback_from` is for messages of an RCS agent", "Write `from: rcs:AGENT`, or leave it out")
+        if self.channel == "whatsapp" and self.from_ is not None and not self.from_.startswith("+"):
+            refuse("WhatsApp sends from a number", 'Write `from: "+14155238886"`')
         return self

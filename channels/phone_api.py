@@ -16,8 +16,14 @@ class PhoneApi(ApiAccount):
         number = parse_phone(address)
         if number is None or number.e164 != address:
             return Rejected("invalid_address", "the recipient's address is not a phone number in E.164")
+        if (refused := self.refuse(message)) is not None:
+            return refused
         made = self.request(message, address)
         return await self.calls.post(made.url, content=made.content, headers=made.headers, read=self.read_reply)
+
+    def refuse(self, message: Outbound) -> Rejected | None:
+        """Refuse a message that the provider has no form for; None for all others."""
+        return None
 
     @abstractmethod
     def request(self, message: Outbound, number: str) -> ApiRequest:
