@@ -148,6 +148,5 @@ def _read_choice(choice: Any, now: datetime) -> MarketingChoice | None:
 def _find_time(data: Any, now: datetime) -> datetime:
     """Return the time of an item, in seconds since 1970 and as text; else now."""
     written = find_text(data, "timestamp") or ""
-    return (
-        find_instant([int(written)], 0) if written.isascii() and written.isdigit() and len(written) < 16 else None
-    ) or now
+    is_number = written.isascii() and written.isdigit() and len(written) < 16
+    return (find_instant([int(written)], 0) if is_number else None) or now

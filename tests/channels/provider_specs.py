@@ -63,3 +63,15 @@ def _closed(schema: Any) -> Any:
         properties = {key: _closed(value) for key, value in schema["properties"].items()}
         kept |= {"properties": properties, "additionalProperties": False}
     return kept
+
+
+def list_schema_faults(name: str, schema: str, body: Any) -> list[str]:
+    """What is wrong with a JSON body by a schema of a document."""
+    components = read(name).get("components", {})
+    validator = jsonschema_rs.Draft202012Validator({"$ref": f"#/components/schemas/{schema}", "components": components})
+    return [f"{'.'.join(map(str, error.instance_path))}: {error.message}" for error in validator.iter_errors(body)]
+
+
+def matches(schema: dict[str, Any], value: Any) -> bool:
+    """Whether a value fits a schema."""
+    return jsonschema_rs.Draft202012Validator(schema).is_valid(value)

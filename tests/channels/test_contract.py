@@ -111,7 +111,7 @@ API_FATES: dict[str, Callable[[], Server]] = {
     "never answers": http(TIME_OUT),
 }
 # The status by which each accepts a message.
-PHONE_APIS = {"twilio": 201, "vonage": 202, "aws_sms": 200}
+PHONE_APIS = {"twilio": 201, "vonage": 202, "aws_sms": 200, "whatsapp": 200}
 
 
 def sending(line: str, look_ups: dict[str, bytes | str]) -> dict[str, Callable[[], Server]]:
