@@ -153,7 +153,7 @@ class Callbacks:
 
 
 def _refuse(rule: ReportingRule, refusal: SecretRefusal) -> UnavailableError:
-    """Log why callbacks cannot be verified, which the caller, who may be anyone, is not told."""
+    """Log why callbacks cannot be verified, and refuse them without the reason."""
     _log.error("failed to open callbacks", provider=rule.name, reason=refusal.detail)
     return UnavailableError("the callbacks of this provider cannot be verified for now", retry_after=60)
 

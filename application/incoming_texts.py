@@ -151,7 +151,6 @@ class IncomingTexts:
     ) -> None:
         """Answer a word at most once, and HELP once a day, in the person's language.
 
-
         `refused` are the refusals before the text. An attempt that dies here leaves the text without an answer, and
         never with two.
         """

@@ -28,7 +28,7 @@ _KINDS: Final[Mapping[str, ReportKind]] = {
 # The number is not one of WhatsApp. All others concern the message: 131049 says "not today".
 _HARD_CODES: Final = frozenset({"131026"})
 _MARKETING_STOPPED_CODE: Final = "131050"
-# Where each type of message has its text. Any other is no message: a reaction, or one of the system.
+# Where each type of message has its text. All other types are left out: reactions, and messages of the system.
 _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
     "text": ("text", "body"),
     "button": ("button", "text"),

@@ -16,14 +16,14 @@ MAX_BUTTONS: Final = 10
 MAX_VALUE_CHARACTERS: Final = 1_024
 HEADERS: Final = ("text", "image", "video", "document")
 BUTTONS: Final = ("url", "payload")
+TEMPLATE_KEYS: Final = frozenset({"name", "language", "variables", "header", "buttons"})
 
 _NAME: Final = re.compile(r"[a-z0-9_]{1,512}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
 _CONTENT_SID: Final = re.compile(r"HX[0-9a-fA-F]{32}")
 _VARIABLE: Final = re.compile(r"[a-z][a-z0-9_]{0,59}|[1-9][0-9]?")
 _WEB: Final = re.compile(r"https://[^\s/]+(/\S*)?")
-_BY_NAME: Final = {"name", "language", "variables", "header", "buttons"}
-_BY_SID: Final = {"content_sid", "variables"}
+_BY_SID: Final = frozenset({"content_sid", "variables"})
 _FORM: Final = "Write {name: cart_reminder, language: en_US}, or at Twilio {content_sid: HX…}"
 
 
@@ -75,7 +75,7 @@ def compile_approved(field: Field, problems: list[Problem]) -> ApprovedTemplate 
     """Compile the key `template`, or return None with `problems`."""
     before = len(problems)
     tree = field.tree if isinstance(field.tree, dict) else {}
-    known = _BY_SID if "content_sid" in tree else _BY_NAME
+    known = _BY_SID if "content_sid" in tree else TEMPLATE_KEYS
     problems += [
         field.place.problem(f"the template has no key '{key}'", f"Keys: {', '.join(sorted(known))}")
         for key in sorted(tree.keys() - known)

@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 from channels.calendars.cal import read_reports
 from domain.campaign.publication import check
+from domain.channels.approved_template import MAX_VALUE_CHARACTERS, TEMPLATE_KEYS
 from domain.channels.kinds import CHANNELS
 from domain.channels.sms import DEFAULT_SEGMENTS, MAX_SEGMENTS
 from domain.channels.sms_segments import count_segments
+from domain.channels.whatsapp import MAX_CHARACTERS, WINDOW
 from domain.conditions.expressions import ExpressionScope, check_names, compile_condition
 from domain.deployed_names import DeployedNames
 from domain.local_time.legal_hours import LegalHours, next_allowed
@@ -49,6 +51,7 @@ def test_every_block_is_run() -> None:
         *("liquid slack", "yaml slack", "liquid chat", "yaml chat"),
         *("liquid call", "yaml call", "liquid push"),
         *("liquid booking", "json cal", "json booked", "yaml booking"),
+        *("liquid whatsapp", "liquid answer", "yaml whatsapp"),
     }
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
@@ -149,6 +152,22 @@ def test_a_booking_is_valid_and_its_callback_becomes_the_event() -> None:
         reports = read_reports({"triggerEvent": trigger, "payload": payload}, datetime.now(UTC))
         assert [EVENTS[one.kind] for one in reports] == names
     assert {name for names in told.values() for name in names} == set(EVENTS.values())
+
+
+def test_a_template_and_a_free_text_for_whatsapp_are_valid() -> None:
+    templates = {"answer.liquid": BLOCKS["liquid answer"]}
+    assert check(BLOCKS["yaml whatsapp"], "campaign.yaml", templates).definition.key == "whatsapp-help"
+    free = only(BLOCKS["liquid answer"]).render(variables({"first_name": "Ada"}), None)
+    assert free["text"].startswith("Thank you, Ada")
+    template = only(BLOCKS["liquid whatsapp"]).render(variables({"first_name": "Ada"}, cart_id="c-1"), None)["template"]
+    assert (template["variables"], template["buttons"][0]["url"]) == ({"1": "Ada"}, "c-1")
+    keys = {key for row in rows(PAGE, "## WhatsApp") for key in re.findall(r"`(\w+)`", row[0])}
+    assert keys == {*TEMPLATE_KEYS, "content_sid"}
+    assert keys >= template.keys()
+    hours = WINDOW // timedelta(hours=1)
+    assert f"within {hours} hours" in PAGE
+    assert f"{MAX_CHARACTERS:,} characters" in PAGE
+    assert f"{MAX_VALUE_CHARACTERS:,} characters" in PAGE
 
 
 def test_the_table_of_channels_is_the_codes() -> None:

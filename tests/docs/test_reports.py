@@ -14,7 +14,7 @@ from channels.registry import PROVIDERS
 from domain.sending.providers_document import parse_providers
 from domain.sending.reports import MARK_TIMES, ProviderReport, ReportKind, build_event
 from domain.sending.routes import ProviderRule
-from tests.channels import test_text_readers
+from tests.channels import test_text_readers, test_whatsapp, whatsapp_callbacks
 from tests.channels.recorded_callbacks import (
     BREVO,
     CHATWOOT,
@@ -74,10 +74,14 @@ async def test_a_callback_about_a_text_becomes_the_event(
         case "vonage":
             callback = test_text_readers.by_vonage(json.loads(form))
             [report] = await test_text_readers.reader_of(test_text_readers.VONAGE)(callback, test_text_readers.NOW)
+        case "whatsapp":
+            callback = whatsapp_callbacks.called(json.loads(form), test_whatsapp.SECRET)
+            [report] = await test_whatsapp.reader_of()(callback, test_whatsapp.NOW)
         case _:
             [report] = await test_text_readers.published(json.loads(form), monkeypatch)
     assert isinstance(report, ProviderReport)
-    made = build_event(kind, report, replace(reported_message(report.message_id), channel="sms"))
+    channel = "whatsapp" if kind == "whatsapp" else "sms"
+    made = build_event(kind, report, replace(reported_message(report.message_id), channel=channel))
     assert made is not None
     assert {"event": made.name, "properties": made.properties} == json.loads(event)
 
