@@ -164,7 +164,7 @@ async def note_text(connection: Connection, address: Address, provider: str, at:
 
 
 async def find_last_text(connection: Connection, address: Address, provider: str) -> datetime | None:
-    """Return the time of the last text from an address to a provider; None without any."""
+    """Return the time of the last text from an address to a provider, if any."""
     cursor = await connection.execute(
         """
         SELECT (wrote ->> %(provider)s)::timestamptz AS at FROM addresses

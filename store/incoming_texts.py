@@ -8,7 +8,7 @@ from store.database import Connection
 
 
 class TextAuthor(Struct, frozen=True):
-    """A person who has the number of a text, their language, and the last message to it."""
+    """A person with the number of a text, their language, and the last message to it."""
 
     profile_id: UUID
     user_id: str | None

@@ -29,7 +29,7 @@ from domain.sending.delivery import (
     Rejected,
     Unavailable,
 )
-from domain.sending.providers.twilio import TwilioModel
+from domain.sending.providers.twilio import SCHEMES, TwilioModel
 
 HOST: Final = "api.twilio.com"
 BASE: Final = f"https://{HOST}"
@@ -55,8 +55,8 @@ _TEMPLATE_CODES: Final = frozenset({"21655", "21656", "63005", "63021", "63027",
 class Twilio(PhoneApi):
     """An account at Twilio, with a messaging service or a number that sends.
 
-    `login` is the account or an API key, with its secret. Twilio calls `callback_url` back about each message. With
-    `is_whatsapp`, messages go by WhatsApp.
+    `login` is the account or an API key, with its secret. Twilio calls `callback_url` back about each message. `scheme`
+    stands before the numbers of people: `whatsapp:`.
     """
 
     name = "twilio"
@@ -70,10 +70,10 @@ class Twilio(PhoneApi):
         base: str,
         seconds: float = TOTAL_SECONDS,
         *,
-        is_whatsapp: bool = False,
+        scheme: str = "",
     ) -> None:
         super().__init__(base, seconds=seconds)
-        self._scheme = "whatsapp:" if is_whatsapp else ""
+        self._scheme = scheme
         self._url = f"{base}/{_VERSION}/Accounts/{account}"
         self._sender = sender
         self._callback_url = callback_url
@@ -132,12 +132,12 @@ def _write_content(content: Mapping[str, Any]) -> dict[str, str]:
 def open_twilio(settings: TwilioModel, context: ProviderContext) -> Twilio:
     """Open the account; no connection is made yet."""
     secret = context.secrets.for_host(settings.token, HOST, is_fixed=True)
-    is_whatsapp = settings.channel == "whatsapp"
-    number = f"whatsapp:{settings.from_}" if is_whatsapp and settings.from_ else settings.from_
+    scheme = SCHEMES[settings.channel]
+    number = f"{scheme}{settings.from_}" if settings.from_ else None
     named = {"MessagingServiceSid": settings.service, "From": number, "FallbackFrom": settings.fallback_from}
     sender = {name: value for name, value in named.items() if value is not None}
     login = (settings.key or settings.account, secret)
-    return Twilio(settings.account, login, sender, context.callback_url, BASE, is_whatsapp=is_whatsapp)
+    return Twilio(settings.account, login, sender, context.callback_url, BASE, scheme=scheme)
 
 
 KIND = ProviderKind(TwilioModel, open_twilio, open_reader=open_reader)

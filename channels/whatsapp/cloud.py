@@ -62,7 +62,10 @@ _TEMPLATE_CODES: Final = "132"
 
 
 class WhatsAppCloud(PhoneApi):
-    """A number that sends. With `is_marketing`, marketing by templates has an endpoint of its own."""
+    """A number that sends.
+
+    With `is_marketing`, marketing by templates has an endpoint of its own.
+    """
 
     name = "whatsapp"
 

@@ -1,4 +1,4 @@
-"""Callbacks of the WhatsApp Cloud API: reports, messages of people, and their choices.
+"""Callbacks of the WhatsApp Cloud API: reports, and what people write and choose.
 
 https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
 
@@ -64,7 +64,7 @@ def open_reader(settings: WhatsAppModel, secrets: ProviderSecrets) -> ReportRead
 
 
 def answer_challenge(settings: WhatsAppModel, secrets: ProviderSecrets, query: Mapping[str, str]) -> str | None:
-    """Return the challenge by which the app verifies the address; None if there is none.
+    """Return the challenge by which the app verifies the address; None without one.
 
     Raises UnverifiedCallbackError for another token.
     """

@@ -1,4 +1,4 @@
-"""Templates that a messenger has approved: their name, and the values that fill them."""
+"""Templates that a messenger has approved: their names, and their values."""
 
 import re
 from collections.abc import Iterator, Mapping

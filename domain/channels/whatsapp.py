@@ -1,4 +1,4 @@
-"""WhatsApp: a template that WhatsApp has approved, or a free text within its window.
+"""WhatsApp: a template that it has approved, or a free text within its window.
 
 https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-message-templates
 """

@@ -19,9 +19,9 @@ def build_choice_events(
     *,
     is_wanted: bool,
 ) -> list[Event]:
-    """Build the statement of a consent, and the event of its end; the same at each attempt.
+    """Build the statement of a consent, and the event of its end.
 
-    `choice` is the choice's id within the provider.
+    They are the same at each attempt. `choice` is the choice's id within the provider.
     """
 
     def build(type: CallType, name: str | None, properties: dict[str, object]) -> Event:

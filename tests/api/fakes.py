@@ -238,7 +238,7 @@ class FakeUnsubscribe:
 
 
 class FakeCallbacks:
-    async def check(self, provider: str) -> None:
+    async def check(self, provider: str, query: Mapping[str, str]) -> str | None:
         raise NotFoundError("there is no such provider")
 
     async def receive(self, provider: str, callback: Callback) -> None:

@@ -73,7 +73,7 @@ async def deliver(name: str, receiver: Receiver, message: Outbound, *, is_market
         account: PhoneApi = (
             WhatsAppCloud(TOKEN, NUMBER_ID, base, is_marketing=is_marketing)
             if name == "whatsapp"
-            else Twilio(TWILIO_ACCOUNT, (KEY, TOKEN), {"From": "whatsapp:+1"}, CALLBACK_URL, base, is_whatsapp=True)
+            else Twilio(TWILIO_ACCOUNT, (KEY, TOKEN), {"From": "whatsapp:+1"}, CALLBACK_URL, base, scheme="whatsapp:")
         )
         try:
             return await account.deliver(message, NUMBER)

@@ -20,7 +20,7 @@ Originator = Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{6,14}|[0-9]{3,8}|[A-Z
 
 
 class AnswersModel(DocumentModel):
-    """The answers to words, each a text or one by language; one that is left out has none."""
+    """The answers to words, by language; a word that is left out has none."""
 
     stop: Annotated[AnswerTexts | None, Given] = Field(
         None, description="to STOP: that no more messages come, without advertising"

@@ -1,6 +1,7 @@
 """The settings of an account at Twilio."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,6 +10,8 @@ from domain.sending.providers.secret_reference import SecretReference
 from domain.sending.providers.text_model import Originator, TextModel
 
 _SID = "[0-9a-fA-F]{32}"
+# What stands before a number, by channel.
+SCHEMES: Final[Mapping[str, str]] = {"sms": "", "whatsapp": "whatsapp:"}
 RcsAgent = Annotated[str, Field(pattern=r"^rcs:[A-Za-z0-9_-]{1,100}$")]
 
 
@@ -16,7 +19,7 @@ class TwilioModel(TextModel):
     """An account at Twilio."""
 
     name: ClassVar[str] = "twilio"
-    channels: ClassVar[frozenset[str] | None] = frozenset({"sms", "whatsapp"})
+    channels: ClassVar[frozenset[str] | None] = frozenset(SCHEMES)
 
     kind: Literal["twilio"] = Field(description="`twilio`")
     account: Annotated[str, Field(pattern=f"^AC{_SID}$")] = Field(description="the id of the account: `AC…`")
@@ -46,6 +49,6 @@ class TwilioModel(TextModel):
             refuse("a message is from one `service` or from one number", "Write `service: MG…` or `from:`")
         if self.fallback_from is not None and not (self.from_ or "").startswith("rcs:"):
             refuse("`fallback_from` is for messages of an RCS agent", "Write `from: rcs:AGENT`, or leave it out")
-        if self.channel == "whatsapp" and self.from_ is not None and not self.from_.startswith("+"):
+        if SCHEMES.get(self.channel) and self.from_ is not None and not self.from_.startswith("+"):
             refuse("WhatsApp sends from a number", 'Write `from: "+14155238886"`')
         return self
