@@ -10,7 +10,7 @@ from domain.sending.providers.secret_reference import SecretReference
 from domain.sending.providers.text_model import Originator, TextModel
 
 _SID = "[0-9a-fA-F]{32}"
-# What stands before a number, by channel.
+# The prefix of numbers, by channel.
 SCHEMES: Final[Mapping[str, str]] = {"sms": "", "whatsapp": "whatsapp:"}
 RcsAgent = Annotated[str, Field(pattern=r"^rcs:[A-Za-z0-9_-]{1,100}$")]
 

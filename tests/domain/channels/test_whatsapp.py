@@ -1,6 +1,7 @@
 """WhatsApp: approved templates with their values, and free texts within the window."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_a_template_of_twilio_has_an_id_and_named_values() -> None:
         ({"cart_id": "c-1", "note": "n" * 1_025}, "the value exceeds 1,024 characters for this user"),
     ],
 )
-def test_a_value_that_the_provider_would_refuse_is_a_fault(values: dict[str, str], said: str) -> None:
+def test_a_value_that_the_provider_would_refuse_is_a_fault(values: dict[str, Any], said: str) -> None:
     with pytest.raises(TemplateRenderError, match=said):
         only(WHOLE).render(variables(**values), None)
 
