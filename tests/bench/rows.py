@@ -47,7 +47,7 @@ class Row:
 INSERT = "the bulk insert of these events alone"
 TIMER_FLOOR = "a bare workflow with the same timers and empty activities"
 FIRST_CROWD = "with 10,000"
-FULL_CACHE = "with 1,000, when its cache is full"
+TURNED_OVER = "with 2,000, when its cache has been turned over"
 STOP = "longest stop of the API's event loop"
 AT_REST = "at rest, for as long"
 READY_MADE = "an event acknowledged, then a mail ready made"
@@ -174,7 +174,7 @@ _ROWS = (
     Row("crowd_100k", "time to ingest with 100,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),
     Row("crowd_1m", "time to ingest with 1,000,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),
     Row("memory_api", "memory of the API with 20,000 sleeping journeys", "with 1,000", "MB", most=1.1),
-    Row("memory_worker", "memory of the worker with 20,000 sleeping journeys", FULL_CACHE, "MB", most=1.1),
+    Row("memory_worker", "memory of the worker with 20,000 sleeping journeys", TURNED_OVER, "MB", most=1.1),
     Row("stop_person", f"{STOP}, 4,800 events of a person with 100 journeys", AT_REST, "ms", below=50),
     Row("stop_batch", f"{STOP}, a batch of 10,000 events, 3.7 MB", AT_REST, "ms", below=50),
     Row("stop_broken", f"{STOP}, 20 broken batches at once, each 0.5 KB of gzip", AT_REST, "ms", below=50),
