@@ -168,6 +168,12 @@ class PersonPreviewRequest(RequestModel):
         return convert(given, GivenPerson) if any(part is not None for part in given.values()) else None
 
 
+ChannelOfStep = Annotated[
+    ShortText | None,
+    Field(description="one of a step that has several; a preview is of the first one, if left out", examples=["push"]),
+]
+
+
 class PublishedPreview(PersonPreviewRequest):
     """The message of a published campaign."""
 
@@ -176,9 +182,10 @@ class PublishedPreview(PersonPreviewRequest):
     campaign: ShortText = Field(description="the key of the campaign")
     version: Annotated[int, Field(ge=1, description="the latest one, if left out"), WHOLE] | None = None
     step: ShortText = Field(description="the step that sends")
+    channel: ChannelOfStep = None
 
     def choose_message(self) -> MessageChoice:
-        return PublishedMessage(self.campaign, self.step, self.version)
+        return PublishedMessage(self.campaign, self.step, self.version, self.channel)
 
 
 class DraftPreview(PersonPreviewRequest):
@@ -186,10 +193,11 @@ class DraftPreview(PersonPreviewRequest):
 
     document: PublishRequest
     step: ShortText = Field(description="the step that sends")
+    channel: ChannelOfStep = None
 
     def choose_message(self) -> MessageChoice:
         text = CampaignText(self.document.source, self.document.file, self.document.templates)
-        return DraftMessage(text, self.step)
+        return DraftMessage(text, self.step, self.channel)
 
 
 class TemplatePreview(PersonPreviewRequest):
@@ -221,6 +229,7 @@ _PREVIEW: dict[str, Any] = {
     "step": "nudge",
     "template": "cart-nudge",
     "channel": "email",
+    "channels": ["email"],
     "category": "marketing",
     "language": "de",
     "languages": ["de"],
@@ -260,6 +269,7 @@ class MessagePreview(ResponseModel):
     step: str
     template: str
     channel: str
+    channels: list[str] = Field(description="all of the step, in the author's order")
     category: str
     language: str | None = Field(description="of the variant that was chosen; null for the default")
     languages: list[str] = Field(description="of the template's variants")

@@ -43,11 +43,15 @@ from store.people_sample import WHOLE
 
 @dataclass(frozen=True, slots=True)
 class PublishedMessage:
-    """The message of a step of a published campaign; the latest version without one."""
+    """The message of a step of a published campaign; the latest version without one.
+
+    `channel` is one of a step that has several; the first one without a name.
+    """
 
     campaign: str
     step: str
     version: int | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class DraftMessage:
 
     text: CampaignText
     step: str
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,11 @@ class SingleMessageTemplate:
 
 
 MessageChoice = PublishedMessage | DraftMessage | SingleMessageTemplate | PreviewedMessage
+
+
+def names_channel(choice: MessageChoice) -> bool:
+    """Whether a choice says by which channel of its step the message goes."""
+    return isinstance(choice, PublishedMessage | DraftMessage) and choice.channel is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,7 @@ class Previews:
 
     async def _find_message(self, choice: MessageChoice) -> PreviewedMessage:
         match choice:
-            case PublishedMessage(campaign=key, step=step, version=number):
+            case PublishedMessage(campaign=key, step=step, version=number, channel=channel):
                 async with self._database.own_transaction() as connection:
                     campaign = await campaigns.campaign(connection, key)
                     if campaign is None:
@@ -126,20 +136,26 @@ class Previews:
                     version = await campaigns.version(connection, key, number)
                 if version is None:
                     raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
-                return find_message(key, version.plan, version.rules, version.templates, step, version.compiled_bodies)
-            case DraftMessage(text=text, step=step):
+                return find_message(
+                    key, version.plan, version.rules, version.templates, step, channel, version.compiled_bodies
+                )
+            case DraftMessage(text=text, step=step, channel=channel):
                 async with self._database.own_transaction() as connection:
                     names = await load_names(connection)
                 checked = await self._documents.campaign(CampaignText(text.source, text.file, text.templates, names))
                 key = checked.definition.key
-                return find_message(key, checked.plan, checked.rules, checked.templates, step, checked.compiled_bodies)
+                return find_message(
+                    key, checked.plan, checked.rules, checked.templates, step, channel, checked.compiled_bodies
+                )
             case SingleMessageTemplate(channel=channel, name=name):
                 key = template_key(channel, name)
                 async with self._database.own_transaction() as connection:
                     stored = await single_messages.find_template(connection, key)
                     if stored is None:
                         raise await unknown_template(connection, channel, name)
-                message = find_message(key, stored.plan, stored.rules, stored.templates, STEP, stored.compiled_bodies)
+                message = find_message(
+                    key, stored.plan, stored.rules, stored.templates, STEP, None, stored.compiled_bodies
+                )
                 return replace(message, entry_event=REQUESTED)
             case PreviewedMessage():
                 return choice

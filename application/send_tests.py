@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from application.attachments import ATTACHMENTS, AttachmentFiles
 from application.catalogue import Catalogue
 from application.people import read_people
-from application.previews import PreviewInput, Previews
+from application.previews import PreviewInput, Previews, names_channel
 from application.providers import FoundProvider, ProviderSource
 from domain.access import Actor
 from domain.channels.kind import Unreachable
@@ -69,18 +69,19 @@ class SendTests:
         """Render a message and hand it over for an address.
 
         Raises ConflictError if the address refuses the message, or it cannot go to an address, and InvalidDocumentError
-        if it fails for the person, attaches a file that is not stored, or the address is none. Errors of previews pass
-        through.
+        if it fails for the person, attaches a file that is not stored, the address is none, or its step has several
+        channels and none is named. Errors of previews pass through.
         """
         preview = await self._previews.preview(wanted, by=by)
+        if len(preview.channels) > 1 and not names_channel(wanted.message):
+            said = f"step {preview.step} of {preview.campaign} goes by {' or '.join(preview.channels)}"
+            raise InvalidDocumentError([Problem("request", 1, "channel", said, "Name the channel of the test")])
         if preview.content is None:
             raise InvalidDocumentError(preview.problems)
         kind = CHANNELS[preview.channel]
         content = kind.mark_as_test(preview.content)
         if content is None:
-            raise ConflictError(
-                f"a message of the channel {preview.channel} goes where its template says: preview it instead"
-            )
+            raise ConflictError(f"a message of the channel {preview.channel} goes to no address: preview it instead")
         traits = dict.fromkeys(kind.address_traits, to)
         found = kind.addresses(traits)
         value = kind.normalized_address(traits)

@@ -63,6 +63,12 @@ AtOption = Annotated[
     datetime | None,
     typer.Option("--at", metavar="INSTANT", parser=parse_instant, help="When it would be sent.", show_default="now"),
 ]
+ChannelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--channel", metavar="CHANNEL", help="One of the channels of a step that has several.", show_default=False
+    ),
+]
 LanguageOption = Annotated[
     str | None,
     typer.Option("--language", callback=_read_language, help="In place of the person's, as pt-BR.", show_default=False),
@@ -95,6 +101,7 @@ def choose_message(
     source: str,
     step: str | None,
     version: int | None,
+    channel: str | None,
     user: str | None,
     person: Path | None,
     at: datetime | None,
@@ -107,15 +114,15 @@ def choose_message(
             raise InvalidRequestError("a file has no version: name the campaign by its key")
         chosen: dict[str, Any] = {"document": campaign_document(Path(source))[1], "step": require_step(step)}
     elif _SEPARATOR in source:
-        if step is not None or version is not None:
-            raise InvalidRequestError(f"{source} is a template: it has neither steps nor versions to choose")
-        channel, _, name = source.partition(_SEPARATOR)
-        chosen = {"template": {"channel": channel, "name": name}}
+        if step is not None or version is not None or channel is not None:
+            raise InvalidRequestError(f"{source} is a template: it has no steps, versions or channels to choose")
+        own, _, name = source.partition(_SEPARATOR)
+        chosen = {"template": {"channel": own, "name": name}}
     else:
         chosen = {"campaign": key_of(source), "version": version, "step": require_step(step)}
     given = {} if person is None else read_person(person)
     instant = None if at is None else at.astimezone().isoformat()
-    wanted = {"user_id": user, "at": instant, "language": language, "timezone": timezone}
+    wanted = {"channel": channel, "user_id": user, "at": instant, "language": language, "timezone": timezone}
     return {name: value for name, value in {**chosen, **wanted, **given}.items() if value is not None}
 
 

@@ -2,7 +2,9 @@
 
 import tempfile
 import webbrowser
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -13,6 +15,7 @@ from cli.client import connect
 from cli.exit_codes import REFUSED
 from cli.message_choice import (
     AtOption,
+    ChannelOption,
     LanguageOption,
     PreviewedVersionOption,
     ProfileFileOption,
@@ -46,6 +49,7 @@ def preview(
     language: LanguageOption = None,
     timezone: TimezoneOption = None,
     version: PreviewedVersionOption = None,
+    channel: ChannelOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Write HTML and text to files in this folder.", show_default=False),
@@ -58,27 +62,52 @@ def preview(
 ) -> None:
     """Show a message as a person would get it. Nothing is sent.
 
-    A file needs no server, unless there is a --user. Without --user and --profile, a person is invented who has all
-    that the template reads. Status 1 if the message fails for the person.
+    A step with several channels shows the message of each, unless --channel names one; as JSON, in a list. A file needs
+    no server, unless there is a --user. Without --user and --profile, a person is invented who has all that the
+    template reads. Status 1 if the message fails for the person.
     """
     if is_file(source) and user is None and version is None:
-        found = _render_here(Path(source), require_step(step), person, at, language, timezone)
+        render = partial(_render_here, Path(source), require_step(step), person, at, language, timezone)
+        previews = _show_each(render, channel)
     else:
-        body = choose_message(source, step, version, user, person, at, language, timezone)
+        body = choose_message(source, step, version, channel, user, person, at, language, timezone)
         with connect(context) as api:
-            found = api.ask("templates", "preview", body=body)
+            previews = _show_each(
+                lambda one: api.ask("templates", "preview", body=body if one is None else {**body, "channel": one}),
+                channel,
+            )
     if as_json:
-        print_json(found)
+        print_json(previews if len(previews) > 1 else previews[0])
     else:
-        _show(found)
-    if found["content"] is not None and (out is not None or screenshot or opened):
-        _write(found, out, with_pictures=screenshot, is_opened=opened, is_quiet=as_json)
-    if found["problems"]:
+        for number, found in enumerate(previews):
+            if number:
+                typer.echo()
+            _show(found)
+    written = [found for found in previews if found["content"] is not None]
+    if out is not None or screenshot or opened:
+        # Only mails have pictures.
+        shown = [found for found in written if "html" in found["content"]] if screenshot or opened else []
+        for found in shown or written:
+            _write(found, out, with_pictures=screenshot, is_opened=opened, is_quiet=as_json)
+    if any(found["problems"] for found in previews):
         raise typer.Exit(REFUSED)
 
 
+def _show_each(render: Callable[[str | None], dict[str, Any]], channel: str | None) -> list[dict[str, Any]]:
+    """Return the previews of a message on the named channel, or on each of its step."""
+    first = render(channel)
+    others = [] if channel is not None else [one for one in first["channels"] if one != first["channel"]]
+    return [first, *map(render, others)]
+
+
 def _render_here(
-    file: Path, step: str, person: Path | None, at: datetime | None, language: str | None, timezone: str | None
+    file: Path,
+    step: str,
+    person: Path | None,
+    at: datetime | None,
+    language: str | None,
+    timezone: str | None,
+    channel: str | None,
 ) -> dict[str, Any]:
     """Render a message of a file by the checks of `validate`."""
     # The imports take half a second.
@@ -90,7 +119,7 @@ def _render_here(
 
     checked = check(*read_campaign(file))
     message = find_message(
-        checked.definition.key, checked.plan, checked.rules, checked.templates, step, checked.compiled_bodies
+        checked.definition.key, checked.plan, checked.rules, checked.templates, step, channel, checked.compiled_bodies
     )
     instant = at.astimezone() if at is not None else datetime.now(UTC)
     invented = None
@@ -110,6 +139,7 @@ def _show(found: dict[str, Any]) -> None:
     print_facts(
         {
             "Message": f"{found['step']} of {found['campaign']}: template {found['template']} in {language}",
+            "Channel": found["channel"] if len(found["channels"]) > 1 else "",
             "Person": "invented, with all that the template reads" if found["is_invented"] else "",
             "At": f"{at:%Y-%m-%d %H:%M} ({found['timezone']})",
             **({name: as_text(content[key]) for name, key in _HEADERS.items()} if "html" in content else {}),
@@ -141,7 +171,8 @@ def _write(found: dict[str, Any], out: Path | None, *, with_pictures: bool, is_o
         raise InvalidRequestError(f"a message of the channel {found['channel']} has no HTML to show")
     if out is None:
         out = Path(tempfile.mkdtemp(prefix="sojourn-preview-")) if is_opened and not with_pictures else Path()
-    name = "-".join(filter(None, [found["campaign"], found["step"], found["language"]]))
+    channel = found["channel"] if len(found["channels"]) > 1 else None
+    name = "-".join(filter(None, [found["campaign"], found["step"], channel, found["language"]]))
     files: dict[str, bytes] = {}
     if "html" in content:
         files = {f"{name}.html": content["html"].encode(), f"{name}.txt": content["text"].encode()}

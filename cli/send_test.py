@@ -8,6 +8,7 @@ from cli.client import connect
 from cli.exit_codes import REFUSED
 from cli.message_choice import (
     AtOption,
+    ChannelOption,
     LanguageOption,
     PreviewedVersionOption,
     ProfileFileOption,
@@ -32,14 +33,15 @@ def send_test(
     language: LanguageOption = None,
     timezone: TimezoneOption = None,
     version: PreviewedVersionOption = None,
+    channel: ChannelOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Send a message as a test to one address, through its real provider.
 
-    It counts for no cap and is in no user's timeline; the audit log has it. An address that bounced or refuses such
-    messages is refused. Status 1 if the provider did not accept it.
+    A step with several channels takes --channel. The test counts for no cap and is in no user's timeline; the audit log
+    has it. An address that bounced or refuses such messages is refused. Status 1 if the provider did not accept it.
     """
-    body = choose_message(source, step, version, user, person, at, language, timezone)
+    body = choose_message(source, step, version, channel, user, person, at, language, timezone)
     with connect(context) as api:
         sent = api.post("templates", "send-test", body={**body, "to": to})
     if as_json:

@@ -40,8 +40,9 @@ MESSAGE_ID: Final = "00000000-0000-0000-0000-000000000000"
 class PreviewedMessage(Struct, frozen=True):
     """The message of a step, with the files of its template.
 
-    `compiled_bodies` are those of a published version, whose templates of MJML are not compiled again.
-    `entry_event` is the event by which the campaign is entered, and `timezone` the campaign's.
+    `compiled_bodies` are those of a published version, whose templates of MJML are not compiled again. `channels` are
+    those of its step, in the author's order; none for a template without a step. `entry_event` is the event by which
+    the campaign is entered, and `timezone` the campaign's.
     """
 
     template: str
@@ -51,6 +52,7 @@ class PreviewedMessage(Struct, frozen=True):
     campaign: str = "preview"
     campaign_name: str = "Preview"
     step: str = "preview"
+    channels: tuple[str, ...] = ()
     entry_event: str | None = None
     timezone: str | None = None
     links: LinkRule = LinkRule()
@@ -91,12 +93,14 @@ class MessagePreview(Struct, frozen=True):
     """A message as a person would get it.
 
     `language` is that of the variant, None for the default. It `is_fallback` if the person has another language.
-    `content` is what the channel sends besides `attachments`; None if the message fails, for the `problems`.
+    `content` is what the channel sends besides `attachments`; None if the message fails, for the `problems`. `channels`
+    are all of the step, each of which has a preview of its own.
     """
 
     campaign: str
     step: str
     channel: str
+    channels: list[str]
     template: str
     language: str | None
     languages: list[str]
@@ -119,22 +123,31 @@ def find_message(
     rules: Rules,
     files: Mapping[str, str],
     step: str,
+    channel: str | None,
     compiled_bodies: Mapping[str, CompiledBody],
 ) -> PreviewedMessage:
-    """Return the message of a step. Raises NotFoundError for any other step."""
+    """Return the message of a step on one of its channels.
+
+    Without a name, the first one is meant. Raises NotFoundError for any other step or channel.
+    """
     node = plan.nodes.get(step)
     if not isinstance(node, Message):
         sending = [id for id, one in plan.nodes.items() if isinstance(one, Message)]
         said = f"step {step} of {key} sends nothing" if node is not None else f"{key} has no step {step}"
         raise NotFoundError(f"{said}. {did_you_mean(step, sending, 'Steps that send')}", steps=sending)
+    if channel is not None and channel not in node.channels:
+        said = f"step {step} of {key} has no channel {channel}"
+        hint = did_you_mean(channel, node.channels, "Its channels")
+        raise NotFoundError(f"{said}. {hint}", channels=list(node.channels))
     return PreviewedMessage(
-        template=node.by(node.channel).template,
+        template=node.by(channel or node.channel).template,
         category=node.category,
         files=files,
         compiled_bodies=compiled_bodies,
         campaign=key,
         campaign_name=rules.name,
         step=step,
+        channels=node.channels,
         entry_event=rules.entry.event,
         timezone=rules.timezone,
         links=rules.links,
@@ -184,6 +197,7 @@ def render_preview(
         campaign=message.campaign,
         step=message.step,
         channel=channel,
+        channels=list(message.channels or (channel,)),
         template=template.name,
         language=None if language == DEFAULT else language,
         languages=list(languages.variants),

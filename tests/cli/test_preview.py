@@ -176,3 +176,34 @@ def _people() -> str:
     file = Path("people.csv")
     file.write_text("user_id,locale\nu-1,pt-BR\nu-2,pt\nu-3,de\n")
     return str(file)
+
+
+BOTH = """\
+key: both
+name: Both
+entry: {event: Signed Up}
+steps:
+  - {id: hello, send: {channel: [webhook, email], template: hello}}
+"""
+
+
+@pytest.mark.usefixtures("nowhere", "cart")
+def test_a_step_with_several_channels_shows_each_or_the_named_one(folder: Path, capsys: Output) -> None:
+    (folder / "templates" / "hello.webhook.liquid").write_text(HOOK.replace("profile.user_id", "campaign.key"))
+    (folder / "templates" / "hello.email.liquid").write_text(NUDGE)
+    (folder / "both.yaml").write_text(BOTH)
+    assert run(["preview", "both.yaml", "hello", "--profile", "person.yaml", "--out", "shown"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.index("Channel  webhook") < printed.index("Channel  email") < printed.index("Subject  Hi you")
+    assert {one.name for one in (folder / "shown").iterdir()} == {
+        "both-hello-webhook.json",
+        "both-hello-email.html",
+        "both-hello-email.txt",
+    }
+    assert run(["preview", "both.yaml", "hello", "--json"]) == 0
+    assert [one["channel"] for one in json.loads(capsys.readouterr().out)] == ["webhook", "email"]
+    assert run(["preview", "both.yaml", "hello", "--json", "--channel", "email"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["channel"], found["channels"], found["template"]) == ("email", ["webhook", "email"], "hello.email")
+    assert run(["preview", "both.yaml", "hello", "--channel", "mail"]) != 0
+    assert "step hello of both has no channel mail. Did you mean `email`" in capsys.readouterr().err

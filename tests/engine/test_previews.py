@@ -264,7 +264,7 @@ async def test_a_test_that_cannot_go_is_refused(harness: Harness, sent: Any) -> 
     for more, status, said in (
         ({"to": "nowhere"}, 422, "is not an address of the channel email"),
         ({"to": "a@example.org", "profile": {"traits": {"name": None}}}, 422, "has no value for this user"),
-        ({"to": "a@example.org", **_hook()}, 409, "goes where its template says"),
+        ({"to": "a@example.org", **_hook()}, 409, "goes to no address"),
     ):
         body = {"campaign": "cart", "step": "nudge", "user_id": "u1", **more}
         answer = await harness.act("POST", "/v1/templates/send-test", {k: v for k, v in body.items() if v is not None})
@@ -358,3 +358,23 @@ async def test_a_mail_in_mjml_is_shown_and_sent_with_its_sender_and_its_attachme
     assert sent["outcome"] == "accepted"
     [mail] = await harness.inbox.wait_for(1, timeout=PATIENCE)
     assert [part.get_content() for part in mail.message.iter_attachments()] == ["u1"]
+
+
+async def test_a_step_with_several_channels_is_shown_and_tested_by_each(harness: Harness, sent: Any) -> None:
+    source = CAMPAIGN.replace("channel: email", "channel: [webhook, email]")
+    hook = "---\nchannel: webhook\nurl: https://crm.example.com/hook\n---\nuser: '{{ profile.user_id }}'\n"
+    files = {"nudge.webhook.liquid": hook, "nudge.email.liquid": NUDGE}
+    body = {"document": {"source": source, "file": "cart.yaml", "templates": files}, "step": "nudge", "user_id": "u1"}
+    first = await preview(harness, **body)
+    assert (first["channel"], first["channels"]) == ("webhook", ["webhook", "email"])
+    assert (await preview(harness, **body, channel="email"))["content"]["subject"] == "Ada, c-1"
+    for channel, path, status, said in (
+        ("sms", "preview", 404, "step nudge of cart has no channel sms"),
+        (None, "send-test", 422, "step nudge of cart goes by webhook or email"),
+        ("webhook", "send-test", 409, "a message of the channel webhook goes to no address"),
+        ("email", "send-test", 200, '"outcome":"accepted"'),
+    ):
+        to = {"to": "boss@example.org"} if path == "send-test" else {}
+        named = {} if channel is None else {"channel": channel}
+        answer = await harness.act("POST", f"/v1/templates/{path}", {**body, **to, **named})
+        assert (answer.status_code, said in answer.text) == (status, True), answer.text
