@@ -28,7 +28,9 @@ def find_ttl(message: Outbound) -> int:
 def find_collapse_id(message: Outbound) -> str:
     """Return the id of what the notification replaces: an earlier attempt, or others."""
     written = str(message.content.get("collapse") or message.message_id)
-    return written if len(written.encode()) <= MAX_COLLAPSE_BYTES else sha256(written.encode()).hexdigest()
+    # A header takes no other letters.
+    is_plain = written.isascii() and written.isprintable() and len(written) <= MAX_COLLAPSE_BYTES
+    return written if is_plain else sha256(written.encode()).hexdigest()
 
 
 def find_topic(message: Outbound) -> str:

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -72,6 +73,18 @@ async def test_a_notification_is_requested_as_apple_wants_it() -> None:
         "image": "https://img.example.com/c.png",
         "actions": FULL["actions"],
     }
+
+
+@pytest.mark.parametrize("collapse", ["Warenkorb für Ana", "c" * 65])
+async def test_a_collapse_id_that_no_header_takes_is_hashed(collapse: str) -> None:
+    service = PushService(lambda _: (200, None))
+    async with service.serve() as port:
+        provider = apns(port)
+        delivery = await provider.deliver(push_to(device(TOKEN, kind="apns"), collapse=collapse), TOKEN)
+        await provider.close()
+    assert delivery == Accepted(MAIL.message_id)
+    [request] = service.requests
+    assert request.headers["apns-collapse-id"] == sha256(collapse.encode()).hexdigest()
 
 
 async def test_an_app_that_is_not_ours_gets_the_first_topic() -> None:
