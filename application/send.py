@@ -40,6 +40,7 @@ from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions
+from domain.journey.step_decisions import find_address_kinds
 from domain.local_time.zones import recipient_zone
 from domain.people.device_addresses import list_reached
 from domain.people.links import LinkPurpose, MessageLink, list_purposes
@@ -240,7 +241,7 @@ class Sender:
                     retry_after = None if until is None else (until - at).total_seconds()
                     raise UnavailableError(f"{claimed.campaign_key}: {why}", retry_after=retry_after)
                 case Proceed() if found is not None:
-                    is_probe = await self._check_provider(connection, claimed, found)
+                    is_probe = await self._check_provider(connection, claimed, found, at)
                     if isinstance(is_probe, Close):
                         await messages.settle(
                             connection, message_id, is_probe.state, attempt=claimed.attempts, reason=is_probe.reason
@@ -283,7 +284,9 @@ class Sender:
                 case Proceed():
                     raise UnavailableError(f"{claimed.channel}: no provider of this worker can take the message")
 
-    async def _check_provider(self, connection: Connection, claimed: Claimed, found: FoundProvider) -> bool | Close:
+    async def _check_provider(
+        self, connection: Connection, claimed: Claimed, found: FoundProvider, at: datetime
+    ) -> bool | Close:
         """Return whether the message probes its provider; Close to ask the gate again.
 
         Raises UnavailableError while the circuit is open, or its marketing is paused.
@@ -294,7 +297,9 @@ class Sender:
             is_in_force=found.is_in_force,
             circuit=claimed.circuit if found.has_account else None,
             is_paused=find_pause(claimed.pauses, found.name, claimed.category) is not None,
-            has_alternative=deployed.has_alternative(*route, claimed.broken, claimed.pauses),
+            has_alternative=deployed.has_alternative(
+                *route, claimed.broken, claimed.pauses, find_address_kinds(claimed.channel, claimed.devices, at)
+            ),
         )
         is_probe = facts.wants_probe and await circuits.take_probe(connection, found.name)
         match sending.check_provider(claimed.id, claimed.state, facts, is_probe=is_probe):

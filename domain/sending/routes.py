@@ -291,10 +291,18 @@ class DeployedProviders:
         provider: str,
         broken: Collection[str],
         pauses: Sequence[ProviderPause] = (),
+        kinds: Collection[AddressKind] | None = None,
     ) -> bool:
-        """Return whether another provider of the route takes a message for certain."""
+        """Return whether another provider of the route takes a message for certain.
+
+        `kinds` are those of `choices`.
+        """
         route, away = self.route(channel, category), {*broken, *list_paused(pauses, category)}
-        others = [name for name in (route.use if route else ()) if name != provider and name not in away]
+        others = [
+            name
+            for name in (route.use if route else ())
+            if name not in (provider, *away) and (kinds is None or self._serves(channel, name, kinds))
+        ]
         limited = route.warm_up.provider if route is not None and route.warm_up is not None else None
         return any(name != limited for name in others)
 

@@ -228,6 +228,18 @@ async def test_an_account_that_fails_stops_its_own_devices_only(pushes: Pushes) 
     assert (await pushes.deliveries())["t2"] == ("waiting", "circuit_open")
 
 
+async def test_a_message_that_no_other_provider_can_take_waits_for_its_own(pushes: Pushes) -> None:
+    """The gate would grant it the same provider again, and so on until that is back."""
+    await pushes.register("u1", "phone", "token", "t1")
+    message_id = await pushes.grant()
+    pushes.firebase.answers = [Unavailable(ACCOUNT, "google: invalid_grant")]
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await pushes.attempt(message_id)
+    assert pushes.firebase.addresses == ["t1"]
+    assert (await pushes.harness.messages.one())["state"] == "reserved"
+
+
 async def test_a_token_that_comes_with_another_user_leaves_the_first(pushes: Pushes) -> None:
     """Else the next user of a phone would read the messages of the one before."""
     await pushes.register("u1", "phone", "token", "t1")

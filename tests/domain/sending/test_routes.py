@@ -101,6 +101,14 @@ def test_an_alternative_takes_messages_for_certain() -> None:
     assert not deployed.has_alternative("email", "news", "b", broken=("a", "b"))
 
 
+def test_a_provider_that_serves_no_device_of_the_person_is_no_alternative() -> None:
+    """Gate and attempt would send the message to each other for as long as the circuit is open."""
+    rules = (ProviderRule("f", "fcm", "push", {}), ProviderRule("w", "web_push", "push", {}))
+    deployed = DeployedProviders((*rules, RouteRule("push", ("f", "w"))))
+    for kinds, has_other in ((frozenset({"token"}), False), (frozenset({"token", "endpoint"}), True), (None, True)):
+        assert deployed.has_alternative("push", "news", "f", ("f",), kinds=kinds) is has_other, kinds
+
+
 PAUSED = [ProviderPause(UUID(int=1), "a", "complaints", 12, 8_000, 0.001, AT)]
 
 
