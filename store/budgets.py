@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from domain.sending.budgets import BudgetCharge
-from domain.sending.caps import HIGH, TRANSACTIONAL
+from domain.sending.caps import HIGH, ONE_TIME_CODE, TRANSACTIONAL
 from domain.sending.money import PartsCount
 from store.database import Connection
 
@@ -57,10 +57,10 @@ async def spent_on(
     cursor = await connection.execute(
         """
         SELECT profile_id, sum(cost)::bigint AS micros FROM messages
-        WHERE profile_id = ANY(%s) AND currency = %s AND (%s OR channel = ANY(%s)) AND category <> %s
-          AND priority <> %s AND state IN ('reserved', 'sending', 'sent', 'unknown')
+        WHERE profile_id = ANY(%s) AND currency = %s AND (%s OR channel = ANY(%s))
+          AND category <> ALL(%s) AND priority <> %s AND state IN ('reserved', 'sending', 'sent', 'unknown')
         GROUP BY profile_id
         """,
-        (list(profile_ids), currency, not channels, list(channels), TRANSACTIONAL, HIGH),
+        (list(profile_ids), currency, not channels, list(channels), [TRANSACTIONAL, ONE_TIME_CODE], HIGH),
     )
     return {row["profile_id"]: row["micros"] async for row in cursor}

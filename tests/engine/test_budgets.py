@@ -81,6 +81,14 @@ async def test_a_budget_of_a_person_is_theirs(harness: Harness) -> None:
         await harness.track("u0", "Price Dropped")
         await harness.until("SELECT 1 FROM decisions WHERE kind = 'send' HAVING count(*) >= %s", number + 1)
     assert await outcomes(harness, 5) == {"granted": 4, "refused over_budget": 1}
+    # One-time codes are exempt from budgets as from caps.
+    await harness.query(
+        "UPDATE messages SET category = 'one-time-code' WHERE id = (SELECT messages.id FROM messages JOIN profiles"
+        " ON profiles.id = profile_id WHERE user_id = 'u0' LIMIT 1) RETURNING 1"
+    )
+    await harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM journeys WHERE state = 'active')")
+    await harness.track("u0", "Price Dropped")
+    assert await outcomes(harness, 6) == {"granted": 5, "refused over_budget": 1}
 
 
 async def test_a_message_that_fails_gives_its_cost_back(harness: Harness) -> None:
