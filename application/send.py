@@ -333,6 +333,7 @@ class Sender:
             claimed.campaign_state,
             has_other_channel=has_other,
             reaction=_describe_reaction(claimed, version),
+            verdict_seconds=claimed.verdict_seconds,
         )
         return sending.claim(
             facts,

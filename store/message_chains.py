@@ -2,16 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg import AsyncCursor
 
 from domain.sending.channel_choice import ENGAGEMENT_DAYS, Engagement
 from domain.sending.fallbacks import EarlierMessage
+from domain.sending.tracking.tokens import TRAP
 from store.database import Connection
 
 _EARLIER = "messages.id, channel, at, delivered_at, opened_at, clicked_at, replied_at"
+
+
+# In how many seconds it is judged whether a person has opened what a fallback follows; NULL if nothing is to be judged:
+# an expression for statements that read `messages`, once `lock_chain` has locked them.
+VERDICT_SECONDS: Final = f"""
+CASE WHEN messages.fallback_of IS NOT NULL THEN (
+  SELECT greatest(1, extract(epoch FROM max(due_at) - clock_timestamp() - clock_ahead()))::float8
+  FROM messages AS earlier JOIN link_hits ON link_hits.message_id = earlier.id
+  WHERE earlier.journey_id = messages.journey_id
+    AND (earlier.id = messages.fallback_of OR earlier.fallback_of = messages.fallback_of)
+    AND is_person IS NULL AND NOT is_head AND client <> 'machine' AND number <> {TRAP}
+  HAVING count(*) > 0
+) END
+"""  # noqa: S608 -- a constant
 
 
 async def find_before(connection: Connection, message_id: UUID, journey_id: UUID, step: str) -> list[EarlierMessage]:

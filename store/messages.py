@@ -31,6 +31,7 @@ from store.database import Connection
 from store.delivery_counts import DOMAIN, OUTCOMES, SENT_AT, append_from
 from store.device_addresses import DEVICES
 from store.holds import HOLDS
+from store.message_chains import VERDICT_SECONDS
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
 from store.provider_pauses import PAUSES
@@ -45,7 +46,8 @@ class Claimed(Struct, StagedFields, frozen=True):
 
     `account_id` is that of an account's journey, of which the recipient may be a member with a role. `topic` is the
     category of the message, if it is one. `campaign_version` is that of the message: a retry may be of another than its
-    journey. `is_exiting` and `ended_recorded_at` are the journey's. `before` are the messages that a fallback follows.
+    journey. `is_exiting` and `ended_recorded_at` are the journey's. `before` are the messages that a fallback follows,
+    and in `verdict_seconds` what was opened of them is judged.
     """
 
     id: UUID
@@ -94,6 +96,7 @@ class Claimed(Struct, StagedFields, frozen=True):
     holds: list[Hold]
     devices: list[DeviceAddress]
     preferences: dict[str, Any]
+    verdict_seconds: float | None
     computed: Mapping[str, Any] = {}
     judged_stage: str | UnsetType | None = UNSET
     account: AccountView = NO_ACCOUNT
@@ -194,7 +197,7 @@ async def lock_for_claim(
                {LEARNED} AS learned,
                (SELECT revision FROM registry) AS registry_revision,
                messages.step, COALESCE(is_member, false) AS is_member, role, {HOLDS} AS holds,
-               {DEVICES} AS devices
+               {DEVICES} AS devices, {VERDICT_SECONDS} AS verdict_seconds
         FROM messages
         JOIN journeys ON journeys.id = messages.journey_id
         JOIN profiles ON profiles.id = messages.profile_id

@@ -59,11 +59,15 @@ async def record_hit(
 ) -> LinkTarget | None:
     """Record that a client has asked for a link; None if its message is not known.
 
-    A confirmed hit is due at once, any other once the client had time to show what it is.
+    A confirmed hit is due at once, any other once the client had time to show what it is. The lock makes a claim that
+    follows the message wait, or see the hit.
     """
     cursor = await connection.execute(
         """
-        WITH link AS (SELECT message_id, targets FROM tracked_links WHERE message_id = %(id)s), hit AS (
+        WITH link AS (
+          SELECT message_id, targets FROM tracked_links JOIN messages ON messages.id = message_id
+          WHERE message_id = %(id)s FOR SHARE OF messages
+        ), hit AS (
           INSERT INTO link_hits (message_id, number, client, is_head, is_confirmed, due_at)
           SELECT message_id, %(number)s, %(client)s, %(is_head)s, %(is_confirmed)s,
                  clock_timestamp() + clock_ahead() + CASE WHEN %(is_confirmed)s THEN interval '0' ELSE %(rest)s END

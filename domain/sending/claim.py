@@ -57,7 +57,8 @@ class ClaimFacts(Struct, frozen=True):
     """A message of the ledger, and the states of its journey and its campaign.
 
     With `has_other_channel`, another channel of its step reaches the person as well. `reaction` is why a fallback is
-    not needed any more; None if it is, and for all other messages.
+    not needed any more; None if it is, and for all other messages. In `verdict_seconds` it is known whether a person or
+    a machine has opened the message before it; None if nothing is to be judged.
     """
 
     state: MessageState
@@ -70,6 +71,7 @@ class ClaimFacts(Struct, frozen=True):
     campaign_state: CampaignState
     has_other_channel: bool = False
     reaction: str | None = None
+    verdict_seconds: float | None = None
 
 
 class Proceed(Struct, frozen=True):
@@ -77,7 +79,7 @@ class Proceed(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """Hand nothing over, and try again later; `until` is known for a send window only."""
+    """Hand nothing over, and try again later; at `until`, if that is known."""
 
     why: str
     until: datetime | None = None
@@ -153,6 +155,7 @@ def claim(
     hours = find_hours(message.channel, message.category, recipient.traits, window, zone)
     opens = hours.next_open(at)
     paused = message.campaign_state == "paused"
+    verdict = _find_verdict(message, at)
     if message.state == SENDING:
         repeatable = may_repeat(message.category, repeats, message.first_handed_over_at, at)
         due = message.journey_state == "active" and opens < message.expires_at
@@ -163,6 +166,8 @@ def claim(
             return Wait("the person is on hold")
         if opens > at:
             return Wait("quiet hours", opens)
+        if verdict is not None:
+            return verdict
         return Wait("the campaign is paused") if paused else Proceed()
     if message.journey_state != "active":
         return Close(CANCELLED, "journey_ended")
@@ -178,7 +183,16 @@ def claim(
         return Close(CANCELLED, ON_HOLD)
     if opens > at:
         return Close(CANCELLED, hours.find_reason(at))
+    if verdict is not None:
+        return verdict
     return Wait("the campaign is paused") if paused else Proceed()
+
+
+def _find_verdict(message: ClaimFacts, at: datetime) -> Wait | None:
+    """Return the wait of a fallback for the verdict on what was opened before it."""
+    if message.verdict_seconds is None:
+        return None
+    return Wait("a click or an opening is being judged", at + timedelta(seconds=message.verdict_seconds))
 
 
 def find_departure(account_id: str | None, node: Node | None, *, is_member: bool, role: str | None) -> str | None:

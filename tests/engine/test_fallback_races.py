@@ -12,13 +12,17 @@ import pytest
 
 from application.catalogue import Catalogue
 from application.ingest import Ingest
+from application.link_tracking import FollowedLinks, LinkVerdicts
 from application.reports import Reports
 from application.send import Sender
 from application.step_decisions import StepDecisions
+from domain.errors import UnavailableError
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import Never
 from domain.sending.policy import Granted
 from domain.sending.reports import ProviderReport
+from domain.sending.tracking.tokens import PIXEL, TrackedLink, sign
+from store import tracked_links
 from store.database import Database
 from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.ingesting import event
@@ -176,3 +180,38 @@ async def test_no_fallback_is_claimed_after_the_opening_was_acknowledged(
         assert outcomes == {("sent", None), ("cancelled", "not_needed")}
         assert (len(fallbacks), states.count("sent")) == (RACES, len(claimed))
         print(f"{len(claimed)} claimed, {RACES - len(claimed)} not needed")  # noqa: T201
+
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+SECRETS = ["secret-of-the-links-of-a-test-1234"]
+
+
+async def test_a_fallback_waits_until_it_is_known_who_opened_the_message(
+    database_url: str, temporal: TemporalServer
+) -> None:
+    """An opening by a tracked link is acknowledged at once, and judged a minute later."""
+    async with open_harness(database_url, temporal, is_working=False) as harness, racers(harness) as racing:
+        await harness.run_campaign(CAMPAIGN, TEMPLATES)
+        person, machine = await begin(harness, racing, ["u1", "u2"])
+        links = FollowedLinks(harness.database, SECRETS)
+        for journey in (person, machine):
+            asked = AuthorizeRequest(journey, "nudge.fallback", 1, 1, AT, DUE, None, UNRECORDED)
+            assert isinstance(await racing.gate.authorize(asked), Granted)
+            async with harness.database.transaction() as connection:
+                await tracked_links.keep(
+                    connection, uuid5(journey, "nudge/1"), ["https://a.example", "https://b.example"]
+                )
+        # No person opens a mail within two seconds, or follows two links at once.
+        await harness.query("UPDATE messages SET settled_at = settled_at - interval '1 hour' RETURNING 1")
+        await links.open(sign(SECRETS, TrackedLink(uuid5(person, "nudge/1"), PIXEL)), BROWSER)
+        for number in range(2):
+            await links.follow(sign(SECRETS, TrackedLink(uuid5(machine, "nudge/1"), number)), BROWSER)
+        for journey in (person, machine):
+            with pytest.raises(UnavailableError) as waiting:
+                await racing.attempt(uuid5(journey, "nudge.fallback/1"), DUE)
+            assert 0 < (waiting.value.data["retry_after"] or 0) <= 60
+        back = "interval '61 s'"
+        await harness.query(f"UPDATE link_hits SET at = at - {back}, due_at = due_at - {back} RETURNING 1")  # noqa: S608
+        await LinkVerdicts(harness.database, racing.reports).sweep()
+        states = [await racing.attempt(uuid5(journey, "nudge.fallback/1"), DUE) for journey in (person, machine)]
+        assert states == ["cancelled", "sent"]

@@ -29,6 +29,7 @@ from domain.sending.claim import (
     may_repeat,
 )
 from domain.sending.delivery import Keyed, Never, Repeats, Replaces
+from domain.sending.fallbacks import NOT_NEEDED
 from domain.sending.holds import Hold
 from domain.sending.objections import Recipient
 
@@ -88,6 +89,21 @@ PAUSED = Wait("the campaign is paused")
 def test_what_has_its_outcome_keeps_it(state: MessageState, journey: StoredState) -> None:
     for recipient, honours in product(RECIPIENTS.values(), (False, True)):
         assert attempt(state, journey=journey, recipient=recipient, honours=honours) == Done(state)
+
+
+def test_a_fallback_waits_for_the_verdict_on_what_was_opened() -> None:
+    judged = Wait("a click or an opening is being judged", NOON - timedelta(minutes=59))
+    at = NOON - timedelta(hours=1)
+    for state, reaction, expected in (
+        (RESERVED, None, judged),
+        (SENDING, None, judged),
+        (RESERVED, "opened at noon", Close(CANCELLED, NOT_NEEDED, "opened at noon")),
+        (SENDING, "opened at noon", Close(UNKNOWN, "attempt_died")),
+    ):
+        message = ClaimFacts(state, None, "email", "marketing", NOON, None, "active", "running")
+        message = replace(message, reaction=reaction, verdict_seconds=60.0)
+        found = claim(message, REACHABLE, window=None, zone=ZoneInfo("UTC"), at=at, repeats=Keyed())
+        assert found == expected, (state, reaction)
 
 
 @pytest.mark.parametrize("honours", [False, True])
