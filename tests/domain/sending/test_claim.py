@@ -94,12 +94,13 @@ def test_what_has_its_outcome_keeps_it(state: MessageState, journey: StoredState
 def test_a_fallback_waits_for_the_verdict_on_what_was_opened() -> None:
     judged = Wait("a click or an opening is being judged", NOON - timedelta(minutes=59))
     at = NOON - timedelta(hours=1)
-    for state, reaction, expected in (
+    cases: list[tuple[MessageState, str | None, Wait | Close]] = [
         (RESERVED, None, judged),
         (SENDING, None, judged),
         (RESERVED, "opened at noon", Close(CANCELLED, NOT_NEEDED, "opened at noon")),
         (SENDING, "opened at noon", Close(UNKNOWN, "attempt_died")),
-    ):
+    ]
+    for state, reaction, expected in cases:
         message = ClaimFacts(state, None, "email", "marketing", NOON, None, "active", "running")
         message = replace(message, reaction=reaction, verdict_seconds=60.0)
         found = claim(message, REACHABLE, window=None, zone=ZoneInfo("UTC"), at=at, repeats=Keyed())

@@ -6,6 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from domain.local_time.periods import period_start
+from domain.people.device_addresses import AddressKind
 from domain.sending.deliverability import ProviderPause
 from domain.sending.routes import (
     DailyLimit,
@@ -105,7 +106,12 @@ def test_a_provider_that_serves_no_device_of_the_person_is_no_alternative() -> N
     """Gate and attempt would send the message to each other for as long as the circuit is open."""
     rules = (ProviderRule("f", "fcm", "push", {}), ProviderRule("w", "web_push", "push", {}))
     deployed = DeployedProviders((*rules, RouteRule("push", ("f", "w"))))
-    for kinds, has_other in ((frozenset({"token"}), False), (frozenset({"token", "endpoint"}), True), (None, True)):
+    cases: list[tuple[frozenset[AddressKind] | None, bool]] = [
+        (frozenset({"token"}), False),
+        (frozenset({"token", "endpoint"}), True),
+        (None, True),
+    ]
+    for kinds, has_other in cases:
         assert deployed.has_alternative("push", "news", "f", ("f",), kinds=kinds) is has_other, kinds
 
 
