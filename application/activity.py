@@ -79,7 +79,7 @@ class ActivityConsumer:
             people = _group(done, await activity.follow_merges(connection, {row.profile_id for row in done}))
             known = await _read(connection, people, self._sources)
             lessons = await turns.run(_teach(known, people, awaits_end=awaits_end))
-            said = read_registrations({id: [row.event for row in rows] for id, rows in people.items()})
+            said = read_registrations(people)
             registrations = await said.select_news(connection)
             changed = {
                 id: lesson.said for id, lesson in lessons.items() if lesson.is_news or id in registrations.people

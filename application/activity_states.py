@@ -96,7 +96,7 @@ class _Learning:
                 observed = sessions.observe(known, event, event.timestamp, awaits_end=self._awaits_end)
                 self._activities[id] = observed.activity
                 self.devices[id] = observe_device(self.devices.get(id, {}), event, event.timestamp)
-                self.registrations.add(id, event)
+                self.registrations.add(id, event, self._now)
             yield
 
     def finish(self) -> dict[UUID, Activity]:

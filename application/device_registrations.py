@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from application.people import lock_person
 from domain.errors import InvalidRequestError, NotFoundError
@@ -19,6 +22,7 @@ from domain.tracking.event import Event
 from store import campaigns, device_addresses
 from store.database import Connection, Database
 from store.device_addresses import KnownAddress
+from store.stream import StreamedEvent
 
 LOGGED_OUT = "logged_out"
 
@@ -35,8 +39,12 @@ class Registrations:
         """The people who are to be locked."""
         return {id for id, _ in (*self.registered.values(), *self.removed)}
 
-    def add(self, profile_id: UUID, event: Event) -> None:
-        """Add what an event says."""
+    def add(self, profile_id: UUID, event: Event, not_after: datetime) -> None:
+        """Add what an event says, as of an instant at the latest.
+
+        A client's clock may be ahead: until then, what others say of the device would be history.
+        """
+        event = replace(event, timestamp=min(event.timestamp, not_after))
         if (gone := read_removal(event)) is not None:
             self.removed.append((profile_id, gone))
         elif (found := read_registration(event)) is not None:
@@ -59,12 +67,12 @@ class Registrations:
             await device_addresses.remove_devices(connection, removed)
 
 
-def read_registrations(people: Mapping[UUID, Sequence[Event]]) -> Registrations:
+def read_registrations(people: Mapping[UUID, Sequence[StreamedEvent]]) -> Registrations:
     """Return what the events of people say of their devices."""
     found = Registrations()
-    for id, events in people.items():
-        for event in events:
-            found.add(id, event)
+    for id, rows in people.items():
+        for row in rows:
+            found.add(id, row.event, row.received_at)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -291,9 +292,15 @@ async def test_devices_report_each_kind_once(pushes: Pushes) -> None:
 async def test_an_app_registers_its_device_with_what_it_tracks(pushes: Pushes) -> None:
     """The worker learns of it from the stream."""
     context = {"device": {"id": "d1", "type": "android", "token": "t1"}}
-    await pushes.harness.track("u1", "Product Viewed", context=context)
+    # Its clock is ahead, which lets a server's later word be the later one all the same.
+    ahead = (now() + timedelta(minutes=50)).isoformat()
+    await pushes.harness.track("u1", "Product Viewed", context=context, timestamp=ahead)
     await pushes.harness.until("SELECT 1 FROM device_addresses WHERE value = 't1' AND removed_at IS NULL")
     await pushes.grant()
+    gone = {"Authorization": f"Bearer {WRITE_KEY}"}
+    assert (await pushes.harness.http.delete("/v1/users/u1/devices/d1", headers=gone)).status_code == 204
+    assert await pushes.register("u1", "d1", "token", "t1") == 204
+    assert await pushes.removed() == {"t1": None}
     await pushes.harness.track("u1", "Application Uninstalled", context=context)
     await pushes.harness.until("SELECT 1 FROM device_addresses WHERE removed_reason = 'Application Uninstalled'")
     assert await pushes.harness.query("SELECT 1 FROM device_addresses WHERE removed_at IS NULL") == []
