@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling
 
+from runtime import documents
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.process import exit_now
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
@@ -71,6 +72,15 @@ def few_pollers() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("worker.POLLERS", PollerBehaviorAutoscaling(initial=1))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_left() -> Iterator[None]:
+    """End the process that forks the checks of documents, which the API begins on first use."""
+    yield
+    if documents._warm is not None:
+        documents._warm.close()
+        documents._warm._process.wait()
 
 
 @pytest.fixture(scope="session")

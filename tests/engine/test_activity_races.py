@@ -30,6 +30,8 @@ async def wait_for_blocked(connection: psycopg.AsyncConnection[tuple[object, ...
     """Wait until so many sessions wait for a lock."""
     blocked = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async for is_last in looks(PATIENCE):
+        # A transaction sees no session that has come since its first look.
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
         if len(await (await connection.execute(blocked)).fetchall()) == number:
             return
         assert not is_last

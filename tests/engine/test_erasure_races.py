@@ -96,6 +96,11 @@ steps: [{id: rest, delay: 1d}]
 """
 
 
+DELETING = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'DELETE FROM profile_merges%%'
+"""
+
+
 async def test_a_worker_that_is_killed_midway_leaves_the_rest_to_the_next(
     database_url: str, temporal: TemporalServer
 ) -> None:
@@ -116,14 +121,14 @@ async def test_a_worker_that_is_killed_midway_leaves_the_rest_to_the_next(
                 # The page waits for the last of these tables when it has deleted rows of the others.
                 await other.execute("LOCK TABLE profile_merges IN SHARE MODE")
                 operation = await harness.admin("DELETE", "/v1/users/u1")
-                await harness.until(
-                    """
-                    SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-                      AND query LIKE 'DELETE FROM profile_merges%%'
-                    """
+                deleting = (
+                    "pg_stat_activity WHERE datname = current_database() AND query LIKE 'DELETE FROM profile_merges%%'"
                 )
+                await harness.until(f"SELECT FROM {deleting} AND wait_event_type = 'Lock'")
                 first.kill()
                 await first.wait()
+        # The database notices the death once the statement has ended, and undoes the page.
+        await harness.until(f"SELECT WHERE NOT EXISTS ({DELETING})")
         assert await harness.query("SELECT FROM events JOIN erasures USING (profile_id)")
         # Another process, as far as operations go.
         workflows = JourneyWorkflows(harness.temporal, harness.settings.task_queue)
