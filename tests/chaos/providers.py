@@ -122,6 +122,8 @@ class HookProvider(HttpServer):
     def __init__(self, log: Log) -> None:
         super().__init__()
         self.mode: HookMode = "well"
+        # Whether somebody has called since it last turned.
+        self.has_met = asyncio.Event()
         self.log = log
         self._done: set[str] = set()
         self._bodies: dict[str, bytes] = {}
@@ -129,9 +131,11 @@ class HookProvider(HttpServer):
     def turn(self, mode: HookMode) -> None:
         """Behave so from now on. Whoever hung is answered."""
         self.mode = mode
+        self.has_met.clear()
         self.lift()
 
     async def answer(self, head: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+        self.has_met.set()
         key = find_header(head, "idempotency-key")
         if self._bodies.setdefault(key, body) != body:
             await reply(writer, "422 Unprocessable Content")

@@ -100,6 +100,8 @@ class Saboteur:
                 mode: HookMode = fault.kind.removeprefix("hook-")  # type: ignore[assignment]
                 stack.hook.turn(mode)
                 yield
+                # However slow the machine is, somebody meets it.
+                await stack.hook.has_met.wait()
                 stack.hook.turn("well")
             case "mail-4xx" | "mail-drops" | "mail-hangs":
                 manner: MailMode = fault.kind.removeprefix("mail-")  # type: ignore[assignment]
