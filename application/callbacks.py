@@ -18,7 +18,7 @@ from domain.errors import NotFoundError, OverloadedError, SojournError, Unavaila
 from domain.sending.bookings import BookingReport, CalendarRule
 from domain.sending.incoming_texts import IncomingText, MarketingChoice
 from domain.sending.outbound_secrets import SecretRefusal
-from domain.sending.reports import Callback, ProviderReport, ReportReader
+from domain.sending.reports import Callback, ProviderReport, ReportReader, hold_click
 from domain.sending.routes import DeployedProviders, ProviderRule
 from store.database import Database
 from store.transaction_metrics import Increments, Metric
@@ -105,7 +105,10 @@ class Callbacks:
         except UnverifiedCallbackError:
             self._count({(Metric.CALLBACK, (provider, "unverified")): 1})
             raise
-        await self._groups.apply(provider, [one for one in received if isinstance(one, ProviderReport)])
+        reports = [one for one in received if isinstance(one, ProviderReport)]
+        if isinstance(rule, ProviderRule):
+            reports = [hold_click(rule.channel, one) for one in reports]
+        await self._groups.apply(provider, reports)
         for one in received:
             if isinstance(one, IncomingText | MarketingChoice) and isinstance(rule, ProviderRule):
                 await self._receive_text(rule, one)

@@ -1,6 +1,6 @@
 """Apply the reports of providers: ledger, suppressions and events."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -120,7 +120,7 @@ class _Transaction:
         self.applied, self.unknown = len(pairs), len(reports) - len(pairs)
         known = {report.event_id for report, _ in pairs}
         for report in self._reports:
-            outcome = "repeated" if report.event_id not in new else "applied" if report.event_id in known else "unknown"
+            outcome = "repeated" if report.event_id not in new else _outcome(report, known)
             connection.metrics.add(Metric.REPORT, self._provider, report.kind, outcome)
         bounced = await _find_full_rows(connection, pairs)
         hears = await self._find_listeners(connection) if any(one.kind == "delivered" for one, _ in pairs) else None
@@ -143,6 +143,12 @@ class _Transaction:
         listeners = await self._catalogue.listeners_at(connection, revision)
         traits = await self._catalogue.computed_at(connection, revision)
         return lambda event: listeners.hears(event) or traits.following.hears(event)
+
+
+def _outcome(report: ProviderReport, known: Collection[str]) -> str:
+    if report.event_id not in known:
+        return "unknown"
+    return "held" if report.awaits_verdict else "applied"
 
 
 async def _find_full_rows(connection: Connection, pairs: Sequence[tuple[ProviderReport, ReportedMessage]]) -> set[UUID]:

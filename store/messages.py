@@ -23,7 +23,7 @@ from domain.sending.fallbacks import EarlierMessage
 from domain.sending.holds import Hold
 from domain.sending.policy import Reservation
 from domain.sending.reports import MARK_TIMES, LedgerMarks
-from store import addresses, message_chains
+from store import addresses, message_chains, tracked_links
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.circuits import BROKEN, CIRCUIT
@@ -301,6 +301,8 @@ async def mark(connection: Connection, marks: Sequence[LedgerMarks], ending: Col
     """
     items = Jsonb([asdict(one) for one in marks])
     cursor = await connection.execute(_MARK, {"marks": items, "ending": list(ending)})
+    if clicks := [click for one in marks for click in one.held_clicks]:
+        await tracked_links.hold(connection, clicks)
     rows: list[dict[str, Any]] = []
 
     async def settled() -> list[tuple[str, ...]]:

@@ -61,7 +61,7 @@ def _table(name: str, where: str, exported: str, internal: str = "", fate: Erasu
 # In the order of an erasure: rows that lead to others come after these.
 PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table("message_changes", _OF_MESSAGES, "message_id state reason recorded_at", "id recorded_xid"),
-    _table("link_hits", _OF_MESSAGES, "message_id number at is_person", "id client is_head is_confirmed due_at"),
+    _table("link_hits", _OF_MESSAGES, "message_id number link at is_person", "id client is_head is_confirmed due_at"),
     _table("tracked_links", _OF_MESSAGES, "message_id targets"),
     _table("deliveries", _OF_MESSAGES, "message_id channel address provider state reason detail provider_id at"),
     _table(

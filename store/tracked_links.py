@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from psycopg.types.json import Jsonb
 
+from domain.sending.reports import HeldClick
 from domain.sending.tracking.verdicts import VERDICT_AFTER, Client, Hit
 from store.database import Connection
 
@@ -14,6 +15,9 @@ from store.database import Connection
 MAX_HITS = 200
 # One worker at a time judges. A key of two parts.
 _LOCK = (7_340_121, 1)
+# The delivery, or the hand-over. An attempt lasts less than a minute: one that settles later was lost, and perhaps a
+# click itself has shown that the provider has the message.
+_SENT_AT = "COALESCE(delivered_at, least(settled_at, claimed_at + interval '1 min'))"
 
 
 class LinkTarget(Struct, frozen=True):
@@ -91,6 +95,33 @@ async def record_hit(
     return None if row is None else LinkTarget(row["url"])
 
 
+async def hold(connection: Connection, clicks: Sequence[HeldClick]) -> None:
+    """Record clicks that a provider has reported, until their verdicts.
+
+    Requires the locked messages, if they exist.
+    """
+    await connection.execute(
+        """
+        WITH click AS (
+          SELECT click.* FROM jsonb_to_recordset(%(clicks)s)
+            AS click (message_id uuid, at timestamptz, link text, is_machine boolean)
+          JOIN messages ON messages.id = message_id
+        ), tracked AS (
+          INSERT INTO tracked_links (message_id, targets) SELECT DISTINCT message_id, '{}'::text[] FROM click
+          ON CONFLICT DO NOTHING
+        )
+        INSERT INTO link_hits (message_id, at, link, client, is_head, is_confirmed, due_at)
+        SELECT message_id, at, link, CASE WHEN is_machine THEN 'machine' ELSE 'browser' END, false, false,
+               clock_timestamp() + clock_ahead() + %(rest)s
+        FROM click
+        WHERE (SELECT count(*) FROM (
+                 SELECT FROM link_hits AS known WHERE known.message_id = click.message_id LIMIT %(most)s) AS one)
+              < %(most)s
+        """,
+        {"clicks": Jsonb([to_builtins(one) for one in clicks]), "rest": VERDICT_AFTER, "most": MAX_HITS},
+    )
+
+
 async def lock(connection: Connection) -> bool:
     """Return whether this transaction is the one that judges."""
     cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s) AS is_locked", _LOCK)
@@ -111,21 +142,21 @@ async def find_due(connection: Connection, now: datetime, limit: int) -> list[Du
     Only the former are without a verdict and due; the latter show what else the client did.
     """
     cursor = await connection.execute(
-        """
+        f"""
         WITH due AS (
           SELECT message_id FROM link_hits WHERE is_person IS NULL AND due_at <= %s ORDER BY due_at LIMIT %s
         )
-        SELECT hits.id, hits.at, number, client, is_head, message_id, provider,
-               targets[number + 1] AS link, COALESCE(delivered_at, settled_at, claimed_at) AS sent_at
+        SELECT hits.id, hits.at, number, client, is_head, link AS reported_link, message_id, provider,
+               COALESCE(link, targets[number + 1]) AS link, {_SENT_AT} AS sent_at
         FROM link_hits AS hits JOIN tracked_links USING (message_id) JOIN messages ON messages.id = message_id
         WHERE message_id IN (SELECT message_id FROM due)
         ORDER BY message_id, hits.id
-        """,
+        """,  # noqa: S608 -- a constant of this module
         (now, limit),
     )
     return [
         DueHit(
-            Hit(row["id"], row["at"], row["number"], row["client"], row["is_head"]),
+            Hit(row["id"], row["at"], row["number"], row["client"], row["is_head"], row["reported_link"]),
             row["message_id"],
             row["provider"],
             row["link"],

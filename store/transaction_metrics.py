@@ -17,7 +17,7 @@ class Metric(StrEnum):
     CALLBACK = "callback"  # provider, outcome: taken or unverified
     MAIL = "mail"  # outcome
     FORWARDED = "forwarded"  # outcome: accepted, refused, away or limited
-    REPORT = "report"  # provider, kind, outcome: applied, repeated or unknown
+    REPORT = "report"  # provider, kind, outcome: applied, repeated, held or unknown
     AD_FLUSH = "ad_flush"  # provider, outcome: done or failed
     DELIVERABILITY = "deliverability"  # provider, recipient domain, outcome
 

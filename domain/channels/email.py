@@ -80,6 +80,7 @@ class Email(ChannelKind):
     known_paths = frozenset({"profile.traits.email"})
     address_traits = frozenset({"email"})
     # As Segment's spec of e-mail events has them, where it does.
+    has_scanners: ClassVar[bool] = True
     report_events: ClassVar[Mapping[str, str]] = {
         "delivered": "Email Delivered",
         "opened": "Email Opened",

@@ -52,7 +52,8 @@ class ChannelKind(ABC):
     `silence_allows`, a person without any consent may receive marketing while the deployment has no topics; with topics
     their regimes say so, on a channel that `reaches_people`. If `can_save`, journeys may keep values of the receiver's
     reply. If it `has_window`, the time of the last text from each address is kept, for `find_closed_window`.
-    `report_events` are the names of the events that its reports become, by their kind (`domain.sending.reports`).
+    `report_events` are the names of the events that its reports become, by their kind (`domain.sending.reports`). If it
+    `has_scanners`, programs follow the links of messages before their recipients do.
     """
 
     name: ClassVar[str]
@@ -70,6 +71,7 @@ class ChannelKind(ABC):
     can_save: ClassVar[bool] = False
     has_window: ClassVar[bool] = False
     report_events: ClassVar[Mapping[str, str]] = {}
+    has_scanners: ClassVar[bool] = False
 
     @abstractmethod
     def compile(

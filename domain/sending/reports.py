@@ -82,7 +82,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     report with a known one is a repetition. `message_id` is None if the message is not ours. `is_machine` marks
     openings and clicks by scanners and image proxies, which the provider says or their `user_agent` shows; the latter
     is not kept. `reply` is what a mail says, and `data` the rest of the event. With `by_mail`, a mail says so, which
-    the recipient may have written.
+    the recipient may have written. A click that `awaits_verdict` may be a scanner's (`domain.sending.tracking`).
     """
 
     kind: ReportKind
@@ -98,6 +98,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     reply: MailReply | TextReply | None = None
     by_mail: bool = False
     data: Mapping[str, Any] = {}
+    awaits_verdict: bool = False
 
 
 # A callback brings reports, texts, choices or bookings.
@@ -124,11 +125,24 @@ class ReportReader(Protocol):
         ...
 
 
+class HeldClick(Struct, frozen=True):
+    """A click that a provider has reported, whose verdict is not due yet.
+
+    `is_machine` is what its client, or the provider, says.
+    """
+
+    message_id: UUID
+    at: datetime
+    link: str | None
+    is_machine: bool
+
+
 class LedgerMarks(Struct, frozen=True, kw_only=True):
     """The reports about one message as its row has them: the earliest of each kind.
 
-    `is_accepted` says that the provider has taken the message, which may not be known otherwise. `is_refused` says that
-    it refused the address, and `by_mail` that the complaint came so.
+    `held_clicks` are kept beside it until their verdict. `is_accepted` says that the provider has taken the message,
+    which may not be known otherwise. `is_refused` says that it refused the address, and `by_mail` that the complaint
+    came so.
     """
 
     id: UUID
@@ -146,6 +160,7 @@ class LedgerMarks(Struct, frozen=True, kw_only=True):
     is_refused: bool = False
     by_mail: bool = False
     provider_id: str | None = None
+    held_clicks: tuple[HeldClick, ...] = ()
 
     def merge(self, other: "LedgerMarks") -> "LedgerMarks":
         """Return the marks of both; the link and the bounce are those of the earliest.
@@ -168,6 +183,7 @@ class LedgerMarks(Struct, frozen=True, kw_only=True):
             is_refused=self.is_refused or other.is_refused,
             by_mail=bool(complained) and all(complained),
             provider_id=self.provider_id or other.provider_id,
+            held_clicks=self.held_clicks + other.held_clicks,
         )
 
 
@@ -198,6 +214,8 @@ def marks_of(report: ProviderReport, message_id: UUID) -> LedgerMarks:
     is_accepted = report.kind not in ("failed", "other")
     marks = LedgerMarks(id=message_id, is_accepted=is_accepted, provider_id=report.provider_id)
     at = report.at
+    if report.awaits_verdict:
+        return replace(marks, held_clicks=(HeldClick(message_id, at, report.link, report.is_machine),))
     if report.is_machine and report.kind in _REACTIONS:
         return replace(marks, machine_at=at)
     match report.kind:
@@ -233,9 +251,16 @@ class ReportedMessage(Struct, frozen=True):
     arms: dict[str, str] = field(default_factory=dict)
 
 
+def hold_click(channel: str, report: ProviderReport) -> ProviderReport:
+    """Return a report; a click where scanners follow links awaits its verdict."""
+    known = CHANNELS.get(channel)
+    awaits = report.kind == "clicked" and known is not None and known.has_scanners
+    return replace(report, awaits_verdict=True) if awaits else report
+
+
 def find_event_name(channel: str, report: ProviderReport) -> str | None:
     """Return the name of a report's event; None if it is none, as that of a machine."""
-    if report.is_machine and report.kind in _REACTIONS:
+    if report.awaits_verdict or (report.is_machine and report.kind in _REACTIONS):
         return None
     known = CHANNELS.get(channel)
     return None if known is None else known.report_events.get(report.kind)

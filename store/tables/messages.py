@@ -176,7 +176,9 @@ link_hits = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("message_id", Uuid, ForeignKey("tracked_links.message_id", ondelete="CASCADE"), nullable=False),
-    Column("number", SmallInteger, nullable=False),
+    # None for a click that a provider has tracked, with its target.
+    Column("number", SmallInteger),
+    Column("link", Text),
     Column("at", INSTANT, nullable=False, server_default=DEPLOYMENT_CLOCK),
     Column("client", Text, nullable=False),
     Column("is_head", Boolean, nullable=False),

@@ -37,6 +37,7 @@ SELECT (SELECT count(*) FROM outbox) AS outbox,
        (SELECT count(*) FROM journeys WHERE state = 'active') AS journeys,
        (SELECT count(*) FROM messages WHERE state IN ('reserved', 'sending')) AS messages
 """
+_JUDGE_NOW = "UPDATE link_hits SET due_at = least(due_at, clock_timestamp()) WHERE is_person IS NULL RETURNING id"
 _JOURNEYS = """
 SELECT journeys.id::text, campaign_key AS campaign, campaign_version AS version, user_id AS user, entry_key AS ref,
        workflow_id, state, outcome
@@ -97,6 +98,14 @@ async def settle(url: str, client: Client, task_queue: str, seconds: float) -> d
             break
         await asyncio.sleep(0.5)
     return waiting
+
+
+async def judge_clicks(url: str, seconds: float) -> None:
+    """Wait for the verdicts on reported clicks, at most so long: nothing comes any more that they wait for."""
+    async for is_last in looks(seconds):
+        if not await _rows(url, _JUDGE_NOW) or is_last:
+            return
+        await asyncio.sleep(0.5)
 
 
 async def collect(

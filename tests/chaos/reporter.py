@@ -38,6 +38,7 @@ OPENED, CLICKED, TWICE, EARLY, FORGED = 0.3, 0.2, 0.2, 0.3, 0.3
 LATEST, EARLY_SECONDS = 2.0, 0.5
 # Beyond what a clock of the service may be off.
 OLD = timedelta(hours=3)
+EARLIER = timedelta(seconds=30)
 TIMEOUT = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 # Which answers are worth another attempt, also a refusal: a clock of the service may be off.
@@ -206,7 +207,8 @@ def hook_secret(name: str) -> str:
 
 def write_report(provider: ReportingName, kind: ReportKind, message_id: str, id: str) -> bytes:
     """A report as the provider writes it, with an id of its own."""
-    at = datetime.now(UTC).isoformat()
+    # No person clicks as soon as these do: a delivery is some time ago.
+    at = (datetime.now(UTC) - (EARLIER if kind == "delivered" else timedelta())).isoformat()
     if provider == "keyed":
         bounce = {"bounce": {"type": "Permanent", "subType": "General"}} if kind == "bounced" else {}
         click = {"click": {"link": LINK}} if kind == "clicked" else {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.chaos.auditor import audit
 from tests.chaos.campaigns import CAMPAIGNS, CAPS
 from tests.chaos.client import Client
-from tests.chaos.evidence import collect, settle
+from tests.chaos.evidence import collect, judge_clicks, settle
 from tests.chaos.faults import Fault, Kind, schedule
 from tests.chaos.history import History
 from tests.chaos.ledger import Violation
@@ -69,6 +69,7 @@ async def examined(stack: Stack, client: Client, patience: float) -> tuple[Histo
     waiting = await settle(stack.postgres.url, stack.client, TASK_QUEUE, patience)
     # Those about the last mails are under way. They begin nothing.
     await stack.reporter.finish(patience)
+    await judge_clicks(stack.postgres.url, patience)
     history = await collect(stack.postgres.url, stack.client, stack.log.arrivals, waiting, stack.reporter)
     return history, audit(client.calls, client.moves, history, client.links)
 

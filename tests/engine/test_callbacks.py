@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,6 +17,7 @@ from application import callbacks
 from application.callbacks import ReportGroups
 from application.catalogue import Catalogue
 from application.ingest import Ingest
+from application.link_tracking import LinkVerdicts
 from application.reports import Reports
 from domain.errors import OverloadedError
 from domain.sending.outbound_secrets import BoundSecret
@@ -129,6 +131,35 @@ async def test_while_the_database_is_away_providers_are_to_repeat(
     assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (503, True)
     assert (await post(harness, delivery(id))).status_code == 200
     assert (await harness.messages.one())["delivered_at"] == AT
+
+
+async def test_a_burst_of_reported_clicks_is_a_scanner_s_and_a_later_click_a_person_s(
+    harness: Harness, database_url: str
+) -> None:
+    [id] = await handed_over(harness, "u1", "unknown")
+    await harness.query("UPDATE messages SET claimed_at = %s RETURNING id", AT - timedelta(seconds=60))
+    for link, seconds in (("a", 60), ("b", 61), ("c", 600)):
+        at = (AT + timedelta(seconds=seconds)).isoformat()
+        click = {"RecordType": "Click", "Metadata": {"message_id": str(id)}, "ReceivedAt": at, "OriginalLink": link}
+        for _ in range(2):
+            assert (await post(harness, click)).status_code == 200
+    # It proves that the message was taken, and is no more until the verdict.
+    row = await harness.messages.one()
+    assert (row["state"], row["clicked_at"], row["opened_at"], row["machine_at"]) == ("sent", None, None, None)
+    async with Database(database_url, pool_size=2) as database:
+        catalogue = Catalogue()
+        verdicts = LinkVerdicts(database, Reports(database, catalogue, Ingest(database, catalogue)))
+        assert (await verdicts.sweep()).number == 0
+        await harness.query("UPDATE link_hits SET due_at = now() RETURNING id")
+        assert [(await verdicts.sweep()).number for _ in range(2)] == [3, 0]
+    events = await harness.query("SELECT properties ->> 'link' AS link FROM events WHERE name = 'Email Link Clicked'")
+    assert events == [{"link": "c"}]
+    row = await harness.messages.one()
+    assert (row["clicked_link"], row["clicked_at"], row["machine_at"]) == (
+        "c",
+        AT + timedelta(seconds=600),
+        AT + timedelta(seconds=60),
+    )
 
 
 class Together:

@@ -27,14 +27,26 @@ Client = Literal["browser", "machine"]
 class Hit(Struct, frozen=True):
     """A request for a tracked address: a link by its number, TRAP or PIXEL.
 
-    `client` is judged by what it says of itself.
+    One that a provider has tracked and reported has no number, and its target. `client` is judged by what it says of
+    itself.
     """
 
     id: int
     at: datetime
-    number: int
+    number: int | None
     client: Client
     is_head: bool = False
+    reported_link: str | None = None
+
+    def follows_another(self, other: "Hit") -> bool:
+        """Return whether two clicks are known to be of different links.
+
+        A click that both track is one: the provider's link leads to ours.
+        """
+        return (self.number is None) == (other.number is None) and (self.number, self.reported_link) != (
+            other.number,
+            other.reported_link,
+        )
 
 
 def judge(hits: Sequence[Hit], delivered_at: datetime | None) -> dict[int, bool]:
@@ -57,4 +69,4 @@ def _is_person(hit: Hit, clicks: Sequence[Hit], traps: Sequence[datetime], deliv
         return False
     if hit.number == PIXEL:
         return True
-    return not any(abs(hit.at - other.at) <= BURST and other.number != hit.number for other in clicks)
+    return not any(abs(hit.at - other.at) <= BURST and other.follows_another(hit) for other in clicks)

@@ -14,8 +14,8 @@ SEED = 20261201
 LINKS = 6
 
 
-def hit(id: int, seconds: float, number: int = 0, client: Client = "browser", **more: bool) -> Hit:
-    return Hit(id, DELIVERED + timedelta(seconds=seconds), number, client, **more)
+def hit(id: int, seconds: float, number: int = 0, client: Client = "browser", *, is_head: bool = False) -> Hit:
+    return Hit(id, DELIVERED + timedelta(seconds=seconds), number, client, is_head)
 
 
 def people_of(*hits: Hit, delivered_at: datetime | None = DELIVERED) -> set[int]:
@@ -144,6 +144,44 @@ def test_at_least_99_of_100_are_told_apart() -> None:
     assert right / counted >= 0.99
     # A person who is missed loses a report; a machine taken for one ends a journey.
     assert taken_for_people == 0
+
+
+def reported(hits: list[Hit]) -> list[Hit]:
+    """The clicks that a provider tells of: to the second, without its images and requests by HEAD."""
+    return [
+        Hit(
+            one.id,
+            one.at.replace(microsecond=0),
+            None,
+            one.client,
+            reported_link=f"https://shop.example.com/{one.number}",
+        )
+        for one in hits
+        if one.number not in (PIXEL, TRAP)
+    ]
+
+
+def test_clicks_that_a_provider_reports_are_told_apart_by_their_times() -> None:
+    print("seed", SEED)  # noqa: T201
+    drawn, right, counted, taken_for_people = random.Random(SEED), 0, 0, 0
+    machines, people = (scanner_at_once, late_scanner, named_scanner), (one_click, some_clicks, double_click)
+    for _ in range(1_000):
+        for kinds, is_person in ((machines, False), (people, True)):
+            for kind in kinds:
+                verdicts = judge(reported(kind(drawn)), DELIVERED)
+                right += sum(found == is_person for found in verdicts.values())
+                taken_for_people += sum(verdicts.values()) if not is_person else 0
+                counted += len(verdicts)
+    print(f"{right:,} of {counted:,} right, {taken_for_people} machines taken for people")  # noqa: T201
+    assert right / counted >= 0.99
+    assert taken_for_people == 0
+
+
+def test_a_click_that_the_provider_tracks_as_well_is_no_burst() -> None:
+    own, told = hit(1, 40, 0), reported([hit(2, 39.5, 7)])
+    assert people_of(own, *told) == {1, 2}
+    # The hidden link voids both.
+    assert people_of(own, *told, hit(3, 41, TRAP)) == set()
 
 
 def test_a_scanner_beside_a_person_costs_no_click_of_theirs() -> None:
