@@ -4,6 +4,7 @@ import json
 from base64 import b64decode, b64encode
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
 from threading import get_ident
 from typing import Any
 from urllib.parse import parse_qsl
@@ -27,6 +28,7 @@ from domain.sending.delivery import (
     Unavailable,
 )
 from tests.channels import provider_specs
+from tests.channels.deliveries import deliver_by, request_of
 from tests.channels.email_accounts import NAMES, TOKEN, open_account
 from tests.channels.messages import ADDRESS, MAIL, mail
 from tests.channels.servers import Receiver, Request, answer, listening
@@ -45,20 +47,11 @@ ATTACHED = mail(
 
 
 async def deliver(name: str, receiver: Receiver, message: Outbound = MAIL, to: str = ADDRESS) -> Delivery:
-    async with listening(receiver.talk) as port:
-        account = open_account(name, port)
-        try:
-            return await account.deliver(message, to)
-        finally:
-            await account.close()
+    return await deliver_by(partial(open_account, name), receiver, message, to)
 
 
 async def requested(name: str, message: Outbound = MAIL) -> Request:
-    """The one request that a mail makes."""
-    receiver = Receiver(answer(202, b"{}"))
-    await deliver(name, receiver, message)
-    [request] = receiver.requests
-    return request
+    return await request_of(partial(open_account, name), message, ADDRESS)
 
 
 async def body_of(name: str, message: Outbound = MAIL) -> Any:

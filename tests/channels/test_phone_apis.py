@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -28,6 +29,7 @@ from domain.sending.outbound_secrets import BoundSecret
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.twilio import TwilioModel
 from tests.channels import provider_specs
+from tests.channels.deliveries import deliver_by, request_of
 from tests.channels.messages import AT, NUMBER, TEXT
 from tests.channels.phone_accounts import ACCOUNT as TWILIO_ACCOUNT
 from tests.channels.phone_accounts import APPLICATION, CALLBACK_URL, KEY, NAMES, RSA_KEY, SERVICE, TOKEN, open_account
@@ -37,20 +39,11 @@ FORM = "application/x-www-form-urlencoded"
 
 
 async def deliver(name: str, receiver: Receiver, message: Outbound = TEXT, to: str = NUMBER) -> Delivery:
-    async with listening(receiver.talk) as port:
-        account = open_account(name, port)
-        try:
-            return await account.deliver(message, to)
-        finally:
-            await account.close()
+    return await deliver_by(partial(open_account, name), receiver, message, to)
 
 
 async def requested(name: str, message: Outbound = TEXT) -> Request:
-    """The one request that a message makes."""
-    receiver = Receiver(answer(201, b"{}"))
-    await deliver(name, receiver, message)
-    [request] = receiver.requests
-    return request
+    return await request_of(partial(open_account, name), message, NUMBER)
 
 
 async def form_of(message: Outbound = TEXT) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -24,10 +25,11 @@ from domain.sending.providers_document import parse_providers
 from domain.sending.reports import ProviderReport, ReportReader
 from domain.sending.routes import ProviderRule
 from tests.channels import provider_specs, test_text_readers
+from tests.channels.deliveries import deliver_by, request_of
 from tests.channels.messages import NUMBER, TEXT
 from tests.channels.phone_accounts import ACCOUNT as TWILIO_ACCOUNT
 from tests.channels.phone_accounts import CALLBACK_URL, KEY, TOKEN
-from tests.channels.servers import Receiver, Request, answer, listening
+from tests.channels.servers import Receiver, Request, answer
 from tests.channels.whatsapp_callbacks import (
     AN_HOUR,
     NUMBER_ID,
@@ -67,26 +69,19 @@ def templated(**template: Any) -> Outbound:
     return replace(TEXT, content={"template": template or TEMPLATE})
 
 
+def open_account(name: str, port: int, *, is_marketing: bool) -> PhoneApi:
+    base = f"http://127.0.0.1:{port}"
+    if name == "whatsapp":
+        return WhatsAppCloud(TOKEN, NUMBER_ID, base, is_marketing=is_marketing)
+    return Twilio(TWILIO_ACCOUNT, (KEY, TOKEN), {"From": "whatsapp:+1"}, CALLBACK_URL, base, scheme="whatsapp:")
+
+
 async def deliver(name: str, receiver: Receiver, message: Outbound, *, is_marketing: bool = False) -> Delivery:
-    async with listening(receiver.talk) as port:
-        base = f"http://127.0.0.1:{port}"
-        account: PhoneApi = (
-            WhatsAppCloud(TOKEN, NUMBER_ID, base, is_marketing=is_marketing)
-            if name == "whatsapp"
-            else Twilio(TWILIO_ACCOUNT, (KEY, TOKEN), {"From": "whatsapp:+1"}, CALLBACK_URL, base, scheme="whatsapp:")
-        )
-        try:
-            return await account.deliver(message, NUMBER)
-        finally:
-            await account.close()
+    return await deliver_by(partial(open_account, name, is_marketing=is_marketing), receiver, message, NUMBER)
 
 
 async def requested(name: str, message: Outbound, *, is_marketing: bool = False) -> Request:
-    """The one request that a message makes."""
-    receiver = Receiver(answer(201, b"{}"))
-    await deliver(name, receiver, message, is_marketing=is_marketing)
-    [request] = receiver.requests
-    return request
+    return await request_of(partial(open_account, name, is_marketing=is_marketing), message, NUMBER)
 
 
 # Requests
