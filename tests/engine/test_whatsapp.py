@@ -155,6 +155,14 @@ async def test_a_free_text_outside_the_window_is_not_sent_and_the_next_channel_i
     assert refused["reason"] == "window"
     assert "use a template" in refused["detail"]
 
+    # A callback that comes late closes no window.
+    await meta.writes("Are you there?", "wamid.2")
+    await meta.writes("An earlier one", "wamid.3", ago=timedelta(hours=30))
+    await harness.identify("bo", phone=meta.number, consent={"whatsapp": True})
+    await harness.track("bo", "Asked")
+    await harness.messages.until(channel="whatsapp", state="sent")
+    assert [one["text"] for one in meta.sent] == [{"body": "Hello"}]
+
 
 async def test_a_choice_about_marketing_is_the_consent(meta: Meta) -> None:
     harness = meta.harness
