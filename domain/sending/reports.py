@@ -408,10 +408,10 @@ def find_address_refusal(report: ProviderReport, *, is_row_full: bool) -> tuple[
 def report_refusal(message_id: UUID, reason: str, at: datetime) -> ProviderReport:
     """Report that a provider refused the address at the hand-over of a message.
 
-    Devices that are gone are replaced by others of their person, and an end of marketing leaves the address: they say
-    nothing against the sender.
+    Devices that are gone are replaced by others of their person, and a person who has told the provider to stop has the
+    address: they say nothing against the sender.
     """
-    bounce: Bounce | None = None if reason in (NO_ADDRESS, MARKETING_STOPPED) else "hard"
+    bounce: Bounce | None = None if reason in (NO_ADDRESS, OPTED_OUT, MARKETING_STOPPED) else "hard"
     return ProviderReport(
         kind="failed", event_id=f"refused {message_id}", message_id=message_id, at=at, bounce=bounce, detail=reason
     )

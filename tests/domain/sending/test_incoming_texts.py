@@ -69,6 +69,8 @@ def test_a_provider_that_was_told_to_stop_says_no_more_than_that() -> None:
     told, gone = report_refusal(UUID(int=1), "opted_out", AT), report_refusal(UUID(int=1), "recipient_refused", AT)
     assert find_address_refusal(told, is_row_full=False) == (STOP, "the person told the provider to STOP")
     assert find_address_refusal(gone, is_row_full=False) == ("suppression", "refused")
+    # The rates by which a provider's marketing is paused count hard bounces.
+    assert (told.bounce, gone.bounce) == (None, "hard")
 
 
 @pytest.mark.parametrize("category", ["marketing", "service", "transactional", None])
