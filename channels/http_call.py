@@ -40,6 +40,7 @@ _ACCOUNT: Final = frozenset({401, 402, 403, *range(300, 400)})
 # Certainly not carried out: RFC 9110, 15.5.9 and 15.6.4; RFC 8470, 5.2; RFC 6585, 4.
 _BUSY: Final = frozenset({408, 425, 429, 503})
 
+_UNENCODED: Final = {"Accept-Encoding": "identity"}
 
 # When all calls of one delivery are to be over, by the clock of the loop.
 _DEADLINE: Final = ContextVar("deadline", default=math.inf)
@@ -176,7 +177,11 @@ class HttpCalls:
         client = self._open()
         try:
             request = client.build_request(
-                method, url, content=content or None, headers=headers, extensions={"trace": progress.trace}
+                method,
+                url,
+                content=content or None,
+                headers={**headers, **_UNENCODED},
+                extensions={"trace": progress.trace},
             )
             async with asyncio.timeout_at(min(_now() + self._seconds, _DEADLINE.get())):
                 response = await client.send(request, stream=True)
@@ -185,6 +190,9 @@ class HttpCalls:
                 reply = HttpReply(response.status_code, response.headers, body)
         except (httpx.InvalidURL, UnknownHostError) as error:
             return Unavailable(UNUSABLE_URL, type(error).__name__)
+        except UnicodeEncodeError:
+            # The headers have nothing of a person: a secret was copied with something else.
+            return Unavailable(ACCOUNT, "a header of the account is not ASCII", MAX_RETRY_AFTER)
         except (httpx.HTTPError, OSError) as error:
             # The status line has said most: a body that breaks off changes no acceptance.
             return reply or _read_failure(error, is_handed_over=progress.is_handed_over)
@@ -244,15 +252,16 @@ def _read_failure(error: Exception, *, is_handed_over: bool) -> Unavailable | Am
 
 
 async def _read_body(response: httpx.Response, max_bytes: int) -> bytes:
-    """Read the body to its end, so that the connection is kept; empty if too large."""
+    """Read the body to its end, so that the connection is kept.
+
+    It is empty if too large, or encoded without our consent: some bytes can become gigabytes.
+    """
     received = b""
     try:
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             received += chunk
             if len(received) > max_bytes:
                 return b""
-    except httpx.DecodingError:
-        return b""
     finally:
         await response.aclose()
-    return received
+    return received if response.headers.get("content-encoding", "identity").lower() == "identity" else b""

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from gzip import compress
 
 import pytest
 
@@ -92,6 +93,23 @@ async def test_each_status_has_one_meaning(status: int, kind: type[Delivery]) ->
     assert "ana@example.com" not in repr(delivery)
     if isinstance(delivery, Unavailable):
         assert (delivery.reason == ACCOUNT) == (status in (301, 307, 401, 402, 403))
+
+
+async def test_no_reply_is_decoded_that_some_bytes_could_make_endless() -> None:
+    bomb = compress(compress(bytes(10 * MAX_REPLY_BYTES)))
+    delivery, receiver = await deliver(answer(200, bomb, Content_Encoding="gzip, gzip"))
+    assert delivery == Accepted(None)
+    assert receiver.requests[0].headers["accept-encoding"] == "identity"
+    read_it, _ = await deliver(answer(200, compress(b'{"ids": [{"id": 7}]}'), Content_Encoding="gzip"))
+    assert read_it == Accepted(None)
+
+
+async def test_a_secret_that_no_header_can_hold_is_the_account_s_fault(refused_port: int) -> None:
+    async with calls(refused_port) as api:
+        headers = {"Authorization": "Bearer se\u0441ret"}
+        delivery = await api.calls.post(api.url, content=BODY, headers=headers, read=read)
+    assert isinstance(delivery, Unavailable)
+    assert delivery.reason == ACCOUNT
 
 
 async def test_a_provider_reads_its_own_codes_first() -> None:
