@@ -29,6 +29,7 @@ from domain.sending.reports import (
     build_text_event,
     find_address_refusal,
     find_event_id,
+    tidy_text,
 )
 from domain.sending.routes import ProviderRule
 from domain.tracking.identifiers import STANDARD_PLACEHOLDERS
@@ -67,7 +68,7 @@ class IncomingTexts:
         """
         match received:
             case IncomingText():
-                await self._receive_text(rule, received)
+                await self._receive_text(rule, tidy_text(received))
             case MarketingChoice():
                 await self._receive_choice(rule, received)
 

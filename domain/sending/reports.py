@@ -427,6 +427,20 @@ def tidy(report: ProviderReport, now: datetime) -> ProviderReport:
         detail=None if report.detail is None else _cut(report.detail, MAX_DETAIL_CHARACTERS),
         provider_id=None if report.provider_id is None else _cut(report.provider_id, MAX_EVENT_ID_CHARACTERS),
         reply=None if report.reply is None else _tidy_reply(report.reply),
+        data={
+            key: _cut(said, MAX_REPLY_CHARACTERS) if isinstance(said, str) else said
+            for key, said in report.data.items()
+        },
+    )
+
+
+def tidy_text(text: IncomingText) -> IncomingText:
+    """Return a text that can be stored."""
+    return replace(
+        text,
+        event_id=_cut(text.event_id, MAX_EVENT_ID_CHARACTERS),
+        text=_cut(text.text, MAX_REPLY_CHARACTERS),
+        provider_id=None if text.provider_id is None else _cut(text.provider_id, MAX_EVENT_ID_CHARACTERS),
     )
 
 

@@ -222,6 +222,16 @@ async def test_a_number_that_no_person_has_is_kept_and_refused_all_the_same(carr
     )
 
 
+async def test_a_stop_with_what_no_table_can_hold_is_heard(carrier: Carrier) -> None:
+    harness = carrier.harness
+    assert (await carrier.writes("Stop\0", MessageSid="SM\0")).status_code == 200
+    assert await refusals(harness) == {carrier.number: {"stop": "the person wrote STOP"}}
+    await harness.identify("bo", phone="+4915112345678", consent={"sms": True})
+    assert (await carrier.writes("STOP \0" + "x" * 50_000, From="+4915112345678")).status_code == 200
+    assert (await refusals(harness))["+4915112345678"] == {"stop": "the person wrote STOP"}
+    assert carrier.bodies == ["Example Shop sends no more texts."] * 2
+
+
 async def test_a_national_number_is_the_one_of_the_person_s_country(carrier: Carrier) -> None:
     harness = carrier.harness
     await harness.identify("ada", phone="0151 12345678")

@@ -67,5 +67,6 @@ def test_what_is_stored_is_bounded() -> None:
     found = tidy(strange, NOW)
     assert found.link == "x" * MAX_LINK_CHARACTERS
     found.event_id.encode()
+    assert tidy(report(data={"text": "a\0b" * 5_000, "rating": 4}), NOW).data == {"text": ("ab" * 4_000), "rating": 4}
     assert tidy(report(hours=1), NOW).at == NOW
     assert tidy(report(at=datetime.min.replace(tzinfo=UTC)), NOW).at == NOW - MAX_AGE
