@@ -334,9 +334,10 @@ class MessageSettings(_FromEnvironment):
     webhook_allow_private_addresses: bool = Field(
         False, description="whether webhooks may reach this machine and private networks"
     )
-    inbox_url: WebAddress = Field(
-        "http://127.0.0.1:8025",
-        description="the inbox of a `sojourn dev`, where [providers](providers.md) of the kind `console` show messages",
+    inbox_url: WebAddress | None = Field(
+        None,
+        description="the inbox of a `sojourn dev`, for development: it shows the messages of "
+        "[providers](providers.md) of the kind `console`, and of channels without a provider",
     )
 
     @field_validator("link_secret")

@@ -1,6 +1,6 @@
 """The composition of API and worker from the settings."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,7 +75,7 @@ from application.users import Users
 from application.versions import Versions
 from channels.ad_platforms.registry import open_platform
 from channels.email.incoming_mails import read_incoming
-from channels.provider_kind import ProviderContext
+from channels.provider_kind import INBOX, ProviderContext
 from channels.registry import answer_challenge, open_provider, open_reader
 from domain.access import Scope
 from domain.deployment.findings import Away, Reachable
@@ -84,7 +84,7 @@ from domain.sending.delivery import ManagedProvider, Unavailable
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.smtp import SmtpModel
 from domain.sending.receiving import ReceivingDomain
-from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule
+from domain.sending.routes import DEFAULT_PROVIDERS, DEVELOPMENT_PROVIDERS, ProviderRule
 from runtime import metrics
 from runtime.documents import DocumentProcesses
 from runtime.instrumented_provider import instrument
@@ -163,7 +163,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     """Open the services of one API process, even if the database is away."""
     async with _database(settings) as database, AsyncExitStack() as stack:
         checks = DocumentProcesses()
-        catalogue = Catalogue(settings.timezone)
+        catalogue = Catalogue(settings.timezone, default_providers(settings))
         public_url = settings.public_url.rstrip("/")
         previews = Previews(database, catalogue, checks, settings.timezone, public_url)
         providers = _providers(settings, catalogue)
@@ -275,7 +275,7 @@ class Engine:
 async def engine(settings: Settings) -> AsyncIterator[Engine]:
     """Open the engine of one worker process."""
     async with _database(settings) as database, AsyncExitStack() as stack:
-        catalogue = Catalogue(settings.timezone)
+        catalogue = Catalogue(settings.timezone, default_providers(settings))
         consumers: list[Consumer] = [DataPlanConsumer(), ActivityConsumer(catalogue)]
         if settings.clickhouse_url is not None:
             clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))
@@ -395,6 +395,11 @@ def mail_server(settings: MailSettings) -> ManagedProvider:
     return open_provider(DEFAULT_PROVIDERS["email"], ProviderContext(ProviderSecrets(), smtp=_smtp(settings)))
 
 
+def default_providers(settings: Settings) -> Mapping[str, ProviderRule]:
+    """Return the providers of channels that the document leaves out: those of the settings."""
+    return DEFAULT_PROVIDERS if settings.inbox_url is None else DEVELOPMENT_PROVIDERS
+
+
 def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
     """Return how this process opens a provider; it raises InvalidRequestError."""
     context = ProviderContext(
@@ -404,7 +409,7 @@ def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
         signing_secrets=settings.webhook_signing_secrets,
         webhook_secrets=settings.webhook_secrets,
         allow_private_addresses=settings.webhook_allow_private_addresses,
-        inbox=settings.inbox_url,
+        inbox=settings.inbox_url or INBOX,
         callback_url=f"{settings.public_url.rstrip('/')}/v1/callbacks",
     )
     return lambda rule: open_provider(rule, context)

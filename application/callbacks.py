@@ -118,7 +118,7 @@ class Callbacks:
 
     async def _find_reader(self, provider: str) -> tuple[ReportingRule, ReportReader]:
         deployed = await self._load_providers()
-        rule = deployed.by_name.get(provider) or deployed.calendars.get(provider)
+        rule = deployed.find_named(provider) or deployed.calendars.get(provider)
         if rule is None:
             raise NotFoundError("there is no such provider")
         known = self._readers.get(provider)

@@ -1,6 +1,7 @@
 """Published versions and listening campaigns, cached in step with transactions."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -17,7 +18,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.topics.deployed import DeployedTopics
-from domain.sending.routes import DeployedProviders
+from domain.sending.routes import DEFAULT_PROVIDERS, DeployedProviders, ProviderRule
 from domain.sending.senders import DeployedSenders
 from store import campaigns, computed_traits, documents, segments
 from store.database import Connection
@@ -43,11 +44,15 @@ class LoadedVersion(Struct, frozen=True):
 class Catalogue:
     """One for each process.
 
-    `timezone` is the deployment's: campaigns without a zone have this one.
+    `timezone` is the deployment's: campaigns without a zone have this one. `default_providers` are those of channels
+    that the document of providers leaves out.
     """
 
-    def __init__(self, timezone: str | None = None) -> None:
+    def __init__(
+        self, timezone: str | None = None, default_providers: Mapping[str, ProviderRule] = DEFAULT_PROVIDERS
+    ) -> None:
         self._timezone = timezone
+        self._default_providers = default_providers
         self._versions: OrderedDict[tuple[str, int], LoadedVersion] = OrderedDict()
         self._listeners: Listeners | None = None
         self._revision = -1
@@ -95,7 +100,8 @@ class Catalogue:
     async def providers_at(self, connection: Connection, revision: int) -> DeployedProviders:
         """Return the providers and routes, of a revision that this transaction holds."""
         if self._providers is None or revision != self._providers[0]:
-            self._providers = revision, DeployedProviders((await documents.latest(connection, PROVIDERS)).rules)
+            rules = (await documents.latest(connection, PROVIDERS)).rules
+            self._providers = revision, DeployedProviders(rules, self._default_providers)
         return self._providers[1]
 
     async def senders_at(self, connection: Connection, revision: int) -> DeployedSenders:

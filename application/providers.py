@@ -11,7 +11,7 @@ from domain.deployment_documents import PROVIDERS
 from domain.errors import InvalidRequestError
 from domain.people.device_addresses import ADDRESS_KINDS, AddressKind
 from domain.sending.delivery import ACCOUNT, Delivery, ManagedProvider, Never, Outbound, Provider, Unavailable
-from domain.sending.routes import DEFAULT_PROVIDERS, ProviderRule
+from domain.sending.routes import DeployedProviders, ProviderRule
 from store import documents
 from store.database import Connection
 
@@ -80,7 +80,7 @@ class Providers:
         rule = first if name is None else deployed.find(channel, name)
         if rule is not None:
             return self._open_found(rule, is_in_force=True)
-        if name is None or (removed := await self._find_removed(connection, revision, channel, name)) is None:
+        if name is None or (removed := await self._find_removed(connection, deployed, revision, channel, name)) is None:
             return None
         return self._open_found(removed, is_in_force=False)
 
@@ -118,14 +118,14 @@ class Providers:
             await provider.close()
 
     async def _find_removed(
-        self, connection: Connection, revision: int, channel: str, name: str
+        self, connection: Connection, deployed: DeployedProviders, revision: int, channel: str, name: str
     ) -> ProviderRule | None:
         """Return a provider as the document last had it."""
         if self._removed[0] != revision:
             self._removed = revision, {}
         known = self._removed[1]
         if (channel, name) not in known:
-            default = DEFAULT_PROVIDERS.get(channel)
+            default = deployed.find_default(channel)
             if default is not None and default.name == name:
                 known[channel, name] = default
             else:

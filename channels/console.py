@@ -5,6 +5,7 @@ from typing import Final
 
 import httpx
 
+from channels.console_reports import open_reader
 from channels.provider_kind import ProviderContext, ProviderKind
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Replaces, Unavailable
 from domain.sending.providers.console import ConsoleModel
@@ -28,7 +29,10 @@ class Console:
 
     async def deliver(self, message: Outbound, address: str) -> Delivery:
         """Post the message."""
-        body = json.dumps({"message_id": message.message_id, "address": address, "content": dict(message.content)})
+        posted = {"message_id": message.message_id, "address": address, "content": dict(message.content)}
+        if message.report_url is not None:
+            posted["report_url"] = message.report_url
+        body = json.dumps(posted)
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=self._seconds) as client:
                 reply = await client.post(self._url, content=body, headers={"Content-Type": "application/json"})
@@ -67,4 +71,4 @@ def open_console(settings: ConsoleModel, context: ProviderContext) -> Console:
     return Console(context.inbox)
 
 
-KIND = ProviderKind(ConsoleModel, open_console)
+KIND = ProviderKind(ConsoleModel, open_console, open_reader=open_reader)

@@ -24,6 +24,8 @@ EMBEDDED_MAIL: Final[Mapping[str, Any]] = {
     "smtp_username": None,
     "smtp_password": None,
 }
+# Where the mails of the inbox come back: its recipients reply, and their servers report.
+RECEIVING: Final[Mapping[str, Any]] = {"reply_domain": "mail.example.com", "smtp_return_domain": "bounces.example.com"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ SOJOURN_SMTP_HOST each name a real one. The demo uses it as well.
 """
 
 import asyncio
+import base64
 import json
 import os
 from collections.abc import Collection, Mapping
@@ -12,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_bytes
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -23,13 +25,16 @@ import wiring
 import worker
 from api.app import create_app
 from api.server import server_options
+from channels.console_reports import REPORTS_NAME, REPORTS_VARIABLE
 from cli.dev_folder import DevFolder
 from cli.dev_path import path_line
-from cli.dev_settings import EMBEDDED_MAIL, EMBEDDED_TEMPORAL
+from cli.dev_settings import EMBEDDED_MAIL, EMBEDDED_TEMPORAL, RECEIVING
 from domain.errors import UnavailableError
+from domain.sending.outbound_secrets import BoundSecret
 from runtime.embedded.audience_clock import AudienceClock, keep_running_audiences
 from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox import Inbox
+from runtime.embedded.inbox_reactions import Recipient
 from runtime.embedded.ports import LOOPBACK, get_port, listen
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
@@ -91,6 +96,7 @@ class DevStack:
         self._ports = ports or DevPorts()
         self._durable = durable
         self._parts = AsyncExitStack()
+        self._inbox_secret = "whsec_" + base64.b64encode(token_bytes(32)).decode()
 
     async def __aenter__(self) -> Self:
         """Start the parts, each after those it needs.
@@ -115,7 +121,9 @@ class DevStack:
             )
             if self.inbox is not None:
                 journey_url = wiring.journey_url(self.settings)
-                await self.inbox.show(self._inbox_page, self._find_origins, journey_url, path_line())
+                write_key = self.settings.write_key.get_secret_value()
+                recipient = Recipient(self.api_url, write_key, self._inbox_secret)
+                await self.inbox.show(self._inbox_page, self._find_origins, journey_url, path_line(), recipient)
             api = await HttpServer.start(create_app(self.settings), bound, **server_options(self.settings))
             parts.push_async_callback(api.stop)
             await self._work(parts)
@@ -190,8 +198,18 @@ class DevStack:
         self._read_settings(facts)
 
     def _settings(self, facts: Mapping[str, Any]) -> Settings:
-        more = {} if self.inbox is None else {"inbox_url": f"http://{LOOPBACK}:{get_port(self._inbox_page)}"}
-        return self._read_settings(facts, public_url=self.api_url, **more)
+        return self._read_settings(facts, public_url=self.api_url, **self._inbox_settings())
+
+    def _inbox_settings(self) -> dict[str, Any]:
+        """Return what leads messages to the inbox, and reactions back from it."""
+        if self.inbox is None:
+            return {}
+        secret = BoundSecret(self._inbox_secret, (LOOPBACK,), REPORTS_VARIABLE)
+        return {
+            **RECEIVING,
+            "inbox_url": f"http://{LOOPBACK}:{get_port(self._inbox_page)}",
+            "webhook_secrets": {REPORTS_NAME: secret},
+        }
 
     def _read_settings(self, facts: Mapping[str, Any], **more: Any) -> Settings:
         """Choose settings: those of the parts that run here, the developer's, a default."""
@@ -213,7 +231,7 @@ class DevStack:
         if self.inbox is not None:
             about["smtp_port"] = str(self.inbox.smtp_port)
         secrets = self.settings.webhook_secrets
-        about["secrets"] = json.dumps({name: secret.hosts for name, secret in secrets.items()})
+        about["secrets"] = json.dumps({name: one.hosts for name, one in secrets.items() if name != REPORTS_NAME})
         return about
 
     async def _connect_temporal(self, settings: Settings) -> Client:

@@ -63,12 +63,12 @@ async def _check() -> "ProviderChecks":
     from channels.text_records import look_up_texts
     from settings import Settings
     from store.database import Database
-    from wiring import ad_platforms, opener
+    from wiring import ad_platforms, default_providers, opener
 
     dev = find_running_dev()
     settings = Settings.model_validate({} if dev is None else dev.settings)
     async with Database(settings.database_url.get_secret_value(), pool_size=1) as database:
-        catalogue = Catalogue(settings.timezone)
+        catalogue = Catalogue(settings.timezone, default_providers(settings))
         providers, platforms = Providers(catalogue, opener(settings)), ad_platforms(settings)
         try:
             return_domain = settings.smtp_return_domain

@@ -16,11 +16,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from cli.client import ApiClient
-from cli.demo import mailbox
 from cli.demo.receiver import Receiver
 from cli.demo.story import Arrival, StoryItem, StoryVerdict, active_journeys, verdicts
 from cli.demo.zones import zone_where_it_is
 from domain.errors import UnavailableError
+from runtime.embedded import mailbox
 from runtime.embedded.inbox import Inbox
 from runtime.embedded.mail import ReceivedMail
 from store import clock, outbox

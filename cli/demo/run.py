@@ -43,7 +43,6 @@ DOCUMENTS = {
 # The URL of the example's webhook; the demo has a receiver of its own.
 CRM = "https://crm.example.com/hooks/sojourn"
 # Where bounces, complaints and replies come to.
-RECEIVING = {"SOJOURN_REPLY_DOMAIN": "mail.example.com", "SOJOURN_SMTP_RETURN_DOMAIN": "bounces.example.com"}
 SETTLE_SECONDS = 15.0
 RUNNING_JOURNEYS = "WorkflowType = 'Journey' AND ExecutionStatus = 'Running'"
 LOG, LOG_LINES = "log", 20
@@ -83,7 +82,6 @@ class Demo:
         # The demo is isolated: no setting of a real deployment may affect it.
         for name in [name for name in os.environ if name.upper().startswith("SOJOURN_")]:
             del os.environ[name]
-        os.environ.update(RECEIVING)
         ports = DevPorts() if self._once else DevPorts(api=8080, temporal_ui=8233, inbox=8025)
         _log_to(self._folder / LOG)
         self._say("Starting PostgreSQL, Temporal, an inbox, the API and a worker …")

@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.ad_audiences.rules import AdAccountRule
+from domain.channels.kinds import CHANNELS
 from domain.journey.bucketing import assign_arm
 from domain.local_time.periods import next_period_start, period_start
 from domain.people.device_addresses import AddressKind
@@ -24,6 +25,7 @@ from domain.sending.budgets import BudgetFull
 from domain.sending.caps import is_transactional
 from domain.sending.deliverability import DEFAULT_LIMITS, PauseLimits, ProviderPause, find_pause, list_paused
 from domain.sending.money import Money, to_micros
+from domain.sending.providers.console import ConsoleModel
 from domain.sending.providers.kinds import PROVIDER_MODELS, provider_model
 from domain.sending.providers.model import ProviderModel
 
@@ -187,10 +189,26 @@ DEFAULT_PROVIDERS: Final[Mapping[str, ProviderRule]] = {
 }
 
 
-class DeployedProviders:
-    """The providers, routes, ad accounts and calendars in force."""
+# Those of a development, where the inbox shows the messages of all other channels.
+DEVELOPMENT_PROVIDERS: Final[Mapping[str, ProviderRule]] = {
+    **{
+        channel: ProviderRule(f"inbox-{channel}", ConsoleModel.name, channel, {"kind": "console", "channel": channel})
+        for channel in CHANNELS
+    },
+    **DEFAULT_PROVIDERS,
+}
 
-    def __init__(self, rules: Iterable[ProvidersRule] = ()) -> None:
+
+class DeployedProviders:
+    """The providers, routes, ad accounts and calendars in force.
+
+    `defaults` are the providers of channels that the document leaves out.
+    """
+
+    def __init__(
+        self, rules: Iterable[ProvidersRule] = (), defaults: Mapping[str, ProviderRule] = DEFAULT_PROVIDERS
+    ) -> None:
+        self._defaults = defaults
         self.by_name: dict[str, ProviderRule] = {}
         self.ad_accounts: dict[str, AdAccountRule] = {}
         self.calendars: dict[str, CalendarRule] = {}
@@ -208,13 +226,22 @@ class DeployedProviders:
     @cached_property
     def channels(self) -> frozenset[str]:
         """The channels that have a provider."""
-        return frozenset({*DEFAULT_PROVIDERS, *(rule.channel for rule in self.by_name.values())})
+        return frozenset({*self._defaults, *(rule.channel for rule in self.by_name.values())})
 
     def find_providers(self, channel: str) -> tuple[ProviderRule, ...]:
         """Return the providers of a channel: the default one if the document has none."""
         configured = tuple(rule for rule in self.by_name.values() if rule.channel == channel)
-        default = DEFAULT_PROVIDERS.get(channel)
+        default = self.find_default(channel)
         return configured or ((default,) if default else ())
+
+    def find_default(self, channel: str) -> ProviderRule | None:
+        """Return the provider of a channel that the document leaves out."""
+        return self._defaults.get(channel)
+
+    def find_named(self, name: str) -> ProviderRule | None:
+        """Return the provider of a name in force, of whichever channel."""
+        defaults = (rule for rule in self._defaults.values() if rule.name == name)
+        return self.by_name.get(name) or next((rule for rule in defaults if self.find(rule.channel, name)), None)
 
     def find(self, channel: str, name: str) -> ProviderRule | None:
         """Return a provider in force; None if it was removed."""

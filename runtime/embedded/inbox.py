@@ -14,6 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox_page import FindOrigins, inbox_page
+from runtime.embedded.inbox_reactions import Recipient
 from runtime.embedded.inbox_store import InboxStore, parse_mail
 from runtime.embedded.mail import ReceivedMail
 from runtime.embedded.ports import get_port, listen
@@ -67,13 +68,14 @@ class Inbox:
         find_origins: FindOrigins | None = None,
         journey_url: str = "",
         setup: str = "",
+        recipient: Recipient | None = None,
     ) -> None:
         """Serve the page as well, by default on a free port.
 
         `find_origins` looks up where messages come from; `journey_url` leads to a `{workflow_id}` in the Temporal UI;
-        `setup` is the line that a new terminal needs before commands.
+        `setup` is the line that a new terminal needs before commands; `recipient` reacts to messages.
         """
-        page = inbox_page(self._store, find_origins, journey_url, setup)
+        page = inbox_page(self._store, find_origins, journey_url, setup, recipient)
         self._page = await HttpServer.start(page, bound or listen(None))
         self.http_port, self.url = self._page.port, self._page.url
 

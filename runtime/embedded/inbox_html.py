@@ -2,17 +2,19 @@
 
 import base64
 import hashlib
-import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import urlencode
 
 from application.whereabouts import link
+from domain.channels.email import Email
+from runtime.embedded import inbox_media
 from runtime.embedded.inbox_look import SCRIPT, STYLE
+from runtime.embedded.inbox_media import fact, facts_of, marks, received_at, title_of
 from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage
 from store.message_origins import MessageOrigin
 
@@ -28,15 +30,17 @@ _HIDDEN: Final = re.compile(r"<(head|style|title)\b.*?</\1\s*>", re.IGNORECASE |
 _BLOCK: Final = re.compile(r"<(?:p|div|tr|li|h[1-6]|br|hr|table|blockquote)\b", re.IGNORECASE)
 _IMAGE: Final = re.compile(r"<(?:img|video|picture)\b|url\(", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^>]*>")
+# The people whose links stand above the list.
+_MAX_PEOPLE: Final = 30
 _MIN_LINES, _LINE_CHARACTERS, _IMAGE_LINES, _LINE_REM = 4, 60, 12, 1.5
 _VIEWS: Final = {"html": "HTML", "text": "Text", "headers": "Headers", "source": "Source"}
 
 _EMPTY: Final = """
 <section class="empty">
 <h2>Nothing has arrived yet</h2>
-<p>Mails that your campaigns send are shown here, and go nowhere else. Webhooks are called, and shown here instead once
-<code>sojourn providers apply providers.yaml</code> has chosen <code>providers: {inbox: {kind: console, channel:
-webhook}}</code>. In a second terminal:</p>
+<p>Messages that your campaigns send are shown here, and go nowhere else: mails, and those of each channel without a
+provider. Webhooks are called, and shown here instead once <code>sojourn providers apply providers.yaml</code> has
+chosen <code>providers: {inbox: {kind: console, channel: webhook}}</code>. In a second terminal:</p>
 <pre>SETUPsojourn init campaigns
 sojourn apply campaigns
 sojourn start welcome</pre>
@@ -49,53 +53,146 @@ sojourn start welcome</pre>
 """
 
 
-def overview(items: Sequence[tuple[Received, MessageOrigin | None]], search: str, setup: str) -> str:
-    """Return the list of messages, newest first.
+Shown = tuple[Received, MessageOrigin | None]
 
-    `search` is empty or what was searched for; `setup` is the line that a new terminal needs before commands.
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The search for a user, an address or a campaign, the person and the channel of a list."""
+
+    search: str = ""
+    person: str = ""
+    channel: str = ""
+
+    def matches(self, item: Received, origin: MessageOrigin | None) -> bool:
+        """Whether a message is in the list."""
+        if self.person and (origin is None or origin.user != self.person):
+            return False
+        if self.channel and _channel(item, origin) != self.channel:
+            return False
+        names = [item.address] if isinstance(item, ReceivedMessage) else list(item.recipients)
+        if origin is not None:
+            names += [origin.user or "", origin.campaign]
+        return any(self.search.casefold() in name.casefold() for name in names)
+
+    def url(self) -> str:
+        """Return the address of the list."""
+        named = {"q": self.search, "person": self.person, "channel": self.channel}
+        query = urlencode({name: value for name, value in named.items() if value})
+        return f"/?{query}" if query else "/"
+
+
+def overview(items: Sequence[Shown], filters: Filters, setup: str) -> str:
+    """Return the list of messages, newest first; those of a person as their media show them.
+
+    `items` are all messages; `setup` is the line that a new terminal needs before commands.
     """
-    rows = "".join(_row(item, origin) for item, origin in items)
-    if rows:
-        body = f'<ol class="list">{rows}</ol>'
-    elif search:
-        body = f'<p class="note">No message of the user or campaign {escape(search)}. <a href="/">Show all</a></p>'
-    else:
+    found = [(item, origin) for item, origin in items if filters.matches(item, origin)]
+    if not found and filters != Filters():
+        body = f'<p class="note">{_nothing(filters)} <a href="/">Show all</a></p>'
+    elif not found:
         body = _EMPTY.replace("SETUP", f"{escape(setup)}\n" if setup else "")
-    form = (
-        '<form role="search"><input type="search" name="q" aria-label="User or campaign" '
-        f'placeholder="User or campaign" value="{escape(search)}"></form>'
-    )
+    elif filters.person:
+        body = "".join(_place(place, shown, filters) for place, shown in inbox_media.group_by_place(found))
+        body = f'<div class="places">{body}</div>'
+    else:
+        body = f'<ol class="list">{"".join(_row(item, origin) for item, origin in found)}</ol>'
+    heading = f'<a href="/">← Inbox</a><h1>{escape(filters.person)}</h1>' if filters.person else "<h1>Inbox</h1>"
+    title = filters.person or "Inbox: messages of all channels"
     return _document(
-        "Inbox: mails and webhooks",
-        f'<header class="bar"><h1>Inbox</h1>{form}</header><main id="live">{body}</main>',
+        title,
+        f'<header class="bar">{heading}{_form(items, filters)}</header>'
+        f'<main id="live">{_people(items, filters)}{body}</main>',
         live=True,
     )
 
 
-def matches(search: str, item: Received, origin: MessageOrigin | None) -> bool:
-    """Whether a search is a part of the user, an address or the campaign."""
-    names = [item.address] if isinstance(item, ReceivedMessage) else list(item.recipients)
+def _nothing(filters: Filters) -> str:
+    """Say that no message fits the filters."""
+    about = f" of the user or campaign {escape(filters.search)}" if filters.search else ""
+    to = f" to {escape(filters.person)}" if filters.person else ""
+    by = f" by {escape(filters.channel)}" if filters.channel else ""
+    return f"No message{about}{to}{by}."
+
+
+def _form(items: Sequence[Shown], filters: Filters) -> str:
+    channels = sorted({_channel(item, origin) for item, origin in items} | {filters.channel} - {""})
+    options = "".join(
+        f"<option{' selected' if channel == filters.channel else ''}>{escape(channel)}</option>"
+        for channel in channels
+        if channel
+    )
+    person = f'<input type="hidden" name="person" value="{escape(filters.person)}">' if filters.person else ""
+    return (
+        f'<form role="search">{person}<input type="search" name="q" aria-label="User or campaign" '
+        f'placeholder="User or campaign" value="{escape(filters.search)}">'
+        f'<select name="channel" aria-label="Channel"><option value="">All channels</option>{options}</select>'
+        "<button>Filter</button></form>"
+    )
+
+
+def _people(items: Sequence[Shown], filters: Filters) -> str:
+    """Return links to the people who got messages, the last one first."""
+    people = list(dict.fromkeys(origin.user for _, origin in items if origin is not None and origin.user))
+    if filters.person or filters.search or not people:
+        return ""
+    links = "".join(
+        f'<li><a href="{escape(Filters(person=person, channel=filters.channel).url())}">{escape(person)}</a></li>'
+        for person in people[:_MAX_PEOPLE]
+    )
+    return f'<nav class="people" aria-label="People"><h2>People</h2><ul>{links}</ul></nav>'
+
+
+def _place(place: inbox_media.Place, shown: Sequence[Shown], filters: Filters) -> str:
+    blocks = "".join(inbox_media.block(item, origin, filters.url()) for item, origin in shown)
+    name = inbox_media.PLACES[place]
+    screen = f'<h2>{name}</h2><div class="screen">{blocks}</div>'
+    return f'<section class="place {place}" aria-label="{name}">{screen}</section>'
+
+
+def _channel(item: Received, origin: MessageOrigin | None) -> str:
+    """Return the channel; a mail that a campaign did not send is one as well."""
     if origin is not None:
-        names += [origin.user or "", origin.campaign]
-    return any(search.casefold() in name.casefold() for name in names)
+        return origin.channel
+    return Email.name if isinstance(item, ReceivedMail) else ""
 
 
 def message(item: Received, origin: MessageOrigin | None, view: str, journey_url: str, *, has_remote: bool) -> str:
     """Return the page of one message, in one of its views."""
-    title = _title(item, origin)
+    title = title_of(item, origin)
     facts = (
         {"From": _sender(item), "To": ", ".join(item.recipients)}
         if isinstance(item, ReceivedMail)
         else {"To": item.address}
     )
-    facts["At"] = f"{_at(item, origin):%A, %-d %B %Y, %H:%M:%S %Z}"
-    body = _mail_views(item, view, has_remote) if isinstance(item, ReceivedMail) else _content(item.content)
+    facts["At"] = f"{received_at(item, origin):%A, %-d %B %Y, %H:%M:%S %Z}"
+    listed = "".join(fact(name, escape(value)) for name, value in facts.items() if value)
+    shown = inbox_media.block(item, origin, f"/messages/{item.number}")
+    body = (
+        _mail_views(item, view, has_remote)
+        if isinstance(item, ReceivedMail)
+        else f"<details><summary>Content</summary>{facts_of(item.content)}</details>"
+    )
+    place = inbox_media.find_place(item, origin)
     return _document(
         title,
-        f'<nav class="bar"><a href="/">← Inbox</a></nav><main><h1>{escape(title)}</h1>'
-        f'<dl class="facts">{"".join(_fact(name, escape(value)) for name, value in facts.items() if value)}</dl>'
+        f'<nav class="bar"><a href="/">← Inbox</a>{_person_link(origin)}</nav><main><h1>{escape(title)}</h1>'
+        f'<dl class="facts">{listed}</dl><div class="place {place}"><div class="screen">{shown}</div></div>'
         f"{_origin(origin, journey_url)}{body}</main>",
     )
+
+
+def _person_link(origin: MessageOrigin | None) -> str:
+    if origin is None or not origin.user:
+        return ""
+    return f'<a href="{escape(Filters(person=origin.user).url())}">All messages to {escape(origin.user)}</a>'
+
+
+def failed(number: int, why: str) -> str:
+    """Return the page of a reaction that came to nothing."""
+    back = f'<p><a href="/messages/{number}">Back to the message</a></p>'
+    text = f"<h1>Nothing was reported</h1><p>{escape(why)}</p>{back}"
+    return _document("Nothing was reported", f'<nav class="bar"><a href="/">← Inbox</a></nav><main>{text}</main>')
 
 
 def not_found() -> str:
@@ -107,45 +204,21 @@ def not_found() -> str:
 def _row(item: Received, origin: MessageOrigin | None) -> str:
     to = ", ".join(item.recipients) if isinstance(item, ReceivedMail) else item.address
     where = "" if origin is None else f"{escape(origin.campaign)} · {escape(origin.step)}"
-    channel = "" if origin is None or isinstance(item, ReceivedMail) else f'<b class="tag">{escape(origin.channel)}</b>'
+    name = _channel(item, origin)
+    channel = "" if isinstance(item, ReceivedMail) or not name else f'<b class="tag">{escape(name)}</b>'
     who = escape((origin.user if origin else None) or to)
     return (
         f'<li><a href="/messages/{item.number}">'
         f'<span class="who">{who}</span>'
-        f'<span class="what">{channel}{escape(_title(item, origin))}</span>'
+        f'<span class="what">{channel}{escape(title_of(item, origin))}{marks(origin)}</span>'
         f'<span class="where">{where}</span>'
-        f'<time datetime="{item.received_at.isoformat()}">{_at(item, origin):%-d %b %H:%M}</time></a></li>'
+        f'<time datetime="{item.received_at.isoformat()}">{received_at(item, origin):%-d %b %H:%M}</time></a></li>'
     )
-
-
-def _title(item: Received, origin: MessageOrigin | None) -> str:
-    if isinstance(item, ReceivedMail):
-        return item.subject or "(no subject)"
-    for name in ("title", "subject", "text"):
-        if isinstance(value := item.content.get(name), str) and value:
-            return value
-    if isinstance(url := item.content.get("url"), str) and url:
-        return f"{item.content.get('method', '')} {_path(url)}".strip()
-    return origin.template if origin else "(no title)"
-
-
-def _path(url: str) -> str:
-    """Return the path of a URL with its query; all of it if it has none."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path.rstrip("/") or url
 
 
 def _sender(mail: ReceivedMail) -> str:
     """Return the sender with its name; without a header, that of the envelope."""
     return next((value for name, value in mail.headers if name.lower() == "from" and value), mail.sender)
-
-
-def _at(item: Received, origin: MessageOrigin | None) -> datetime:
-    """Format a time by the journey's clock in this machine's zone."""
-    return (origin.at if origin else item.received_at).astimezone()
 
 
 def _origin(origin: MessageOrigin | None, journey_url: str) -> str:
@@ -162,11 +235,11 @@ def _origin(origin: MessageOrigin | None, journey_url: str) -> str:
     if origin.user is not None:
         commands.insert(0, f"sojourn explain {shlex.quote(origin.user)}")
     facts["Look closer"] = "".join(f"<code>{escape(command)}</code>" for command in commands)
-    return f'<dl class="facts origin">{"".join(_fact(name, value) for name, value in facts.items())}</dl>'
+    return f'<dl class="facts origin">{"".join(fact(name, value) for name, value in facts.items())}</dl>'
 
 
 def _mail_views(mail: ReceivedMail, wanted: str, has_remote: bool) -> str:
-    headers = "".join(_fact(name, escape(value)) for name, value in mail.headers)
+    headers = "".join(fact(name, escape(value)) for name, value in mail.headers)
     views = {
         "html": None if mail.html is None else _frame(mail, has_remote),
         "text": None if mail.text is None else f"<pre>{escape(mail.text)}</pre>",
@@ -197,30 +270,6 @@ def _estimate_lines(html: str) -> int:
     images = len(_IMAGE.findall(body))
     text = " ".join(_TAG.sub(" ", body).split())
     return _MIN_LINES + 2 * len(_BLOCK.findall(body)) + len(text) // _LINE_CHARACTERS + _IMAGE_LINES * images
-
-
-def _content(content: Mapping[str, Any]) -> str:
-    """Return short texts as facts, and everything else below them as JSON."""
-    short = {name: value for name, value in content.items() if isinstance(value, str) and "\n" not in value}
-    facts = "".join(_fact(_label(name), escape(value)) for name, value in short.items())
-    long = "".join(
-        f"<h2>{escape(_label(name))}</h2><pre>{escape(value if isinstance(value, str) else _json(value))}</pre>"
-        for name, value in content.items()
-        if name not in short and value not in (None, {}, [])
-    )
-    return f'<dl class="facts">{facts}</dl>{long}'
-
-
-def _label(name: str) -> str:
-    return "URL" if name == "url" else name[:1].upper() + name[1:].replace("_", " ")
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _fact(name: str, value: str) -> str:
-    return f"<dt>{escape(name)}</dt><dd>{value}</dd>"
 
 
 def _document(title: str, body: str, *, live: bool = False) -> str:

@@ -5,6 +5,7 @@ allows them.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +14,15 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from runtime.embedded import inbox_html
-from runtime.embedded.inbox_intake import receive
+from runtime.embedded.inbox_html import Filters
+from runtime.embedded.inbox_intake import read_form, receive
+from runtime.embedded.inbox_reactions import REPLIED, ReactionError, Recipient, find_reaction
 from runtime.embedded.inbox_store import InboxStore
-from runtime.embedded.mail import Received, ReceivedMail
+from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage, Reply
 from runtime.embedded.ports import LOOPBACK
 from store.message_origins import MessageOrigin
 
@@ -34,7 +37,8 @@ _COMMON = {
 _HOSTS = ("localhost", "*.localhost", LOOPBACK)
 PAGE_HEADERS = {
     **_COMMON,
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; connect-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; "
+    "connect-src 'self'; "
     f"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; script-src '{inbox_html.SCRIPT_HASH}'",
 }
 _SANDBOX = (
@@ -45,12 +49,16 @@ _REMOTE = f"{_SANDBOX}; style-src 'unsafe-inline' http: https:; img-src data: ht
 
 
 def inbox_page(
-    store: InboxStore, find_origins: FindOrigins | None = None, journey_url: str = "", setup: str = ""
+    store: InboxStore,
+    find_origins: FindOrigins | None = None,
+    journey_url: str = "",
+    setup: str = "",
+    recipient: Recipient | None = None,
 ) -> Starlette:
     """Return the application that shows the messages of a store.
 
     `journey_url` is the address of a journey in the Temporal UI, with `{workflow_id}` in it; `setup` is the line that a
-    new terminal needs before commands.
+    new terminal needs before commands. `recipient` reacts to messages.
     """
 
     async def look_up(items: Sequence[Received]) -> Mapping[UUID, MessageOrigin]:
@@ -58,11 +66,10 @@ def inbox_page(
         return await find_origins(ids) if find_origins is not None and ids else {}
 
     async def overview(request: Request) -> Response:
-        items, search = store.items[::-1], request.query_params.get("q", "").strip()
+        items, asked = store.items[::-1], request.query_params
+        filters = Filters(asked.get("q", "").strip(), asked.get("person", ""), asked.get("channel", ""))
         origins = await look_up(items)
-        found = [(item, _find_origin(item, origins)) for item in items]
-        shown = [(item, origin) for item, origin in found if inbox_html.matches(search, item, origin)]
-        return _page(inbox_html.overview(shown, search, setup))
+        return _page(inbox_html.overview([(item, _find_origin(item, origins)) for item in items], filters, setup))
 
     async def one(request: Request) -> Response:
         if (item := _find(store, request)) is None:
@@ -71,6 +78,29 @@ def inbox_page(
         has_remote = "remote" in request.query_params
         origins = await look_up([item])
         return _page(inbox_html.message(item, _find_origin(item, origins), view, journey_url, has_remote=has_remote))
+
+    async def react(request: Request) -> Response:
+        if (item := _find(store, request)) is None or recipient is None:
+            return _page(inbox_html.not_found(), 404)
+        # A form of a page elsewhere: browsers say so.
+        if request.headers.get("Sec-Fetch-Site") != "same-origin":
+            return PlainTextResponse("a reaction comes from the inbox itself", 403, _COMMON)
+        if (form := await read_form(request)) is None:
+            return PlainTextResponse("the form is too long, or none", 400, _COMMON)
+        origin = _find_origin(item, await look_up([item]))
+        wanted, text = form.get("reaction", ""), form.get("text", "").strip()
+        reaction = find_reaction(item, origin, wanted)
+        if reaction is None or (reaction.kind == REPLIED and not text):
+            return _page(inbox_html.failed(item.number, "The message allows no such reaction."), 400)
+        try:
+            await recipient.react(item, origin, reaction, text)
+        except ReactionError as error:
+            return _page(inbox_html.failed(item.number, str(error)), 502)
+        if reaction.kind == REPLIED and isinstance(item, ReceivedMessage):
+            store.add_reply(item, Reply(text, datetime.now(UTC)))
+        back = form.get("back", "")
+        is_own = back.startswith(("/?", "/messages/")) and "\\" not in back
+        return RedirectResponse(f"{back if is_own else '/'}#m{item.number}", 303, _COMMON)
 
     async def html(request: Request) -> Response:
         item = _find(store, request)
@@ -93,6 +123,7 @@ def inbox_page(
             Route("/", overview),
             Route("/messages/{number:int}", one),
             Route("/messages/{number:int}/html", html),
+            Route("/messages/{number:int}/reactions", react, methods=["POST"]),
             Route("/api/messages", as_json),
             Route("/api/messages", take, methods=["POST"]),
         ],

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage, printable
+from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage, Reply, printable
 
 log = structlog.get_logger()
 
@@ -57,6 +57,13 @@ class InboxStore:
         for one in same:
             self._forget(one)
         return self.add(lambda number: replace(message, number=number))
+
+    def add_reply(self, message: ReceivedMessage, reply: Reply) -> None:
+        """Keep a reply with its message."""
+        answered = replace(message, replies=(*message.replies, reply))
+        self._items[self._items.index(message)] = answered
+        if self._folder is not None:
+            _file(self._folder, answered).write_bytes(_write(answered))
 
     def _drop(self, count: int) -> None:
         for item in self._items[: max(count, 0)]:

@@ -68,14 +68,27 @@ class ReceivedMail:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of the reader of the inbox, in the place of the recipient."""
+
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A message of another channel. `address` is empty if the template names it."""
+    """A message of another channel. `address` is empty if the template names it.
+
+    A notification of a device is reported about at `report_url`.
+    """
 
     number: int
     message_id: str
     address: str
     content: Mapping[str, Any] = field(repr=False)
     received_at: datetime
+    report_url: str = field(default="", repr=False)
+    replies: tuple[Reply, ...] = field(default=(), repr=False)
 
 
 Received = ReceivedMail | ReceivedMessage

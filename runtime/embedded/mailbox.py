@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage, Message
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
+from email.utils import make_msgid
 from html import unescape
 
 import httpx
@@ -13,6 +14,8 @@ from runtime.embedded.mail import ReceivedMail
 
 # A browser's. Scanners pretend to be one.
 _USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_ANCHOR = re.compile(r'<a\b[^>]*href="([^"]+/c/[^"]+)"[^>]*>(.*?)</a\s*>', re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
 _LINK, _IMAGE = re.compile(r'href="([^"]+/c/[^"]+)"'), re.compile(r'src="([^"]+/o/[^"]+)"')
 
 
@@ -23,10 +26,21 @@ async def open_mail(mail: ReceivedMail) -> None:
             (await http.get(url)).raise_for_status()
 
 
-async def click_link(mail: ReceivedMail) -> None:
-    """Follow the first link of a mail; the page behind it confirms the click."""
+def has_images(mail: ReceivedMail) -> bool:
+    """Whether its images tell that it is opened."""
+    return next(_find(_IMAGE, mail), None) is not None
+
+
+def list_links(mail: ReceivedMail) -> list[tuple[str, str]]:
+    """Return the links that tell of a click, with their texts; hidden ones have none."""
+    found = ((unescape(url), _plain(inner)) for url, inner in _ANCHOR.findall(mail.html or ""))
+    return [(url, text) for url, text in found if text]
+
+
+async def click_link(mail: ReceivedMail, number: int = 0) -> None:
+    """Follow a link of a mail; the page behind it confirms the click."""
     async with _browser() as http:
-        url = next(_find(_LINK, mail))
+        url = list_links(mail)[number][0]
         _check_target(await http.get(url))
         (await http.post(url)).raise_for_status()
 
@@ -64,6 +78,7 @@ def reply(mail: ReceivedMail, text: str) -> bytes:
     answer["From"] = mail.recipients[0]
     answer["To"] = reply_address(mail)
     answer["Subject"] = f"Re: {mail.subject}"
+    answer["Message-ID"] = make_msgid(domain="example.com")
     answer["In-Reply-To"] = str(mail.message["Message-ID"])
     answer.set_content(f"{text}\n\nThe shop wrote:\n> {mail.subject}\n")
     return answer.as_bytes()
@@ -100,6 +115,10 @@ def _headers(mail: ReceivedMail) -> Message:
 
 def _find(pattern: re.Pattern[str], mail: ReceivedMail) -> Iterator[str]:
     return (unescape(url) for url in pattern.findall(mail.html or ""))
+
+
+def _plain(html: str) -> str:
+    return " ".join(unescape(_TAG.sub(" ", html)).split())
 
 
 def _browser() -> httpx.AsyncClient:
