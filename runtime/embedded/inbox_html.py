@@ -97,7 +97,9 @@ def overview(items: Sequence[Shown], filters: Filters, setup: str) -> str:
         body = f'<div class="places">{body}</div>'
     else:
         body = f'<ol class="list">{"".join(_row(item, origin) for item, origin in found)}</ol>'
-    heading = f'<a href="/">← Inbox</a><h1>{escape(filters.person)}</h1>' if filters.person else "<h1>Inbox</h1>"
+    heading = f"<h1>{escape(filters.person or 'Inbox')}</h1>"
+    if filters.person:
+        heading = f'<div class="crumb"><a href="/">← Inbox</a>{heading}</div>'
     title = filters.person or "Inbox: messages of all channels"
     return _document(
         title,
@@ -147,7 +149,7 @@ def _place(place: inbox_media.Place, shown: Sequence[Shown], filters: Filters) -
     blocks = "".join(inbox_media.block(item, origin, filters.url()) for item, origin in shown)
     name = inbox_media.PLACES[place]
     screen = f'<h2>{name}</h2><div class="screen">{blocks}</div>'
-    return f'<section class="place {place}" aria-label="{name}">{screen}</section>'
+    return f'<section class="place at-{place}" aria-label="{name}">{screen}</section>'
 
 
 def _channel(item: Received, origin: MessageOrigin | None) -> str:
@@ -168,18 +170,20 @@ def message(item: Received, origin: MessageOrigin | None, view: str, journey_url
     facts["At"] = f"{received_at(item, origin):%A, %-d %B %Y, %H:%M:%S %Z}"
     listed = "".join(fact(name, escape(value)) for name, value in facts.items() if value)
     shown = inbox_media.block(item, origin, f"/messages/{item.number}")
-    body = (
-        _mail_views(item, view, has_remote)
-        if isinstance(item, ReceivedMail)
-        else f"<details><summary>Content</summary>{facts_of(item.content)}</details>"
-    )
+    body = _mail_views(item, view, has_remote) if isinstance(item, ReceivedMail) else _content(item, shown)
     place = inbox_media.find_place(item, origin)
     return _document(
         title,
         f'<nav class="bar"><a href="/">← Inbox</a>{_person_link(origin)}</nav><main><h1>{escape(title)}</h1>'
-        f'<dl class="facts">{listed}</dl><div class="place {place}"><div class="screen">{shown}</div></div>'
+        f'<dl class="facts">{listed}</dl><div class="place at-{place}"><div class="screen">{shown}</div></div>'
         f"{_origin(origin, journey_url)}{body}</main>",
     )
+
+
+def _content(item: ReceivedMessage, shown: str) -> str:
+    """Return all that a message holds, unless it is shown already."""
+    content = facts_of(item.content)
+    return "" if content in shown else f"<details><summary>Content</summary>{content}</details>"
 
 
 def _person_link(origin: MessageOrigin | None) -> str:

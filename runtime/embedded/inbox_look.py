@@ -18,6 +18,7 @@ a:hover { text-decoration: underline; }
 a:focus-visible { outline: 2px solid var(--link); outline-offset: 1px; border-radius: 3px; }
 .bar { display: flex; gap: .5rem 1rem; align-items: baseline; justify-content: space-between; margin-bottom: 1rem; }
 .bar h1 { margin: 0; }
+.crumb { display: flex; flex-wrap: wrap; gap: 0 1rem; align-items: baseline; min-width: 0; }
 input, select, textarea, button {
   font: inherit; color: inherit; background: var(--raised); border: 1px solid var(--line); border-radius: 6px;
   padding: .3rem .6rem; max-width: 100%;
@@ -38,16 +39,16 @@ button:hover { border-color: var(--link); }
 .places { display: grid; grid-template-columns: 23rem minmax(0, 1fr); gap: 1.5rem 2rem; align-items: start; }
 .place { min-width: 0; margin-bottom: 1rem; }
 .places .place { grid-column: 2; margin: 0; }
-.places .phone { grid-column: 1; grid-row: 1 / span 5; }
-.places:not(:has(.phone)) { grid-template-columns: minmax(0, 1fr); }
-.places:not(:has(.phone)) .place { grid-column: 1; }
+.places .at-phone { grid-column: 1; grid-row: 1 / span 5; }
+.places:not(:has(.at-phone)) { grid-template-columns: minmax(0, 1fr); }
+.places:not(:has(.at-phone)) .place { grid-column: 1; }
 .place > h2 { font-size: .87em; font-weight: 500; color: var(--soft); }
 .screen { display: flex; flex-direction: column; gap: 1rem; }
-.phone .screen {
+.at-phone .screen {
   border: 10px solid light-dark(#22262c, #000); border-radius: 2.25rem; padding: 1.25rem .8rem; max-width: 23rem;
   background: linear-gradient(light-dark(#dfe7f5, #1d2638), light-dark(#f2ecf6, #261f2e));
 }
-.places .phone .screen { min-height: 30rem; }
+.places .at-phone .screen { min-height: 30rem; }
 .message { min-width: 0; scroll-margin-top: 1rem; }
 .message h3 { font-size: 1em; margin: 0; overflow-wrap: anywhere; }
 .message:target > :first-child { outline: 2px solid var(--link); outline-offset: 2px; }
@@ -64,7 +65,7 @@ button:hover { border-color: var(--link); }
   background: var(--own); border-color: var(--own); color: #fff; border-radius: 1.1rem 1.1rem .3rem 1.1rem;
   margin: .35rem 0 0 auto; position: relative;
 }
-.chat .screen { max-width: 34rem; }
+.at-talk .screen { max-width: 34rem; }
 .mail, .card { border-radius: 8px; padding: .7rem 1rem; }
 .mail p { margin: .2rem 0 0; color: var(--soft); overflow-wrap: anywhere; }
 .card .facts { margin: 0; }
@@ -132,8 +133,8 @@ iframe {
   .facts { gap: .15rem .8rem; }
   .bar { flex-wrap: wrap; }
   .places { grid-template-columns: minmax(0, 1fr); }
-  .places .place, .places .phone { grid-column: 1; grid-row: auto; }
-  .phone .screen { margin: 0 auto; }
+  .places .place, .places .at-phone { grid-column: 1; grid-row: auto; }
+  .at-phone .screen { margin: 0 auto; }
   .headers { grid-template-columns: 1fr; gap: 0; }
   .headers dd { margin-bottom: .5rem; }
   .empty dl { grid-template-columns: 1fr; }

@@ -17,13 +17,13 @@ from runtime.embedded.inbox_reactions import REPLIED, Reaction, list_reactions
 from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage
 from store.message_origins import MessageOrigin
 
-Place = Literal["phone", "mail", "chat", "post", "desk"]
+Place = Literal["phone", "mail", "talk", "letters", "desk"]
 # The places of a person, in the order of their page.
 PLACES: Final[Mapping[Place, str]] = {
     "phone": "Phone",
     "mail": "Mail",
-    "chat": "Chat",
-    "post": "Letter box",
+    "talk": "Chat",
+    "letters": "Letter box",
     "desk": "Other systems",
 }
 _EXCERPT: Final = 240
@@ -38,8 +38,8 @@ def find_place(item: Received, origin: MessageOrigin | None) -> Place:
     if isinstance(channel, PhoneChannel) or {"title", "body"} <= item.content.keys():
         return "phone"
     if "text" in item.content:
-        return "chat"
-    return "post" if _pages(item.content) else "desk"
+        return "talk"
+    return "letters" if _pages(item.content) else "desk"
 
 
 def title_of(item: Received, origin: MessageOrigin | None) -> str:
@@ -69,9 +69,9 @@ def medium(item: Received, origin: MessageOrigin | None) -> str:
     match find_place(item, origin):
         case "phone" if "title" in content:
             return _notification(content)
-        case "phone" | "chat" if isinstance(content.get("text"), str):
+        case "phone" | "talk" if isinstance(content.get("text"), str):
             return _bubbles(item)
-        case "post":
+        case "letters":
             return "".join(_sheet(name, page, content) for name, page in _pages(content).items())
         case _:
             return f'<div class="card">{facts_of(content)}</div>{_replies(item)}'

@@ -91,7 +91,7 @@ def test_every_provider_has_an_example_and_a_row() -> None:
     [completed] = re.findall(r"^```json hubspot\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     assert [find_completed(event) for event in json.loads(completed)] == ["512"]
     listed = {row[0].strip("`") for row in rows(PAGE, "## Set up callbacks")}
-    assert listed == {"hubspot", *SIGNERS, *(kind for kind, *_ in FORMS)}
+    assert listed == {"hubspot", "console", *SIGNERS, *(kind for kind, *_ in FORMS)}
     assert listed == {kind.name for kind in PROVIDERS if kind.open_reader}
 
 

@@ -261,7 +261,7 @@ async def test_an_empty_inbox_says_what_to_do(inbox: Inbox) -> None:
     assert "<pre>export PATH=/venv/bin:$PATH\nsojourn init campaigns\nsojourn apply campaigns\n" in page
     for command in ("sojourn explain USER", "sojourn dev forward 1d"):
         assert command in page
-    assert "<title>Inbox: mails and webhooks</title>" in page
+    assert "<title>Inbox: messages of all channels</title>" in page
     assert "sojourn providers apply providers.yaml" in page
 
 
