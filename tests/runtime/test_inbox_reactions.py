@@ -14,7 +14,8 @@ from tests.runtime.test_dev_stack import admin, report
 CAMPAIGN = """
 key: courtship
 name: Courtship
-track: {clicks: true}
+track: {clicks: true, categories: [transactional]}
+replies: {}
 entry: {event: Signed Up}
 steps:
   - {id: push, send: {channel: push, template: push, category: transactional}}
