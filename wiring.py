@@ -396,7 +396,7 @@ def mail_server(settings: MailSettings) -> ManagedProvider:
 
 
 def default_providers(settings: Settings) -> Mapping[str, ProviderRule]:
-    """Return the providers of channels that the document leaves out: those of the settings."""
+    """Return the providers of channels that the document leaves out."""
     return DEFAULT_PROVIDERS if settings.inbox_url is None else DEVELOPMENT_PROVIDERS
 
 

@@ -34,7 +34,7 @@ from domain.sending.outbound_secrets import BoundSecret
 from runtime.embedded.audience_clock import AudienceClock, keep_running_audiences
 from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox import Inbox
-from runtime.embedded.inbox_reactions import Recipient
+from runtime.embedded.inbox_reactions import InboxRecipient
 from runtime.embedded.ports import LOOPBACK, get_port, listen
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
@@ -122,7 +122,7 @@ class DevStack:
             if self.inbox is not None:
                 journey_url = wiring.journey_url(self.settings)
                 write_key = self.settings.write_key.get_secret_value()
-                recipient = Recipient(self.api_url, write_key, self._inbox_secret)
+                recipient = InboxRecipient(self.api_url, write_key, self._inbox_secret)
                 await self.inbox.show(self._inbox_page, self._find_origins, journey_url, path_line(), recipient)
             api = await HttpServer.start(create_app(self.settings), bound, **server_options(self.settings))
             parts.push_async_callback(api.stop)

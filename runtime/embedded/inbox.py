@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from runtime.embedded.http import HttpServer
 from runtime.embedded.inbox_page import FindOrigins, inbox_page
-from runtime.embedded.inbox_reactions import Recipient
+from runtime.embedded.inbox_reactions import InboxRecipient
 from runtime.embedded.inbox_store import InboxStore, parse_mail
 from runtime.embedded.mail import ReceivedMail
 from runtime.embedded.ports import get_port, listen
@@ -68,7 +68,7 @@ class Inbox:
         find_origins: FindOrigins | None = None,
         journey_url: str = "",
         setup: str = "",
-        recipient: Recipient | None = None,
+        recipient: InboxRecipient | None = None,
     ) -> None:
         """Serve the page as well, by default on a free port.
 

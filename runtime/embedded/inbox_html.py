@@ -58,7 +58,10 @@ Shown = tuple[Received, MessageOrigin | None]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The search for a user, an address or a campaign, the person and the channel of a list."""
+    """The filters of a list: a search, a person and a channel.
+
+    The search is for a user, an address or a campaign.
+    """
 
     search: str = ""
     person: str = ""
@@ -83,13 +86,15 @@ class Filters:
 
 
 def overview(items: Sequence[Shown], filters: Filters, setup: str) -> str:
-    """Return the list of messages, newest first; those of a person as their media show them.
+    """Return the list of messages, newest first.
+
+    Those of a person are shown by their media.
 
     `items` are all messages; `setup` is the line that a new terminal needs before commands.
     """
     found = [(item, origin) for item, origin in items if filters.matches(item, origin)]
     if not found and filters != Filters():
-        body = f'<p class="note">{_nothing(filters)} <a href="/">Show all</a></p>'
+        body = f'<p class="note">{_describe_nothing(filters)} <a href="/">Show all</a></p>'
     elif not found:
         body = _EMPTY.replace("SETUP", f"{escape(setup)}\n" if setup else "")
     elif filters.person:
@@ -109,7 +114,7 @@ def overview(items: Sequence[Shown], filters: Filters, setup: str) -> str:
     )
 
 
-def _nothing(filters: Filters) -> str:
+def _describe_nothing(filters: Filters) -> str:
     """Say that no message fits the filters."""
     about = f" of the user or campaign {escape(filters.search)}" if filters.search else ""
     to = f" to {escape(filters.person)}" if filters.person else ""
@@ -145,7 +150,7 @@ def _people(items: Sequence[Shown], filters: Filters) -> str:
     return f'<nav class="people" aria-label="People"><h2>People</h2><ul>{links}</ul></nav>'
 
 
-def _place(place: inbox_media.Place, shown: Sequence[Shown], filters: Filters) -> str:
+def _place(place: inbox_media.MessagePlace, shown: Sequence[Shown], filters: Filters) -> str:
     blocks = "".join(inbox_media.block(item, origin, filters.url()) for item, origin in shown)
     name = inbox_media.PLACES[place]
     screen = f'<h2>{name}</h2><div class="screen">{blocks}</div>'
@@ -192,7 +197,7 @@ def _person_link(origin: MessageOrigin | None) -> str:
     return f'<a href="{escape(Filters(person=origin.user).url())}">All messages to {escape(origin.user)}</a>'
 
 
-def failed(number: int, why: str) -> str:
+def describe_failure(number: int, why: str) -> str:
     """Return the page of a reaction that came to nothing."""
     back = f'<p><a href="/messages/{number}">Back to the message</a></p>'
     text = f"<h1>Nothing was reported</h1><p>{escape(why)}</p>{back}"

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 from domain.channels.kinds import CHANNELS
 from domain.channels.phone import PhoneChannel
-from runtime.embedded.inbox_reactions import REPLIED, Reaction, list_reactions
+from runtime.embedded.inbox_reactions import REPLIED, InboxReaction, list_reactions
 from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage
 from store.message_origins import MessageOrigin
 
-Place = Literal["phone", "mail", "talk", "letters", "desk"]
+MessagePlace = Literal["phone", "mail", "talk", "letters", "desk"]
 # The places of a person, in the order of their page.
-PLACES: Final[Mapping[Place, str]] = {
+PLACES: Final[Mapping[MessagePlace, str]] = {
     "phone": "Phone",
     "mail": "Mail",
     "talk": "Chat",
@@ -30,7 +30,7 @@ _EXCERPT: Final = 240
 _HTML: Final = re.compile(r"<[a-z!/]", re.IGNORECASE)
 
 
-def find_place(item: Received, origin: MessageOrigin | None) -> Place:
+def find_place(item: Received, origin: MessageOrigin | None) -> MessagePlace:
     """Return where a person sees a message."""
     if isinstance(item, ReceivedMail) or ("subject" in item.content and "script" not in item.content):
         return "mail"
@@ -168,7 +168,7 @@ def _actions(item: Received, origin: MessageOrigin | None, back: str) -> str:
     return forms
 
 
-def _button(reaction: Reaction) -> str:
+def _button(reaction: InboxReaction) -> str:
     return f'<button name="reaction" value="{escape(reaction.name)}">{escape(reaction.label)}</button>'
 
 
@@ -198,7 +198,7 @@ def _json(value: object) -> str:
 
 def group_by_place(
     items: Sequence[tuple[Received, MessageOrigin | None]],
-) -> Iterator[tuple[Place, list[tuple[Received, MessageOrigin | None]]]]:
+) -> Iterator[tuple[MessagePlace, list[tuple[Received, MessageOrigin | None]]]]:
     """Yield the places that have messages, with these, the newest first."""
     for place in PLACES:
         if found := [(item, origin) for item, origin in items if find_place(item, origin) == place]:

@@ -20,9 +20,9 @@ from starlette.routing import Route
 from runtime.embedded import inbox_html
 from runtime.embedded.inbox_html import Filters
 from runtime.embedded.inbox_intake import read_form, receive
-from runtime.embedded.inbox_reactions import REPLIED, ReactionError, Recipient, find_reaction
+from runtime.embedded.inbox_reactions import REPLIED, InboxRecipient, ReactionError, find_reaction
 from runtime.embedded.inbox_store import InboxStore
-from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage, Reply
+from runtime.embedded.mail import InboxReply, Received, ReceivedMail, ReceivedMessage
 from runtime.embedded.ports import LOOPBACK
 from store.message_origins import MessageOrigin
 
@@ -53,7 +53,7 @@ def inbox_page(
     find_origins: FindOrigins | None = None,
     journey_url: str = "",
     setup: str = "",
-    recipient: Recipient | None = None,
+    recipient: InboxRecipient | None = None,
 ) -> Starlette:
     """Return the application that shows the messages of a store.
 
@@ -91,13 +91,13 @@ def inbox_page(
         wanted, text = form.get("reaction", ""), form.get("text", "").strip()
         reaction = find_reaction(item, origin, wanted)
         if reaction is None or (reaction.kind == REPLIED and not text):
-            return _page(inbox_html.failed(item.number, "The message allows no such reaction."), 400)
+            return _page(inbox_html.describe_failure(item.number, "The message allows no such reaction."), 400)
         try:
             await recipient.react(item, origin, reaction, text)
         except ReactionError as error:
-            return _page(inbox_html.failed(item.number, str(error)), 502)
+            return _page(inbox_html.describe_failure(item.number, str(error)), 502)
         if reaction.kind == REPLIED and isinstance(item, ReceivedMessage):
-            store.add_reply(item, Reply(text, datetime.now(UTC)))
+            store.add_reply(item, InboxReply(text, datetime.now(UTC)))
         back = form.get("back", "")
         is_own = back.startswith(("/?", "/messages/")) and "\\" not in back
         return RedirectResponse(f"{back if is_own else '/'}#m{item.number}", 303, _COMMON)
@@ -161,7 +161,7 @@ def _record(item: Received, origin: MessageOrigin | None) -> dict[str, Any]:
         "origin": None if origin is None else to_builtins(origin),
     }
     if not isinstance(item, ReceivedMail):
-        return {**record, "address": item.address, "content": item.content}
+        return {**record, "address": item.address, "content": item.content, "report_url": item.report_url}
     return {
         **record,
         "sender": item.sender,

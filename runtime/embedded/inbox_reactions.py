@@ -42,7 +42,7 @@ RATINGS: Final = range(1, 6)
 
 
 @dataclass(frozen=True, slots=True)
-class Reaction:
+class InboxReaction:
     """A reaction that a message allows.
 
     `value` is the action of a notification, the number of a link, or a rating. A reply has a text.
@@ -62,21 +62,21 @@ class ReactionError(Exception):
     """A reaction that came to nothing; the text says why."""
 
 
-def list_reactions(item: Received, origin: MessageOrigin | None) -> list[Reaction]:
+def list_reactions(item: Received, origin: MessageOrigin | None) -> list[InboxReaction]:
     """Return the reactions that a message allows."""
     if isinstance(item, ReceivedMail):
-        return list(_of_mail(item))
+        return list(_list_of_mail(item))
     if item.report_url:
-        return list(_of_notification(item))
-    return [] if origin is None else list(_of_channel(origin.channel))
+        return list(_list_of_notification(item))
+    return [] if origin is None else list(_list_of_channel(origin.channel))
 
 
-def find_reaction(item: Received, origin: MessageOrigin | None, wanted: str) -> Reaction | None:
+def find_reaction(item: Received, origin: MessageOrigin | None, wanted: str) -> InboxReaction | None:
     """Return the reaction of a name; None if the message does not allow it."""
     return next((one for one in list_reactions(item, origin) if one.name == wanted), None)
 
 
-class Recipient:
+class InboxRecipient:
     """Reacts to messages by the API at `api_url`.
 
     `write_key` is that of the mail server, and `secret` signs the callbacks of the inbox.
@@ -87,7 +87,7 @@ class Recipient:
         self._write_key = write_key
         self._signer = Webhook(secret)
 
-    async def react(self, item: Received, origin: MessageOrigin | None, reaction: Reaction, text: str) -> None:
+    async def react(self, item: Received, origin: MessageOrigin | None, reaction: InboxReaction, text: str) -> None:
         """Carry out a reaction of `list_reactions`. Raises ReactionError."""
         try:
             if isinstance(item, ReceivedMail):
@@ -101,7 +101,7 @@ class Recipient:
         except (httpx.HTTPError, ValueError) as error:
             raise ReactionError(str(error) or type(error).__name__) from error
 
-    async def _react_to_mail(self, mail: ReceivedMail, reaction: Reaction, text: str) -> None:
+    async def _react_to_mail(self, mail: ReceivedMail, reaction: InboxReaction, text: str) -> None:
         match reaction.kind:
             case "opened":
                 await mailbox.open_mail(mail)
@@ -125,11 +125,13 @@ class Recipient:
             auth=httpx.BasicAuth(self._write_key, ""),
         )
 
-    async def _report(self, message: ReceivedMessage, reaction: Reaction) -> None:
+    async def _report(self, message: ReceivedMessage, reaction: InboxReaction) -> None:
         action = {"action": reaction.value} if reaction.value else {}
         await self._post(f"{message.report_url}/{reaction.kind}", params=action)
 
-    async def _call_back(self, message: ReceivedMessage, origin: MessageOrigin, reaction: Reaction, text: str) -> None:
+    async def _call_back(
+        self, message: ReceivedMessage, origin: MessageOrigin, reaction: InboxReaction, text: str
+    ) -> None:
         report = {
             "kind": reaction.kind,
             "message_id": message.message_id,
@@ -150,38 +152,38 @@ class Recipient:
             (await http.post(url, **request)).raise_for_status()
 
 
-def _of_mail(mail: ReceivedMail) -> Iterator[Reaction]:
+def _list_of_mail(mail: ReceivedMail) -> Iterator[InboxReaction]:
     if mailbox.has_images(mail):
-        yield _named("opened")
+        yield _make_reaction("opened")
     for number, (_, text) in enumerate(mailbox.list_links(mail)[:MAX_LINKS]):
-        yield Reaction("clicked", f"Click “{text[:40]}”", str(number))
+        yield InboxReaction("clicked", f"Click “{text[:40]}”", str(number))
     if looks_signed(mailbox.reply_address(mail)):
-        yield _named(REPLIED)
+        yield _make_reaction(REPLIED)
     if looks_signed(mail.sender):
-        yield _named("bounced")
-        yield _named("complained")
+        yield _make_reaction("bounced")
+        yield _make_reaction("complained")
 
 
-def _of_notification(message: ReceivedMessage) -> Iterator[Reaction]:
-    yield _named("opened")
+def _list_of_notification(message: ReceivedMessage) -> Iterator[InboxReaction]:
+    yield _make_reaction("opened")
     actions = message.content.get("actions")
     for action in actions if isinstance(actions, list) else ():
         if isinstance(action, dict) and {"id", "title"} <= action.keys():
-            yield Reaction("opened", str(action["title"]), str(action["id"]))
-    yield _named("dismissed")
+            yield InboxReaction("opened", str(action["title"]), str(action["id"]))
+    yield _make_reaction("dismissed")
 
 
-def _of_channel(channel: str) -> Iterator[Reaction]:
+def _list_of_channel(channel: str) -> Iterator[InboxReaction]:
     events = CHANNELS[channel].report_events if channel in CHANNELS else {}
     for kind, label in _LABELS.items():
         # A bounce and a failure of the same name are one to a campaign.
         if kind not in events or (kind == "failed" and events.get("bounced") == events[kind]):
             continue
         if kind == "rated":
-            yield from (Reaction(kind, f"{label} {number}", str(number)) for number in RATINGS)
+            yield from (InboxReaction(kind, f"{label} {number}", str(number)) for number in RATINGS)
         else:
-            yield Reaction(kind, label)
+            yield InboxReaction(kind, label)
 
 
-def _named(kind: str) -> Reaction:
-    return Reaction(kind, _LABELS[kind])
+def _make_reaction(kind: str) -> InboxReaction:
+    return InboxReaction(kind, _LABELS[kind])

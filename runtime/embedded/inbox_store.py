@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from runtime.embedded.mail import Received, ReceivedMail, ReceivedMessage, Reply, printable
+from runtime.embedded.mail import InboxReply, Received, ReceivedMail, ReceivedMessage, printable
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class InboxStore:
             self._forget(one)
         return self.add(lambda number: replace(message, number=number))
 
-    def add_reply(self, message: ReceivedMessage, reply: Reply) -> None:
+    def add_reply(self, message: ReceivedMessage, reply: InboxReply) -> None:
         """Keep a reply with its message."""
         answered = replace(message, replies=(*message.replies, reply))
         self._items[self._items.index(message)] = answered

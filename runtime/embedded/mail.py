@@ -68,7 +68,7 @@ class ReceivedMail:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class InboxReply:
     """An answer of the reader of the inbox, in the place of the recipient."""
 
     text: str
@@ -88,7 +88,7 @@ class ReceivedMessage:
     content: Mapping[str, Any] = field(repr=False)
     received_at: datetime
     report_url: str = field(default="", repr=False)
-    replies: tuple[Reply, ...] = field(default=(), repr=False)
+    replies: tuple[InboxReply, ...] = field(default=(), repr=False)
 
 
 Received = ReceivedMail | ReceivedMessage

@@ -1,0 +1,1 @@
+importScripts("https://journeys.example.com/sojourn-sw.js");
