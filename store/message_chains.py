@@ -23,7 +23,7 @@ CASE WHEN messages.fallback_of IS NOT NULL THEN (
   FROM messages AS earlier JOIN link_hits ON link_hits.message_id = earlier.id
   WHERE earlier.journey_id = messages.journey_id
     AND (earlier.id = messages.fallback_of OR earlier.fallback_of = messages.fallback_of)
-    AND is_person IS NULL AND NOT is_head AND client <> 'machine' AND number <> {TRAP}
+    AND is_person IS NULL AND NOT is_head AND client <> 'machine' AND number IS DISTINCT FROM {TRAP}
   HAVING count(*) > 0
 ) END
 """  # noqa: S608 -- a constant

@@ -20,7 +20,7 @@ from domain.errors import UnavailableError
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import Never
 from domain.sending.policy import Granted
-from domain.sending.reports import ProviderReport
+from domain.sending.reports import HeldClick, ProviderReport
 from domain.sending.tracking.tokens import PIXEL, TrackedLink, sign
 from store import tracked_links
 from store.database import Database
@@ -189,12 +189,12 @@ SECRETS = ["secret-of-the-links-of-a-test-1234"]
 async def test_a_fallback_waits_until_it_is_known_who_opened_the_message(
     database_url: str, temporal: TemporalServer
 ) -> None:
-    """An opening by a tracked link is acknowledged at once, and judged a minute later."""
+    """Tracked openings, and clicks that providers report, are acknowledged at once and judged a minute later."""
     async with open_harness(database_url, temporal, is_working=False) as harness, racers(harness) as racing:
         await harness.run_campaign(CAMPAIGN, TEMPLATES)
-        person, machine = await begin(harness, racing, ["u1", "u2"])
+        everyone = person, reported, machine = await begin(harness, racing, ["u1", "u2", "u3"])
         links = FollowedLinks(harness.database, SECRETS)
-        for journey in (person, machine):
+        for journey in everyone:
             asked = AuthorizeRequest(journey, "nudge.fallback", 1, 1, AT, DUE, None, UNRECORDED)
             assert isinstance(await racing.gate.authorize(asked), Granted)
             async with harness.database.transaction() as connection:
@@ -206,12 +206,15 @@ async def test_a_fallback_waits_until_it_is_known_who_opened_the_message(
         await links.open(sign(SECRETS, TrackedLink(uuid5(person, "nudge/1"), PIXEL)), BROWSER)
         for number in range(2):
             await links.follow(sign(SECRETS, TrackedLink(uuid5(machine, "nudge/1"), number)), BROWSER)
-        for journey in (person, machine):
+        async with harness.database.transaction() as connection:
+            click = HeldClick(uuid5(reported, "nudge/1"), connection.clock.now(), "https://a.example", is_machine=False)
+            await tracked_links.hold(connection, [click])
+        for journey in everyone:
             with pytest.raises(UnavailableError) as waiting:
                 await racing.attempt(uuid5(journey, "nudge.fallback/1"), DUE)
             assert 0 < (waiting.value.data["retry_after"] or 0) <= 60
         back = "interval '61 s'"
         await harness.query(f"UPDATE link_hits SET at = at - {back}, due_at = due_at - {back} RETURNING 1")  # noqa: S608
         await LinkVerdicts(harness.database, racing.reports).sweep()
-        states = [await racing.attempt(uuid5(journey, "nudge.fallback/1"), DUE) for journey in (person, machine)]
-        assert states == ["cancelled", "sent"]
+        states = [await racing.attempt(uuid5(journey, "nudge.fallback/1"), DUE) for journey in everyone]
+        assert states == ["cancelled", "cancelled", "sent"]
