@@ -1,6 +1,6 @@
 """Choose the providers of granted messages, within their pauses and warm-ups."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -51,8 +51,12 @@ async def decide_with_sender(
         kinds=find_address_kinds(step.channel, facts.devices, at),
         max_parts=max_parts.get(step.template, 1),
     )
+
+    def decide_by(sender: SenderPick) -> StepDecision[Answer]:
+        return _tell_passed_over(decide(sender), sender, choices.passed_over, facts.broken)
+
     sender = choices.pick(step.category, is_full=False)
-    decision = decide(sender)
+    decision = decide_by(sender)
     if decision.reservation is None or not isinstance(sender, SenderChoice):
         return decision
     limit = sender.daily_limit
@@ -60,7 +64,7 @@ async def decide_with_sender(
         await connection.execute("SAVEPOINT place")
         if not await warm_up.take(connection, sender.provider, limit, message_id):
             sender = choices.pick(step.category, is_full=True)
-            decision = decide(sender)
+            decision = decide_by(sender)
     if decision.reservation is None or not isinstance(sender, SenderChoice):
         return decision
     spending = Spending(step, facts.campaign_key, facts.rules, choices.day, choices.day_ends_at)
@@ -73,6 +77,16 @@ async def decide_with_sender(
     if not charged.charges:
         return decision
     return replace(decision, reservation=replace(decision.reservation, charges=charged.charges))
+
+
+def _tell_passed_over(
+    decision: StepDecision[Answer], sender: SenderPick, passed_over: Sequence[str], broken: Mapping[str, datetime]
+) -> StepDecision[Answer]:
+    """Return a grant with the open circuits that another provider is chosen for."""
+    if decision.reservation is None or not isinstance(sender, SenderChoice) or sender.provider in passed_over:
+        return decision
+    since = {name: broken[name].isoformat() for name in passed_over}
+    return replace(decision, data={**decision.data, "open_circuits": since}) if since else decision
 
 
 async def decide_page_with_senders(

@@ -52,7 +52,9 @@ def describe_record(entry: Recorded) -> str:
             return f"{entry.campaign} requested by {data['by']}"
         case "send", "granted":
             by = f", by {data['provider']}" if "provider" in data else ""
-            return f"{entry.step}: granted{_member(data)}{by}{describe_choice(data)}{_retry(data)}"
+            circuits = data.get("open_circuits", {}).items()
+            failed = "".join(f", as the circuit of {name} is open since {since}" for name, since in circuits)
+            return f"{entry.step}: granted{_member(data)}{by}{failed}{describe_choice(data)}{_retry(data)}"
         case "send", "deferred":
             until = format_clock(data["until"], data)
             return (

@@ -7,9 +7,10 @@ from msgspec import Struct
 from domain.sending.circuit import PROBE_SECONDS, CircuitState, ProviderHealth, count_failure
 from store.database import Connection
 
-# The providers that the gate passes over: an expression. One that is due for a probe is not among them.
+# The providers that the gate passes over, and since when: an expression. One that is due for a probe is not among them.
 BROKEN: Final = """
-COALESCE((SELECT jsonb_agg(provider) FROM provider_circuits WHERE probe_at > clock_timestamp()), '[]')
+COALESCE((SELECT jsonb_object_agg(provider, opened_at) FROM provider_circuits
+          WHERE probe_at > clock_timestamp()), '{}')
 """
 # The circuit of a message's provider, as `CircuitView` has it: an expression for statements that read `messages`.
 CIRCUIT: Final = """

@@ -63,7 +63,7 @@ class Claimed(Struct, StagedFields, frozen=True):
     cost: int | None
     first_handed_over_at: datetime | None
     circuit: CircuitView | None
-    broken: list[str]
+    broken: dict[str, datetime]
     pauses: list[ProviderPause]
     journey_id: UUID
     journey_state: StoredState

@@ -1,6 +1,6 @@
 """Decide to which members of an account a message may go, page by page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -65,7 +65,7 @@ class PageSenders(Struct, frozen=True):
     """
 
     deployed: DeployedProviders
-    broken: Sequence[str]
+    broken: Collection[str]
     at: datetime
     zone: ZoneInfo
     room: int | None = None

@@ -58,7 +58,7 @@ class LockedFacts(Struct, frozen=True, kw_only=True):
 class GateFacts(LockedFacts, frozen=True, kw_only=True):
     """The facts of the gate. `held_at` is the last request, if a pause held it.
 
-    `broken` are the providers whose circuit is open, `pauses` those whose marketing is paused.
+    `broken` are the providers whose circuit is open, and since when, `pauses` those whose marketing is paused.
     `single` is the message of a journey without a campaign, and `asked_address` the address that it was asked for.
     `before` are the messages that a fallback follows, the first one first.
     """
@@ -70,7 +70,7 @@ class GateFacts(LockedFacts, frozen=True, kw_only=True):
     rules: list[CapRule]
     ledger: list[CountedMessage]
     bucket: UUID
-    broken: list[str]
+    broken: dict[str, datetime]
     pauses: list[ProviderPause] = []
     holds: list[Hold] = []
     devices: list[DeviceAddress] = []
@@ -109,7 +109,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     campaign_state: CampaignState
     held_at: datetime | None
     rules: list[CapRule]
-    broken: list[str]
+    broken: dict[str, datetime]
     registry_revision: int
     pauses: list[ProviderPause] = []
     answered: Any = None

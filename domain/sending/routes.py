@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from functools import cached_property
+from itertools import takewhile
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -157,13 +158,14 @@ class SenderChoices(Struct, frozen=True):
     """The providers that may take a message, the preferred one first, on one day.
 
     `day` is that of the deployment. `day_ends_at` is when a full warm-up goes on. `pause` is that of the person's
-    provider, whose messages wait.
+    provider, whose messages wait. `passed_over` are those that would be preferred, if their circuit were not open.
     """
 
     choices: tuple[SenderChoice, ...]
     day: date
     day_ends_at: datetime
     pause: ProviderPause | None = None
+    passed_over: tuple[str, ...] = ()
 
     def pick(self, category: str, *, is_full: bool) -> SenderPick:
         """Return the first provider that takes the message.
@@ -309,7 +311,8 @@ class DeployedProviders:
         ranked = [first, *(one for one in others if one not in paused)]
         order = [*(one for one in ranked if one not in broken), *(one for one in ranked if one in broken)]
         choices = tuple(self._choice(route, channel, name, began_at.astimezone(zone), max_parts) for name in order)
-        return SenderChoices(choices, day, ends_at, find_pause(pauses, first, category))
+        passed_over = tuple(takewhile(lambda one: one in broken, ranked))
+        return SenderChoices(choices, day, ends_at, find_pause(pauses, first, category), passed_over)
 
     def has_alternative(
         self,

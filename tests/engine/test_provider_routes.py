@@ -118,6 +118,15 @@ async def test_the_next_provider_takes_over_once_the_first_has_failed_and_gives_
         # A message that was put off has gone back to the gate.
         cancelled = "SELECT 1 FROM message_changes WHERE state = 'cancelled' AND reason = 'provider_unavailable'"
         assert await harness.query(cancelled)
+        [told] = await harness.query(
+            """
+            SELECT bool_and(data -> 'open_circuits' ? 'first') AS by_second FROM decisions
+            WHERE outcome = 'granted' AND data ->> 'provider' = 'second'
+            """
+        )
+        assert told["by_second"] is True
+        lines = [line["summary"] for line in await harness.timeline("u0")]
+        assert any("granted, by second, as the circuit of first is open since 20" in line for line in lines)
         # A minute later one message tries the first, which has recovered.
         first.is_away = False
         await harness.query("UPDATE provider_circuits SET probe_at = clock_timestamp() RETURNING provider")

@@ -57,4 +57,5 @@ async def test_a_fault_of_the_account_opens_at_once(database_url: str) -> None:
     async with Database(database_url, pool_size=2) as database, database.transaction() as connection:
         assert await circuits.record_failure(connection, NAME, "faulty", "account", "the provider answered 401")
         cursor = await connection.execute(f"SELECT {circuits.BROKEN} AS broken")
-        assert await cursor.fetchall() == [{"broken": [NAME]}]
+        [row] = await cursor.fetchall()
+        assert list(row["broken"]) == [NAME]

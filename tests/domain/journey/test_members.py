@@ -164,7 +164,7 @@ FACTS = PageFacts(
     campaign_state="running",
     held_at=None,
     rules=[CapRule("daily", limit=1, window=86_400)],
-    broken=[],
+    broken={},
     registry_revision=1,
 )
 

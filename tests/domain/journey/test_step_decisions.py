@@ -93,7 +93,7 @@ def gate_facts(**known: Any) -> GateFacts:
         "rules": [],
         "ledger": [],
         "bucket": PERSON,
-        "broken": [],
+        "broken": {},
     }
     return GateFacts(**{**PERSON_FACTS, **more, **known})
 

@@ -66,6 +66,10 @@ def test_open_circuits_come_last() -> None:
     deployed = DeployedProviders((*RULES, RouteRule("email", ("a", "b", "c"))))
     assert names(deployed, broken=("a",)) == "bca"
     assert names(deployed, broken=("a", "b", "c")) == "abc"
+    assert [
+        deployed.choices("email", "news", bucket="p", broken=broken, at=AT, zone=ZONE).passed_over
+        for broken in ((), ("a",), ("b",), ("a", "b"))
+    ] == [(), ("a",), (), ("a", "b")]
 
 
 def test_a_choice_has_its_pace_and_the_limit_of_the_day() -> None:
