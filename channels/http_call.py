@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
 from typing import Any, Final
 
@@ -59,7 +61,7 @@ def share_time(seconds: float) -> Iterator[None]:
         _DEADLINE.reset(token)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HttpReply:
     """A reply. The body is empty if it could not be read, or is too large."""
 
@@ -67,12 +69,17 @@ class HttpReply:
     headers: Mapping[str, str] = field(default_factory=httpx.Headers)
     body: bytes = b""
 
-    def find(self, *path: str | int) -> Any:
-        """Return a member of a JSON body by its keys and indexes; None if it has none."""
-        found: Any = None
+    @cached_property
+    def json(self) -> Any:
+        """The JSON of the body; None if it is none. It is read once, however many members are looked for."""
         # The message was handed over: no reply, however deeply nested, may look like a failure of ours.
         with suppress(ValueError, RecursionError):
-            found = json.loads(self.body)
+            return json.loads(self.body)
+        return None
+
+    def find(self, *path: str | int) -> Any:
+        """Return a member of a JSON body by its keys and indexes; None if it has none."""
+        found = self.json
         for key in path:
             if isinstance(found, dict) and isinstance(key, str):
                 found = found.get(key)
@@ -204,6 +211,8 @@ class HttpCalls:
                 transport=self._transport,
                 http2=self._is_http2,
                 verify=self._tls_context or public_authorities(),
+                # No message is of the session of another, and no request grows by what replies set.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 trust_env=False,
                 follow_redirects=False,
                 timeout=httpx.Timeout(self._seconds, connect=min(CONNECT_SECONDS, self._seconds / 2)),

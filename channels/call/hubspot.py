@@ -89,7 +89,7 @@ class Hubspot:
         if not isinstance(reply, HttpReply):
             # Nothing was written yet.
             return Unavailable("connection", reply.detail)
-        if reply.status != 200:
+        if reply.status != 200 or not isinstance(reply.find("results"), list):
             judged = judge(reply, datetime.now(UTC))
             said = Unavailable(f"http_{reply.status}", f"hubspot answered {reply.status} to a look-up")
             return judged if isinstance(judged, Rejected | Unavailable) else said

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from channels.http_call import HttpCalls, HttpReply
-from channels.report_fields import find_id, find_items, find_text, read_epoch_milliseconds, read_json
+from channels.report_fields import find_id, find_text, read_epoch_milliseconds, read_json
 from channels.signatures import check_age, read_epoch, refuse
 from domain.errors import InvalidRequestError, UnavailableError
 from domain.sending.provider_secrets import ProviderSecrets
@@ -27,6 +27,8 @@ PROPERTY: Final = "sojourn_message_id"
 MAX_AGE: Final = timedelta(minutes=5)
 # HubSpot sends up to so many events in a callback.
 MAX_EVENTS: Final = 100
+# A task has some 500 bytes.
+MAX_TASKS_BYTES: Final = 512 * 1024
 _COMPLETED: Final = ("hs_task_status", "COMPLETED")
 
 
@@ -45,7 +47,7 @@ class TaskReader:
         self._secret = secret
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._url = f"{base}/crm/v3/objects/tasks/batch/read"
-        self._calls = HttpCalls("hubspot")
+        self._calls = HttpCalls("hubspot", max_reply_bytes=MAX_TASKS_BYTES)
 
     async def __call__(self, callback: Callback, now: datetime) -> list[ProviderReport]:
         """Verify a callback and return its reports."""
@@ -71,10 +73,11 @@ class TaskReader:
         """Return the message ids of tasks that are of messages."""
         body = {"properties": [PROPERTY], "inputs": [{"id": id} for id in ids]}
         reply = await self._calls.call("POST", self._url, content=json.dumps(body).encode(), headers=self._headers)
-        if not isinstance(reply, HttpReply) or reply.status not in (200, 207):
+        tasks = reply.find("results") if isinstance(reply, HttpReply) and reply.status in (200, 207) else None
+        if not isinstance(tasks, list):
             raise UnavailableError("the tasks of this callback cannot be read for now", retry_after=60)
         found: dict[str, str] = {}
-        for one in find_items(reply.find("results")):
+        for one in tasks:
             id, message = find_text(one, "id"), find_text(one, "properties", PROPERTY)
             if id is not None and message is not None:
                 found[id] = message

@@ -7,14 +7,18 @@ import json
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from channels.chat.chatwoot_reports import ATTRIBUTE, open_reader
 from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply, judge, share_time
 from channels.provider_kind import ProviderContext, ProviderKind
+from channels.report_fields import find, find_items, find_text
 from domain.sending.delivery import Accepted, Ambiguous, Delivery, Keyed, Outbound, Rejected, Unavailable
 from domain.sending.providers.chatwoot import ChatwootModel
+
+# A contact's twenty conversations have some kilobytes each.
+MAX_REPLY_BYTES: Final = 1024 * 1024
 
 
 class ChatwootInbox:
@@ -40,7 +44,7 @@ class ChatwootInbox:
         self._base = f"{base.rstrip('/')}/api/v1/accounts/{account}"
         self._inbox = inbox
         self._headers = {"api_access_token": token, "Content-Type": "application/json"}
-        self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds)
+        self._calls = HttpCalls(self.name, tls_context=tls_context, seconds=seconds, max_reply_bytes=MAX_REPLY_BYTES)
         self._seconds = seconds
 
     def account(self, message: Outbound) -> str:
@@ -93,10 +97,10 @@ class ChatwootInbox:
 
     async def _find_source(self, contact: Mapping[str, Any]) -> str:
         """Return the contact's id in the inbox. Raises _LookUpError."""
-        for one in contact.get("contact_inboxes") or ():
-            inbox = one.get("inbox") or {}
-            if inbox.get("id") == self._inbox and isinstance(one.get("source_id"), str):
-                return str(one["source_id"])
+        for one in find_items(contact.get("contact_inboxes")):
+            source = find_text(one, "source_id")
+            if find(one, "inbox", "id") == self._inbox and source is not None:
+                return source
         made = await self._ask("POST", f"/contacts/{contact['id']}/contact_inboxes", {"inbox_id": self._inbox})
         return str(_require(made.find_text("source_id"), made))
 
@@ -138,9 +142,11 @@ def _require(value: Any, reply: HttpReply) -> Any:
 
 
 def _list_items(reply: HttpReply, key: str) -> list[Any]:
-    """Return the objects of a list."""
+    """Return the objects of a list. Raises _LookUpError without one, which says nothing of what there is."""
     found = reply.find(key)
-    return found if isinstance(found, list) and all(isinstance(one, dict) for one in found) else []
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise _LookUpError(Unavailable(f"http_{reply.status}", "chatwoot answered without a list"))
+    return found
 
 
 def _write(body: Mapping[str, Any]) -> bytes:

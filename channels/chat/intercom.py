@@ -96,7 +96,7 @@ class Intercom:
         if not isinstance(reply, HttpReply):
             # Nothing was sent yet.
             return Unavailable("connection", reply.detail)
-        if reply.status != 200:
+        if reply.status != 200 or not isinstance(reply.find("data"), list):
             judged = _read_reply(reply) or judge(reply, datetime.now(UTC))
             said = Unavailable(f"http_{reply.status}", f"intercom answered {reply.status} to a search")
             return judged if isinstance(judged, Rejected | Unavailable) else said

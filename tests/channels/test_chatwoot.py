@@ -106,6 +106,10 @@ async def test_a_message_that_has_begun_its_conversation_begins_no_other() -> No
         (answer(500), "http_500"),
         (answer(404), ACCOUNT),
         (HANG_UP, "connection"),
+        # It says nothing of the conversations that there are: another one could be the second of the message.
+        (answer(200, b"<html>"), "http_200"),
+        (said({"payload": {}}), "http_200"),
+        (said({"payload": [7]}), "http_200"),
     ],
 )
 async def test_a_look_up_that_fails_has_begun_nothing(place: str, reply: bytes | str, reason: str) -> None:
@@ -115,9 +119,22 @@ async def test_a_look_up_that_fails_has_begun_nothing(place: str, reply: bytes |
     assert BEGIN not in lines(service)
 
 
-@pytest.mark.parametrize("body", [[], {"payload": {}}, {"payload": [7]}, {"payload": [{"email": ADDRESS}]}])
-async def test_a_strange_answer_to_a_search_finds_nobody(body: Any) -> None:
-    delivery, _ = await deliver(search=said(body), make=said({}))
+async def test_the_conversation_of_the_message_is_found_among_long_ones() -> None:
+    own = {"id": 41, "custom_attributes": {"sojourn_message_id": MAIL.message_id}}
+    delivery, service = await deliver(conversations=said({"payload": [{"messages": ["x" * 5_000]}] * 19 + [own]}))
+    assert delivery == Accepted("41")
+    assert BEGIN not in lines(service)
+
+
+@pytest.mark.parametrize("inboxes", [7, "x", [7], [{"inbox": "x"}], [{"inbox": {"id": 3}, "source_id": []}]])
+async def test_a_contact_without_readable_inboxes_joins_this_one(inboxes: Any) -> None:
+    delivery, service = await deliver(search=said({"payload": [{**contact(), "contact_inboxes": inboxes}]}))
+    assert delivery == Accepted("42")
+    assert f"POST {INBOXES}" in lines(service)
+
+
+async def test_an_answer_without_an_id_begins_nothing() -> None:
+    delivery, _ = await deliver(search=said({"payload": [{"email": ADDRESS}]}), make=said({}))
     assert delivery == Unavailable("http_200", "chatwoot answered without an id")
 
 

@@ -112,6 +112,14 @@ async def test_a_secret_that_no_header_can_hold_is_the_account_s_fault(refused_p
     assert delivery.reason == ACCOUNT
 
 
+async def test_what_a_reply_sets_goes_with_no_other_message() -> None:
+    receiver = Receiver(answer(200, b"{}", Set_Cookie="session=of-ana; Path=/"))
+    async with listening(receiver.talk) as port, calls(port) as api:
+        for _ in range(2):
+            assert await api.post() == Accepted(None)
+    assert [request.headers.get("cookie") for request in receiver.requests] == [None, None]
+
+
 async def test_a_provider_reads_its_own_codes_first() -> None:
     assert (await deliver(answer(400, b'{"code": "quota"}')))[0] == Unavailable(ACCOUNT, "quota")
 
@@ -237,6 +245,13 @@ async def test_a_silent_account_does_not_take_all_places() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(refused, Unavailable)
     assert refused.reason == "receiver_busy"
+
+
+def test_the_members_of_a_reply_are_found_in_one_reading() -> None:
+    reply = HttpReply(400, body=b"[" + b"0," * 30_000 + b'{"id": 7}]')
+    # To read it anew for each would take minutes.
+    assert [found for number in range(30_001) if (found := reply.find_text(number, "id"))] == ["7"]
+    assert reply.json is reply.json
 
 
 def test_a_reply_that_is_nested_beyond_reading_has_no_members() -> None:

@@ -88,6 +88,7 @@ async def test_an_owner_is_looked_up_once_and_a_task_may_have_none() -> None:
         (said({"results": []}), Rejected("recipient_refused", "hubspot knows no owner with this address")),
         (said({}, 401), Unavailable(ACCOUNT, "the provider answered 401", 300)),
         (said({}, 500), Unavailable("http_500", "hubspot answered 500 to a look-up")),
+        (answer(200, b"<html>"), Unavailable("http_200", "hubspot answered 200 to a look-up")),
         (HANG_UP, Unavailable("connection", "RemoteProtocolError")),
     ],
 )
@@ -210,7 +211,7 @@ async def test_an_old_callback_and_one_of_another_are_refused() -> None:
         await read(signed({}))
 
 
-@pytest.mark.parametrize("tasks", [answer(500), answer(401), HANG_UP])
+@pytest.mark.parametrize("tasks", [answer(500), answer(401), answer(200, b"<html>"), HANG_UP])
 async def test_while_tasks_cannot_be_read_hubspot_is_to_repeat(tasks: bytes | str) -> None:
     with pytest.raises(UnavailableError):
         await read(signed([change("512")]), tasks)

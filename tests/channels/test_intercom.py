@@ -65,6 +65,7 @@ async def test_a_mark_that_fails_changes_no_acceptance(mark: bytes | str) -> Non
         (said({}, 401), Unavailable(ACCOUNT, "the provider answered 401", 300)),
         (said({}, 429, X_RateLimit_Reset="0"), Unavailable("http_429", "intercom answered 429", 0)),
         (said({}, 500), Unavailable("http_500", "intercom answered 500 to a search")),
+        (answer(200, b"<html>"), Unavailable("http_200", "intercom answered 200 to a search")),
         (HANG_UP, Unavailable("connection", "RemoteProtocolError")),
     ],
 )
