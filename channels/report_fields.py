@@ -3,10 +3,13 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+
+# Columns of counts have 32 bits.
+MAX_COUNT: Final = 1_000_000_000
 
 
 def read_json(body: bytes | str) -> Any:
@@ -41,6 +44,12 @@ def find_text(data: Any, *path: str | int) -> str | None:
     if isinstance(found, int | float) and not isinstance(found, bool):
         return str(found)
     return found if isinstance(found, str) else None
+
+
+def find_count(data: Any, *path: str | int) -> int:
+    """Return the count at a path, a number or its digits, up to a billion; 0 if there is none."""
+    digits = find_text(data, *path) or ""
+    return min(int(digits[:12]), MAX_COUNT) if digits.isascii() and digits.isdigit() else 0
 
 
 def find_id(data: Any, *path: str | int) -> UUID | None:

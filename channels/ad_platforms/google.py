@@ -13,6 +13,7 @@ from urllib.parse import quote
 from channels.ad_platforms.kind import AdPlatformKind
 from channels.google_token import GoogleToken
 from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
+from channels.report_fields import MAX_COUNT, find_count, find_items, find_text
 from domain.ad_audiences.identifiers import HashedIdentifiers, IdentifierKind
 from domain.ad_audiences.uploads import UploadAction, UploadProgress, UploadResult, UploadState
 from domain.errors import InvalidRequestError
@@ -128,12 +129,11 @@ def read_progress(reply: HttpReply) -> UploadProgress:
     place = "requestStatusPerDestination", 0
     state = _STATES.get(reply.find_text(*place, "requestStatus") or "", "processing")
     invalid, codes = 0, list[str]()
-    for error in reply.find(*place, "errorInfo", "errorCounts") or ():
-        if isinstance(error, dict):
-            number, code = str(error.get("recordCount")), str(error.get("reason"))
-            invalid += int(number) if number.isdecimal() else 0
-            codes += [code] if _CODE.fullmatch(code) else []
-    return UploadProgress(state, invalid, ", ".join(codes))
+    for error in find_items(reply.find(*place, "errorInfo", "errorCounts")):
+        code = find_text(error, "reason") or ""
+        invalid += find_count(error, "recordCount")
+        codes += [code] if _CODE.fullmatch(code) else []
+    return UploadProgress(state, min(invalid, MAX_COUNT), ", ".join(codes))
 
 
 def open_google(settings: GoogleModel, secrets: ProviderSecrets) -> Google:

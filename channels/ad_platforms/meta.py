@@ -11,6 +11,7 @@ from typing import Final
 
 from channels.ad_platforms.kind import AdPlatformKind
 from channels.http_call import TOTAL_SECONDS, HttpCalls, HttpReply
+from channels.report_fields import find_count
 from channels.retry_after import MAX_RETRY_AFTER
 from domain.ad_audiences.identifiers import HashedIdentifiers, IdentifierKind
 from domain.ad_audiences.uploads import UploadAction, UploadProgress, UploadResult
@@ -58,8 +59,7 @@ class Meta:
 
         def read(reply: HttpReply) -> Delivery | None:
             nonlocal invalid
-            number = reply.find("num_invalid_entries")
-            invalid = number if isinstance(number, int) else 0
+            invalid = find_count(reply.json, "num_invalid_entries")
             return read_reply(reply)
 
         delivery = await self._calls.post(

@@ -16,6 +16,7 @@ from channels.ad_platforms.linkedin import LinkedIn
 from channels.ad_platforms.meta import Meta
 from channels.ad_platforms.registry import AD_PLATFORMS, open_platform
 from channels.google_token import GoogleToken
+from channels.report_fields import MAX_COUNT
 from domain.ad_audiences.identifiers import HashedIdentifiers
 from domain.ad_audiences.rules import AdAccountRule
 from domain.ad_audiences.uploads import AdPlatform, UploadAction, UploadProgress
@@ -141,6 +142,13 @@ async def test_meta_is_told_of_rows(action: UploadAction) -> None:
     assert result.invalid == 1
 
 
+@pytest.mark.parametrize("number", ["true", "-1", "1" + "0" * 300, "null", "[]"])
+async def test_a_number_of_meta_s_that_is_none_fits_the_table(number: str) -> None:
+    result, _ = await upload("meta", answer(200, f'{{"num_invalid_entries": {number}}}'.encode()))
+    assert isinstance(result.delivery, Accepted)
+    assert result.invalid in (0, MAX_COUNT)
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -214,6 +222,13 @@ def test_the_published_document_refuses_other_requests() -> None:
             UploadProgress("done", 3, "PROCESSING_ERROR_REASON_INVALID_FORMAT"),
         ),
         ({"requestStatus": "FAILED"}, UploadProgress("failed")),
+        # None of it is what the document says.
+        ({"requestStatus": "SUCCESS", "errorInfo": {"errorCounts": 7}}, UploadProgress("done")),
+        ({"requestStatus": "SUCCESS", "errorInfo": {"errorCounts": [7, {"recordCount": -1}]}}, UploadProgress("done")),
+        (
+            {"requestStatus": "SUCCESS", "errorInfo": {"errorCounts": [{"recordCount": "9" * 5_000}] * 3}},
+            UploadProgress("done", MAX_COUNT),
+        ),
     ],
 )
 async def test_google_is_asked_what_became_of_a_request(status: dict[str, Any], progress: UploadProgress) -> None:
