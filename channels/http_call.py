@@ -71,7 +71,10 @@ class HttpReply:
 
     @cached_property
     def json(self) -> Any:
-        """The JSON of the body; None if it is none. It is read once, however many members are looked for."""
+        """The JSON of the body; None if it is none.
+
+        It is read once, however many members are looked for.
+        """
         # The message was handed over: no reply, however deeply nested, may look like a failure of ours.
         with suppress(ValueError, RecursionError):
             return json.loads(self.body)

@@ -47,7 +47,10 @@ def find_text(data: Any, *path: str | int) -> str | None:
 
 
 def find_count(data: Any, *path: str | int) -> int:
-    """Return the count at a path, a number or its digits, up to a billion; 0 if there is none."""
+    """Return the count at a path, up to a billion; 0 if there is none.
+
+    It is a number, or its digits.
+    """
     digits = find_text(data, *path) or ""
     return min(int(digits[:12]), MAX_COUNT) if digits.isascii() and digits.isdigit() else 0
 

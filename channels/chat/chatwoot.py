@@ -142,7 +142,10 @@ def _require(value: Any, reply: HttpReply) -> Any:
 
 
 def _list_items(reply: HttpReply, key: str) -> list[Any]:
-    """Return the objects of a list. Raises _LookUpError without one, which says nothing of what there is."""
+    """Return the objects of a list.
+
+    Raises _LookUpError without one: it says nothing of what there is.
+    """
     found = reply.find(key)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise _LookUpError(Unavailable(f"http_{reply.status}", "chatwoot answered without a list"))
