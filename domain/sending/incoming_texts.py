@@ -70,7 +70,8 @@ def find_word(text: str, *, is_alone: bool = False) -> Word | None:
     With `is_alone`, a text with further words has none.
     """
     plain = unicodedata.normalize("NFKD", text[:200]).casefold()
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    # Keyboards and copied texts bring characters that are not seen: they part no word.
+    plain = "".join(one for one in plain if not unicodedata.combining(one) and unicodedata.category(one) != "Cf")
     first = _WORD.search(plain)
     if first is None:
         return None

@@ -18,6 +18,7 @@ STOPPED = ConsentFacts({"sms": True}, {}, {"sms": {STOP: "the person wrote STOP"
     [
         ("STOP", "stop"),
         ("stop.", "stop"),
+        ("S\u200bTO\u00adP\u2060", "stop"),
         ("  Stop!  now", "stop"),
         ("“Stop”", "stop"),
         ("STOPALL", "stop"),
