@@ -127,8 +127,11 @@ async def decide_page_with_senders(
         number = len(charged.reservations)
         if first is not None and first.daily_limit is not None:
             left = {one.id for one in charged.reservations}
-            dropped = [one.id for one in decision.reservations if one.provider == first.provider and one.id not in left]
+            at_limit = [one.id for one in decision.reservations if one.provider == first.provider]
+            dropped = [id for id in at_limit if id not in left]
             if dropped:
                 await warm_up.give_back(connection, first.provider, first.daily_limit, dropped)
+                # A later member is not to have the place: nothing is charged for them.
+                senders = replace(senders, room=len(at_limit) - len(dropped))
         decision = decide(replace(senders, personal=charged.personal, is_over=charged.full, affordable=number))
     return replace(decision, reservations=charged.reservations)

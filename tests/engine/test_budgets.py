@@ -137,10 +137,12 @@ async def test_a_member_without_a_budget_left_costs_no_other_member_the_message(
     assert refused["user_id"] == "u2"
 
 
-async def warm_up(harness: Harness) -> None:
-    """The relay, whose mails have a price, has nine places a day."""
+async def warm_up(harness: Harness, daily: int = 9) -> None:
+    """The relay, whose mails have a price, has so many places a day."""
     relay = f"kind: smtp, channel: email, host: 127.0.0.1, port: {harness.inbox.smtp_port}, security: none"
-    route = f"{{channel: email, use: [relay], warm_up: {{provider: relay, from: '{TODAY}', daily: [9, 9]}}}}"
+    route = (
+        f"{{channel: email, use: [relay], warm_up: {{provider: relay, from: '{TODAY}', daily: [{daily}, {daily}]}}}}"
+    )
     source = f"providers: {{relay: {{{relay}, cost: {{amount: 0.01, currency: EUR}}}}}}\nroutes: [{route}]\n"
     await harness.admin("PUT", "/v1/providers", {"file": "providers.yaml", "source": source})
 
@@ -168,6 +170,24 @@ async def test_a_page_gives_the_places_of_its_refused_messages_back(harness: Har
     await harness.track("u0", "Account Created")
     assert await outcomes(harness, 7) == {"granted": 4, "refused over_budget": 3}
     assert await places(harness) == 4
+
+
+async def test_a_place_that_a_budget_sets_free_is_granted_to_no_member_unnoticed(
+    harness: Harness, ingest: Ingest
+) -> None:
+    """The first of five has no budget of their own left, and the day has three places for them."""
+    await warm_up(harness, daily=4)
+    await harness.put_caps("rules: []\nbudgets: [{name: own, scope: person, amount: 0.01, currency: EUR}]\n")
+    await join(ingest, *(member(f"u{number}") for number in range(5)))
+    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip"))
+    first = await harness.query("SELECT user_id FROM profiles WHERE user_id LIKE 'u_' ORDER BY id LIMIT 1")
+    await harness.track(first[0]["user_id"], "Price Dropped")
+    assert await outcomes(harness, 1) == {"granted": 1}
+    await harness.run_campaign(TO_MEMBERS)
+    await harness.track("u0", "Account Created")
+    assert await outcomes(harness, 6) == {"granted": 3, "refused over_budget": 1, "deferred warm_up": 2}
+    assert len(await harness.messages.all()) == 3
+    assert await places(harness) == 3
 
 
 async def test_a_message_without_a_budget_left_takes_no_place_of_a_warm_up(harness: Harness) -> None:
