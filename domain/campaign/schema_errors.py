@@ -9,7 +9,7 @@ from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
-from domain.campaign.schema import DocumentModel, quote_value
+from domain.campaign.schema import SLUG, DocumentModel, quote_value
 from domain.campaign.trigger_fields import TRIGGER_KEYS, TriggerModel
 from domain.document.yaml_source import Path, YamlSource
 from domain.errors import Problem
@@ -26,7 +26,7 @@ def validate(
         return model.model_validate(source.data), []
     except ValidationError as error:
         found = [(*_locate(model, one["loc"]), one) for one in error.errors(include_url=False)]
-    problems = []
+    problems: list[Problem] = []
     misspelt = {
         (*path[:-1], around.closest_field(path[-1]))
         for path, around, _, one in found
@@ -37,8 +37,10 @@ def validate(
             continue
         # A list whose items are all wrong also counts as too short.
         is_besides = one["type"] == "too_short" and isinstance(one["input"], list) and one["input"]
-        if path not in ignored and not is_besides:
-            problems.append(source.problem(path, *_message(path, around, at, one)))
+        problem = source.problem(path, *_message(path, around, at, one))
+        # Each member of a union may say the same.
+        if path not in ignored and not is_besides and problem not in problems:
+            problems.append(problem)
     return None, problems
 
 
@@ -81,8 +83,12 @@ def _message(path: Path, around: Any, at: Any, found: ErrorDetails) -> tuple[str
         case "greater_than_equal" | "less_than_equal":
             bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']:,}"
             return f"{quote_value(value)} is out of bounds", f"`{last}` is {bound}"
-        case "string_pattern_mismatch":
+        case "string_pattern_mismatch" if context["pattern"] == SLUG:
             return f"{quote_value(value)} is not a slug", _slug(value)
+        case "string_pattern_mismatch":
+            return f"{quote_value(value)} has another form than is expected here", _form(
+                around, last, context["pattern"]
+            )
         case "string_too_long" | "string_too_short":
             bounds = f"at most {context['max_length']}" if "max_length" in context else "at least one"
             return f"the text has {len(value)} characters", f"Write {bounds}"
@@ -106,6 +112,9 @@ def _locate(model: type[DocumentModel], location: tuple[str | int, ...]) -> tupl
         members = {tag: member for member in get_args(bare) if (tag := _tag(member))}
         if members:
             at = members.get(str(part))
+            continue
+        if get_origin(bare) in (Union, UnionType):
+            at = None
             continue
         around = bare
         path.append(part)
@@ -134,8 +143,8 @@ def _unwrap(kind: Any) -> Any:
             kind = kind.__value__
         elif get_origin(kind) is Annotated:
             kind = get_args(kind)[0]
-        elif get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind):
-            kind = next(member for member in get_args(kind) if member is not NoneType)
+        elif get_origin(kind) in (Union, UnionType) and len(members := set(get_args(kind)) - {NoneType}) == 1:
+            (kind,) = members
         else:
             return kind
 
@@ -174,6 +183,12 @@ def _add(around: Any, field: str) -> str:
         return f"Add `{field}: …`: {info.description}"
     options = get_args(_unwrap(info.annotation)) if get_origin(_unwrap(info.annotation)) is Literal else ()
     return f"Add `{field}: …`" + (f", one of {', '.join(options)}" if options else "")
+
+
+def _form(around: Any, name: str, pattern: str) -> str:
+    field = around.named_fields().get(name) if _is_document(around) else None
+    description = field.description if field is not None else None
+    return f"`{name}` is {description}" if description else f"Write what fits the pattern `{pattern}`"
 
 
 def _slug(value: Any) -> str:

@@ -14,7 +14,7 @@ _MAX_CHARACTERS: Final = 400
 _VARIABLE: Final = rf"{SECRET_PREFIX}[A-Z][A-Z0-9_]*"
 _NAME: Final = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _FILE: Final = rf"(/{_NAME})+"
-_FORM: Final = f"Name it: `{{env: {SECRET_PREFIX}POSTMARK}}`, or `{{file: /run/secrets/postmark}}`"
+_FORM: Final = f"Name it: `{{env: {SECRET_PREFIX}TOKEN}}`, or `{{file: /run/secrets/token}}`"
 
 
 def _matches(pattern: str, said: str) -> BeforeValidator:

@@ -106,7 +106,22 @@ def test_no_refusal_shows_a_secret(written: str) -> None:
 )
 def test_a_reference_names_a_secret_variable_or_a_plain_path(reference: str) -> None:
     said = problems(document(f"relay: {{kind: smtp, channel: email, host: mail.example.com, password: {reference}}}"))
-    assert "Name it: `{env: SOJOURN_SECRET_POSTMARK}`, or `{file: /run/secrets/postmark}`" in said
+    assert "Name it: `{env: SOJOURN_SECRET_TOKEN}`, or `{file: /run/secrets/token}`" in said
+
+
+def test_a_value_of_another_form_is_described_by_its_key() -> None:
+    twilio = "token: {env: SOJOURN_SECRET_TWILIO}, account: AC00000000000000000000000000000000"
+    key = "private_key: {env: SOJOURN_SECRET_VAPID}"
+    assert problems(document(f"browsers: {{kind: web_push, channel: push, {key}, subject: push@example.com}}")) == (
+        "providers.yaml:2: providers.browsers.subject: `push@example.com` has another form than is expected here. "
+        "`subject` is the contact of the sender, for push services: `mailto:push@example.com`"
+    )
+    # Either member of a union says the same, once, at the key that an author has written.
+    said = problems(document(f"texts: {{kind: twilio, channel: sms, {twilio}, from: 'a long name!'}}"))
+    assert said.startswith(
+        "providers.yaml:2: providers.texts.from: `a long name!` has another form than is expected here. `from` is "
+    )
+    assert said.count("providers.texts.from") == 1
 
 
 @pytest.mark.parametrize(
