@@ -1,13 +1,24 @@
 """Messages of any channel in the inbox of `sojourn dev`, with secrets by name."""
 
 import json
+from datetime import timedelta
 from typing import Final
 
 import httpx
 
 from channels.console_reports import open_reader
 from channels.provider_kind import ProviderContext, ProviderKind
-from domain.sending.delivery import Accepted, Ambiguous, Delivery, Outbound, Rejected, Replaces, Unavailable
+from domain.sending.delivery import (
+    Accepted,
+    Ambiguous,
+    Delivery,
+    Outbound,
+    Recall,
+    Rejected,
+    Replaces,
+    TakenBack,
+    Unavailable,
+)
 from domain.sending.providers.console import ConsoleModel
 from domain.sending.saved_values import SavedReply
 
@@ -66,9 +77,19 @@ def _no_reply(message: Outbound) -> SavedReply:
     return SavedReply(dict.fromkeys(names), f"not saved: {', '.join(names)} (the provider `console` has no reply)")
 
 
+class PostConsole(Console):
+    """Letters and postcards, which are not printed and can be taken back."""
+
+    recall_seconds = timedelta(days=1).total_seconds()
+
+    async def recall(self, message_id: str, provider_id: str | None) -> Recall:
+        """Take the piece back; the ledger says so, and the inbox shows it."""
+        return TakenBack()
+
+
 def open_console(settings: ConsoleModel, context: ProviderContext) -> Console:
     """Open the provider; no connection is made yet."""
-    return Console(context.inbox)
+    return (PostConsole if settings.channel == "post" else Console)(context.inbox)
 
 
 KIND = ProviderKind(ConsoleModel, open_console, open_reader=open_reader)

@@ -9,13 +9,13 @@ from msgspec import Struct
 
 from store.database import Connection
 
-_MARKS: Final = ("delivered", "opened", "clicked", "replied", "dismissed", "bounced", "complained")
+_MARKS: Final = ("delivered", "opened", "clicked", "replied", "dismissed", "bounced", "complained", "taken_back")
 
 
 class MessageOrigin(Struct, frozen=True):
     """The origin of a message. `at` is by its journey's clock; `user` may be unknown.
 
-    `marks` say what was reported of it, and when: `opened` and the like.
+    `marks` say what became of it, and when: `opened`, `taken back` and the like.
     """
 
     channel: str
@@ -37,7 +37,9 @@ async def find_origins(connection: Connection, message_ids: Collection[UUID]) ->
         """
         SELECT messages.id, channel, messages.campaign_key AS campaign, campaign_version AS version, messages.step,
                template, user_id AS user, journey_id, workflow_id, at, provider, delivered_at, opened_at, clicked_at,
-               replied_at, dismissed_at, bounced_at, complained_at
+               replied_at, dismissed_at, bounced_at, complained_at,
+               CASE WHEN messages.state = 'cancelled' AND messages.reason = 'taken_back' THEN settled_at END
+                 AS taken_back_at
         FROM messages
         JOIN journeys ON journeys.id = journey_id
         LEFT JOIN profiles ON profiles.id = messages.profile_id
@@ -49,5 +51,5 @@ async def find_origins(connection: Connection, message_ids: Collection[UUID]) ->
 
 
 def _read(row: dict[str, Any]) -> MessageOrigin:
-    marks = {mark: row.pop(f"{mark}_at") for mark in _MARKS}
+    marks = {mark.replace("_", " "): row.pop(f"{mark}_at") for mark in _MARKS}
     return MessageOrigin(**row, marks={mark: at for mark, at in marks.items() if at is not None})

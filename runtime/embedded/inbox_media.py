@@ -49,6 +49,8 @@ def title_of(item: Received, origin: MessageOrigin | None) -> str:
     for name in ("title", "subject", "text"):
         if isinstance(value := item.content.get(name), str) and value:
             return value
+    if (approved := _approved_template(item.content)) is not None:
+        return _name_of(approved)
     if isinstance(url := item.content.get("url"), str) and url:
         return f"{item.content.get('method', '')} {_path(url)}".strip()
     return origin.template if origin else "(no title)"
@@ -71,6 +73,8 @@ def medium(item: Received, origin: MessageOrigin | None) -> str:
             return _notification(content)
         case "phone" | "talk" if isinstance(content.get("text"), str):
             return _bubbles(item)
+        case "phone" if (approved := _approved_template(content)) is not None:
+            return f'<p class="bubble">{_describe(approved)}</p>{_replies(item)}'
         case "letters":
             return "".join(_sheet(name, page, content) for name, page in _pages(content).items())
         case _:
@@ -126,7 +130,30 @@ def _notification(content: Mapping[str, Any]) -> str:
 
 
 def _bubbles(item: ReceivedMessage) -> str:
-    return f'<p class="bubble">{escape(str(item.content["text"]))}</p>{_replies(item)}'
+    to = item.content.get("to")
+    receiver = f'<p class="target">To {escape(to)}</p>' if isinstance(to, str) and to else ""
+    return f'{receiver}<p class="bubble">{escape(str(item.content["text"]))}</p>{_replies(item)}'
+
+
+def _approved_template(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the template that a message names; only WhatsApp knows its text."""
+    found = content.get("template")
+    return found if isinstance(found, Mapping) else None
+
+
+def _describe(approved: Mapping[str, Any]) -> str:
+    """Return the name of a template and the values that fill it, a line each."""
+    language = approved.get("language")
+    lines = [f"Template {_name_of(approved)}" + (f", {language}" if language else "")]
+    for part in ("header", "variables"):
+        lines += [f"{name}: {value}" for name, value in (approved.get(part) or {}).items()]
+    for button in approved.get("buttons") or []:
+        lines.append(f"Button {button['index']}: {button.get('url') or button.get('payload')}")
+    return escape("\n".join(lines))
+
+
+def _name_of(approved: Mapping[str, Any]) -> str:
+    return str(approved.get("name") or approved.get("content_sid"))
 
 
 def _replies(item: ReceivedMessage) -> str:
@@ -142,13 +169,14 @@ def _pages(content: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sheet(name: str, page: str, content: Mapping[str, Any]) -> str:
-    kind = escape(str(content.get("format") or "letter"))
+    format = escape(str(content.get("format") or "letter"))
+    caption = format if name == "file" else f"{format}: {escape(name)}"
     if not _HTML.search(page):
-        return f'<figure class="sheet"><figcaption>{kind}: {escape(name)}</figcaption><p>{_link(page)}</p></figure>'
+        return f'<figure class="sheet"><figcaption>{caption}</figcaption><p>{_link(page)}</p></figure>'
     # Neither scripts nor requests: the frame has the policy of this page, and a sandbox without any rights.
     return (
-        f'<figure class="sheet"><figcaption>{kind}: {escape(name)}</figcaption>'
-        f'<iframe title="{kind}: {escape(name)}" sandbox srcdoc="{escape(page)}"></iframe></figure>'
+        f'<figure class="sheet"><figcaption>{caption}</figcaption>'
+        f'<iframe title="{caption}" sandbox srcdoc="{escape(page)}"></iframe></figure>'
     )
 
 

@@ -23,6 +23,8 @@ from store.message_origins import MessageOrigin
 MAX_LINKS: Final = 8
 TIMEOUT_SECONDS: Final = 10.0
 REPLIED: Final = "replied"
+# The mark of a letter that the end of its journey took back: it never arrives.
+TAKEN_BACK: Final = "taken back"
 _LABELS: Final = {
     "accepted": "Accept",
     "delivered": "Deliver",
@@ -66,6 +68,8 @@ def list_reactions(item: Received, origin: MessageOrigin | None) -> list[InboxRe
     """Return the reactions that a message allows."""
     if isinstance(item, ReceivedMail):
         return list(_list_of_mail(item))
+    if origin is not None and TAKEN_BACK in origin.marks:
+        return []
     if item.report_url:
         return list(_list_of_notification(item))
     return [] if origin is None else list(_list_of_channel(origin.channel))

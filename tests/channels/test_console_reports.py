@@ -10,9 +10,11 @@ import pytest
 from msgspec.structs import replace
 from standardwebhooks import Webhook
 
-from channels.registry import open_reader
+from channels.provider_kind import ProviderContext
+from channels.registry import open_provider, open_reader
 from domain.channels.kinds import CHANNELS
 from domain.errors import InvalidRequestError, UnverifiedCallbackError
+from domain.sending.delivery import RecallingProvider, TakenBack
 from domain.sending.incoming_texts import IncomingText
 from domain.sending.outbound_secrets import BoundSecret, SecretRefusal
 from domain.sending.provider_secrets import ProviderSecrets
@@ -96,3 +98,11 @@ def test_the_inbox_delivers_each_channel_that_the_document_leaves_out() -> None:
     for channel, provider in DEFAULT_PROVIDERS.items():
         assert found.find_providers(channel) == (provider,)
     assert DeployedProviders().channels == set(DEFAULT_PROVIDERS)
+
+
+async def test_the_inbox_takes_letters_back_and_nothing_else() -> None:
+    context = ProviderContext(INBOX, smtp={"host": "127.0.0.1", "port": 25})
+    providers = {name: open_provider(rule, context) for name, rule in DEVELOPMENT_PROVIDERS.items()}
+    recalling = {name: one for name, one in providers.items() if isinstance(one, RecallingProvider)}
+    assert list(recalling) == ["post"]
+    assert await recalling["post"].recall(str(MESSAGE), None) == TakenBack()

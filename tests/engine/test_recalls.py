@@ -16,7 +16,7 @@ from domain.journey.requests import AuthorizeRequest
 from domain.journey.state import COMPLETED
 from domain.sending.delivery import Accepted, Ambiguous, Keyed, Recall, TakenBack, TooLate
 from domain.sending.policy import Granted
-from store import journeys, recalls
+from store import journeys, message_origins, recalls
 from store.database import Database
 from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.ingesting import AT
@@ -126,6 +126,8 @@ async def test_the_end_of_the_journey_takes_the_card_back(post: Post) -> None:
     assert await post.outcome(id) == ("cancelled", "taken_back", None)
     summaries = [item["summary"] for item in await post.harness.timeline("u1")]
     assert "card: post card cancelled: taken_back" in summaries
+    async with post.database.transaction() as connection:
+        assert list((await message_origins.find_origins(connection, [id]))[id].marks) == ["taken back"]
     # It counts in no cap any more.
     assert await post.harness.query("SELECT 1 FROM messages WHERE state IN ('reserved', 'sending', 'sent')") == []
 

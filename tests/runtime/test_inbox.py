@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from html import escape
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import aiosmtplib
@@ -236,6 +237,46 @@ async def test_the_list_is_searched_by_user_address_or_campaign(inbox: Inbox) ->
             assert f'placeholder="User or campaign" value="{escape(search)}"' in page
         nothing = (await browser.get("/?q=<b>")).text
     assert 'No message of the user or campaign &lt;b&gt;. <a href="/">Show all</a>' in nothing
+
+
+async def test_templates_colleagues_and_letters_are_shown_as_they_are_met(inbox: Inbox) -> None:
+    at = datetime.now(UTC)
+    approved = {
+        "name": "cart_reminder",
+        "language": "en_US",
+        "variables": {"1": "A<b>"},
+        "header": {"image": "https://x"},
+    }
+    messages: dict[UUID, tuple[str, dict[str, Any]]] = {
+        uuid4(): ("whatsapp", {"template": {**approved, "buttons": [{"index": 1, "payload": "STOP"}]}}),
+        uuid4(): ("slack", {"text": "Seats are used up", "to": "#sales"}),
+        uuid4(): ("post", {"format": "letter", "file": "<p>Dear Ada</p>"}),
+    }
+
+    async def find_origins(message_ids: Collection[UUID]) -> dict[UUID, MessageOrigin]:
+        return {
+            id: MessageOrigin(
+                *(channel, "hello", 1, "step", "note", "u-1", uuid4(), "w", at),
+                marks={"taken back": at} if channel == "post" else {},
+            )
+            for id, (channel, _) in messages.items()
+            if id in message_ids
+        }
+
+    await inbox.show(find_origins=find_origins)
+    async with httpx.AsyncClient(base_url=inbox.url, trust_env=False) as browser:
+        for id, (_, content) in messages.items():
+            posted = {"message_id": str(id), "address": "", "content": content}
+            assert (await browser.post("/api/messages", json=posted)).status_code == 201
+        page = (await browser.get("/?person=u-1")).text
+    shown = "Template cart_reminder, en_US\nimage: https://x\n1: A&lt;b&gt;\nButton 1: STOP"
+    assert f'aria-label="whatsapp: cart_reminder"><p class="bubble">{shown}</p>' in page
+    assert '<p class="target">To #sales</p><p class="bubble">Seats are used up</p>' in page
+    # A letter that was taken back never arrives.
+    [letter] = re.findall(r"<article[^>]*post: .*?</article>", page, re.DOTALL)
+    assert "<figcaption>letter</figcaption>" in letter
+    assert ">taken back</b>" in letter
+    assert "<button" not in letter
 
 
 async def test_a_mail_shows_the_name_of_its_sender_and_a_frame_that_fits(inbox: Inbox) -> None:
