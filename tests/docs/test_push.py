@@ -2,8 +2,13 @@
 
 import json
 import re
+from base64 import urlsafe_b64encode
 from pathlib import Path
+from subprocess import run
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from channels.push.web_push import read_vapid_key
 from channels.registry import PROVIDERS
 from domain.channels.kinds import CHANNELS
 from domain.channels.push import MAX_ACTIONS, MAX_CONTENT_BYTES, MAX_DATA, URGENCIES
@@ -27,7 +32,7 @@ INBOX = "providers: {pushes: {kind: console, channel: push}}\n"
 
 def test_every_block_is_run() -> None:
     assert set(BLOCKS) == {
-        *("liquid template", "json track", "sh", "yaml providers", "sh report", "js worker", "js page"),
+        *("liquid template", "json track", "sh", "yaml providers", "sh keys", "sh report", "js worker", "js page"),
     }
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
@@ -58,6 +63,16 @@ def test_the_providers_are_valid_and_serve_what_the_page_says() -> None:
     own = [kind for kind in PROVIDERS if kind.model.channels == frozenset({"push"})]
     assert served == {kind.name: set(kind.model.serves) for kind in own}
     assert {row[2] for row in rows(PAGE, "## Providers")} == {"replaces the one before"}
+
+
+def test_the_commands_make_both_halves_of_a_vapid_key(tmp_path: Path) -> None:
+    lines = BLOCKS["sh keys"].splitlines()
+    made, private, public = (
+        run(["bash", "-c", line], cwd=tmp_path, check=True, capture_output=True, text=True).stdout for line in lines
+    )
+    assert made == ""
+    point = read_vapid_key(private).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    assert public == urlsafe_b64encode(point).decode().rstrip("=")
 
 
 def test_the_reports_are_the_codes() -> None:
