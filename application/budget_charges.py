@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.campaign.plan import Message
+from domain.local_time.periods import period_start
 from domain.sending.budgets import BudgetCharge, BudgetFull, NamedBudget, list_personal, list_shared
 from domain.sending.caps import CapRule, find_budgets
 from domain.sending.money import Money
@@ -24,13 +26,17 @@ class Charged(Struct, frozen=True):
 
 
 class Spending(Struct, frozen=True):
-    """A step of a campaign, on a day of the deployment, which ends at `day_ends_at`."""
+    """A step of a campaign, at an instant in the deployment's zone."""
 
     step: Message
     campaign: str
     rules: Sequence[CapRule]
-    day: date
-    day_ends_at: datetime
+    at: datetime
+    zone: ZoneInfo
+
+    @property
+    def day(self) -> date:
+        return period_start("day", self.at, self.zone).astimezone(self.zone).date()
 
     def budgets_for(self, sender: SenderChoice) -> list[NamedBudget]:
         """Return the budgets that a message by this provider takes from."""
@@ -40,8 +46,7 @@ class Spending(Struct, frozen=True):
         """Return the answer about a budget without room for a message by this provider."""
         if sender.cost is None:
             raise ValueError("a message without a cost takes from no budget")
-        until = self.day_ends_at if one.budget.scope == "day" else None
-        return BudgetFull(one.name, one.budget, sender.cost, sender.provider, until)
+        return BudgetFull(one.name, one.budget, sender.cost, sender.provider, one.ends_at(self.at, self.zone))
 
 
 class ChargedPage(Struct, frozen=True):
@@ -123,5 +128,5 @@ def _cost(reservation: Reservation, one: NamedBudget) -> int:
 
 def _full(spending: Spending, one: NamedBudget, reservation: Reservation) -> BudgetFull:
     cost = Money(reservation.cost or 0, one.budget.currency)
-    until = spending.day_ends_at if one.budget.scope == "day" else None
-    return BudgetFull(one.name, one.budget, cost, reservation.provider or "", until)
+    ends_at = one.ends_at(spending.at, spending.zone)
+    return BudgetFull(one.name, one.budget, cost, reservation.provider or "", ends_at)

@@ -14,7 +14,6 @@ from domain.journey.member_decisions import PageDecision, PageSenders
 from domain.journey.requests import MembersRequest
 from domain.journey.step_decisions import StepDecision, find_address_kinds
 from domain.journey.step_facts import GateFacts, PageFacts
-from domain.local_time.periods import next_period_start, period_start
 from domain.sending.budgets import BudgetFull
 from domain.sending.policy import Answer
 from domain.sending.routes import SenderChoice, SenderPick
@@ -40,6 +39,7 @@ async def decide_with_sender(
     if not isinstance(step, Message):
         return decide(None)
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
+    zone = ZoneInfo(timezone)
     choices = deployed.choices(
         step.channel,
         step.category,
@@ -47,7 +47,7 @@ async def decide_with_sender(
         broken=facts.broken,
         pauses=facts.pauses,
         at=at,
-        zone=ZoneInfo(timezone),
+        zone=zone,
         kinds=find_address_kinds(step.channel, facts.devices, at),
         max_parts=max_parts.get(step.template, 1),
     )
@@ -67,7 +67,7 @@ async def decide_with_sender(
             decision = decide_by(sender)
     if decision.reservation is None or not isinstance(sender, SenderChoice):
         return decision
-    spending = Spending(step, facts.campaign_key, facts.rules, choices.day, choices.day_ends_at)
+    spending = Spending(step, facts.campaign_key, facts.rules, at, zone)
     charged = await charge(connection, spending, sender, facts.profile_id, message_id)
     if isinstance(charged, BudgetFull):
         if limit is not None:
@@ -120,8 +120,7 @@ async def decide_page_with_senders(
             decision = decide(senders)
     if not any(one.cost is not None for one in decision.reservations):
         return decision
-    day = period_start("day", request.at, zone).astimezone(zone).date()
-    spending = Spending(step, facts.campaign_key, facts.rules, day, next_period_start("day", request.at, zone))
+    spending = Spending(step, facts.campaign_key, facts.rules, request.at, zone)
     charged = await charge_page(connection, spending, decision.reservations)
     if charged.personal or charged.full is not None:
         number = len(charged.reservations)

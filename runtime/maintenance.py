@@ -69,7 +69,7 @@ async def work_on_pages(database: Database) -> None:
     for page in (
         segments.forget_retired,
         segments.add_up_counts,
-        leases.forget_days,
+        leases.forget_past,
         device_addresses.forget_old,
     ):
         has_more = True

@@ -1,10 +1,10 @@
 """Limits that many messages share, leased in slices to several rows.
 
-A lease has a name and a key, such as a budget and its day, or a provider and a day of its warm-up. A message takes its
-amount from one of the slots, so that grants do not wait for one row. A slot whose slice is used up leases the next one
-from slot 0. Once all is leased, the rest is sought in all slots under the lock of slot 0, so that a limit is exact.
-Amounts given back stand in `lease_returns` until the next lease takes them in. Slots are locked after slot 0, and
-nothing after them but those of the next lease.
+A lease has a name and a key, such as a budget and its day or month, or a provider and a day of its warm-up. A message
+takes its amount from one of the slots, so that grants do not wait for one row. A slot whose slice is used up leases
+the next one from slot 0. Once all is leased, the rest is sought in all slots under the lock of slot 0, so that a
+limit is exact. Amounts given back stand in `lease_returns` until the next lease takes them in. Slots are locked after
+slot 0, and nothing after them but those of the next lease.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from datetime import timedelta
 from itertools import accumulate
 from typing import Final
 
-from domain.sending.budgets import day_key
+from domain.sending.budgets import day_key, month_key
 from store.database import Connection
 
 SLOTS: Final = 16
 # A slice is so small a part of the limit that little is left over in the slots.
 SLICES: Final = SLOTS * 8
-# How long the leases of a day stay: its messages may fail or be taken back for days.
+# How long the leases of a day or a month stay: its messages may fail or be taken back for days.
 LIFETIME: Final = timedelta(days=7)
 # Rows deleted in one transaction.
 PAGE: Final = 10_000
@@ -83,28 +83,33 @@ async def give_back(connection: Connection, name: str, key: str, amount: int) ->
     await connection.execute("INSERT INTO lease_returns (name, key, amount) VALUES (%s, %s, %s)", (name, key, amount))
 
 
-async def forget_days(connection: Connection, limit: int = PAGE) -> bool:
-    """Delete a page of the leases of past days, and of what was given back to them.
+async def forget_past(connection: Connection, limit: int = PAGE) -> bool:
+    """Delete a page of the leases of past days and months, and of what was given back.
 
     Return whether there may be more.
     """
-    before = day_key((connection.clock.now() - LIFETIME).date())
+    oldest = (connection.clock.now() - LIFETIME).date()
+    before = {"day": day_key(oldest), "month": month_key(oldest), "limit": limit}
     cursor = await connection.execute(
         """
         DELETE FROM leases WHERE (name, key, slot) IN (
-          SELECT name, key, slot FROM leases WHERE key LIKE 'day %%' AND key COLLATE "C" < %s
-          LIMIT %s FOR UPDATE SKIP LOCKED)
+          SELECT name, key, slot FROM leases
+          WHERE (key LIKE 'day %%' AND key COLLATE "C" < %(day)s)
+             OR (key LIKE 'month %%' AND key COLLATE "C" < %(month)s)
+          LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
         """,
-        (before, limit),
+        before,
     )
     deleted = cursor.rowcount
     cursor = await connection.execute(
         """
         DELETE FROM lease_returns WHERE id IN (
-          SELECT id FROM lease_returns WHERE key LIKE 'day %%' AND key COLLATE "C" < %s
-          LIMIT %s FOR UPDATE SKIP LOCKED)
+          SELECT id FROM lease_returns
+          WHERE (key LIKE 'day %%' AND key COLLATE "C" < %(day)s)
+             OR (key LIKE 'month %%' AND key COLLATE "C" < %(month)s)
+          LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
         """,
-        (before, limit),
+        before,
     )
     return limit in (deleted, cursor.rowcount)
 

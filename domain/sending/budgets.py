@@ -1,18 +1,20 @@
-"""Budgets: the most that messages may cost, in a day, a campaign or for a person."""
+"""Budgets of a day, a month, a campaign or a person: the most that messages cost."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from domain.local_time.periods import next_period_start
 from domain.sending.money import Money
 
-BudgetScope = Literal["day", "campaign", "person"]
+BudgetScope = Literal["day", "month", "campaign", "person"]
 
 
 class MoneyBudget(Struct, frozen=True):
-    """The most that messages may cost, on a day, in a campaign, or for a person."""
+    """The most that messages may cost in its scope."""
 
     scope: BudgetScope
     micros: int
@@ -20,7 +22,7 @@ class MoneyBudget(Struct, frozen=True):
 
 
 class BudgetCharge(Struct, frozen=True):
-    """A part of a budget that a message takes: of one day, or one campaign, its `key`."""
+    """A part of a budget that a message takes: of a day or a campaign, its `key`."""
 
     budget: str
     key: str
@@ -28,7 +30,7 @@ class BudgetCharge(Struct, frozen=True):
 
 
 class BudgetFull(Struct, frozen=True):
-    """A budget that has no room for a message; a day's has again at `until`."""
+    """A budget that has no room for a message; some have again at `until`."""
 
     rule: str
     budget: MoneyBudget
@@ -60,8 +62,21 @@ class NamedBudget(Struct, frozen=True):
 
         In another currency it is another part.
         """
-        part = f"campaign {campaign}" if self.budget.scope == "campaign" else day_key(day)
-        return f"{part} {self.budget.currency}"
+        return f"{self._part(campaign, day)} {self.budget.currency}"
+
+    def ends_at(self, at: datetime, zone: ZoneInfo) -> datetime | None:
+        """Return when the day or the month of an instant is over; None for other scopes."""
+        scope = self.budget.scope
+        return next_period_start(scope, at, zone) if scope in ("day", "month") else None
+
+    def _part(self, campaign: str, day: date) -> str:
+        match self.budget.scope:
+            case "campaign":
+                return f"campaign {campaign}"
+            case "month":
+                return month_key(day)
+            case _:
+                return day_key(day)
 
 
 def day_key(day: date) -> str:
@@ -70,6 +85,11 @@ def day_key(day: date) -> str:
     No other key begins so: campaigns may have the names of days.
     """
     return f"day {day.isoformat()}"
+
+
+def month_key(day: date) -> str:
+    """Return the beginning of the keys of a month, in the order of the months."""
+    return f"month {day:%Y-%m}"
 
 
 def list_shared(budgets: Iterable[NamedBudget]) -> list[NamedBudget]:

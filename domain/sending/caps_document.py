@@ -105,7 +105,7 @@ class BudgetModel(DocumentModel):
     """
 
     name: Slug = Field(description="the budget's name, as timelines give it")
-    scope: BudgetScope = Field(description="what it is for: each day, each campaign, or each person")
+    scope: BudgetScope = Field(description="what it is for: each day or month, each campaign, or each person")
     amount: Amount = Field(description="the most in units of the currency: `50`")
     currency: Currency = Field(description="its code of three letters; prices in others do not count: EUR")
     channels: Annotated[Annotated[tuple[ChannelName, ...], Listed, Field(min_length=1)] | None, Given] = Field(

@@ -155,14 +155,13 @@ def price_of(sender: SenderPick | None) -> dict[str, Any]:
 
 
 class SenderChoices(Struct, frozen=True):
-    """The providers that may take a message, the preferred one first, on one day.
+    """The providers that may take a message, the preferred one first.
 
-    `day` is that of the deployment. `day_ends_at` is when a full warm-up goes on. `pause` is that of the person's
+    `day_ends_at` is when a full warm-up goes on. `pause` is that of the person's
     provider, whose messages wait. `passed_over` are those that would be preferred, if their circuit were not open.
     """
 
     choices: tuple[SenderChoice, ...]
-    day: date
     day_ends_at: datetime
     pause: ProviderPause | None = None
     passed_over: tuple[str, ...] = ()
@@ -300,19 +299,18 @@ class DeployedProviders:
         """
         route, ends_at = self.route(channel, category), next_period_start("day", at, zone)
         began_at = period_start("day", at, zone)
-        day = began_at.astimezone(zone).date()
         if route is None:
-            return SenderChoices((), day, ends_at)
+            return SenderChoices((), ends_at)
         able = [name for name in route.rank(bucket) if kinds is None or self._serves(channel, name, kinds)]
         if not able:
-            return SenderChoices((), day, ends_at)
+            return SenderChoices((), ends_at)
         first, *others = able
         paused = list_paused(pauses, category)
         ranked = [first, *(one for one in others if one not in paused)]
         order = [*(one for one in ranked if one not in broken), *(one for one in ranked if one in broken)]
         choices = tuple(self._choice(route, channel, name, began_at.astimezone(zone), max_parts) for name in order)
         passed_over = tuple(takewhile(lambda one: one in broken, ranked))
-        return SenderChoices(choices, day, ends_at, find_pause(pauses, first, category), passed_over)
+        return SenderChoices(choices, ends_at, find_pause(pauses, first, category), passed_over)
 
     def has_alternative(
         self,

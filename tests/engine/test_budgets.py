@@ -58,7 +58,7 @@ async def outcomes(harness: Harness, decided: int) -> dict[str, int]:
     return {row["what"]: row["number"] for row in rows}
 
 
-@pytest.mark.parametrize("scope", ["day", "campaign"])
+@pytest.mark.parametrize("scope", ["month", "campaign"])
 async def test_a_budget_of_many_people_holds(harness: Harness, scope: str) -> None:
     await begin(harness, scope, 8)
     assert await outcomes(harness, 8) == {"granted": 3, "refused over_budget": 5}

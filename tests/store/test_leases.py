@@ -16,7 +16,7 @@ from tests.proofs import rounds
 from tests.store import lease_worker
 from tests.store.lease_worker import BUDGET, KEY, LIMIT, PROCESSES
 
-SCOPES: Final[tuple[BudgetScope, ...]] = ("day", "campaign")
+SCOPES: Final[tuple[BudgetScope, ...]] = ("day", "month", "campaign")
 
 
 async def left_of(database: Database, limit: int = LIMIT) -> int:
@@ -111,19 +111,19 @@ async def test_of_several_messages_the_first_ones_have_room(database_url: str) -
         assert await leases.take_many(connection, BUDGET, KEY, 10, [1]) == 0
 
 
-async def test_the_leases_of_past_days_are_forgotten_and_no_others(database_url: str) -> None:
+async def test_the_leases_of_past_days_and_months_are_forgotten_and_no_others(database_url: str) -> None:
     """A campaign may have the name of a day, and a message of today be of one that has passed elsewhere."""
     async with Database(database_url, pool_size=1) as database:
         async with database.transaction() as connection:
             today = connection.clock.now().date()
-            old, young = (today - timedelta(days=days) for days in (9, 6))
+            old, young = (today - timedelta(days=days) for days in (40, 6))
             keys = [budget(scope).key(old.isoformat(), day) for scope in SCOPES for day in (old, young, today)]
-            for key in [*keys, day_key(old), day_key(today)]:
+            for key in [*dict.fromkeys(keys), day_key(old), day_key(today)]:
                 assert await leases.take(connection, BUDGET, key, 1, LIMIT, 1)
                 await leases.give_back(connection, BUDGET, key, 1)
         for _ in range(20):
             async with database.transaction() as connection:
-                if not await leases.forget_days(connection, 1):
+                if not await leases.forget_past(connection, 1):
                     break
         async with database.transaction() as connection:
             cursor = await connection.execute(
@@ -131,6 +131,7 @@ async def test_the_leases_of_past_days_are_forgotten_and_no_others(database_url:
             )
             left = [row["key"] for row in await cursor.fetchall()]
     kept = {f"campaign {old} EUR", f"day {young} EUR", f"day {today} EUR", f"day {today}"}
+    kept |= {f"month {day:%Y-%m} EUR" for day in (young, today)}
     assert left == sorted([*kept, *kept])
 
 
@@ -145,4 +146,4 @@ def test_money_of_another_currency_is_of_another_part() -> None:
         for scope in SCOPES
         for currency in ("EUR", "USD")
     }
-    assert len(keys) == 4
+    assert len(keys) == 6
