@@ -66,8 +66,9 @@ class Post(ChannelKind):
     ) -> PostTemplate | None:
         before = len(problems)
         format = _choose(fields.get("format"), FORMATS, "postcard", problems)
-        size = _choose(fields.get("size"), SIZES, "4x6", problems)
-        ink = _choose(fields.get("ink"), INKS, "color", problems)
+        # A key that the other format has alone is misplaced, whatever its value.
+        size = _choose(None if format == "letter" else fields.get("size"), SIZES, "4x6", problems)
+        ink = _choose(None if format == "postcard" else fields.get("ink"), INKS, "color", problems)
         front, text = _compile(fields.get("front"), problems), _compile(body, problems)
         if not body.value.strip():
             problems.append(body.place.problem("the body is empty", "Write the HTML below the front matter"))
