@@ -57,6 +57,7 @@ button:hover { border-color: var(--link); }
 .notification p { margin: .1rem 0 0; overflow-wrap: anywhere; white-space: pre-line; }
 .notification .image { border: 1px dashed var(--line); border-radius: .5rem; padding: .8rem .6rem; margin: .4rem 0; }
 .image, .target { font-size: .87em; color: var(--soft); }
+.message > .target { margin: 0 0 .2rem; }
 .bubble {
   background: light-dark(#fff, #33383f); border: 1px solid var(--line); border-radius: 1.1rem 1.1rem 1.1rem .3rem;
   padding: .5rem .85rem; margin: 0 2.5rem 0 0; width: fit-content; white-space: pre-line; overflow-wrap: anywhere;
