@@ -13,8 +13,9 @@ STYLE: Final = """
 }
 * { box-sizing: border-box; }
 body { max-width: 62rem; margin: 0 auto; padding: 1.25rem; }
-a { color: var(--link); text-decoration: none; }
-a:hover { text-decoration: underline; }
+a { color: var(--link); text-underline-offset: .15em; text-decoration-thickness: 1px; }
+a:hover { text-decoration-thickness: 2px; }
+nav a, .list a { text-decoration: none; }
 a:focus-visible { outline: 2px solid var(--link); outline-offset: 1px; border-radius: 3px; }
 .bar { display: flex; gap: .5rem 1rem; align-items: baseline; justify-content: space-between; margin-bottom: 1rem; }
 .bar h1 { margin: 0; }

@@ -19,6 +19,7 @@ import pytest
 from channels.push.web_push import build_payload
 from cli.dev_stack import DevStack
 from domain.sending.delivery import Outbound
+from tests.clients.axe import find_faults
 from tests.clients.devtools import DevTools, Session, devtools
 from tests.harness import PATIENCE, looks
 from tests.runtime.test_dev_stack import admin, report
@@ -174,10 +175,14 @@ async def test_a_reader_opens_dismisses_answers_rates_clicks_and_bounces(stack: 
         await reader.press("Click “See the shop”", title="Look", marked="clicked")
         await reader.write("Call me", title="Look", marked="replied")
         await reader.press("Bounce", title="Look", marked="bounced")
+        faults = await find_faults(page)
+        await page.open(f"{stack.inbox.url}/")
+        faults += await find_faults(page)
         timeline = await _until_over(stack, http)
         elsewhere = await http.post(f"{stack.inbox.url}/messages/1/reactions", data={"reaction": "opened"})
         listed = (await http.get(f"{stack.inbox.url}/", params={"channel": "chat"})).text
 
+    assert faults == []
     events = [item["summary"] for item in timeline if item["kind"] == "event"]
     for name in ("Push Opened", "Push Dismissed", "SMS Replied", "Chat Rated", "Email Link Clicked", "Email Bounced"):
         assert events.count(name) == 1, events

@@ -1,0 +1,19 @@
+"""The rules of WCAG 2.2 AA, and what axe-core from npm says of a page by them."""
+
+import json
+from pathlib import Path
+
+from tests.clients.devtools import Session
+
+AXE = Path(__file__).parent / "node" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+FAULTS = """axe.run(document, {runOnly: RULES}).then(
+  found => found.violations.map(one => one.id + ": " + one.nodes.map(node => node.html).join(" "))
+)""".replace("RULES", json.dumps(RULES))
+
+
+async def find_faults(page: Session) -> list[str]:
+    """The rules that a page breaks, each with the elements that do."""
+    await page.run(AXE.read_text())
+    faults: list[str] = await page.run(FAULTS)
+    return faults
