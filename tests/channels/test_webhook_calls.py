@@ -128,7 +128,7 @@ async def test_secrets_are_put_in_at_last() -> None:
     ("secrets", "reason", "said"),
     [
         ({}, "secret_missing", "set SOJOURN_SECRET_KEY and SOJOURN_SECRET_KEY_HOSTS=127.0.0.1, or add the files"),
-        ({"key": BoundSecret(VALUE)}, "secret_refused", "set SOJOURN_SECRET_KEY_HOSTS=127.0.0.1, or write it"),
+        ({"key": BoundSecret(VALUE)}, "secret_refused", "set SOJOURN_SECRET_KEY_HOSTS=127.0.0.1, or write that to"),
         ({"key": BoundSecret(VALUE, ("hooks.example.com",))}, "secret_refused", "bound to hooks.example.com"),
         ({"key": BoundSecret(VALUE, ("127.0.0.1.example.com",))}, "secret_refused", "may not go to 127.0.0.1"),
     ],

@@ -5,8 +5,6 @@ import asyncio
 import psycopg
 from msgspec.structs import replace
 
-from application.activity import ActivityConsumer
-from application.consumers import consume_page
 from application.erasure import Erasures
 from application.operations.erase import EraseHandler
 from application.operations.runner import OperationRunner
@@ -53,7 +51,7 @@ async def test_a_page_that_waits_for_an_erasure_learns_nothing_of_the_person(dat
             erasing = asyncio.create_task(erasures.request(PersonRef("u1"), by=SOJOURN))
             await wait_for_blocked(other, 1)
             # It has read the person, who is not erased yet, and waits behind the erasure.
-            learning = asyncio.create_task(consume_page(harness.database, ActivityConsumer(harness.catalogue)))
+            learning = asyncio.create_task(harness.learn())
             await wait_for_blocked(other, 2)
             await other.rollback()
             await asyncio.gather(erasing, learning)

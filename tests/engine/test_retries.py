@@ -527,7 +527,7 @@ async def test_a_retry_that_is_called_off_at_its_claim_may_be_retried(bench: Ben
     await bench.harness.admin("PUT", "/v1/users/u0/suppressions/email", {"reason": "hard bounce"})
     assert [await bench.send(granted) for _ in range(2)] == ["cancelled", "cancelled"]
     plan = await bench.retries.plan(RetryFilter())
-    assert (plan.failed, plan.retried) == (1, 1)
+    assert (plan.failed, plan.retried, plan.not_retried) == (1, 0, {"suppressed": 1})
     [step] = (await bench.harness.admin("GET", "/v1/campaigns/promotion/funnel"))["versions"][0]["steps"]
     assert (step["messages"]["failed"], step["messages"]["cancelled"]) == (1, 0)
     await bench.harness.admin("DELETE", "/v1/users/u0/suppressions/email")
