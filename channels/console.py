@@ -8,6 +8,7 @@ import httpx
 
 from channels.console_reports import open_reader
 from channels.provider_kind import ProviderContext, ProviderKind
+from domain.channels.kinds import CHANNELS
 from domain.sending.delivery import (
     Accepted,
     Ambiguous,
@@ -77,8 +78,8 @@ def _no_reply(message: Outbound) -> SavedReply:
     return SavedReply(dict.fromkeys(names), f"not saved: {', '.join(names)} (the provider `console` has no reply)")
 
 
-class PostConsole(Console):
-    """Letters and postcards, which are not printed and can be taken back."""
+class RecallingConsole(Console):
+    """The inbox for messages that take time to make, and can be taken back."""
 
     recall_seconds = timedelta(days=1).total_seconds()
 
@@ -89,7 +90,7 @@ class PostConsole(Console):
 
 def open_console(settings: ConsoleModel, context: ProviderContext) -> Console:
     """Open the provider; no connection is made yet."""
-    return (PostConsole if settings.channel == "post" else Console)(context.inbox)
+    return (RecallingConsole if CHANNELS[settings.channel].can_recall else Console)(context.inbox)
 
 
 KIND = ProviderKind(ConsoleModel, open_console, open_reader=open_reader)

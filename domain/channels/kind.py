@@ -53,7 +53,8 @@ class ChannelKind(ABC):
     their regimes say so, on a channel that `reaches_people`. If `can_save`, journeys may keep values of the receiver's
     reply. If it `has_window`, the time of the last text from each address is kept, for `find_closed_window`.
     `report_events` are the names of the events that its reports become, by their kind (`domain.sending.reports`). If it
-    `has_scanners`, programs follow the links of messages before their recipients do.
+    `has_scanners`, programs follow the links of messages before their recipients do. If it `can_recall`, a message is
+    made for a while after it was accepted, and may be taken back until then.
     """
 
     name: ClassVar[str]
@@ -72,6 +73,7 @@ class ChannelKind(ABC):
     has_window: ClassVar[bool] = False
     report_events: ClassVar[Mapping[str, str]] = {}
     has_scanners: ClassVar[bool] = False
+    can_recall: ClassVar[bool] = False
 
     @abstractmethod
     def compile(

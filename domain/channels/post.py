@@ -53,6 +53,7 @@ class Post(ChannelKind):
     required = ("format",)
     optional = ("front", "size", "ink")
     address_traits = frozenset({"address"})
+    can_recall = True
     report_events: ClassVar[Mapping[str, str]] = {
         "accepted": "Post Mailed",
         "delivered": "Post Delivered",
