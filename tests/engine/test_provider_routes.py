@@ -164,7 +164,7 @@ async def test_without_another_provider_messages_wait_for_the_circuit(harness: H
         await put_providers(harness, f"providers:\n  only: {smtp(only)}\n")
         await sign_up(harness, 1)
         await harness.until("SELECT 1 FROM provider_circuits WHERE opened_at IS NOT NULL")
-        assert (await harness.messages.one())["state"] == "reserved"
+        await harness.messages.until(state="reserved")
         only.is_away = False
         # As an operator who has mended the account does.
         await put_providers(harness, f"providers:\n  only: {smtp(only)}\n# mended\n")
