@@ -1,9 +1,34 @@
 """The body of a template that is one text, without HTML around it."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
 from domain.errors import Problem
 from domain.templates.front_matter import Field
+from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_environment import TextForm
-from domain.templates.liquid_text import LiquidText, compile_liquid
+from domain.templates.liquid_text import LiquidText, TemplateRenderError, compile_liquid
+
+
+@dataclass(frozen=True, slots=True)
+class PlainText:
+    """A message that is one text of at most so many characters, in one language."""
+
+    text: LiquidText
+    max_characters: int
+
+    def render(self, rendering: Rendering) -> dict[str, Any]:
+        """Return {text}. Raises TemplateRenderError."""
+        text = self.text.render(rendering).strip()
+        if not text:
+            raise TemplateRenderError(self.text.place, "the text is empty for this user")
+        if len(text) > self.max_characters:
+            raise TemplateRenderError(self.text.place, f"the text exceeds {self.max_characters:,} characters")
+        return {"text": text}
+
+    def texts(self) -> Iterator[LiquidText]:
+        yield self.text
 
 
 def compile_text_body(body: Field, problems: list[Problem], *, form: TextForm = "text") -> LiquidText | None:

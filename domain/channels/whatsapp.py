@@ -3,42 +3,20 @@
 https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-message-templates
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from domain.channels.approved_template import ApprovedTemplate, compile_approved
 from domain.channels.phone import PhoneChannel
-from domain.channels.text_body import compile_text_body
+from domain.channels.text_body import PlainText, compile_text_body
 from domain.errors import Problem
 from domain.templates.front_matter import Field
-from domain.templates.liquid_context import Rendering
-from domain.templates.liquid_text import LiquidText, TemplateRenderError
 
 # After a person's last message.
 WINDOW: Final = timedelta(hours=24)
 MAX_CHARACTERS: Final = 4_096
 TEST_MARK: Final = "[Test] "
-
-
-@dataclass(frozen=True, slots=True)
-class FreeText:
-    """A text in one language, which goes within the window only."""
-
-    text: LiquidText
-
-    def render(self, rendering: Rendering) -> dict[str, Any]:
-        """Return {text}. Raises TemplateRenderError."""
-        text = self.text.render(rendering).strip()
-        if not text:
-            raise TemplateRenderError(self.text.place, "the text is empty for this user")
-        if len(text) > MAX_CHARACTERS:
-            raise TemplateRenderError(self.text.place, f"the text exceeds {MAX_CHARACTERS:,} characters")
-        return {"text": text}
-
-    def texts(self) -> Iterator[LiquidText]:
-        yield self.text
 
 
 class WhatsApp(PhoneChannel):
@@ -58,10 +36,10 @@ class WhatsApp(PhoneChannel):
 
     def compile(
         self, fields: Mapping[str, Field], body: Field, problems: list[Problem], warnings: list[Problem]
-    ) -> ApprovedTemplate | FreeText | None:
+    ) -> ApprovedTemplate | PlainText | None:
         if "template" not in fields:
             text = compile_text_body(body, problems)
-            return None if text is None else FreeText(text)
+            return None if text is None else PlainText(text, MAX_CHARACTERS)
         if body.value.strip():
             said = "the text of an approved template is the provider's"
             problems.append(body.place.problem(said, "Leave the text out, or the key `template`"))
