@@ -315,15 +315,20 @@ async def test_a_lost_answer_is_repeated_and_removed(trial: AudienceHarness) -> 
     assert trial.at_platform() == set()
 
 
+async def add_and_remove(trial: AudienceHarness, server: GoogleServer) -> None:
+    """Tell Google of a person, and that they are to be removed, before it has worked on either."""
+    opened = Google("1", None, Known(KEY, SCOPE), server.base, 60.0)
+    trial.flusher.platforms = AdPlatforms(lambda _: opened)
+    await trial.perform(await trial.enter("u1"), "in")
+    await trial.flush()
+    await trial.ingest(event("Subscribed", "u1"))
+    await trial.flush()
+
+
 async def test_a_removal_holds_in_whatever_order_the_platform_works(trial: AudienceHarness) -> None:
     """It took the addition first, and carries it out last."""
     async with serving(GoogleServer()) as server:
-        opened = Google("1", None, Known(KEY, SCOPE), server.base, 60.0)
-        trial.flusher.platforms = AdPlatforms(lambda _: opened)
-        await trial.perform(await trial.enter("u1"), "in")
-        await trial.flush()
-        await trial.ingest(event("Subscribed", "u1"))
-        await trial.flush()
+        await add_and_remove(trial, server)
         assert [method for method, _ in server.taken.values()] == ["ingest", "remove"]
         assert await trial.members() == {}
         # Not before the platform has worked on the addition.
@@ -342,12 +347,7 @@ async def test_a_removal_holds_in_whatever_order_the_platform_works(trial: Audie
 
 async def test_a_platform_that_never_finishes_a_request_holds_up_no_removal(trial: AudienceHarness) -> None:
     async with serving(GoogleServer()) as server:
-        opened = Google("1", None, Known(KEY, SCOPE), server.base, 60.0)
-        trial.flusher.platforms = AdPlatforms(lambda _: opened)
-        await trial.perform(await trial.enter("u1"), "in")
-        await trial.flush()
-        await trial.ingest(event("Subscribed", "u1"))
-        await trial.flush()
+        await add_and_remove(trial, server)
         await trial.rows("UPDATE ad_audience_uploads SET at = at - interval '8 days' RETURNING 1")
         await trial.flush()
         view = await AdAudiences(trial.database).get("trial-unused")

@@ -119,17 +119,22 @@ async def test_a_message_that_is_taken_back_gives_its_cost_back(harness: Harness
     assert await outcomes(harness, 4) == {"granted": 4}
 
 
+async def write_to_all_after(harness: Harness, user: str) -> None:
+    """Write to one person, which uses their own budget up, and then to all members of their account."""
+    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip"))
+    await harness.track(user, "Price Dropped")
+    assert await outcomes(harness, 1) == {"granted": 1}
+    await harness.run_campaign(TO_MEMBERS)
+    await harness.track("u0", "Account Created")
+
+
 async def test_a_member_without_a_budget_left_costs_no_other_member_the_message(
     harness: Harness, ingest: Ingest
 ) -> None:
     await price(harness)
     await harness.put_caps(BUDGET.replace("SCOPE", "person").replace("0.03", "0.01"))
     await join(ingest, *(member(f"u{number}") for number in range(5)))
-    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip"))
-    await harness.track("u2", "Price Dropped")
-    assert await outcomes(harness, 1) == {"granted": 1}
-    await harness.run_campaign(TO_MEMBERS)
-    await harness.track("u0", "Account Created")
+    await write_to_all_after(harness, "u2")
     assert await outcomes(harness, 6) == {"granted": 5, "refused over_budget": 1}
     [refused] = await harness.query(
         "SELECT user_id FROM decisions JOIN profiles ON profiles.id = profile_id WHERE outcome = 'refused'"
@@ -163,11 +168,7 @@ async def test_a_page_gives_the_places_of_its_refused_messages_back(harness: Har
     day = "{name: all, scope: day, amount: 0.04, currency: EUR}"
     await harness.put_caps(f"rules: []\nbudgets: [{own}, {day}]\n")
     await join(ingest, *(member(f"u{number}") for number in range(6)))
-    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip"))
-    await harness.track("u2", "Price Dropped")
-    assert await outcomes(harness, 1) == {"granted": 1}
-    await harness.run_campaign(TO_MEMBERS)
-    await harness.track("u0", "Account Created")
+    await write_to_all_after(harness, "u2")
     assert await outcomes(harness, 7) == {"granted": 4, "refused over_budget": 3}
     assert await places(harness) == 4
 
@@ -179,12 +180,8 @@ async def test_a_place_that_a_budget_sets_free_is_granted_to_no_member_unnoticed
     await warm_up(harness, daily=4)
     await harness.put_caps("rules: []\nbudgets: [{name: own, scope: person, amount: 0.01, currency: EUR}]\n")
     await join(ingest, *(member(f"u{number}") for number in range(5)))
-    await harness.run_campaign(CAMPAIGN.replace("ON_CAPPED", "on_capped: skip"))
     first = await harness.query("SELECT user_id FROM profiles WHERE user_id LIKE 'u_' ORDER BY id LIMIT 1")
-    await harness.track(first[0]["user_id"], "Price Dropped")
-    assert await outcomes(harness, 1) == {"granted": 1}
-    await harness.run_campaign(TO_MEMBERS)
-    await harness.track("u0", "Account Created")
+    await write_to_all_after(harness, first[0]["user_id"])
     assert await outcomes(harness, 6) == {"granted": 3, "refused over_budget": 1, "deferred warm_up": 2}
     assert len(await harness.messages.all()) == 3
     assert await places(harness) == 3
