@@ -52,6 +52,9 @@ from domain.sending.senders import PostalAddressRule, SenderRule, SendersRule
 from domain.sending.senders_document import INITIAL_SENDERS, SendersDocument, parse_senders
 from domain.sending.senders_document import name_of as name_of_sender
 from domain.sending.senders_document import to_document as sender_to_document
+from domain.tracking.page_triggers import PageTrigger
+from domain.tracking.page_triggers_document import INITIAL_PAGE_TRIGGERS, PageTriggersDocument, parse_page_triggers
+from domain.tracking.page_triggers_document import to_document as page_trigger_to_document
 
 Rule = TypeVar("Rule")
 
@@ -286,6 +289,21 @@ REPLIES: Final = DocumentKind(
     routes=False,
 )
 
+PAGE_TRIGGERS: Final = DocumentKind(
+    name="page-triggers",
+    command="page-triggers",
+    title="page triggers",
+    model=PageTriggersDocument,
+    rule=PageTrigger,
+    initial=INITIAL_PAGE_TRIGGERS,
+    example="triggers:\n"
+    "  - {name: pricing, event: Pricing Studied, kind: time_on_page, seconds: 30, where: [/pricing]}\n",
+    parse=parse_page_triggers,
+    name_of=lambda rule: rule.name,
+    to_document=page_trigger_to_document,
+    routes=True,
+)
+
 DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
     kind.name: kind
     for kind in (
@@ -301,6 +319,7 @@ DEPLOYMENT_DOCUMENTS: Final[Mapping[str, DocumentKind[Any]]] = {
         SENDERS,
         TOPICS,
         REPLIES,
+        PAGE_TRIGGERS,
     )
 }
 
