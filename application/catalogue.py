@@ -1,7 +1,7 @@
 """Published versions and listening campaigns, cached in step with transactions."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from application.rendering import Templates
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
-from domain.deployment_documents import PLACES, PROVIDERS, SENDERS, TOPICS
+from domain.deployment_documents import PAGE_TRIGGERS, PLACES, PROVIDERS, SENDERS, TOPICS
 from domain.errors import NotFoundError
 from domain.journey.listeners import CampaignVersion, Listeners
 from domain.people.account_view import may_read_account
@@ -20,6 +20,8 @@ from domain.people.segments.deployed import DeployedSegments
 from domain.people.topics.deployed import DeployedTopics
 from domain.sending.routes import DEFAULT_PROVIDERS, DeployedProviders, ProviderRule
 from domain.sending.senders import DeployedSenders
+from domain.tracking.event import Trigger
+from domain.tracking.page_triggers import PageTrigger, select_heard
 from store import campaigns, computed_traits, documents, segments
 from store.database import Connection
 
@@ -60,6 +62,7 @@ class Catalogue:
         self._segments: tuple[int, DeployedSegments] | None = None
         self._providers: tuple[int, DeployedProviders] | None = None
         self._senders: tuple[int, DeployedSenders] | None = None
+        self._page_triggers: tuple[int, Sequence[PageTrigger]] | None = None
 
     async def listeners(self, connection: Connection) -> Listeners:
         """Return the campaigns that listen, as this transaction holds them.
@@ -109,6 +112,19 @@ class Catalogue:
         if self._senders is None or revision != self._senders[0]:
             self._senders = revision, DeployedSenders((await documents.latest(connection, SENDERS)).rules)
         return self._senders[1]
+
+    async def page_triggers_at(self, connection: Connection, revision: int) -> Sequence[PageTrigger]:
+        """Return the named page triggers, of a revision that this transaction holds."""
+        if self._page_triggers is None or revision != self._page_triggers[0]:
+            listeners = await self.listeners_at(connection, revision)
+            traits = await self.computed_at(connection, revision)
+
+            def is_named(trigger: Trigger) -> bool:
+                return listeners.names(trigger) or traits.following.names(trigger)
+
+            rules = (await documents.latest(connection, PAGE_TRIGGERS)).rules
+            self._page_triggers = revision, select_heard(rules, is_named)
+        return self._page_triggers[1]
 
     async def load_providers(self, connection: Connection) -> DeployedProviders:
         """Return the providers and routes, as this transaction holds them."""

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from application.confirmations import CONFIRMED_EVENT
+from application.page_triggers import list_events
 from domain.campaign.rules import Rules
 from domain.channels.kinds import CHANNELS
 from domain.data_plan.declared import DeclaredEvents, Violation
@@ -135,7 +136,7 @@ async def _warn_of_unseen(
         return []
     declared = (await documents.latest(connection, DECLARED_EVENTS)).rules
     known: set[ReportedName] = {(rule.type, rule.event) for rule in declared if rule.event is not None}
-    known |= {("track", name) for name in _OWN_EVENTS}
+    known |= {("track", name) for name in _OWN_EVENTS | await list_events(connection)}
     known |= {
         (event.kind, event.name)
         for rules in together

@@ -12,6 +12,7 @@ from application.computed_traits import apply_traits, describe_traits
 from application.data_plan import find_unseen_of_traits
 from application.documents import Documents
 from application.lifecycle import apply_stages, check_stages, describe_stages, sample_stages
+from application.page_triggers import warn_of_unheard
 from application.places import apply_places
 from application.provider_documents import apply_providers, describe_providers
 from application.references import (
@@ -30,6 +31,7 @@ from domain.deployment_documents import (
     AUDIENCES,
     COMPUTED,
     LIFECYCLE,
+    PAGE_TRIGGERS,
     PLACES,
     PROVIDERS,
     RFM,
@@ -62,6 +64,7 @@ _CHECKS: Final[Mapping[str, Callable[[Connection, str, str], Awaitable[None]]]] 
 # Warnings about valid rules, by the text and the file's name.
 _WARNINGS: Final[Mapping[str, Callable[[Connection, Sequence[Any], str, str], Awaitable[list[Problem]]]]] = {
     COMPUTED.name: find_unseen_of_traits,
+    PAGE_TRIGGERS.name: warn_of_unheard,
     RFM.name: warn_of_rfm,
     TOPICS.name: warn_of_categories,
 }

@@ -20,6 +20,12 @@ class CampaignVersion(Struct, frozen=True):
     rules: Rules
 
 
+def list_triggers(rules: Rules) -> set[Trigger]:
+    """Return the triggers of all events that a version listens for."""
+    moving = _moving_triggers(rules)
+    return moving if rules.entry.trigger is None else moving | {rules.entry.trigger}
+
+
 def list_exits(rules: Rules) -> tuple[EventRule | GoalRule, ...]:
     """Return the rules that end a journey: the exits, and a goal that is one."""
     return (*rules.exits, rules.goal) if rules.goal is not None and rules.goal.exits else rules.exits
@@ -95,6 +101,10 @@ class Listeners:
     def listens_for(self, trigger: Trigger) -> bool:
         """Whether any campaign listens for such events."""
         return self._find(trigger) is not _NOTHING
+
+    def names(self, trigger: Trigger) -> bool:
+        """Whether any campaign listens for such events by this very name."""
+        return trigger in self._heard
 
     def entries(self, event: Event) -> Sequence[CampaignVersion]:
         """Return the running campaigns that this event may enter."""

@@ -12,7 +12,7 @@ from domain.people.computed.definition import TraitDefinition, TraitRule, TraitT
 from domain.people.computed.rhythm import Rhythm
 from domain.people.computed.states import Completion, Distinct, Ever, LastWithin, Lately, Total, TraitState
 from domain.people.computed.window_log import CELLS, MAX_ENTRIES, MAX_EXACT_ENTRIES, WindowLog
-from domain.tracking.event import Event, Trust
+from domain.tracking.event import Event, Trigger, Trust
 
 # The state of a person: that of each trait, by its id. It is JSON.
 ComputedState = Mapping[str, Any]
@@ -51,6 +51,10 @@ class ComputedTraits:
         if (event.type, event.name) in self._named:
             return True
         return bool(self._of_activity) and any(trait.is_selected(event) for trait in self._of_activity)
+
+    def names(self, trigger: Trigger) -> bool:
+        """Return whether a trait counts such events by this very name."""
+        return trigger in self._named
 
     def keys(self, event: Event) -> list[str]:
         """Return the keys of the traits that an event may concern."""
