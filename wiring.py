@@ -46,6 +46,7 @@ from application.links import LinkReader
 from application.merges import Merges
 from application.message_templates import MessageTemplates
 from application.operations.service import OperationService
+from application.page_triggers import PageTriggers
 from application.plans import Plans
 from application.preferences import Preferences
 from application.previews import Previews
@@ -101,6 +102,7 @@ class Services:
     database: Database
     keys: Keys
     single_messages: SingleMessages
+    page_triggers: PageTriggers
     message_templates: MessageTemplates
     audit_log: AuditLog
     rejects: RejectLog
@@ -186,6 +188,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 _sender(settings, database, catalogue, sending),
                 journey_url(settings),
             ),
+            page_triggers=PageTriggers(database, catalogue),
             message_templates=MessageTemplates(database, checks),
             audit_log=AuditLog(database),
             rejects=RejectLog(database),

@@ -21,6 +21,7 @@ from api import (
     browser_clients,
     callbacks,
     campaigns,
+    client_settings,
     data_plan,
     deliverability,
     deployment_documents,
@@ -81,6 +82,7 @@ _MODULES = (
     callbacks,
     messages,
     browser_clients,
+    client_settings,
     incoming_mails,
     rejects,
     campaigns,
@@ -173,7 +175,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     )
     problems.install(app)
     app.add_middleware(RequestMetrics)
-    app.add_middleware(Cors, paths=[*tracking.PATHS, *browser_clients.PATHS])
+    app.add_middleware(Cors, paths=[*tracking.PATHS, *browser_clients.PATHS, *client_settings.PATHS])
     app.add_middleware(TrackingPaths)
     for module in _MODULES:
         # As they are: including a router would create its routes again, and resolve them for each request.
