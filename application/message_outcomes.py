@@ -18,6 +18,7 @@ from application.ingest import Ingest
 from application.reports import Reports
 from application.retries import follow_completed
 from domain.campaign.plan import Message
+from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions, position_after_send
 from domain.journey.records import Ending
@@ -31,6 +32,7 @@ from domain.sending.claim import (
     POSTPONING_REASONS,
     RESERVED,
     SENDING,
+    SENT,
     AttemptState,
 )
 from domain.sending.delivery import Accepted, Delivery, Rejected
@@ -39,7 +41,7 @@ from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
-from store import budgets, deliveries, device_addresses, journeys, messages
+from store import budgets, deliveries, device_addresses, inbox, journeys, messages
 from store.database import Connection, Database
 from store.messages import Claimed
 
@@ -129,13 +131,16 @@ class MessageOutcomes:
         parts: PartsCount,
     ) -> SendOutcome:
         reply = delivery.saved if isinstance(delivery, Accepted) else SavedReply()
+        waiting = delivery.waiting if isinstance(delivery, Accepted) else None
         async with self._database.pipeline() as connection:
             writes_journey = then.moves_journey or bool(reply.values)
             found = await lock_message(connection, self._catalogue, claimed.id, then.at, writes_journey=writes_journey)
             if found is None:
                 return GONE
             is_active = found.journey_state == "active"
-            settled = judge_attempt(delivery, journey_is_active=is_active, is_repetition=claimed.state == SENDING)
+            # The inbox is written below: an attempt that died has left nothing there.
+            is_repetition = claimed.state == SENDING and not CHANNELS[claimed.channel].waits_for_person
+            settled = judge_attempt(delivery, journey_is_active=is_active, is_repetition=is_repetition)
             version = await self._catalogue.version(connection, found.campaign_key, found.campaign_version)
             node = version.plan.nodes.get(claimed.step)
             has_choice = isinstance(node, Message) and node.has_choice
@@ -147,6 +152,8 @@ class MessageOutcomes:
             if detail is not None:
                 settled = replace(settled, detail=detail)
             settlement = await messages.settle(connection, claimed.id, attempt=claimed.attempts + 1, **asdict(settled))
+            if settlement.is_written and settled.state == SENT and waiting is not None:
+                await inbox.insert(connection, claimed.id, waiting)
             if parts.number < parts.most and claimed.cost is not None:
                 await budgets.charge_parts(connection, claimed.id, claimed.cost, parts)
             if settlement.is_written and saved != found.saved:

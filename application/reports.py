@@ -134,7 +134,7 @@ class _Transaction:
             refusal = find_address_refusal(report, is_row_full=message.id in bounced)
             if refusal is not None and message.address is not None:
                 refusals[event.id] = ReportedRefusal(message.channel, message.address, *refusal)
-        marks = merge_marks(marks_of(report, message.id) for report, message in pairs)
+        marks = merge_marks(marks_of(report, message) for report, message in pairs)
         return BatchPart(events, range(len(events)), (), ALL_RECORDED, self._received_at, None, refusals, marks)
 
     async def _find_listeners(self, connection: Connection) -> Callable[[Event], bool]:

@@ -8,6 +8,7 @@ from channels.calendars.registry import CALENDARS
 from channels.call import hubspot
 from channels.chat import chatwoot, intercom
 from channels.email import brevo, mailgun, postmark, resend, sendgrid, ses, smtp
+from channels.in_app import inbox
 from channels.post import lob
 from channels.provider_kind import ProviderContext, ProviderKind, ReaderOpener
 from channels.push import apns, fcm, web_push
@@ -44,6 +45,7 @@ PROVIDERS: tuple[ProviderKind, ...] = (
     apns.KIND,
     web_push.KIND,
     http.KIND,
+    inbox.KIND,
     console.KIND,
 )
 

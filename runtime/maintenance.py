@@ -19,6 +19,7 @@ from store import (
     documents,
     erasures,
     idempotency,
+    inbox,
     leases,
     partitions,
     recalls,
@@ -53,6 +54,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await delivery_counts.forget(connection, delivery_counts.LIFETIME)
                 await attachments.forget(connection)
                 await recalls.forget(connection)
+                await inbox.forget(connection)
                 await ad_uploads.forget(connection)
             await apply_retention(database)
             await work_on_pages(database)

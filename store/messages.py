@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
 from domain.campaign.life import CampaignState
+from domain.channels.kinds import CHANNELS
 from domain.journey.state import StoredState
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.device_addresses import DeviceAddress
@@ -23,7 +24,7 @@ from domain.sending.fallbacks import EarlierMessage
 from domain.sending.holds import Hold
 from domain.sending.policy import Reservation
 from domain.sending.reports import MARK_TIMES, LedgerMarks
-from store import addresses, message_chains, tracked_links
+from store import addresses, inbox, message_chains, tracked_links
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.circuits import BROKEN, CIRCUIT
@@ -104,6 +105,10 @@ class Claimed(Struct, StagedFields, frozen=True):
     before: Sequence[EarlierMessage] = ()
 
 
+# Those that wait for their person count from when they are given.
+_UNCOUNTED = [name for name, kind in CHANNELS.items() if kind.waits_for_person]
+
+
 async def reserve(connection: Connection, reservations: Sequence[Reservation]) -> None:
     """Insert granted messages, or grant postponed ones and cancelled retries anew.
 
@@ -113,9 +118,10 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
         """
         INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority,
                               template, at, expires_at, provider, retry_of, retry_version, fallback_of, cost,
-                              currency, charges)
+                              currency, charges, is_counted)
         SELECT id, journey_id, profile_id, campaign_key, step, visit, channel, category, priority, template, at,
-               expires_at, provider, retry_of, retry_version, fallback_of, cost, currency, charges
+               expires_at, provider, retry_of, retry_version, fallback_of, cost, currency, charges,
+               NOT channel = ANY(%s)
         FROM jsonb_to_recordset(%s) AS item (
           id uuid, journey_id uuid, profile_id uuid, campaign_key text, step text, visit int, channel text,
           category text, priority text, template text, at timestamptz, expires_at timestamptz,
@@ -125,13 +131,14 @@ async def reserve(connection: Connection, reservations: Sequence[Reservation]) -
         SET profile_id = EXCLUDED.profile_id, channel = EXCLUDED.channel, category = EXCLUDED.category,
             priority = EXCLUDED.priority, template = EXCLUDED.template, at = EXCLUDED.at,
             expires_at = EXCLUDED.expires_at, provider = EXCLUDED.provider,
+            is_counted = EXCLUDED.is_counted,
             cost = EXCLUDED.cost, currency = EXCLUDED.currency, charges = EXCLUDED.charges,
             retry_version = EXCLUDED.retry_version, state = 'reserved', reason = NULL, detail = NULL,
             reserved_at = clock_timestamp(), claimed_at = NULL, first_claimed_at = NULL,
             first_handed_over_at = NULL, settled_at = NULL
         WHERE messages.state = 'cancelled' AND (messages.reason = ANY(%s) OR messages.retry_of IS NOT NULL)
         """,
-        (Jsonb(reservations), list(POSTPONING_REASONS)),
+        (_UNCOUNTED, Jsonb(reservations), list(POSTPONING_REASONS)),
     )
 
 
@@ -303,6 +310,9 @@ async def mark(connection: Connection, marks: Sequence[LedgerMarks], ending: Col
     cursor = await connection.execute(_MARK, {"marks": items, "ending": list(ending)})
     if clicks := [click for one in marks for click in one.held_clicks]:
         await tracked_links.hold(connection, clicks)
+    shown = [one for one in marks if one.shows or one.completed_at is not None]
+    if shown:
+        await inbox.record(connection, [inbox.Reactions(one.id, one.shows, one.completed_at) for one in shown])
     rows: list[dict[str, Any]] = []
 
     async def settled() -> list[tuple[str, ...]]:

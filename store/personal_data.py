@@ -77,15 +77,21 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "profile_id answer recorded_at recorded_xid",
     ),
     _table(
+        "inbox",
+        _OWN,
+        "message_id kind placement content expires_at shows completed_at",
+        "profile_id journey_id seq priority",
+    ),
+    _table(
         "messages",
         _OWN,
         """
         id journey_id campaign_key step channel category template state at reason detail address settled_at delivered_at
-        opened_at clicked_at clicked_link bounced_at bounce complained_at replied_at dismissed_at machine_at
+        opened_at clicked_at clicked_link bounced_at bounce complained_at replied_at dismissed_at machine_at given_at
         """,
         """
         profile_id visit priority expires_at attempts provider_id reserved_at claimed_at first_claimed_at provider
-        first_handed_over_at retry_of retry_version retried_by fallback_of cost currency charges
+        first_handed_over_at retry_of retry_version retried_by fallback_of cost currency charges is_counted
         """,
     ),
     _table("holds", _OWN, "id id_kind id_value until event reason placed_at ended_at", "profile_id placed_by ended_by"),

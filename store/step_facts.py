@@ -19,6 +19,7 @@ from store.circuits import BROKEN
 from store.database import Connection
 from store.device_addresses import DEVICES
 from store.holds import HOLDS
+from store.ledger import CAPS, LEDGER
 from store.messages import Absence
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
@@ -29,32 +30,13 @@ _LOCK_PERSON = """
 SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
 WHERE journeys.id = %s FOR NO KEY UPDATE OF profiles
 """
-_CAPS = """
-LEFT JOIN (
-  SELECT rules, (SELECT max(greatest((rule ->> 'window')::float8, (rule ->> 'min_gap')::float8))
-                 FROM jsonb_array_elements(rules) AS rule) * interval '1 second' AS longest
-  FROM documents WHERE kind = 'frequency-caps' ORDER BY version DESC LIMIT 1
-) AS caps ON true
-"""
-# As far as caps look back, and the pace of a person (`domain.sending.policy.WEEKLY_PACE`).
-_LOOK_BACK = "greatest(caps.longest, CASE WHEN profiles.preferences ->> 'pace' = 'weekly' THEN interval '7 days' END)"
 # The person as the gate sees them: an expression for statements that read `profiles` and `caps`.
 _RECIPIENT = f"""
 profiles.traits, profiles.context, profiles.consent, profiles.suppressed, profiles.preferences,
 {REFUSED_OF_PROFILE} AS refused_addresses, {HOLDS} AS holds, {DEVICES} AS devices,
 COALESCE(profiles.bucket, profiles.id) AS bucket,
-COALESCE((
-  SELECT jsonb_agg(jsonb_build_object(
-    'at', CASE WHEN messages.state IN ('reserved', 'sending')
-               THEN greatest(messages.at, least(messages.expires_at, %(at)s)) ELSE messages.at END,
-    'channel', channel, 'category', category, 'priority', priority))
-  FROM messages
-  WHERE messages.profile_id = profiles.id
-    AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')
-    AND (messages.at > %(at)s - {_LOOK_BACK}
-         OR messages.state IN ('reserved', 'sending') AND messages.expires_at > %(at)s - {_LOOK_BACK})
-  ), '[]') AS ledger
-"""  # noqa: S608 -- a constant of the store
+{LEDGER} AS ledger
+"""
 # The journey and its campaign as the gate sees them, with the answer to a repeated request.
 _JOURNEY = f"""
 CASE WHEN is_stopped THEN 'exited' ELSE journeys.state END AS journey_state,
@@ -74,12 +56,12 @@ _GATE_FACTS = f"""
 SELECT journeys.profile_id, {_JOURNEY}, {_RECIPIENT}, (SELECT revision FROM registry) AS registry_revision
 {_FROM_JOURNEY}
 JOIN profiles ON profiles.id = journeys.profile_id
-{_CAPS}
+{CAPS}
 WHERE journeys.id = %(journey_id)s
 """  # noqa: S608 -- constants of the store
 _PAGE_FACTS = f"""
 SELECT journeys.profile_id, {_JOURNEY}, (SELECT revision FROM registry) AS registry_revision
-{_FROM_JOURNEY} {_CAPS} WHERE journeys.id = %(journey_id)s
+{_FROM_JOURNEY} {CAPS} WHERE journeys.id = %(journey_id)s
 """  # noqa: S608 -- constants of the store
 _RETRY_FACTS = f"""
 SELECT failed.profile_id, failed.journey_id, failed.step, failed.visit, failed.expires_at, failed.retried_by,
@@ -88,7 +70,7 @@ SELECT failed.profile_id, failed.journey_id, failed.step, failed.visit, failed.e
 {_FROM_JOURNEY}
 JOIN messages AS failed ON failed.journey_id = journeys.id
 JOIN profiles ON profiles.id = failed.profile_id
-{_CAPS}
+{CAPS}
 WHERE failed.id = %(message_id)s
 """  # noqa: S608 -- constants of the store
 # A member whose role changed or who left since the page was read is not among them any more.
@@ -105,7 +87,7 @@ JOIN profiles ON profiles.id = item.profile_id
 JOIN journeys ON journeys.id = %(journey_id)s
 JOIN account_members AS member
   ON member.account_id = journeys.account_id AND member.profile_id = profiles.id AND is_member AND role = %(role)s
-{_CAPS}
+{CAPS}
 ORDER BY profiles.id
 """  # noqa: S608 -- constants of the store
 # The messages of a journey, a fallback with the message that it follows: its step is that of the other.

@@ -54,7 +54,9 @@ class ChannelKind(ABC):
     reply. If it `has_window`, the time of the last text from each address is kept, for `find_closed_window`.
     `report_events` are the names of the events that its reports become, by their kind (`domain.sending.reports`). If it
     `has_scanners`, programs follow the links of messages before their recipients do. If it `can_recall`, a message is
-    made for a while after it was accepted, and may be taken back until then.
+    made for a while after it was accepted, and may be taken back until then. If it `waits_for_person`, its messages
+    wait in the inbox until a page or an app of their person takes them: send window and caps do not hold them up, and
+    caps are asked when one is given.
     """
 
     name: ClassVar[str]
@@ -74,6 +76,7 @@ class ChannelKind(ABC):
     report_events: ClassVar[Mapping[str, str]] = {}
     has_scanners: ClassVar[bool] = False
     can_recall: ClassVar[bool] = False
+    waits_for_person: ClassVar[bool] = False
 
     @abstractmethod
     def compile(
@@ -129,6 +132,10 @@ class ChannelKind(ABC):
     def find_closed_window(self, content: Mapping[str, Any], wrote_at: datetime | None, at: datetime) -> str | None:
         """Return why a rendered message is too late after a person's last text; else None."""
         return None
+
+    def interrupts(self, kind: str) -> bool:
+        """Return whether messages of a kind disturb their person, so that caps count them."""
+        return True
 
     def find_doubts(self, content: Mapping[str, Any]) -> Iterator[str]:
         """Find what a client of the channel may show otherwise than the author wants."""

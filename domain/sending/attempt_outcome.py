@@ -33,6 +33,8 @@ def judge_attempt(
     match delivery:
         case TemplateRenderError():
             return AttemptOutcome(failed, "template_error", str(delivery))
+        case Accepted(waiting=waiting) if waiting is not None and not journey_is_active:
+            return AttemptOutcome(CANCELLED, "journey_ended")
         case Accepted(provider_id=provider_id):
             return AttemptOutcome(SENT, provider_id=provider_id)
         case Rejected(reason=reason, detail=detail):

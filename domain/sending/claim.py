@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from domain.campaign.life import CampaignState
 from domain.campaign.plan import Node, SendMembers
+from domain.channels.kinds import CHANNELS
 from domain.journey.state import StoredState
 from domain.local_time.windows import LocalWindow
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
@@ -140,6 +141,8 @@ def claim(
     A message whose window has closed since the grant, or whose recipient is on hold since, is cancelled: the gate is
     asked again, and may grant it anew.
 
+    A message of the inbox is put there with its outcome: an attempt that died has left nothing.
+
     A message in `sending` was left by an attempt that died, perhaps after the provider had accepted. It is handed over
     again only if that cannot reach a person twice, or twice is better than never, and only while its journey is active
     and the person allows it: after an acknowledged exit or refusal, nothing is handed over. In quiet hours and on hold
@@ -156,7 +159,7 @@ def claim(
     opens = hours.next_open(at)
     paused = message.campaign_state == "paused"
     verdict = _find_verdict(message, at)
-    if message.state == SENDING:
+    if message.state == SENDING and not CHANNELS[message.channel].waits_for_person:
         repeatable = may_repeat(message.category, repeats, message.first_handed_over_at, at)
         due = message.journey_state == "active" and opens < message.expires_at
         due = due and refusal is None and message.reaction is None

@@ -24,11 +24,13 @@ TEMPLATE_REFUSED: Final = "template_refused"
 class Accepted:
     """The provider took the message. `provider_id` is its own id, if it gives one.
 
-    `saved` are the values of its reply that the journey keeps.
+    `saved` are the values of its reply that the journey keeps. `waiting` is a message for the inbox of its person,
+    where it is put with its outcome, or not at all.
     """
 
     provider_id: str | None
     saved: SavedReply = field(default_factory=SavedReply)
+    waiting: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

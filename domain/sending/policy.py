@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from domain.campaign.life import CampaignState, Overdue
 from domain.campaign.plan import Message, MessagePriority, Send
+from domain.channels.kinds import CHANNELS
 from domain.journey.state import OVER_BUDGET, StoredState
 from domain.local_time.windows import LocalWindow
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
@@ -287,8 +288,10 @@ def _decide_recipient(
     hours = find_hours(step.channel, step.category, recipient.traits, window, zone)
     if (opens := hours.next_open(at)) > at:
         return _check_hours(hours, at, opens, expires_at)
+    # One that waits for its person is counted when it is given to them (`domain.sending.inbox`).
+    limits = () if CHANNELS[step.channel].waits_for_person else (*rules, *find_pace(recipient.preferences))
     capped = caps.check(
-        (*rules, *find_pace(recipient.preferences)),
+        limits,
         ledger,
         channel=step.channel,
         category=step.category,

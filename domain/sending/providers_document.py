@@ -11,6 +11,7 @@ from domain.ad_audiences.rules import AdAccountRule
 from domain.campaign.schema import WHOLE, DocumentModel, Given, Listed, Slug, pattern_check, quote_value, refuse
 from domain.campaign.schema_errors import validate
 from domain.campaign.steps.send import ChannelName
+from domain.channels.kinds import CHANNELS
 from domain.document.yaml_source import Path, YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.sending.bookings import CalendarRule
@@ -199,6 +200,8 @@ def _find_faults(document: ProvidersDocument, source: YamlSource) -> Iterator[Pr
 def _provider_faults(name: str, provider: ProviderModel) -> Iterator[tuple[str, str]]:
     if provider.channels is not None and provider.channel not in provider.channels:
         yield f"`{provider.kind}` is not a provider of {provider.channel}", f"It serves {', '.join(provider.channels)}"
+    if CHANNELS[provider.channel].waits_for_person:
+        yield f"messages of {provider.channel} wait in the inbox, which no provider delivers", "Leave it out"
     default = next((one for one in DEFAULT_PROVIDERS.values() if one.name == name), None)
     if default is not None and default.channel != provider.channel:
         # The ledger knows a provider by its name.

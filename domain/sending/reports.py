@@ -27,6 +27,7 @@ ReportKind = Literal[
     "replied",
     "resolved",
     "rated",
+    "answered",
     "completed",
     "dismissed",
     "failed",
@@ -140,7 +141,8 @@ class HeldClick(Struct, frozen=True):
 class LedgerMarks(Struct, frozen=True, kw_only=True):
     """The reports about one message as its row has them: the earliest of each kind.
 
-    `held_clicks` are kept beside it until their verdict. `is_accepted` says that the provider has taken the message,
+    `held_clicks` are kept beside it until their verdict, `shows` and `completed_at` in the inbox, where messages wait
+    that are shown more than once. `is_accepted` says that the provider has taken the message,
     which may not be known otherwise. `is_refused` says that it refused the address, and `by_mail` that the complaint
     came so.
     """
@@ -161,6 +163,8 @@ class LedgerMarks(Struct, frozen=True, kw_only=True):
     by_mail: bool = False
     provider_id: str | None = None
     held_clicks: tuple[HeldClick, ...] = ()
+    shows: tuple[datetime, ...] = ()
+    completed_at: datetime | None = None
 
     def merge(self, other: "LedgerMarks") -> "LedgerMarks":
         """Return the marks of both; the link and the bounce are those of the earliest.
@@ -184,6 +188,8 @@ class LedgerMarks(Struct, frozen=True, kw_only=True):
             by_mail=bool(complained) and all(complained),
             provider_id=self.provider_id or other.provider_id,
             held_clicks=self.held_clicks + other.held_clicks,
+            shows=self.shows + other.shows,
+            completed_at=_earliest(self.completed_at, other.completed_at),
         )
 
 
@@ -208,8 +214,28 @@ def merge_marks(marks: Iterable[LedgerMarks]) -> list[LedgerMarks]:
     return list(merged.values())
 
 
-def marks_of(report: ProviderReport, message_id: UUID) -> LedgerMarks:
+class ReportedMessage(Struct, frozen=True):
+    """A message of the ledger with its person, for the events of its reports.
+
+    `arms` are those of the splits that its journey has reached. `address` is the normalised one of the hand-over.
+    """
+
+    id: UUID
+    profile_id: UUID
+    user_id: str | None
+    anonymous_id: str | None
+    channel: str
+    campaign: str
+    step: str
+    template: str
+    address: str | None
+    arms: dict[str, str] = field(default_factory=dict)
+
+
+def marks_of(report: ProviderReport, message: ReportedMessage) -> LedgerMarks:
     """Return what a report writes to the row of its message."""
+    message_id, kind = message.id, CHANNELS.get(message.channel)
+    waited = kind is not None and kind.waits_for_person
     # A provider reports nothing of a message that it has not taken, except that it dropped it.
     is_accepted = report.kind not in ("failed", "other")
     marks = LedgerMarks(id=message_id, is_accepted=is_accepted, provider_id=report.provider_id)
@@ -227,28 +253,16 @@ def marks_of(report: ProviderReport, message_id: UUID) -> LedgerMarks:
             return replace(marks, complained_at=at, by_mail=report.by_mail)
         case "failed" if report.bounce == "hard":
             return replace(marks, bounce="hard", is_refused=True)
+        case "opened" if waited:
+            return replace(marks, opened_at=at, shows=(at,))
+        case "completed" if waited:
+            return replace(marks, completed_at=at)
         case "delivered" | "opened" | "replied" | "dismissed":
             return replace(marks, **{f"{report.kind}_at": at})
-        case "accepted" | "deferred" | "unsubscribed" | "resolved" | "rated" | "completed" | "failed" | "other":
+        case "accepted" | "deferred" | "unsubscribed" | "resolved" | "rated" | "answered" | "completed":
             return marks
-
-
-class ReportedMessage(Struct, frozen=True):
-    """A message of the ledger with its person, for the events of its reports.
-
-    `arms` are those of the splits that its journey has reached. `address` is the normalised one of the hand-over.
-    """
-
-    id: UUID
-    profile_id: UUID
-    user_id: str | None
-    anonymous_id: str | None
-    channel: str
-    campaign: str
-    step: str
-    template: str
-    address: str | None
-    arms: dict[str, str] = field(default_factory=dict)
+        case "failed" | "other":
+            return marks
 
 
 def hold_click(channel: str, report: ProviderReport) -> ProviderReport:

@@ -44,8 +44,11 @@ def find_hours(
 ) -> SendHours:
     """Return the hours of a message. `zone` is the recipient's.
 
-    Transactional messages have no window: the user asked for them. One-time codes go at any time.
+    Transactional messages have no window: the user asked for them. One-time codes go at any time, and so do messages
+    that wait for their person, who is there when they show.
     """
+    if CHANNELS[channel].waits_for_person:
+        return SendHours(None, zone)
     law = None if category == ONE_TIME_CODE else CHANNELS[channel].legal_hours(traits)
     if law is not None and not law.zones:
         law = replace(law, zones=(zone.key,))

@@ -75,6 +75,10 @@ messages = Table(
     Column("charges", JSONB),
     # The operation that has retried this failed message, or is about to.
     Column("retried_by", Uuid),
+    # Whether caps count it, from its hand-over on, or from when it was given to a page or an app of its person. In the
+    # inbox it is not counted before, and a kind that does not interrupt never is.
+    Column("is_counted", Boolean, nullable=False, server_default=text("true")),
+    Column("given_at", INSTANT),
     CheckConstraint(
         "state IN ('reserved', 'sending', 'sent', 'failed', 'cancelled', 'unknown')", name="messages_state"
     ),
@@ -116,6 +120,29 @@ lease_returns = Table(
     Column("key", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Index("lease_returns_name", "name", "key"),
+)
+
+# Messages that wait until their person comes, with what their templates rendered. They are withdrawn by what ends their
+# journey, pauses their campaign or sends a fallback: triggers of those tables notify the pages that are open.
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("message_id", Uuid, ForeignKey("messages.id"), primary_key=True),
+    Column("profile_id", Uuid, nullable=False),
+    Column("journey_id", Uuid, nullable=False),
+    # Its place among what pages were given.
+    Column("seq", BigInteger, Identity(), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("placement", Text),
+    Column("priority", Integer, nullable=False),
+    Column("content", JSONB, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    # When it was shown, the latest times; `completed_at` is when a tour or a survey was gone through.
+    Column("shows", ARRAY(INSTANT), nullable=False, server_default=text("'{}'")),
+    Column("completed_at", INSTANT),
+    Index("inbox_profile_id", "profile_id", "expires_at"),
+    Index("inbox_journey_id", "journey_id"),
+    Index("inbox_expires_at", "expires_at"),
 )
 
 # The outcomes of a message with several addresses, or by several channels, one for each.

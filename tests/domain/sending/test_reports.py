@@ -11,6 +11,7 @@ from domain.sending.reports import (
     BounceRow,
     LedgerMarks,
     ProviderReport,
+    ReportedMessage,
     marks_of,
     merge_marks,
     tidy,
@@ -18,6 +19,7 @@ from domain.sending.reports import (
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 ID = UUID(int=7)
+MESSAGE = ReportedMessage(ID, UUID(int=8), "u", None, "email", "c", "s", "t", "a@example.com")
 
 
 def report(kind: str = "opened", hours: float = 0, **more: object) -> ProviderReport:
@@ -27,11 +29,11 @@ def report(kind: str = "opened", hours: float = 0, **more: object) -> ProviderRe
 
 def test_marks_of_any_order_are_the_same() -> None:
     told = [
-        marks_of(report("clicked", 3, link="c"), ID),
-        marks_of(report("clicked", 1, link="a"), ID),
-        marks_of(report("opened", 2), ID),
-        marks_of(report("bounced", 5, bounce="soft"), ID),
-        marks_of(report("bounced", 4, bounce="hard"), ID),
+        marks_of(report("clicked", 3, link="c"), MESSAGE),
+        marks_of(report("clicked", 1, link="a"), MESSAGE),
+        marks_of(report("opened", 2), MESSAGE),
+        marks_of(report("bounced", 5, bounce="soft"), MESSAGE),
+        marks_of(report("bounced", 4, bounce="hard"), MESSAGE),
     ]
     merged = {repr(merge_marks(order)) for order in permutations(told)}
     assert len(merged) == 1
@@ -40,13 +42,13 @@ def test_marks_of_any_order_are_the_same() -> None:
 
 
 def test_a_machine_marks_nothing_else() -> None:
-    marks = marks_of(report("clicked", link="a", is_machine=True), ID)
+    marks = marks_of(report("clicked", link="a", is_machine=True), MESSAGE)
     assert marks == LedgerMarks(id=ID, machine_at=NOW, is_accepted=True)
 
 
 @pytest.mark.parametrize(("kind", "proves"), [("accepted", True), ("bounced", True), ("failed", False)])
 def test_all_but_a_failure_prove_that_the_provider_has_it(kind: str, proves: bool) -> None:
-    assert marks_of(report(kind), ID).is_accepted is proves
+    assert marks_of(report(kind), MESSAGE).is_accepted is proves
 
 
 def test_a_row_of_soft_bounces_ends_with_a_delivery_and_begins_anew() -> None:

@@ -1,0 +1,238 @@
+"""Messages that wait in the inbox until a page or an app takes them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct, convert
+from psycopg.types.json import Jsonb
+
+from domain.campaign.plan import MessagePriority
+from domain.sending.caps import CapRule, CountedMessage
+from domain.sending.holds import Hold
+from domain.sending.inbox import InboxMessage
+from store.campaigns import REGISTRY_LOCK
+from store.database import Connection
+from store.holds import HOLDS
+from store.ledger import CAPS, LEDGER
+
+# Reactions may arrive late, and results of surveys are read after the end.
+LIFETIME: Final = timedelta(days=30)
+# The notices, written by triggers: `p:` with a profile to which something was added or withdrawn, or `c:` with a
+# campaign.
+NOTICES: Final = "sojourn_inbox"
+# The latest times at which a message was shown that are kept.
+MAX_SHOWS: Final = 100
+
+# A fallback that may have been sent replaces the messages before it.
+_HAS_FOLLOWER = """
+EXISTS (SELECT FROM messages AS follower
+        WHERE follower.journey_id = messages.journey_id
+          AND follower.fallback_of = COALESCE(messages.fallback_of, messages.id)
+          AND follower.state IN ('sending', 'sent', 'unknown') AND follower.reserved_at > messages.reserved_at)
+"""
+# Why a message in the inbox is not there for its person any more, or for now: an expression for statements that read
+# `messages`, `journeys` and `campaigns`; NULL for one that is. Nothing is written to withdraw it, so nothing can be
+# forgotten, and a campaign that is resumed shows all of it again.
+WITHDRAWN: Final = f"""
+CASE WHEN journeys.state = 'exited' THEN 'journey_ended'
+     WHEN journeys.campaign_version = ANY(campaigns.exiting) THEN 'campaign_stopped'
+     WHEN EXISTS (SELECT FROM conversions WHERE conversions.journey_id = journeys.id) THEN 'goal'
+     WHEN {_HAS_FOLLOWER} THEN 'fallback'
+     WHEN campaigns.state = 'paused' THEN 'campaign_paused'
+     WHEN journeys.account_id IS NOT NULL AND NOT EXISTS (
+       SELECT FROM account_members AS member
+       WHERE member.account_id = journeys.account_id AND member.profile_id = messages.profile_id AND is_member)
+     THEN 'left_account' END
+"""  # noqa: S608 -- a constant of this module
+_MESSAGES = f"""
+COALESCE((
+  SELECT jsonb_agg(jsonb_build_object(
+    'message_id', messages.id, 'seq', inbox.seq, 'kind', inbox.kind, 'placement', placement,
+    'priority', inbox.priority, 'content', content, 'expires_at', inbox.expires_at, 'given_at', given_at,
+    'shows', shows, 'shown_at', opened_at, 'clicked_at', clicked_at, 'dismissed_at', dismissed_at,
+    'completed_at', completed_at, 'channel', channel, 'category', category, 'step_priority', messages.priority,
+    'campaign_key', journeys.campaign_key, 'campaign_version', journeys.campaign_version))
+  FROM inbox
+  JOIN messages ON messages.id = inbox.message_id
+  JOIN journeys ON journeys.id = messages.journey_id
+  JOIN campaigns ON campaigns.key = journeys.campaign_key
+  WHERE inbox.profile_id = profiles.id AND inbox.expires_at > %(at)s AND messages.profile_id = profiles.id
+    AND ({WITHDRAWN}) IS NULL
+), '[]') AS messages
+"""  # noqa: S608 -- a constant of this module
+_PERSON = f"""
+profiles.traits, profiles.context, profiles.consent, profiles.suppressed, profiles.preferences, {HOLDS} AS holds,
+(SELECT revision FROM registry) AS registry_revision, {_MESSAGES}
+"""  # noqa: S608 -- constants of the store
+_READ = f"SELECT {_PERSON} FROM profiles WHERE profiles.id = %(profile_id)s"  # noqa: S608 -- a constant
+_READ_LOCKED = f"""
+SELECT {_PERSON}, {LEDGER} AS ledger, COALESCE(caps.rules, '[]') AS rules
+FROM profiles {CAPS} WHERE profiles.id = %(profile_id)s
+"""  # noqa: S608 -- constants of the store
+
+# Exits and fallbacks wait meanwhile, also exits of accounts, which other people cause.
+_WAITING = """
+SELECT {column} FROM inbox JOIN messages ON messages.id = inbox.message_id
+WHERE inbox.profile_id = %(profile_id)s AND inbox.expires_at > %(at)s AND given_at IS NULL
+"""
+_LOCK_JOURNEYS = f"""
+SELECT id FROM journeys WHERE id IN ({_WAITING.format(column="messages.journey_id")}) ORDER BY id FOR SHARE
+"""  # noqa: S608 -- a constant of this module
+_LOCK_MESSAGES = f"""
+SELECT id FROM messages WHERE id IN ({_WAITING.format(column="messages.id")}) ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608 -- a constant of this module
+
+
+class InboxRow(Struct, frozen=True, kw_only=True):
+    """A message in the inbox that is not withdrawn, as read."""
+
+    message_id: UUID
+    seq: int
+    kind: str
+    placement: str | None
+    priority: int
+    content: dict[str, Any]
+    expires_at: datetime
+    given_at: datetime | None
+    shows: list[datetime]
+    shown_at: datetime | None
+    clicked_at: datetime | None
+    dismissed_at: datetime | None
+    completed_at: datetime | None
+    channel: str
+    category: str
+    step_priority: MessagePriority
+    campaign_key: str
+    campaign_version: int
+
+    def message(self) -> InboxMessage:
+        """Return the message as a page gets it."""
+        return InboxMessage(
+            message_id=self.message_id,
+            seq=self.seq,
+            kind=self.kind,
+            placement=self.placement,
+            priority=self.priority,
+            content=self.content,
+            expires_at=self.expires_at,
+            given_at=self.given_at,
+            shows=len(self.shows),
+            shown_at=self.shown_at,
+            clicked_at=self.clicked_at,
+            dismissed_at=self.dismissed_at,
+            completed_at=self.completed_at,
+        )
+
+
+class InboxFacts(Struct, frozen=True, kw_only=True):
+    """A person and their inbox; `ledger` and `rules` are read under the lock only."""
+
+    traits: dict[str, Any]
+    context: dict[str, Any]
+    consent: dict[str, bool]
+    suppressed: dict[str, str | None]
+    preferences: dict[str, Any]
+    holds: list[Hold]
+    registry_revision: int
+    messages: list[InboxRow]
+    ledger: list[CountedMessage] = []
+    rules: list[CapRule] = []
+
+
+async def insert(connection: Connection, message_id: UUID, rendered: Mapping[str, Any]) -> None:
+    """Put a message that is settled as sent into the inbox of its person.
+
+    `rendered` has its kind, placement, priority and content.
+    """
+    await connection.execute(
+        """
+        INSERT INTO inbox (message_id, profile_id, journey_id, kind, placement, priority, content, expires_at)
+        SELECT id, profile_id, journey_id, %(kind)s, %(placement)s, %(priority)s, %(content)s, expires_at
+        FROM messages WHERE id = %(id)s
+        """,
+        {**rendered, "content": Jsonb(rendered["content"]), "id": message_id},
+    )
+
+
+async def read(connection: Connection, profile_id: UUID, at: datetime) -> InboxFacts | None:
+    """Return what a person has in the inbox; None if there is no such profile."""
+    cursor = await connection.execute(_READ, {"profile_id": profile_id, "at": at})
+    row = await cursor.fetchone()
+    return None if row is None else convert(row, InboxFacts)
+
+
+async def lock_and_read(connection: Connection, profile_id: UUID, at: datetime) -> InboxFacts | None:
+    """Lock campaigns, person, journeys and waiting messages, in order; read them.
+
+    The facts are a statement of their own, whose snapshot is taken after the locks. In a pipeline this is one round
+    trip. None if there is no such profile.
+    """
+    parameters = {"profile_id": profile_id, "at": at}
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
+    await connection.execute("SELECT id FROM profiles WHERE id = %(profile_id)s FOR NO KEY UPDATE", parameters)
+    await connection.execute(_LOCK_JOURNEYS, parameters)
+    await connection.execute(_LOCK_MESSAGES, parameters)
+    cursor = await connection.execute(_READ_LOCKED, parameters)
+    row = await cursor.fetchone()
+    return None if row is None else convert(row, InboxFacts)
+
+
+async def give(connection: Connection, given: Mapping[UUID, bool], at: datetime) -> dict[UUID, int]:
+    """Give locked messages to their person; return the place of each among all given.
+
+    `given` says of each whether caps count it.
+    """
+    parameters = {"ids": list(given), "counted": list(given.values()), "at": at}
+    await connection.execute(
+        """
+        UPDATE messages SET given_at = %(at)s, is_counted = item.is_counted
+        FROM unnest(%(ids)s::uuid[], %(counted)s::boolean[]) AS item (id, is_counted)
+        WHERE messages.id = item.id
+        """,
+        parameters,
+    )
+    cursor = await connection.execute(
+        "UPDATE inbox SET seq = DEFAULT WHERE message_id = ANY(%(ids)s) RETURNING message_id, seq", parameters
+    )
+    return {row["message_id"]: row["seq"] async for row in cursor}
+
+
+async def find_given(connection: Connection, profile_id: UUID, message_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Return those of these messages that were given to a person."""
+    cursor = await connection.execute(
+        """
+        SELECT message_id FROM inbox JOIN messages ON messages.id = message_id
+        WHERE message_id = ANY(%s) AND inbox.profile_id = %s AND given_at IS NOT NULL
+        """,
+        (list(message_ids), profile_id),
+    )
+    return frozenset([row["message_id"] async for row in cursor])
+
+
+class Reactions(Struct, frozen=True):
+    """Reports about a message that the inbox keeps, beside those of the ledger."""
+
+    id: UUID
+    shows: Sequence[datetime] = ()
+    completed_at: datetime | None = None
+
+
+async def record(connection: Connection, reactions: Sequence[Reactions]) -> None:
+    """Record reactions, one item for each message. Requires the locked messages."""
+    await connection.execute(
+        """
+        UPDATE inbox
+        SET shows = ARRAY(SELECT at FROM unnest(inbox.shows || item.shows) AS at ORDER BY at DESC LIMIT %s),
+            completed_at = least(inbox.completed_at, item.completed_at)
+        FROM jsonb_to_recordset(%s) AS item (id uuid, shows timestamptz[], completed_at timestamptz)
+        WHERE message_id = item.id
+        """,
+        (MAX_SHOWS, Jsonb(reactions)),
+    )
+
+
+async def forget(connection: Connection) -> None:
+    """Delete what expired long ago; the ledger keeps the messages themselves."""
+    await connection.execute("DELETE FROM inbox WHERE expires_at < clock_timestamp() + clock_ahead() - %s", (LIFETIME,))
