@@ -2,14 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from application.holds import request_release
 from application.links import LinkReader, OpenedLink
-from application.people import lock_person
-from domain.access import Actor
-from domain.people.identity import PersonRef
+from application.pauses import PAUSE, find_pause, set_pause
 from domain.people.profile_state import Proof
 from domain.people.topics.choices import (
     Choice,
@@ -22,15 +19,9 @@ from domain.people.topics.choices import (
     refuse_everything,
 )
 from domain.people.topics.subscription import SubscriptionRef
-from store import audit, campaigns, holds
-from store.database import Connection
 
-PAUSE: Final = timedelta(days=30)
 # The version of the wording of the built-in pages, for proofs.
 WORDING: Final = "1"
-_ACTOR: Final = Actor("preferences", "preference centre")
-# More open holds than a person has: those of an operator are limited, and a person's own pause always has a place.
-_MAX_HOLDS: Final = 100
 _REASON: Final = "refused in the preference centre"
 
 
@@ -88,7 +79,8 @@ class Preferences:
                     at=self._links.database.clock.now(),
                 )
             if chosen.is_paused != (before.paused_until is not None):
-                await self._pause(opened, is_paused=chosen.is_paused)
+                until = self._links.database.clock.now() + PAUSE if chosen.is_paused else None
+                await set_pause(self._links.database, opened.recipient.profile_id, until)
         return await self.describe(token)
 
     async def refuse_everything(self, token: str, *, client: str | None) -> PreferencesView:
@@ -111,7 +103,7 @@ class Preferences:
     async def _view(self, opened: OpenedLink) -> PreferencesView:
         channels = list_channels(opened.topics, opened.link.channel)
         async with self._links.database.transaction() as connection:
-            pause = await _find_pause(connection, opened)
+            pause = await find_pause(connection, opened.recipient.profile_id)
         return PreferencesView(
             opened.link.channel,
             opened.locale,
@@ -121,36 +113,3 @@ class Preferences:
             pace_of(opened.recipient.preferences),
             None if pause is None else pause.until,
         )
-
-    async def _pause(self, opened: OpenedLink, *, is_paused: bool) -> None:
-        """Hold all marketing to the person for PAUSE, or release that."""
-        async with self._links.database.transaction() as connection:
-            await campaigns.lock_registry_shared(connection)
-            person = await lock_person(connection, PersonRef(str(opened.recipient.profile_id), "profile"))
-            pause = await _find_pause(connection, opened)
-            if (pause is not None) == is_paused:
-                # Sent twice at once.
-                return
-            if pause is not None:
-                await holds.end(connection, pause.id, _ACTOR.name)
-                await request_release(connection, [pause.id], _ACTOR.name)
-            else:
-                await holds.place(
-                    connection,
-                    person.id,
-                    id_kind="profile",
-                    id_value=str(person.id),
-                    until=connection.clock.now() + PAUSE,
-                    event=None,
-                    reason="paused by the person",
-                    placed_by=_ACTOR.name,
-                )
-            action = "hold.place" if is_paused else "hold.release"
-            await audit.record(connection, _ACTOR, action, person.user_id or str(person.id))
-
-
-async def _find_pause(connection: Connection, opened: OpenedLink) -> holds.HoldRow | None:
-    found = await holds.page(
-        connection, profile_id=opened.recipient.profile_id, only_open=True, before=None, limit=_MAX_HOLDS
-    )
-    return next((hold for hold in found if hold.placed_by == _ACTOR.name), None)
