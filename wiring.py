@@ -46,6 +46,7 @@ from application.links import LinkReader
 from application.merges import Merges
 from application.message_templates import MessageTemplates
 from application.operations.service import OperationService
+from application.own_preferences import OwnPreferences
 from application.page_triggers import PageTriggers
 from application.plans import Plans
 from application.preferences import Preferences
@@ -128,6 +129,7 @@ class Services:
     merges: Merges
     unsubscribe: Unsubscribe
     preferences: Preferences
+    own_preferences: OwnPreferences
     confirmations: Confirmations
     callbacks: Callbacks
     deliverability: Deliverability
@@ -214,6 +216,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             merges=Merges(database, catalogue),
             unsubscribe=unsubscribe,
             preferences=Preferences(links),
+            own_preferences=OwnPreferences(database, catalogue, ingest),
             confirmations=Confirmations(links),
             callbacks=Callbacks(
                 database,

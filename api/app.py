@@ -62,6 +62,9 @@ from api import (
     versions,
 )
 from api.admission import REQUESTS_A_CONNECTION, Admission
+from api.client import devices as client_devices
+from api.client import preferences as client_preferences
+from api.client.callers import CLIENT_PATHS
 from api.cors import Cors
 from api.countries import Countries
 from api.dependencies import EXAMPLE
@@ -80,6 +83,8 @@ _log = structlog.get_logger(__name__)
 _MODULES = (
     tracking,
     callbacks,
+    client_devices,
+    client_preferences,
     messages,
     browser_clients,
     client_settings,
@@ -175,7 +180,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     )
     problems.install(app)
     app.add_middleware(RequestMetrics)
-    app.add_middleware(Cors, paths=[*tracking.PATHS, *browser_clients.PATHS, *client_settings.PATHS])
+    app.add_middleware(Cors, paths=[*tracking.PATHS, *CLIENT_PATHS, *browser_clients.PATHS])
     app.add_middleware(TrackingPaths)
     for module in _MODULES:
         # As they are: including a router would create its routes again, and resolve them for each request.

@@ -23,7 +23,6 @@ from domain.tracking.page_triggers import OncePer, PageTriggerKind
 
 router = APIRouter(tags=["Client"])
 
-PATHS: Final = ("/v1/client/settings",)
 # How long after a campaign starts a page may not yet know what to report.
 MAX_AGE_SECONDS: Final = 30
 # Between two messages that interrupt, where their templates name no other time.

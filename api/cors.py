@@ -48,7 +48,7 @@ class Cors:
                 answer.add_vary_header("Origin")
                 if origin and not state.get("is_page_refused"):
                     answer["Access-Control-Allow-Origin"] = origin
-                    answer["Access-Control-Expose-Headers"] = "Retry-After"
+                    answer["Access-Control-Expose-Headers"] = "ETag, Retry-After"
             await send(message)
 
         await self._app(scope, receive, allowing_send)
@@ -63,7 +63,7 @@ def _answer_preflight(headers: Headers, origin: str) -> Response:
     wanted = headers.get("access-control-request-headers", "")
     answer = {
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Methods": "GET, POST",
+        "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
         "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
         "Vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
     }

@@ -1,5 +1,6 @@
 """The devices of a user, at which push services reach them."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
@@ -49,6 +50,18 @@ class DeviceRequest(RequestModel):
     keys: SubscriptionKeys | None = Field(None, description="those of a subscription, as the browser gives them")
     environment: ApnsEnvironment | None = Field(None, description="of a token of Apple's; left out, both are tried")
 
+    def address(self, device_id: str, seen_at: datetime) -> DeviceAddress:
+        """Return the address of a device."""
+        return DeviceAddress(
+            value=self.value,
+            kind=self.kind,
+            seen_at=seen_at,
+            app=self.app,
+            device_id=device_id,
+            environment=self.environment,
+            keys=None if self.keys is None else self.keys.model_dump(),
+        )
+
 
 @router.put(
     "/{user_id:path}/devices/{device_id}", status_code=204, responses=refusals(NotFoundError, InvalidRequestError)
@@ -60,16 +73,7 @@ async def register_device(
 
     A token leaves its former user: a phone whose user changes has the pushes of the new one only.
     """
-    address = DeviceAddress(
-        value=request.value,
-        kind=request.kind,
-        seen_at=await services.now(),
-        app=request.app,
-        device_id=device_id,
-        environment=request.environment,
-        keys=None if request.keys is None else request.keys.model_dump(),
-    )
-    await services.devices.register(person, address)
+    await services.devices.register(person, request.address(device_id, await services.now()))
 
 
 @router.delete("/{user_id:path}/devices/{device_id}", status_code=204, responses=refusals(NotFoundError))

@@ -11,7 +11,7 @@ from api.dependencies import InstantField, RequestModel, ResponseModel, TextFiel
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route, keep_instead
-from domain.access import KeyKind, KeyTrust, Scope
+from domain.access import BROWSER_SCOPES, KeyKind, KeyTrust, Scope
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.origins import MAX_ORIGINS
 
@@ -38,13 +38,17 @@ class KeyRequest(RequestModel):
     model_config = example({"name": "shop backend", "scopes": ["ingest"], "expires_at": "2027-11-01T00:00:00Z"})
 
     name: Annotated[TextField, Field(min_length=1, max_length=255, description="whose it is; for people")]
-    kind: Annotated[
-        KeyKind, Field(strict=False, description="a browser key is public: it only reports, within docs/browser.md")
-    ] = KeyKind.SERVER
+    kind: Annotated[KeyKind, Field(strict=False, description="a browser key is public, within docs/browser.md")] = (
+        KeyKind.SERVER
+    )
     # In JSON a set of enum members is a list of names, which strict validation would refuse.
     scopes: Annotated[
         list[Annotated[Scope, Field(strict=False)]] | None,
-        Field(min_length=1, max_length=len(Scope), description="required for a server; a browser key has `ingest`"),
+        Field(
+            min_length=1,
+            max_length=len(Scope),
+            description="required for a server; a browser key has `ingest` and `client`",
+        ),
     ] = None
     origins: Annotated[
         list[TextField] | None,
@@ -102,7 +106,7 @@ class NewTokenSecret(Key):
     model_config = example(
         {
             **_KEY,
-            "scopes": ["ingest"],
+            "scopes": ["ingest", "client"],
             "source": "browser:shop",
             "kind": "browser",
             "origins": ["https://shop.example"],
@@ -127,8 +131,9 @@ class KeyList(ResponseModel):
 async def create_key(body: KeyRequest, request: Request, response: Response, services: Using, by: Admin) -> NewKey:
     """Make a key. Only this answer has its token: Sojourn stores a hash."""
     if body.kind is KeyKind.BROWSER:
-        if body.scopes not in (None, [Scope.INGEST]):
-            raise InvalidRequestError("a browser key has the scope `ingest` and no other: leave `scopes` out")
+        if not set(body.scopes or ()) <= set(BROWSER_SCOPES):
+            named = " and ".join(f"`{scope}`" for scope in BROWSER_SCOPES)
+            raise InvalidRequestError(f"a browser key has the scopes {named} and no other: leave `scopes` out")
         made = await services.keys.create_browser(
             body.name, body.origins or [], body.trust, body.expires_at, body.source, by=by
         )

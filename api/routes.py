@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterator
 from copy import deepcopy
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
@@ -70,7 +70,12 @@ _KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control")
 
 
 class Route(APIRoute):
-    """A route that takes a key, as `route_class` of a router with `allow(…)`."""
+    """A route that takes a key, as `route_class` of a router with `allow(…)`.
+
+    `keeps_answers`: a change is made once under an Idempotency-Key.
+    """
+
+    keeps_answers: ClassVar[bool] = True
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
@@ -78,15 +83,14 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Handler:
         inner = super().get_route_handler()
-        scope = _scope(self.dependant)
+        scope = find_scope(self.dependant)
 
         async def handle(request: Request) -> Response:
-            access = await authenticate(request)
-            require(access, scope)
+            await self.admit(request, scope)
             if self.body_field is not None:
                 await _require_json(request)
             key = request.headers.get("idempotency-key")
-            if key is not None and request.method in ACTING:
+            if key is not None and request.method in ACTING and self.keeps_answers:
                 return await _once(request, key, inner)
             response = await inner(request)
             etag, known = response.headers.get("etag"), request.headers.get("if-none-match")
@@ -95,6 +99,10 @@ class Route(APIRoute):
             return response
 
         return handle
+
+    async def admit(self, request: Request, scope: Scope) -> None:
+        """Verify the key and its scope, before the body is read."""
+        require(await authenticate(request), scope)
 
 
 def keep_instead(request: Request, body: bytes) -> None:
@@ -140,7 +148,7 @@ def _calls(dependant: Dependant) -> Iterator[object]:
         yield from _calls(each)
 
 
-def _scope(dependant: Dependant) -> Scope:
+def find_scope(dependant: Dependant) -> Scope:
     """Return the scope of the route or its router, whichever includes the other."""
     scopes = {call.scope for call in _calls(dependant) if isinstance(call, Allowed)}
     if not scopes:
@@ -151,7 +159,7 @@ def _scope(dependant: Dependant) -> Scope:
 def _document(route: Route) -> None:
     """Document the common behaviour of this kind of route."""
     calls = list(_calls(route.dependant))
-    scope = _scope(route.dependant)
+    scope = find_scope(route.dependant)
     errors: set[type[SojournError]] = {
         UnauthorizedError,
         ForbiddenError,
@@ -168,7 +176,7 @@ def _document(route: Route) -> None:
     if route.body_field is not None:
         errors |= {MalformedJsonError, RequestTimeoutError, PayloadTooLargeError, UnsupportedMediaTypeError}
     methods = route.methods or set()
-    if methods & ACTING:
+    if methods & ACTING and route.keeps_answers:
         errors |= {IdempotencyInProgressError, IdempotencyKeyReusedError}
         parameters.append(_IDEMPOTENCY_KEY)
     if CURSORS & {parameter.name for parameter in route.dependant.query_params}:

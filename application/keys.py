@@ -114,10 +114,15 @@ class Keys:
     ) -> NewKey:
         """Create a key. By default its `source` is its name, so that a new key keeps it.
 
-        Raises InvalidRequestError for a key that has expired already, and for the source of Sojourn itself.
+        Raises InvalidRequestError for a key that has expired already, for the scope of pages, and for the source of
+        Sojourn itself.
         """
         source = name if source is None else source
         _check_source(source)
+        if Scope.CLIENT in scopes:
+            raise InvalidRequestError(
+                f"`{Scope.CLIENT}` is the scope of pages and apps: make a browser key, which has it"
+            )
         return await self._insert(name, sorted(set(scopes)), expires_at, source, by=by)
 
     async def create_browser(

@@ -16,7 +16,7 @@ _ACTOR: Final = Actor("preferences", "preference centre")
 # More open holds than a person has: those of an operator are limited, and a person's own pause always has a place.
 _MAX_HOLDS: Final = 100
 _REASON: Final = "paused by the person"
-# Pauses whose ends are no further apart are one that was asked for twice at once.
+# Two pauses whose ends are so close are one that was asked for twice at once.
 _SAME: Final = timedelta(minutes=1)
 
 

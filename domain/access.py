@@ -14,6 +14,7 @@ class Scope(StrEnum):
     """The scope of a key.
 
     - ingest: the tracking routes, and nothing else;
+    - client: the routes for pages and apps, of browser keys alone;
     - send: requests for single messages, and nothing else;
     - stream: the stream of everything that is recorded, and nothing else;
     - read: every question about single campaigns, journeys and users;
@@ -22,12 +23,16 @@ class Scope(StrEnum):
     """
 
     INGEST = "ingest"
+    CLIENT = "client"
     SEND = "send"
     STREAM = "stream"
     READ = "read"
     OPERATE = "operate"
     ADMIN = "admin"
 
+
+# The scopes of every browser key, whichever release made it.
+BROWSER_SCOPES: Final = (Scope.INGEST, Scope.CLIENT)
 
 # Each of these includes those before it.
 _LADDER: Final = (Scope.READ, Scope.OPERATE, Scope.ADMIN)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from msgspec import Struct, convert, field
 
-from domain.access import KeyKind, KeyTrust, Scope
+from domain.access import BROWSER_SCOPES, KeyKind, KeyTrust, Scope
 from store.database import Connection
 
 
@@ -41,9 +41,10 @@ class StoredKey(Key, frozen=True):
         return f"StoredKey(id={self.id!r})"
 
 
-_COLUMNS = """
-  id, name, scopes, source, created_by, created_at, expires_at, revoked_at, last_used_at, origins, trust,
-  CASE WHEN is_browser THEN 'browser' ELSE 'server' END AS kind
+_COLUMNS = f"""
+  id, name, source, created_by, created_at, expires_at, revoked_at, last_used_at, origins, trust,
+  CASE WHEN is_browser THEN 'browser' ELSE 'server' END AS kind,
+  CASE WHEN is_browser THEN '{{{",".join(BROWSER_SCOPES)}}}' ELSE scopes END AS scopes
 """
 
 

@@ -5,7 +5,7 @@ header is not asked.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import jwt
@@ -26,6 +26,7 @@ class VerifiedUser(Struct, frozen=True):
 
     user_id: str
     groups: frozenset[str]
+    expires_at: datetime
 
 
 class TokenFault(Struct, frozen=True):
@@ -91,4 +92,4 @@ def _read_user(claims: dict[str, Any]) -> VerifiedUser | TokenFault:
         return TokenFault("its `sub` is not a user id")
     if not isinstance(groups, list) or len(groups) > MAX_GROUPS or not all(isinstance(one, str) for one in groups):
         return TokenFault(f"its `groups` must be a list of at most {MAX_GROUPS} group ids")
-    return VerifiedUser(user_id, frozenset(groups))
+    return VerifiedUser(user_id, frozenset(groups), datetime.fromtimestamp(claims["exp"], UTC))

@@ -25,16 +25,16 @@ STRIDE = rounds(4, 1)
 @pytest.mark.takes_long
 async def test_the_api_is_what_its_document_says(database_url: str, tmp_path: Path) -> None:
     async with api_process(database_url) as api:
-        operations = await _prepared(api)
+        operations, browser_key = await _prepared(api)
         config = tmp_path / CONFIG.name
         config.write_text(CONFIG.read_text() + _without_bounds(operations))
-        status, output = await _asked(api.url, config)
+        status, output = await _asked(api.url, config, browser_key)
     assert status == 0, output
     assert re.search(rf"Tested: {len(operations)}\b", output), output
 
 
-async def _prepared(api: ApiProcess) -> list[str]:
-    """The operations, by method and path. The things that their examples name are there."""
+async def _prepared(api: ApiProcess) -> tuple[list[str], str]:
+    """The operations, by method and path, and a browser key. The things that their examples name are there."""
     async with api.client(ADMIN_KEY) as admin:
         document = (await admin.get("/openapi.json")).json()
         publish = document["components"]["schemas"]["PublishRequest"]["example"]
@@ -42,9 +42,12 @@ async def _prepared(api: ApiProcess) -> list[str]:
         assert (await admin.post("/v1/campaigns/abandoned-cart/start")).status_code == 200
         template = document["components"]["schemas"]["NewMessageTemplate"]["example"]
         assert (await admin.put("/v1/templates/email/password-reset", json=template)).status_code == 200
+        browser = {"name": "pages", "kind": "browser", "origins": ["https://shop.example"]}
+        browser_key: str = (await admin.post("/v1/keys", json=browser)).json()["token"]
     async with api.client(WRITE_KEY) as tracker:
         assert (await tracker.post("/v1/identify", json={"userId": "u-4711"})).status_code == 200
-    return [f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods]
+    asked = [f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods]
+    return asked, browser_key
 
 
 def _without_bounds(operations: list[str]) -> str:
@@ -53,7 +56,7 @@ def _without_bounds(operations: list[str]) -> str:
     return f"\n[[operations]]\ninclude-name = {json.dumps(left_out)}\nphases.coverage.enabled = false\n"
 
 
-async def _asked(url: str, config: Path) -> tuple[int | None, str]:
+async def _asked(url: str, config: Path, browser_key: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config)),
         *("run", f"{url}/openapi.json", "--checks", "all", "--max-examples", EXAMPLES, "--warnings", "off"),
@@ -61,6 +64,7 @@ async def _asked(url: str, config: Path) -> tuple[int | None, str]:
             **os.environ,
             "SOJOURN_ADMIN_KEY": ADMIN_KEY,
             "SOJOURN_WRITE_KEY": WRITE_KEY,
+            "SOJOURN_BROWSER_KEY": browser_key,
             "SCHEMATHESIS_HOOKS": str(HOOKS),
             "COLUMNS": "120",
         },

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -9,6 +10,7 @@ from domain.access import Scope
 from settings import Settings
 from tests.api.fakes import ADMIN_KEY
 from tests.api.live import open_live
+from tests.api.shop import token
 from tests.docs.curl import curl_lines, read_curl
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
@@ -31,9 +33,16 @@ async def test_the_curl_lines_are_answered_as_they_say(database_url: str) -> Non
             elif line.then:
                 assert answer.json()["code"] == line.then
             if answer.status_code == 201:
-                known |= {"ID": answer.json()["id"], "KEY_OF_THE_BACKEND": answer.json()["token"]}
+                known |= names_of(answer.json())
             if "next" in answer.text and answer.json().get("next"):
                 known["NEXT"] = answer.json()["next"]
+
+
+def names_of(key: dict[str, Any]) -> dict[str, str]:
+    """The names by which the page goes on to use a key that was made."""
+    if key["kind"] == "browser":
+        return {"KEY_OF_THE_PAGE": key["token"], "USER_TOKEN": token(key["token_secret"], "u-1")}
+    return {"ID": key["id"], "KEY_OF_THE_BACKEND": key["token"]}
 
 
 def test_the_scopes_of_the_page_are_those_that_there_are() -> None:

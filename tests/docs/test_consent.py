@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.recipient_pages.texts import LANGUAGES
-from application import confirmations, preferences
+from application import confirmations, pauses
 from cli.main import run
 from domain.people import topics_document
 from domain.people.consent import ConsentFacts, find_refusal
@@ -69,7 +69,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert f"at most {MAX_REQUESTS['address']} subscriptions a day" in PAGE
     assert f"may ask for {MAX_REQUESTS['client']}:" in PAGE
     assert f"for {confirmations.LIFETIME.days} days after the request" in PAGE
-    assert f"pauses for {preferences.PAUSE.days} days" in PAGE
+    assert f"pauses for {pauses.PAUSE.days} days" in PAGE
     assert [one.language for one in LANGUAGES.values()] == ["en", "de", "fr", "es"]
     assert "(English, German, French, Spanish;" in PAGE
     example = (ROOT / "examples" / "double-opt-in.yaml").read_text()

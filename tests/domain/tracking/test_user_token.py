@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -44,7 +44,10 @@ GOOD = {"sub": "u-1", "aud": "sojourn", "exp": AT + 3_600}
     ],
 )
 def test_a_token_of_either_secret_names_its_user(token: str, groups: list[str]) -> None:
-    assert verify_user_token(token, [NEW, OLD], NOW) == VerifiedUser("u-1", frozenset(groups))
+    user = verify_user_token(token, [NEW, OLD], NOW)
+    assert isinstance(user, VerifiedUser)
+    assert (user.user_id, user.groups) == ("u-1", frozenset(groups))
+    assert NOW < user.expires_at <= NOW + timedelta(hours=24, minutes=1)
 
 
 @pytest.mark.parametrize(

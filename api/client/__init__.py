@@ -1,0 +1,1 @@
+"""The routes of pages and apps, for one person each."""
