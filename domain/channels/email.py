@@ -76,6 +76,7 @@ class Email(ChannelKind):
     optional = ("reply_to", "from_owner", "preheader", "layout")
     composed = ("subject", "preheader", "text")
     structured = ("attachments",)
+    forms: ClassVar[Mapping[str, tuple[str, str]]] = {"attachments": ("a list of files", "[a.pdf, b.pdf]")}
     can_attach = True
     known_paths = frozenset({"profile.traits.email"})
     address_traits = frozenset({"email"})

@@ -57,12 +57,15 @@ class ChannelKind(ABC):
     made for a while after it was accepted, and may be taken back until then. If it `waits_for_person`, its messages
     wait in the inbox until a page or an app of their person takes them: send window and caps do not hold them up, and
     caps are asked when one is given.
+
+    `forms` say how those of the `structured` keys are written that are not mappings, or need an example.
     """
 
     name: ClassVar[str]
     required: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
     structured: ClassVar[tuple[str, ...]] = ()
+    forms: ClassVar[Mapping[str, tuple[str, str]]] = {}
     numbers: ClassVar[tuple[str, ...]] = ()
     composed: ClassVar[tuple[str, ...]] = ()
     can_attach: ClassVar[bool] = False

@@ -41,10 +41,11 @@ from domain.templates.liquid_values import (
 )
 from domain.templates.list_filters import LIST_FILTERS, items_of
 from domain.templates.local_filters import LOCAL_FILTERS
+from domain.templates.markdown import hide_syntax
 from domain.templates.number_filters import NUMBER_FILTERS
 
 Filter = Callable[..., Any]
-TextForm = Literal["text", "html", "calendar"]
+TextForm = Literal["text", "html", "calendar", "markdown"]
 
 # The library's filters with a text as input; their arguments are texts or integers.
 _TEXT_FILTERS = (
@@ -99,6 +100,13 @@ class _CalendarEnvironment(_Environment):
 
     def spell(self, value: object) -> str:
         return escape_calendar(text_of(value))
+
+
+class _MarkdownEnvironment(_Environment):
+    """The Liquid of rich texts."""
+
+    def spell(self, value: object) -> str:
+        return hide_syntax(text_of(value))
 
 
 def arguments_of(name: str) -> Signature:
@@ -260,6 +268,7 @@ ENVIRONMENTS: Final[Mapping[TextForm, liquid.Environment]] = {
     "text": TEXT,
     "html": HTML,
     "calendar": _CalendarEnvironment(undefined=Missing, autoescape=False),
+    "markdown": _MarkdownEnvironment(undefined=Missing, autoescape=False),
 }
 COMPOSED: Final[Mapping[TextForm, liquid.Environment]] = {
     "text": _ComposedEnvironment(undefined=Missing, autoescape=False),

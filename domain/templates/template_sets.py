@@ -208,6 +208,9 @@ def _template_set(
             saved |= kind.saved_names(fields)
             composer = Composer(shared, list_languages(language))
             spoken = own_language if language == DEFAULT else language
+            if spoken is not None:
+                # The name of the file says it for a variant.
+                fields["language"] = Field(spoken, SourceLocation(file.name, 1, "language"))
             body = _compose(composer, kind, file, fields, compiled_bodies.get(file.name), spoken)
             attached = fields[ATTACHMENTS] if kind.can_attach and ATTACHMENTS in fields else None
             attachments = find_attachments(attached, shared.list_files(ATTACHMENTS), faults)
@@ -304,8 +307,7 @@ def _check_keys(source: TemplateSource, kind: ChannelKind, channel: str) -> Iter
             yield place.problem(f"there is no key '{key}'", did_you_mean(key, known, "Keys"))
         elif key in kind.structured:
             if not isinstance(field.tree, dict | list):
-                said = "a list of files" if key == ATTACHMENTS else "a YAML mapping"
-                remedy = "[a.pdf, b.pdf]" if key == ATTACHMENTS else f"one name: value a line below {key}:"
+                said, remedy = kind.forms.get(key, ("a YAML mapping", f"one name: value a line below {key}:"))
                 yield place.problem(f"'{key}' must be {said}", f"Write {remedy}")
         elif key in kind.numbers:
             if not _has_form(key, field, kind):
