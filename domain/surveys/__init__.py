@@ -1,0 +1,1 @@
+"""Surveys: questions, the way through them, and answers."""
