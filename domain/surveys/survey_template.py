@@ -3,7 +3,7 @@
 Each answer may choose the next question. A survey is refused if a question is never reached, or could come twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -61,11 +61,16 @@ def compile_survey(
     reader.finish()
     if len(problems) > before:
         return None
-    outlines = (
+    parts = {key: part for key, part in content.items() if part is not None}
+    return SurveyTemplate(parts, outline_questions(content["questions"]))
+
+
+def outline_questions(questions: Sequence[Mapping[str, PartTree]]) -> tuple[QuestionOutline, ...]:
+    """Return the outlines of questions that were read."""
+    return tuple(
         QuestionOutline(one["id"], one["type"], tuple(option["value"] for option in one.get("options", ())))
-        for one in content["questions"]
+        for one in questions
     )
-    return SurveyTemplate({key: part for key, part in content.items() if part is not None}, tuple(outlines))
 
 
 def read_survey(reader: MappingReader) -> dict[str, PartTree]:

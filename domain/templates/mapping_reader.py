@@ -27,6 +27,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 NAME_FORM: Final = "Write letters, digits, - and _, at most 64"
 
 Constant = TypeVar("Constant", bound=str)
+Default = TypeVar("Default")
 
 
 class MappingReader:
@@ -76,9 +77,9 @@ class MappingReader:
             return None
         return compile_rich_text(field, self._problems, self._warnings, is_required=is_required)
 
-    def read_link(self, key: str) -> LinkText | None:
+    def read_link(self, key: str, *, is_required: bool = False) -> LinkText | None:
         """Read the target of a link."""
-        field = self._text(key)
+        field = self._text(key, is_required)
         return None if field is None else compile_page_link(field, self._problems)
 
     def read_data(self, key: str, *, is_required: bool = False) -> DataPart | None:
@@ -109,7 +110,7 @@ class MappingReader:
             return None
         return written
 
-    def read_choice(self, key: str, allowed: Sequence[Constant], default: Constant) -> Constant:
+    def read_choice(self, key: str, allowed: Sequence[Constant], default: Default) -> Constant | Default:
         """Read one of several words."""
         written = self.read_constant(key)
         for one in allowed:
