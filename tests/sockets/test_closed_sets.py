@@ -36,7 +36,8 @@ def compared(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def is_own(place: str, channel: str) -> bool:
-    return place == f"domain/channels/{channel}.py" or place.startswith(f"channels/{channel}/")
+    folders = (f"domain/channels/{channel}/", f"channels/{channel}/")
+    return place == f"domain/channels/{channel}.py" or place.startswith(folders)
 
 
 def test_no_channel_is_compared_by_name_outside_its_module() -> None:

@@ -1,0 +1,24 @@
+"""A card: an entry of a feed, which stays until it is dismissed or expires."""
+
+from domain.channels.in_app.message_kind import InAppKind, read_actions, read_image
+from domain.templates.mapping_reader import MappingReader
+from domain.templates.shown_parts import PartTree
+
+
+class Card(InAppKind):
+    """An entry of the feed that `placement` names."""
+
+    name = "card"
+    interrupts = False
+    default_placement = "feed"
+
+    def read(self, body: MappingReader) -> dict[str, PartTree]:
+        return {
+            "title": body.read_line("title", is_required=True),
+            "text": body.read_rich_text("text", is_required=True),
+            "image": read_image(body),
+            "url": body.read_link("url"),
+            "actions": read_actions(body, dismisses=False),
+            "pinned": body.read_flag("pinned", False),
+            "dismissible": body.read_flag("dismissible", True),
+        }
