@@ -8,6 +8,9 @@ NODE := tests/clients/node
 # ClickHouse in a wheel, as large as all others together: in an environment of its own.
 CHDB := .venv-chdb/ready
 NODE_CLIENTS := $(NODE)/node_modules/.package-lock.json
+# The script for web pages, and what builds and tests it.
+BROWSER := browser
+BROWSER_TOOLS := $(BROWSER)/node_modules/.package-lock.json
 
 # pip is left to the virtual environment, and the project is no package of any index.
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
@@ -18,7 +21,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all prove clickhouse chaos bench check dev env schemas settings histories lock sbom clean
+.PHONY: help demo test test-all prove clickhouse chaos bench check dev env schemas settings histories browser lock sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,10 +29,10 @@ help: ## List the targets
 demo: $(READY) ## Run everything on this machine and let about twenty users walk their journeys; ONCE=1 checks and ends
 	$(BIN)/sojourn demo $(if $(filter 1,$(ONCE)),--once)
 
-test: $(READY) $(NODE_CLIENTS) ## Run the tests, without the short chaos
+test: $(READY) $(NODE_CLIENTS) $(BROWSER_TOOLS) ## Run the tests, without the short chaos
 	$(BIN)/pytest -m "not chaos"
 
-test-all: $(READY) $(NODE_CLIENTS) ## Run all tests: also the short chaos, and the builds broken on purpose that it finds
+test-all: $(READY) $(NODE_CLIENTS) $(BROWSER_TOOLS) ## Run all tests: also the short chaos, and the builds broken on purpose that it finds
 	$(BIN)/pytest
 
 prove: $(READY) $(CHDB) ## Run the long form of the tests that have one
@@ -49,6 +52,9 @@ check: $(READY) ## Lint, check the format, the types and the direction of import
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@for name in sojourn sojourn-views; do \
+		echo "api/scripts/$$name.js: $$(gzip -9c api/scripts/$$name.js | wc -c) bytes compressed"; \
+	done
 
 env: ## Write .env for docker compose on this machine, with new secrets and an inbox
 	@sh deploy/env.sh
@@ -68,6 +74,9 @@ settings: $(READY) ## Write docs/settings.md anew from settings.py
 histories: $(READY) ## Record the journeys of which this release has no history yet
 	$(BIN)/python -m tests.replay.record
 
+browser: $(BROWSER_TOOLS) ## Build the scripts for web pages anew, from browser/ to api/scripts/
+	cd $(BROWSER) && npm run --silent build
+
 lock: $(READY) ## Pin what pyproject.toml asks for; versions that still fit stay
 	$(COMPILE) --extra test --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
@@ -78,7 +87,7 @@ sbom: $(READY) ## Write what a release consists of as CycloneDX to build/sbom.cd
 		--short-PURLs --output-file build/sbom.cdx.json
 
 clean: ## Remove what was installed, built and stored here
-	rm -rf $(VENV) .venv-chdb $(NODE)/node_modules .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-chdb $(NODE)/node_modules $(BROWSER)/node_modules $(BROWSER)/dist .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -100,8 +109,8 @@ $(CHDB): tests/clickhouse/requirements.lock
 	.venv-chdb/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
-$(NODE_CLIENTS): $(NODE)/package.json $(NODE)/package-lock.json
+$(NODE_CLIENTS) $(BROWSER_TOOLS): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
-		{ echo "The tests run the tracking client for Node.js: install Node.js 20 or newer, with npm" >&2; exit 1; }
-	cd $(NODE) && npm ci --no-audit --no-fund --ignore-scripts --loglevel error
+		{ echo "The tests run clients and tools of Node.js: install Node.js 20 or newer, with npm" >&2; exit 1; }
+	cd $* && npm ci --no-audit --no-fund --ignore-scripts --loglevel error
 	@touch $@

@@ -47,6 +47,7 @@ from cli.reconcile import reconcile
 from cli.rejects import rejects
 from cli.rfm_commands import add_rfm_commands
 from cli.schema import schema
+from cli.script_tag import script_tag
 from cli.send_test import send_test
 from cli.stream import stream
 from cli.validate import validate
@@ -73,7 +74,7 @@ _add("Campaigns", init, validate, preview, send_test, plan, apply, campaigns.cam
 _add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app, accounts=accounts.app)
 _add("Journeys and users", hold=hold.app, messages=messages.app, templates=templates.app, segments=segments.app)
-_add("The deployment", audit, reconcile, stream, contexts, keys=keys.app, deliverability=deliverability.app)
+_add("The deployment", audit, reconcile, stream, contexts, script_tag, keys=keys.app, deliverability=deliverability.app)
 _documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
 add_audience_commands(_documents[AUDIENCES.command])
 add_event_commands(_documents[DECLARED_EVENTS.command])

@@ -13,8 +13,8 @@ from domain.errors import every_error
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 
 # The pages for recipients.
-PAGES = ("/unsubscribe/", "/preferences/", "/confirm/", "/c/", "/o/", "/p/", "/sojourn-sw.js")
-PUBLIC = ("/v1/projects/", "/v1/callbacks/", *PAGES, "/v1/schemas/", "/problems", "/healthz", "/readyz")
+PAGES = ("/unsubscribe/", "/preferences/", "/confirm/", "/c/", "/o/", "/p/", "/sojourn")
+PUBLIC = ("/v1/projects/", "/v1/callbacks/", *PAGES, "/v1/schemas/", "/v1/scripts", "/problems", "/healthz", "/readyz")
 # The campaign, or the import, need not be there yet.
 OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")
 # Questions that do not fit into an address.

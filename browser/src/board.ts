@@ -1,0 +1,277 @@
+// The messages on this page: which may show here and now, and one interruption at a time over all tabs.
+
+import type { Details, Kind, Message, ReactionKind } from "./contract.js"
+import type { Snapshot } from "./connection.js"
+import { onChanges, whenThere } from "./dom.js"
+import { onNavigation } from "./navigation.js"
+import { interrupts, isPlace, MAX_SHOWS_KEPT, mayShow, type Seen } from "./rules.js"
+import { all, listen, when, type Signal } from "./signals.js"
+import { makeStage, type Stage } from "./stage.js"
+import { read, readJson, session, write, writeJson } from "./storage.js"
+import { alone } from "./tabs.js"
+import { showSlot } from "./views/slot.js"
+
+const SEEN = "sojourn.seen"
+const QUIET = "sojourn.quiet"
+const MAX_SEEN = 200
+// The patience with elements that a page has still to make.
+export const ANCHOR_MS = 5_000
+// Longer timers end at once.
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+type Drawn = Exclude<Kind, "card" | "slot" | "custom">
+export type Views = Record<Drawn, (stage: Stage) => void> & {
+  hasFeed(message: Message): boolean
+  card(stage: Stage, see: () => void): Element
+}
+
+export interface CustomMessage {
+  readonly message: Message
+  react(kind: ReactionKind, details?: Details): void
+  dismiss(): void
+}
+/** Shows a message of kind `custom`; what it returns is called when the message goes. */
+export type Renderer = (one: CustomMessage) => (() => void) | void
+
+export interface BoardOptions {
+  /** The same in all tabs of the same person. */
+  name: string
+  signal: AbortSignal
+  renderers: ReadonlyMap<string, Renderer>
+  loadViews(): Promise<Views>
+  report(message: Message, kind: ReactionKind, details?: Details): void
+  track(event: string, properties: Readonly<Record<string, unknown>>): void
+}
+
+export interface Board {
+  /** Take what is there now. Messages are in their order. */
+  update(state: Snapshot): void
+  look(): void
+  /** Show a message in an element, if its rules let it. */
+  fill(element: Element, message: Message): void
+  setBetween(seconds: number): void
+}
+
+export function board({ name, signal, renderers, loadViews, report, track }: BoardOptions): Board {
+  let state: Snapshot = { seq: 0, open: [], messages: [] }
+  let seen: Record<string, Seen> = readJson(SEEN) ?? {}
+  let between = 0
+  let isTaking = false
+  let timer = 0
+  let views: Views | undefined
+  let loading: Promise<void> | undefined
+  const stages = new Map<string, Stage>()
+  const pending = new Map<string, Pending>()
+  // Shown in their place since the page began: they come back when the page makes their element anew.
+  const placed = new Set<string>()
+  const failed = new Set<string>()
+
+  const note = ({ message_id }: Message, change: (known: Seen) => Partial<Seen>) => {
+    const { [message_id]: known = { shows: [] }, ...others } = readJson<Record<string, Seen>>(SEEN) ?? seen
+    seen = { ...Object.fromEntries(Object.entries(others).slice(-MAX_SEEN)), [message_id]: { ...known, ...change(known) } }
+    writeJson(SEEN, seen)
+  }
+  const react = (message: Message, kind: ReactionKind, details?: Details) => {
+    if (kind === "shown") {
+      note(message, ({ shows }) => ({ shows: [...shows, Date.now()].slice(-MAX_SHOWS_KEPT), session: session() }))
+    } else if (kind !== "answered") note(message, () => ({ [kind]: true }))
+    report(message, kind, details)
+  }
+  const fail = (message: Message, reason: string) => {
+    failed.add(message.message_id)
+    report(message, "failed", { reason })
+  }
+  const reports = { react, track, remember: (message: Message, step: string) => note(message, () => ({ step })) }
+
+  const isOpen = ({ message_id, seq, expires_at }: Message) =>
+    Date.parse(expires_at) > Date.now() && (seq > state.seq || state.open.includes(message_id))
+  const isHere = (message: Message) => isPlace(message.content.where, location)
+  const isDue = (message: Message) =>
+    isOpen(message) && isHere(message) && mayShow(message, seen[message.message_id], session(), Date.now())
+
+  const start = (message: Message, show: (stage: Stage) => void, end = () => {}): void => {
+    const id = message.message_id
+    const stage = makeStage(message, seen[id]?.step, reports, () => {
+      stages.delete(id)
+      end()
+    })
+    stages.set(id, stage)
+    try {
+      show(stage)
+    } catch {
+      fail(message, "error")
+      stage.leave()
+    }
+  }
+
+  /** Show what has a place of its own, if the page has this place. */
+  const place = (message: Message) => {
+    const see = () => {
+      if (!placed.has(message.message_id)) react(message, "shown")
+      placed.add(message.message_id)
+    }
+    const renderer = renderers.get(message.placement ?? "") ?? renderers.get("*")
+    if (message.kind === "card" && views!.hasFeed(message)) {
+      start(message, (stage) => {
+        const card = views!.card(stage, see)
+        stage.onEnd(onChanges(() => card.isConnected || stage.leave()))
+      }, () => queueMicrotask(look))
+    } else if (message.kind === "custom" && renderer) {
+      start(message, (stage) => {
+        const stop = renderer({ message, react: stage.react, dismiss: () => stage.dismiss() })
+        if (stop) stage.onEnd(stop)
+        see()
+      })
+    }
+  }
+
+  const look = () => {
+    if (signal.aborted) return
+    clearTimeout(timer)
+    const now = Date.now()
+    stages.forEach(({ message, leave }) => {
+      // A tour and a survey that have begun are not cut off by the page's next address.
+      if (!isOpen(message) || (!isHere(message) && message.kind !== "tour" && message.kind !== "survey")) leave()
+    })
+    const due = state.messages.filter((one) => {
+      const { message_id: id, kind } = one
+      return kind !== "slot" && !failed.has(id) && !stages.has(id) &&
+        (isDue(one) || (placed.has(id) && isOpen(one) && isHere(one) && !seen[id]?.dismissed))
+    })
+    for (const [id, { stop }] of pending) {
+      if (due.some((one) => one.message_id === id)) continue
+      stop()
+      pending.delete(id)
+    }
+    if (due.some(({ kind }) => kind !== "custom")) {
+      // A page that cannot load them shows nothing, and the next may.
+      loading ??= loadViews().then((loaded) => {
+        views = loaded
+        look()
+      }).catch(() => {})
+    }
+    const ready = due.filter((one) => {
+      const id = one.message_id
+      if (!pending.has(id)) pending.set(id, wait(one, seen[id], look, () => fail(one, "anchor")))
+      return pending.get(id)!.isReady && (views || one.kind === "custom")
+    })
+    ready.filter((one) => !interrupts(one.kind)).forEach(place)
+    const calm = Math.min(...ready.filter((one) => interrupts(one.kind)).map(calmAt))
+    const canTake = document.visibilityState === "visible" && !isTaking
+    if (canTake && calm <= now) void take()
+    const next = Math.min(canTake && calm > now ? calm : Infinity, ...state.messages.map((one) => Date.parse(one.expires_at)))
+    if (next < Infinity) timer = setTimeout(look, Math.min(Math.max(next - now, 10), MAX_TIMER_MS))
+  }
+
+  /** When an interruption may follow the one before. A tour that goes on is none. */
+  const calmAt = ({ message_id, content }: Message) =>
+    seen[message_id]?.step ? 0 : Number(read(QUIET)) + (content.between ?? between) * 1_000
+
+  /** Take the turn, which one tab has, and show the first message that may still show. */
+  const take = async () => {
+    isTaking = true
+    await alone(`${name}.turn`, signal, async () => {
+      seen = readJson(SEEN) ?? seen
+      const next = state.messages.find((one) =>
+        interrupts(one.kind) && pending.get(one.message_id)?.isReady && isDue(one) && calmAt(one) <= Date.now(),
+      )
+      if (!next || document.visibilityState !== "visible") return
+      await new Promise<void>((resolve) =>
+        start(next, (stage) => {
+          views![next.kind as Drawn](stage)
+          stage.react("shown")
+        }, resolve),
+      )
+      pending.delete(next.message_id)
+      write(QUIET, String(Date.now()))
+    }).catch(() => {})
+    isTaking = false
+    look()
+  }
+
+  const stop = all([
+    onNavigation(() => {
+      // `after` counts anew on each page.
+      pending.forEach((one) => one.stop())
+      pending.clear()
+      failed.clear()
+      look()
+    }),
+    onChanges(() => state.messages.some(({ kind }) => kind === "card") && look()),
+    listen(document, "visibilitychange", look),
+    listen(window, "storage", (event) => {
+      if ((event as StorageEvent).key !== SEEN) return
+      seen = readJson(SEEN) ?? {}
+      look()
+    }),
+  ])
+  signal.addEventListener("abort", () => {
+    stop()
+    clearTimeout(timer)
+    stages.forEach(({ leave }) => leave())
+    pending.forEach((one) => one.stop())
+  })
+
+  return {
+    look,
+    update(next) {
+      state = next
+      look()
+    },
+    setBetween(seconds) {
+      between = seconds
+      look()
+    },
+    fill(element, message) {
+      if (isDue(message)) start(message, (stage) => showSlot(stage, element, () => stage.react("shown")))
+    },
+  }
+}
+
+interface Pending {
+  isReady: boolean
+  stop(): void
+}
+
+/** Wait for all that a message wants before it shows: what someone does, and then its element. */
+function wait({ content }: Message, seen: Seen | undefined, done: () => void, fail: () => void): Pending {
+  const { after, anchor, steps } = content
+  const { seconds, scroll: percent, exit_intent, dwell, seen: element, feature } = after ?? {}
+  const signals: (Signal | null | false | undefined)[] = [
+    seconds ? { kind: "time_on_page", seconds } : null,
+    percent ? { kind: "scroll", percent } : null,
+    exit_intent && { kind: "exit_intent" },
+    dwell && { kind: "dwell", ...dwell },
+    element ? { kind: "element_seen", element } : null,
+    feature ? { kind: "feature_used", feature } : null,
+  ]
+  // A tour that goes on has begun already.
+  const awaited = seen?.step ? [] : (signals.filter(Boolean) as Signal[])
+  const selector = anchor ?? (steps?.find(({ id }) => id === seen?.step) ?? steps?.[0])?.anchor
+  const stops: (() => void)[] = []
+  const pending: Pending = { isReady: false, stop: () => all(stops)() }
+  let left = awaited.length
+  const finish = () => {
+    pending.isReady = true
+    // Nothing is known of it before it is returned.
+    queueMicrotask(done)
+  }
+  const look = () => {
+    if (left > 0) return
+    if (!selector) return finish()
+    const timer = setTimeout(() => {
+      pending.stop()
+      fail()
+    }, ANCHOR_MS)
+    stops.push(() => clearTimeout(timer), whenThere(selector, () => {
+      clearTimeout(timer)
+      finish()
+    }))
+  }
+  stops.push(...awaited.map((one) => when(one, () => {
+    left -= 1
+    look()
+  })))
+  if (!awaited.length) look()
+  return pending
+}

@@ -1,0 +1,179 @@
+// One browser of one person: it tracks, and shows what Sojourn has for this person.
+
+import { board, type Board, type Renderer, type Views } from "./board.js"
+import { follow, type Snapshot } from "./connection.js"
+import type { Details, Message, Reaction, ReactionKind, Settings } from "./contract.js"
+import { http, type TokenSource } from "./http.js"
+import { onNavigation } from "./navigation.js"
+import { outbox } from "./outbox.js"
+import { forgetDevice, subscribePush } from "./push.js"
+import { inOrder } from "./rules.js"
+import { listen, useFeature } from "./signals.js"
+import { fillSlots } from "./slots.js"
+import { anonymousId, attempt, read, renewAnonymousId, write } from "./storage.js"
+import { tracking, type Values } from "./tracking.js"
+import { watchTriggers } from "./triggers.js"
+
+const USER = "sojourn.user"
+
+export interface Options {
+  /** The address of the API. */
+  url: string
+  /** A browser key. */
+  writeKey: string
+  userId?: string | null
+  /** The token of the user that your server signs, or a function that fetches a new one. */
+  userToken?: TokenSource
+  /** Show nothing: your own components do, by `messages.subscribe`. */
+  headless?: boolean
+  /** Report each page, and each new address of an application of one page. */
+  trackPages?: boolean
+}
+
+export interface Sojourn {
+  identify(userId: string, traits?: Values, options?: { userToken?: TokenSource }): void
+  track(event: string, properties?: Values): void
+  page(name?: string, properties?: Values): void
+  group(groupId: string, traits?: Values): void
+  /** Forget the user, as they log out. */
+  reset(): void
+  /** Say that a feature was used, for messages and page triggers that wait for it. */
+  feature(name: string): void
+  messages: {
+    /** Hear of the open messages, now and at each change, in the order of their priority. */
+    subscribe(callback: (messages: readonly Message[]) => void): () => void
+    /** Show messages of kind `custom` of a placement by your own function; `*` for those of any other. */
+    render(placement: string, renderer: Renderer): () => void
+  }
+  /** Report what became of a message that your own component shows. */
+  react(messageId: string, kind: ReactionKind, details?: Details): void
+  /** Subscribe to web push; false if the person or the browser does not want it. */
+  subscribePush(registration: ServiceWorkerRegistration, publicKey: string): Promise<boolean>
+  /** Read the preference centre, or change a part of it. */
+  preferences(changes?: object): Promise<unknown>
+  /** Send what has still to be sent. */
+  flush(): Promise<void>
+}
+
+export function start(options: Options, loadViews: () => Promise<Views>): Sojourn {
+  const { writeKey, headless, trackPages } = options
+  const api = http(options.url.replace(/\/+$/, ""), writeKey, options.userToken ?? null)
+  let userId = options.userId ?? userOf(options.userToken) ?? read(USER)
+  const who = () => userId ?? ""
+  const calls = tracking(api, who, () => userId)
+  const reactions = outbox<Reaction>("reactions", who, (batch, body) =>
+    api.send("/v1/client/reactions", body({ reactions: batch })),
+  )
+  const subscribers = new Set<(messages: readonly Message[]) => void>()
+  const renderers = new Map<string, Renderer>()
+  let messages: readonly Message[] = []
+  let running = new AbortController()
+  let shown: Board | undefined
+
+  const react = (message_id: string, kind: ReactionKind, details?: Details) =>
+    reactions.add({ message_id, kind, at: new Date().toISOString(), ...details })
+  const track = (event: string, properties?: Values) => calls.report({ type: "track", event, properties })
+
+  const run = () => {
+    running.abort()
+    running = new AbortController()
+    const { signal } = running
+    const name = `sojourn.${writeKey}.${userId ?? anonymousId()}`
+    if (!headless) {
+      const report = ({ message_id }: Message, kind: ReactionKind, details?: Details) => react(message_id, kind, details)
+      shown = board({ name, signal, renderers, loadViews, report, track })
+      fillSlots(api, signal, shown.fill)
+    }
+    follow(api, name, signal, (state: Snapshot) => {
+      messages = [...state.messages].sort(inOrder)
+      shown?.update({ ...state, messages })
+      subscribers.forEach((hear) => attempt(() => hear(messages)))
+    })
+    void configure(signal)
+  }
+  const configure = async (signal: AbortSignal) => {
+    const answer = await api.send("/v1/client/settings", { signal, cache: "default" }).catch(() => undefined)
+    if (!answer?.ok || signal.aborted) return
+    const { triggers, between } = (await answer.json()) as Settings
+    shown?.setBetween(between)
+    watchTriggers(triggers, signal, track)
+  }
+  const remember = (id: string | null) => {
+    userId = id
+    write(USER, id)
+  }
+  const flush = async () => {
+    await Promise.all([calls.flush(), reactions.flush()])
+  }
+
+  if (userId) remember(userId)
+  run()
+  void flush()
+  // A page with an open connection or lock could not be kept for the way back.
+  listen(window, "pagehide", () => {
+    void flush()
+    running.abort()
+  })
+  listen(window, "pageshow", (event) => (event as PageTransitionEvent).persisted && run())
+  listen(window, "online", () => void flush())
+
+  const page = (name?: string, properties?: Values) => calls.report({ type: "page", name, properties })
+  if (trackPages) {
+    page()
+    onNavigation(() => page())
+  }
+
+  return {
+    identify(id, traits, { userToken } = {}) {
+      const isOther = id !== userId
+      if (userToken !== undefined) api.use(userToken)
+      remember(id)
+      calls.report({ type: "identify", traits })
+      if (isOther || userToken !== undefined) run()
+    },
+    track,
+    page,
+    group: (groupId, traits) => calls.report({ type: "group", groupId, traits }),
+    reset() {
+      // Requests have their headers as soon as they are made: these are the user's last.
+      void flush()
+      forgetDevice(api).catch(() => {})
+      api.use(null)
+      remember(null)
+      renewAnonymousId()
+      for (const name of ["seen", "fired", "quiet"]) write(`sojourn.${name}`, null)
+      run()
+    },
+    feature: useFeature,
+    messages: {
+      subscribe(callback) {
+        subscribers.add(callback)
+        attempt(() => callback(messages))
+        return () => subscribers.delete(callback)
+      },
+      render(placement, renderer) {
+        renderers.set(placement, renderer)
+        shown?.look()
+        return () => void renderers.delete(placement)
+      },
+    },
+    react,
+    subscribePush: (registration, publicKey) => subscribePush(api, registration, publicKey),
+    async preferences(changes) {
+      const options = changes && { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(changes) }
+      const answer = await api.send("/v1/client/preferences", options)
+      if (!answer.ok) throw new Error(`the preferences were answered with ${answer.status}`)
+      return answer.status === 204 ? undefined : answer.json()
+    },
+    flush,
+  }
+}
+
+/** The user of a token. The API verifies it; here it only says who this is. */
+function userOf(token: TokenSource | undefined): string | null {
+  if (typeof token !== "string") return null
+  return attempt(() => {
+    const bytes = Uint8Array.from(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0))
+    return (JSON.parse(new TextDecoder().decode(bytes)) as { sub: string }).sub
+  }) ?? null
+}

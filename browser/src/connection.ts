@@ -1,0 +1,152 @@
+// The messages of a person, as they come and go. One tab holds the connection and tells the others.
+//
+// It reads a stream of events; where the API has no room for a stream it polls. Each beginning of a stream is preceded
+// by a poll, which names the messages that went while nothing was read.
+
+import { backoff } from "./rules.js"
+import { retryAfter, type Http } from "./http.js"
+import { alone, channel } from "./tabs.js"
+import { listen } from "./signals.js"
+import type { Inbox, Message } from "./contract.js"
+
+// Longer than the time between two pings.
+const SILENCE_MS = 60_000
+const HELLO_MS = 400
+
+export interface Snapshot {
+  seq: number
+  open: readonly string[]
+  messages: readonly Message[]
+}
+
+type Told = { hello: true } | { state: Snapshot }
+
+/** Follow the messages of a person until the signal. `name` is the same in all tabs of the same key and person. */
+export function follow(http: Http, name: string, signal: AbortSignal, tell: (state: Snapshot) => void): void {
+  let state: Snapshot = { seq: 0, open: [], messages: [] }
+  let isLeading = false
+  let isKnown = false
+
+  const change = (next: Snapshot) => {
+    state = next
+    isKnown = true
+    tell(state)
+    if (isLeading) tabs.post({ state } satisfies Told)
+  }
+
+  const tabs = channel<Told>(name, (told) => {
+    if (signal.aborted) return
+    if ("state" in told) {
+      if (!isLeading) change(told.state)
+    } else if (isLeading && isKnown) tabs.post({ state } satisfies Told)
+  })
+
+  const poll = async (): Promise<number> => {
+    const answer = await http.send(`/v1/client/messages?since=${state.seq}`, { signal })
+    if (!answer.ok) throw answer
+    const { seq, open, messages, next_poll } = (await answer.json()) as Inbox
+    const told = new Set(messages.map((one) => one.message_id))
+    const kept = state.messages.filter((one) => !told.has(one.message_id))
+    change({ seq, open, messages: [...kept, ...messages].filter((one) => open.includes(one.message_id)) })
+    return next_poll
+  }
+
+  const hear = (event: string, data: string) => {
+    if (event !== "message" && event !== "withdrawn") return
+    const message = JSON.parse(data) as Message
+    const others = state.messages.filter((one) => one.message_id !== message.message_id)
+    const open = state.open.filter((one) => one !== message.message_id)
+    if (event === "withdrawn") change({ ...state, open, messages: others })
+    else change({ seq: Math.max(state.seq, message.seq), open: [...open, message.message_id], messages: [...others, message] })
+  }
+
+  /** Read a stream to its end. Where there is none: seconds until the next poll. */
+  const stream = async (nextPoll: number): Promise<number> => {
+    const reading = new AbortController()
+    let silence = 0
+    const abort = () => reading.abort()
+    const hush = () => {
+      clearTimeout(silence)
+      silence = setTimeout(abort, SILENCE_MS)
+    }
+    signal.addEventListener("abort", abort)
+    hush()
+    try {
+      const answer = await http.send("/v1/client/stream", {
+        headers: { Accept: "text/event-stream", "Last-Event-ID": String(state.seq) },
+        signal: reading.signal,
+        cache: "no-store",
+      })
+      if (answer.status === 503) return retryAfter(answer, nextPoll)
+      if (!answer.ok || !answer.body) throw answer
+      const reader = answer.body.getReader()
+      const decoder = new TextDecoder()
+      let rest = ""
+      for (;;) {
+        const { done, value } = await reader.read()
+        if (done) return 0
+        hush()
+        rest += decoder.decode(value, { stream: true })
+        const parts = rest.split(/\r?\n\r?\n/)
+        rest = parts.pop()!
+        for (const part of parts) hear(...readEvent(part))
+      }
+    } finally {
+      clearTimeout(silence)
+      signal.removeEventListener("abort", abort)
+    }
+  }
+
+  const lead = async () => {
+    isLeading = true
+    let failures = 0
+    while (!signal.aborted) {
+      let wait: number
+      try {
+        const nextPoll = await poll()
+        wait = await stream(nextPoll)
+        failures = 0
+        // All pages lose their streams at once when a process ends.
+        wait += Math.random()
+      } catch (error) {
+        if (signal.aborted) return
+        wait = backoff(++failures, Math.random())
+        if (error instanceof Response) wait = error.status < 429 ? 300 : retryAfter(error, wait)
+      }
+      await rest(wait, signal)
+    }
+  }
+
+  const stop = () => tabs.close()
+  signal.addEventListener("abort", stop)
+  // A leader that sleeps does not answer: then this tab asks once for itself.
+  tabs.post({ hello: true } satisfies Told)
+  setTimeout(() => !isKnown && !signal.aborted && poll().catch(() => {}), navigator.locks ? HELLO_MS : SILENCE_MS)
+  alone(name, signal, lead).catch(() => {})
+}
+
+/** The kind and the data of an event of a stream. Source: the HTML standard, 9.2.6. */
+export function readEvent(text: string): [string, string] {
+  let event = "message"
+  const data: string[] = []
+  for (const line of text.split(/\r?\n/)) {
+    const [, name, value] = /^([^:]*):? ?(.*)$/.exec(line)!
+    if (name === "event") event = value!
+    if (name === "data") data.push(value!)
+  }
+  return [data.length ? event : "", data.join("\n")]
+}
+
+/** Wait some seconds, or until the browser is back online. */
+const rest = (seconds: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer)
+      stop()
+      signal.removeEventListener("abort", finish)
+      resolve()
+    }
+    const timer = setTimeout(finish, seconds * 1_000)
+    const stop = listen(window, "online", finish)
+    signal.addEventListener("abort", finish)
+  })

@@ -1,0 +1,54 @@
+// What a browser remembers between pages: local storage if it may, else memory. No cookies.
+
+/** Do something that a browser may refuse. */
+export function attempt<Value>(action: () => Value): Value | undefined {
+  try {
+    return action()
+  } catch {
+    return undefined
+  }
+}
+
+const store: Record<string, string> = attempt(() => localStorage as unknown as Record<string, string>) ?? {}
+
+export const read = (key: string): string | null => store[key] ?? null
+
+export function write(key: string, value: string | null): void {
+  attempt(() => (value === null ? delete store[key] : (store[key] = value)))
+}
+
+export const keys = (prefix: string): string[] => Object.keys(store).filter((key) => key.startsWith(prefix)).sort()
+
+export const readJson = <Value>(key: string): Value | undefined => attempt(() => JSON.parse(read(key)!) as Value) ?? undefined
+export const writeJson = (key: string, value: unknown): void => write(key, JSON.stringify(value))
+
+/** A random id. Pages without TLS have no `randomUUID`. */
+export const makeId = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")
+
+const SESSION_MS = 1_800_000
+
+/** The session of this browser, over all tabs: it ends after half an hour without a page or a message. */
+export function session(): string {
+  const now = Date.now()
+  const last = readJson<{ id: string; at: number }>("sojourn.session")
+  const id = last && now - last.at < SESSION_MS ? last.id : makeId()
+  writeJson("sojourn.session", { id, at: now })
+  return id
+}
+
+// The name under which analytics.js keeps it, so that both speak of one person.
+const ANONYMOUS = "ajs_anonymous_id"
+
+export function anonymousId(): string {
+  const text = read(ANONYMOUS)
+  // As JSON by newer releases, plain by older ones.
+  const found = (attempt(() => JSON.parse(text!) as unknown) ?? text) as string | null
+  return found ? String(found) : renewAnonymousId()
+}
+
+export function renewAnonymousId(): string {
+  const id = makeId()
+  writeJson(ANONYMOUS, id)
+  return id
+}

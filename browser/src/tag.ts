@@ -1,0 +1,62 @@
+// The script as a tag of a page: its attributes are its options, and `window.sojourn` is what the page calls.
+
+import { begin, type Options } from "./begin.js"
+import type { Views } from "./board.js"
+import { attempt } from "./storage.js"
+
+declare const VIEWS_INTEGRITY: string
+type Queued = [string, ...unknown[]]
+interface Policy {
+  createScriptURL(url: string): string
+}
+const page = window as unknown as {
+  sojourn?: unknown
+  sojournViews?: { views: Views }
+  trustedTypes?: { createPolicy(name: string, rules: Policy): Policy }
+}
+
+/** Load the second script, which is of the same build by its hash. */
+const loadViews = (url: string) => (): Promise<Views> =>
+  new Promise((resolve, reject) => {
+    const tag = document.createElement("script")
+    const rules: Policy = { createScriptURL: (given) => given }
+    Object.assign(tag, {
+      // The hash in the address, too, so that no cache answers with another build.
+      src: (page.trustedTypes?.createPolicy("sojourn", rules) ?? rules).createScriptURL(
+        `${url}/sojourn-views.js?${encodeURIComponent(VIEWS_INTEGRITY.slice(7, 15))}`,
+      ),
+      integrity: VIEWS_INTEGRITY,
+      crossOrigin: "anonymous",
+      onload: () => resolve(page.sojournViews!.views),
+      onerror: reject,
+    })
+    document.head.append(tag)
+  })
+
+attempt(() => {
+  const tag = document.currentScript as HTMLScriptElement | null
+  const { key, url, userId, userToken, headless, trackPages } = tag?.dataset ?? {}
+  const queued = Array.isArray(page.sojourn) ? (page.sojourn as Queued[]) : []
+  const load = (options: Options) =>
+    (page.sojourn = Object.assign(begin(options, loadViews(options.url.replace(/\/+$/, ""))), { load }))
+  page.sojourn = { load }
+  const run = () => {
+    if (key) {
+      load({
+        // Beside the script, also where the API is below a path.
+        url: url ?? new URL(".", tag!.src).href,
+        writeKey: key,
+        userId,
+        userToken,
+        headless: headless != null,
+        trackPages: trackPages != null,
+      })
+    }
+    // Calls from before the script was there: sojourn.push(["track", "Event"]).
+    for (const [name, ...given] of queued) {
+      attempt(() => (page.sojourn as Record<string, (...all: unknown[]) => unknown>)[name]!(...given))
+    }
+  }
+  if (document.body) run()
+  else document.addEventListener("DOMContentLoaded", () => attempt(run))
+})

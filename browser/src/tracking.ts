@@ -1,0 +1,46 @@
+// Calls of the tracking API, as analytics.js makes them.
+
+import type { Http } from "./http.js"
+import { outbox, type Outbox } from "./outbox.js"
+import { anonymousId, makeId } from "./storage.js"
+
+export type Values = Readonly<Record<string, unknown>>
+
+export interface Call {
+  type: "identify" | "track" | "page" | "group"
+  event?: string
+  name?: string
+  groupId?: string
+  traits?: Values
+  properties?: Values
+}
+
+export interface Tracking {
+  report(call: Call): void
+  flush(): Promise<void>
+}
+
+export function tracking(http: Http, who: () => string, userId: () => string | null): Tracking {
+  const calls: Outbox<object> = outbox("calls", who, (batch, body) =>
+    http.send("/v1/batch", body({ batch, sentAt: new Date() })),
+  )
+  return {
+    flush: calls.flush,
+    report(call) {
+      const { pathname: path, search, href: url } = location
+      const { title, referrer } = document
+      const page = { path, search, url, title, referrer }
+      const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions()
+      calls.add({
+        ...call,
+        // As analytics.js does.
+        ...(call.type === "page" && { properties: { ...page, ...call.properties } }),
+        messageId: makeId(),
+        timestamp: new Date(),
+        anonymousId: anonymousId(),
+        userId: userId() ?? undefined,
+        context: { page, locale: navigator.language, timezone, library: { name: "@sojourn/browser" } },
+      })
+    },
+  }
+}
