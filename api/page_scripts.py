@@ -95,7 +95,10 @@ async def get_views(request: Request) -> Response:
 
 @router.get("/v1/scripts", responses=refusals(SojournError))
 async def list_scripts(request: Request) -> PageScripts:
-    """Return the tag for web pages, and the hashes of its scripts. They change with each release."""
+    """Return the tag for web pages, and the hashes of its scripts.
+
+    They change with each release.
+    """
     url = str(request.app.state.public_url).rstrip("/")
     scripts = [_read(file) for file in SCRIPTS]
     hashes = " ".join(f"'{one.integrity}'" for one in scripts)

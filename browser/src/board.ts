@@ -7,7 +7,7 @@ import { onNavigation } from "./navigation.js"
 import { interrupts, isPlace, MAX_SHOWS_KEPT, mayShow, type Seen } from "./rules.js"
 import { all, listen, when, type Signal } from "./signals.js"
 import { makeStage, type Stage } from "./stage.js"
-import { read, readJson, session, write, writeJson } from "./storage.js"
+import { attempt, read, readJson, session, write, writeJson } from "./storage.js"
 import { alone } from "./tabs.js"
 import { showSlot } from "./views/slot.js"
 
@@ -73,8 +73,13 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   }
   const react = (message: Message, kind: ReactionKind, details?: Details) => {
     if (kind === "shown") {
-      note(message, ({ shows }) => ({ shows: [...shows, Date.now()].slice(-MAX_SHOWS_KEPT), session: session() }))
-    } else if (kind !== "answered") note(message, () => ({ [kind]: true }))
+      const id = session()
+      note(message, ({ shows }) => ({ shows: [...shows, Date.now()].slice(-MAX_SHOWS_KEPT), session: id }))
+      // Counted once a session, as each is a step of its own.
+      report(message, kind, { step: id })
+      return
+    }
+    if (kind !== "answered") note(message, () => ({ [kind]: true }))
     report(message, kind, details)
   }
   const fail = (message: Message, reason: string) => {
@@ -86,8 +91,9 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   const isOpen = ({ message_id, seq, expires_at }: Message) =>
     Date.parse(expires_at) > Date.now() && (seq > state.seq || state.open.includes(message_id))
   const isHere = (message: Message) => isPlace(message.content.where, location)
+  // A message that this build cannot read hides no other.
   const isDue = (message: Message) =>
-    isOpen(message) && isHere(message) && mayShow(message, seen[message.message_id], session(), Date.now())
+    attempt(() => isOpen(message) && isHere(message) && mayShow(message, seen[message.message_id], session(), Date.now()))
 
   const start = (message: Message, show: (stage: Stage) => void, end = () => {}): void => {
     const id = message.message_id

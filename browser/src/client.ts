@@ -72,7 +72,10 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
 
   const react = (message_id: string, kind: ReactionKind, details?: Details) =>
     reactions.add({ message_id, kind, at: new Date().toISOString(), ...details })
-  const track = (event: string, properties?: Values) => calls.report({ type: "track", event, properties })
+  const track = (event: string, properties?: Values) => {
+    calls.report({ type: "track", event, properties })
+    useFeature(event, true)
+  }
 
   const run = () => {
     running.abort()
@@ -144,7 +147,7 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
       for (const name of ["seen", "fired", "quiet"]) write(`sojourn.${name}`, null)
       run()
     },
-    feature: useFeature,
+    feature: (name) => useFeature(name),
     messages: {
       subscribe(callback) {
         subscribers.add(callback)

@@ -1,7 +1,6 @@
 // The messages of a person, as they come and go. One tab holds the connection and tells the others.
 //
-// It reads a stream of events; where the API has no room for a stream it polls. Each beginning of a stream is preceded
-// by a poll, which names the messages that went while nothing was read.
+// It reads a stream of events, whose beginning names all that is open; where the API has no room for a stream it polls.
 
 import { backoff } from "./rules.js"
 import { retryAfter, type Http } from "./http.js"
@@ -26,6 +25,8 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
   let state: Snapshot = { seq: 0, open: [], messages: [] }
   let isLeading = false
   let isKnown = false
+  // Open, and yet not given: they have shown as often as they may.
+  let used: readonly string[] = []
 
   const change = (next: Snapshot) => {
     state = next
@@ -41,27 +42,39 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
     } else if (isLeading && isKnown) tabs.post({ state } satisfies Told)
   })
 
-  const poll = async (): Promise<number> => {
-    const answer = await http.send(`/v1/client/messages?since=${state.seq}`, { signal })
+  /** Take what the API says; whether a message is open that it has not given since the place that was named. */
+  const take = ({ seq, open, messages = [] }: Omit<Inbox, "next_poll">): boolean => {
+    const given = new Set(messages.map((one) => one.message_id))
+    const all = [...state.messages.filter((one) => !given.has(one.message_id)), ...messages]
+    change({ seq, open, messages: all.filter((one) => open.includes(one.message_id)) })
+    // One that goes and comes back is given again.
+    used = used.filter((id) => open.includes(id))
+    return open.some((id) => !used.includes(id) && !state.messages.some((one) => one.message_id === id))
+  }
+
+  const poll = async (since = state.seq): Promise<number> => {
+    const answer = await http.send(`/v1/client/messages?since=${since}`, { signal })
     if (!answer.ok) throw answer
-    const { seq, open, messages, next_poll } = (await answer.json()) as Inbox
-    const told = new Set(messages.map((one) => one.message_id))
-    const kept = state.messages.filter((one) => !told.has(one.message_id))
-    change({ seq, open, messages: [...kept, ...messages].filter((one) => open.includes(one.message_id)) })
-    return next_poll
+    const inbox = (await answer.json()) as Inbox
+    const isLacking = take(inbox)
+    if (!since) used = inbox.open
+    else if (isLacking) return poll(0)
+    return inbox.next_poll
   }
 
-  const hear = (event: string, data: string) => {
-    if (event !== "message" && event !== "withdrawn") return
-    const message = JSON.parse(data) as Message
-    const others = state.messages.filter((one) => one.message_id !== message.message_id)
-    const open = state.open.filter((one) => one !== message.message_id)
-    if (event === "withdrawn") change({ ...state, open, messages: others })
-    else change({ seq: Math.max(state.seq, message.seq), open: [...open, message.message_id], messages: [...others, message] })
+  const hear = async (event: string, data: string) => {
+    if (!["open", "message", "withdrawn"].includes(event)) return
+    const told = JSON.parse(data) as Message & Inbox
+    const { seq, open } = state
+    const others = open.filter((one) => one !== told.message_id)
+    if (event === "message") take({ seq: Math.max(seq, told.seq), open: [...others, told.message_id], messages: [told] })
+    else if (event === "withdrawn") take({ seq, open: others })
+    // At its beginning it has nothing, and the stream gives all.
+    else if (take({ ...told, seq, messages: [] }) && seq) await poll(0)
   }
 
-  /** Read a stream to its end. Where there is none: seconds until the next poll. */
-  const stream = async (nextPoll: number): Promise<number> => {
+  /** Read a stream to its end, or poll where there is no room for one. Returns the seconds until the next time. */
+  const stream = async (): Promise<number> => {
     const reading = new AbortController()
     let silence = 0
     const abort = () => reading.abort()
@@ -77,7 +90,7 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
         signal: reading.signal,
         cache: "no-store",
       })
-      if (answer.status === 503) return retryAfter(answer, nextPoll)
+      if (answer.status === 503) return Math.min(await poll(), retryAfter(answer, 60))
       if (!answer.ok || !answer.body) throw answer
       const reader = answer.body.getReader()
       const decoder = new TextDecoder()
@@ -89,7 +102,7 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
         rest += decoder.decode(value, { stream: true })
         const parts = rest.split(/\r?\n\r?\n/)
         rest = parts.pop()!
-        for (const part of parts) hear(...readEvent(part))
+        for (const part of parts) await hear(...readEvent(part))
       }
     } finally {
       clearTimeout(silence)
@@ -103,8 +116,7 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
     while (!signal.aborted) {
       let wait: number
       try {
-        const nextPoll = await poll()
-        wait = await stream(nextPoll)
+        wait = await stream()
         failures = 0
         // All pages lose their streams at once when a process ends.
         wait += Math.random()

@@ -82,7 +82,7 @@ export type Answer = number | string | readonly string[]
 export interface Content {
   where?: readonly string[]
   after?: After | null
-  every?: Every | null
+  every: Every
   between?: number | null
   theme?: Theme | null
   dir?: "ltr" | "rtl"
@@ -117,12 +117,13 @@ export interface Message {
   shown_at: string | null
   clicked_at: string | null
   dismissed_at: string | null
+  completed_at: string | null
   content: Content
 }
 
 export interface Inbox {
   seq: number
-  messages: readonly Message[]
+  messages?: readonly Message[]
   open: readonly string[]
   next_poll: number
 }

@@ -1,6 +1,6 @@
 // Rules that decide where, how often and in which order messages show. They touch nothing but their arguments.
 
-import type { Answer, Every, Kind, Message, Question } from "./contract.js"
+import type { Answer, Kind, Message, Question } from "./contract.js"
 
 /** What this browser knows of its dealings with a message. Instants are milliseconds since 1970. */
 export interface Seen {
@@ -15,8 +15,6 @@ export interface Seen {
 
 export const MAX_SHOWS_KEPT = 20
 const INTERRUPTING: readonly Kind[] = ["banner", "modal", "tooltip", "tour", "survey"]
-const ONCE: Every = { kind: "once" }
-const UNTIL_DISMISSED: Every = { kind: "until_dismissed" }
 
 export const interrupts = (kind: Kind): boolean => INTERRUPTING.includes(kind)
 
@@ -37,9 +35,9 @@ export const isPlace = (where: readonly string[] | undefined, address: Parameter
 /** Whether `every` lets a message show once more. */
 export function mayShow(message: Message, seen: Seen | undefined, session: string, now: number): boolean {
   const shows = seen?.shows ?? []
-  if (seen?.completed || now >= Date.parse(message.expires_at)) return false
+  if (seen?.completed || message.completed_at || now >= Date.parse(message.expires_at)) return false
   if (seen?.step && !seen.dismissed) return true
-  const every = message.content.every ?? (interrupts(message.kind) ? ONCE : UNTIL_DISMISSED)
+  const { every } = message.content
   const times = Math.max(message.shows, shows.length)
   switch (every.kind) {
     case "once":
@@ -69,7 +67,8 @@ export const inFeed = (one: Message, other: Message): number =>
 export function nextQuestion(questions: readonly Question[], place: number, answer: Answer | undefined): number {
   const values = answer === undefined ? [] : Array.isArray(answer) ? answer : [answer]
   const way = questions[place]?.next?.find(({ when: { min, max, is } }) =>
-    values.some(
+    // Without a condition it is also the way of a question that was skipped.
+    (min === undefined && max === undefined && !is) || values.some(
       (value) =>
         (min === undefined || Number(value) >= min) &&
         (max === undefined || Number(value) <= max) &&

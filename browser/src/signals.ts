@@ -8,14 +8,17 @@ export interface Signal {
   element?: string
   seconds?: number
   percent?: number
+  /** The name of a feature or of an event that the page tracks. */
   feature?: string
+  /** The name of a feature, whose use is reported as this event. */
+  event?: string
 }
 
 type Stop = () => void
-const features = new Set<(name: string) => void>()
+const features = new Set<(name: string, isTracked: boolean) => void>()
 
-/** Say that a feature was used. */
-export const useFeature = (name: string): void => [...features].forEach((hear) => hear(name))
+/** Say that a feature was used, or that an event of this name was tracked. */
+export const useFeature = (name: string, isTracked = false): void => [...features].forEach((hear) => hear(name, isTracked))
 
 export const all = (stops: readonly Stop[]): Stop => () => stops.forEach((stop) => stop())
 
@@ -75,8 +78,8 @@ const START: Record<Trigger["kind"], (finish: () => void, signal: Signal) => Sto
       unsee()
     }
   },
-  feature_used: (finish, { element, feature }) => {
-    const hear = (name: string) => name === feature && finish()
+  feature_used: (finish, { element, feature, event }) => {
+    const hear = (name: string, isTracked: boolean) => (name === feature || (!isTracked && name === event)) && finish()
     const look = ({ target }: Event) => isWithin(target, element) && finish()
     features.add(hear)
     return all([listen(document, "click", look), listen(document, "change", look), () => features.delete(hear)])

@@ -33,7 +33,7 @@ export function watchTriggers(
         if (isPerSession) writeJson(FIRED, { session: session(), names: [...names, name] } satisfies Fired)
         track(event, properties)
       }
-      return [when({ ...trigger, feature: event }, fire)]
+      return [when(trigger, fire)]
     })
   }
   arm()

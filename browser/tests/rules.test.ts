@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest"
-import type { Every, Kind, Message, Question } from "../src/contract.js"
+import type { Every, Message, Question } from "../src/contract.js"
 import { backoff, choosePlace, inFeed, inOrder, isPlace, matches, mayShow, nextQuestion, type Seen } from "../src/rules.js"
 
 const NOW = Date.parse("2026-12-01T12:00:00Z")
 const DAY = 86_400_000
 
 export function message(changes: Partial<Message> = {}): Message {
-  const instants = { given_at: null, shown_at: null, clicked_at: null, dismissed_at: null }
+  const instants = { given_at: null, shown_at: null, clicked_at: null, dismissed_at: null, completed_at: null }
   return {
     message_id: "m-1", seq: 1, kind: "banner", placement: null, priority: 50, expires_at: "2026-12-02T00:00:00Z", shows: 0,
-    ...instants, content: {}, ...changes,
+    ...instants, content: { every: { kind: "once" } }, ...changes,
   }
 }
 
@@ -41,7 +41,7 @@ describe("addresses", () => {
 })
 
 describe("how often", () => {
-  const may = (every: Every | null, seen?: Partial<Seen>, changes: Partial<Message> = {}) =>
+  const may = (every: Every, seen?: Partial<Seen>, changes: Partial<Message> = {}) =>
     mayShow(message({ content: { every }, ...changes }), seen && { shows: [], ...seen }, "s-2", NOW)
   const shown: Partial<Seen> = { shows: [NOW - DAY], session: "s-1" }
 
@@ -67,21 +67,19 @@ describe("how often", () => {
     expect(may(every, { shows: [NOW - 6 * DAY, NOW - DAY] })).toBe(false)
     expect(may({ kind: "times", times: 2 }, undefined, { shows: 2 })).toBe(false)
   })
-  test.each<[Kind, boolean]>([["banner", false], ["card", true]])("without a rule, a %s shows again: %s", (kind, again) =>
-    expect(may(null, shown, { kind })).toBe(again),
-  )
   test("a tour in progress goes on, a completed one is over", () => {
     expect(may({ kind: "once" }, { ...shown, step: "two" })).toBe(true)
     expect(may({ kind: "once" }, { ...shown, step: "two", dismissed: true })).toBe(false)
     expect(may({ kind: "each_session" }, { ...shown, step: "two", completed: true })).toBe(false)
+    expect(may({ kind: "each_session" }, undefined, { completed_at: "2026-12-01T11:00:00Z" })).toBe(false)
   })
-  test("not after its time", () => expect(may(null, undefined, { expires_at: "2026-12-01T12:00:00Z" })).toBe(false))
+  test("not after its time", () => expect(may({ kind: "once" }, undefined, { expires_at: "2026-12-01T12:00:00Z" })).toBe(false))
 })
 
 test("the order is by priority, then by arrival; feeds have the pinned and the newest first", () => {
   const [one, two, three] = [message({ seq: 1 }), message({ seq: 2, priority: 90 }), message({ seq: 3 })]
   expect([one, three, two].sort(inOrder).map(({ seq }) => seq)).toEqual([2, 1, 3])
-  const pinned = message({ seq: 0, content: { pinned: true } })
+  const pinned = message({ seq: 0, content: { every: { kind: "once" }, pinned: true } })
   expect([one, three, pinned].sort(inFeed).map(({ seq }) => seq)).toEqual([0, 3, 1])
 })
 
@@ -89,12 +87,12 @@ describe("branches of a survey", () => {
   const question = (id: string, next?: Question["next"]): Question => ({ id, type: "nps", text: [], next })
   const questions = [
     question("score", [{ when: { max: 6 }, to: "why" }, { when: { min: 9 }, to: "story" }]),
-    question("rest"),
+    question("rest", [{ when: {}, to: "story" }]),
     question("why", [{ when: { is: ["price", "3"] }, to: "end" }]),
     question("story", [{ when: { min: 0 }, to: "score" }]),
   ]
   test.each([
-    [0, 3, 2], [0, 6, 2], [0, 7, 1], [0, 10, 3], [0, undefined, 1],
+    [0, 3, 2], [0, 6, 2], [0, 7, 1], [0, 10, 3], [0, undefined, 1], [1, 5, 3], [1, undefined, 3],
     [2, "price", 4], [2, ["size", "price"], 4], [2, 3, 4], [2, "size", 3],
     // Never back, so that it ends.
     [3, 5, 4],
