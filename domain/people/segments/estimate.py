@@ -1,12 +1,12 @@
 """How many people a condition holds for, from a sample drawn at random."""
 
-from math import ceil, floor, sqrt
+from math import ceil, floor
 from typing import Final
 
 from msgspec import Struct
 
-# 95 of 100 intervals contain the number.
-_Z: Final = 1.96
+from domain.wilson import bound_share
+
 # A sample with fewer matches bounds a number, and does not estimate it.
 MIN_MATCHES: Final = 10
 
@@ -48,10 +48,7 @@ def estimate_number(matches: int, sampled: int, of: int) -> Estimate:
         return Estimate(matches, matches, matches, of, sampled, matches)
     if sampled == 0:
         return Estimate(0, 0, of, of, sampled, matches)
-    share = matches / sampled
-    scale = 1 + _Z**2 / sampled
-    centre = (share + _Z**2 / (2 * sampled)) / scale
-    margin = _Z / scale * sqrt(share * (1 - share) / sampled + _Z**2 / (4 * sampled**2))
-    low = max(matches, floor((centre - margin) * of))
-    high = min(of - (sampled - matches), ceil((centre + margin) * of))
-    return Estimate(round(share * of), low, high, of, sampled, matches)
+    lower, upper = bound_share(matches, sampled)
+    low = max(matches, floor(lower * of))
+    high = min(of - (sampled - matches), ceil(upper * of))
+    return Estimate(round(matches / sampled * of), low, high, of, sampled, matches)
