@@ -27,7 +27,7 @@ from domain.sending.reports import (
 )
 from domain.tracking.event import Event
 from domain.tracking.rejects import ALL_RECORDED
-from store import callback_ids, campaigns, reported_messages
+from store import callback_ids, campaigns, reported_messages, survey_answers
 from store.database import Connection, Database
 from store.reported_messages import AddressRef
 from store.transaction_metrics import Metric
@@ -114,7 +114,8 @@ class _Transaction:
         """Claim the reports, and return their events, refusals and marks."""
         by_id = {report.event_id: report for report in self._reports}
         new = await callback_ids.claim(connection, self._provider, by_id, self._received_at)
-        reports = [report for id, report in by_id.items() if id in new]
+        reports = await _select_first_answers(connection, [report for id, report in by_id.items() if id in new])
+        new = {report.event_id for report in reports}
         messages = await reported_messages.find(connection, self._provider, _message_ids(reports))
         pairs = _pair(reports, messages)
         self.applied, self.unknown = len(pairs), len(reports) - len(pairs)
@@ -149,6 +150,18 @@ def _outcome(report: ProviderReport, known: Collection[str]) -> str:
     if report.event_id not in known:
         return "unknown"
     return "held" if report.awaits_verdict else "applied"
+
+
+async def _select_first_answers(connection: Connection, reports: Sequence[ProviderReport]) -> list[ProviderReport]:
+    """Return reports without those of answers to questions that are answered.
+
+    Their ids are claimed: a concurrent answer to the same question is committed, or has the same id and waits.
+    """
+    asked = {one.message_id for one in reports if one.answer is not None and one.message_id is not None}
+    if not asked:
+        return list(reports)
+    answered = await survey_answers.find_answered(connection, asked)
+    return [one for one in reports if one.answer is None or (one.message_id, one.answer.question) not in answered]
 
 
 async def _find_full_rows(connection: Connection, pairs: Sequence[tuple[ProviderReport, ReportedMessage]]) -> set[UUID]:

@@ -24,7 +24,7 @@ from domain.sending.fallbacks import EarlierMessage
 from domain.sending.holds import Hold
 from domain.sending.policy import Reservation
 from domain.sending.reports import MARK_TIMES, LedgerMarks
-from store import addresses, inbox, message_chains, tracked_links
+from store import addresses, inbox, message_chains, survey_answers, tracked_links
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK
 from store.circuits import BROKEN, CIRCUIT
@@ -313,6 +313,8 @@ async def mark(connection: Connection, marks: Sequence[LedgerMarks], ending: Col
     shown = [one for one in marks if one.shows or one.completed_at is not None]
     if shown:
         await inbox.record(connection, [inbox.Reactions(one.id, one.shows, one.completed_at) for one in shown])
+    if answers := [answer for one in marks for answer in one.answers]:
+        await survey_answers.insert(connection, answers)
     rows: list[dict[str, Any]] = []
 
     async def settled() -> list[tuple[str, ...]]:

@@ -123,9 +123,10 @@ _OF_PEOPLE = "AND journeys.account_id IS NULL"
 _RETURN_OF_ACCOUNTS = """
 UPDATE {table} SET profile_id = %(source)s WHERE profile_id = %(target)s AND id = ANY(%({table})s)
 """
-_RETURN_INBOX = """
-UPDATE inbox SET profile_id = %(source)s FROM messages
-WHERE inbox.profile_id = %(target)s AND messages.id = inbox.message_id AND messages.profile_id = %(source)s
+_RETURN_OF_MESSAGES = """
+UPDATE {table} AS owned SET profile_id = %(source)s
+FROM messages WHERE owned.profile_id = %(target)s AND messages.id = owned.message_id
+  AND messages.profile_id = %(source)s
 """
 # Reports about messages of anonymous people and of accounts name the person as they are called since the merge.
 _RETURN_REPORTS = f"""
@@ -218,7 +219,7 @@ async def return_rows(connection: Connection, merge: Merge, returning: Collectio
         *(_RETURN_OF_JOURNEYS.format(table=table, and_of_people=_OF_PEOPLE) for table in ("messages", "decisions")),
         *(_RETURN_OF_JOURNEYS.format(table=one, and_of_people="") for one in ("conversions", "ad_audience_members")),
         *(_RETURN_OF_ACCOUNTS.format(table=table) for table in ("messages", "decisions")),
-        _RETURN_INBOX,
+        *(_RETURN_OF_MESSAGES.format(table=table) for table in ("inbox", "survey_answers")),
         _RETURN_REPORTS,
         _RETURN_DECISIONS,
         _RETURN_CHANGES,

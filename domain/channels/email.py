@@ -9,6 +9,7 @@ from domain.channels.kind import ChannelKind, RewrittenContent, Unreachable
 from domain.errors import Problem
 from domain.people.addresses import is_reachable, normalize, parse_mailbox
 from domain.sending.tracking.links import LinkRewriting, rewrite
+from domain.surveys.answers import ANSWERED_EVENT
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_environment import TextForm
@@ -90,6 +91,7 @@ class Email(ChannelKind):
         "complained": "Email Marked as Spam",
         "unsubscribed": "Unsubscribed",
         "replied": "Email Replied",
+        "answered": ANSWERED_EVENT,
         "failed": "Email Failed",
     }
 

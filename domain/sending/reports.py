@@ -13,6 +13,7 @@ from domain.people.consent import OPT_OUT, STOP, SUPPRESSION, AddressRefusal
 from domain.sending.bookings import BookingReport
 from domain.sending.delivery import MARKETING_STOPPED, NO_ADDRESS, OPTED_OUT
 from domain.sending.incoming_texts import IncomingText, MarketingChoice, Word
+from domain.surveys.answers import ReportedAnswer, SurveyAnswer
 from domain.tracking.event import SOJOURN_SOURCE, Event
 
 ReportKind = Literal[
@@ -84,6 +85,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     openings and clicks by scanners and image proxies, which the provider says or their `user_agent` shows; the latter
     is not kept. `reply` is what a mail says, and `data` the rest of the event. With `by_mail`, a mail says so, which
     the recipient may have written. A click that `awaits_verdict` may be a scanner's (`domain.sending.tracking`).
+    `answer` is that to a question of the message.
     """
 
     kind: ReportKind
@@ -100,6 +102,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     by_mail: bool = False
     data: Mapping[str, Any] = {}
     awaits_verdict: bool = False
+    answer: SurveyAnswer | None = None
 
 
 # A callback brings reports, texts, choices or bookings.
@@ -141,10 +144,10 @@ class HeldClick(Struct, frozen=True):
 class LedgerMarks(Struct, frozen=True, kw_only=True):
     """The reports about one message as its row has them: the earliest of each kind.
 
-    `held_clicks` are kept beside it until their verdict, `shows` and `completed_at` in the inbox, where messages wait
-    that are shown more than once. `is_accepted` says that the provider has taken the message,
-    which may not be known otherwise. `is_refused` says that it refused the address, and `by_mail` that the complaint
-    came so.
+    `held_clicks` are kept beside it until their verdict, `answers` for good, and `shows` and `completed_at` in the
+    inbox, where messages wait that are shown more than once. `is_accepted` says that the provider has taken the
+    message, which may not be known otherwise. `is_refused` says that it refused the address, and `by_mail` that the
+    complaint came so.
     """
 
     id: UUID
@@ -165,6 +168,7 @@ class LedgerMarks(Struct, frozen=True, kw_only=True):
     held_clicks: tuple[HeldClick, ...] = ()
     shows: tuple[datetime, ...] = ()
     completed_at: datetime | None = None
+    answers: tuple[ReportedAnswer, ...] = ()
 
     def merge(self, other: "LedgerMarks") -> "LedgerMarks":
         """Return the marks of both; the link and the bounce are those of the earliest.
@@ -190,6 +194,7 @@ class LedgerMarks(Struct, frozen=True, kw_only=True):
             held_clicks=self.held_clicks + other.held_clicks,
             shows=self.shows + other.shows,
             completed_at=_earliest(self.completed_at, other.completed_at),
+            answers=self.answers + other.answers,
         )
 
 
@@ -247,6 +252,9 @@ def marks_of(report: ProviderReport, message: ReportedMessage) -> LedgerMarks:
     match report.kind:
         case "clicked":
             return replace(marks, opened_at=at, clicked_at=at, clicked_link=report.link)
+        case "answered":
+            answers = () if report.answer is None else (ReportedAnswer(message_id, report.answer, at),)
+            return replace(marks, opened_at=at, clicked_at=at, answers=answers)
         case "bounced":
             return replace(marks, bounced_at=at, bounce=report.bounce)
         case "complained":
@@ -259,7 +267,7 @@ def marks_of(report: ProviderReport, message: ReportedMessage) -> LedgerMarks:
             return replace(marks, completed_at=at)
         case "delivered" | "opened" | "replied" | "dismissed":
             return replace(marks, **{f"{report.kind}_at": at})
-        case "accepted" | "deferred" | "unsubscribed" | "resolved" | "rated" | "answered" | "completed":
+        case "accepted" | "deferred" | "unsubscribed" | "resolved" | "rated" | "completed":
             return marks
         case "failed" | "other":
             return marks
@@ -297,6 +305,7 @@ def build_event(provider: str, report: ProviderReport, message: ReportedMessage)
         "provider": provider,
         **{key: value for key, value in said.items() if value is not None},
         **reply,
+        **({} if report.answer is None else report.answer.properties()),
         **report.data,
     }
     return _build_event(provider, report, name, properties, message.user_id, message.anonymous_id)

@@ -1,6 +1,7 @@
 """Answers to the questions of a survey: read, and the question that follows."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -85,11 +86,12 @@ def find_open(survey: Survey, answers: Mapping[str, SurveyAnswer]) -> Question |
     return question
 
 
-class MessageAnswer(Struct, frozen=True):
-    """An answer with the message that asked."""
+class ReportedAnswer(Struct, frozen=True):
+    """An answer with the message that asked, and its time."""
 
     message_id: UUID
     answer: SurveyAnswer
+    at: datetime
 
 
 def find_report_id(message_id: UUID, question: str) -> str:

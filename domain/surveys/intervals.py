@@ -54,7 +54,7 @@ def find_mean(counts: Mapping[int, int]) -> Interval | None:
 
 
 def find_nps(counts: Mapping[int, int]) -> Interval | None:
-    """Return the Net Promoter Score, from -100 to 100, with its adjusted Wald interval."""
+    """Return the score from -100 to 100, with its adjusted Wald interval."""
     number = sum(counts.values())
     if number == 0:
         return None

@@ -13,6 +13,7 @@ from store.tables import (
     messages,
     people,
     stream,
+    surveys,
 )
 from store.tables.columns import metadata
 
@@ -30,4 +31,5 @@ __all__ = [
     "metadata",
     "people",
     "stream",
+    "surveys",
 ]

@@ -44,7 +44,8 @@ steps:
 
 def test_an_undo_knows_every_table_of_people() -> None:
     """A new table with a `profile_id` needs its rule in store/separation.py, or in the use case; then its name here."""
-    own = {"profile_changes", "segment_changes", "holds", "ad_audience_members", "device_addresses", "inbox"}
+    own = {"profile_changes", "segment_changes", "holds", "ad_audience_members", "device_addresses"}
+    own |= {"inbox", "survey_answers"}
     returned = {*TABLES, *own} - {"profiles"}
     # Counted and learned anew from the events of each person.
     recounted = {"profile_states", "profile_activity", "devices", "account_members", "segment_members"}

@@ -1,0 +1,68 @@
+"""The surveys of messages, and the first answer to each of their questions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from msgspec import convert, to_builtins
+from psycopg.types.json import Jsonb
+
+from domain.surveys.answers import ReportedAnswer, SurveyAnswer
+from domain.surveys.survey import Survey
+from store.arms import IS_ARM
+from store.database import Connection
+
+
+async def keep_survey(connection: Connection, message_id: UUID, content: Mapping[str, Any]) -> None:
+    """Keep the survey that a message links to; that of an earlier attempt stays."""
+    await connection.execute(
+        "INSERT INTO message_surveys (message_id, content) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (message_id, Jsonb(content)),
+    )
+
+
+async def find_survey(connection: Connection, message_id: UUID) -> Survey | None:
+    """Return the survey of a message; None if it has none."""
+    cursor = await connection.execute("SELECT content FROM message_surveys WHERE message_id = %s", (message_id,))
+    row = await cursor.fetchone()
+    return None if row is None else convert(row["content"], Survey)
+
+
+async def find_answers(connection: Connection, message_id: UUID) -> dict[str, SurveyAnswer]:
+    """Return the answers to a message, by question."""
+    cursor = await connection.execute(
+        "SELECT question, type, score, choices, text FROM survey_answers WHERE message_id = %s", (message_id,)
+    )
+    return {row["question"]: convert(row, SurveyAnswer) async for row in cursor}
+
+
+async def find_answered(connection: Connection, message_ids: Collection[UUID]) -> set[tuple[UUID, str]]:
+    """Return the messages and their questions that are answered."""
+    cursor = await connection.execute(
+        "SELECT message_id, question FROM survey_answers WHERE message_id = ANY(%s)", (list(message_ids),)
+    )
+    return {(row["message_id"], row["question"]) async for row in cursor}
+
+
+async def insert(connection: Connection, answers: Sequence[ReportedAnswer]) -> None:
+    """Record answers to messages, which are locked; a known one stays."""
+    await connection.execute(
+        f"""
+        INSERT INTO survey_answers (message_id, question, profile_id, journey_id, campaign_key, campaign_version, step,
+                                    channel, template, arms, type, score, choices, text, at)
+        SELECT messages.id, question, messages.profile_id, messages.journey_id, messages.campaign_key,
+               COALESCE(messages.retry_version, journeys.campaign_version), first.step, messages.channel,
+               messages.template,
+               COALESCE((SELECT jsonb_object_agg(decisions.step, outcome ORDER BY recorded_at) FROM decisions
+                         WHERE decisions.journey_id = messages.journey_id AND {IS_ARM}), '{{}}'),
+               type, score, choices, text, item.at
+        FROM jsonb_to_recordset(%s) AS item (
+          message_id uuid, question text, type text, score smallint, choices text[], text text, at timestamptz)
+        JOIN messages ON messages.id = item.message_id
+        JOIN messages AS first ON first.id = COALESCE(messages.fallback_of, messages.id)
+        JOIN journeys ON journeys.id = messages.journey_id
+        ORDER BY messages.id, question, item.at
+        ON CONFLICT DO NOTHING
+        """,  # noqa: S608 -- a constant of the store
+        (Jsonb([{**to_builtins(one.answer), "message_id": one.message_id, "at": one.at} for one in answers]),),
+    )
