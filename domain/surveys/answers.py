@@ -1,13 +1,13 @@
 """Answers to the questions of a survey: read, and the question that follows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
 
-from domain.surveys.survey import END, JumpCondition, Question, QuestionType, Survey
+from domain.surveys.survey import END, Question, QuestionType, Survey
 
 ANSWERED_EVENT: Final = "Survey Answered"
 MAX_TEXT_CHARACTERS: Final = 4_000
@@ -63,24 +63,34 @@ def read_answer(question: Question, given: object) -> SurveyAnswer:
     return _with(found, choices=tuple(value for value in known if value in chosen))
 
 
+def read_texts(question: Question, texts: Sequence[str]) -> SurveyAnswer:
+    """Return the answer of a form or a link. Raises InvalidAnswerError."""
+    if question.type == "multi":
+        return read_answer(question, list(texts))
+    text = texts[0] if texts else ""
+    is_grade = bool(question.grades) and text.isascii() and text.isdigit() and len(text) < 3
+    return read_answer(question, int(text) if is_grade else text)
+
+
 def find_next(survey: Survey, question: Question, answer: SurveyAnswer | None) -> Question | None:
     """Return the question after one that was answered or, without an answer, left out.
 
-    None is the end of the survey.
+    Of several choices at once, the first rule for any of them holds. None is the end of the survey.
     """
-    jump = next((one for one in question.next if answer is not None and _holds(one.when, answer)), None)
+    said = _list_said(answer)
+    jump = next((one for one in question.next if one.when.is_for_all or any(map(one.when.holds, said))), None)
     if jump is not None:
         return None if jump.to == END else survey.find(jump.to)
     place = survey.questions.index(question) + 1
     return survey.questions[place] if place < len(survey.questions) else None
 
 
-def find_open(survey: Survey, answers: Mapping[str, SurveyAnswer]) -> Question | None:
-    """Return the first unanswered question on a person's way; None at the end.
+def find_open(survey: Survey, answers: Mapping[str, SurveyAnswer], begin: Question | None) -> Question | None:
+    """Return the first unanswered question on a person's way from one on; None at the end.
 
-    Questions jump forwards only, so the way ends.
+    A survey has no circles, so the way ends.
     """
-    question: Question | None = survey.questions[0]
+    question = begin
     while question is not None and question.id in answers:
         question = find_next(survey, question, answers[question.id])
     return question
@@ -99,12 +109,10 @@ def find_report_id(message_id: UUID, question: str) -> str:
     return f"{message_id} answered {question}"
 
 
-def _holds(when: JumpCondition, answer: SurveyAnswer) -> bool:
-    if answer.score is None:
-        return any(one in when.among for one in answer.choices or ())
-    if when.among:
-        return str(answer.score) in when.among
-    return (when.min is None or answer.score >= when.min) and (when.max is None or answer.score <= when.max)
+def _list_said(answer: SurveyAnswer | None) -> Sequence[int | str]:
+    if answer is None:
+        return ()
+    return answer.choices or (() if answer.score is None else (answer.score,))
 
 
 def _with(answer: SurveyAnswer, **said: Any) -> SurveyAnswer:

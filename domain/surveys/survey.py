@@ -25,11 +25,22 @@ class Option(Struct, frozen=True):
 
 
 class JumpCondition(Struct, frozen=True, rename={"among": "is"}):
-    """The answers that jump: grades within bounds, or one of some choices."""
+    """The answers that jump: grades within bounds, one of some, or all without either."""
 
     min: int | None = None
     max: int | None = None
-    among: tuple[str, ...] = ()
+    among: tuple[int | str, ...] | None = None
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it holds for any answer, and for none."""
+        return self.min is None and self.max is None and self.among is None
+
+    def holds(self, answer: int | str) -> bool:
+        """Return whether a grade or a choice jumps."""
+        if isinstance(answer, str) or self.among is not None:
+            return self.is_for_all or answer in (self.among or ())
+        return (self.min is None or answer >= self.min) and (self.max is None or answer <= self.max)
 
 
 class Jump(Struct, frozen=True):

@@ -24,7 +24,7 @@ survey_answers = Table(
     Column("journey_id", Uuid, nullable=False),
     Column("campaign_key", Text, nullable=False),
     Column("campaign_version", Integer, nullable=False),
-    # That of the first message, if a fallback asked.
+    # The step of the first message, if a fallback asked.
     Column("step", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("template", Text, nullable=False),

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from domain.surveys.answers import MAX_TEXT_CHARACTERS, InvalidAnswerError, find_next, find_open, read_answer
+from domain.surveys.answers import (
+    MAX_TEXT_CHARACTERS,
+    InvalidAnswerError,
+    find_next,
+    find_open,
+    read_answer,
+    read_texts,
+)
 from domain.surveys.survey import Survey
 
 TEXT = [{"t": "text", "v": "?"}]
@@ -20,7 +27,13 @@ SURVEY = convert(
                 "required": True,
                 "next": [{"when": {"min": 9}, "to": "story"}, {"when": {"min": 7}, "to": "end"}],
             },
-            {"id": "reasons", "type": "multi", "text": TEXT, "options": OPTIONS},
+            {
+                "id": "reasons",
+                "type": "multi",
+                "text": TEXT,
+                "options": OPTIONS,
+                "next": [{"when": {"is": ["other"]}, "to": "story"}, {"when": {"is": ["price"]}, "to": "main"}],
+            },
             {
                 "id": "main",
                 "type": "single",
@@ -28,7 +41,9 @@ SURVEY = convert(
                 "options": OPTIONS,
                 "next": [{"when": {"is": ["price"]}, "to": "end"}],
             },
-            {"id": "story", "type": "text", "text": TEXT, "next": []},
+            {"id": "story", "type": "text", "text": TEXT, "next": [{"when": {}, "to": "end"}]},
+            {"id": "stars", "type": "stars", "text": TEXT, "next": [{"when": {"is": [1, 2]}, "to": "end"}]},
+            {"id": "more", "type": "text", "text": TEXT},
         ],
         "thanks": TEXT,
         "position": "corner",
@@ -81,6 +96,30 @@ def test_another_answer_is_refused_with_what_would_be_right(question: str, given
 
 
 @pytest.mark.parametrize(
+    ("question", "texts", "value"),
+    [
+        ("nps", ["9"], 9),
+        ("nps", ["010"], None),
+        ("nps", ["²"], None),
+        ("nps", [], None),
+        ("reasons", ["other", "price"], ["price", "other"]),
+        ("reasons", [], None),
+        ("main", ["price"], "price"),
+        ("main", ["7"], None),
+        ("story", ["7"], "7"),
+    ],
+)
+def test_a_form_has_texts(question: str, texts: list[str], value: object) -> None:
+    found = SURVEY.find(question)
+    assert found is not None
+    if value is None:
+        with pytest.raises(InvalidAnswerError):
+            read_texts(found, texts)
+    else:
+        assert read_texts(found, texts).value == value
+
+
+@pytest.mark.parametrize(
     ("question", "given", "then"),
     [
         ("nps", 10, "story"),
@@ -88,9 +127,15 @@ def test_another_answer_is_refused_with_what_would_be_right(question: str, given
         ("nps", 3, "reasons"),
         ("reasons", ["price"], "main"),
         ("reasons", None, "main"),
+        ("reasons", ["price", "other"], "story"),
+        ("reasons", ["speed"], "main"),
         ("main", "price", None),
         ("main", "speed", "story"),
         ("story", "Well", None),
+        ("story", None, None),
+        ("stars", 2, None),
+        ("stars", 3, "more"),
+        ("more", None, None),
     ],
 )
 def test_an_answer_leads_to_the_next_question(question: str, given: object, then: str | None) -> None:
@@ -104,6 +149,7 @@ def test_an_answer_leads_to_the_next_question(question: str, given: object, then
     ("given", "then"),
     [
         ({}, "nps"),
+        ({"reasons": ["speed"]}, "nps"),
         ({"nps": 8}, None),
         ({"nps": 3}, "reasons"),
         ({"nps": 3, "reasons": ["speed"], "main": "other"}, "story"),
@@ -114,5 +160,5 @@ def test_an_answer_leads_to_the_next_question(question: str, given: object, then
 )
 def test_a_survey_goes_on_where_it_was_left(given: dict[str, object], then: str | None) -> None:
     answers = {id: read_answer(question, given[id]) for id in given if (question := SURVEY.find(id)) is not None}
-    found = find_open(SURVEY, answers)
+    found = find_open(SURVEY, answers, SURVEY.questions[0])
     assert (None if found is None else found.id) == then
