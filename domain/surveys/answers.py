@@ -75,7 +75,7 @@ def read_texts(question: Question, texts: Sequence[str]) -> SurveyAnswer:
 def find_next(survey: Survey, question: Question, answer: SurveyAnswer | None) -> Question | None:
     """Return the question after one that was answered or, without an answer, left out.
 
-    Of several choices at once, the first rule for any of them holds. None is the end of the survey.
+    The first rule that holds for any of several choices leads on. None is the end of the survey.
     """
     said = _list_said(answer)
     jump = next((one for one in question.next if one.when.is_for_all or any(map(one.when.holds, said))), None)
@@ -86,7 +86,7 @@ def find_next(survey: Survey, question: Question, answer: SurveyAnswer | None) -
 
 
 def find_open(survey: Survey, answers: Mapping[str, SurveyAnswer], begin: Question | None) -> Question | None:
-    """Return the first unanswered question on a person's way from one on; None at the end.
+    """Return the first unanswered question from one on; None at the end.
 
     A survey has no circles, so the way ends.
     """
