@@ -13,8 +13,8 @@ QuestionType = Literal["nps", "csat", "stars", "single", "multi", "text"]
 GRADES: Final[Mapping[QuestionType, range]] = {"nps": range(11), "csat": range(1, 6), "stars": range(1, 6)}
 END: Final = "end"
 
-# Nodes of rich text, which pages and browsers draw.
-RichText = Sequence[Mapping[str, Any]]
+# Rich text (domain/templates/markdown.py), which pages and browsers draw.
+TextNodes = Sequence[Mapping[str, Any]]
 
 
 class Option(Struct, frozen=True):
@@ -55,7 +55,7 @@ class Question(Struct, frozen=True):
 
     id: str
     type: QuestionType
-    text: RichText
+    text: TextNodes
     required: bool = False
     options: tuple[Option, ...] = ()
     low: str | None = None
@@ -80,7 +80,7 @@ class Survey(Struct, frozen=True):
     """The questions in their order, and the thanks after the last one."""
 
     questions: tuple[Question, ...]
-    thanks: RichText = ()
+    thanks: TextNodes = ()
     title: str | None = field(default=None)
 
     def find(self, id: str) -> Question | None:

@@ -5,33 +5,22 @@ Each answer may choose the next question. A survey is refused if a question is n
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
+from domain.surveys.survey import END, GRADES, QuestionOutline, QuestionType
 from domain.templates.front_matter import Tree
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, SourceLocation
 from domain.templates.mapping_reader import MappingReader
 from domain.templates.shown_parts import PartTree, render_parts, texts_of_parts
 
-QuestionType = Literal["nps", "csat", "stars", "single", "multi", "text"]
 QUESTION_TYPES: Final[tuple[QuestionType, ...]] = get_args(QuestionType)
-SCALES: Final[dict[str, range]] = {"nps": range(11), "csat": range(1, 6), "stars": range(1, 6)}
 CHOICES: Final = ("single", "multi")
 MAX_QUESTIONS: Final = 20
 MAX_OPTIONS: Final = 20
 MAX_RULES: Final = 20
-END: Final = "end"
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionOutline:
-    """A question without its texts: its type, and the values of its options."""
-
-    id: str
-    type: QuestionType
-    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +90,8 @@ def _read_question(item: MappingReader) -> dict[str, PartTree]:
         "text": item.read_rich_text("text", is_required=True),
         "required": item.read_flag("required", False),
         "options": _read_options(item) if type in CHOICES else None,
-        "low": item.read_line("low") if type in SCALES else None,
-        "high": item.read_line("high") if type in SCALES else None,
+        "low": item.read_line("low") if type in GRADES else None,
+        "high": item.read_line("high") if type in GRADES else None,
     }
     readers = item.read_items("next", MAX_RULES)
     question["next"] = [_read_rule(rule, question) for rule in readers] or None
@@ -132,7 +121,7 @@ def _read_rule(rule: MappingReader, question: dict[str, PartTree]) -> dict[str, 
     if when is None:
         return {"when": {}, "to": to}
     found: dict[str, Any] = {}
-    scale = SCALES.get(question["type"])
+    scale = GRADES.get(question["type"])
     if scale is not None:
         low, high = (when.read_number(key, scale[0], scale[-1]) for key in ("min", "max"))
         found |= {"min": low} if low is not None else {}
@@ -153,7 +142,7 @@ def _read_rule(rule: MappingReader, question: dict[str, PartTree]) -> dict[str, 
 
 def list_answers(question: dict[str, PartTree]) -> list[Any]:
     """Return the answers of which one is given; none for a text."""
-    if (scale := SCALES.get(question["type"])) is not None:
+    if (scale := GRADES.get(question["type"])) is not None:
         return list(scale)
     return [option["value"] for option in question.get("options") or ()]
 

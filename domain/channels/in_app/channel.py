@@ -14,7 +14,8 @@ from domain.channels.in_app.when_and_where import read_common, read_placement, r
 from domain.channels.kind import ChannelKind
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
-from domain.surveys.survey_template import QuestionOutline, outline_questions
+from domain.surveys.survey import QuestionOutline
+from domain.surveys.survey_template import outline_questions
 from domain.templates.front_matter import Field, parse_tree
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, SourceLocation, TemplateRenderError

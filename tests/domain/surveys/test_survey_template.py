@@ -3,7 +3,8 @@
 import pytest
 
 from domain.errors import Problem
-from domain.surveys.survey_template import QuestionOutline, SurveyTemplate, compile_survey
+from domain.surveys.survey import QuestionOutline
+from domain.surveys.survey_template import SurveyTemplate, compile_survey
 from domain.templates.front_matter import Field, parse_tree
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import SourceLocation
