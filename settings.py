@@ -270,6 +270,11 @@ class ApiSettings(_FromEnvironment):
         "unless they say one. The address itself is not stored",
     )
     max_connections: Annotated[int, Field(ge=1)] = Field(2_000, description="connections of clients to an API process")
+    client_streams: Annotated[int, Field(ge=0)] = Field(
+        1_000,
+        description="streams of pages and apps that an API process holds open; further ones poll. At most half of its "
+        "connections",
+    )
     max_batch_bytes: Annotated[int, Field(ge=32 * 1024, le=MAX_BATCH_BYTES)] = Field(
         MAX_BATCH_BYTES,
         description="bytes of a batch of tracking calls, decompressed; Segment's own servers take 512000",

@@ -35,6 +35,7 @@ from application.exports import Exports
 from application.funnel import Funnels
 from application.holds import Holds
 from application.idempotency import Idempotency
+from application.inbox import Inboxes
 from application.incoming_mails import IncomingMails
 from application.incoming_texts import IncomingTexts
 from application.ingest import Ingest
@@ -47,6 +48,7 @@ from application.merges import Merges
 from application.message_templates import MessageTemplates
 from application.operations.service import OperationService
 from application.own_preferences import OwnPreferences
+from application.page_inboxes import PageInboxes
 from application.page_triggers import PageTriggers
 from application.plans import Plans
 from application.preferences import Preferences
@@ -130,6 +132,7 @@ class Services:
     unsubscribe: Unsubscribe
     preferences: Preferences
     own_preferences: OwnPreferences
+    page_inboxes: PageInboxes
     confirmations: Confirmations
     callbacks: Callbacks
     deliverability: Deliverability
@@ -216,6 +219,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             merges=Merges(database, catalogue),
             unsubscribe=unsubscribe,
             preferences=Preferences(links),
+            page_inboxes=PageInboxes(database, Inboxes(database, catalogue, settings.timezone)),
             own_preferences=OwnPreferences(database, catalogue, ingest),
             confirmations=Confirmations(links),
             callbacks=Callbacks(

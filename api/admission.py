@@ -187,11 +187,15 @@ class Visit:
             self._is_known = True
 
     def end(self) -> None:
-        """Return everything."""
+        """Return everything, once.
+
+        A stream does so when it begins, since it has bounds of its own.
+        """
         if not self._is_known:
             self._give_back_class()
         self._admission.bytes.give_back(self._client, self._bytes)
         self._all_slots.give_back(self._client, self._slots)
+        self._bytes = self._slots = 0
 
     def _take(self, all: Share, of_class: Share | None, amount: int) -> None:
         if not all.take(self._client, amount):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import psycopg
@@ -63,8 +63,10 @@ from api import (
 )
 from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.client import devices as client_devices
+from api.client import messages as client_messages
 from api.client import preferences as client_preferences
 from api.client.callers import CLIENT_PATHS
+from api.client.open_streams import OpenStreams
 from api.cors import Cors
 from api.countries import Countries
 from api.dependencies import EXAMPLE
@@ -75,6 +77,9 @@ from api.tracking_paths import TrackingPaths
 from domain.tracking.identifiers import Placeholders
 from settings import Settings
 
+# The share of connections that may be streams.
+SHARE_OF_STREAMS: Final = 2
+
 OpenServices = Callable[[Settings], AbstractAsyncContextManager[wiring.Services]]
 
 _log = structlog.get_logger(__name__)
@@ -83,6 +88,7 @@ _log = structlog.get_logger(__name__)
 _MODULES = (
     tracking,
     callbacks,
+    client_messages,
     client_devices,
     client_preferences,
     messages,
@@ -143,12 +149,18 @@ speaks; publish and start **campaigns**; ask a **user**'s timeline why something
 def create_app(settings: Settings, open_services: OpenServices = wiring.services) -> FastAPI:
     """Create the application for one deployment; its lifespan opens the services."""
 
+    database_url = settings.database_url.get_secret_value()
+    # Calls need the other connections.
+    most_streams = min(settings.client_streams, settings.max_connections // SHARE_OF_STREAMS)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_services(settings) as services:
             app.state.services = services
             await _warn_without_keys(services)
+            app.state.client_streams = streams = OpenStreams(services, database_url, most_streams)
             yield
+            await streams.close()
 
     # Its API page includes all assets: no foreign host learns who reads it, and it works offline.
     app = FastAPIOffline(

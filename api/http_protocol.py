@@ -210,6 +210,15 @@ class BoundedProtocol(HttpToolsProtocol):
             seconds = LINGER_SECONDS if self.cycle.more_body else KEEP_ALIVE_SECONDS
             self._deadline = self.loop.time() + seconds
 
+    def shutdown(self) -> None:
+        """Close the connection as the server stops.
+
+        A stream ends at once, any other answer is completed.
+        """
+        super().shutdown()
+        if self._is_answering and (end_stream := self.cycle.scope.get("state", {}).get("end_stream")) is not None:
+            end_stream()
+
     def expire(self, now: float) -> None:
         """Close the connection if the client has missed a deadline."""
         if self.transport.get_write_buffer_size() == 0:

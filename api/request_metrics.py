@@ -28,6 +28,7 @@ _tracer: Final = trace.get_tracer("sojourn")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Requested very often: successes are counted but not logged.
 _SILENT: Final = frozenset({"/healthz", "/readyz", "/v1/callbacks/{provider}"} | {f"/v1/{kind}" for kind in KINDS})
+STREAM: Final = "text/event-stream"
 # The client left before the answer; nginx counts it in the same way.
 GONE: Final = 499
 # An overloaded API answers thousands of these, and clients leave; a log line for each would add load.
@@ -45,13 +46,17 @@ class RequestMetrics:
             await self._app(scope, receive, send)
             return
         began, request_id, status = perf_counter(), uuid4().hex, GONE
+        stream_began: float | None = None
         method = scope["method"] if scope["method"] in METHODS else "other"
 
         async def noting_send(message: Message) -> None:
-            nonlocal status
+            nonlocal status, stream_began
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                if headers.get("content-type", "").startswith(STREAM):
+                    stream_began = perf_counter()
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id), _open_span(scope, method) as span:
@@ -64,7 +69,7 @@ class RequestMetrics:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 if span.is_recording():
                     _describe(span, method, route, status, request_id)
-                seconds = perf_counter() - began
+                seconds = (stream_began or perf_counter()) - began
                 requests, durations = _find_series(method, route, status)
                 requests.inc()
                 durations.observe(seconds)

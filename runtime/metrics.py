@@ -33,8 +33,12 @@ HTTP_REQUESTS: Final = Counter(
     "sojourn_http_requests", "Requests by route template and status", ["method", "route", "status"]
 )
 HTTP_SECONDS: Final = Histogram(
-    "sojourn_http_request_seconds", "Time from a request to the end of its answer", ["method", "route"], buckets=_SHORT
+    "sojourn_http_request_seconds",
+    "Time from a request to the end of its answer, or to the beginning of a stream",
+    ["method", "route"],
+    buckets=_SHORT,
 )
+CLIENT_STREAMS: Final = Gauge("sojourn_client_streams", "Streams of pages and apps that are open")
 INGEST_SECONDS: Final = Histogram(
     "sojourn_ingest_seconds", "Time in which a batch is stored, routed and committed", buckets=_SHORT
 )

@@ -41,6 +41,7 @@ class Caller:
     `identity` names the person of the call. `token_ends_at` is None for an anonymous person.
     """
 
+    key: bytes
     access: Access
     identity: Identity
     token: str | None = None
@@ -74,9 +75,10 @@ def verify_token(access: Access, token: str, at: datetime) -> VerifiedUser:
 
 async def _find_caller(request: Request, anonymous_id: _AnonymousIdHeader = None) -> Caller:
     access: Access = request.state.access
+    key = write_key(request) or b""
     if (token := user_token(request)) is not None:
         user = verify_token(access, token, await services_of(request).now())
-        return Caller(access, Identity("user", user.user_id), token, user.expires_at)
+        return Caller(key, access, Identity("user", user.user_id), token, user.expires_at)
     try:
         named = read_identifier("X-Anonymous-Id", anonymous_id, request.app.state.placeholders)
     except ItemError as error:
@@ -86,7 +88,7 @@ async def _find_caller(request: Request, anonymous_id: _AnonymousIdHeader = None
             "this call is about a person: send a user token as `Authorization: Bearer TOKEN`, and the key as "
             "`X-Write-Key`; an anonymous person has `X-Anonymous-Id`"
         )
-    return Caller(access, Identity("anonymous", named))
+    return Caller(key, access, Identity("anonymous", named))
 
 
 async def _find_user(request: Request) -> Caller:

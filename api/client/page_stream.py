@@ -1,0 +1,121 @@
+"""One stream of a page or an app: server-sent events about its person's messages.
+
+Nothing waits in memory for a slow reader: notices only say that there is news, and the inbox is read when the reader
+has taken what was sent before. A reader that takes nothing is disconnected (api/http_protocol.py).
+
+Source: the HTML standard, 9.2 "Server-sent events".
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, suppress
+from random import randint
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from api.client.open_streams import OpenStream
+from api.problems import DATABASE_AWAY
+from api.request_metrics import STREAM
+from application.inbox import InboxView
+from domain.errors import UnavailableError
+
+# Proxies close connections that are silent for a minute or so. Seconds.
+HEARTBEAT: Final = 25.0
+# Between two readings, so that notices that come together are one. Seconds.
+MIN_INTERVAL: Final = 0.1
+# Until a reading is tried again while the database is away. Seconds.
+RETRY_INTERVAL: Final = 2.0
+# How long a client waits before it opens another stream, so that those of a process that stops do not come at once.
+# Milliseconds.
+SOONEST: Final = 1_000
+LATEST: Final = 5_000
+
+Read = Callable[[], Awaitable[InboxView]]
+
+
+class PageStream:
+    """The events that bring a page to the state of the inbox.
+
+    `since` is the place up to which the page has everything. The stream ends by itself after `seconds`.
+    """
+
+    def __init__(self, stream: OpenStream, read: Read, since: int, seconds: float) -> None:
+        self._stream = stream
+        self._read = read
+        self._since = since
+        self._seconds = seconds
+        self._open: set[UUID] = set()
+        self._sent: set[UUID] = set()
+
+    async def events(self, view: InboxView) -> AsyncIterator[bytes]:
+        """Yield the events of the stream; `view` is the inbox at its beginning."""
+        clock, news = asyncio.get_running_loop().time, self._stream.subscription.news
+        ends_at = clock() + self._seconds
+        yield b"retry: %d\n\n" % randint(SOONEST, LATEST)  # noqa: S311 -- not a secret
+        yield _event("open", {"open": view.open, "seq": view.seq})
+        self._sent = {one.message_id for one in view.messages if one.seq <= self._since}
+        for event in self._follow(view):
+            yield event
+        reads_at, beats_at = clock() + view.next_poll, clock() + HEARTBEAT
+        while not self._stream.is_ended and clock() < ends_at:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(reads_at, beats_at, ends_at)):
+                    await news.wait()
+            if self._stream.is_ended:
+                return
+            if news.is_set() or clock() >= reads_at:
+                news.clear()
+                found = await self._try_read()
+                reads_at = clock() + (RETRY_INTERVAL if found is None else found.next_poll)
+                for event in () if found is None else self._follow(found):
+                    yield event
+                    beats_at = clock() + HEARTBEAT
+                # Others that come meanwhile are one reading.
+                await asyncio.sleep(MIN_INTERVAL)
+            if clock() >= beats_at:
+                yield _event("ping", {})
+                beats_at = clock() + HEARTBEAT
+
+    async def _try_read(self) -> InboxView | None:
+        """Return the inbox; None while it cannot be read."""
+        try:
+            return await self._read()
+        except (*DATABASE_AWAY, UnavailableError):
+            return None
+
+    def _follow(self, view: InboxView) -> Iterator[bytes]:
+        """Yield what the page has not, and what it may not keep."""
+        left = set(view.open)
+        for id in sorted(self._open - left):
+            yield _event("withdrawn", {"message_id": id})
+        for one in sorted(view.messages, key=lambda message: message.seq):
+            if one.message_id not in self._sent:
+                yield _event("message", one, one.seq)
+        self._open, self._sent = left, {one.message_id for one in view.messages}
+
+
+class EventStream(StreamingResponse):
+    """The answer whose body is a stream.
+
+    `resources` are given back at its end, however it ends.
+    """
+
+    media_type = STREAM
+
+    def __init__(self, events: AsyncIterator[bytes], resources: ExitStack) -> None:
+        # A proxy must neither keep nor gather it.
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._resources = resources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._resources:
+            await super().__call__(scope, receive, send)
+
+
+def _event(name: str, data: Any, id: int | None = None) -> bytes:
+    place = b"" if id is None else b"id: %d\n" % id
+    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), place, msgspec.json.encode(data))

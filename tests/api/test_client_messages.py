@@ -1,0 +1,337 @@
+"""Messages of people on pages: who gets them, by polls and by streams, and what ends them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from tests.api.inboxes import PageEvents, Served, follow, put, serve
+from tests.api.live import open_live
+from tests.api.shop import SHOP, Shop, open_shop, token
+from tests.harness import PATIENCE
+
+STREAMS = 16
+NEW = "a-new"
+
+
+@pytest.fixture
+async def shop(database_url: str) -> AsyncIterator[Shop]:
+    async with open_shop(database_url, client_streams=STREAMS) as shop:
+        # An anonymous person in a journey of their own.
+        assert (await shop.report("track", {"anonymousId": NEW, "event": "Signed Up"})).is_success
+        yield shop
+
+
+@pytest.fixture
+async def url(shop: Shop) -> AsyncIterator[str]:
+    async with serve(shop.app) as served:
+        yield served.url
+
+
+async def read(shop: Shop, user: str | None = "u-victim", *, path: str = "messages", **request: Any) -> dict[str, Any]:
+    if user is not None:
+        request["user_token"] = shop.token(user)
+    answer = await shop.ask("GET", path, **request)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def begin(stack: AsyncExitStack, shop: Shop, url: str, **caller: Any) -> PageEvents:
+    """Open a stream, up to its first event."""
+    caller = caller or {"user_token": shop.token("u-victim")}
+    page = await stack.enter_async_context(follow(url, shop.key["token"], **caller))
+    assert page.response.status_code == 200
+    return page
+
+
+# Polls
+
+
+async def test_a_page_gets_the_messages_of_its_person_by_priority_and_then_the_news(shop: Shop) -> None:
+    first = await put(shop.database_url, "u-victim")
+    urgent = await put(shop.database_url, "u-victim", priority=90)
+    shown = await read(shop)
+    assert [one["message_id"] for one in shown["messages"]] == [urgent, first]
+    assert set(shown["open"]) == {first, urgent}
+    assert shown["messages"][0]["content"]["title"] == "Your plan ends soon"
+    third = await put(shop.database_url, "u-victim")
+    news = await read(shop, path=f"messages?since={shown['seq']}")
+    assert [one["message_id"] for one in news["messages"]] == [third]
+    assert set(news["open"]) == {first, urgent, third}
+    assert news["seq"] > shown["seq"]
+
+
+async def test_an_unchanged_inbox_is_not_sent_again(shop: Shop) -> None:
+    await put(shop.database_url, "u-victim")
+    mine = shop.token("u-victim")
+    answer = await shop.ask("GET", "messages", user_token=mine)
+    assert "authorization" in answer.headers["vary"].lower()
+    known = {"If-None-Match": answer.headers["etag"]}
+    again = await shop.ask("GET", "messages", user_token=mine, headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["access-control-expose-headers"] == "ETag, Retry-After"
+    await put(shop.database_url, "u-victim")
+    assert (await shop.ask("GET", "messages", user_token=mine, headers=known)).status_code == 200
+    # The tag of another person's answer says nothing.
+    assert (await shop.ask("GET", "messages", anonymous_id=NEW, headers=known)).status_code == 200
+
+
+async def test_a_page_may_ask_for_one_feed(shop: Shop) -> None:
+    card = await put(shop.database_url, "u-victim", shape="card", placement="feed")
+    banner = await put(shop.database_url, "u-victim")
+    assert (await read(shop, path="messages?placement=feed"))["open"] == [card]
+    assert set((await read(shop))["open"]) == {card, banner}
+
+
+async def test_an_anonymous_person_has_messages_until_they_are_known(shop: Shop) -> None:
+    own = await put(shop.database_url, NEW, kind="anonymous")
+    await put(shop.database_url, "u-victim")
+    assert (await read(shop, None, anonymous_id=NEW))["open"] == [own]
+    unknown = await read(shop, None, anonymous_id="a-never")
+    assert (unknown["messages"], unknown["open"]) == ([], [])
+    # The id of a known user is answered as an unknown one.
+    assert await read(shop, None, anonymous_id="a-victim") == unknown
+    await shop.serve("identify", userId="u-new", anonymousId=NEW)
+    assert await read(shop, None, anonymous_id=NEW) == unknown
+    assert (await read(shop, "u-new"))["open"] == [own]
+
+
+async def test_a_token_says_for_whom_messages_are(shop: Shop) -> None:
+    await put(shop.database_url, "u-victim")
+    stranger = await read(shop, "u-stranger")
+    assert (stranger["messages"], stranger["open"]) == ([], [])
+    # A token decides over the anonymous id beside it.
+    assert await read(shop, "u-stranger", anonymous_id=NEW) == stranger
+    secret = shop.key["token_secret"]
+    wrong = {
+        "another secret": token(shop.other["token_secret"], "u-victim"),
+        "expired": token(secret, "u-victim", exp=1),
+        "unsigned": jwt.encode({"sub": "u-victim", "aud": "sojourn", "exp": 2**31}, "", "none"),
+        "another algorithm": token(secret, "u-victim", "HS512"),
+        "another audience": token(secret, "u-victim", aud="shop"),
+    }
+    for name, one in wrong.items():
+        for path in ("messages", "stream"):
+            answer = await shop.ask("GET", path, user_token=one, anonymous_id=NEW)
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), name
+
+
+@pytest.mark.parametrize("anonymous_id", [None, "", "undefined", "null", "x" * 256, "."])
+async def test_a_call_about_no_person_is_refused(shop: Shop, anonymous_id: str | None) -> None:
+    answer = await shop.ask("GET", "messages", anonymous_id=anonymous_id)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+
+async def test_a_key_for_other_pages_or_of_a_server_gets_nothing(shop: Shop) -> None:
+    mine = shop.token("u-victim")
+    answer = await shop.ask("GET", "messages", user_token=mine, headers={"Origin": "https://evil.example"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert "access-control-allow-origin" not in answer.headers
+    server = (await shop.operator.post("/v1/keys", json={"name": "s", "scopes": ["ingest", "admin"]})).json()["token"]
+    for path in ("messages", "stream", "preferences"):
+        answer = await shop.ask("GET", path, user_token=mine, headers={"X-Write-Key": server})
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), path
+
+
+# Streams
+
+
+async def test_a_stream_brings_messages_and_takes_them_back(shop: Shop, url: str) -> None:
+    first = await put(shop.database_url, "u-victim")
+    async with AsyncExitStack() as stack:
+        page = await begin(stack, shop, url)
+        assert page.response.headers["content-type"].startswith("text/event-stream")
+        assert page.response.headers["access-control-allow-origin"] == SHOP
+        assert (await page.next("open"))["open"] == [first]
+        message = await page.next("message")
+        assert (message["message_id"], message["content"]["title"]) == (first, "Your plan ends soon")
+        assert page.last_id == str(message["seq"])
+        second = await put(shop.database_url, "u-victim")
+        assert (await page.next("message"))["message_id"] == second
+        # The exit event of the journey.
+        await shop.serve("track", userId="u-victim", event="Order Completed")
+        assert {(await page.next("withdrawn"))["message_id"] for _ in range(2)} == {first, second}
+
+
+async def test_two_processes_and_two_tabs_hear_the_same(shop: Shop, url: str) -> None:
+    async with (
+        open_live(shop.database_url, rate_limit_address=0) as other,
+        serve(other) as served,
+        AsyncExitStack() as stack,
+    ):
+        pages = [await begin(stack, shop, each) for each in (url, url, served.url)]
+        for page in pages:
+            assert await page.next("open") == {"open": [], "seq": 0}
+        sent = await put(shop.database_url, "u-victim")
+        assert [(await page.next("message"))["message_id"] for page in pages] == [sent] * 3
+
+
+async def test_a_pause_takes_messages_back_and_a_resume_brings_them_again(shop: Shop, url: str) -> None:
+    sent = await put(shop.database_url, "u-victim")
+    async with AsyncExitStack() as stack:
+        page = await begin(stack, shop, url)
+        assert (await page.next("open"))["open"] == [sent]
+        assert (await page.next("message"))["message_id"] == sent
+        assert (await shop.operator.post("/v1/campaigns/welcome/pause")).is_success
+        assert (await page.next("withdrawn"))["message_id"] == sent
+        assert (await shop.operator.post("/v1/campaigns/welcome/resume")).is_success
+        assert (await page.next("message"))["message_id"] == sent
+
+
+async def test_a_stream_goes_on_behind_the_last_event(shop: Shop, url: str) -> None:
+    first = await put(shop.database_url, "u-victim")
+    async with AsyncExitStack() as stack:
+        page = await begin(stack, shop, url)
+        await page.next("open")
+        await page.next("message")
+    second = await put(shop.database_url, "u-victim")
+    async with AsyncExitStack() as stack:
+        again = await begin(stack, shop, url, user_token=shop.token("u-victim"), last_event_id=page.last_id)
+        assert set((await again.next("open"))["open"]) == {first, second}
+        assert (await again.next("message"))["message_id"] == second
+    async with AsyncExitStack() as stack:
+        page = await begin(stack, shop, url, user_token=shop.token("u-victim"), last_event_id="' OR 1=1")
+        await page.next("open")
+        assert {(await page.next("message"))["message_id"] for _ in range(2)} == {first, second}
+
+
+async def test_a_person_who_becomes_known_leaves_the_stream_of_the_anonymous_id(shop: Shop, url: str) -> None:
+    async with AsyncExitStack() as stack:
+        early = await begin(stack, shop, url, anonymous_id="a-early")
+        assert (await early.next("open"))["open"] == []
+        # Unknown until now.
+        assert (await shop.report("track", {"anonymousId": "a-early", "event": "Signed Up"})).is_success
+        sent = await put(shop.database_url, "a-early", kind="anonymous")
+        assert (await early.next("message"))["message_id"] == sent
+        await shop.serve("identify", userId="u-early", anonymousId="a-early")
+        assert (await early.next("withdrawn"))["message_id"] == sent
+        known = await begin(stack, shop, url, user_token=shop.token("u-early"))
+        assert (await known.next("open"))["open"] == [sent]
+
+
+async def test_a_stream_ends_before_its_token_and_with_its_key(shop: Shop, url: str) -> None:
+    soon = int((datetime.now(UTC) + timedelta(seconds=7)).timestamp())
+    async with AsyncExitStack() as stack:
+        brief = await begin(stack, shop, url, user_token=shop.token("u-victim", exp=soon))
+        await brief.end()
+        assert datetime.now(UTC).timestamp() < soon
+        revoked = [await begin(stack, shop, url, **caller) for caller in ({}, {"anonymous_id": NEW})]
+        assert (await shop.operator.delete(f"/v1/keys/{shop.key['id']}")).is_success
+        for page in revoked:
+            await page.end()
+
+
+async def test_a_stream_ends_once_the_secret_of_its_token_is_gone(shop: Shop, url: str) -> None:
+    async with AsyncExitStack() as stack:
+        page, other = await begin(stack, shop, url), await begin(stack, shop, url, anonymous_id=NEW)
+        await page.next("open")
+        await other.next("open")
+        for _ in range(2):
+            assert (await shop.operator.post(f"/v1/keys/{shop.key['id']}/token-secret")).is_success
+        await page.end()
+        sent = await put(shop.database_url, NEW, kind="anonymous")
+        assert (await other.next("message"))["message_id"] == sent
+
+
+async def test_streams_hear_again_after_the_database_was_away(shop: Shop, url: str) -> None:
+    name = shop.database_url.rpartition("/")[2]
+    maintenance = f"{shop.database_url.rpartition('/')[0]}/postgres"
+    async with AsyncExitStack() as stack:
+        page = await begin(stack, shop, url)
+        await page.next("open")
+        async with await psycopg.AsyncConnection.connect(maintenance, autocommit=True) as connection:
+            allow = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+            await connection.execute(allow.format(Identifier(name), SQL("false")))
+            end_all = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+            await connection.execute(end_all, (name,))
+            await connection.execute(allow.format(Identifier(name), SQL("true")))
+        sent = await put(shop.database_url, "u-victim")
+        assert (await page.next("message"))["message_id"] == sent
+        # By a notice again, and not by a poll.
+        sent = await put(shop.database_url, "u-victim")
+        assert (await page.next("message"))["message_id"] == sent
+
+
+async def test_the_streams_of_one_address_and_of_strangers_are_bounded(shop: Shop, url: str) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(STREAMS // 8):
+            await begin(stack, shop, url)
+        refused = await stack.enter_async_context(follow(url, shop.key["token"], user_token=shop.token("u-victim")))
+        assert refused.response.status_code == 503
+        assert int(refused.response.headers["retry-after"]) >= 1
+        await refused.response.aread()
+        assert refused.response.json()["code"] == "overloaded"
+        # Polls go on.
+        assert (await read(shop))["open"] == []
+    # What was given back can be had again.
+    async with AsyncExitStack() as stack:
+        for _ in range(STREAMS // 8):
+            await begin(stack, shop, url)
+
+
+async def test_streams_take_no_room_of_other_calls(database_url: str) -> None:
+    """More streams than a process admits of other requests from one address."""
+    async with (
+        open_shop(database_url, client_streams=800, database_pool_size=2) as shop,
+        serve(shop.app) as served,
+        AsyncExitStack() as stack,
+    ):
+        for _ in range(60):
+            await begin(stack, shop, served.url)
+        assert (await read(shop))["open"] == []
+        connections = await shop.query("SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()")
+        assert connections[0]["n"] < 10
+
+
+async def test_a_reader_that_takes_nothing_holds_little(shop: Shop) -> None:
+    """Its notices are one, however many: what it has not read waits in the database."""
+    async with serve(shop.app) as served:
+        await _put_more_than_a_reader_takes(shop, served)
+
+
+async def _put_more_than_a_reader_takes(shop: Shop, served: Served) -> None:
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1)
+    head = f"GET /v1/client/stream HTTP/1.1\r\nHost: x\r\nX-Write-Key: {shop.key['token']}\r\n"
+    writer.write(f"{head}Authorization: Bearer {shop.token('u-victim')}\r\n\r\n".encode())
+    await writer.drain()
+    assert (await asyncio.wait_for(reader.read(15), PATIENCE)) == b"HTTP/1.1 200 OK"
+    large = "x" * 200_000
+    for _ in range(30):
+        await put(shop.database_url, "u-victim", title=large)
+    # Another reader of the same person has them all, meanwhile.
+    async with AsyncExitStack() as stack:
+        page = await begin(stack, shop, served.url)
+        assert len((await page.next("open"))["open"]) == 30
+        for _ in range(30):
+            assert (await page.next("message"))["content"]["title"] == large
+    # One message of 200 kB beyond what the system's own buffers take.
+    assert len(list(served.connections)) == 2
+    assert all(each.transport.get_write_buffer_size() < 500_000 for each in served.connections)
+    writer.close()
+
+
+async def test_a_server_that_stops_ends_its_streams_at_once(shop: Shop) -> None:
+    async with AsyncExitStack() as stack:
+        async with serve(shop.app) as served:
+            page = await begin(stack, shop, served.url)
+            await page.next("open")
+        await page.end()
+
+
+async def test_a_page_that_leaves_is_forgotten(shop: Shop, url: str) -> None:
+    async with AsyncExitStack() as stack:
+        await begin(stack, shop, url)
+    streams = shop.app.state.client_streams
+    for _ in range(int(PATIENCE * 100)):
+        if not streams.number:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{streams.number} streams are still open")
