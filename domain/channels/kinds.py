@@ -7,6 +7,7 @@ from typing import Any, Final
 from domain.channels.call import CallTask
 from domain.channels.chat import Chat
 from domain.channels.email import Email
+from domain.channels.in_app.channel import InApp
 from domain.channels.kind import ChannelKind
 from domain.channels.post import Post
 from domain.channels.push import Push
@@ -25,6 +26,7 @@ _KINDS: tuple[ChannelKind, ...] = (
     Slack(),
     Chat(),
     CallTask(),
+    InApp(),
 )
 CHANNELS: Final[Mapping[str, ChannelKind]] = {kind.name: kind for kind in _KINDS}
 # The traits that are addresses.

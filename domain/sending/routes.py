@@ -187,6 +187,7 @@ class SenderChoices(Struct, frozen=True):
 DEFAULT_PROVIDERS: Final[Mapping[str, ProviderRule]] = {
     "email": ProviderRule("smtp", "smtp", "email", {}),
     "webhook": ProviderRule("http", "http", "webhook", {}),
+    "in_app": ProviderRule("in_app", "in_app", "in_app", {}),
 }
 
 
