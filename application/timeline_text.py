@@ -6,6 +6,7 @@ from application.decision_reasons import describe_reason, format_clock
 from domain.people.segments.causes import describe_change
 from domain.sending.choice_texts import describe_choice, describe_haste, describe_tries
 from domain.sending.claim import NEXT_CHANNEL
+from domain.sending.inbox_texts import describe_inbox, name_reports
 from domain.tracking.event import AUDIENCE
 from store.timeline import Recorded
 
@@ -90,10 +91,11 @@ def describe_record(entry: Recorded) -> str:
         case "message", outcome:
             why = f": {entry.reason}" if entry.reason else ""
             why += f": {data['detail']}" if "detail" in data else ""
-            reported = f" ({', '.join(data['reports'])})" if "reports" in data else ""
+            reported = f" ({', '.join(name_reports(data))})" if "reports" in data else ""
             why += describe_tries(data)
             why += f", for {data['cost']}" if "cost" in data and outcome != "failed" else ""
             why += f" (retried by operation {data['retried_by']})" if "retried_by" in data else ""
+            why += describe_inbox(data, format_clock)
             return f"{entry.step}: {data['channel']} {entry.name}{_member(data)} {outcome}{reported}{why}"
         case "goal", _:
             after = f", after {entry.step}" if entry.step else ""

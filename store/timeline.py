@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from store.database import Connection
+from store.inbox import WITHDRAWN
 
 
 class Recorded(Struct, frozen=True):
@@ -32,8 +33,19 @@ class Recorded(Struct, frozen=True):
     changes: list[dict[str, Any]]
 
 
+# Where a message of the inbox is now: it waits, was given, is withdrawn, or has expired.
+_INBOX = f"""(
+  SELECT jsonb_strip_nulls(jsonb_build_object(
+    'given_at', messages.given_at, 'withdrawn', {WITHDRAWN},
+    'has_expired', NULLIF(inbox.expires_at <= clock_timestamp() + clock_ahead(), false)))
+  FROM inbox
+  JOIN messages ON messages.id = inbox.message_id
+  JOIN journeys ON journeys.id = messages.journey_id
+  JOIN campaigns ON campaigns.key = journeys.campaign_key
+  WHERE inbox.message_id = own_messages.id)
+"""  # noqa: S608 -- a constant of the store
 # A user may have a million events but few of the others, so only as many as shown are read.
-_TIMELINE = """
+_TIMELINE = f"""
 WITH own_ids AS (
   SELECT kind, value FROM identities WHERE profile_id = %(profile_id)s
   UNION ALL SELECT unnest(ARRAY['user', 'anonymous']), %(called)s::text WHERE %(called)s::text IS NOT NULL
@@ -60,7 +72,7 @@ FROM (
          ) || jsonb_strip_nulls(jsonb_build_object(
            'reported_timestamp', reported_timestamp, 'is_history', NULLIF(is_history, false),
            'trust', NULLIF(trust, 'verified'),
-           'by', context #> '{sojourn,by}', 'import', context #> '{sojourn,import}')) AS data
+           'by', context #> '{{sojourn,by}}', 'import', context #> '{{sojourn,import}}')) AS data
   FROM (
     SELECT * FROM events
     WHERE profile_id = %(profile_id)s AND %(journey_id)s::uuid IS NULL
@@ -101,7 +113,8 @@ FROM (
              CASE WHEN complained_at IS NOT NULL THEN 'complained' END,
              CASE WHEN replied_at IS NOT NULL THEN 'replied' END,
              CASE WHEN dismissed_at IS NOT NULL THEN 'dismissed' END,
-             CASE WHEN machine_at IS NOT NULL THEN 'read by a machine' END], NULL), '{}')))
+             CASE WHEN machine_at IS NOT NULL THEN 'read by a machine' END], NULL), '{{}}'),
+           'inbox', {_INBOX}))
   FROM own_messages WHERE settled_at IS NOT NULL
   UNION ALL
   SELECT 'message', COALESCE(claimed_at, reserved_at), id::text, greatest(COALESCE(claimed_at, reserved_at), at),
@@ -112,7 +125,7 @@ FROM (
   FROM own_messages WHERE settled_at IS NULL
   UNION ALL
   SELECT 'goal', conversions.recorded_at, conversions.journey_id::text, conversions.at,
-         concat_ws(' ', NULLIF(rules #>> '{goal,kind}', 'track'), rules #>> '{goal,event}'),
+         concat_ws(' ', NULLIF(rules #>> '{{goal,kind}}', 'track'), rules #>> '{{goal,event}}'),
          'converted', NULL, conversions.campaign_key, conversions.journey_id, messages.step,
          jsonb_strip_nulls(jsonb_build_object('event_id', event_id, 'message_id', messages.id)) || jsonb_build_object(
            'arms', arms)
@@ -146,7 +159,7 @@ FROM (
   ) AS segment_changes
   JOIN segments ON segments.id = segment_id
   UNION ALL
-  SELECT 'end', ended_recorded_at, id::text, ended_at, NULL, outcome, NULL, campaign_key, id, NULL, '{}'
+  SELECT 'end', ended_recorded_at, id::text, ended_at, NULL, outcome, NULL, campaign_key, id, NULL, '{{}}'
   FROM journeys
   WHERE profile_id = ANY(%(profile_ids)s) AND (state = 'completed' OR outcome IN ('merged', 'account_empty'))
 ) AS recorded
@@ -168,7 +181,7 @@ CROSS JOIN LATERAL (
     AND CASE WHEN shown.kind = 'change' THEN id::text ELSE source_id END = shown.key
 ) AS changed
 ORDER BY shown.recorded_at DESC, shown.key DESC
-"""
+"""  # noqa: S608 -- constants of the store
 
 
 def refusal(event: Recorded, campaign: str, data: dict[str, Any]) -> Recorded:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from application.catalogue import Catalogue
@@ -66,7 +67,7 @@ class InboxHarness:
     in_app: Door
     mail: Door
 
-    async def enter(self, users: Sequence[str], event_name: str, at: datetime, **traits: str) -> list[UUID]:
+    async def enter(self, users: Sequence[str], event_name: str, at: datetime, **traits: Any) -> list[UUID]:
         """Let people enter the campaign of an event; return their journeys, in the order of the people."""
         said = [event("identify", user, **traits) for user in users]
         said += [event("track", user, name=event_name) for user in users]

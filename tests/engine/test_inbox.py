@@ -292,6 +292,27 @@ async def test_reactions_are_in_the_ledger_and_events(world: InboxHarness) -> No
     ]
 
 
+async def test_the_timeline_says_where_a_message_is(world: InboxHarness) -> None:
+    async def line(step: str) -> str:
+        items = await world.harness.timeline("u1")
+        [found] = [one["summary"] for one in items if one["kind"] == "message" and one["step"] == step]
+        return str(found)
+
+    # By the clock of the deployment: what expires is said as of now.
+    at = now()
+    journey, person = await begin(world)
+    tip = await world.send(journey, "tip", at)
+    await world.send(journey, "card", at)
+    assert await line("tip") == "tip: in_app tip sent, waits for the person"
+    await world.inbox.read(person, at)
+    assert (await line("tip")).startswith("tip: in_app tip sent, given at 20")
+    await world.react(tip, "opened", at)
+    assert (await line("tip")).startswith("tip: in_app tip sent (shown), given at 20")
+    await world.ingest([event("track", "u1", name="Account Closed")], received_at=at)
+    assert await line("tip") == "tip: in_app tip sent (shown), withdrawn: the journey ended"
+    assert await line("card") == "card: in_app card sent, withdrawn before it was shown: the journey ended"
+
+
 async def test_a_merge_brings_the_messages_along_and_its_undo_returns_them(world: InboxHarness) -> None:
     journey, person = await begin(world)
     tip = await world.send(journey, "tip", AT)

@@ -132,6 +132,7 @@ def test_a_value_of_another_form_is_described_by_its_key() -> None:
         (document("relay: {kind: smtp, channel: email}"), "`host` is missing"),
         (document("relay: smtp"), "`smtp` is not a provider"),
         (document("relay: {kind: smtp, channel: webhook, host: a.example.com}"), "`smtp` is not a provider of webhook"),
+        (document("other: {kind: console, channel: in_app}"), "messages of in_app wait in the inbox"),
         (document("relay: {kind: smtp, channel: email, host: a.example.com, per_second: 0}"), "providers.relay.per_se"),
         (
             document("relay: {kind: smtp, channel: email, host: a.example.com, pause: {complaints: 0.1}}"),
