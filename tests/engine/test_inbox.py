@@ -14,7 +14,7 @@ from application.merges import Merges
 from domain.access import SOJOURN
 from domain.people.identity import PersonRef
 from domain.sending.policy import Deferred, Granted
-from store.inbox import NOTICES
+from store.inbox import NOTICES, forget
 from tests.engine.dying import Death, die_at
 from tests.engine.inbox_harness import BANNER, CARD, InboxHarness, attempt_alone, inbox_harness
 from tests.engine.ingesting import event
@@ -324,3 +324,25 @@ async def test_a_merge_brings_the_messages_along_and_its_undo_returns_them(world
     await merges.undo("u2", "u1", by=SOJOURN)
     assert (await world.inbox.read(person, AT)).open == [tip]
     assert (await world.inbox.read(other, AT)).open == []
+
+
+async def test_a_single_message_waits_as_well_and_goes_to_no_address(world: InboxHarness) -> None:
+    files = {"files": {"welcome.liquid": BANNER}}
+    await world.harness.admin("PUT", "/v1/templates/in_app/welcome", files)
+    await world.ingest([event("identify", "u1")], received_at=AT)
+    asked = {"template": {"channel": "in_app", "name": "welcome"}}
+    requested = await world.harness.admin("POST", "/v1/messages", asked | {"user_id": "u1"})
+    [sent] = await world.harness.until("SELECT id, at FROM messages WHERE state = 'sent'")
+    assert str(sent["id"]) == requested["id"]
+    assert (await world.inbox.read(await world.profile("u1"), now())).open == [sent["id"]]
+    refused = await world.harness.act("POST", "/v1/messages", asked | {"address": "u1@example.com"})
+    assert (refused.status_code, "name a `user_id`" in refused.text) == (400, True)
+
+
+async def test_what_expired_long_ago_is_deleted(world: InboxHarness) -> None:
+    journey, _ = await begin(world)
+    await world.send(journey, "tip", AT - timedelta(days=70))
+    card = await world.send(journey, "card", now())
+    async with world.harness.database.transaction() as connection:
+        await forget(connection)
+    assert [row["message_id"] for row in await world.harness.query("SELECT message_id FROM inbox")] == [card]
