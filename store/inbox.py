@@ -38,7 +38,9 @@ EXISTS (SELECT FROM messages AS follower
 WITHDRAWN: Final = f"""
 CASE WHEN journeys.state = 'exited' THEN 'journey_ended'
      WHEN journeys.campaign_version = ANY(campaigns.exiting) THEN 'campaign_stopped'
-     WHEN EXISTS (SELECT FROM conversions WHERE conversions.journey_id = journeys.id) THEN 'goal'
+     WHEN EXISTS (SELECT FROM conversions
+                  WHERE conversions.journey_id = journeys.id AND conversions.recorded_at > messages.reserved_at)
+     THEN 'goal'
      WHEN {_HAS_FOLLOWER} THEN 'fallback'
      WHEN campaigns.state = 'paused' THEN 'campaign_paused'
      WHEN journeys.account_id IS NOT NULL AND NOT EXISTS (

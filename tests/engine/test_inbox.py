@@ -187,6 +187,15 @@ async def test_a_journey_that_completes_leaves_its_messages(world: InboxHarness)
     assert (await world.inbox.read(person, AT)).open == [tip]
 
 
+async def test_a_message_after_the_goal_stays(world: InboxHarness) -> None:
+    """As the thanks for an order do."""
+    journey, person = await begin(world)
+    await world.send(journey, "tip", AT)
+    await world.ingest([event("track", "u1", name="Order Completed")], received_at=AT)
+    card = await world.send(journey, "card", AT)
+    assert (await world.inbox.read(person, AT)).open == [card]
+
+
 async def test_one_that_exits_while_it_is_sent_leaves_nothing(world: InboxHarness) -> None:
     """As no page can have it, nothing was sent, and nothing counts."""
     journey, person = await begin(world)
