@@ -31,14 +31,13 @@ UNKNOWN: Final = "\U0010fffc"
 
 _ITEM: Final = re.compile(r"[ ]{0,3}[-*] +(?=\S)")
 _BREAK: Final = re.compile(r"(?: {2,}|\\)$")
-# The text of a link, and its target. Beyond it, no bracket is searched for.
-MAX_LINK_CHARACTERS: Final = 2_000
-_BRACKETS: Final = {"[": re.compile(r"\\.|[\[\]]"), "(": re.compile(r"\\.|[()]")}
+_BRACKET: Final = re.compile(r"\\.|[\[\]()]")
 _OTHERS: Final[Sequence[tuple[re.Pattern[str], str]]] = (
     (re.compile(r"^ {0,3}#{1,6} ", re.MULTILINE), "a heading"),
     (re.compile(r"^ {0,3}\d{1,9}[.)] ", re.MULTILINE), "a list with numbers"),
     (re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE), "a block of code"),
     (re.compile(r"^ {0,3}> ", re.MULTILINE), "a quotation"),
+    (re.compile(r"`[^`\n]+`"), "code"),
     (re.compile(r"</?[A-Za-z][^<>\n]*>"), "HTML"),
 )
 
@@ -115,8 +114,8 @@ def _split_paragraphs(text: str) -> Iterator[list[str]]:
 
 
 def _append(nodes: list[RichNode], tag: str, children: list[RichNode]) -> None:
-    """Add an element, unless it would be empty."""
-    if children:
+    """Add an element, unless nothing of it would be seen."""
+    if any(node["t"] != "br" and node.get("v", "x").strip() for node in children):
         nodes.append({"t": tag, "c": children})
 
 
@@ -141,6 +140,7 @@ class _Inline:
         self._inside = inside
         self._nodes: list[RichNode] = []
         self._plain: list[str] = []
+        self._closings = _match_brackets(text)
         # Once there is no closing behind an index, there is none behind a later one.
         self._unclosed: set[str] = set()
 
@@ -164,9 +164,9 @@ class _Inline:
         if text[at] == "*":
             return self._read_emphasis(at, "*", "i")
         if text.startswith("![", at):
-            return self._read_link(at, at + 2, "img")
+            return self._read_link(at + 1, "img")
         if text[at] == "[" and "a" not in self._inside:
-            return self._read_link(at, at + 1, "a")
+            return self._read_link(at, "a")
         return None
 
     def _read_emphasis(self, at: int, marker: str, tag: str) -> int | None:
@@ -194,26 +194,27 @@ class _Inline:
                 return at + 1 if marker == "**" and text.startswith("***", at) and "i" not in self._inside else at
         return None
 
-    def _read_link(self, at: int, begin: int, tag: str) -> int | None:
-        end = _find_bracket(self._text, begin, "[", "]")
-        if end is None or not self._text.startswith("(", end + 1):
+    def _read_link(self, at: int, tag: str) -> int | None:
+        """Read `[label](target)` from its first bracket on."""
+        end = self._closings.get(at)
+        close = None if end is None else self._closings.get(end + 1)
+        if end is None or close is None or self._text[end + 1] != "(":
             return None
-        close = _find_bracket(self._text, end + 2, "(", ")")
-        if close is None:
-            return None
-        label, target = self._text[begin:end], _decode(self._text[end + 2 : close]).strip()
-        if tag == "img":
+        label, target = self._text[at + 1 : end], _decode(self._text[end + 2 : close]).strip()
+        if tag == "a":
+            self._add("a", label, href=target)
+        elif target:
             self._end_text()
             self._nodes.append({"t": "img", "src": target, "alt": _one_line(label)})
-        else:
-            self._add("a", label, href=target)
         return close + 1
 
     def _add(self, tag: str, inner: str, **attributes: str) -> None:
+        """Add an element; of a link that leads nowhere, its words alone."""
         children = _Inline(inner, self._inside | {tag}).parse()
         if children:
             self._end_text()
-            self._nodes.append({"t": tag, **attributes, "c": children})
+            leads_nowhere = attributes.get("href") == ""
+            self._nodes += children if leads_nowhere else [{"t": tag, **attributes, "c": children}]
 
     def _end_text(self) -> None:
         shown = re.sub(r"\s+", " ", _decode("".join(self._plain)))
@@ -222,14 +223,16 @@ class _Inline:
             self._nodes.append({"t": "text", "v": shown})
 
 
-def _find_bracket(text: str, begin: int, opening: str, closing: str) -> int | None:
-    """Return where a bracket closes that was opened before `begin`."""
-    depth = 1
-    for found in _BRACKETS[opening].finditer(text, begin, begin + MAX_LINK_CHARACTERS):
-        depth += {opening: 1, closing: -1}.get(found[0], 0)
-        if depth == 0:
-            return found.start()
-    return None
+def _match_brackets(text: str) -> dict[int, int]:
+    """Return where each bracket closes that does, by where it opens."""
+    opened: dict[str, list[int]] = {"[": [], "(": []}
+    closings: dict[int, int] = {}
+    for found in _BRACKET.finditer(text):
+        if found[0] in opened:
+            opened[found[0]].append(found.start())
+        elif found[0] in "])" and (begun := opened["[" if found[0] == "]" else "("]):
+            closings[begun.pop()] = found.start()
+    return closings
 
 
 def _decode(text: str) -> str:

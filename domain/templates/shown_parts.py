@@ -16,6 +16,7 @@ from domain.templates.liquid_text import LiquidText, TemplateRenderError, compil
 from domain.templates.markdown import UNKNOWN, RichNode, find_unread, flatten, iter_nodes, parse_markdown, parse_source
 from domain.templates.page_links import LINK_FORM, read_page_link
 
+TARGETS: Final = frozenset({"href", "src"})
 MAX_LINE_CHARACTERS: Final = 200
 # Far more than anybody reads in a page's corner; it bounds the parse.
 MAX_RICH_CHARACTERS: Final = 16_000
@@ -101,7 +102,7 @@ class RichText:
             raise TemplateRenderError(self.text.place, said)
         nodes = parse_markdown(written)
         for node in iter_nodes(nodes):
-            for key in {"href", "src"} & node.keys():
+            for key in TARGETS & node.keys():
                 if (url := read_page_link(node[key])) is None:
                     said = "a link is neither https nor relative for this user"
                     raise TemplateRenderError(self.text.place, said)
@@ -174,7 +175,7 @@ def compile_rich_text(
         remedy = "There are paragraphs, **bold**, *italic*, [links](/url), ![images](/url) and lists with `- `"
         warnings.append(field.place.at(field.value, at).problem(said, remedy))
     for node in iter_nodes(parse_source(field.value)):
-        for key in {"href", "src"} & node.keys():
+        for key in TARGETS & node.keys():
             problems += _find_link_fault(node[key], field)
         if node["t"] == "img" and not node["alt"]:
             said = "an image has no text in its place"

@@ -7,6 +7,7 @@ turn, and each failure is a warning.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -57,6 +58,9 @@ _SAMPLES: Final[Mapping[Kind, Any]] = {
     "date": _DATE,
     "currency": "EUR",
 }
+SAMPLE_LINK: Final = "https://example.com/sample"
+# As a shop names what leads to a page or a picture: `checkout_url`, `imageUrl`.
+_LINK_NAME: Final = re.compile(r"(url|uri|link|href|image|img|picture|photo|avatar|logo|src)s?$", re.IGNORECASE)
 # Odd values of each kind, which a template can test for. Liquid cannot test whether a text is a number or a date, so an
 # author could not follow such a warning.
 _ODD: Final[Mapping[Kind, tuple[Any, ...]]] = {
@@ -339,11 +343,18 @@ def _remedy(failed: _Failed) -> str:
 def find_fitting(expected: ExpectedData) -> Iterator[dict[DataPath, Any]]:
     """Iterate over data for which the template may be valid, the likely first."""
     kinds = {leaf: kind for leaf in expected.leaves() if (kind := expected.kind(leaf)) != "list"}
-    likely = {leaf: _SAMPLES[kind] for leaf, kind in kinds.items()}
+    likely = {leaf: _find_sample(leaf, kind) for leaf, kind in kinds.items()}
     yield likely
     yield likely | {leaf: literals[0] for leaf, literals in expected.literals.items() if literals and leaf in kinds}
     for other in ("number", "date"):
-        yield {leaf: _SAMPLES[other if kind == "text" else kind] for leaf, kind in kinds.items()}
+        yield {leaf: _SAMPLES[other] if likely[leaf] == SAMPLE_TEXT else likely[leaf] for leaf in kinds}
+    yield {leaf: SAMPLE_LINK if likely[leaf] == SAMPLE_TEXT else likely[leaf] for leaf in kinds}
+
+
+def _find_sample(leaf: DataPath, kind: Kind) -> Any:
+    """Return a value of a kind; a text whose name says so is a link."""
+    name = next((part for part in reversed(leaf) if isinstance(part, str)), "")
+    return SAMPLE_LINK if kind == "text" and _LINK_NAME.search(name) else _SAMPLES[kind]
 
 
 def _odd(expected: ExpectedData, leaf: DataPath) -> tuple[Any, ...]:

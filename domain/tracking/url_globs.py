@@ -12,13 +12,18 @@ from pydantic import AfterValidator, Field
 from domain.campaign.schema import Listed, pattern_check, quote_value, refuse
 
 MAX_GLOBS: Final = 20
-MAX_CHARACTERS: Final = 500
+MAX_GLOB_CHARACTERS: Final = 500
 _GLOB: Final = r"(/|\*|https?://)[^\s\\^{}|\[\]<>\"`]*"
 
 
+def is_url_glob(text: str) -> bool:
+    """Return whether a text is a pattern of addresses."""
+    return len(text) <= MAX_GLOB_CHARACTERS and re.fullmatch(_GLOB, text) is not None
+
+
 def _check_glob(glob: str) -> str:
-    if len(glob) > MAX_CHARACTERS or not re.fullmatch(_GLOB, glob):
-        meant = f"/{glob}" if re.fullmatch(_GLOB, f"/{glob}") else "/pricing/**"
+    if not is_url_glob(glob):
+        meant = f"/{glob}" if is_url_glob(f"/{glob}") else "/pricing/**"
         refuse(f"{quote_value(glob)} is not a pattern of addresses", f"Write a path, or an address: `{meant}`")
     return glob
 

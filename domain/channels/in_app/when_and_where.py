@@ -18,19 +18,17 @@ from domain.errors import Problem
 from domain.suggestions import did_you_mean
 from domain.templates.front_matter import Field, Leaf
 from domain.templates.mapping_reader import NAME, NAME_FORM, MappingReader
+from domain.tracking.url_globs import MAX_GLOBS, is_url_glob
 
 Every = Literal["once", "until_clicked", "until_dismissed", "each_session"]
 EVERIES: Final[tuple[Every, ...]] = get_args(Every)
 DEFAULT_PRIORITY: Final = 50
 MAX_PRIORITY: Final = 100
 MAX_TIMES: Final = 100
-MAX_GLOBS: Final = 20
-MAX_GLOB_CHARACTERS: Final = 500
 MAX_BETWEEN_SECONDS: Final = 30 * 86_400
 MAX_WAIT_SECONDS: Final = 3_600
 
 _TIMES: Final = re.compile(r"(?P<times>[1-9][0-9]{0,2}) (?:times?|in (?P<span>\S+))")
-_GLOB: Final = re.compile(r"(/|\*|https?://)[^\s\\^{}|\[\]<>\"`]*")
 _REGULAR: Final = re.compile(r"\.\*|\.\+|\\|\$$|^\^|\(|\|")
 _EVERY_FORM: Final = "Others: `3 times`, or `3 in 7d`"
 
@@ -106,7 +104,7 @@ def _read_where(field: Field | None, problems: list[Problem]) -> list[str]:
             said = f"'{value[:60]}' is a regular expression"
             remedy = "Write `*` for any characters but /, and `**` for any at all: /docs/**"
             problems.append(place.problem(said, remedy))
-        elif len(value) > MAX_GLOB_CHARACTERS or not _GLOB.fullmatch(value):
+        elif not is_url_glob(value):
             said = f"'{value[:60]}' is not a pattern of addresses"
             problems.append(place.problem(said, "Begin it with /, * or https://, as /pricing or /docs/**"))
         else:
