@@ -144,6 +144,10 @@ class ChannelKind(ABC):
         """Find what a client of the channel may show otherwise than the author wants."""
         return iter(())
 
+    def draw_page(self, content: Mapping[str, Any]) -> str | None:
+        """Return a page of HTML that shows a rendered message; None if its content is all."""
+        return None
+
     def mark_as_test(self, content: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Mark a rendered message as a test; None if it cannot go to another address."""
         return None

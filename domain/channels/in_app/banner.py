@@ -1,8 +1,11 @@
 """A banner: a strip along the top or the bottom of the page."""
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
+from domain.channels.in_app.drawing import draw_actions, draw_box, draw_close, draw_words, element
 from domain.channels.in_app.message_kind import InAppKind, read_actions
+from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader
 from domain.templates.shown_parts import PartTree
 
@@ -23,3 +26,8 @@ class Banner(InAppKind):
             "position": body.read_choice("position", POSITIONS, "top"),
             "dismissible": body.read_flag("dismissible", True),
         }
+
+    def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
+        close = draw_close(content) if content["dismissible"] else ""
+        words = element("div", draw_words(content), "main")
+        return draw_box("banner", words, draw_actions(content), close), content["position"]

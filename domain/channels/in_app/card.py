@@ -1,6 +1,11 @@
 """A card: an entry of a feed, which stays until it is dismissed or expires."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from domain.channels.in_app.drawing import draw_actions, draw_box, draw_close, draw_image, draw_words, element
 from domain.channels.in_app.message_kind import InAppKind, read_actions, read_image
+from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader
 from domain.templates.shown_parts import PartTree
 
@@ -22,3 +27,8 @@ class Card(InAppKind):
             "pinned": body.read_flag("pinned", False),
             "dismissible": body.read_flag("dismissible", True),
         }
+
+    def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
+        close = draw_close(content) if content["dismissible"] else ""
+        words = element("div", draw_words(content) + draw_actions(content), "main")
+        return draw_box("card", draw_image(content), close, words), "within"

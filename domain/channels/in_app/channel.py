@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from domain.channels.in_app.kinds import IN_APP_KINDS
-from domain.channels.in_app.message_kind import MessageKindName, drop_absent
+from domain.channels.in_app.message_kind import drop_absent
+from domain.channels.in_app.preview_page import draw_preview
 from domain.channels.in_app.when_and_where import read_common, read_placement, read_priority
 from domain.channels.kind import ChannelKind
 from domain.errors import Problem
@@ -31,7 +32,7 @@ MAX_READ_CHARACTERS: Final = {"banner": 160, "tooltip": 240}
 class InAppTemplate:
     """A message in one language."""
 
-    kind: MessageKindName
+    kind: str
     placement: str | None
     priority: int
     content: Mapping[str, PartTree]
@@ -104,6 +105,10 @@ class InApp(ChannelKind):
 
     def interrupts(self, kind: str) -> bool:
         return IN_APP_KINDS[kind].interrupts
+
+    def draw_page(self, content: Mapping[str, Any]) -> str:
+        shown = content["content"]
+        return draw_preview(shown, *IN_APP_KINDS[content["kind"]].draw(shown))
 
     def find_doubts(self, content: Mapping[str, Any]) -> Iterator[str]:
         most = MAX_READ_CHARACTERS.get(content["kind"])

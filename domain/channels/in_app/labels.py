@@ -26,6 +26,7 @@ _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
     "ar": ("إغلاق", "السابق", "التالي", "تم", "تخطي", "إرسال", "رسالة", "استطلاع", "من"),
     "he": ("סגירה", "הקודם", "הבא", "סיום", "דילוג", "שליחה", "הודעה", "סקר", "מתוך"),
 }
+LANGUAGES: Final = tuple(_TEXTS)
 
 
 def labels_of(language: str | None) -> dict[Label, str]:

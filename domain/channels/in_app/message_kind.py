@@ -1,17 +1,17 @@
 """The socket of a kind of in-app message: the keys of its body, its content."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, get_args
 
 from domain.channels.in_app.labels import Label
+from domain.channels.in_app.preview_page import Stage
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText
 from domain.templates.mapping_reader import MappingReader
 from domain.templates.shown_parts import LineText, LinkText, PartTree
 
-MessageKindName = Literal["banner", "modal", "tooltip", "tour", "card", "survey", "slot", "custom"]
 MAX_ACTIONS: Final = 3
 Side = Literal["top", "bottom", "left", "right"]
 SIDES: Final[tuple[Side, ...]] = get_args(Side)
@@ -28,7 +28,7 @@ class InAppKind(ABC):
     page adds.
     """
 
-    name: ClassVar[MessageKindName]
+    name: ClassVar[str]
     interrupts: ClassVar[bool] = True
     default_placement: ClassVar[str | None] = None
     default_every: ClassVar[str] = "until_dismissed"
@@ -37,6 +37,10 @@ class InAppKind(ABC):
     @abstractmethod
     def read(self, body: MappingReader) -> dict[str, PartTree]:
         """Read the body; return its content, whose absent parts are None."""
+
+    @abstractmethod
+    def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
+        """Return the HTML of a rendered content for a preview, and where it stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,11 @@
 """A modal: a dialog in the middle of the page."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from domain.channels.in_app.drawing import draw_actions, draw_box, draw_close, draw_image, draw_words, element
 from domain.channels.in_app.message_kind import InAppKind, read_actions, read_image
+from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader
 from domain.templates.shown_parts import PartTree
 
@@ -23,3 +28,8 @@ class Modal(InAppKind):
             said = "the dialog can never be closed"
             body.report(said, "Give it an action that dismisses, or leave out `dismissible: false`", "dismissible")
         return {"title": title, "text": text, "image": image, "actions": actions, "dismissible": dismissible}
+
+    def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
+        close = draw_close(content) if content["dismissible"] else ""
+        words = element("div", draw_words(content) + draw_actions(content), "main")
+        return draw_box("modal", draw_image(content), close, words), "over"

@@ -1,6 +1,11 @@
 """A slot: content of the page itself, in place of the default."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from domain.channels.in_app.drawing import draw_actions, draw_data, draw_image, draw_words, element
 from domain.channels.in_app.message_kind import InAppKind, read_actions, read_image
+from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader
 from domain.templates.shown_parts import PartTree
 
@@ -23,3 +28,8 @@ class Slot(InAppKind):
         if not any(map(body.has, ("text", "image", "data"))):
             body.report("the slot has no content", "Give it a text, an image or data")
         return {**content, "actions": read_actions(body, dismisses=False)}
+
+    def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
+        shown = draw_image(content) + draw_words(content) + draw_actions(content)
+        data = draw_data(content["data"]) if "data" in content else ""
+        return element("div", shown + data, "slot"), "within"

@@ -1,6 +1,11 @@
 """A tooltip: a small text that points at an element of the page."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from domain.channels.in_app.drawing import draw_actions, draw_anchor, draw_box, draw_close, draw_words, element
 from domain.channels.in_app.message_kind import InAppKind, read_actions, read_side
+from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader
 from domain.templates.shown_parts import PartTree
 
@@ -18,3 +23,7 @@ class Tooltip(InAppKind):
             "actions": read_actions(body, dismisses=True),
             "side": read_side(body),
         }
+
+    def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
+        words = element("div", draw_words(content) + draw_actions(content), "main")
+        return draw_anchor(content) + draw_box("bubble", draw_close(content), words), "within"

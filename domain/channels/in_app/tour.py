@@ -1,8 +1,20 @@
 """A tour: several steps that lead through the page, one after the other."""
 
-from typing import Final
+from collections.abc import Mapping
+from html import escape
+from typing import Any, Final
 
+from domain.channels.in_app.drawing import (
+    draw_anchor,
+    draw_box,
+    draw_button,
+    draw_close,
+    draw_words,
+    element,
+    join_drawn,
+)
 from domain.channels.in_app.message_kind import InAppKind, drop_absent, read_side
+from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader
 from domain.templates.shown_parts import PartTree
 
@@ -21,6 +33,21 @@ class Tour(InAppKind):
         for item in body.read_items("steps", MAX_STEPS, is_required=True):
             steps.append(_read_step(item, [step.get("id") for step in steps]))
         return {"steps": steps, "skippable": body.read_flag("skippable", True)}
+
+    def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
+        return join_drawn(_draw_step(content, number) for number in range(len(content["steps"]))), "within"
+
+
+def _draw_step(content: Mapping[str, Any], number: int) -> str:
+    labels, steps = content["labels"], content["steps"]
+    is_last = number == len(steps) - 1
+    buttons = [element("span", escape(f"{number + 1} {labels['of']} {len(steps)}"), "count")]
+    if number:
+        buttons.append(draw_button(labels["back"], "secondary"))
+    buttons.append(draw_button(labels["done" if is_last else "next"], "primary"))
+    words = element("div", draw_words(steps[number]) + element("div", "".join(buttons), "acts"), "main")
+    close = draw_close(content, "skip") if content["skippable"] else ""
+    return element("div", draw_anchor(steps[number]) + draw_box("bubble", close, words))
 
 
 def _read_step(item: MappingReader, before: list[PartTree]) -> dict[str, PartTree]:
