@@ -249,6 +249,7 @@ _PREVIEW: dict[str, Any] = {
     "missing": [],
     "warnings": [],
     "attachments": [],
+    "page": None,
 }
 
 
@@ -287,6 +288,9 @@ class MessagePreview(ResponseModel):
     missing: list[MissingVariable]
     warnings: list[str]
     attachments: list[PreviewedAttachment]
+    page: str | None = Field(
+        description="HTML that shows the message in its place, of a channel whose content has none: in-app messages"
+    )
 
 
 class _Addressed(RequestModel):

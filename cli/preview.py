@@ -85,8 +85,7 @@ def preview(
             _show(found)
     written = [found for found in previews if found["content"] is not None]
     if out is not None or screenshot or opened:
-        # Only mails have pictures.
-        shown = [found for found in written if "html" in found["content"]] if screenshot or opened else []
+        shown = [found for found in written if _find_html(found) is not None] if screenshot or opened else []
         for found in shown or written:
             _write(found, out, with_pictures=screenshot, is_opened=opened, is_quiet=as_json)
     if any(found["problems"] for found in previews):
@@ -166,22 +165,22 @@ def _show(found: dict[str, Any]) -> None:
 
 def _write(found: dict[str, Any], out: Path | None, *, with_pictures: bool, is_opened: bool, is_quiet: bool) -> None:
     """Write the parts of a message to files, and name them."""
-    content: dict[str, Any] = found["content"]
-    if "html" not in content and (with_pictures or is_opened):
+    content, html = found["content"], _find_html(found)
+    if html is None and (with_pictures or is_opened):
         raise InvalidRequestError(f"a message of the channel {found['channel']} has no HTML to show")
     if out is None:
         out = Path(tempfile.mkdtemp(prefix="sojourn-preview-")) if is_opened and not with_pictures else Path()
     channel = found["channel"] if len(found["channels"]) > 1 else None
     name = "-".join(filter(None, [found["campaign"], found["step"], channel, found["language"]]))
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes] = {} if html is None else {f"{name}.html": html.encode()}
     if "html" in content:
-        files = {f"{name}.html": content["html"].encode(), f"{name}.txt": content["text"].encode()}
+        files[f"{name}.txt"] = content["text"].encode()
     else:
         import msgspec
 
         files[f"{name}.json"] = msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
-    if with_pictures:
-        files |= _take_pictures(name, content["html"])
+    if with_pictures and html is not None:
+        files |= _take_pictures(name, html)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for file, data in files.items():
@@ -194,8 +193,14 @@ def _write(found: dict[str, Any], out: Path | None, *, with_pictures: bool, is_o
         webbrowser.open((out / f"{name}.html").resolve().as_uri())
 
 
+def _find_html(found: dict[str, Any]) -> str | None:
+    """Return the HTML of a message, or of the page that shows it."""
+    html: str | None = found["content"].get("html", found["page"])
+    return html
+
+
 def _take_pictures(name: str, html: str) -> dict[str, bytes]:
-    """Take pictures for desktop and phone, and in dark if the mail has such a scheme."""
+    """Take pictures for desktop and phone, and in dark if there is such a scheme."""
     from cli.chromium import Picture, take_pictures
 
     wanted = [Picture("desktop", DESKTOP_WIDTH), Picture("mobile", MOBILE_WIDTH)]

@@ -93,8 +93,9 @@ class MessagePreview(Struct, frozen=True):
     """A message as a person would get it.
 
     `language` is that of the variant, None for the default. It `is_fallback` if the person has another language.
-    `content` is what the channel sends besides `attachments`; None if the message fails, for the `problems`. `channels`
-    are all of the step, each of which has a preview of its own.
+    `content` is what the channel sends besides `attachments`; None if the message fails, for the `problems`. `page` is
+    HTML that shows it, on a channel whose content is none. `channels` are all of the step, each of which has a preview
+    of its own.
     """
 
     campaign: str
@@ -115,6 +116,7 @@ class MessagePreview(Struct, frozen=True):
     missing: list[MissingVariable]
     warnings: list[str]
     attachments: list[StoredFile | Attachment] = []
+    page: str | None = None
 
 
 def find_message(
@@ -212,6 +214,7 @@ def render_preview(
         missing=_list_missing(missing),
         warnings=doubts,
         attachments=attachments,
+        page=None if content is None else CHANNELS[channel].draw_page(content),
     )
 
 

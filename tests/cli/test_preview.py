@@ -16,6 +16,7 @@ steps:
   - {{id: wait, delay: 30m}}
   - {{id: mail, send: {{channel: email, template: nudge}}}}
   - {{id: hook, send: {{channel: webhook, template: hook}}}}
+  - {{id: page, send: {{channel: in_app, template: banner}}}}
 """
 NUDGE = """\
 ---
@@ -28,6 +29,7 @@ text: |
 <p>{{ profile.traits.name | default: "you" }} {{ unsubscribe_url }}</p>
 """
 HOOK = "---\nchannel: webhook\nurl: https://crm.example.com/hook\n---\n{user: '{{ profile.user_id }}'}\n"
+BANNER = "---\nchannel: in_app\nkind: banner\n---\ntext: Your cart **waits**, {{ profile.traits.name }}.\n"
 PERSON = "profile: {traits: {email: ada@example.com}}\nentry: {properties: {cart_id: c-1}}\n"
 
 
@@ -38,6 +40,7 @@ def cart(folder: Path) -> Path:
     (folder / "templates" / "nudge.liquid").write_text(NUDGE)
     (folder / "templates" / "nudge.de.liquid").write_text("---\nsubject: Hallo\n---\n<p>Hallo</p>\n")
     (folder / "templates" / "hook.liquid").write_text(HOOK)
+    (folder / "templates" / "banner.liquid").write_text(BANNER)
     (folder / "person.yaml").write_text(PERSON)
     return a_campaign(folder, "cart", SENDING.format(key="cart"))
 
@@ -75,6 +78,17 @@ def test_the_parts_are_written_to_files(folder: Path, capsys: Output) -> None:
 
 
 @pytest.mark.usefixtures("nowhere", "cart")
+def test_a_message_of_a_page_is_shown_in_its_place(folder: Path, capsys: Output) -> None:
+    assert run(["preview", "cart.yaml", "page", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["content"]["content"]["text"][0]["c"][1]["c"] == [{"t": "text", "v": "waits"}]
+    assert run(["preview", "cart.yaml", "page", "--out", "out"]) == 0
+    assert sorted(file.name for file in (folder / "out").iterdir()) == ["cart-page.html", "cart-page.json"]
+    assert "<strong>waits</strong>, Sample." in (folder / "out" / "cart-page.html").read_text()
+    assert shown["page"] == (folder / "out" / "cart-page.html").read_text()
+
+
+@pytest.mark.usefixtures("nowhere", "cart")
 def test_the_html_is_opened_in_the_browser(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = folder / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {folder}/opened\n')
@@ -96,7 +110,7 @@ def test_a_message_that_fails_has_status_1_and_says_where(folder: Path, capsys: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["cart.yaml", "wait"], "step wait of cart sends nothing. Steps that send: mail, hook"),
+        (["cart.yaml", "wait"], "step wait of cart sends nothing. Steps that send: mail, hook, page"),
         (["cart.yaml"], "name the step whose message is wanted"),
         (["email:reset", "mail"], "email:reset is a template"),
         (["cart.yaml", "mial"], "Did you mean `mail`?"),
