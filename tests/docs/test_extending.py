@@ -70,7 +70,7 @@ def test_every_block_is_a_file_or_a_command() -> None:
 def test_it_took_as_much_as_the_page_says() -> None:
     told = {what: tuple(map(int, figures)) for what, *figures in rows(PAGE, "## Figures")}
     sections = {"a channel": ["A channel"], "a provider with its contract test": ["A provider", "The contract test"]}
-    sections |= {"a step": ["A step"], "a delay": ["A delay"]}
+    sections |= {"an in-app kind": ["An in-app kind"], "a step": ["A step"], "a delay": ["A delay"]}
     counted = {}
     for what, headings in sections.items():
         text = "".join(PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0] for heading in headings)

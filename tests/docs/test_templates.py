@@ -52,7 +52,7 @@ def composed(text: str, file: str = "t.liquid", **shared: str) -> TemplateSet:
 
 
 def test_every_block_is_run() -> None:
-    assert set(BLOCKS) == {"email", "unsubscribe", "mjml", "block", "render", "layout", "webhook", "invite"}
+    assert set(BLOCKS) == {"email", "unsubscribe", "mjml", "block", "render", "layout", "webhook", "invite", "message"}
     assert PAGE.count("```") == 2 * len(BLOCKS) + 4
 
 
@@ -178,6 +178,12 @@ def test_the_webhook_of_the_page_keeps_its_types() -> None:
         "note": "1 items",
         "source": "sojourn",
     }
+
+
+def test_the_message_of_the_page_is_a_banner() -> None:
+    content = only(BLOCKS["message"]).render(variables({"first_name": "Ada"}, cart_id="a/b"), None)["content"]
+    assert content["title"] == "Hello Ada"
+    assert content["actions"][0]["url"] == "/checkout?cart=a%2Fb"
 
 
 @pytest.mark.parametrize(("written", "gives"), rows("## Missing values") + examples())
