@@ -99,7 +99,12 @@ async def list_scripts(request: Request) -> PageScripts:
 
     They change with each release.
     """
-    url = str(request.app.state.public_url).rstrip("/")
+    return list_scripts_of(str(request.app.state.public_url))
+
+
+def list_scripts_of(url: str) -> PageScripts:
+    """Return the scripts as a deployment at this address serves them."""
+    url = url.rstrip("/")
     scripts = [_read(file) for file in SCRIPTS]
     hashes = " ".join(f"'{one.integrity}'" for one in scripts)
     return PageScripts(

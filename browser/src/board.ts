@@ -73,13 +73,8 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   }
   const react = (message: Message, kind: ReactionKind, details?: Details) => {
     if (kind === "shown") {
-      const id = session()
-      note(message, ({ shows }) => ({ shows: [...shows, Date.now()].slice(-MAX_SHOWS_KEPT), session: id }))
-      // Counted once a session, as each is a step of its own.
-      report(message, kind, { step: id })
-      return
-    }
-    if (kind !== "answered") note(message, () => ({ [kind]: true }))
+      note(message, ({ shows }) => ({ shows: [...shows, Date.now()].slice(-MAX_SHOWS_KEPT), session: session() }))
+    } else if (kind !== "answered") note(message, () => ({ [kind]: true }))
     report(message, kind, details)
   }
   const fail = (message: Message, reason: string) => {

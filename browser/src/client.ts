@@ -92,12 +92,13 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
       shown?.update({ ...state, messages })
       subscribers.forEach((hear) => attempt(() => hear(messages)))
     })
-    void configure(signal)
+    configure(signal).catch(() => {})
   }
   const configure = async (signal: AbortSignal) => {
-    const answer = await api.send("/v1/client/settings", { signal, cache: "default" }).catch(() => undefined)
-    if (!answer?.ok || signal.aborted) return
+    const answer = await api.send("/v1/client/settings", { signal, cache: "default" })
+    if (!answer.ok) return
     const { triggers, between } = (await answer.json()) as Settings
+    if (signal.aborted) return
     shown?.setBetween(between)
     watchTriggers(triggers, signal, track)
   }
@@ -129,6 +130,8 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
   return {
     identify(id, traits, { userToken } = {}) {
       const isOther = id !== userId
+      // What was said of another user goes with their token.
+      if (isOther) void flush()
       if (userToken !== undefined) api.use(userToken)
       remember(id)
       calls.report({ type: "identify", traits })

@@ -133,7 +133,7 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
   signal.addEventListener("abort", stop)
   // A leader that sleeps does not answer: then this tab asks once for itself.
   tabs.post({ hello: true } satisfies Told)
-  setTimeout(() => !isKnown && !signal.aborted && poll().catch(() => {}), navigator.locks ? HELLO_MS : SILENCE_MS)
+  setTimeout(() => !isKnown && !isLeading && !signal.aborted && poll().catch(() => {}), HELLO_MS)
   alone(name, signal, lead).catch(() => {})
 }
 

@@ -1,17 +1,10 @@
 import { describe, expect, test } from "vitest"
 import type { Every, Message, Question } from "../src/contract.js"
+import { message } from "./messages.js"
 import { backoff, choosePlace, inFeed, inOrder, isPlace, matches, mayShow, nextQuestion, type Seen } from "../src/rules.js"
 
 const NOW = Date.parse("2026-12-01T12:00:00Z")
 const DAY = 86_400_000
-
-export function message(changes: Partial<Message> = {}): Message {
-  const instants = { given_at: null, shown_at: null, clicked_at: null, dismissed_at: null, completed_at: null }
-  return {
-    message_id: "m-1", seq: 1, kind: "banner", placement: null, priority: 50, expires_at: "2026-12-02T00:00:00Z", shows: 0,
-    ...instants, content: { every: { kind: "once" } }, ...changes,
-  }
-}
 
 describe("addresses", () => {
   const at = (url: string) => new URL(url)

@@ -23,6 +23,10 @@ class Session:
         self._tools = tools
         self._id = id
 
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [one for one in self._tools.events if one.get("sessionId") == self._id]
+
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         return await self._tools.call(method, self._id, **params)
 
@@ -70,9 +74,15 @@ class DevTools:
         found = await self.call("Target.attachToTarget", targetId=target, flatten=True)
         return Session(self, found["sessionId"])
 
-    async def page(self) -> Session:
+    async def person(self) -> str:
+        """The browser of another person, with a storage of its own."""
+        made = await self.call("Target.createBrowserContext", disposeOnDetach=True)
+        return str(made["browserContextId"])
+
+    async def page(self, person: str | None = None) -> Session:
         """A new page."""
-        made = await self.call("Target.createTarget", url="about:blank")
+        whose = {} if person is None else {"browserContextId": person}
+        made = await self.call("Target.createTarget", url="about:blank", **whose)
         page = await self.attach(made["targetId"])
         await page.call("Page.enable")
         return page

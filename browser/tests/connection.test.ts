@@ -1,0 +1,79 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
+import { follow, type Snapshot } from "../src/connection.js"
+import type { Http } from "../src/http.js"
+import { message } from "./messages.js"
+
+const ids = (state: Snapshot | undefined) => state?.messages.map((one) => one.message_id)
+const event = (name: string, data: object) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
+
+let told: Snapshot | undefined
+let asked: string[] = []
+let stopping = new AbortController()
+/** The API: it answers calls in turn, and then no more. */
+function begin(...answers: Response[]): void {
+  const send = (path: string) => {
+    asked.push(path)
+    return Promise.resolve(answers.shift() ?? new Promise<Response>(() => {})) as Promise<Response>
+  }
+  follow({ send, use: () => {} } as Http, "name", stopping.signal, (state) => (told = state))
+}
+const stream = (...parts: string[]) =>
+  new Response(new ReadableStream({
+    start(controller) {
+      for (const part of parts) controller.enqueue(new TextEncoder().encode(part))
+      controller.close()
+    },
+  }))
+const inbox = (seq: number, open: string[], ...given: string[]) =>
+  new Response(JSON.stringify({ seq, open, messages: given.map((id) => message({ message_id: id })), next_poll: 30 }))
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  ;[told, asked, stopping] = [undefined, [], new AbortController()]
+})
+afterEach(() => {
+  stopping.abort()
+  vi.useRealTimers()
+})
+
+test("a stream tells what comes and goes, wherever its parts are cut", async () => {
+  const text = event("open", { open: ["a"], seq: 3 }) + event("message", message({ message_id: "a", seq: 3 })) +
+    event("ping", {}) + event("message", message({ message_id: "b", seq: 4 })) + event("withdrawn", { message_id: "a" })
+  begin(stream(...[0, 1, 2, 3].map((part) => text.slice((part * text.length) / 4, ((part + 1) * text.length) / 4))))
+  await vi.advanceTimersByTimeAsync(1)
+  expect(told).toMatchObject({ seq: 4, open: ["b"] })
+  expect(ids(told)).toEqual(["b"])
+  expect(asked).toEqual(["/v1/client/stream"])
+})
+
+test("a stream that begins again drops what went, and asks once for what came back", async () => {
+  begin(
+    stream(event("open", { open: ["a", "b"], seq: 3 }), event("message", message({ message_id: "a", seq: 3 }))),
+    stream(event("open", { open: ["b", "c"], seq: 3 })),
+    // What has shown as often as it may is open, and is not given.
+    inbox(3, ["b", "c"], "c"),
+    stream(event("open", { open: ["b", "c"], seq: 3 })),
+  )
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(ids(told)).toEqual(["c"])
+  expect(asked).toEqual(["/v1/client/stream", "/v1/client/stream", "/v1/client/messages?since=0", "/v1/client/stream", "/v1/client/stream"])
+})
+
+test("without room for a stream it polls, and tries again", async () => {
+  const full = () => new Response("", { status: 503, headers: { "Retry-After": "60" } })
+  begin(full(), inbox(5, ["a"], "a"), full(), inbox(6, ["a", "b"], "b"), full(), inbox(6, ["b"]))
+  await vi.advanceTimersByTimeAsync(95_000)
+  expect(asked).toEqual([0, 5, 6].flatMap((since) => ["/v1/client/stream", `/v1/client/messages?since=${since}`]).concat("/v1/client/stream"))
+  expect(ids(told)).toEqual(["b"])
+})
+
+test("failures are followed by longer and longer pauses, and a refusal by a long one", async () => {
+  begin(...Array.from({ length: 4 }, () => new Response("", { status: 500 })), new Response("", { status: 403 }))
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(asked.length).toBe(5)
+  await vi.advanceTimersByTimeAsync(250_000)
+  expect(asked.length).toBe(5)
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(asked.length).toBe(6)
+})
