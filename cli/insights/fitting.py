@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import betaln, gammaln
+
+# Its parts are imported on first use, in 0.3 s.
+import scipy
 
 from domain.people.rfm.value import OrderHistory, OrderModel, SpendModel
 
@@ -21,7 +22,9 @@ def fit_orders(histories: Sequence[OrderHistory]) -> OrderModel:
 
     def loss(logs: _Vector) -> float:
         r, alpha, a, b = np.exp(logs)
-        start = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
+        special = scipy.special
+        start = special.gammaln(r + x) - special.gammaln(r) + r * np.log(alpha)
+        start += special.betaln(a, b + x) - special.betaln(a, b)
         alive = -(r + x) * np.log(alpha + known)
         lost = np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + last)
         return -float(np.mean(start + np.where(has_repeats, np.logaddexp(alive, lost), alive)))
@@ -41,7 +44,7 @@ def fit_spend(histories: Sequence[OrderHistory]) -> SpendModel:
         p, q, gamma = np.exp(logs)
         # The mean of all people is finite from q = 1 on.
         q = q + 1
-        own = -betaln(p * x, q) + q * np.log(gamma) + (p * x - 1) * np.log(mean) + p * x * np.log(x)
+        own = -scipy.special.betaln(p * x, q) + q * np.log(gamma) + (p * x - 1) * np.log(mean) + p * x * np.log(x)
         return -float(np.mean(own - (p * x + q) * np.log(gamma + x * mean)))
 
     p, q, gamma = _search(loss, [1.0, 1.0, 0.0])
@@ -50,7 +53,7 @@ def fit_spend(histories: Sequence[OrderHistory]) -> SpendModel:
 
 def _search(loss: Callable[[_Vector], float], begin: Sequence[float]) -> list[float]:
     """Return the parameters with the least loss. Their logarithms are searched."""
-    found = minimize(loss, np.array(begin), method="L-BFGS-B", bounds=[(-_BOUND, _BOUND)] * len(begin))
+    found = scipy.optimize.minimize(loss, np.array(begin), method="L-BFGS-B", bounds=[(-_BOUND, _BOUND)] * len(begin))
     if not np.all(np.isfinite(found.x)) or not np.isfinite(found.fun):
         raise ArithmeticError(f"no parameters were found: {found.message}")
     return [float(value) for value in np.exp(found.x)]

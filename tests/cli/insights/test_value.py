@@ -7,7 +7,7 @@ from math import inf
 from random import Random
 
 import pytest
-from scipy.special import hyp2f1
+import scipy
 
 from application.rfm import Rfm
 from cli.insights.backtest import MAX_DEVIATION, backtest
@@ -97,7 +97,7 @@ def test_no_buyers_are_not_enough() -> None:
 @pytest.mark.parametrize("z", [0.0, 0.2, 0.7, 0.98])
 @pytest.mark.parametrize("parameters", [(3.2, 5.3, 6.1), (1.4, -0.2, 2.3), (-0.4, 0.9, 1.7)])
 def test_the_series_is_that_of_scipy(parameters: tuple[float, float, float], z: float) -> None:
-    assert value._hypergeometric(*parameters, z) == pytest.approx(hyp2f1(*parameters, z), rel=1e-8)
+    assert value._hypergeometric(*parameters, z) == pytest.approx(scipy.special.hyp2f1(*parameters, z), rel=1e-8)
 
 
 def test_expected_orders_are_those_of_the_published_formula() -> None:
@@ -105,7 +105,7 @@ def test_expected_orders_are_those_of_the_published_formula() -> None:
         for x, last, known in ((0, 0.0, 0.0), (0, 0.0, 300.0), (3, 50.0, 90.0), (12, 340.0, 350.0)):
             r, alpha, a, b = model.r, model.alpha, model.a, model.b
             for days in (1.0, 30.0, 366.0):
-                series = hyp2f1(r + x, b + x, a + b + x - 1, days / (alpha + known + days))
+                series = scipy.special.hyp2f1(r + x, b + x, a + b + x - 1, days / (alpha + known + days))
                 left = 1 - ((alpha + known) / (alpha + known + days)) ** (r + x) * series
                 odds = a / (b + x - 1) * ((alpha + known) / (alpha + last)) ** (r + x) if x else 0.0
                 expected = (a + b + x - 1) / (a - 1) * left / (1 + odds)
