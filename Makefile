@@ -2,7 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# A module is compiled on its first import: most of the packages' modules never are.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # The tracking client for Node.js, which the tests run.
 NODE := tests/clients/node
 # ClickHouse in a wheel, as large as all others together: in an environment of its own.
