@@ -2,12 +2,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.servers import server_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,8 +16,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A data folder that every user can reach, unlike pytest's own, which root makes private."""
-    with tempfile.TemporaryDirectory() as made:
-        Path(made).chmod(0o755)
+    with server_folder() as made:
         yield Path(made)
 
 

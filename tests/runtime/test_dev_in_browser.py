@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from tests.clients.axe import find_faults
 from tests.clients.devtools import DevTools, Session, devtools
 from tests.harness import PATIENCE, looks
 from tests.runtime.test_dev_stack import admin, report
+from tests.servers import server_folder
 
 CAMPAIGN = """
 key: courtship
@@ -96,9 +96,7 @@ PERSON = {"email": "ada@example.com", "phone": "+4915112345678", "consent": {"pu
 
 @pytest.fixture(scope="module")
 async def stack() -> AsyncIterator[DevStack]:
-    # Not pytest's own folder, which root makes private.
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        os.chmod(folder, 0o755)  # noqa: S103 -- as the fixture `folder`
+    with server_folder() as folder, pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("SOJOURN_")]:
             patch.delenv(name)
         async with DevStack(Path(folder), durable=False) as started:
