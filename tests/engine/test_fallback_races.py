@@ -27,7 +27,7 @@ from store.database import Database
 from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.ingesting import event
 from tests.engine.positions import UNRECORDED
-from tests.engine.test_send import Provider
+from tests.engine.send_harness import Provider
 from tests.harness import MAIL, Harness, open_harness
 from tests.proofs import rounds
 from tests.servers import TemporalServer

@@ -9,10 +9,10 @@ import pytest
 from application.ingest import Ingest
 from domain.sending.policy import Granted, Held
 from tests.engine.campaigns import CART
+from tests.engine.send_harness import AT, EMAIL, URGENT, SendHarness, each, send_harness
 from tests.engine.test_member_sends import CAMPAIGN as INVITE
 from tests.engine.test_member_sends import created, join, member
 from tests.engine.test_places import AT_SHOP, BERLIN, locate, put_places, put_segment
-from tests.engine.test_send import AT, EMAIL, URGENT, SendHarness, each, send_harness
 from tests.harness import Harness
 
 __all__ = ["send_harness"]

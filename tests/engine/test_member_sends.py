@@ -31,8 +31,8 @@ from tests.engine.campaigns import ONE_A_DAY
 from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.ingesting import event
 from tests.engine.positions import UNRECORDED
-from tests.engine.test_send import Held as HeldAnswer
-from tests.engine.test_send import Provider
+from tests.engine.send_harness import Held as HeldAnswer
+from tests.engine.send_harness import Provider
 from tests.harness import PATIENCE, Harness, open_harness
 from tests.processes import worker_process
 from tests.servers import TemporalServer

@@ -22,7 +22,7 @@ from domain.sending.tracking.tokens import REPORT, TrackedLink, sign
 from store.database import Connection, Database
 from tests.engine.fixed_providers import link_tracker
 from tests.engine.positions import UNRECORDED
-from tests.engine.test_send import Provider
+from tests.engine.send_harness import Provider
 from tests.harness import WRITE_KEY, Harness, now
 
 # The delay keeps the journey's own workflow away: the attempts below are the only ones.

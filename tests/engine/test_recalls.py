@@ -21,7 +21,7 @@ from store.database import Database
 from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.ingesting import AT
 from tests.engine.positions import UNRECORDED
-from tests.engine.test_send import Held, Provider
+from tests.engine.send_harness import Held, Provider
 from tests.harness import Harness, open_harness
 from tests.proofs import rounds
 from tests.servers import TemporalServer

@@ -15,7 +15,7 @@ from domain.errors import UnavailableError
 from domain.templates.template_sets import TemplateSet, load
 from tests.engine.ingesting import AT as EVENT_AT
 from tests.engine.ingesting import event
-from tests.engine.test_send import AT, HOOK, SendHarness, each, send_harness
+from tests.engine.send_harness import AT, HOOK, SendHarness, each, send_harness
 from tests.harness import PATIENCE, looks
 
 __all__ = ["send_harness"]

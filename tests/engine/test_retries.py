@@ -27,7 +27,7 @@ from runtime.journey_workflows import JourneyWorkflows
 from store.database import Database
 from tests.engine.campaigns import ONE_A_DAY
 from tests.engine.fixed_providers import FixedProviders, link_tracker
-from tests.engine.test_send import Provider
+from tests.engine.send_harness import Provider
 from tests.harness import MAIL, PATIENCE, Harness, looks, open_harness
 from tests.processes import worker_process
 from tests.proofs import rounds

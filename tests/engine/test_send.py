@@ -1,190 +1,46 @@
 """What becomes of a message when an attempt to send it dies, repeats, or runs beside another."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
+from datetime import timedelta
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.journey import SendActivities, SendRequest
-from application.catalogue import Catalogue
-from application.deployment_documents import DeploymentDocuments
 from application.message_outcomes import SendOutcome
-from application.send import Sender
-from application.step_decisions import StepDecisions
-from domain.access import SOJOURN
-from domain.deployment_documents import COMPUTED
 from domain.errors import UnavailableError
-from domain.journey.position import NextPositions, Position
+from domain.journey.position import Position
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import (
     Accepted,
     Ambiguous,
-    Delivery,
-    Keyed,
-    Never,
-    Outbound,
     Rejected,
-    Repeats,
     Unavailable,
 )
-from domain.sending.policy import Answer, Deferred, Granted, Refused
+from domain.sending.policy import Refused
 from domain.sending.saved_values import SavedReply
-from runtime.documents import DocumentProcesses
 from store import journeys
-from store.database import CONNECTION_TIMEOUT, Database
-from tests.engine.fixed_providers import FixedProviders, link_tracker
 from tests.engine.positions import UNRECORDED
-from tests.harness import Harness
+from tests.engine.send_harness import (
+    AT,
+    COUNTED,
+    EMAIL,
+    HOOK,
+    IN_AN_HOUR,
+    MORNING,
+    NIGHT,
+    POST,
+    PUT,
+    URGENT,
+    URGENT_POST,
+    Held,
+    SendHarness,
+    die_after_the_hand_over,
+    each,
+    send_harness,
+)
 
-AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
-NIGHT, MORNING = AT.replace(hour=23), datetime(2026, 11, 2, 9, tzinfo=UTC)
-POOL = 25
-
-# The delay keeps the journey's own workflow away: the attempts below are the only ones.
-WAITING = """
-key: waiting
-name: Waiting
-entry: {event: Signed Up}
-exit: [{event: Account Closed}]
-send_window: {from: "09:00", to: "21:00"}
-steps:
-  - {id: later, delay: 300d}
-  - {id: note, send: {channel: CHANNEL, template: note, category: CATEGORY}}
-"""
-
-
-@pytest.fixture(autouse=True)
-def patient_pools() -> None:
-    """How long a pool waits is a subject here."""
-
-
-@dataclass
-class Held:
-    """An answer that comes when it is released."""
-
-    answer: Delivery
-    release: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass
-class Provider:
-    """A provider that answers as it is told to, in the socket of every provider; it keeps what it got."""
-
-    name: str
-    repeats: Repeats
-    answers: list[Delivery | Held] = field(default_factory=list)
-    got: list[str] = field(default_factory=list)
-    addresses: list[str] = field(default_factory=list)
-    handed: list[Outbound] = field(default_factory=list)
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def account(self, message: Outbound) -> str:
-        return self.name
-
-    async def deliver(self, message: Outbound, address: str) -> Delivery:
-        self.got.append(message.message_id)
-        self.addresses.append(address)
-        self.handed.append(message)
-        self.reached.set()
-        answer = self.answers.pop(0) if self.answers else Accepted(None)
-        if isinstance(answer, Held):
-            await answer.release.wait()
-            return answer.answer
-        return answer
-
-
-@dataclass
-class SendHarness:
-    """A granted message and the means to send it."""
-
-    harness: Harness
-    database: Database
-    gate: StepDecisions
-    sender: Sender
-    provider: Provider
-    journey_id: UUID
-    message_id: UUID
-
-    async def attempt(self, at: datetime = AT) -> SendOutcome:
-        return await self.sender.send(self.message_id, at=at, ends_with="completed", next_positions=UNRECORDED)
-
-    async def attempt_within(self, move: int, at: datetime = AT) -> SendOutcome:
-        """One after which the journey goes on to a rest of an hour."""
-        way = Position("rest", "waiting", 3_600)
-        return await self.sender.send(
-            self.message_id, at=at, ends_with=None, next_positions=NextPositions(move, (way,))
-        )
-
-    async def position(self) -> tuple[Any, ...]:
-        row = await self.harness.journeys.one()
-        return row["step"], row["status"], row["wakes_at"]
-
-    async def ask(self, number: int, at: datetime) -> Answer:
-        return await self.gate.authorize(AuthorizeRequest(self.journey_id, "note", 1, number, AT, at, None, UNRECORDED))
-
-    async def state(self) -> tuple[Any, ...]:
-        row = await self.harness.messages.one(id=self.message_id)
-        return row["state"], row["reason"]
-
-
-WEBHOOK = "---\nchannel: webhook\nurl: https://crm.example.com/hook\n---\nuser: '{{ profile.user_id }}'\n"
-WEBHOOK += "sent: \"{{ 'now' | date: '%Y-%m-%d %H:%M' }}\"\n"
-
-
-@pytest.fixture
-async def send_harness(harness: Harness, request: pytest.FixtureRequest) -> AsyncIterator[SendHarness]:
-    """Parametrised by (channel, category), and the template of a webhook where it is another than WEBHOOK."""
-    channel, category, *other = request.param
-    source = WAITING.replace("CHANNEL", channel).replace("CATEGORY", category)
-    webhook = other[0] if other else WEBHOOK
-    if "profile.computed" in webhook:
-        async with Database(harness.settings.database_url.get_secret_value(), pool_size=1) as database:
-            documents = DeploymentDocuments(database, DocumentProcesses())
-            await documents.put(COMPUTED, "computed: {seen: {count: Signed Up}}", "computed.yaml", by=SOJOURN)
-    await harness.run_campaign(source, {"note.liquid": webhook} if channel == "webhook" else None)
-    await harness.identify("u1", email="u1@example.com")
-    await harness.track("u1", "Signed Up")
-    journey = await harness.journeys.one()
-    async with Database(harness.settings.database_url.get_secret_value(), pool_size=POOL) as database:
-        catalogue = Catalogue()
-        gate = StepDecisions(database, catalogue, "UTC")
-        answer = await gate.authorize(AuthorizeRequest(journey["id"], "note", 1, 1, AT, AT, None, UNRECORDED))
-        assert isinstance(answer, Granted)
-        provider = Provider(channel, Keyed() if channel == "webhook" else Never())
-        sender = Sender(
-            database,
-            catalogue,
-            FixedProviders({channel: provider}),
-            lambda *_: "https://example.com/u",
-            link_tracker(database),
-            "UTC",
-        )
-        yield SendHarness(harness, database, gate, sender, provider, journey["id"], UUID(answer.message_id))
-
-
-IN_AN_HOUR = ("rest", "waiting", AT + timedelta(hours=1))
-EMAIL, URGENT, HOOK = ("email", "marketing"), ("email", "transactional"), ("webhook", "marketing")
-CALL = "---\nchannel: webhook\nmethod: METHOD\nurl: https://api.example.com/v1\nbody: {a: b}\n---\n"
-POST, PUT = (("webhook", "marketing", CALL.replace("METHOD", method)) for method in ("POST", "PUT"))
-COUNTED = ("webhook", "marketing", WEBHOOK.replace("profile.user_id", "profile.computed.seen"))
-URGENT_POST = ("webhook", "transactional", POST[2])
-each = pytest.mark.parametrize
-
-
-async def die_after_the_hand_over(send_harness: SendHarness) -> None:
-    """An attempt that is gone once the provider has the message, and before its answer is written."""
-    send_harness.provider.answers = [Held(Accepted(None))]
-    attempt = asyncio.create_task(send_harness.attempt())
-    await send_harness.provider.reached.wait()
-    attempt.cancel()
-    await asyncio.gather(attempt, return_exceptions=True)
-    assert await send_harness.state() == ("sending", None)
+__all__ = ["send_harness"]  # fixtures
 
 
 @each("send_harness", [EMAIL], indirect=True)
@@ -428,111 +284,6 @@ async def test_an_attempt_releases_its_own_claim_only(send_harness: SendHarness)
     accepting.release.set()
     assert await second == SendOutcome("sent", journey_ended=True)
     assert await send_harness.state() == ("sent", None)
-
-
-@each("send_harness", [EMAIL], indirect=True)
-async def test_an_outcome_is_written_although_no_connection_is_free_at_first(send_harness: SendHarness) -> None:
-    """The provider accepts while the pool is exhausted for longer than a caller waits for a connection."""
-    accepting = Held(Accepted("p1"))
-    send_harness.provider.answers = [accepting]
-    attempt = asyncio.create_task(send_harness.attempt())
-    await send_harness.provider.reached.wait()
-    async with AsyncExitStack() as taken:
-        for _ in range(POOL):
-            await taken.enter_async_context(send_harness.database.transaction())
-        accepting.release.set()
-        await asyncio.sleep(CONNECTION_TIMEOUT + 0.5)
-        assert not attempt.done()
-    assert (await attempt).state == "sent"
-
-
-@each("send_harness", [EMAIL], indirect=True)
-async def test_what_has_still_to_be_sent_counts_however_long_ago_it_was_granted(send_harness: SendHarness) -> None:
-    """A provider that is away for hours does not let the cap's window run out."""
-    await send_harness.harness.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
-    later = AuthorizeRequest(send_harness.journey_id, "note", 2, 1, AT, AT + timedelta(hours=5), None, UNRECORDED)
-    assert await send_harness.gate.authorize(later) == Refused("capped")
-    send_harness.provider.answers = [Unavailable("connection", "refused")]
-    with pytest.raises(UnavailableError):
-        await send_harness.attempt()
-    assert (
-        await send_harness.sender.send(send_harness.message_id, at=later.at, ends_with=None, next_positions=UNRECORDED)
-    ).state == "sent"
-    soon = AuthorizeRequest(
-        send_harness.journey_id, "note", 3, 1, AT, later.at + timedelta(minutes=59), None, UNRECORDED
-    )
-    assert await send_harness.gate.authorize(soon) == Refused("capped")
-    due = AuthorizeRequest(send_harness.journey_id, "note", 4, 1, AT, later.at + timedelta(hours=1), None, UNRECORDED)
-    assert isinstance(await send_harness.gate.authorize(due), Granted)
-
-
-@each("send_harness", [EMAIL, HOOK], indirect=True)
-async def test_what_could_not_be_sent_before_the_window_closed_goes_back_to_the_gate(send_harness: SendHarness) -> None:
-    send_harness.provider.answers = [Unavailable("connection", "refused")]
-    with pytest.raises(UnavailableError):
-        await send_harness.attempt()
-    postponed = SendOutcome("postponed", journey_ended=False)
-    # The second one repeats the first, whose answer was lost.
-    assert [await send_harness.attempt(NIGHT), await send_harness.attempt(NIGHT)] == [postponed, postponed]
-    assert await send_harness.state() == ("cancelled", "send_window")
-    assert (await send_harness.harness.journeys.one())["state"] == "active"
-    assert await send_harness.ask(2, NIGHT) == Deferred(MORNING, "send_window")
-    assert await send_harness.ask(3, MORNING) == Granted(str(send_harness.message_id))
-    assert await send_harness.state() == ("reserved", None)
-    assert await send_harness.attempt(MORNING) == SendOutcome("sent", journey_ended=False)
-    assert send_harness.provider.got == [str(send_harness.message_id)] * 2
-    message = await send_harness.harness.messages.one()
-    assert (message["at"], message["attempts"]) == (MORNING, 2)
-
-
-@each("send_harness", [EMAIL], indirect=True)
-async def test_a_message_given_back_takes_up_no_room_until_it_is_granted_anew(send_harness: SendHarness) -> None:
-    await send_harness.harness.put_caps("rules: [{name: one, limit: 1, per: 30d}]")
-    await send_harness.attempt(NIGHT)
-    other = AuthorizeRequest(send_harness.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
-    assert isinstance(await send_harness.gate.authorize(other), Granted)
-    assert await send_harness.ask(2, MORNING) == Refused("capped")
-    assert await send_harness.state() == ("cancelled", "send_window")
-
-
-@each("send_harness", [URGENT], indirect=True)
-async def test_a_transactional_message_is_sent_at_night(send_harness: SendHarness) -> None:
-    assert (await send_harness.attempt(NIGHT)).state == "sent"
-
-
-@each("send_harness", [HOOK], indirect=True)
-async def test_what_the_provider_may_have_waits_for_the_morning_and_counts(send_harness: SendHarness) -> None:
-    """Its attempt died; to hand it over again at night might be the first time that it gets through."""
-    await send_harness.harness.put_caps("rules: [{name: one, limit: 1, per: 1h}]")
-    await die_after_the_hand_over(send_harness)
-    with pytest.raises(UnavailableError, match="quiet hours") as caught:
-        await send_harness.attempt(NIGHT)
-    assert caught.value.data["retry_after"] == 10 * 3_600
-    assert await send_harness.state() == ("sending", None)
-    other = AuthorizeRequest(send_harness.journey_id, "note", 2, 1, AT, MORNING, None, UNRECORDED)
-    assert await send_harness.gate.authorize(other) == Refused("capped")
-    assert (await send_harness.attempt(MORNING)).state == "sent"
-    assert send_harness.provider.got == [str(send_harness.message_id)] * 2
-
-
-@each("send_harness", [EMAIL], indirect=True)
-async def test_what_may_not_be_repeated_does_not_wait_for_the_morning(send_harness: SendHarness) -> None:
-    await die_after_the_hand_over(send_harness)
-    assert (await send_harness.attempt(NIGHT)).state == "unknown"
-
-
-@each("send_harness", [HOOK], indirect=True)
-async def test_an_answer_lost_in_the_evening_is_asked_for_in_the_morning_unless_the_journey_has_ended(
-    send_harness: SendHarness,
-) -> None:
-    send_harness.provider.answers = [Ambiguous("connection reset")]
-    with pytest.raises(UnavailableError):
-        await send_harness.attempt()
-    with pytest.raises(UnavailableError, match="quiet hours"):
-        await send_harness.attempt(NIGHT)
-    await send_harness.harness.track("u1", "Account Closed")
-    assert await send_harness.attempt(NIGHT) == SendOutcome("unknown", journey_ended=True)
-    assert len(send_harness.provider.got) == 1
 
 
 @each("send_harness", [EMAIL], indirect=True)

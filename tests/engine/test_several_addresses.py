@@ -9,7 +9,7 @@ import pytest
 from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
 from domain.sending.delivery import Accepted, Ambiguous, Rejected, Unavailable
-from tests.engine.test_send import EMAIL, URGENT, Held, SendHarness, each, send_harness
+from tests.engine.send_harness import EMAIL, URGENT, Held, SendHarness, each, send_harness
 
 # The fixture, which tests ask for by its name.
 __all__ = ["send_harness"]
