@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.channels.servers import listening
+from tests.engine.inbox_harness import BANNER
 from tests.harness import ADMIN_KEY, PATIENCE, Harness, ago, looks, open_harness
 from tests.servers import TemporalServer
 
@@ -112,12 +113,15 @@ async def test_nothing_of_a_person_is_left(
             campaign("hooked", "{id: hook, send: {channel: webhook, template: hook, category: transactional}}"),
             {"hook.liquid": template},
         )
+        shown = "{id: tip, send: {channel: in_app, template: tip}}"
+        await harness.run_campaign(campaign("shown", shown), {"tip.liquid": BANNER})
         site = await live(harness)
         await harness.run_campaign(campaign("reserved", SEND.replace("id: note", "id: again")))
         harness.inbox.greylist.add(f"{MARK}@example.com")
         await harness.track(USER, "Signed Up", {"code": MARK}, messageId=f"{MARK}-2")
         await harness.messages.until(campaign_key="reserved", state="reserved", attempts=1)
         await asyncio.wait_for(slow.has.wait(), PATIENCE)
+        await harness.until("SELECT 1 FROM inbox WHERE strpos(content::text, %s) > 0", MARK)
         await refuse(harness)
         export = await harness.act("GET", f"/v1/users/{USER}/export")
         assert export.status_code == 200
@@ -148,7 +152,7 @@ async def test_nothing_of_a_person_is_left(
         assert MARK in str(copy.rows)
         copy.may_delete = True
         [done] = await harness.until("SELECT * FROM operations WHERE kind = 'erase' AND state = 'done'")
-        deleted = {"events", "messages", "profiles", "profile_merges", "rejects", "idempotency_keys", "claims"}
+        deleted = {"events", "inbox", "messages", "profiles", "profile_merges", "rejects", "idempotency_keys", "claims"}
         assert deleted <= {*done["counts"]}
         counted = [done["counts"][name] for name in ("journeys", "workflows", "clickhouse")]
         assert counted == [number, number, 1]
