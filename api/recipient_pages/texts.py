@@ -68,7 +68,17 @@ class PageTexts(Struct, frozen=True, kw_only=True):
 
 _ENGLISH: Final = PageTexts(
     language="en",
-    channels={"email": "e-mail", "sms": "SMS", "push": "push message", "whatsapp": "WhatsApp", "webhook": "webhook"},
+    channels={
+        "email": "e-mail",
+        "sms": "SMS",
+        "whatsapp": "WhatsApp",
+        "push": "push message",
+        "webhook": "webhook",
+        "post": "post",
+        "slack": "Slack",
+        "chat": "chat",
+        "call": "telephone",
+    },
     date="{day} {month} {year}",
     months="January February March April May June July August September October November December",
     stop_topic="Unsubscribe from “{topic}”?",
@@ -119,7 +129,17 @@ _ENGLISH: Final = PageTexts(
 )
 _GERMAN: Final = PageTexts(
     language="de",
-    channels={"email": "E-Mail", "sms": "SMS", "push": "Push-Nachricht", "whatsapp": "WhatsApp", "webhook": "Webhook"},
+    channels={
+        "email": "E-Mail",
+        "sms": "SMS",
+        "whatsapp": "WhatsApp",
+        "push": "Push-Nachricht",
+        "webhook": "Webhook",
+        "post": "Post",
+        "slack": "Slack",
+        "chat": "Chat",
+        "call": "Telefon",
+    },
     date="{day}. {month} {year}",
     months="Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
     stop_topic="„{topic}“ abbestellen?",
@@ -172,7 +192,17 @@ _GERMAN: Final = PageTexts(
 )
 _FRENCH: Final = PageTexts(
     language="fr",
-    channels={"email": "e-mail", "sms": "SMS", "push": "notification", "whatsapp": "WhatsApp", "webhook": "webhook"},
+    channels={
+        "email": "e-mail",
+        "sms": "SMS",
+        "whatsapp": "WhatsApp",
+        "push": "notification",
+        "webhook": "webhook",
+        "post": "courrier",
+        "slack": "Slack",
+        "chat": "chat",
+        "call": "téléphone",
+    },
     date="{day} {month} {year}",
     months="janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
     stop_topic="Se désabonner de « {topic} » ?",
@@ -225,7 +255,17 @@ _FRENCH: Final = PageTexts(
 )
 _SPANISH: Final = PageTexts(
     language="es",
-    channels={"email": "correo", "sms": "SMS", "push": "notificación", "whatsapp": "WhatsApp", "webhook": "webhook"},
+    channels={
+        "email": "correo",
+        "sms": "SMS",
+        "whatsapp": "WhatsApp",
+        "push": "notificación",
+        "webhook": "webhook",
+        "post": "correo postal",
+        "slack": "Slack",
+        "chat": "chat",
+        "call": "teléfono",
+    },
     date="{day} de {month} de {year}",
     months="enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
     stop_topic="¿Cancelar la suscripción a «{topic}»?",

@@ -7,6 +7,7 @@ from typing import get_args
 
 from sqlalchemy import CheckConstraint
 
+from api.recipient_pages.texts import LANGUAGES
 from domain.campaign.life import CampaignState
 from domain.campaign.plan import MessagePriority
 from domain.channels.kinds import CHANNELS
@@ -96,3 +97,8 @@ def test_the_states_of_the_database_are_those_of_the_types() -> None:
     # Of one address of a message: what its attempt came to, without the states of the ledger.
     assert found.pop("deliveries.state") == {"sent", "failed", "unknown", "waiting"}
     assert found == {column: set(get_args(type)) for column, type in types.items()}
+
+
+def test_recipients_read_of_each_channel_by_its_word() -> None:
+    missing = {one.language: set(CHANNELS) - set(one.channels) for one in LANGUAGES.values()}
+    assert not any(missing.values()), missing
