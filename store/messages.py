@@ -349,12 +349,14 @@ SELECT * FROM settled
 """  # noqa: S608 -- constants of the store
 _TIMES = ", ".join(f"{name} timestamptz" for name in MARK_TIMES)
 _SET_TIMES = ", ".join(f"{name} = least(messages.{name}, item.{name})" for name in MARK_TIMES)
+# Never NULL, which is not false: AND would go on to read all messages of the person.
+_IS_HARD = "old.bounce IS DISTINCT FROM 'hard' AND new.bounce IS NOT DISTINCT FROM 'hard'"
 _IS_FIRST = ", ".join(
     f"{condition} AS {name}"
     for name, condition in {
         "sent": "old.state <> 'sent' AND new.state = 'sent'",
-        "is_hard": "old.bounce IS DISTINCT FROM 'hard' AND new.bounce = 'hard'",
-        "has_hardened": "old.bounced_at IS NOT NULL AND old.bounce IS DISTINCT FROM 'hard' AND new.bounce = 'hard'",
+        "is_hard": _IS_HARD,
+        "has_hardened": f"old.bounced_at IS NOT NULL AND {_IS_HARD}",
         "soft_bounced": "old.bounced_at IS NULL AND new.bounced_at IS NOT NULL AND new.bounce IS DISTINCT FROM 'hard'",
         "has_complained": "old.complained_at IS NULL AND new.complained_at IS NOT NULL",
         **{name: f"old.{name}_at IS NULL AND new.{name}_at IS NOT NULL" for name in ("delivered", "opened", "clicked")},

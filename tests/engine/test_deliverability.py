@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
+from psycopg.types.json import Jsonb
 
 from application.catalogue import Catalogue
 from application.deliverability import DeliverySweeper
@@ -19,6 +20,8 @@ from application.step_decisions import StepDecisions
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.deliverability import MIN_MAILED_COMPLAINTS
 from domain.sending.policy import Granted, Held
+from domain.sending.reports import LedgerMarks
+from store import messages
 from store.database import Database
 from store.delivery_counts import OUTCOMES
 from tests.engine.caps_worker import patiently
@@ -431,3 +434,28 @@ async def test_an_attempt_counts_what_it_sends_once(harness: Harness) -> None:
     found = await harness.admin("GET", "/v1/deliverability?days=7")
     [row] = found["numbers"]
     assert (row["provider"], row["domain"], row["sent"], row["rates"]["delivered"]) == (PROVIDER, "other", 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("marks", "is_first"),
+    [
+        ({"delivered_at": AT}, False),
+        ({"bounced_at": AT, "bounce": "soft"}, False),
+        ({"bounced_at": AT, "bounce": "hard"}, True),
+        ({"complained_at": AT}, True),
+    ],
+    ids=["delivered", "soft-bounce", "hard-bounce", "complaint"],
+)
+async def test_other_messages_of_a_person_are_read_for_hard_bounces_and_complaints_alone(
+    harness: Harness, marks: dict[str, Any], is_first: bool
+) -> None:
+    """Deliveries are the most, and a person may have many messages."""
+    ids = await handed_over(harness, 3)
+    items = Jsonb([asdict(LedgerMarks(id=id, is_accepted=True, **marks)) for id in ids])
+    async with harness.database.transaction() as connection:
+        statement = f"EXPLAIN (ANALYZE, TIMING off, COSTS off) {messages._MARK}"
+        cursor = await connection.execute(statement, {"marks": items, "ending": []})
+        plan = [row["QUERY PLAN"] async for row in cursor]
+    reads = [line for line in plan if " on messages other" in line]
+    assert len(reads) == 2
+    assert any("never executed" not in line for line in reads) == is_first
