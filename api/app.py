@@ -86,8 +86,8 @@ _log = structlog.get_logger(__name__)
 
 # Those that are called most come first: a request is compared with each route until it meets its own.
 _MODULES = (
-    tracking,
     callbacks,
+    tracking,
     client_messages,
     client_devices,
     client_preferences,

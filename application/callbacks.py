@@ -30,7 +30,7 @@ MAX_WAITING: Final = 5_000
 # Reports that are applied together.
 MAX_TOGETHER: Final = 1_000
 # Transactions of reports begin so long after one another, in seconds: those that come meanwhile share the next one.
-INTERVAL: Final = 0.05
+INTERVAL: Final = 0.1
 LATEST: Final = 5
 
 _log = structlog.get_logger(__name__)
