@@ -4,7 +4,7 @@ import asyncio
 import base64
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
@@ -33,54 +33,59 @@ providers:
 """
 # As many of a hundred reports as providers send of each.
 KINDS = {"Delivery": 60, "Open": 30, "Click": 7, "Bounce": 3}
+# Stands in a request for the time at which it is sent.
+_TIME = b"0000-00-00T00:00:00.000000+00:00"
 _AUTHORIZATION = base64.b64encode(f"sojourn:{SECRET}".encode()).decode()
 
 
 class Reporting:
-    """A provider that reports at its pace, whatever the answers take; no report comes twice."""
+    """A provider that reports at its pace, whatever the answers take; no report comes twice.
+
+    Its requests are built beforehand but for the time: it shares the processors with what is measured.
+    """
 
     def __init__(self, url: str, messages: list[UUID]) -> None:
         self._url = url
-        self._waiting = iter(messages)
-        self._seeded = random.Random(SEED)
+        connection = Connection(url, _AUTHORIZATION)
+        bodies = _bodies(messages)
+        self._waiting = iter([connection.build("/v1/callbacks/mails", body) for body in bodies])
         self.sent = 0
 
     @asynccontextmanager
     async def beside(self) -> AsyncIterator[None]:
         """Report as long as the block runs."""
         connections = [await Connection.open(self._url, _AUTHORIZATION) for _ in range(REPORTERS)]
-        first, began = self.sent, time.perf_counter()
+        first, began, is_over = self.sent, time.perf_counter(), False
 
         async def report(connection: Connection) -> None:
-            while True:
+            while not is_over:
                 place = self.sent - first
                 self.sent += 1
                 await asyncio.sleep(began + place / PER_SECOND - time.perf_counter())
-                await connection.post("/v1/callbacks/mails", self._body())
+                now = datetime.now(UTC).isoformat(timespec="microseconds")
+                await connection.send(next(self._waiting).replace(_TIME, now.encode()))
+            await connection.close()
 
-        tasks = [asyncio.create_task(report(connection)) for connection in connections]
-        try:
-            yield
-        finally:
-            took = time.perf_counter() - began
-            for task in tasks:
-                task.cancel()
-            for ended in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(ended, Exception):
-                    raise ended
+        async with asyncio.TaskGroup() as tasks:
             for connection in connections:
-                await connection.close()
+                tasks.create_task(report(connection))
+            yield
+            is_over = True
+            took, sent = time.perf_counter() - began, self.sent - first
         # By more than those of its connections that are not answered yet.
-        if self.sent - first + REPORTERS < 0.9 * took * PER_SECOND:
-            raise RuntimeError(f"only {self.sent - first} reports in {took:.1f} s")
+        if sent + REPORTERS < 0.9 * took * PER_SECOND:
+            raise RuntimeError(f"only {sent} reports in {took:.1f} s")
 
-    def _body(self) -> bytes:
-        [record] = self._seeded.choices(list(KINDS), list(KINDS.values()))
-        now = datetime.now(UTC).isoformat()
-        times = dict.fromkeys(("DeliveredAt", "ReceivedAt", "BouncedAt"), now)
-        data = {"RecordType": record, "Metadata": {"message_id": str(next(self._waiting))}, **times}
-        more = {"Type": "Transient", "ID": self.sent, "OriginalLink": "https://shop.example.com/cart?id=4711"}
-        return msgspec.json.encode(data | more)
+
+def _bodies(messages: list[UUID]) -> Iterator[bytes]:
+    seeded = random.Random(SEED)
+    times = dict.fromkeys(("DeliveredAt", "ReceivedAt", "BouncedAt"), _TIME.decode())
+    more = {"Type": "Transient", "OriginalLink": "https://shop.example.com/cart?id=4711"}
+    kinds = seeded.choices(list(KINDS), list(KINDS.values()), k=len(messages))
+    for number, (record, message) in enumerate(zip(kinds, messages, strict=True)):
+        yield msgspec.json.encode(
+            {"RecordType": record, "ID": number, "Metadata": {"message_id": str(message)}, **times, **more}
+        )
 
 
 async def measure(stack: Stack) -> list[Result]:
@@ -124,17 +129,20 @@ async def _configure(api: Process) -> None:
 
 
 async def _hand_over(database_url: str, count: int) -> list[UUID]:
-    """Messages that the provider was handed, in no order."""
+    """Messages that the provider was handed, in no order; their rows are written as often as those of others."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         cursor = await connection.execute(
             """
             INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, template,
                                   state, at, expires_at, attempts, provider, address)
             SELECT gen_random_uuid(), id, profile_id, campaign_key, 'nudge', visit, 'email', 'marketing', 'nudge',
-                   'sent', now(), now() + interval '1 day', 1, 'mails', profile_id || '@example.com'
+                   'reserved', now(), now() + interval '1 day', 1, 'mails', profile_id || '@example.com'
             FROM journeys, generate_series(1, 1 + %s / (SELECT count(*) FROM journeys)) AS visit LIMIT %s
             RETURNING id
             """,
             (count, count),
         )
-        return [row[0] for row in await cursor.fetchall()]
+        ids = [row[0] for row in await cursor.fetchall()]
+        for state in ("sending", "sent"):
+            await connection.execute("UPDATE messages SET state = %s, settled_at = now()", (state,))
+        return ids
