@@ -128,6 +128,16 @@ class Client:
                 if await self._send("POST", f"/v1/journeys/{journey['id']}/exit", None, _admin(), is_patient=False):
                     move.acknowledged = monotonic()
 
+    async def is_paused(self, provider: str) -> bool:
+        """Whether the marketing of a provider is paused."""
+        answer = await self._send("GET", "/v1/deliverability", None, _admin())
+        assert answer is not None
+        return any(one["provider"] == provider and one["resumed_at"] is None for one in answer.json()["pauses"])
+
+    async def resume(self, provider: str) -> None:
+        """Resume the marketing of a provider, until that is acknowledged."""
+        await self.act("POST", f"/v1/deliverability/{provider}/resume")
+
     async def act(self, method: str, path: str, body: Any = None) -> None:
         """Do what only an administrator may, until that is acknowledged."""
         await self._send(method, path, body, _admin())

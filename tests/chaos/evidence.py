@@ -28,6 +28,7 @@ CREATE TRIGGER chaos AFTER INSERT OR UPDATE ON campaigns FOR EACH ROW EXECUTE FU
 CREATE TRIGGER chaos AFTER INSERT OR UPDATE OF state, campaign_version ON journeys
   FOR EACH ROW EXECUTE FUNCTION chaos_note();
 CREATE TRIGGER chaos AFTER INSERT OR UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION chaos_note();
+CREATE TRIGGER chaos AFTER INSERT OR UPDATE ON provider_pauses FOR EACH ROW EXECUTE FUNCTION chaos_note();
 CREATE TRIGGER chaos AFTER INSERT ON decisions FOR EACH ROW
   WHEN (NEW.kind = 'send' AND NEW.reason = 'capped') EXECUTE FUNCTION chaos_note();
 """
@@ -77,7 +78,7 @@ CALLS_AT_ONCE = 10
 
 
 async def keep_journal(url: str) -> None:
-    """Begin to write down each change of a campaign, a journey and a message, in the transaction that makes it."""
+    """Write down each change of a campaign, a journey, a message and a provider's pause, in its own transaction."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute(JOURNAL)
 

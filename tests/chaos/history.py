@@ -14,12 +14,12 @@ class Note:
     """One change, written down in its own transaction; `at` is the machine's clock, in seconds since 1970.
 
     `seq` is the order of changes that hold a lock in common: of one journey and its messages, of one person's ledger,
-    of a campaign and whatever is authorised or claimed in it.
+    of a campaign, or a provider's pause, and whatever is authorised or claimed meanwhile.
     """
 
     seq: int
     at: float
-    kind: Literal["campaigns", "journeys", "messages", "decisions"]
+    kind: Literal["campaigns", "journeys", "messages", "decisions", "provider_pauses"]
     row: Mapping[str, Any]
 
 

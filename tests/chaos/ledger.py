@@ -24,7 +24,7 @@ class Ledger:
     `claims` and `repeats` are the notes of the attempts of each message: all, and those that found it in the hands of
     an attempt before. `handed` are the notes of all grants and claims. `ended` has the note that ended a journey,
     `stopped` the one that ended a version of a campaign at once; `capped` the journeys and steps whose message a cap
-    refused. `violations` is what is wrong in itself.
+    refused, and `pauses` the notes that paused a provider's marketing. `violations` is what is wrong in itself.
     """
 
     def __init__(self, notes: Iterable[Note]) -> None:
@@ -34,11 +34,13 @@ class Ledger:
         self.ended: dict[str, Note] = {}
         self.stopped: dict[tuple[str, int], Note] = {}
         self.capped: set[tuple[str, str]] = set()
+        self.pauses: list[Note] = []
         self.violations: list[Violation] = []
         self._campaigns: dict[str, list[Note]] = defaultdict(list)
         self._versions: dict[str, tuple[str, int]] = {}
         self._states: dict[str, str] = {}
         self._counted: Counter[str] = Counter()
+        self._paused: set[str] = set()
         for note in notes:
             match note.kind:
                 case "campaigns":
@@ -49,6 +51,8 @@ class Ledger:
                     self._message(note)
                 case "decisions":
                     self._capped(note)
+                case "provider_pauses":
+                    self._pause(note)
 
     def was(self, campaign: str, state: str, between: tuple[float, float]) -> bool:
         """Whether a campaign came to a state between two instants of the machine's clock."""
@@ -78,6 +82,8 @@ class Ledger:
             self._count(row["profile_id"], before, state, id)
         if state == "sending" or (state == "reserved" and before in (None, "cancelled")):
             self.handed.append(note)
+            if row["category"] == "marketing" and row["provider"] in self._paused:
+                self._wrong("granted-in-pause", f"{id} became {state} while {row['provider']} was paused")
         if state == "sending":
             self.claims[id].append(note)
             if before == "sending":
@@ -108,6 +114,13 @@ class Ledger:
         self.capped.add((note.row["journey_id"], note.row["step"]))
         if (count := self._counted[note.row["profile_id"]]) < CAP:
             self._wrong("capped-without-reason", f"{note.row['id']} was refused with {count} of {CAP}")
+
+    def _pause(self, note: Note) -> None:
+        if note.row["resumed_at"] is None:
+            self.pauses.append(note)
+            self._paused.add(note.row["provider"])
+        else:
+            self._paused.discard(note.row["provider"])
 
     def _wrong(self, kind: str, said: str) -> None:
         self.violations.append(Violation(kind, said))

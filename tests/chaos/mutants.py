@@ -9,11 +9,12 @@ from uuid import UUID
 
 import psycopg
 
-from application import reports
+from application import reports, send
 from application.send import Sender
 from channels import http_call
 from channels.email import postmark_reports
 from domain.people.identity import Identity, Known
+from domain.sending import routes
 from domain.sending.claim import Proceed
 from domain.sending.delivery import Unavailable
 from runtime import relay
@@ -115,6 +116,19 @@ def refusal_ignored() -> None:
     reports.find_address_refusal = find  # type: ignore[attr-defined]
 
 
+def pause_ignored() -> None:
+    """The marketing of a provider goes on, whatever people say of it."""
+
+    def find(*_: Any) -> None:
+        return None
+
+    def list_none(*_: Any) -> frozenset[str]:
+        return frozenset()
+
+    routes.find_pause = send.find_pause = find  # type: ignore[attr-defined, assignment]
+    routes.list_paused = list_none  # type: ignore[attr-defined, assignment]
+
+
 def unknown_stays_unknown() -> None:
     """A report proves nothing about a message that was given up."""
     proved = "state IN ('sending', 'unknown')"
@@ -131,6 +145,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "lost-answer-is-no-hand-over": lost_answer_is_no_hand_over,
     "report-unverified": report_unverified,
     "refusal-ignored": refusal_ignored,
+    "pause-ignored": pause_ignored,
     "unknown-stays-unknown": unknown_stays_unknown,
 }
 

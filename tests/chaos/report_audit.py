@@ -6,6 +6,7 @@ from math import inf
 
 from tests.chaos.history import History, MessageRow
 from tests.chaos.ledger import Ledger, Violation
+from tests.chaos.mailings import COMPLAINTS
 from tests.chaos.reporter import Report, ReportKind
 
 # The events of reports. Nobody listens for deliveries, which are in the ledger only.
@@ -39,6 +40,7 @@ class ReportAudit:
         yield from self._kept()
         yield from self._forged()
         yield from self._refused()
+        yield from self._paused()
 
     def _kept(self) -> Iterator[Violation]:
         """Each report is acknowledged in the end, and counts once."""
@@ -96,6 +98,19 @@ class ReportAudit:
             if (late := note.at - self._history.ahead - acknowledged) > 0:
                 said = f"{note.row['id']} to {user} became {note.row['state']} {late:.3f} s after"
                 yield Violation("granted-after-refusal", f"{said} {report.kind} of {report.message_id}")
+
+    def _paused(self) -> Iterator[Violation]:
+        """Only complaints of the mailing before, and those that it has reported, pause a provider's marketing."""
+        for note in self._ledger.pauses:
+            made = {
+                report.message_id
+                for report in self._history.reports
+                if (report.provider, report.kind) == (note.row["provider"], "complained")
+                and report.sent + self._history.ahead < note.at
+            }
+            if note.row["cause"] == "complaints" and note.row["number"] > COMPLAINTS + len(made):
+                said = f"{note.row['provider']} was paused for {note.row['number']} complaints"
+                yield Violation("forged-report", f"{said}, and has reported {len(made)}")
 
 
 def _first(since: tuple[float, Report]) -> float:

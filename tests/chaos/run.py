@@ -86,7 +86,7 @@ async def run(folder: Path, seed: str, length: Length, *, is_calm: bool = False)
         leave_off = asyncio.Event()
         with suppress(TimeoutError):
             async with asyncio.timeout(length.seconds + length.patience), asyncio.TaskGroup() as tasks:
-                tasks.create_task(Operator(client, seed, stack.hook.url).work(leave_off))
+                tasks.create_task(Operator(client, seed, stack.hook.url, stack.postgres.url).work(leave_off))
                 tasks.create_task(saboteur.work())
                 await traffic.flow(length.seconds, length.rate)
                 leave_off.set()

@@ -31,6 +31,7 @@ def message(seq: int, id: str, state: str, **more: Any) -> Note:
         "campaign_key": "cart",
         "profile_id": "p1",
         "category": "marketing",
+        "provider": None,
     }
     return note(seq, "messages", **{**row, "state": state, **more})
 
@@ -363,6 +364,28 @@ def test_a_grant_after_the_acknowledged_bounce() -> None:
     assert found(history) == set()
     later = message(20, "mail4", "reserved")
     assert found(replace(history, notes=[*history.notes, later])) == {"granted-after-refusal"}
+
+
+def pause(seq: int, number: int = 5, **more: Any) -> Note:
+    row = {"provider": "keyless", "cause": "complaints", "number": number, "resumed_at": None}
+    return note(seq, "provider_pauses", **{**row, **more})
+
+
+def test_a_grant_while_the_provider_is_paused() -> None:
+    complained = Report("keyless", "complained", "mail9", "u9", "r-9", 9.0, 9.5)
+    history = by_api("reserved", "sending")
+    granted = replace(history, notes=[replace(one, row={**one.row, "provider": "keyless"}) for one in history.notes])
+    granted = replace(granted, reports=[*granted.reports, complained])
+
+    def with_pauses(*pauses: Note) -> set[str]:
+        return found(replace(granted, notes=sorted([*granted.notes, *pauses], key=lambda one: one.seq)))
+
+    known = {"lost-report"}
+    assert with_pauses(pause(20)) == known
+    assert with_pauses(pause(10), pause(11, resumed_at="2026-11-22T08:00:00Z")) == known
+    assert with_pauses(pause(11)) == known | {"granted-in-pause"}
+    # One complaint was reported by then, and the mailing before had four.
+    assert with_pauses(pause(20, number=6)) == known | {"forged-report"}
 
 
 def test_another_provider_after_a_hand_over() -> None:

@@ -42,6 +42,7 @@ async def test_every_promise_is_kept_under_every_kind_of_fault(data_folder: Path
     assert {arrival.provider for arrival in arrivals} == {"http", "relay", "keyless", "keyed"}
     assert {report.kind for report in result.history.reports} == {*get_args(ReportKind)}
     assert result.history.forgeries
+    assert {note.kind for note in result.history.notes} >= {"provider_pauses"}
     assert '"violations": []' in as_json(result)
 
 

@@ -16,7 +16,8 @@ from tests.chaos.campaigns import CAP, CART, LETTER, ORDERED, RECEIPT
 from tests.chaos.client import WAYS, Client, Item
 from tests.chaos.evidence import settle
 from tests.chaos.mail_apis import ApiMode
-from tests.chaos.reporter import BOUNCING, Manner
+from tests.chaos.mailings import append_mailing
+from tests.chaos.reporter import BOUNCING, COMPLAINING, Manner
 from tests.chaos.run import examined, opened
 from tests.chaos.stack import TASK_QUEUE, Stack
 from tests.chaos.traffic import put_providers
@@ -24,6 +25,10 @@ from tests.harness import looks
 from tests.proofs import IS_LONG
 
 pytestmark = [pytest.mark.chaos, pytest.mark.takes_long]
+LETTERS_DECIDED = """
+SELECT count(DISTINCT journey_id) FROM decisions JOIN journeys ON journeys.id = journey_id
+WHERE kind = 'send' AND entry_key = ANY(%(refs)s)
+"""
 Scene = Callable[[Stack, Client], Awaitable[None]]
 # What was lost never settles.
 PATIENCE, SHORT_PATIENCE = 40.0, 3.0
@@ -137,6 +142,26 @@ async def an_address_bounces(stack: Stack, client: Client) -> None:
     await client.report(Item(user, LETTER.entry, f"{user}-again"), Item(user, RECEIPT.entry, f"{user}-receipt"))
 
 
+async def people_complain_of_a_mailing(stack: Stack, client: Client) -> None:
+    """One complaint more pauses the provider; there are letters to be sent by it before its operator resumes it."""
+    await append_mailing(stack.postgres.url, "keyless")
+    await send_letters(stack, client, [f"{COMPLAINING}-of-mailing"])
+    await stack.reporter.finish(PATIENCE)
+    assert await client.is_paused("keyless")
+    await put_providers(client, stack.mail.port, keyless=100)
+    people = [f"subscriber{number}" for number in range(3)]
+    await asyncio.gather(*(client.identify(user) for user in people))
+    await client.report(*(Item(user, LETTER.entry, user) for user in people))
+    async with await psycopg.AsyncConnection.connect(stack.postgres.url, autocommit=True) as connection:
+        async for is_last in looks(PATIENCE):
+            cursor = await connection.execute(LETTERS_DECIDED, {"refs": people})
+            if await cursor.fetchone() == (len(people),):
+                break
+            assert not is_last
+    await client.resume("keyless")
+    await put_providers(client, stack.mail.port)
+
+
 async def send_letters(stack: Stack, client: Client, people: Sequence[str], mode: ApiMode = "well") -> None:
     """A letter for each of them, by the provider that knows no keys, as it behaves; and nothing is under way."""
     await put_providers(client, stack.mail.port, keyless=100)
@@ -155,6 +180,7 @@ SCENES: dict[str, tuple[Scene, float, set[str]]] = {
     "lost-answer-is-no-hand-over": (answers_are_lost, PATIENCE, {"duplicate-marketing", "failed-over-late"}),
     "report-unverified": (reports_are_forged, PATIENCE, {"forged-report"}),
     "refusal-ignored": (an_address_bounces, PATIENCE, {"granted-after-refusal", "lost-report"}),
+    "pause-ignored": (people_complain_of_a_mailing, PATIENCE, {"granted-in-pause"}),
     "unknown-stays-unknown": (servers_fail_after_the_mail, PATIENCE, {"unexplained-unknown"}),
     # The last: what it leaves behind never settles.
     "relay-forgets-first": (receipts_while_temporal_is_away, SHORT_PATIENCE, {"stuck-journey", "temporal-disagrees"}),

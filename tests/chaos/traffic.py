@@ -7,9 +7,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from uuid import uuid4
 
+import psycopg
+
 from tests.chaos.campaigns import CANARY, CART, LETTER, ORDERED, PULSE, RECEIPT, SEEN, TIDE
 from tests.chaos.client import WAYS, Client, Item
 from tests.chaos.mail_apis import write_document
+from tests.chaos.mailings import append_mailing
 from tests.chaos.reporter import BOUNCING, COMPLAINING
 
 # How many of the people are new when they first do something, how many entries are reported twice, and how many only
@@ -148,17 +151,41 @@ class Traffic:
 class Operator:
     """Moves three campaigns until told to leave off, each by one hand: what is asked for is done in that order.
 
-    Editions of a campaign are numbered from 1, which is published already, and so are its versions.
+    Editions of a campaign are numbered from 1, which is published already, and so are its versions. The operator also
+    resumes a provider that is complained of; `database_url` is that of its earlier mailings.
     """
 
-    def __init__(self, client: Client, seed: str, hook_url: str) -> None:
+    def __init__(self, client: Client, seed: str, hook_url: str, database_url: str) -> None:
         self._client = client
+        self._database_url = database_url
         self._rolls = random.Random(f"{seed}/operator")
         self._hook_url = hook_url
 
     async def work(self, leave_off: asyncio.Event) -> None:
-        """When it is over two run, and the other has been stopped for good."""
-        await asyncio.gather(self._pause(leave_off), self._stop(leave_off), self._migrate(leave_off))
+        """When it is over two run, and the other has been stopped for good; no provider is paused."""
+        await asyncio.gather(
+            self._pause(leave_off), self._stop(leave_off), self._migrate(leave_off), self._resume(leave_off)
+        )
+
+    async def _resume(self, leave_off: asyncio.Event) -> None:
+        """Resume a provider's marketing some time after people have complained of its mailing.
+
+        They complain one after the other until one of them got a letter by that provider.
+        """
+        people = itertools.count()
+        while not await _is_over(leave_off, self._rolls.uniform(3, 12)):
+            try:
+                await append_mailing(self._database_url, "keyless")
+            except psycopg.OperationalError:
+                # It has been killed.
+                continue
+            while not await self._client.is_paused("keyless"):
+                user = f"{COMPLAINING}-of-mailing{next(people)}"
+                await self._client.identify(user)
+                await self._client.report(Item(user, LETTER.entry, f"letter-of-{user}"))
+                await asyncio.sleep(1)
+            await _is_over(leave_off, self._rolls.uniform(1, 5))
+            await self._client.resume("keyless")
 
     async def _pause(self, leave_off: asyncio.Event) -> None:
         """Pause one and resume it; in between those whose messages are held go over to another version."""
