@@ -7,8 +7,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from uuid import uuid4
 
-import psycopg
-
 from tests.chaos.campaigns import CANARY, CART, LETTER, ORDERED, PULSE, RECEIPT, SEEN, TIDE
 from tests.chaos.client import WAYS, Client, Item
 from tests.chaos.mail_apis import write_document
@@ -174,11 +172,7 @@ class Operator:
         """
         people = itertools.count()
         while not await _is_over(leave_off, self._rolls.uniform(3, 12)):
-            try:
-                await append_mailing(self._database_url, "keyless")
-            except psycopg.OperationalError:
-                # It has been killed.
-                continue
+            await append_mailing(self._database_url, "keyless")
             while not await self._client.is_paused("keyless"):
                 user = f"{COMPLAINING}-of-mailing{next(people)}"
                 await self._client.identify(user)
