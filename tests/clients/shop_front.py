@@ -45,6 +45,8 @@ class ShopFront(ThreadingHTTPServer):
         self.violations: list[dict[str, Any]] = []
         # What stands in the tag, besides the script.
         self.attributes = ""
+        # What its server says at /session/token.
+        self.token = ""
         # A script of the shop's own, which the page has before that of Sojourn.
         self.script = ""
 
@@ -57,8 +59,9 @@ class ShopFront(ThreadingHTTPServer):
         told = list_scripts_of(self.api)
         tag = told.tag.replace(' data-key="WRITE_KEY"', f" {self.attributes}")
         before = '<script src="/shop.js"></script>' if self.script else ""
+        allowed = told.policy.replace("script-src", f"script-src {self.url}/shop.js")
         policy = (
-            f"default-src 'none'; {told.policy.replace('script-src', f'script-src {self.url}/shop.js')}; "
+            f"default-src 'none'; {allowed.replace('connect-src', f'connect-src {self.url}/session/token')}; "
             f"style-src {self.url}/shop.css; require-trusted-types-for 'script'; trusted-types sojourn; "
             "base-uri 'none'; form-action 'none'; report-uri /violations"
         )
@@ -70,7 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         page, policy = self.server.render()
-        kinds = {"/shop.css": ("text/css", STYLE), "/shop.js": ("text/javascript", self.server.script)}
+        kinds = {
+            "/shop.css": ("text/css", STYLE),
+            "/shop.js": ("text/javascript", self.server.script),
+            "/session/token": ("text/plain", self.server.token),
+        }
         kind, body = kinds.get(self.path, ("text/html; charset=utf-8", page))
         self.send_response(200)
         self.send_header("Content-Type", kind)

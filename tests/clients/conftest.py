@@ -1,0 +1,39 @@
+"""One deployment, one shop and one browser for the tests of a module about pages."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.api.inboxes import serve
+from tests.api.shop import open_shop
+from tests.clients.devtools import devtools
+from tests.clients.page_world import World
+from tests.clients.shop_front import open_front
+from tests.databases import database_of
+from tests.servers import PostgresServer
+
+
+@pytest.fixture(scope="module")
+async def world(
+    postgres: PostgresServer, migrated: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    async with (
+        database_of(postgres, migrated) as url,
+        open_shop(url) as shop,
+        serve(shop.app) as served,
+        devtools(tmp_path_factory.mktemp("browser")) as tools,
+    ):
+        with open_front(served.url) as front:
+            shop.key = await shop.create_key(name="front", origins=[front.url])
+            yield World(shop, front, tools)
+
+
+@pytest.fixture
+async def calm(world: World) -> AsyncIterator[None]:
+    """No page of a test breaks the policy, or meets an error."""
+    begun = len(world.tools.events)
+    yield
+    assert world.front.violations == []
+    thrown = [one for one in world.tools.events[begun:] if one["method"] == "Runtime.exceptionThrown"]
+    assert thrown == []
+    world.front.script = ""

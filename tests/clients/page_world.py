@@ -1,0 +1,122 @@
+"""A shop whose visitors are in a real browser, and what a test sees and does there."""
+
+import json
+from typing import Any
+
+from tests.api.inboxes import put
+from tests.api.shop import Shop
+from tests.clients.devtools import DevTools, Session
+from tests.clients.shop_front import ShopFront
+from tests.harness import PATIENCE, looks
+
+TEXT = [{"t": "p", "c": [{"t": "text", "v": "Until "}, {"t": "b", "c": [{"t": "text", "v": "<b>Sunday</b>"}]}]}]
+CLOSE = {"id": "later", "label": "Later", "style": "secondary", "dismiss": True}
+GO = {"id": "go", "label": "Show me", "style": "primary", "dismiss": False}
+ROOT = "document.querySelector('[data-sojourn={kind}]')?.shadowRoot"
+BANNER: dict[str, Any] = {"title": "Free delivery", "text": TEXT, "actions": [GO, CLOSE], "position": "bottom"}
+
+
+class World:
+    """A deployment, the shop's web server, and one browser for all of them."""
+
+    def __init__(self, shop: Shop, front: ShopFront, tools: DevTools) -> None:
+        self.shop, self.front, self.tools = shop, front, tools
+        self._count = 0
+
+    async def person(self) -> "Visitor":
+        """A user in a journey, in a browser of their own."""
+        self._count += 1
+        user = f"u-{self._count}"
+        await self.shop.serve("track", userId=user, event="Signed Up")
+        return Visitor(self, user, await self.tools.person())
+
+    async def put(self, user: str, kind: str, **content: Any) -> str:
+        # Without a quiet time: what the tests show follows at once.
+        given = {"text": TEXT, "theme": {"mode": "auto"}, "dir": "ltr", "labels": {}, "between": 0, **content}
+        return await put(self.shop.database_url, user, shape=kind, **given)
+
+
+class Visitor:
+    """A person, and their browser."""
+
+    def __init__(self, world: World, user: str, context: str) -> None:
+        self.world, self.user, self._context = world, user, context
+
+    async def open(self, path: str = "/", **attributes: str) -> Session:
+        """Open a page of the shop in another tab."""
+        given = {"key": self.world.shop.key["token"], "user-token": self.world.shop.token(self.user), **attributes}
+        self.world.front.attributes = " ".join(f'data-{name}="{value}"' for name, value in given.items())
+        page = await self.world.tools.page(self._context)
+        await page.call("Runtime.enable")
+        await page.call("Network.enable")
+        await page.open(f"{self.world.front.url}{path}")
+        return page
+
+    async def put(self, kind: str, **content: Any) -> str:
+        return await self.world.put(self.user, kind, **content)
+
+
+def reactions(page: Session) -> list[tuple[str, ...]]:
+    """The reactions that a page has sent, each once: the kind, and what it was about."""
+    sent = [
+        one
+        for event in page.events
+        if event["method"] == "Network.requestWillBeSent"
+        and event["params"]["request"]["url"].endswith("/v1/client/reactions")
+        and "postData" in event["params"]["request"]
+        for one in json.loads(event["params"]["request"]["postData"])["reactions"]
+    ]
+    about = [(one["kind"], one.get("action") or one.get("reason") or one.get("answers")) for one in sent]
+    return list(
+        dict.fromkeys((kind, json.dumps(what) if isinstance(what, dict) else what or "") for kind, what in about)
+    )
+
+
+async def until_sent(page: Session, *kinds: str) -> list[tuple[str, ...]]:
+    """Wait until a page has sent reactions of these kinds, and no others."""
+    async for is_last in looks(PATIENCE):
+        found = reactions(page)
+        if [kind for kind, _ in found] == list(kinds):
+            return found
+        assert not is_last, found
+    raise AssertionError
+
+
+def inside(kind: str, selector: str) -> str:
+    return f"{ROOT.format(kind='feed' if kind == 'card' else kind)}?.querySelector({json.dumps(selector)})"
+
+
+async def until_shown(page: Session, kind: str, selector: str = ".box") -> None:
+    await page.until(f"!!{inside(kind, selector)}")
+
+
+async def until_gone(page: Session, kind: str) -> None:
+    await page.until(f"!{inside(kind, '.box')}")
+
+
+async def click(page: Session, kind: str, selector: str) -> None:
+    """Click as a person does, where the element is."""
+    await until_shown(page, kind, selector)
+    rect = json.loads(
+        await page.run(
+            f"(element => {{ element.scrollIntoView({{block: 'nearest'}}); const {{x, y, width, height}} ="
+            f" element.getBoundingClientRect(); return JSON.stringify([x + width / 2, y + height / 2]) }})"
+            f"({inside(kind, selector)})"
+        )
+    )
+    for type in ("mousePressed", "mouseReleased"):
+        await page.call("Input.dispatchMouseEvent", type=type, x=rect[0], y=rect[1], button="left", clickCount=1)
+
+
+async def press(page: Session, key: str) -> None:
+    for type in ("rawKeyDown", "keyUp"):
+        code = {"Tab": 9, "Escape": 27}[key]
+        await page.call("Input.dispatchKeyEvent", type=type, key=key, code=key, windowsVirtualKeyCode=code)
+
+
+def find_query(page: Session) -> int:
+    """How often a page has asked for its messages."""
+    return sum(
+        event["method"] == "Network.requestWillBeSent" and "/v1/client/messages" in event["params"]["request"]["url"]
+        for event in page.events
+    )

@@ -1,0 +1,287 @@
+"""Messages on the pages of a shop, in a real browser, by the real script and the real API.
+
+The pages are of another origin than the API, and have the strictest Content-Security-Policy.
+"""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.api.inboxes import put
+from tests.clients.axe import find_faults
+from tests.clients.page_world import (
+    BANNER,
+    CLOSE,
+    GO,
+    ROOT,
+    TEXT,
+    World,
+    click,
+    find_query,
+    inside,
+    press,
+    until_gone,
+    until_sent,
+    until_shown,
+)
+from tests.harness import PATIENCE, looks
+
+pytestmark = [pytest.mark.takes_long, pytest.mark.usefixtures("calm")]
+
+GRADE = {"id": "grade", "type": "nps", "text": TEXT, "required": True, "low": "No", "high": "Yes"}
+WHY = {"id": "why", "type": "text", "text": TEXT, "required": False}
+ROOMS = {
+    "id": "rooms",
+    "type": "multi",
+    "text": TEXT,
+    "required": True,
+    "options": [{"value": "k", "label": "Kitchen"}],
+}
+KINDS: dict[str, dict[str, Any]] = {
+    "banner": BANNER,
+    "modal": {"title": "Your lamp is back", "text": TEXT, "actions": [GO, CLOSE]},
+    "tooltip": {"anchor": "#basket", "title": "Your basket", "text": TEXT, "actions": [GO, CLOSE], "side": "bottom"},
+    "card": {"title": "On its way", "text": TEXT, "actions": [GO, CLOSE], "pinned": False},
+    "survey": {"questions": [GRADE], "thanks": TEXT, "position": "corner"},
+    "tour": {
+        "steps": [
+            {"id": "one", "anchor": "#basket", "title": "Basket", "text": TEXT},
+            {"id": "two", "title": "Done", "text": TEXT},
+        ],
+        "skippable": True,
+    },
+}
+
+
+# Kinds
+
+
+@pytest.mark.parametrize("kind", ["banner", "modal", "tooltip", "card"])
+async def test_a_message_is_shown_and_clicked_and_dismissed(world: World, kind: str) -> None:
+    visitor = await world.person()
+    await visitor.put(kind, **KINDS[kind])
+    page = await visitor.open()
+    await until_shown(page, kind)
+    # What looks like an element in a value is a text.
+    assert "<b>Sunday</b>" in await page.run(f"{inside(kind, '.text')}.textContent")
+    await until_sent(page, "shown")
+    assert await find_faults(page) == []
+    if kind == "card":
+        await click(page, kind, ".primary")
+        assert ("clicked", "go") in await until_sent(page, "shown", "clicked")
+    await click(page, kind, ".secondary")
+    clicks = ("clicked", "clicked") if kind == "card" else ("clicked",)
+    assert ("clicked", "later") in await until_sent(page, "shown", *clicks, "dismissed")
+    await until_gone(page, kind)
+
+
+async def test_a_tour_leads_from_step_to_step_and_is_completed(world: World) -> None:
+    visitor = await world.person()
+    await visitor.put("tour", **KINDS["tour"])
+    page = await visitor.open()
+    await until_shown(page, "tour")
+    assert await page.run(f"{inside('tour', '.title')}.textContent") == "Basket"
+    assert await find_faults(page) == []
+    await click(page, "tour", ".primary")
+    await page.until(f"{inside('tour', '.title')}?.textContent === 'Done'")
+    await click(page, "tour", ".primary")
+    await until_gone(page, "tour")
+    await until_sent(page, "shown", "completed")
+
+
+async def test_a_tour_goes_on_at_its_step_on_the_next_page(world: World) -> None:
+    visitor = await world.person()
+    steps = [
+        {"id": "one", "anchor": "#basket", "title": "Basket", "text": TEXT, "next_on_click": True},
+        {"id": "two", "anchor": "#lamps", "title": "Lamps", "text": TEXT},
+    ]
+    await visitor.put("tour", steps=steps, skippable=True)
+    page = await visitor.open()
+    await until_shown(page, "tour")
+    await page.run("document.querySelector('#basket').click()")
+    await page.until("location.pathname === '/basket'")
+    await page.until(f"{inside('tour', '.title')}?.textContent === 'Lamps'")
+    await press(page, "Escape")
+    await until_gone(page, "tour")
+    await page.open(f"{world.front.url}/")
+    await visitor.put("banner", **KINDS["banner"])
+    # It has ended for good: what comes after it shows.
+    await until_shown(page, "banner")
+    assert not await page.run(f"!!{inside('tour', '.box')}")
+
+
+async def test_a_survey_asks_by_the_answers(world: World) -> None:
+    visitor = await world.person()
+    grade = {**GRADE, "next": [{"when": {"max": 6}, "to": "why"}, {"when": {"min": 9}, "to": "rooms"}]}
+    await visitor.put("survey", questions=[grade, {**WHY}, {**ROOMS}], thanks=TEXT, position="corner")
+    page = await visitor.open()
+    await until_shown(page, "survey")
+    assert await find_faults(page) == []
+    await click(page, "survey", ".nps button:last-child")
+    await click(page, "survey", ".option input")
+    assert await find_faults(page) == []
+    await click(page, "survey", ".primary")
+    await until_shown(page, "survey", ".thanks")
+    sent = await until_sent(page, "shown", "answered", "answered", "completed")
+    assert sent[1:3] == [("answered", '{"grade": 10}'), ("answered", '{"rooms": ["k"]}')]
+
+
+async def test_the_keyboard_is_enough(world: World) -> None:
+    visitor = await world.person()
+    await visitor.put("modal", **KINDS["modal"])
+    page = await visitor.open()
+    await page.run("document.querySelector('#lamps').focus()")
+    await until_shown(page, "modal")
+    # The focus does not leave the dialog for the page.
+    focused = []
+    for _ in range(4):
+        await press(page, "Tab")
+        focused.append(await page.run("document.activeElement.id"))
+    assert "lamps" not in focused
+    assert "basket" not in focused
+    await press(page, "Escape")
+    await until_gone(page, "modal")
+    await until_sent(page, "shown", "dismissed")
+
+
+async def test_one_s_own_component_shows_a_message(world: World) -> None:
+    visitor = await world.person()
+    world.front.script = """
+    window.sojourn = [];
+    addEventListener("DOMContentLoaded", () => {
+      sojourn.messages.subscribe((messages) => (window.open_ = messages.map((one) => one.content.data?.size)));
+      sojourn.messages.render("sizes", ({ message, dismiss }) => {
+        document.querySelector("#lamps").textContent = message.content.data.size;
+        window.dismiss = dismiss;
+        return () => (document.querySelector("#lamps").textContent = "Lamps");
+      });
+    });
+    """
+    await put(world.shop.database_url, visitor.user, shape="custom", placement="sizes", data={"size": "XL"})
+    page = await visitor.open()
+    await page.until("document.querySelector('#lamps').textContent === 'XL'")
+    assert await page.run("JSON.stringify(open_)") == '["XL"]'
+    await until_sent(page, "shown")
+    await page.run("dismiss()")
+    await page.until("document.querySelector('#lamps').textContent === 'Lamps'")
+    await until_sent(page, "shown", "dismissed")
+
+
+# Where and when
+
+
+async def test_a_message_shows_on_its_pages_alone(world: World) -> None:
+    visitor = await world.person()
+    await visitor.put("banner", **KINDS["banner"], where=["/pricing/**"])
+    await visitor.put("card", **KINDS["card"])
+    page = await visitor.open("/basket")
+    await until_shown(page, "card")
+    assert not await page.run(f"!!{inside('banner', '.box')}")
+    # An application of one page changes its address itself.
+    await page.run("history.pushState({}, '', '/pricing/teams?a=b')")
+    await until_shown(page, "banner")
+    await page.run("history.pushState({}, '', '/basket')")
+    await until_gone(page, "banner")
+
+
+async def test_a_message_waits_for_what_someone_does(world: World) -> None:
+    visitor = await world.person()
+    await visitor.put("banner", **KINDS["banner"], after={"feature": "Lamp Chosen", "exit_intent": True})
+    await visitor.put("card", **KINDS["card"])
+    page = await visitor.open()
+    await until_shown(page, "card")
+    await page.run("sojourn.track('Lamp Chosen', { lamp: 'a' })")
+    assert not await page.run(f"!!{inside('banner', '.box')}")
+    await page.run("document.dispatchEvent(new MouseEvent('mouseout', { bubbles: true, clientY: -1 }))")
+    await until_shown(page, "banner")
+
+
+async def test_a_tooltip_waits_for_its_element_and_follows_it(world: World) -> None:
+    visitor = await world.person()
+    await visitor.put("tooltip", **{**KINDS["tooltip"], "anchor": "#late"})
+    await visitor.put("card", **KINDS["card"])
+    page = await visitor.open()
+    await until_shown(page, "card")
+    make = "const made = document.createElement('button'); made.id = 'late'; made.textContent = 'Late';"
+    await page.run(f"{{ {make} document.querySelector('nav').append(made) }}")
+    await until_shown(page, "tooltip", ".bubble:not(.away)")
+    # The page makes its elements anew, elsewhere.
+    place = f"{inside('tooltip', '.bubble')}.style.transform"
+    before = await page.run(place)
+    await page.run(
+        f"{{ document.querySelector('#late').remove(); {make} document.querySelector('main').append(made) }}"
+    )
+    await page.until(f"{place} !== {json.dumps(before)}")
+    await page.run("{ const feed = document.querySelector('[data-sojourn-feed]'); feed.replaceWith(feed.cloneNode()) }")
+    await until_shown(page, "card")
+
+
+async def test_an_element_that_does_not_come_is_reported(world: World) -> None:
+    visitor = await world.person()
+    await visitor.put("tooltip", **{**KINDS["tooltip"], "anchor": "#never"})
+    page = await visitor.open()
+    assert await until_sent(page, "failed") == [("failed", "anchor")]
+    await visitor.put("banner", **KINDS["banner"])
+    await until_shown(page, "banner")
+
+
+# Withdrawal
+
+
+async def test_a_card_of_an_ended_journey_leaves_the_open_page(world: World) -> None:
+    visitor = await world.person()
+    await visitor.put("card", **KINDS["card"])
+    page = await visitor.open()
+    await until_shown(page, "card")
+    asked = find_query(page)
+    await page.run(
+        f"{{ const root = {ROOT.format(kind='feed')}; new MutationObserver(() => {{"
+        " if (!root.querySelector('.card')) window.left ??= Date.now() }).observe(root, { childList: true }) }"
+    )
+    await world.shop.serve("track", userId=visitor.user, event="Order Completed")
+    acknowledged = time.time()
+    left = await page.until("window.left")
+    assert left / 1_000 - acknowledged < 1
+    # It was told, and has not asked.
+    assert find_query(page) == asked
+
+
+# Tabs
+
+
+async def test_one_tab_interrupts_at_a_time_and_one_has_the_connection(world: World) -> None:
+    visitor = await world.person()
+    await visitor.put("modal", **KINDS["modal"], every={"kind": "until_dismissed"})
+    await visitor.put("card", **KINDS["card"])
+    first = await visitor.open()
+    await until_shown(first, "modal")
+    second = await visitor.open("/basket")
+    await until_shown(second, "card")
+    assert not await second.run(f"!!{inside('modal', '.box')}")
+    streams = [
+        event
+        for page in (first, second)
+        for event in page.events
+        if event["method"] == "Network.requestWillBeSent"
+        and event["params"]["request"]["url"].endswith("/stream")
+        and event["params"]["request"]["method"] == "GET"
+    ]
+    assert len(streams) == 1
+    await first.call("Page.bringToFront")
+    await click(first, "modal", ".secondary")
+    await until_gone(first, "modal")
+    # What was dismissed in one tab is over in the other, and what comes next has one of them.
+    await visitor.put("banner", **KINDS["banner"])
+    async for is_last in looks(PATIENCE):
+        shown = [await page.run(f"!!{inside('banner', '.box')}") for page in (first, second)]
+        if any(shown):
+            break
+        assert not is_last
+    assert sum(shown) == 1
+    assert not await second.run(f"!!{inside('modal', '.box')}")
+    # The tab with the connection closes: another one takes it over.
+    await first.call("Page.close")
+    await visitor.put("card", title="Another", text=TEXT, actions=[])
+    await second.until(f"{ROOT.format(kind='feed')}?.textContent.includes('Another')")
