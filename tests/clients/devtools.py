@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ from tests.clients.test_browsers import browser
 from tests.harness import PATIENCE, looks
 
 MAX_BYTES = 1 << 24
+
+
+class LostPageError(Exception):
+    """The page of a call was left before its answer."""
 
 
 class Session:
@@ -39,7 +43,9 @@ class Session:
     async def until(self, script: str) -> Any:
         """The first value of an expression that is true, also across pages."""
         async for is_last in looks(PATIENCE):
-            found = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+            found: dict[str, Any] = {"result": {}}
+            with suppress(LostPageError):
+                found = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
             if "exceptionDetails" not in found and found["result"].get("value"):
                 return found["result"]["value"]
             assert not is_last, (script, await self.run("document.body?.innerText"))
@@ -66,6 +72,8 @@ class DevTools:
         await self._connection.send(json.dumps(message if session is None else {**message, "sessionId": session}))
         async with asyncio.timeout(PATIENCE):
             found = await answer
+        if "navigated" in found.get("error", {}).get("message", ""):
+            raise LostPageError
         assert "error" not in found, (method, found["error"])
         result: dict[str, Any] = found["result"]
         return result

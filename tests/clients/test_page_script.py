@@ -71,7 +71,10 @@ async def test_a_browser_is_a_device_until_its_user_logs_out(world: World) -> No
     ask = "Notification.requestPermission = async () => 'granted';"
     registration = f"{{ pushManager: {{ subscribe: async () => ({{ toJSON: () => ({json.dumps(SUBSCRIPTION)}) }}) }} }}"
     assert await page.run(f"{ask} sojourn.subscribePush({registration}, 'key')")
-    query = "SELECT value FROM addresses WHERE profile_id = (SELECT id FROM profiles WHERE user_id = %s)"
+    query = (
+        "SELECT value FROM device_addresses WHERE removed_at IS NULL"
+        " AND profile_id = (SELECT id FROM profiles WHERE user_id = %s)"
+    )
     assert [one["value"] for one in await world.shop.query(query, visitor.user)] == [SUBSCRIPTION["endpoint"]]
     assert (await page.run("sojourn.preferences()")).keys() >= {"topics", "paused_until", "pace"}
     before = await page.run("localStorage.ajs_anonymous_id")
