@@ -44,7 +44,6 @@ export function makeStage(message: Message, step: string | undefined, reports: R
       stage.react("clicked", { action: id, ...(link && { link }) })
       if (event) reports.track(event, { message_id: message.message_id, action: id })
       if (dismiss) stage.dismiss()
-      else if (!link && !["card", "slot", "custom"].includes(message.kind)) stage.leave()
     },
     follow: (link) => stage.react("clicked", { link }),
     remember: (step) => reports.remember(message, step),

@@ -77,6 +77,19 @@ async def test_a_message_is_shown_and_clicked_and_dismissed(world: World, kind: 
     await until_gone(page, kind)
 
 
+async def test_a_link_leads_on_and_is_reported_as_the_page_is_left(world: World) -> None:
+    visitor = await world.person()
+    action = {"id": "go", "label": "Basket", "style": "primary", "dismiss": True, "url": "/basket"}
+    foreign = {**action, "id": "bad", "url": "javascript:alert(1)"}
+    await visitor.put("banner", **{**BANNER, "actions": [action, foreign]})
+    page = await visitor.open()
+    await until_shown(page, "banner")
+    assert await page.run(f"{inside('banner', 'button.act')}.textContent") == "Basket"
+    await click(page, "banner", "a.act")
+    await page.until("location.pathname === '/basket'")
+    assert ("clicked", "go") in await until_sent(page, "shown", "clicked", "dismissed")
+
+
 async def test_a_tour_leads_from_step_to_step_and_is_completed(world: World) -> None:
     visitor = await world.person()
     await visitor.put("tour", **KINDS["tour"])
