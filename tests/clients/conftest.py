@@ -33,7 +33,8 @@ async def calm(world: World) -> AsyncIterator[None]:
     """No page of a test breaks the policy, or meets an error."""
     begun = len(world.tools.events)
     yield
-    assert world.front.violations == []
+    violations, world.front.violations = world.front.violations, []
+    world.front.script = ""
+    assert violations == []
     thrown = [one for one in world.tools.events[begun:] if one["method"] == "Runtime.exceptionThrown"]
     assert thrown == []
-    world.front.script = ""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -21,17 +22,18 @@ PAGE = """<!doctype html>
 </head>
 <body>
 <main>
-<h1>Light for long evenings</h1>
-<nav><a href="/basket" id="basket">Basket</a> <button type="button" id="lamps">Lamps</button></nav>
-<section data-sojourn-slot="hero"><p id="own">Hand-made lamps from small workshops.</p></section>
-<section data-sojourn-feed aria-label="News"></section>
+<nav><a href="/basket" id="basket">Basket</a> <button type="button" id="lamps">Lamps</button>
+<button type="button" id="search">Search</button> <button type="button" class="new-report">New</button>
+<button type="button" data-tour="export">Export</button></nav>
+{places}
 </main>
 </body>
 </html>
 """
-STYLE = (
-    "body { margin: 0 auto; max-width: 60rem; padding: 1rem; font: 1rem/1.5 sans-serif; } #own { min-height: 3rem; }"
-)
+STYLE = "body { margin: 0 auto; max-width: 60rem; padding: 1rem; font: 1rem/1.5 sans-serif; }"
+# The places of messages, as they are documented.
+DOCS = (Path(__file__).parents[2] / "docs" / "in-app.md").read_text()
+PLACES = DOCS.partition("```html page\n")[2].partition("```")[0]
 
 
 class ShopFront(ThreadingHTTPServer):
@@ -59,13 +61,17 @@ class ShopFront(ThreadingHTTPServer):
         told = list_scripts_of(self.api)
         tag = told.tag.replace(' data-key="WRITE_KEY"', f" {self.attributes}")
         before = '<script src="/shop.js"></script>' if self.script else ""
-        allowed = told.policy.replace("script-src", f"script-src {self.url}/shop.js")
+        # Its own addresses besides; in production they are of https as well.
+        own = {"script-src": "shop.js", "connect-src": "session/token", "img-src": ""}
+        allowed = told.policy
+        for directive, path in own.items():
+            allowed = allowed.replace(directive, f"{directive} {self.url}/{path}")
         policy = (
-            f"default-src 'none'; {allowed.replace('connect-src', f'connect-src {self.url}/session/token')}; "
+            f"default-src 'none'; {allowed}; "
             f"style-src {self.url}/shop.css; require-trusted-types-for 'script'; trusted-types sojourn; "
             "base-uri 'none'; form-action 'none'; report-uri /violations"
         )
-        return PAGE.format(before=before, tag=tag), policy
+        return PAGE.format(before=before, tag=tag, places=PLACES), policy
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from domain.channels.in_app.kinds import IN_APP_KINDS
 from tests.api.inboxes import put
 from tests.clients.axe import find_faults
 from tests.clients.page_world import (
@@ -26,10 +27,14 @@ from tests.clients.page_world import (
     until_sent,
     until_shown,
 )
+from tests.clients.shop_front import DOCS
+from tests.docs.test_in_app import BLOCKS, DATA
+from tests.domain.channels.in_app.in_app_templates import render
 from tests.harness import PATIENCE, looks
 
 pytestmark = [pytest.mark.takes_long, pytest.mark.usefixtures("calm")]
 
+EXAMPLE = DOCS.partition("```js page\n")[2].partition("```")[0]
 GRADE = {"id": "grade", "type": "nps", "text": TEXT, "required": True, "low": "No", "high": "Yes"}
 WHY = {"id": "why", "type": "text", "text": TEXT, "required": False}
 ROOMS = {
@@ -161,25 +166,36 @@ async def test_the_keyboard_is_enough(world: World) -> None:
 
 async def test_one_s_own_component_shows_a_message(world: World) -> None:
     visitor = await world.person()
-    world.front.script = """
-    window.sojourn = [];
-    addEventListener("DOMContentLoaded", () => {
-      sojourn.messages.subscribe((messages) => (window.open_ = messages.map((one) => one.content.data?.size)));
-      sojourn.messages.render("sizes", ({ message, dismiss }) => {
-        document.querySelector("#lamps").textContent = message.content.data.size;
-        window.dismiss = dismiss;
-        return () => (document.querySelector("#lamps").textContent = "Lamps");
-      });
-    });
-    """
+    world.front.script = f"addEventListener('DOMContentLoaded', () => {{ {EXAMPLE} }})"
     await put(world.shop.database_url, visitor.user, shape="custom", placement="sizes", data={"size": "XL"})
     page = await visitor.open()
-    await page.until("document.querySelector('#lamps').textContent === 'XL'")
-    assert await page.run("JSON.stringify(open_)") == '["XL"]'
+    await page.until("document.querySelector('nav').textContent.includes('Your size: XL')")
     await until_sent(page, "shown")
-    await page.run("dismiss()")
-    await page.until("document.querySelector('#lamps').textContent === 'Lamps'")
-    await until_sent(page, "shown", "dismissed")
+    await page.run("document.querySelector('nav').lastElementChild.click()")
+    await page.until("!document.querySelector('nav').textContent.includes('Your size')")
+    await until_sent(page, "shown", "clicked", "dismissed")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in IN_APP_KINDS if kind != "slot"])
+async def test_a_documented_template_is_shown(world: World, kind: str) -> None:
+    visitor = await world.person()
+    rendered = render(BLOCKS[kind], {"first_name": "Ada"}, **DATA)
+    # On its page, and at once.
+    path = {"banner": "/pricing", "tooltip": "/reports", "tour": "/app"}.get(kind, "/")
+    content = {**rendered["content"], "after": None}
+    await put(world.shop.database_url, visitor.user, shape=kind, placement=rendered["placement"], **content)
+    world.front.script = (
+        "addEventListener('DOMContentLoaded', () => sojourn.messages.render('*', ({ message }) =>"
+        " void (document.querySelector('#lamps').textContent = message.content.data.plan)))"
+    )
+    page = await visitor.open(path)
+    if kind == "slot":
+        await page.until("document.querySelector('[data-sojourn-slot=hero]').textContent.includes('Welcome back, Ada')")
+    elif kind == "custom":
+        await page.until("document.querySelector('#lamps').textContent === 'free'")
+    else:
+        await until_shown(page, kind, ".box:not(.away)")
+    assert await find_faults(page) == []
 
 
 # Where and when
