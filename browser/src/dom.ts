@@ -55,7 +55,9 @@ export function picture(src: string | undefined, alt: string | undefined): Child
   return url && h("img", { src: url, alt: alt ?? "", referrerpolicy: "no-referrer" })
 }
 
-/** Call back on changes of the page's elements, at most once a frame. */
+const CHANGES_MS = 50
+
+/** Call back on changes of the page's elements, soon after the first of several. */
 export function onChanges(callback: () => void): () => void {
   let isDue = false
   const observer = new MutationObserver(() => {
@@ -64,7 +66,7 @@ export function onChanges(callback: () => void): () => void {
     setTimeout(() => {
       isDue = false
       callback()
-    }, 16)
+    }, CHANGES_MS)
   })
   observer.observe(document, {
     childList: true,

@@ -27,13 +27,16 @@ export const makeId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")
 
 const SESSION_MS = 1_800_000
+// How exactly its end is known: a write of storage tells all tabs.
+const SESSION_STEP_MS = 60_000
 
 /** The session of this browser, over all tabs: it ends after half an hour without a page or a message. */
 export function session(): string {
   const now = Date.now()
   const last = readJson<{ id: string; at: number }>("sojourn.session")
-  const id = last && now - last.at < SESSION_MS ? last.id : makeId()
-  writeJson("sojourn.session", { id, at: now })
+  const age = last ? now - last.at : SESSION_MS
+  const id = age < SESSION_MS ? last!.id : makeId()
+  if (age > SESSION_STEP_MS) writeJson("sojourn.session", { id, at: now })
   return id
 }
 

@@ -277,6 +277,21 @@ async def test_a_card_of_an_ended_journey_leaves_the_open_page(world: World) -> 
     assert find_query(page) == asked
 
 
+async def test_a_pause_takes_messages_back_and_a_resume_gives_them_again(world: World) -> None:
+    visitor = await world.person()
+    await visitor.put("banner", **BANNER)
+    await visitor.put("card", **KINDS["card"])
+    page = await visitor.open()
+    await until_shown(page, "banner")
+    await until_shown(page, "card")
+    assert (await world.shop.operator.post("/v1/campaigns/welcome/pause")).is_success
+    await until_gone(page, "banner")
+    await until_gone(page, "card")
+    assert (await world.shop.operator.post("/v1/campaigns/welcome/resume")).is_success
+    await until_shown(page, "banner")
+    await until_shown(page, "card")
+
+
 # Tabs
 
 

@@ -110,11 +110,10 @@ async def test_a_page_trigger_is_reported_once_a_session_while_a_rule_needs_it(w
 
 async def test_it_speaks_of_the_person_of_analytics_js_and_sets_no_cookie(world: World) -> None:
     visitor = await world.person()
-    world.front.script = "localStorage.setItem('ajs_anonymous_id', '\"a-shared\"')"
+    early = "window.sojourn = [['track', 'Lamp Chosen', { lamp: 'a' }]]"
+    world.front.script = f"localStorage.setItem('ajs_anonymous_id', '\"a-shared\"'); {early}"
     page = await visitor.open("/basket", **{"track-pages": ""})
-    await page.run(
-        "sojourn.track('Lamp Chosen', { lamp: 'a' }); sojourn.identify('x'); sojourn.group('acme'); sojourn.flush()"
-    )
+    await page.run("sojourn.identify('x'); sojourn.group('acme'); sojourn.flush()")
     query = "SELECT anonymous_id, name, type FROM events WHERE anonymous_id = 'a-shared' ORDER BY recorded_at"
     async for is_last in looks(PATIENCE):
         found = await world.shop.query(query)
