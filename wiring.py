@@ -43,6 +43,7 @@ from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
 from application.lifecycle import Lifecycle
 from application.link_tracking import FollowedLinks, LinkTracker
+from application.linked_surveys import SurveyPages
 from application.links import LinkReader
 from application.merges import Merges
 from application.message_templates import MessageTemplates
@@ -72,6 +73,7 @@ from application.send_tests import SendTests
 from application.single_messages import SingleMessages
 from application.step_decisions import StepDecisions
 from application.stream import Stream
+from application.survey_results import SurveyResults
 from application.unsubscribe import Unsubscribe
 from application.user_changes import UserChanges
 from application.user_imports import UserImports
@@ -134,6 +136,7 @@ class Services:
     own_preferences: OwnPreferences
     page_inboxes: PageInboxes
     confirmations: Confirmations
+    survey_pages: SurveyPages
     callbacks: Callbacks
     deliverability: Deliverability
     incoming_mails: IncomingMails
@@ -146,6 +149,7 @@ class Services:
     segment_numbers: SegmentNumbers
     journeys: Journeys
     funnel: Funnels
+    survey_results: SurveyResults
     lifecycle: Lifecycle
     rfm: Rfm
     reconciliations: Reconciliations
@@ -222,6 +226,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             page_inboxes=PageInboxes(database, Inboxes(database, catalogue, settings.timezone)),
             own_preferences=OwnPreferences(database, catalogue, ingest),
             confirmations=Confirmations(links),
+            survey_pages=SurveyPages(links, groups),
             callbacks=Callbacks(
                 database,
                 catalogue,
@@ -253,6 +258,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             segment_numbers=SegmentNumbers(database, catalogue, settings.timezone),
             journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
+            survey_results=SurveyResults(database),
             lifecycle=Lifecycle(database),
             rfm=Rfm(database),
             reconciliations=Reconciliations(database),

@@ -54,6 +54,7 @@ from api import (
     segment_members,
     segments,
     stream,
+    surveys,
     tracking,
     user_merges,
     user_profiles,
@@ -71,7 +72,7 @@ from api.cors import Cors
 from api.countries import Countries
 from api.dependencies import EXAMPLE
 from api.limits import RateLimits
-from api.recipient_pages import confirm, preferences, unsubscribe
+from api.recipient_pages import confirm, preferences, survey, unsubscribe
 from api.request_metrics import RequestMetrics
 from api.tracking_paths import TrackingPaths
 from domain.tracking.identifiers import Placeholders
@@ -105,6 +106,7 @@ _MODULES = (
     journeys,
     message_retries,
     funnel,
+    surveys,
     lifecycle,
     rfm,
     users,
@@ -132,6 +134,7 @@ _MODULES = (
     unsubscribe,
     preferences,
     confirm,
+    survey,
     recipient_links,
     push_reports,
     page_scripts,

@@ -192,6 +192,7 @@ class Previews:
             account=account,
             entry=entry,
             saved=journey.saved if journey else {},
+            answers=journey.answers if journey else {},
             is_real=True,
         )
 

@@ -24,6 +24,7 @@ from application.device_deliveries import (
     list_outcomes,
 )
 from application.link_tracking import LinkTracker
+from application.linked_surveys import keep_survey
 from application.message_outcomes import (
     GONE,
     AfterMessage,
@@ -361,6 +362,7 @@ class Sender:
                         claimed,
                         version,
                         urls,
+                        self._link_url("survey", _link(claimed)),
                         self._tracker.booking_reference(claimed.id),
                         taken.senders.postal_address,
                     ),
@@ -375,9 +377,12 @@ class Sender:
             return Unavailable("rendering_took_too_long", f"not rendered within {RENDER_SECONDS:.0f} s")
         try:
             content = await self._tracker.rewrite(claimed, version.rules.links, content)
+            content = await keep_survey(self._database, claimed.id, content)
             return await self._files.attach(content)
         except (psycopg.OperationalError, UnavailableError):
-            return Unavailable("database_away", "its links could not be kept, or its attachments not be loaded")
+            return Unavailable(
+                "database_away", "its links or its survey could not be kept, or its attachments not be loaded"
+            )
 
     async def _hand_over(
         self, taken: _Taken, content: Mapping[str, Any], now: datetime, by_address: dict[str, Delivery]
@@ -417,12 +422,16 @@ class Sender:
     def _make_links(self, claimed: Claimed) -> Mapping[LinkPurpose, str]:
         """Make the links of a message: to refuse it, or to confirm what it asks."""
         asked = read_request(claimed.entry)
-        link = MessageLink(str(claimed.profile_id), claimed.channel, str(claimed.id))
+        link = _link(claimed)
         confirming = replace(link, topic=asked.topic if asked is not None else "")
         return {
             purpose: self._link_url(purpose, confirming if purpose == "confirm" else link)
             for purpose in list_purposes(claimed.category, claimed.channel, asked)
         }
+
+
+def _link(claimed: Claimed) -> MessageLink:
+    return MessageLink(str(claimed.profile_id), claimed.channel, str(claimed.id))
 
 
 def _describe_reaction(claimed: Claimed, version: LoadedVersion) -> str | None:
@@ -459,6 +468,7 @@ def _variables(
     claimed: Claimed,
     version: LoadedVersion,
     urls: Mapping[LinkPurpose, str],
+    survey_url: str,
     booking_reference: str,
     postal_address: str | None,
 ) -> dict[str, Any]:
@@ -475,8 +485,10 @@ def _variables(
         unsubscribe_url=urls.get("unsubscribe"),
         preferences_url=urls.get("preferences"),
         confirm_url=urls.get("confirm"),
+        survey_url=survey_url,
         booking_reference=booking_reference,
         saved=claimed.saved,
+        answers=claimed.answers,
         computed=claimed.computed,
         stage=claimed.stage,
         account=claimed.account,

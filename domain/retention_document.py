@@ -11,7 +11,9 @@ from domain.campaign.schema_errors import validate
 from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError
 
-RetainedKind = Literal["events", "decisions", "rejects", "audit", "message_ids", "segment_changes", "consents"]
+RetainedKind = Literal[
+    "events", "decisions", "rejects", "audit", "message_ids", "segment_changes", "survey_answers", "consents"
+]
 
 _DAY: Final = 86_400
 INITIAL_RETENTION: Final = "retention: {}\n"
@@ -23,6 +25,7 @@ MIN_DAYS: Final[dict[RetainedKind, tuple[int, str]]] = {
     "audit": (32, "it says who did what"),
     "message_ids": (7, "clients repeat calls for days, and each would be stored again"),
     "segment_changes": (32, "timelines and trends of segments read the last month"),
+    "survey_answers": (32, "results and journeys read the last month"),
     "consents": (366, "complaints about a message come long after its consent has ended"),
 }
 
@@ -73,6 +76,9 @@ class RetainedAges(DocumentModel):
     )
     segment_changes: Annotated[int | None, _check_age("segment_changes"), Given] = _age(
         "segment_changes", "who joined and left segments, and why"
+    )
+    survey_answers: Annotated[int | None, _check_age("survey_answers"), Given] = _age(
+        "survey_answers", "answers to surveys"
     )
     consents: Annotated[int | None, _check_age("consents"), Given] = _age(
         "consents", "answers to channels and topics with their proof, from when a later answer replaced them"

@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from store.database import Connection
+from store.survey_answers import ANSWERS
 
 
 class LatestJourney(Struct, frozen=True):
@@ -14,16 +15,17 @@ class LatestJourney(Struct, frozen=True):
 
     entry: Mapping[str, Any]
     saved: Mapping[str, Any]
+    answers: Mapping[str, Any]
     account_id: str | None
 
 
 async def find(connection: Connection, profile_id: UUID, campaign: str) -> LatestJourney | None:
     """Return the newest journey of a person in a campaign, if there is one."""
     cursor = await connection.execute(
-        """
-        SELECT entry, saved, account_id FROM journeys WHERE profile_id = %s AND campaign_key = %s
+        f"""
+        SELECT entry, saved, {ANSWERS} AS answers, account_id FROM journeys WHERE profile_id = %s AND campaign_key = %s
         ORDER BY entered_at DESC, id DESC LIMIT 1
-        """,
+        """,  # noqa: S608 -- a constant of the store
         (profile_id, campaign),
     )
     row = await cursor.fetchone()

@@ -77,6 +77,7 @@ class Claimed(Struct, StagedFields, frozen=True):
     campaign_state: CampaignState
     entry: dict[str, Any]
     saved: dict[str, Any]
+    answers: dict[str, Any]
     profile_id: UUID
     user_id: str | None
     traits: dict[str, Any]
@@ -192,7 +193,7 @@ async def lock_for_claim(
                {BROKEN} AS broken, {PAUSES} AS pauses, messages.journey_id, journeys.campaign_key,
                journeys.campaign_version AS journey_version,
                COALESCE(retry_version, campaign_version) AS campaign_version, retry_of, journeys.entry,
-               journeys.account_id, journeys.saved,
+               journeys.account_id, journeys.saved, {survey_answers.ANSWERS} AS answers,
                CASE WHEN journeys.state = 'active' AND campaign_version = ANY(exiting) THEN 'exited'
                     ELSE journeys.state END AS journey_state,
                campaign_version = ANY(exiting) AS is_exiting, ended_recorded_at,

@@ -25,6 +25,7 @@ from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
 from store.provider_pauses import PAUSES
 from store.single_messages import ASKED_ADDRESS, SINGLE
+from store.survey_answers import ANSWERS
 
 _LOCK_PERSON = """
 SELECT profiles.id FROM profiles JOIN journeys ON journeys.profile_id = profiles.id
@@ -117,6 +118,7 @@ SELECT journeys.profile_id, journeys.account_id, campaign_key, campaign_version,
                    -- The last visit; of a message to many members, and its fallbacks, the earliest click.
                    ORDER BY first.visit, messages.clicked_at DESC))
                  {_WITH_FIRST}), '{{}}') AS clicks,
+       {ANSWERS} AS answers,
        COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
                  WHERE decisions.journey_id = journeys.id AND {IS_ARM}), '{{}}') AS arms,
        (SELECT answer FROM decisions WHERE id = %(decision_id)s) AS answered,

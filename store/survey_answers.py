@@ -1,7 +1,7 @@
 """The surveys of messages, and the first answer to each of their questions."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import convert, to_builtins
@@ -11,6 +11,19 @@ from domain.surveys.answers import ReportedAnswer, SurveyAnswer
 from domain.surveys.survey import Survey
 from store.arms import IS_ARM
 from store.database import Connection
+
+# The answers of a journey by step and question, the latest of several: an expression for statements that read
+# `journeys`.
+ANSWERS: Final = """
+COALESCE((
+  SELECT jsonb_object_agg(step, of_step)
+  FROM (SELECT step, jsonb_object_agg(question, CASE type WHEN 'text' THEN to_jsonb(answers.text)
+                                                          WHEN 'single' THEN to_jsonb(choices[1])
+                                                          WHEN 'multi' THEN to_jsonb(choices)
+                                                          ELSE to_jsonb(score) END ORDER BY at) AS of_step
+        FROM survey_answers AS answers WHERE answers.journey_id = journeys.id GROUP BY step) AS steps
+  ), '{}')
+"""
 
 
 async def keep_survey(connection: Connection, message_id: UUID, content: Mapping[str, Any]) -> None:
@@ -22,8 +35,14 @@ async def keep_survey(connection: Connection, message_id: UUID, content: Mapping
 
 
 async def find_survey(connection: Connection, message_id: UUID) -> Survey | None:
-    """Return the survey of a message; None if it has none."""
-    cursor = await connection.execute("SELECT content FROM message_surveys WHERE message_id = %s", (message_id,))
+    """Return the survey that a message is, or links to; None without one."""
+    cursor = await connection.execute(
+        """
+        SELECT content FROM message_surveys WHERE message_id = %(id)s
+        UNION ALL SELECT content FROM inbox WHERE message_id = %(id)s AND kind = 'survey'
+        """,
+        {"id": message_id},
+    )
     row = await cursor.fetchone()
     return None if row is None else convert(row["content"], Survey)
 
@@ -54,7 +73,8 @@ async def insert(connection: Connection, answers: Sequence[ReportedAnswer]) -> N
                COALESCE(messages.retry_version, journeys.campaign_version), first.step, messages.channel,
                messages.template,
                COALESCE((SELECT jsonb_object_agg(decisions.step, outcome ORDER BY recorded_at) FROM decisions
-                         WHERE decisions.journey_id = messages.journey_id AND {IS_ARM}), '{{}}'),
+                         WHERE decisions.journey_id = messages.journey_id AND {IS_ARM}
+                           AND recorded_at < messages.reserved_at), '{{}}'),
                type, score, choices, text, item.at
         FROM jsonb_to_recordset(%s) AS item (
           message_id uuid, question text, type text, score smallint, choices text[], text text, at timestamptz)

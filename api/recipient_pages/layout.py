@@ -53,6 +53,21 @@ fieldset > legend + * { clear: both; }
 label { display: flex; gap: .75rem; align-items: flex-start; padding: .5rem 0; min-height: 2.75rem; cursor: pointer; }
 input { flex: none; width: 1.375rem; height: 1.375rem; margin: .1rem 0 0; accent-color: var(--strong); }
 input:disabled + span { color: var(--quiet); }
+.grades { display: grid; grid-template-columns: repeat(5, 1fr); gap: .3rem; }
+.grades.many { grid-template-columns: repeat(6, 1fr); }
+@media (min-width: 36rem) { .grades.many { grid-template-columns: repeat(11, 1fr); } }
+.grades label { position: relative; display: block; padding: 0; }
+.grades input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: pointer; }
+.grades label > span { display: flex; justify-content: center; align-items: center; gap: .25rem; min-height: 2.75rem;
+  border: 2px solid var(--field); border-radius: .625rem; font-weight: 600; white-space: nowrap; }
+.grades input:checked + span { background: var(--strong); border-color: var(--strong); color: var(--on-strong); }
+.grades input:focus-visible + span { outline: 3px solid var(--strong); outline-offset: 3px; }
+.asked { font-weight: 600; }
+.actions { display: flex; flex-wrap: wrap; gap: .75rem; }
+.ends { display: flex; justify-content: space-between; gap: 1rem; margin: .375rem 0 .5rem; }
+.ends span + span { text-align: end; }
+textarea { font: inherit; width: 100%; padding: .625rem .75rem; border: 2px solid var(--field); border-radius: .625rem;
+  background: var(--back); color: inherit; resize: vertical; margin-bottom: .375rem; }
 button { font: inherit; font-weight: 600; min-height: 2.875rem; padding: .55rem 1.375rem; border-radius: .625rem;
   border: 2px solid var(--strong); background: var(--strong); color: var(--on-strong); cursor: pointer;
   max-width: 100%; }

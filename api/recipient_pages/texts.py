@@ -53,6 +53,14 @@ class PageTexts(Struct, frozen=True, kw_only=True):
     confirmed_text: str
     over: str
     over_text: str
+    # Surveys
+    survey: str
+    survey_send: str
+    survey_skip: str
+    survey_kept: str
+    survey_unreadable: str
+    survey_thanks: str
+    survey_thanks_text: str
     # Links that do not work
     broken: str
     broken_text: str
@@ -121,6 +129,13 @@ _ENGLISH: Final = PageTexts(
     over="This can no longer be confirmed",
     over_text="The link is older than 7 days, or the subscription was taken back. Subscribe once more to get "
     "a new one.",
+    survey="Your opinion",
+    survey_send="Send answer",
+    survey_skip="Skip",
+    survey_kept="Your answer is saved.",
+    survey_unreadable="Please choose or write an answer.",
+    survey_thanks="Thank you",
+    survey_thanks_text="Your answer is saved. You may close this page.",
     broken="This link does not work",
     broken_text="It is incomplete or no longer valid.",
     preview="This is the link of a preview",
@@ -185,6 +200,13 @@ _GERMAN: Final = PageTexts(
     over="Das lässt sich nicht mehr bestätigen",
     over_text="Der Link ist älter als 7 Tage, oder die Anmeldung wurde zurückgenommen. Melden Sie sich noch einmal an, "
     "um einen neuen zu erhalten.",
+    survey="Ihre Meinung",
+    survey_send="Antwort senden",
+    survey_skip="Überspringen",
+    survey_kept="Ihre Antwort ist gespeichert.",
+    survey_unreadable="Bitte wählen oder schreiben Sie eine Antwort.",
+    survey_thanks="Vielen Dank",
+    survey_thanks_text="Ihre Antwort ist gespeichert. Sie können diese Seite schließen.",
     broken="Dieser Link funktioniert nicht",
     broken_text="Er ist unvollständig oder nicht mehr gültig.",
     preview="Dies ist der Link einer Vorschau",
@@ -249,6 +271,13 @@ _FRENCH: Final = PageTexts(
     over="Cela ne peut plus être confirmé",
     over_text="Le lien a plus de 7 jours, ou la demande a été retirée. Abonnez-vous de nouveau pour en "
     "recevoir un autre.",
+    survey="Votre avis",
+    survey_send="Envoyer la réponse",
+    survey_skip="Passer",
+    survey_kept="Votre réponse est enregistrée.",
+    survey_unreadable="Veuillez choisir ou écrire une réponse.",
+    survey_thanks="Merci",
+    survey_thanks_text="Votre réponse est enregistrée. Vous pouvez fermer cette page.",
     broken="Ce lien ne fonctionne pas",
     broken_text="Il est incomplet ou n’est plus valable.",
     preview="Ceci est le lien d’un aperçu",
@@ -310,6 +339,13 @@ _SPANISH: Final = PageTexts(
     confirmed_text="Recibirá «{topic}» por {channel}. Cada mensaje tiene un enlace para cancelar la suscripción.",
     over="Esto ya no se puede confirmar",
     over_text="El enlace tiene más de 7 días, o la suscripción se retiró. Suscríbase de nuevo para recibir otro.",
+    survey="Su opinión",
+    survey_send="Enviar la respuesta",
+    survey_skip="Omitir",
+    survey_kept="Su respuesta está guardada.",
+    survey_unreadable="Elija o escriba una respuesta.",
+    survey_thanks="Gracias",
+    survey_thanks_text="Su respuesta está guardada. Puede cerrar esta página.",
     broken="Este enlace no funciona",
     broken_text="Está incompleto o ya no es válido.",
     preview="Este es el enlace de una vista previa",

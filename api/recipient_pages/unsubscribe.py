@@ -85,9 +85,9 @@ def render_result(texts: PageTexts, view: UnsubscribeView, *, is_all: bool) -> H
     return page(texts, texts.stopped, [paragraph(text)])
 
 
-async def read_form(request: Request) -> dict[str, list[str]]:
+async def read_form(request: Request, max_bytes: int = MAX_FORM_BYTES) -> dict[str, list[str]]:
     """Return the fields of a form; none of a body that is not one."""
     body = await request.body()
-    if len(body) > MAX_FORM_BYTES:
+    if len(body) > max_bytes:
         return {}
     return parse_qs(body.decode("ascii", "replace"))

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from msgspec import structs
 
+from domain.campaign.answer_checks import check_answers
 from domain.campaign.compile import compile_plan
 from domain.campaign.definition import CampaignDocument
 from domain.campaign.deployment_checks import check_audiences, check_categories, check_expressions, check_templates
@@ -29,6 +30,7 @@ from domain.sending.caps import is_transactional
 from domain.suggestions import did_you_mean
 from domain.templates.composition import FILE_NAME, SHARED_FOLDERS, folder_of
 from domain.templates.languages import TemplateLanguages
+from domain.templates.liquid_text import LiquidText
 from domain.templates.parts import CompiledBody
 from domain.templates.template_sets import TemplateSet, load
 from domain.templates.trial import Trials, try_templates
@@ -79,6 +81,7 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
     template_problems += _check_channels(uses, loaded)
     if (saved := _find_saved_names(uses, loaded)) is not None:
         template_problems += _check_saved_names(read_source, loaded, saved)
+    template_problems += check_answers(read_source, _list_questions(uses, read_source, loaded), _iter_texts(loaded))
     if names is not None:
         problems += [
             *check_expressions(read_source, names),
@@ -90,7 +93,8 @@ def check(source: str, file: str, templates: Mapping[str, str], names: DeployedN
         raise InvalidDocumentError(_sort_problems([*problems, *template_problems], file))
     plan = fill_channels(compile_plan(definition), _channels_by_template(templates))
     parts = {name: template.max_parts for name, template in sorted(loaded.items()) if template.max_parts > 1}
-    rules = structs.replace(derive_rules(definition), max_parts=parts)
+    surveys = {name: template.questions for name, template in sorted(loaded.items()) if template.questions}
+    rules = structs.replace(derive_rules(definition), max_parts=parts, surveys=surveys)
     trials = _render_trials(definition, plan, loaded)
     if template_problems or trials.problems:
         raise InvalidDocumentError(_sort_problems([*template_problems, *trials.problems], file))
@@ -208,6 +212,25 @@ def _check_saved_names(
             }
             for name in sorted(read.difference(saved)):
                 yield text.place.problem(*unknown_saved(name, saved))
+
+
+def _list_questions(
+    uses: list[tuple[Path, str, str]], source: YamlSource, loaded: Mapping[str, TemplateSet]
+) -> dict[str, list[str]]:
+    """Return the questions of each step that sends, if its templates are readable."""
+    ids = {placed.path: placed.step.get("id") for placed in iter_steps(source)}
+    found: dict[str, list[str]] = {}
+    for path, name, _ in uses:
+        id, template = ids[path[:-2]], loaded.get(name)
+        if isinstance(id, str) and template is not None and template.variants:
+            found.setdefault(id, []).extend(one.id for one in template.questions)
+    return found
+
+
+def _iter_texts(loaded: Mapping[str, TemplateSet]) -> Iterator[LiquidText]:
+    for template in loaded.values():
+        for variant in template.variants.values():
+            yield from variant.texts()
 
 
 def _path_of_template(file: str, name: str) -> str:

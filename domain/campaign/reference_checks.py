@@ -18,7 +18,7 @@ NONE = "none"
 
 _TEXT = r"""'[^'\\]*'|"[^"\\]*\""""
 # An unquoted id with a hyphen is a subtraction, which CEL reports.
-_KINDS = "steps|messages|clicks|arms|saved"
+_KINDS = "steps|messages|clicks|answers|arms|saved"
 _NAMED = rf"""(?<![\w.])journey\.(?:{_KINDS})(?:\.[A-Za-z_]\w*+(?!-[A-Za-z])|\[\s*(?:{_TEXT})\s*\])"""
 # Texts match too, so that a reference within one is not found.
 _REFERENCE = re.compile(
@@ -41,7 +41,7 @@ def check_references(source: YamlSource) -> Iterator[Problem]:
     steps = list(iter_steps(source))
     known = _known_values(steps)
     for placed in steps:
-        for path, text in _iter_expressions(placed):
+        for path, text in iter_expressions(placed):
             for reference in find_references(text):
                 if reference.kind not in known:
                     continue
@@ -53,7 +53,7 @@ def check_references(source: YamlSource) -> Iterator[Problem]:
 def check_saved_names(source: YamlSource, saved: Collection[str]) -> Iterator[Problem]:
     """Find values in conditions that no template of the campaign saves."""
     for placed in iter_steps(source):
-        for path, text in _iter_expressions(placed):
+        for path, text in iter_expressions(placed):
             for reference in find_references(text):
                 if reference.kind == "saved" and reference.step not in saved:
                     yield source.problem(path, *unknown_saved(reference.step, saved))
@@ -82,14 +82,16 @@ def _known_values(steps: list[RawStep]) -> dict[str, dict[str, tuple[str, ...]]]
         "steps": dict.fromkeys(named, ()),
         "messages": {id: OUTCOMES for id, step in named.items() if "send" in step},
         "clicks": {id: () for id, step in named.items() if "send" in step},
+        "answers": {id: () for id, step in named.items() if "send" in step},
         "arms": {
             id: (*mapping_at(mapping_at(step, "split"), "arms"), NONE) for id, step in named.items() if "split" in step
         },
     }
 
 
-_THAT = {"steps": "", "messages": " that sends", "clicks": " that sends", "arms": " that splits"}
-_LABEL = {"steps": "Steps", "messages": "Steps that send", "clicks": "Steps that send", "arms": "Splits"}
+_SENDS = ("messages", "clicks", "answers")
+_THAT = {"steps": "", **dict.fromkeys(_SENDS, " that sends"), "arms": " that splits"}
+_LABEL = {"steps": "Steps", **dict.fromkeys(_SENDS, "Steps that send"), "arms": "Splits"}
 
 
 def _unknown_step(reference: Reference, known: dict[str, dict[str, tuple[str, ...]]]) -> tuple[str, str] | None:
@@ -116,7 +118,7 @@ def _unknown_value(reference: Reference, known: dict[str, dict[str, tuple[str, .
 _SENT = ("sent", "delivered", "granted", "accepted")
 
 
-def _iter_expressions(placed: RawStep) -> Iterator[tuple[Path, str]]:
+def iter_expressions(placed: RawStep) -> Iterator[tuple[Path, str]]:
     """Iterate over the expressions of a step that see the journey, each with its path."""
     for kind in CONTROL_STEPS:
         yield from (((*placed.path, *path), text) for path, text in kind.raw_conditions(placed.step))

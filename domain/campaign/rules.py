@@ -18,6 +18,7 @@ from domain.local_time.windows import LocalWindow
 from domain.people.addresses import parse_email
 from domain.sending.caps import is_transactional
 from domain.sending.tracking.links import UtmRule
+from domain.surveys.survey import QuestionOutline
 from domain.tracking.event import EventType, Trigger
 
 # Type checkers cannot read a union made from a tuple, so they see the base class.
@@ -186,7 +187,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     `name` is the campaign's name for people. `subscriptions` are by the plan's ids; the others are by step. `branches`
     are the conditions of each branch in order, and the one that ends each repetition. `needs` are the values that the
     data of a single message must have. `max_parts` are the most parts of a template's messages that are charged one by
-    one, such as the segments of a text: only those above 1.
+    one, such as the segments of a text: only those above 1. `surveys` are the questions by template.
     """
 
     name: str
@@ -206,6 +207,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     replies: ReplyRule | None = None
     needs: tuple[str, ...] = ()
     max_parts: dict[str, int] = field(default_factory=dict)
+    surveys: dict[str, tuple[QuestionOutline, ...]] = field(default_factory=dict)
 
     def decide(self, step: str, time: EvaluationTime, **roots: Any) -> BranchDecision:
         """Return the first case that holds. Raises KeyError for an unknown step."""

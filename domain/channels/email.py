@@ -76,7 +76,7 @@ class Email(ChannelKind):
     required = ("subject", "from", "text")
     optional = ("reply_to", "from_owner", "preheader", "layout")
     composed = ("subject", "preheader", "text")
-    structured = ("attachments",)
+    structured = ("attachments", "survey")
     forms: ClassVar[Mapping[str, tuple[str, str]]] = {"attachments": ("a list of files", "[a.pdf, b.pdf]")}
     can_attach = True
     known_paths = frozenset({"profile.traits.email"})

@@ -11,6 +11,7 @@ from domain.errors import Problem
 from domain.local_time.legal_hours import LegalHours
 from domain.people.device_addresses import SEEN_WITHIN, DeviceAddress
 from domain.sending.tracking.links import LinkRewriting
+from domain.surveys.survey import QuestionOutline
 from domain.templates.front_matter import Field
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText
@@ -90,6 +91,10 @@ class ChannelKind(ABC):
     def is_repeatable(self, variant: Variant) -> bool:
         """Return whether a message of this template may be repeated, if its provider may."""
         return True
+
+    def list_questions(self, variant: Variant) -> tuple[QuestionOutline, ...]:
+        """Return the questions of a template that is a survey itself; none of any other."""
+        return ()
 
     def saved_names(self, fields: Mapping[str, Field]) -> frozenset[str]:
         """Return the names of the values that are kept from the receiver's reply."""

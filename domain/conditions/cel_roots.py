@@ -55,6 +55,7 @@ ROOTS: dict[str, dict[str, cel.Type]] = {
         "steps": cel.Type.Map(cel.Type.STRING, cel.Type.INT),
         "messages": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
         "clicks": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+        "answers": _Data,
         "saved": _Data,
         "entered_at": cel.Type.TIMESTAMP,
     },

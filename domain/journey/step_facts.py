@@ -143,8 +143,9 @@ class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=T
     """The facts of all other steps, which expressions see as the profile.
 
     `messages` are the outcomes by step, of the last visit: "opened", "ignored" (sent and not opened), or the ledger's
-    own state. `clicks` are the links that were clicked in them, empty where a click names none. `arms` are those of the
-    splits that the journey has reached. `bucket` stays the person's in merges. `saved` are values of webhooks' replies.
+    own state. `clicks` are the links that were clicked in them, empty where a click names none, and `answers` those to
+    their surveys, by question. `arms` are those of the splits that the journey has reached. `bucket` stays the person's
+    in merges. `saved` are values of webhooks' replies.
     `computed` are the values of computed traits, read from the state `counted` with the definitions of the registry's
     revision, and `segments` the keys of the `memberships`; `unverified_computed` hold values of events. `account_id` is
     that of an account's journey, and `account` is read if an expression of the version may read it. `said_traits` are
@@ -162,6 +163,7 @@ class StepFacts(LockedFacts, LearnedFields, StagedFields, frozen=True, kw_only=T
     bucket: UUID
     messages: dict[str, str]
     clicks: dict[str, str]
+    answers: dict[str, dict[str, Any]]
     arms: dict[str, str]
     saved: dict[str, Any]
     counted: dict[str, Any]
@@ -204,6 +206,7 @@ class JourneyVariables(Struct, frozen=True):
     steps: dict[str, int]
     messages: dict[str, str]
     clicks: dict[str, str]
+    answers: dict[str, dict[str, Any]]
     arms: dict[str, str]
     saved: dict[str, Any]
     entered_at: datetime
@@ -221,6 +224,7 @@ def journey_variables(plan: Plan, visits: dict[str, int], facts: StepFacts) -> J
         steps={step: visits.get(step, 0) for step in plan.nodes},
         messages={id: facts.messages.get(id, NONE) for id in sends},
         clicks={id: facts.clicks.get(id, NONE) for id in sends},
+        answers={id: facts.answers.get(id, {}) for id in sends},
         arms={id: facts.arms.get(id, NONE) for id, node in plan.nodes.items() if isinstance(node, Split)},
         saved=facts.saved,
         entered_at=facts.entered_at,

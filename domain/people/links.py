@@ -1,4 +1,4 @@
-"""Signed links of messages, by which a recipient refuses, prefers and confirms.
+"""Signed links of messages, to refuse, to prefer, to confirm and to answer.
 
 They are mailed: the person who follows one reads the address. The signature makes a link unguessable; its content is
 readable, so it holds only ids. A link opens the pages of its own purpose alone. Source of one-click unsubscription:
@@ -18,7 +18,7 @@ from domain.people.topics.subscription import SubscriptionRef
 from domain.sending.caps import is_transactional
 
 # The page of a link, as its path begins. A mail may be opened years later, so only a confirmation ends.
-LinkPurpose = Literal["unsubscribe", "preferences", "confirm"]
+LinkPurpose = Literal["unsubscribe", "preferences", "confirm", "survey"]
 # In place of a token, in previews and tests: it is readable, and opens nothing.
 INERT: Final = "preview"
 

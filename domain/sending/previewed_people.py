@@ -30,6 +30,7 @@ class PreviewedPerson(Struct, frozen=True):
     account: AccountView = NO_ACCOUNT
     entry: Mapping[str, Any] | None = None
     saved: Mapping[str, Any] = {}
+    answers: Mapping[str, Any] = {}
     is_real: bool = False
 
 

@@ -254,6 +254,7 @@ def _invent(template: TemplateSet, message: PreviewedMessage, options: PreviewOp
                 message.entry_event, options.at, properties=facts.properties, anonymous_id=facts.anonymous_id
             ),
             saved=facts.saved,
+            answers=facts.answers,
         )
         invented.append(person)
         variables = build_variables(_make_facts(message, person, template.channel or "", options.language, options))
@@ -285,8 +286,10 @@ def _make_facts(
         unsubscribe_url=urls.get("unsubscribe"),
         preferences_url=urls.get("preferences"),
         confirm_url=urls.get("confirm"),
+        survey_url=f"{options.public_url}/survey/{INERT}",
         booking_reference=INERT,
         saved=person.saved,
+        answers=person.answers,
         computed=person.computed,
         stage=person.stage,
         account=person.account,

@@ -6,7 +6,7 @@ HTML. `blocks/` and `layouts/` are shared by templates.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from domain.channels.kinds import CHANNELS
 from domain.errors import Problem
 from domain.sending.senders import NO_SENDERS, DeployedSenders
 from domain.suggestions import did_you_mean
+from domain.surveys.survey import QuestionOutline
+from domain.surveys.survey_template import compile_survey
 from domain.templates.attachments import AttachingVariant, find_attachments
 from domain.templates.composition import (
     ATTACHMENTS,
@@ -30,6 +32,7 @@ from domain.templates.composition import (
 )
 from domain.templates.front_matter import QUOTE, Field, Leaf, TemplateSource, parse
 from domain.templates.languages import DEFAULT, LANGUAGE, TemplateLanguages, choose_language, list_languages
+from domain.templates.linked_surveys import SURVEY, SurveyingVariant, check_outlines, check_survey_link
 from domain.templates.liquid_context import Localization, MissingRead, Rendering
 from domain.templates.liquid_text import SourceLocation, TemplateRenderError, compile_liquid
 from domain.templates.mjml import compile_mjml, find_stray_mjml
@@ -49,7 +52,8 @@ class TemplateSet:
     `channel` is None if the default has problems, and a variant with problems is absent. `saved_names` are the names
     under which a journey keeps values of the receiver's reply, in all languages; None if a file's front matter has
     problems. `warnings` are doubtful places of the files. `language` is that of the default, if it says so. `shared`
-    are the blocks, layouts and attachments that it uses, and `compiled_bodies` those of its files of MJML.
+    are the blocks, layouts and attachments that it uses, and `compiled_bodies` those of its files of MJML. `questions`
+    are those of its survey.
     """
 
     name: str
@@ -60,6 +64,7 @@ class TemplateSet:
     warnings: tuple[Problem, ...] = ()
     language: str | None = None
     shared: frozenset[str] = frozenset()
+    questions: tuple[QuestionOutline, ...] = ()
     compiled_bodies: Mapping[str, CompiledBody] = field(default_factory=dict)
 
     def check(self, channel: str) -> list[Problem]:
@@ -199,6 +204,8 @@ def _template_set(
     used: set[str] = set()
     saved: set[str] = set()
     warnings: list[Problem] = []
+    outlines: dict[str, Sequence[QuestionOutline]] = {}
+    asking: dict[str, SourceLocation] = {}
     for language, file in files.items():
         if file.source is not None:
             faults = list(_check_keys(file.source, kind, channel.value))
@@ -217,13 +224,22 @@ def _template_set(
             used |= composer.files | attachments.keys()
             faults += composer.problems
             variant = None if composer.problems else kind.compile(fields, body, faults, warnings)
+            asked = fields.get(SURVEY)
+            survey = None if asked is None else compile_survey(asked.tree, asked.place, faults, warnings)
+            if variant is not None and not faults:
+                outlines[language] = kind.list_questions(variant) if survey is None else survey.questions
+                faults += check_survey_link(variant, asked)
+                asking[language] = body.place if asked is None else asked.place
             problems += faults
             if variant is not None and not faults:
+                if survey is not None:
+                    variant = SurveyingVariant(variant, survey)
                 if attached is not None:
                     variant = AttachingVariant(variant, tuple(attachments.values()), attached.place)
                 variants[language] = variant
                 if file.ending == MJML_ENDING:
                     bodies[file.name] = CompiledBody.of(body)
+    problems += check_outlines(outlines, asking)
     is_readable = all(file.source is not None for file in files.values())
     saved_names = frozenset(saved) if is_readable else None
     return TemplateSet(
@@ -235,6 +251,7 @@ def _template_set(
         tuple(warnings),
         own_language,
         frozenset(used),
+        tuple(outlines.get(DEFAULT, ())),
         bodies,
     )
 

@@ -297,9 +297,11 @@ def make_facts(data: _Data) -> TemplateFacts:
         campaign_name=SAMPLE_TEXT,
         message_id="sample",
         saved=data["journey"]["saved"],
+        answers=data["journey"]["answers"],
         unsubscribe_url=None,
         preferences_url=None,
         confirm_url=None,
+        survey_url="https://example.com/survey/sample",
         booking_reference="sample",
     )
 

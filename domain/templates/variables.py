@@ -26,8 +26,10 @@ class TemplateFacts:
     unsubscribe_url: str | None
     preferences_url: str | None
     confirm_url: str | None
+    survey_url: str
     booking_reference: str
     saved: Mapping[str, Any]
+    answers: Mapping[str, Any]
     computed: Mapping[str, Any]
     stage: str | None
     account: AccountView
@@ -82,6 +84,12 @@ CONFIRM_URL: Final = TemplateVariable(
     lambda facts: facts.confirm_url,
     "the link by which the recipient [confirms a subscription](consent.md#double-opt-in)",
     "in all messages but transactional ones of a journey that a pending subscription started",
+)
+SURVEY_URL: Final = TemplateVariable(
+    ("survey_url",),
+    "text",
+    lambda facts: facts.survey_url,
+    "the link to the [survey of the message](surveys.md#in-a-mail); with `?answer=9` behind it, that answer is chosen",
 )
 BOOKING_QUERY: Final = TemplateVariable(
     ("booking_query",),
@@ -208,6 +216,13 @@ VARIABLES: Final = (
         "the values of replies that [its webhooks have saved](webhooks.md#save-values-of-the-reply)",
         "each value that the last reply did not have",
     ),
+    TemplateVariable(
+        ("journey", "answers"),
+        "data",
+        lambda facts: facts.answers,
+        "the recipient's answers to [surveys of the journey](surveys.md), by step and question",
+        "each question that is not answered",
+    ),
     TemplateVariable(("campaign", "key"), "text", lambda facts: facts.campaign_key, "the key of the campaign"),
     TemplateVariable(("campaign", "name"), "text", lambda facts: facts.campaign_name, "the name of the campaign"),
     TemplateVariable(
@@ -226,6 +241,7 @@ VARIABLES: Final = (
     UNSUBSCRIBE_URL,
     PREFERENCES_URL,
     CONFIRM_URL,
+    SURVEY_URL,
     BOOKING_QUERY,
 )
 # The top-level names, each with its fields; None for a value or data by itself.

@@ -14,7 +14,7 @@ message_surveys = Table(
 )
 
 # The first answer to each question of a message, with its score, its choices or its text, and the arms of the splits
-# that its journey had reached.
+# that its journey had reached when it asked.
 survey_answers = Table(
     "survey_answers",
     metadata,

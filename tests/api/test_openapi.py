@@ -13,7 +13,7 @@ from domain.errors import every_error
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 
 # The pages for recipients.
-PAGES = ("/unsubscribe/", "/preferences/", "/confirm/", "/c/", "/o/", "/p/", "/sojourn")
+PAGES = ("/unsubscribe/", "/preferences/", "/confirm/", "/survey/", "/c/", "/o/", "/p/", "/sojourn")
 PUBLIC = ("/v1/projects/", "/v1/callbacks/", *PAGES, "/v1/schemas/", "/v1/scripts", "/problems", "/healthz", "/readyz")
 # The campaign, or the import, need not be there yet.
 OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")

@@ -14,15 +14,17 @@ from urllib.parse import unquote
 
 import pytest
 
-from api.recipient_pages import confirm, preferences, unsubscribe
+from api.recipient_pages import confirm, preferences, survey, unsubscribe
 from api.recipient_pages.layout import notice, unusable
 from api.recipient_pages.texts import LANGUAGES, choose_texts
 from application.confirmations import ConfirmationView
+from application.linked_surveys import SurveyView
 from application.preferences import PreferencesView
 from application.unsubscribe import UnsubscribeView
 from domain.errors import InvalidLinkError, PreviewLinkError
 from domain.people.topics.choices import Choice
 from domain.people.topics.deployed import TopicRule
+from domain.surveys.survey import Option, Question, Survey
 from tests.clients.axe import AXE, RULES
 from tests.clients.test_browsers import browser
 from tests.harness import PATIENCE, looks
@@ -30,6 +32,26 @@ from tests.harness import PATIENCE, looks
 NEWS = TopicRule("news", {"en": "Newsletter", "de": "Rundbrief"}, ("email",), descriptions={"en": "Once a month"})
 TERMS = TopicRule("terms", {"": "Your contract"}, ("email",), is_required=True)
 LONG = TopicRule("long", {"": "Donaudampfschifffahrtsgesellschaft " * 3}, ("email", "sms"), "double")
+ASKED = [
+    {
+        "t": "p",
+        "c": [
+            {"t": "text", "v": "How likely are you to <recommend> "},
+            {"t": "a", "href": "https://shop.example.com/?a=1&b=2", "c": [{"t": "text", "v": "the shop"}]},
+            {"t": "text", "v": "?"},
+        ],
+    }
+]
+OPTIONS = (Option("price", "The price"), Option("long", "Donaudampfschifffahrtsgesellschaft " * 3))
+QUESTIONS = (
+    Question("nps", "nps", ASKED, required=True, low="not at all", high="very likely"),
+    Question("csat", "csat", ASKED, required=True, low="bad"),
+    Question("stars", "stars", ASKED),
+    Question("single", "single", ASKED, required=True, options=OPTIONS),
+    Question("multi", "multi", ASKED, options=OPTIONS),
+    Question("text", "text", ASKED, required=True),
+)
+ASKING = Survey(QUESTIONS, thanks=ASKED, title="How did we do?")
 WIDTH = 320
 FRAMES = """<!doctype html><html lang="en"><title>Pages</title><body>
 <script>
@@ -75,6 +97,13 @@ def pages(language: str) -> Mapping[str, bytes]:
         "confirm-waiting": confirm.render(ConfirmationView("email", LONG, "waiting", language), None),
         "confirm-confirmed": confirm.render(ConfirmationView("email", NEWS, "confirmed", language), None),
         "confirm-over": confirm.render(ConfirmationView("email", NEWS, "over", language), None),
+        **{
+            f"survey-{one.id}": survey.render(texts, SurveyView(ASKING, one, language, "kept"), "3")
+            for one in QUESTIONS
+        },
+        "survey-unreadable": survey.render(texts, SurveyView(ASKING, QUESTIONS[5], language, "unreadable"), ""),
+        "survey-over": survey.render(texts, SurveyView(ASKING, None, language), ""),
+        "survey-plain": survey.render(texts, SurveyView(Survey(QUESTIONS[:1]), None, language), ""),
         "broken": unusable(texts, InvalidLinkError("no")),
         "preview": unusable(texts, PreviewLinkError("no")),
     }

@@ -12,7 +12,7 @@ from domain.channels.in_app.kinds import IN_APP_KINDS
 from domain.channels.in_app.message_kind import drop_absent
 from domain.channels.in_app.preview_page import draw_preview
 from domain.channels.in_app.when_and_where import read_common, read_placement, read_priority
-from domain.channels.kind import ChannelKind
+from domain.channels.kind import ChannelKind, Variant
 from domain.errors import Problem
 from domain.suggestions import did_you_mean
 from domain.surveys.survey import QuestionOutline
@@ -102,6 +102,9 @@ class InApp(ChannelKind):
         if len(problems) > before:
             return None
         return InAppTemplate(kind.name, placement, priority, {**common, **drop_absent(own)}, body.place)
+
+    def list_questions(self, variant: Variant) -> tuple[QuestionOutline, ...]:
+        return variant.questions if isinstance(variant, InAppTemplate) else ()
 
     def interrupts(self, kind: str) -> bool:
         return IN_APP_KINDS[kind].interrupts

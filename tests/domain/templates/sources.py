@@ -24,8 +24,10 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
         unsubscribe_url="https://example.com/u/abc",
         preferences_url="https://example.com/p/abc",
         confirm_url="https://example.com/c/abc",
+        survey_url="https://example.com/s/abc",
         booking_reference="abc",
         saved={},
+        answers={},
         computed={},
         stage="trial",
         account=AccountView("acme", "admin", {}),
@@ -43,7 +45,7 @@ def variables(traits: Mapping[str, Any] | None = None, **properties: Any) -> dic
 def email(body: str = "<p>x</p>", **fields: str) -> str:
     """The file of an e-mail template."""
     given = {"channel": "email", "from": "Example Shop <hello@example.com>", "subject": "s", "text": "t", **fields}
-    front = "\n".join(f"{key}: {json.dumps(value)}" for key, value in given.items())
+    front = "\n".join(f"{key}: {value if key == 'survey' else json.dumps(value)}" for key, value in given.items())
     return f"---\n{front}\n---\n{body}"
 
 

@@ -45,6 +45,7 @@ def context(traits: Mapping[str, Any] | None = None, **changes: Any) -> dict[str
         "unsubscribe_url": "https://example.com/u/abc",
         "preferences_url": "https://example.com/p/abc",
         "confirm_url": "https://example.com/c/abc",
+        "survey_url": "https://example.com/s/abc",
         "booking_query": "email=ada%40example.com",
         **changes,
     }
@@ -280,12 +281,12 @@ preheader: "{{ entry }}"
     suggestions = {problem.message: problem.suggestion for problem in problems}
     assert suggestions["there is no key 'subjct'"] == (
         "Did you mean `subject`? "
-        "Keys: channel, subject, from, text, reply_to, from_owner, preheader, layout, attachments, language"
+        "Keys: channel, subject, from, text, reply_to, from_owner, preheader, layout, attachments, survey, language"
     )
     assert suggestions["there is no variable 'profil.traits.first_name'"] == (
         "Did you mean `profile.traits.first_name`? "
         "Variables: account, booking_query, campaign, confirm_url, deployment, entry, journey, message, "
-        "preferences_url, profile, unsubscribe_url"
+        "preferences_url, profile, survey_url, unsubscribe_url"
     )
     assert suggestions["there is no variable 'entry.propertie.value'"] == (
         "Did you mean `properties`? Fields of entry: anonymous_id, event, properties, timestamp"

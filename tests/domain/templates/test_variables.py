@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from domain.people.account_view import AccountView
 from domain.templates.expected_data import ExpectedData
 from domain.templates.template_sets import load
-from domain.templates.variables import DATA, VARIABLES, TemplateFacts, build_variables
+from domain.templates.variables import DATA, SURVEY_URL, VARIABLES, TemplateFacts, build_variables
 from tests.domain.templates.sources import email, only, variables
 
+SURVEY = '{questions: [{id: ask, type: nps, text: "How likely?"}]}'
 FACTS = TemplateFacts(
     user_id="u1",
     traits={"name": "Ada"},
@@ -22,8 +23,10 @@ FACTS = TemplateFacts(
     unsubscribe_url="https://example.com/u/abc",
     preferences_url="https://example.com/p/abc",
     confirm_url="https://example.com/c/abc",
+    survey_url="https://example.com/s/abc",
     booking_reference="abc",
     saved={"score": 7},
+    answers={},
     computed={"orders": 3, "last_at": datetime(2026, 11, 1, tzinfo=UTC), "spent": 42.0, "none": None},
     stage="trial",
     account=AccountView("acme", "admin", {"plan": "team"}),
@@ -59,7 +62,8 @@ def test_each_variable_can_be_printed() -> None:
     given = variables({"name": "Ada"}, total=1)
     for variable in VARIABLES:
         name = variable.name if variable.shape != "data" else f"{variable.name}.x | default: 'none'"
-        assert only(email(text=f"{{{{ {name} }}}}")).render(given, None)["text"]
+        survey = {"survey": SURVEY} if variable is SURVEY_URL else {}
+        assert only(email(text=f"{{{{ {name} }}}}", **survey)).render(given, None)["text"]
 
 
 def test_a_name_that_is_not_declared_is_refused() -> None:

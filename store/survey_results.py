@@ -1,0 +1,200 @@
+"""Counts of answers to surveys, and of the messages that asked."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
+
+from msgspec import Struct, convert
+
+from domain.surveys.results import AnswerCount, Grouping, ShownCount
+from domain.surveys.survey import QuestionOutline
+from store.arms import IS_ARM
+from store.database import Connection
+
+
+class SurveyVersion(Struct, frozen=True):
+    """The surveys of a version of a campaign: its questions by template."""
+
+    campaign: str
+    version: int
+    surveys: dict[str, tuple[QuestionOutline, ...]]
+
+
+class AnswerFilter(Struct, frozen=True):
+    """The answers of a template: of one campaign, and of a time."""
+
+    template: str
+    campaign: str | None = None
+    begin: datetime | None = None
+    end: datetime | None = None
+
+
+class TextAnswer(Struct, frozen=True):
+    """The text of a person.
+
+    `anonymous_id` is the first, of a person without a user id.
+    """
+
+    message_id: UUID
+    question: str
+    campaign: str
+    text: str
+    at: datetime
+    profile_id: UUID
+    user_id: str | None
+    anonymous_id: str | None
+
+
+class TextPosition(NamedTuple):
+    """The place of a text in their list."""
+
+    at: datetime
+    message_id: UUID
+    question: str
+
+
+class AnsweredTotals(Struct, frozen=True):
+    """The messages of a template in a campaign that were answered, and the last time."""
+
+    campaign: str
+    template: str
+    answered: int
+    last_at: datetime
+
+
+# How rows of `asked` are told apart: more tables, and the name of the group. A row may be in several groups.
+_GROUPS: Final[Mapping[Grouping | Literal["all"], tuple[str, str]]] = {
+    "all": ("", "''"),
+    "campaign": ("", "asked.campaign_key"),
+    "version": ("", "asked.campaign_key || ' ' || asked.campaign_version"),
+    "channel": ("", "asked.channel"),
+    "arm": ("CROSS JOIN LATERAL jsonb_each_text(asked.arms) AS arm (split, name)", "split || ': ' || arm.name"),
+    "segment": (
+        """
+        JOIN segment_members ON segment_members.profile_id = asked.profile_id
+        JOIN segments ON segments.id = segment_id AND retired_at IS NULL
+        """,
+        "segments.key",
+    ),
+}
+_ANSWERS: Final = """
+survey_answers AS asked
+WHERE template = %(template)s AND (%(campaign)s::text IS NULL OR campaign_key = %(campaign)s)
+  AND (%(begin)s::timestamptz IS NULL OR at >= %(begin)s) AND (%(end)s::timestamptz IS NULL OR at < %(end)s)
+"""
+
+
+async def list_versions(connection: Connection, template: str | None = None) -> list[SurveyVersion]:
+    """Return the versions with surveys, the latest of each campaign first."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_key AS campaign, version, rules -> 'surveys' AS surveys FROM campaign_versions
+        WHERE rules ? 'surveys' AND (%(template)s::text IS NULL OR rules -> 'surveys' ? %(template)s)
+        ORDER BY campaign_key, version DESC
+        """,
+        {"template": template},
+    )
+    return [convert(row, SurveyVersion) async for row in cursor]
+
+
+async def count_totals(connection: Connection) -> list[AnsweredTotals]:
+    """Count the messages of each survey that were answered."""
+    cursor = await connection.execute(
+        """
+        SELECT campaign_key AS campaign, template, count(DISTINCT message_id) AS answered, max(at) AS last_at
+        FROM survey_answers GROUP BY 1, 2
+        """
+    )
+    return [AnsweredTotals(**row) async for row in cursor]
+
+
+async def count_answers(connection: Connection, which: AnswerFilter, by: Grouping | None) -> list[AnswerCount]:
+    """Count the answers to each question, and of each value."""
+    join, group = _GROUPS[by or "all"]
+    cursor = await connection.execute(
+        f"""
+        WITH asked AS (SELECT * FROM {_ANSWERS}),
+        grouped AS (SELECT {group} AS "group", question, type, score, choices FROM asked {join})
+        SELECT "group", question, type, NULL::int AS score, NULL AS choice, count(*) AS number
+        FROM grouped GROUP BY 1, 2, 3
+        UNION ALL
+        SELECT "group", question, type, score, choice, count(*)
+        FROM grouped LEFT JOIN LATERAL unnest(choices) AS choice ON true
+        WHERE score IS NOT NULL OR choice IS NOT NULL GROUP BY 1, 2, 3, 4, 5
+        """,  # noqa: S608 -- constants of this module
+        _parameters(which),
+    )
+    return [convert(row, AnswerCount) async for row in cursor]
+
+
+async def count_shown(
+    connection: Connection,
+    which: AnswerFilter,
+    by: Grouping | None,
+    campaigns: Collection[str],
+    waiting: Collection[str],
+) -> list[ShownCount]:
+    """Count the messages of these campaigns that were shown, and those with an answer.
+
+    On the channels of `waiting`, a message is shown when its person comes; on others, once it was sent and did not
+    bounce.
+    """
+    join, group = _GROUPS[by or "all"]
+    arms = f"""
+    COALESCE((SELECT jsonb_object_agg(decisions.step, outcome ORDER BY recorded_at) FROM decisions
+              WHERE decisions.journey_id = messages.journey_id AND {IS_ARM} AND recorded_at < reserved_at), '{{}}')
+    """  # noqa: S608 -- a constant of the store
+    cursor = await connection.execute(
+        f"""
+        WITH asked AS (
+          SELECT messages.id, messages.profile_id, messages.campaign_key, messages.channel,
+                 COALESCE(retry_version, journeys.campaign_version) AS campaign_version,
+                 {arms if by == "arm" else "NULL::jsonb"} AS arms,
+                 CASE WHEN messages.channel = ANY(%(waiting)s) THEN opened_at
+                      WHEN messages.state = 'sent' AND bounced_at IS NULL THEN messages.at END AS shown_at
+          FROM messages JOIN journeys ON journeys.id = messages.journey_id
+          WHERE messages.campaign_key = ANY(%(campaigns)s) AND messages.template = %(template)s
+        )
+        SELECT {group} AS "group", count(*) AS shown,
+               count(*) FILTER (WHERE EXISTS (SELECT FROM survey_answers WHERE message_id = asked.id)) AS answered
+        FROM asked {join}
+        WHERE shown_at IS NOT NULL AND (%(begin)s::timestamptz IS NULL OR shown_at >= %(begin)s)
+          AND (%(end)s::timestamptz IS NULL OR shown_at < %(end)s)
+        GROUP BY 1
+        """,  # noqa: S608 -- constants of this module
+        {**_parameters(which), "campaigns": list(campaigns), "waiting": list(waiting)},
+    )
+    return [ShownCount(**row) async for row in cursor]
+
+
+async def page_texts(
+    connection: Connection, which: AnswerFilter, question: str | None, after: TextPosition | None, limit: int
+) -> list[TextAnswer]:
+    """Return texts behind a place, the latest first."""
+    cursor = await connection.execute(
+        f"""
+        SELECT message_id, question, campaign_key AS campaign, text, at, profile_id, user_id,
+               CASE WHEN user_id IS NULL
+                    THEN (SELECT min(value) FROM identities
+                          WHERE identities.profile_id = asked.profile_id AND kind = 'anonymous') END AS anonymous_id
+        FROM (SELECT * FROM {_ANSWERS} AND text IS NOT NULL AND (%(question)s::text IS NULL OR question = %(question)s)
+              AND (%(at)s::timestamptz IS NULL OR (at, message_id, question) < (%(at)s, %(id)s, %(after)s))
+              ORDER BY at DESC, message_id DESC, question DESC LIMIT %(limit)s) AS asked
+        JOIN profiles ON profiles.id = asked.profile_id
+        ORDER BY at DESC, message_id DESC, question DESC
+        """,  # noqa: S608 -- a constant of this module
+        {
+            **_parameters(which),
+            "question": question,
+            "at": None if after is None else after.at,
+            "id": None if after is None else after.message_id,
+            "after": None if after is None else after.question,
+            "limit": limit,
+        },
+    )
+    return [TextAnswer(**row) async for row in cursor]
+
+
+def _parameters(which: AnswerFilter) -> dict[str, Any]:
+    return {"template": which.template, "campaign": which.campaign, "begin": which.begin, "end": which.end}
