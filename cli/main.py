@@ -20,6 +20,7 @@ from cli import (
     messages,
     segments,
     serve,
+    surveys,
     templates,
     users,
 )
@@ -74,6 +75,7 @@ _add("Campaigns", init, validate, preview, send_test, plan, apply, campaigns.cam
 _add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app, accounts=accounts.app)
 _add("Journeys and users", hold=hold.app, messages=messages.app, templates=templates.app, segments=segments.app)
+_add("Journeys and users", surveys=surveys.app)
 _add("The deployment", audit, reconcile, stream, contexts, script_tag, keys=keys.app, deliverability=deliverability.app)
 _documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
 add_audience_commands(_documents[AUDIENCES.command])
