@@ -113,6 +113,7 @@ def step_facts(**known: Any) -> StepFacts:
         "memberships": {},
         "messages": {},
         "clicks": {},
+        "answers": {},
         "arms": {},
         "saved": {},
     }
