@@ -7,9 +7,9 @@ from uuid import UUID
 
 from application.callbacks import ReportGroups
 from application.links import LinkReader
-from application.survey_answers import build_report
 from domain.errors import NotFoundError
-from domain.surveys.answers import InvalidAnswerError, find_next, find_open, read_texts
+from domain.sending.reports import ProviderReport
+from domain.surveys.answers import InvalidAnswerError, find_next, find_open, find_report_id, read_texts
 from domain.surveys.survey import Question, Survey
 from domain.templates.linked_surveys import SURVEY
 from store import reported_messages, survey_answers
@@ -74,7 +74,9 @@ class SurveyPages:
         except InvalidAnswerError:
             return await self._view(asked, question, "unreadable")
         now = self._links.database.clock.now()
-        await self._reports.apply(asked.provider, [build_report(asked.message_id, answer, now)])
+        id = find_report_id(asked.message_id, question.id)
+        report = ProviderReport(kind="answered", event_id=id, message_id=asked.message_id, at=now, answer=answer)
+        await self._reports.apply(asked.provider, [report])
         return await self._view(asked, question, "kept")
 
     async def _open(self, token: str) -> "_AskedSurvey":

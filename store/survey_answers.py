@@ -35,14 +35,8 @@ async def keep_survey(connection: Connection, message_id: UUID, content: Mapping
 
 
 async def find_survey(connection: Connection, message_id: UUID) -> Survey | None:
-    """Return the survey that a message is, or links to; None without one."""
-    cursor = await connection.execute(
-        """
-        SELECT content FROM message_surveys WHERE message_id = %(id)s
-        UNION ALL SELECT content FROM inbox WHERE message_id = %(id)s AND kind = 'survey'
-        """,
-        {"id": message_id},
-    )
+    """Return the survey that a message links to; None without one."""
+    cursor = await connection.execute("SELECT content FROM message_surveys WHERE message_id = %s", (message_id,))
     row = await cursor.fetchone()
     return None if row is None else convert(row["content"], Survey)
 

@@ -10,11 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from application.survey_answers import build_report
 from cli.main import run
 from domain.campaign.publication import check
-from domain.sending.reports import build_event
-from domain.surveys.answers import MAX_TEXT_CHARACTERS, SurveyAnswer
+from domain.sending.reports import ProviderReport, build_event
+from domain.surveys.answers import ANSWERED_EVENT, MAX_TEXT_CHARACTERS, SurveyAnswer, find_report_id
 from domain.surveys.survey import GRADES
 from domain.surveys.survey_template import QUESTION_TYPES
 from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
@@ -54,12 +53,16 @@ def test_the_types_are_those_of_the_code() -> None:
 def test_the_event_is_that_of_an_answer() -> None:
     wanted = json.loads(EVENT)
     message = reported_message(UUID(wanted["message_id"]))
-    report = build_report(
-        message.id, SurveyAnswer(question="nps", type="nps", score=9), datetime(2026, 12, 1, tzinfo=UTC)
+    report = ProviderReport(
+        kind="answered",
+        event_id=find_report_id(message.id, "nps"),
+        message_id=message.id,
+        at=datetime(2026, 12, 1, tzinfo=UTC),
+        answer=SurveyAnswer(question="nps", type="nps", score=9),
     )
     event = build_event("smtp", report, message)
     assert event is not None
-    assert (event.name, event.properties.keys()) == ("Survey Answered", wanted.keys())
+    assert (event.name, event.properties.keys()) == (ANSWERED_EVENT, wanted.keys())
 
 
 async def test_the_commands_and_the_calls_of_the_page(harness: Harness, deployment: str, capsys: Output) -> None:
