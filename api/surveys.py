@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
 from api.auth import Reader, allow
-from api.dependencies import ResponseModel, TextField, Using, example
+from api.dependencies import InstantField, ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
@@ -62,8 +62,10 @@ SurveyTemplateName = Annotated[TextField, Path(max_length=255, examples=["nps"],
 OfCampaign = Annotated[
     TextField | None, Query(max_length=255, examples=["ask-after-delivery"], description="only of this campaign")
 ]
-From = Annotated[datetime | None, Query(alias="from", examples=["2026-11-01T00:00:00Z"], description="from then on")]
-Before = Annotated[datetime | None, Query(alias="to", examples=["2026-12-01T00:00:00Z"], description="before that")]
+From = Annotated[
+    InstantField | None, Query(alias="from", examples=["2026-11-01T00:00:00Z"], description="from then on")
+]
+Before = Annotated[InstantField | None, Query(alias="to", examples=["2026-12-01T00:00:00Z"], description="before that")]
 
 
 class SurveyQuestion(ResponseModel):
