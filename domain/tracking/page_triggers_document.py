@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union
 
 import msgspec
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from typing_extensions import TypeAliasType
 
 from domain.campaign.event_names import check_names
@@ -13,6 +13,7 @@ from domain.campaign.schema_errors import validate
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError, Problem
 from domain.suggestions import did_you_mean
+from domain.tracking.css_selectors import SELECTOR_FORM, is_selector
 from domain.tracking.page_triggers import OncePer, PageTrigger, PageTriggerKind
 from domain.tracking.url_globs import UrlGlobs
 
@@ -23,7 +24,18 @@ MAX_PROPERTIES: Final = 20
 MAX_SECONDS: Final = 3_600
 _FORM: Final = "Write its keys: `{name: pricing, event: Pricing Studied, kind: time_on_page, seconds: 30}`"
 
-ElementSelector = Annotated[Text, Field(description="a selector of CSS; the first element that it finds counts")]
+
+def _check_selector(selector: str) -> str:
+    if not is_selector(selector):
+        refuse(f"{quote_value(selector)} is not a selector of CSS", SELECTOR_FORM)
+    return selector
+
+
+ElementSelector = Annotated[
+    Text,
+    AfterValidator(_check_selector),
+    Field(description="a selector of CSS; the first element that it finds counts"),
+]
 TriggerSeconds = Annotated[int, Field(ge=1, le=MAX_SECONDS), WHOLE]
 PercentScrolled = Annotated[int, Field(ge=1, le=100), WHOLE]
 ConstantProperty = Annotated[str, Field(max_length=500)] | int | float | bool

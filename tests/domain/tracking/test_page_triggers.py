@@ -44,6 +44,7 @@ def test_what_no_rule_names_is_not_asked_for() -> None:
         (f"{{{HEAD}kind: hover, element: a, seconds: 1}}", "`hover` is not an occasion"),
         ("lingers", "`lingers` is not a page trigger"),
         (f"{{{HEAD}kind: dwell, element: '#a'}}", "seconds"),
+        (f"{{{HEAD}kind: dwell, element: '//div', seconds: 3}}", "`//div` is not a selector of CSS"),
         (f"{{{HEAD}kind: dwell, seconds: 3}}", "element"),
         (f"{{{HEAD}kind: dwell, element: '#a', seconds: 0}}", "seconds"),
         (f"{{{HEAD}kind: scroll, percent: 101}}", "percent"),
