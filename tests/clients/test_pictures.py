@@ -12,7 +12,9 @@ import pytest
 
 from cli import chromium
 from cli.chromium import Picture, take_pictures
+from domain.channels.in_app.channel import InApp
 from domain.errors import UnavailableError
+from tests.domain.templates.sources import only, variables
 
 PAGE = """<!doctype html><html><head>
 <link rel="preconnect" href="{url}"><link rel="prefetch" href="{url}/prefetch">
@@ -80,6 +82,18 @@ def test_pictures_are_whole_and_nothing_is_asked_of_the_network(listener: Listen
     assert size_of(dark) == size_of(desktop)
     assert dark != desktop
     assert listener.connections == 0
+
+
+@pytest.mark.usefixtures("listener")
+def test_a_message_of_a_page_has_a_picture_in_each_scheme() -> None:
+    text = f"---\nchannel: in_app\nkind: modal\n---\ntitle: Hello\ntext: {'All of it. ' * 200}\n"
+    html = InApp().draw_page(only(text).render(variables(), None))
+    light, dark = take_pictures(html, [Picture("light", 375), Picture("dark", 375, True)])
+    assert size_of(light)[0] == 375
+    # A dialog that is higher than the page makes it longer.
+    assert size_of(light)[1] > 900
+    assert size_of(dark) == size_of(light)
+    assert dark != light
 
 
 def test_a_browser_that_ends_is_an_error(listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

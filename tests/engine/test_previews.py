@@ -378,3 +378,11 @@ async def test_a_step_with_several_channels_is_shown_and_tested_by_each(harness:
         named = {} if channel is None else {"channel": channel}
         answer = await harness.act("POST", f"/v1/templates/{path}", {**body, **to, **named})
         assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+async def test_a_message_of_a_page_is_shown_in_its_place(harness: Harness) -> None:
+    banner = "---\nchannel: in_app\nkind: banner\n---\ntext: Hello **{{ profile.traits.name }}**\n"
+    template = {"name": "hello", "files": {"hello.liquid": banner}}
+    shown = await preview(harness, template=template, profile={"traits": {"name": "<Ada>"}})
+    assert shown["content"]["content"]["text"][0]["c"][1] == {"t": "b", "c": [{"t": "text", "v": "<Ada>"}]}
+    assert "Hello <strong>&lt;Ada&gt;</strong>" in shown["page"]

@@ -25,6 +25,9 @@ text: |
   {NAME}
 actions: [{{id: a, label: "Go, {NAME}", url: "/go?{NAME}"}}]
 """
+TEMPLATE = only(in_app(BODY))
+URL = "{{ profile.traits.url }}"
+LINKS = only(in_app(f"text: '[a]({URL}) ![b]({URL})'\nactions: [{{id: a, label: b, url: '{URL}'}}]"))
 HOSTILE = [
     "**b**",
     "](javascript:alert(1))",
@@ -72,8 +75,7 @@ def links_of(content: Any) -> list[str]:
 
 
 def test_a_value_is_text_wherever_it_stands() -> None:
-    template = only(in_app(BODY))
-    assert shape(render(template, {"name": "Ada"})["content"]["text"]) == [
+    assert shape(render(TEMPLATE, {"name": "Ada"})["content"]["text"]) == [
         ("p", ["text", ("b", ["text"]), "text", ("i", ["text"]), "text", ("a", ["text"]), "text", "img"]),
         ("ul", [("li", ["text"]), ("li", [("a", ["text"])])]),
         ("p", ["text"]),
@@ -86,9 +88,8 @@ def test_a_value_is_text_wherever_it_stands() -> None:
 @example("\n\n- a")
 @given(VALUES)
 def test_no_value_changes_the_tree_or_makes_a_link(value: str) -> None:
-    template = only(in_app(BODY))
-    wanted = render(template, {"name": "Ada"})["content"]
-    content = render(template, {"name": value})["content"]
+    wanted = render(TEMPLATE, {"name": "Ada"})["content"]
+    content = render(TEMPLATE, {"name": value})["content"]
     for node in nodes_of(content):
         assert node.keys() - {"t"} == NODES.get(node["t"], {"c"})
     # A text that is empty is left out with what is around it.
@@ -113,10 +114,8 @@ def test_no_value_changes_the_tree_or_makes_a_link(value: str) -> None:
 @example("https:evil.example.com")
 @given(st.one_of(VALUES, st.builds("".join, st.tuples(st.sampled_from(["https://", "/", "//", "http://"]), VALUES))))
 def test_a_link_that_a_value_chooses_is_https_or_relative(value: str) -> None:
-    body = "text: '[a]({{ profile.traits.url }})'\nactions: [{id: a, label: b, url: '{{ profile.traits.url }}'}]"
-    template = only(in_app(body))
     try:
-        content = render(template, {"url": value})["content"]
+        content = render(LINKS, {"url": value})["content"]
     except TemplateRenderError:
         return
     for link in links_of(content):
