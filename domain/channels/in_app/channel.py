@@ -4,6 +4,7 @@ The front matter says where, when and how often, and the body, in YAML, what is 
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -17,13 +18,14 @@ from domain.errors import Problem
 from domain.suggestions import did_you_mean
 from domain.surveys.survey import QuestionOutline
 from domain.surveys.survey_template import outline_questions
-from domain.templates.front_matter import Field, parse_tree
+from domain.templates.front_matter import Field, Leaf, Tree, parse_tree
 from domain.templates.liquid_context import Rendering
 from domain.templates.liquid_text import LiquidText, SourceLocation, TemplateRenderError
 from domain.templates.mapping_reader import MappingReader
 from domain.templates.shown_parts import PartTree, count_characters, render_parts, texts_of_parts
 
 MAX_CONTENT_BYTES: Final = 32_000
+OUTPUT: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 # Longer texts are not read in passing.
 MAX_READ_CHARACTERS: Final = {"banner": 160, "tooltip": 240}
 
@@ -99,6 +101,9 @@ class InApp(ChannelKind):
         reader = MappingReader(tree, body.place, problems, warnings)
         own = kind.read(reader)
         reader.finish()
+        if (size := _count_constant_bytes(tree)) > MAX_CONTENT_BYTES:
+            said = f"the message has {size:,} bytes, and a page takes {MAX_CONTENT_BYTES:,}"
+            problems.append(body.place.problem(said, "Make it shorter, or link to the rest"))
         if len(problems) > before:
             return None
         return InAppTemplate(kind.name, placement, priority, {**common, **drop_absent(own)}, body.place)
@@ -117,6 +122,18 @@ class InApp(ChannelKind):
         most = MAX_READ_CHARACTERS.get(content["kind"])
         if most is not None and (length := count_characters(content["content"]["text"])) > most:
             yield f"the text has {length} characters: a {content['kind']} is read in passing, up to {most}"
+
+
+def _count_constant_bytes(tree: Tree) -> int:
+    """Return the bytes that the message has for everybody: of texts without tags."""
+    match tree:
+        case Leaf(value=str() as text):
+            return 0 if "{%" in text else len(OUTPUT.sub("", text).encode(errors="replace"))
+        case dict():
+            return sum(map(_count_constant_bytes, tree.values()))
+        case list():
+            return sum(map(_count_constant_bytes, tree))
+    return 0
 
 
 def measure_content(content: Mapping[str, Any]) -> int:

@@ -178,6 +178,14 @@ def test_a_message_is_bounded() -> None:
         render(template, {"text": "x" * 33_000})
 
 
+def test_a_message_that_is_too_large_for_everybody_is_refused() -> None:
+    said = "the message has 32,002 bytes, and a page takes 32,000"
+    body = f"data: {{a: {'x' * 16_001}, b: [{'x' * 16_001}, '{{{{ profile.traits.text }}}}']}}"
+    assert faults(in_app(body, "placement: home", kind="custom")) == [(6, "body", said)]
+    either = f"data: {{a: '{{% if profile.traits.a %}}{'x' * 32_001}{{% endif %}}'}}"
+    assert faults(in_app(either, "placement: home", kind="custom")) == []
+
+
 def test_a_long_text_is_doubted() -> None:
     long, short = (render(in_app(f"text: {'x' * length}")) for length in (161, 160))
     assert list(InApp().find_doubts(long)) == ["the text has 161 characters: a banner is read in passing, up to 160"]
