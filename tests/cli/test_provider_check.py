@@ -97,6 +97,7 @@ async def test_the_account_of_the_settings_and_its_sender_are_checked(
         status, printed = await check(capsys)
     assert printed.splitlines() == [
         "email by smtp (smtp): ready",
+        "in_app by in_app (in_app): ready",
         "webhook by http (http): ready",
         "sender example.com: its records are there",
     ]
@@ -135,7 +136,7 @@ async def test_a_missing_record_and_a_missing_secret_are_problems(
         assert status == exit_codes.REFUSED
         _, printed = await check(capsys, "--json")
     found = json.loads(printed)
-    assert [account["provider"] for account in found["accounts"]] == ["relay", "http"]
+    assert [account["provider"] for account in found["accounts"]] == ["relay", "in_app", "http"]
     assert {finding["name"] for finding in found["senders"]["example.com"]} == {"example.com", "_dmarc.example.com"}
 
 
