@@ -50,6 +50,7 @@ from application.message_templates import MessageTemplates
 from application.operations.service import OperationService
 from application.own_preferences import OwnPreferences
 from application.page_inboxes import PageInboxes
+from application.page_reactions import PageReactions
 from application.page_triggers import PageTriggers
 from application.plans import Plans
 from application.preferences import Preferences
@@ -135,6 +136,7 @@ class Services:
     preferences: Preferences
     own_preferences: OwnPreferences
     page_inboxes: PageInboxes
+    page_reactions: PageReactions
     confirmations: Confirmations
     survey_pages: SurveyPages
     callbacks: Callbacks
@@ -186,6 +188,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         links = LinkReader(database, catalogue, ingest, settings.link_secrets)
         groups = ReportGroups(database, Reports(database, catalogue, ingest))
         unsubscribe = Unsubscribe(links)
+        page_inboxes = PageInboxes(database, Inboxes(database, catalogue, settings.timezone))
         yield Services(
             database=database,
             keys=Keys(database, environment_keys(settings)),
@@ -223,7 +226,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             merges=Merges(database, catalogue),
             unsubscribe=unsubscribe,
             preferences=Preferences(links),
-            page_inboxes=PageInboxes(database, Inboxes(database, catalogue, settings.timezone)),
+            page_inboxes=page_inboxes,
+            page_reactions=PageReactions(database, page_inboxes, groups),
             own_preferences=OwnPreferences(database, catalogue, ingest),
             confirmations=Confirmations(links),
             survey_pages=SurveyPages(links, groups),

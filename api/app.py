@@ -1,5 +1,6 @@
 """The HTTP application: routes, refusals and limits over the services."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache, partial
@@ -66,8 +67,11 @@ from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.client import devices as client_devices
 from api.client import messages as client_messages
 from api.client import preferences as client_preferences
+from api.client import reactions as client_reactions
+from api.client import slots as client_slots
 from api.client.callers import CLIENT_PATHS
 from api.client.open_streams import OpenStreams
+from api.client.slots import MAX_LOOK_UPS
 from api.cors import Cors
 from api.countries import Countries
 from api.dependencies import EXAMPLE
@@ -90,6 +94,8 @@ _MODULES = (
     callbacks,
     tracking,
     client_messages,
+    client_reactions,
+    client_slots,
     client_devices,
     client_preferences,
     messages,
@@ -186,6 +192,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         bytes=settings.rate_limit_bytes,
         of_address=settings.rate_limit_address,
     )
+    app.state.slot_places = asyncio.Semaphore(MAX_LOOK_UPS)
     app.state.public_url = settings.public_url
     app.state.countries = Countries(settings.country_database)
     app.add_middleware(

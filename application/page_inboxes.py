@@ -6,7 +6,7 @@ from uuid import UUID
 
 from application.inbox import Inboxes, InboxView
 from domain.people.identity import Identity
-from domain.sending.inbox import POLL_SECONDS
+from domain.sending.inbox import POLL_SECONDS, InboxMessage
 from store import client_people
 from store.database import Database
 
@@ -39,3 +39,10 @@ class PageInboxes:
         if person is None:
             return InboxView(since, [], [], POLL_SECONDS)
         return await self._inboxes.read(person, self._database.clock.now(), placement=placement, since=since)
+
+    async def slots(self, identity: Identity, names: Collection[str]) -> Mapping[str, InboxMessage | None]:
+        """Return the message of each slot; None where the page keeps its own content."""
+        person = await self.find(identity)
+        if person is None:
+            return dict.fromkeys(names)
+        return await self._inboxes.slots(person, names, self._database.clock.now())

@@ -11,7 +11,8 @@ from psycopg.types.json import Jsonb
 from domain.campaign.plan import MessagePriority
 from domain.sending.caps import CapRule, CountedMessage
 from domain.sending.holds import Hold
-from domain.sending.inbox import InboxMessage
+from domain.sending.inbox import SURVEY, InboxMessage
+from domain.surveys.survey import Survey
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
 from store.holds import HOLDS
@@ -211,6 +212,18 @@ async def find_given(connection: Connection, profile_id: UUID, message_ids: Coll
         (list(message_ids), profile_id),
     )
     return frozenset([row["message_id"] async for row in cursor])
+
+
+async def find_surveys(connection: Connection, profile_id: UUID, message_ids: Collection[UUID]) -> dict[UUID, Survey]:
+    """Return the questions of those of these messages that were given to a person."""
+    cursor = await connection.execute(
+        """
+        SELECT message_id, content FROM inbox JOIN messages ON messages.id = message_id
+        WHERE message_id = ANY(%s) AND inbox.profile_id = %s AND given_at IS NOT NULL AND kind = %s
+        """,
+        (list(message_ids), profile_id, SURVEY),
+    )
+    return {row["message_id"]: convert(row["content"], Survey) async for row in cursor}
 
 
 class Reactions(Struct, frozen=True):

@@ -22,7 +22,7 @@ from domain.tracking.user_token import TokenFault, VerifiedUser, verify_user_tok
 
 CLIENT_PATHS: Final = ("/v1/client/{path:path}",)
 
-_AnonymousIdHeader = Annotated[
+AnonymousIdHeader = Annotated[
     TextField | None,
     Header(
         alias="X-Anonymous-Id",
@@ -73,7 +73,11 @@ def verify_token(access: Access, token: str, at: datetime) -> VerifiedUser:
     return user
 
 
-async def _find_caller(request: Request, anonymous_id: _AnonymousIdHeader = None) -> Caller:
+async def find_caller(request: Request, anonymous_id: AnonymousIdHeader = None) -> Caller:
+    """Return the person of a call.
+
+    Raises UnauthorizedError, and InvalidRequestError without one.
+    """
     access: Access = request.state.access
     key = write_key(request) or b""
     if (token := user_token(request)) is not None:
@@ -96,9 +100,9 @@ async def _find_user(request: Request) -> Caller:
         raise UnauthorizedError(
             "this call needs a user token: send it as `Authorization: Bearer TOKEN`, and the key as `X-Write-Key`"
         )
-    return await _find_caller(request)
+    return await find_caller(request)
 
 
 # The person of a call, and one who must have a user token.
-AnyCaller = Annotated[Caller, Depends(_find_caller)]
+AnyCaller = Annotated[Caller, Depends(find_caller)]
 UserCaller = Annotated[Caller, Depends(_find_user)]

@@ -17,6 +17,8 @@ from domain.sending.caps import CapRule, CountedMessage
 
 # The kind of message that takes the place of a part of the page.
 SLOT: Final = "slot"
+# The kind of message that asks questions.
+SURVEY: Final = "survey"
 # How soon a page asks again, in seconds.
 POLL_SECONDS: Final = 30.0
 MIN_POLL_SECONDS: Final = 1.0

@@ -60,7 +60,7 @@ async def put(
     """Put a message into the inbox of a person in a journey, as an attempt to send it does; return its id."""
     parameters = {
         "id": uuid4(),
-        "channel": "webhook",
+        "channel": "in_app",
         "category": category,
         "lasts": lasts,
         "kind": kind,

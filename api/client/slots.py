@@ -1,0 +1,117 @@
+"""The messages in the slots of a page, for the page or the server that renders it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
+
+from api.auth import admit_page, allow, require, verify_write_key, write_key
+from api.client.callers import AnonymousIdHeader, ClientRoute, find_caller
+from api.client.messages import MESSAGE, PageMessage
+from api.dependencies import ResponseModel, TextField, Using, example
+from domain.access import Access, Scope
+from domain.errors import InvalidRequestError
+from domain.people.identity import Identity
+from domain.sending.inbox import InboxMessage
+
+# A page that is rendered waits so long. Seconds.
+BUDGET: Final = 0.05
+# Look-ups of a process at a time, with those that are late. Events need the other connections.
+MAX_LOOK_UPS: Final = 4
+MAX_NAMES: Final = 20
+LATE_HEADER: Final = "Sojourn-Slots"
+
+Found = Mapping[str, InboxMessage | None]
+Find = Callable[[Identity, list[str]], Coroutine[Any, Any, Found]]
+_Names = Annotated[
+    TextField,
+    Query(
+        min_length=1,
+        max_length=1_000,
+        description=f"the names of at most {MAX_NAMES} slots, between commas",
+        examples=["hero,footer"],
+    ),
+]
+_Id = Annotated[
+    TextField | None, Query(min_length=1, max_length=255, description="with the key of a server: names the person")
+]
+
+
+class SlotRoute(ClientRoute):
+    """A route for pages, and for the servers that render them."""
+
+    async def admit(self, request: Request, scope: Scope) -> None:
+        """Verify the key of a page or of a server, and its scope."""
+        access = await verify_write_key(request, write_key(request))
+        require(access, scope)
+        admit_page(request, access)
+        request.state.access = access
+
+
+router = APIRouter(
+    prefix="/v1/client/slots", tags=["Client"], dependencies=[Depends(allow(Scope.INGEST))], route_class=SlotRoute
+)
+
+
+class Slots(ResponseModel):
+    model_config = example({"slots": {"hero": {**MESSAGE, "kind": "slot", "placement": "hero"}, "footer": None}})
+
+    slots: dict[str, PageMessage | None] = Field(description="by name; null where the page keeps its own content")
+
+
+async def _find_person(
+    request: Request, header: AnonymousIdHeader = None, user_id: _Id = None, anonymous_id: _Id = None
+) -> Identity:
+    access: Access = request.state.access
+    if access.browser is not None:
+        return (await find_caller(request, header)).identity
+    if user_id is not None:
+        return Identity("user", user_id)
+    if anonymous_id is not None:
+        return Identity("anonymous", anonymous_id)
+    raise InvalidRequestError("name the person by `user_id` or `anonymous_id`")
+
+
+@router.get("", response_model=Slots)
+async def read_slots(
+    names: _Names,
+    person: Annotated[Identity, Depends(_find_person)],
+    request: Request,
+    services: Using,
+) -> Response:
+    """Return what stands in the slots of a page for a person, within 50 ms.
+
+    The key is that of a page, with a user token or an anonymous id, or that of a server, with `user_id` or
+    `anonymous_id`. If it takes longer, all are null, and the header `Sojourn-Slots` is `timeout`.
+    """
+    wanted = list(dict.fromkeys(name for name in names.split(",") if name))
+    if not 0 < len(wanted) <= MAX_NAMES:
+        raise InvalidRequestError(f"name 1 to {MAX_NAMES} slots, between commas")
+    found = await _find_in_time(request.app.state.slot_places, services.page_inboxes.slots, person, wanted)
+    late = {LATE_HEADER: "timeout"} if found is None else {}
+    slots = dict.fromkeys(wanted) if found is None else found
+    headers = {"Cache-Control": "private, no-store", **late}
+    return Response(msgspec.json.encode({"slots": slots}), headers=headers, media_type="application/json")
+
+
+async def _find_in_time(places: asyncio.Semaphore, find: Find, person: Identity, names: list[str]) -> Found | None:
+    """Return the messages; None if they are not there in time, or cannot be read.
+
+    A late look-up goes on, and keeps its place: to end its statement would take longer.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + BUDGET
+    try:
+        async with asyncio.timeout_at(deadline):
+            await places.acquire()
+    except TimeoutError:
+        return None
+    task = asyncio.create_task(find(person, names))
+    task.add_done_callback(lambda _: places.release())
+    # Its error is read, also that of a late one.
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait([task], timeout=deadline - clock())
+    return None if not task.done() or task.exception() is not None else task.result()
