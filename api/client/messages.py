@@ -67,11 +67,16 @@ MESSAGE: dict[str, Any] = {
     "dismissed_at": None,
     "completed_at": None,
 }
-_STREAM: Final = (
-    'retry: 2300\n\nevent: open\ndata: {"open":["019a9b3e-a000-7000-8000-000000000001"],"seq":12}\n\n'
-    f"event: message\nid: 12\ndata: {msgspec.json.encode(MESSAGE).decode()}\n\n"
-    'event: withdrawn\ndata: {"message_id":"019a9b3e-a000-7000-8000-000000000001"}\n\nevent: ping\ndata: {}\n\n'
-)
+# Each event, as a client has taken it apart.
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["open", "message", "withdrawn", "ping"]},
+        "id": {"type": "string", "description": "`seq` of a message"},
+        "data": {"type": "string", "description": "JSON: {open, seq}, a message, {message_id}, or {}"},
+    },
+}
 _Place = Annotated[int, Query(ge=0, le=MAX_SEQ, description="`seq` of the answer before", examples=[0])]
 _Placement = Annotated[
     TextField | None, Query(max_length=255, description="only the messages of this feed", examples=["feed"])
@@ -133,7 +138,12 @@ async def read_messages(
     responses={
         200: {
             "description": "Server-sent events, read by `fetch`: a token stands in no address.",
-            "content": {STREAM: {"schema": {"type": "string"}, "example": _STREAM}},
+            "content": {
+                STREAM: {
+                    "schema": _EVENT,
+                    "example": {"event": "message", "id": "12", "data": msgspec.json.encode(MESSAGE).decode()},
+                }
+            },
         },
         **refusals(OverloadedError),
     },
