@@ -1,6 +1,7 @@
 """Messages of people on pages: who gets them, by polls and by streams, and what ends them."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from tests.api.inboxes import PageEvents, Served, follow, put, serve
-from tests.api.live import open_live
+from tests.api.live import api_process, open_live
 from tests.api.shop import SHOP, Shop, open_shop, token
 from tests.harness import PATIENCE
 
@@ -171,6 +172,25 @@ async def test_two_processes_and_two_tabs_hear_the_same(shop: Shop, url: str) ->
             assert await page.next("open") == {"open": [], "seq": 0}
         sent = await put(shop.database_url, "u-victim")
         assert [(await page.next("message"))["message_id"] for page in pages] == [sent] * 3
+
+
+async def test_a_process_that_is_stopped_ends_its_streams_and_no_others(shop: Shop) -> None:
+    async with (
+        api_process(shop.database_url) as first,
+        api_process(shop.database_url) as second,
+        AsyncExitStack() as stack,
+    ):
+        ending, going_on = [await begin(stack, shop, each.url) for each in (first, second)]
+        for page in (ending, going_on):
+            assert (await page.next("open"))["open"] == []
+        sent = await put(shop.database_url, "u-victim")
+        assert [(await page.next("message"))["message_id"] for page in (ending, going_on)] == [sent] * 2
+        first.process.terminate()
+        await ending.end()
+        # Not killed after its grace.
+        assert await first.process.wait() in (0, -signal.SIGTERM)
+        sent = await put(shop.database_url, "u-victim")
+        assert (await going_on.next("message"))["message_id"] == sent
 
 
 async def test_a_pause_takes_messages_back_and_a_resume_brings_them_again(shop: Shop, url: str) -> None:
