@@ -26,7 +26,7 @@ class PageInboxes:
 
     async def find_people(self, identities: Collection[Identity]) -> Mapping[Identity, UUID]:
         """Return the people that are known of these."""
-        async with self._database.transaction() as connection:
+        async with self._database.pipeline() as connection:
             return await client_people.find(connection, identities)
 
     async def find(self, identity: Identity) -> UUID | None:
