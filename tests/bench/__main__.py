@@ -25,6 +25,7 @@ from tests.bench import (
     relay,
     segments,
     stops,
+    streams,
     sweeper,
     traits,
 )
@@ -49,6 +50,7 @@ FAMILIES = {
     "relay": relay.measure,
     "memory": memory.measure,
     "stops": stops.measure,
+    "streams": streams.measure,
     "millions": millions.measure,
 }
 # A quarter of an hour by itself, and 10 GB.

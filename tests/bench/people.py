@@ -60,10 +60,10 @@ rules:
 _ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
 
 
-async def run_campaign(api: Process, source: str) -> str:
+async def run_campaign(api: Process, source: str, template: str = NUDGE) -> str:
     """Publish and start a campaign; its key."""
     async with httpx.AsyncClient(base_url=api.url, headers=_ADMIN, timeout=ANSWER_SECONDS) as http:
-        body = {"file": "campaign.yaml", "source": source, "templates": {"nudge.liquid": NUDGE}}
+        body = {"file": "campaign.yaml", "source": source, "templates": {"nudge.liquid": template}}
         published = await http.post("/v1/campaigns", json=body)
         published.raise_for_status()
         key = str(published.json()["key"])

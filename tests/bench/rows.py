@@ -50,6 +50,8 @@ FIRST_CROWD = "with 10,000"
 TURNED_OVER = "with 2,000, when its cache has been turned over"
 STOP = "longest stop of the API's event loop"
 AT_REST = "at rest, for as long"
+PAGE = "event acknowledged to its message on an open page, beside 1,000 streams, 200 polls and 1,000 events a second"
+AT_REST_PAGE = "with 100 streams and nothing else"
 READY_MADE = "an event acknowledged, then a mail ready made"
 
 _ROWS = (
@@ -170,6 +172,15 @@ _ROWS = (
     Row("mails", "mails delivered by SMTP, one process", "their bytes ready made", "mails/s", above=1_000),
     Row("messages_p50", "single message requested to its mail, median", READY_MADE, "ms"),
     Row("messages_p99", "single message requested to its mail, 99th percentile", READY_MADE, "ms", below=50),
+    Row("streams_p50", f"{PAGE}, median", AT_REST_PAGE, "ms"),
+    Row("streams_p99", f"{PAGE}, 99th percentile", AT_REST_PAGE, "ms", below=1_000),
+    Row(
+        "ingest_streams",
+        "ingest while 1,000 pages follow streams and 200 a second poll",
+        "without",
+        "events/s",
+        least=0.5,
+    ),
     Row("relay", "starts delivered by the relay", "signal-with-start alone", "starts/s", least=0.8),
     Row("crowd_100k", "time to ingest with 100,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),
     Row("crowd_1m", "time to ingest with 1,000,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),

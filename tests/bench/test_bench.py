@@ -18,6 +18,7 @@ from tests.bench import (
     relay,
     segments,
     stops,
+    streams,
     sweeper,
     traits,
 )
@@ -62,6 +63,7 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
         pytest.param(gate.measure, ["gate", "gate_hot"], id="gate"),
         pytest.param(mails.measure, ["mails"], id="mails"),
         pytest.param(relay.measure, ["relay"], id="relay"),
+        pytest.param(streams.measure, ["streams_p50", "streams_p99", "ingest_streams"], id="streams"),
         pytest.param(stops.measure, ["stop_person", "stop_batch", "stop_broken"], id="stops"),
     ],
 )
