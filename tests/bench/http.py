@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -11,16 +10,7 @@ from tests.bench.stack import WRITE_KEY
 _AUTHORIZATION = base64.b64encode(f"{WRITE_KEY}:".encode()).decode()
 
 
-<<<<<<< HEAD
 class Connection(asyncio.Protocol):
-=======
-def head_of(headers: Mapping[str, str]) -> str:
-    """The lines of a head."""
-    return "\r\n".join(f"{name}: {value}" for name, value in headers.items())
-
-
-class Connection:
->>>>>>> 2a81f0ea (bench: measure pages that follow streams and poll)
     """One connection to the tracking API, opened anew where the server has closed it while nobody spoke."""
 
     def __init__(self, url: str, authorization: str = _AUTHORIZATION) -> None:
@@ -49,7 +39,6 @@ class Connection:
 
     async def post(self, path: str, body: bytes, expected: int = 200) -> None:
         """Post a body of JSON. Raises RuntimeError for an answer with another status than expected."""
-<<<<<<< HEAD
         await self.send(self.build(path, body), expected)
 
     async def send(self, request: bytes, expected: int = 200) -> None:
@@ -63,26 +52,6 @@ class Connection:
         answer = await self._answered
         if int(answer[9:12]) != expected:
             raise RuntimeError(answer.decode())
-=======
-        headers = f"Authorization: Basic {self._authorization}\r\nContent-Type: application/json"
-        await self._exchange("POST", path, headers, body, expected)
-
-    async def get(self, path: str, headers: Mapping[str, str]) -> None:
-        """Ask with these headers alone. Raises RuntimeError for any answer but 200."""
-        await self._exchange("GET", path, head_of(headers), b"", 200)
-
-    async def _exchange(self, method: str, path: str, headers: str, body: bytes, expected: int) -> None:
-        if self._reader.at_eof():
-            await self.close()
-            await self._open()
-        head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{headers}\r\n"
-        self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        answered = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(answered.partition(b"content-length:")[2].partition(b"\r\n")[0])
-        answer = await self._reader.readexactly(length)
-        if b" %d " % expected not in answered.partition(b"\r\n")[0]:
-            raise RuntimeError(f"{answered.decode()}{answer.decode()}")
->>>>>>> 2a81f0ea (bench: measure pages that follow streams and poll)
 
     async def close(self) -> None:
         if self._transport is not None:

@@ -15,7 +15,7 @@ import jwt
 import msgspec
 
 from tests.bench.deployed import PATIENCE
-from tests.bench.http import Connection, head_of
+from tests.bench.http import Connection
 from tests.bench.ingest import CLIENTS, Posting, keep_house
 from tests.bench.measure import Result, beside, in_turns, percentile, single
 from tests.bench.people import PLAIN, abandoned, batches, run_campaign, settle_in, viewed
@@ -31,6 +31,12 @@ CAMPAIGN = PLAIN.replace("webhook", "in_app")
 BANNER = "---\nchannel: in_app\nkind: banner\n---\ntitle: A fair price\ntext: The watering can costs less now.\n"
 
 
+def build(path: str, headers: dict[str, str]) -> bytes:
+    """Build the request of a page."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"GET {path} HTTP/1.1\r\nHost: shop\r\n{lines}\r\n".encode()
+
+
 @dataclass
 class Page:
     """An open page of a user: when each message came, in nanoseconds."""
@@ -44,8 +50,7 @@ class Page:
         """Open its stream, up to the first event."""
         parts = urlsplit(url)
         reader, self._writer = await asyncio.open_connection(parts.hostname, parts.port)
-        request = f"GET /v1/client/stream HTTP/1.1\r\nHost: {parts.hostname}\r\n{head_of(self.headers)}\r\n\r\n"
-        self._writer.write(request.encode())
+        self._writer.write(build("/v1/client/stream", self.headers))
         head = await reader.readuntil(b"\r\n\r\n")
         if b" 200 " not in head.partition(b"\r\n")[0]:
             raise RuntimeError(head.decode())
@@ -88,12 +93,13 @@ class Visitors:
     async def polling(self, a_second: float) -> AsyncIterator[None]:
         """Poll at a pace as long as the block runs, or as fast as answers come; count them."""
         connections = [await Connection.open(self.api.url) for _ in range(POLLERS)]
+        requests = [build("/v1/client/messages?since=0", headers) for headers in self.headers.values()]
         turns, began = iter(range(10**9)), time.perf_counter()
 
         async def poll(connection: Connection) -> None:
-            for headers in cycle(self.headers.values()):
+            for request in cycle(requests):
                 await asyncio.sleep(began + next(turns) / a_second - time.perf_counter())
-                await connection.get("/v1/client/messages?since=0", headers)
+                await connection.send(request)
                 self.polled += 1
 
         async with _beside([poll(connection) for connection in connections]):
