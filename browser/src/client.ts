@@ -62,7 +62,7 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
   const who = () => userId ?? ""
   const calls = tracking(api, who, () => userId)
   const reactions = outbox<Reaction>("reactions", who, (batch, body) =>
-    api.send("/v1/client/reactions", body({ reactions: batch })),
+    api.send("/v1/client/reactions", body({ reactions: batch, sent_at: new Date() })),
   )
   const subscribers = new Set<(messages: readonly Message[]) => void>()
   const renderers = new Map<string, Renderer>()

@@ -36,6 +36,14 @@ class World:
         placement = "news" if kind == "card" else None
         return await put(self.shop.database_url, user, shape=kind, placement=placement, **given)
 
+    async def until_recorded(self, message: str, *columns: str) -> None:
+        """Wait until the ledger has these instants of a message."""
+        async for is_last in looks(PATIENCE):
+            found = await self.shop.query(f"SELECT {', '.join(columns)} FROM messages WHERE id = %s", message)  # noqa: S608
+            if all(value is not None for value in found[0].values()):
+                return
+            assert not is_last, found
+
 
 class Visitor:
     """A person, and their browser."""

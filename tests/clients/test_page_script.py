@@ -151,7 +151,7 @@ async def test_a_page_of_another_origin_gets_nothing_and_works(world: World) -> 
     visitor = await world.person()
     await visitor.put("banner", **BANNER)
     page = await visitor.open("/", key=world.shop.other["token"])
-    await page.until("document.querySelector('[data-sojourn-slot] h1').checkVisibility({ visibilityProperty: true })")
+    await page.until("document.querySelector('[data-sojourn-slot] p').checkVisibility({ visibilityProperty: true })")
     await page.run("sojourn.track('Lamp Chosen'); sojourn.page(); sojourn.messages.subscribe(null); sojourn.react()")
     assert not await page.run(f"!!{inside('banner', '.box')}")
 

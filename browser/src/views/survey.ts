@@ -19,7 +19,7 @@ export function showSurvey(stage: Stage): void {
   const bar = h("div", { class: "bar" })
   let place = 0
   let isOver = false
-  const close = () => (isOver ? stage.leave() : stage.dismiss({ step: questions[place]?.id ?? "" }))
+  const close = () => (isOver ? stage.leave() : stage.dismiss({ step: questions[place]?.id }))
 
   const turn = (...parts: Child[]) => {
     const hasFocus = body.matches(":focus-within")
