@@ -302,12 +302,12 @@ def test_values_that_no_template_can_test_for_are_not_warned_of(body: str) -> No
         ("{{ 9 | divided_by: entry.properties.n | default: '' }}", "with an odd value of `entry.properties.n`",
          "Test the value with an `if` before it is used, or repair it where the data comes from; it failed for "
          '{"profile": {"traits": {}, "computed": {}}, "account": {"traits": {}}, '
-         '"entry": {"properties": {"n": 0}}, "journey": {"saved": {}}}'),
+         '"entry": {"properties": {"n": 0}}, "journey": {"saved": {}, "answers": {}}}'),
         ("{% if profile.traits.plan == 'pro' %}{{ 'x' | date: '%d' }}{% endif %}",
          "with an odd value of `profile.traits.plan`",
          "Test the value with an `if` before it is used, or repair it where the data comes from; it failed for "
          '{"profile": {"traits": {"plan": "pro"}, "computed": {}}, '
-         '"account": {"traits": {}}, "entry": {"properties": {}}, "journey": {"saved": {}}}'),
+         '"account": {"traits": {}}, "entry": {"properties": {}}, "journey": {"saved": {}, "answers": {}}}'),
     ],
 )  # fmt: skip
 def test_the_remedy_fits_what_is_wrong_with_the_value(body: str, people: str, remedy: str) -> None:
