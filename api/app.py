@@ -22,7 +22,6 @@ from api import (
     browser_clients,
     callbacks,
     campaigns,
-    client_settings,
     data_plan,
     deliverability,
     deployment_documents,
@@ -68,6 +67,7 @@ from api.client import devices as client_devices
 from api.client import messages as client_messages
 from api.client import preferences as client_preferences
 from api.client import reactions as client_reactions
+from api.client import settings as client_settings
 from api.client import slots as client_slots
 from api.client.callers import CLIENT_PATHS
 from api.client.open_streams import OpenStreams
@@ -98,9 +98,9 @@ _MODULES = (
     client_slots,
     client_devices,
     client_preferences,
+    client_settings,
     messages,
     browser_clients,
-    client_settings,
     incoming_mails,
     rejects,
     campaigns,

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from api.client_settings import MAX_AGE_SECONDS
+from api.client.settings import MAX_AGE_SECONDS
 from cli.main import run
 from domain.tracking import page_triggers_document, url_globs
 from domain.tracking.page_triggers import PageTriggerKind

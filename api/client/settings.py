@@ -1,27 +1,23 @@
 """Settings of the deployment for pages: nothing about a person."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from api.auth import Documented, admit_page, require, verify_write_key, write_key
+from api.auth import allow
+from api.client.callers import ClientRoute
 from api.dependencies import ResponseModel, Using, example
-from api.entity_tags import Tag, is_known
-from api.problems import refusals
+from api.entity_tags import Tagged
 from domain.access import Scope
-from domain.errors import (
-    ForbiddenError,
-    InvalidRequestError,
-    OverloadedError,
-    RateLimitedError,
-    SojournError,
-    UnauthorizedError,
-    UnavailableError,
-)
 from domain.tracking.page_triggers import OncePer, PageTriggerKind
 
-router = APIRouter(tags=["Client"])
+router = APIRouter(
+    prefix="/v1/client/settings",
+    tags=["Client"],
+    dependencies=[Depends(allow(Scope.CLIENT))],
+    route_class=ClientRoute,
+)
 
 # How long after a campaign starts a page may not yet know what to report.
 MAX_AGE_SECONDS: Final = 30
@@ -60,42 +56,16 @@ class ClientSettings(ResponseModel):
     between: int = Field(description="seconds between two messages that interrupt, if a message names no other time")
 
 
-@router.get(
-    "/v1/client/settings",
-    responses=refusals(
-        UnauthorizedError,
-        ForbiddenError,
-        InvalidRequestError,
-        RateLimitedError,
-        UnavailableError,
-        OverloadedError,
-        SojournError,
-    ),
-    openapi_extra={"x-scope": Scope.INGEST.value},
-    response_model=ClientSettings,
-)
-async def get_client_settings(
-    request: Request,
-    response: Response,
-    services: Using,
-    _documented: Documented,
-    if_none_match: Annotated[str | None, Header(max_length=1024, examples=['"1"'])] = None,
-) -> ClientSettings | Response:
+@router.get("")
+async def get_client_settings(response: Response, services: Using, tag: Tagged) -> ClientSettings:
     """Return the events that a page is to report by itself.
 
-    The key is that of a browser, in `X-Write-Key`. The answer is the same for all visitors.
-
-    Scope: `ingest`.
+    They are the same for all visitors.
     """
-    access = await verify_write_key(request, write_key(request))
-    require(access, Scope.INGEST)
-    admit_page(request, access, for_pages_only=True)
     found = ClientSettings(
         triggers=[PageTrigger.model_validate(one) for one in await services.page_triggers.list_heard()],
         between=SECONDS_BETWEEN,
     )
     response.headers["Cache-Control"] = f"private, max-age={MAX_AGE_SECONDS}"
-    Tag(response).set(1, found.model_dump())
-    if if_none_match is not None and is_known(if_none_match, response.headers["ETag"]):
-        return Response(status_code=304, headers=response.headers)
+    tag.set(1, found.model_dump())
     return found
