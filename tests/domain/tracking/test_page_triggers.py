@@ -47,6 +47,7 @@ def test_what_no_rule_names_is_not_asked_for() -> None:
         (f"{{{HEAD}kind: dwell, element: '//div', seconds: 3}}", "`//div` is not a selector of CSS"),
         (f"{{{HEAD}kind: dwell, seconds: 3}}", "element"),
         (f"{{{HEAD}kind: dwell, element: '#a', seconds: 0}}", "seconds"),
+        (f"{{{HEAD}kind: dwell, element: '//a[1]', seconds: 3}}", "`//a[1]` is not a selector of CSS"),
         (f"{{{HEAD}kind: scroll, percent: 101}}", "percent"),
         (f"{{{HEAD}kind: exit_intent, seconds: 3}}", "the key `seconds` is not known here"),
         (f"{{{HEAD}kind: exit_intent, once_per: visit}}", "once_per"),
