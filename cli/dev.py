@@ -41,8 +41,9 @@ def dev(
     postgres_port: Annotated[int, typer.Option(min=1, max=65_535, help="PostgreSQL.")] = 5432,
     smtp_port: Annotated[int, typer.Option(min=1, max=65_535, help="SMTP of the inbox.")] = 1025,
     inbox_port: Annotated[int, typer.Option(min=1, max=65_535, help="Page of the inbox.")] = 8025,
+    shop_port: Annotated[int, typer.Option(min=1, max=65_535, help="Pages of the shop.")] = 8090,
 ) -> None:
-    """Run all of Sojourn here until Ctrl-C: servers, an inbox, the API and a worker.
+    """Run all of Sojourn here until Ctrl-C: servers, an inbox, a shop, API and worker.
 
     A taken port gives way to a free one. SOJOURN_DATABASE_URL, SOJOURN_TEMPORAL_ADDRESS and SOJOURN_SMTP_HOST put real
     servers in the place of the embedded ones.
@@ -63,6 +64,7 @@ def dev(
         temporal_ui=temporal_ui_port,
         smtp=smtp_port,
         inbox=inbox_port,
+        shop=shop_port,
     )
     try:
         with (

@@ -44,6 +44,7 @@ def _places(stack: "DevStack") -> Table:
     table.add_row("Temporal", settings.temporal_address)
     if stack.inbox is not None:
         table.add_row("Inbox", stack.inbox.url)
+    table.add_row("Shop", stack.shop_url)
     table.add_row("SMTP", f"{settings.smtp_host}:{settings.smtp_port}")
     if stack.postgres is None:
         table.add_row("PostgreSQL", "as SOJOURN_DATABASE_URL says")
@@ -65,6 +66,7 @@ def _moved_ports(stack: "DevStack", ports: "DevPorts") -> Iterator[str]:
     if stack.inbox is not None:
         taken.append(("Inbox", ports.inbox, stack.inbox.http_port))
         taken.append(("SMTP", ports.smtp, stack.inbox.smtp_port))
+    taken.append(("Shop", ports.shop, stack.shop.port))
     if stack.postgres is not None:
         taken.append(("PostgreSQL", ports.postgres, stack.postgres.port))
     for part, wished, port in taken:

@@ -29,6 +29,9 @@ from channels.console_reports import REPORTS_NAME, REPORTS_VARIABLE
 from cli.dev_folder import DevFolder
 from cli.dev_path import path_line
 from cli.dev_settings import EMBEDDED_MAIL, EMBEDDED_TEMPORAL, RECEIVING
+from cli.shop.key import ShopKeys
+from cli.shop.script import fetch_integrity
+from cli.shop.site import create_shop
 from domain.errors import UnavailableError
 from domain.sending.outbound_secrets import BoundSecret
 from runtime.embedded.audience_clock import AudienceClock, keep_running_audiences
@@ -60,6 +63,7 @@ class DevPorts:
     temporal_ui: int | None = None
     smtp: int | None = None
     inbox: int | None = None
+    shop: int | None = None
 
 
 class DevStack:
@@ -70,11 +74,13 @@ class DevStack:
         api_url: the address of the API.
         database: a few connections of its own, for development only.
         postgres, temporal, inbox: the embedded servers; None for one that the environment replaces.
+        shop: the server of the shop, whose pages show in-app messages.
     """
 
     settings: Settings
     api_url: str
     database: Database
+    shop: HttpServer
     postgres: EmbeddedPostgres | None = None
     temporal: EmbeddedTemporal | None = None
     inbox: Inbox | None = None
@@ -126,6 +132,8 @@ class DevStack:
                 await self.inbox.show(self._inbox_page, self._find_origins, journey_url, path_line(), recipient)
             api = await HttpServer.start(create_app(self.settings), bound, **server_options(self.settings))
             parts.push_async_callback(api.stop)
+            self.shop = await self._open_shop()
+            parts.push_async_callback(self.shop.stop)
             await self._work(parts)
             await self._run_audiences(parts)
             self.folder.announce(self._announcement())
@@ -189,6 +197,18 @@ class DevStack:
         self.inbox = await Inbox.start(self._ports.smtp, folder=self.folder.path / "inbox")
         parts.push_async_callback(self.inbox.stop)
         return {**EMBEDDED_MAIL, "smtp_port": self.inbox.smtp_port}
+
+    async def _open_shop(self) -> HttpServer:
+        bound = listen(self._ports.shop)
+        origins = tuple(f"http://{host}:{get_port(bound)}" for host in ("localhost", LOOPBACK))
+        keys = ShopKeys(self.folder.path, self.api_url, self.settings.admin_key.get_secret_value(), origins)
+        shop = create_shop(self.api_url, await fetch_integrity(self.api_url), keys.find)
+        return await HttpServer.start(shop, bound)
+
+    @property
+    def shop_url(self) -> str:
+        """The address of the shop."""
+        return f"http://localhost:{self.shop.port}"
 
     def _check_settings(self) -> None:
         """Refuse what the worker would refuse, before servers start."""
