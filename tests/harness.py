@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
@@ -23,6 +23,10 @@ from temporalio.testing import TimeSkipper
 import wiring
 import worker
 from api.app import create_app
+from application.catalogue import Catalogue
+from application.inbox import Inboxes, InboxView
+from application.page_inboxes import PageInboxes
+from domain.sending.inbox import InboxMessage
 from runtime.embedded.inbox import Inbox
 from runtime.schedules import schedule_id
 from runtime.temporal import connect
@@ -236,10 +240,22 @@ class _Services(wiring.Services):
         return await wiring.Services.now(self) + _AHEAD.get()
 
 
+class _Inboxes(Inboxes):
+    """Inboxes as of the clock of those who ask."""
+
+    async def read(self, person: UUID, at: datetime, **options: Any) -> InboxView:
+        return await super().read(person, at + _AHEAD.get(), **options)
+
+    async def slots(self, person: UUID, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
+        return await super().slots(person, names, at + _AHEAD.get())
+
+
 @asynccontextmanager
 async def _services(settings: Settings) -> AsyncIterator[wiring.Services]:
     async with wiring.services(settings) as services:
-        yield _Services(**{field.name: getattr(services, field.name) for field in fields(services)})
+        known = {field.name: getattr(services, field.name) for field in fields(services)}
+        inboxes = _Inboxes(services.database, Catalogue(settings.timezone), settings.timezone)
+        yield _Services(**known | {"page_inboxes": PageInboxes(services.database, inboxes)})
 
 
 @asynccontextmanager

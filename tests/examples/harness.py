@@ -54,6 +54,11 @@ def sent(step: str, template: str, title: str, at: datetime | None, channel: str
     return [Line(f"{step}: granted, by {provider}", at), Line(f"{step}: {channel} {template} sent “{title}”")]
 
 
+def shown(step: str, template: str, title: str, at: datetime | None, became: str) -> list[Line]:
+    """The lines of a message of the inbox with its title, and what became of it there."""
+    return [Line(f"{step}: granted, by in_app", at), Line(f"{step}: in_app {template} sent, {became} “{title}”")]
+
+
 def opened(step: str, lines: Sequence[Line]) -> list[Line]:
     """Those lines, once the message of a step was opened."""
     told = f"{step}: "
@@ -195,7 +200,7 @@ class Walker:
 
     async def timeline(self) -> list[Line]:
         """Everything that is known of this person, in its order."""
-        arrived = self._arrived()
+        arrived = await self._arrived()
         return [Line(_text(item, arrived), datetime.fromisoformat(item["at"])) for item in await self._items()]
 
     async def comes_to_an_end(self) -> None:
@@ -231,15 +236,22 @@ class Walker:
         await self.harness.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE workflow_id = %s)", workflow_id)
         return self.harness.temporal.get_workflow_handle(workflow_id)
 
-    def _arrived(self) -> dict[str, str]:
-        """What this person has really got, by message id: the subjects of mails and the actions of webhooks."""
+    async def _arrived(self) -> dict[str, str]:
+        """What this person has really got, by message id: subjects of mails, actions of webhooks, titles of others."""
+        in_inbox = await self.harness.query(
+            "SELECT message_id, content ->> 'title' AS title FROM inbox"
+            " WHERE profile_id IN (SELECT profile_id FROM identities WHERE value = %s)",
+            self.id,
+        )
         address = f"{self.id}@example.com"
         mails = [mail for mail in self.harness.inbox.messages if mail.recipients == (address,)]
         calls = [
             call for call in self.receiver.calls if self.id in (call.data["user_id"], call.data.get("anonymous_id"))
         ]
-        return {str(mail.message["X-Sojourn-Message"]): mail.subject for mail in mails} | {
-            call.message_id: str(call.data["action"]) for call in calls
+        return {
+            **{str(mail.message["X-Sojourn-Message"]): mail.subject for mail in mails},
+            **{call.message_id: str(call.data["action"]) for call in calls},
+            **{str(row["message_id"]): row["title"] for row in in_inbox},
         }
 
 
@@ -281,6 +293,8 @@ class ExampleHarness:
         played = await asyncio.gather(*(self._perform(story) for story in stories))
         arrived = Counter(mail.subject for mail in self.harness.inbox.messages)
         arrived += Counter(str(call.data["action"]) for call in self.receiver.calls)
+        in_inbox = await self.harness.query("SELECT content ->> 'title' AS title FROM inbox")
+        arrived += Counter(row["title"] for row in in_inbox)
         wanted = Counter(line.text.split("“")[1][:-1] for _, _, lines in played for line in lines if "“" in line.text)
         return (
             {"arrived": _counted(arrived), **{name: _written(lines, wished) for name, lines, wished in played}},

@@ -21,7 +21,7 @@ from domain.journey.protocol import (
     Woke,
 )
 from domain.sending.policy import Granted
-from tests.examples.harness import EXAMPLES, ExampleHarness, Line, Walker, sent
+from tests.examples.harness import EXAMPLES, ExampleHarness, Line, Walker, shown
 from tests.servers import EVENTS_PER_RUN
 
 EVERY = timedelta(days=3)
@@ -34,17 +34,20 @@ def left_by(event: str) -> list[Line]:
     return [Line(event), Line(f"left in-app-onboarding: ended by {event}")]
 
 
-def project(at: datetime) -> list[Line]:
+ENDED, REACHED = (f"withdrawn before it was shown: the journey {why}" for why in ("ended", "reached its goal"))
+
+
+def project(at: datetime, became: str) -> list[Line]:
     return [
         *(Line("checklist: another round", at), Line("next-thing: case 1", at)),
-        *sent("tip-project", "tip-project", "suggest_project", at, channel="webhook"),
+        *shown("tip-project", "tip-project", "Start your first project", at, became),
     ]
 
 
-def invitation(at: datetime) -> list[Line]:
+def invitation(at: datetime, became: str) -> list[Line]:
     return [
         *(Line("checklist: another round", at), Line("next-thing: otherwise", at)),
-        *sent("tip-invite", "tip-invite", "suggest_invitation", at, channel="webhook"),
+        *shown("tip-invite", "tip-invite", "Invite a colleague", at, became),
     ]
 
 
@@ -68,8 +71,8 @@ async def does_both(walker: Walker) -> list[Line]:
     await walker.does("First Project Published")
     since = await walker.time_of(ENTERED.text)
     return [
-        *(*BEGUN, *project(since), *project(since + EVERY)),
-        *(Line("identify"), *invitation(since + 2 * EVERY)),
+        *(*BEGUN, *project(since, REACHED), *project(since + EVERY, REACHED)),
+        *(Line("identify"), *invitation(since + 2 * EVERY, REACHED)),
         *(Line("identify"), *done(since + 3 * EVERY)),
         Line("First Project Published"),
         Line("reached the goal of in-app-onboarding: First Project Published, after tip-invite"),
@@ -91,7 +94,7 @@ async def wants_no_more_of_it(walker: Walker) -> list[Line]:
     await walker.does("Signed Up")
     since = await walker.time_of(ENTERED.text)
     again = [Line("Signed Up"), Line("not let into in-app-onboarding: reentry_never")]
-    return [*BEGUN, *project(since), *left_by("Onboarding Skipped"), *again]
+    return [*BEGUN, *project(since, ENDED), *left_by("Onboarding Skipped"), *again]
 
 
 async def never_comes_back(walker: Walker) -> list[Line]:
@@ -102,7 +105,7 @@ async def never_comes_back(walker: Walker) -> list[Line]:
     since = await walker.time_of(ENTERED.text)
     return [
         *BEGUN,
-        *(line for number in range(ROUNDS) for line in project(since + number * EVERY)),
+        *(line for number in range(ROUNDS) for line in project(since + number * EVERY, ENDED)),
         *left_by("Account Closed"),
     ]
 
