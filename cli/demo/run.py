@@ -40,6 +40,18 @@ DOCUMENTS = {
     "computed": "lifecycles/shop/computed.yaml",
     "lifecycle": "lifecycles/shop/lifecycle.yaml",
 }
+# The campaigns of the shop, which begin once the users are through theirs, and its documents. The pages of one visitor
+# would soon reach the caps of the examples.
+SHOP_CAMPAIGNS = (
+    "first-session-tour",
+    "cart-card",
+    "delivery-delayed",
+    "home-by-department",
+    "pricing-discount",
+    "feature-announcement",
+)
+SHOP_CAPS = "rules: [{name: on-the-page, limit: 50, per: 1d, channels: [in_app]}]\n"
+PAGE_TRIGGERS = "page-triggers/page-triggers.yaml"
 # The URL of the example's webhook; the demo has a receiver of its own.
 CRM = "https://crm.example.com/hooks/sojourn"
 # Where bounces, complaints and replies come to.
@@ -82,7 +94,7 @@ class Demo:
         # The demo is isolated: no setting of a real deployment may affect it.
         for name in [name for name in os.environ if name.upper().startswith("SOJOURN_")]:
             del os.environ[name]
-        ports = DevPorts() if self._once else DevPorts(api=8080, temporal_ui=8233, inbox=8025)
+        ports = DevPorts() if self._once else DevPorts(api=8080, temporal_ui=8233, inbox=8025, shop=8090)
         _log_to(self._folder / LOG)
         self._say("Starting PostgreSQL, Temporal, an inbox, the API and a worker …")
         async with DevStack(self._folder, ports=ports, durable=False) as stack, _world(stack) as world:
@@ -92,6 +104,7 @@ class Demo:
             self._say(_describe_lives(await asyncio.to_thread(world.lifecycle_flow)))
             self.status = FAILED if wrong else DONE
             self._report(wrong)
+            self._say(await asyncio.to_thread(_open_shop, world))
             if not self._once:
                 self._lead(stack)
                 await stack.serve()
@@ -145,6 +158,7 @@ class Demo:
         sojourn = sys.argv[0] if Path(sys.argv[0]).name == "sojourn" else "sojourn"
         self._say("\nLook around:")
         rows = {
+            "Shop": stack.shop_url,
             "Temporal UI": f"{stack.settings.temporal_ui_url}/namespaces/{stack.settings.temporal_namespace}/workflows",
             "Inbox": stack.inbox.url if stack.inbox else "",
             "API reference": f"{stack.api_url}/docs",
@@ -188,20 +202,34 @@ async def _world(stack: DevStack) -> AsyncIterator[World]:
 
 def _publish(world: World) -> str:
     """Apply the documents and campaigns of the examples, and start these."""
-    applied = {
-        kind: world.api.put(kind, body={"file": file, "source": read_text(EXAMPLES / file)})["rules"]
-        for kind, file in DOCUMENTS.items()
-    }
-    started = []
-    for file in (EXAMPLES / f"{key}.yaml" for key in CAMPAIGNS):
-        key, document = campaign_document(file)
-        templates = {name: text.replace(CRM, world.receiver.url) for name, text in document["templates"].items()}
-        world.api.post("campaigns", body={**document, "templates": templates})
-        world.api.post("campaigns", key, "start")
-        started.append(key)
+    applied = {kind: _apply(world, kind, file, read_text(EXAMPLES / file)) for kind, file in DOCUMENTS.items()}
+    started = [_start(world, key) for key in CAMPAIGNS]
     caps = ", ".join(str(rule["name"]) for rule in applied["frequency-caps"])
     stages = " > ".join(str(stage["key"]) for stage in applied["lifecycle"])
     return f"Campaigns running: {', '.join(started)}. Frequency caps: {caps}. Life cycle: {stages}."
+
+
+def _open_shop(world: World) -> str:
+    """Start the campaigns whose messages the shop shows."""
+    _apply(world, "frequency-caps", "shop-caps.yaml", SHOP_CAPS)
+    triggers = _apply(world, "page-triggers", PAGE_TRIGGERS, read_text(EXAMPLES / PAGE_TRIGGERS))
+    started = [_start(world, key) for key in SHOP_CAMPAIGNS]
+    return f"Campaigns of the shop: {', '.join(started)}. Page triggers: {len(triggers)}."
+
+
+def _apply(world: World, kind: str, file: str, source: str) -> list[dict[str, Any]]:
+    """Apply a document of the deployment; return its rules."""
+    rules: list[dict[str, Any]] = world.api.put(kind, body={"file": file, "source": source})["rules"]
+    return rules
+
+
+def _start(world: World, name: str) -> str:
+    """Publish and start a campaign of the examples; return its key."""
+    key, document = campaign_document(EXAMPLES / f"{name}.yaml")
+    templates = {name: text.replace(CRM, world.receiver.url) for name, text in document["templates"].items()}
+    world.api.post("campaigns", body={**document, "templates": templates})
+    world.api.post("campaigns", key, "start")
+    return key
 
 
 async def _wait_until_settled(world: World, performances: Sequence[Performance]) -> list[str]:
