@@ -65,8 +65,14 @@ class Page:
 
     async def slot(self, name: str) -> dict[str, Any] | None:
         """The message in place of the content of a slot; None where the page stays as it is."""
-        found: dict[str, Any] | None = (await self._call("GET", f"slots?names={name}")).json()["slots"][name]
-        return found
+        async for is_last in looks(PATIENCE):
+            answer = await self._call("GET", f"slots?names={name}")
+            # A busy machine may take too long for a page.
+            if "Sojourn-Slots" not in answer.headers:
+                found: dict[str, Any] | None = answer.json()["slots"][name]
+                return found
+            assert not is_last, "no answer was in time"
+        raise AssertionError("there is a last look")
 
     async def reacts(self, message: dict[str, Any], kind: str, **more: Any) -> None:
         """Report what became of a message."""
