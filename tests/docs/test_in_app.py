@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain.campaign.publication import check
 from domain.channels.in_app import labels, theme, when_and_where
 from domain.channels.in_app.channel import MAX_CONTENT_BYTES, InApp
 from domain.channels.in_app.kinds import IN_APP_KINDS
@@ -118,3 +119,12 @@ def test_the_words_of_buttons_are_those_of_the_page() -> None:
     assert all(name in said for name in languages)
     assert set(languages.values()) == set(labels.LANGUAGES)
     assert {labels.direction_of(code) for code in ("ar", "he", "fa-IR", "ur")} == {"rtl"}
+
+
+def test_the_campaign_can_be_published_and_the_events_are_those_of_the_channel() -> None:
+    [source] = re.findall(r"^```yaml campaign\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    mail = "---\nchannel: email\nsubject: S\nfrom: a@example.com\ntext: T\n---\nH\n"
+    templates = {"cart.in_app.liquid": BLOCKS["card"], "cart.email.liquid": mail}
+    assert check(source, "cart-on-the-page.yaml", templates).definition.key == "cart-on-the-page"
+    said = {event.strip("`") for event, _ in rows("## From a journey to the page and back")}
+    assert said == set(CHANNELS["in_app"].report_events.values())
