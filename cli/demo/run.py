@@ -49,6 +49,7 @@ SHOP_CAMPAIGNS = (
     "home-by-department",
     "pricing-discount",
     "feature-announcement",
+    "checkout-survey",
 )
 SHOP_CAPS = "rules: [{name: on-the-page, limit: 50, per: 1d, channels: [in_app]}]\n"
 PAGE_TRIGGERS = "page-triggers/page-triggers.yaml"

@@ -146,3 +146,18 @@ async def test_a_feature_is_announced_until_it_was_used(example: ExampleHarness,
     await learns.does("Feature Used", feature="export")
     assert await site.page_of(learns).messages() == []
     assert await site.page_of(knows).messages() == []
+
+
+async def test_a_survey_that_is_answered_twice_counts_once(example: ExampleHarness, site: Site) -> None:
+    await example.publish("checkout-survey")
+    walker = someone(example, "mia")
+    await walker.signs_up()
+    await walker.does("Order Completed", order_id="o-1")
+    page = site.page_of(walker)
+    [survey] = await page.sees("checkout-survey")
+    await page.reacts(survey, "shown")
+    for stars in (2, 5):
+        await page.reacts(survey, "answered", step="checkout", answers={"checkout": stars})
+    assert await ends(walker, "checkout-survey") == "completed"
+    answers = [item for item in await example.harness.timeline(walker.id) if item["summary"] == "Survey Answered"]
+    assert len(answers) == 1
