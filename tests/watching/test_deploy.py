@@ -23,6 +23,7 @@ RULES = [rule for group in ALERTS for rule in group["rules"]]
 OF_PROMETHEUS = {"up"}
 # Gauges, of which 0 is an answer.
 SHOWN_AT_ZERO = {
+    "sojourn_client_streams",
     "sojourn_journeys_active",
     "sojourn_operations_failing",
     "sojourn_provider_circuits_open",
