@@ -60,7 +60,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   let timer = 0
   let views: Views | undefined
   let loading: Promise<void> | undefined
-  const stages = new Map<string, Stage>()
+  const stages = new Set<Stage>()
   const pending = new Map<string, Pending>()
   // Shown in their place since the page began: they come back when the page makes their element anew.
   const placed = new Set<string>()
@@ -90,13 +90,19 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   const isDue = (message: Message) =>
     attempt(() => isOpen(message) && isHere(message) && mayShow(message, seen[message.message_id], session(), Date.now()))
 
+  /** Whether a message was shown in its place, and may show where the page makes this place anew. */
+  const isBack = (message: Message) =>
+    placed.has(message.message_id) && isOpen(message) && isHere(message) && !seen[message.message_id]?.dismissed
+
+  const find = ({ message_id }: Message) => [...stages].filter(({ message }) => message.message_id === message_id)
   const start = (message: Message, show: (stage: Stage) => void, end = () => {}): void => {
-    const id = message.message_id
-    const stage = makeStage(message, seen[id]?.step, reports, () => {
-      stages.delete(id)
+    const stage = makeStage(message, seen[message.message_id]?.step, reports, () => {
+      stages.delete(stage)
+      // A slot may stand on a page several times.
+      find(message).forEach(({ leave }) => leave())
       end()
     })
-    stages.set(id, stage)
+    stages.add(stage)
     try {
       show(stage)
     } catch {
@@ -105,23 +111,25 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     }
   }
 
+  /** Report that a message was seen in its place, once. */
+  const see = (message: Message) => {
+    if (!placed.has(message.message_id)) react(message, "shown")
+    placed.add(message.message_id)
+  }
+
   /** Show what has a place of its own, if the page has this place. */
   const place = (message: Message) => {
-    const see = () => {
-      if (!placed.has(message.message_id)) react(message, "shown")
-      placed.add(message.message_id)
-    }
     const renderer = renderers.get(message.placement ?? "") ?? renderers.get("*")
     if (message.kind === "card" && views!.hasFeed(message)) {
       start(message, (stage) => {
-        const card = views!.card(stage, see)
+        const card = views!.card(stage, () => see(message))
         stage.onEnd(onChanges(() => card.isConnected || stage.leave()))
       }, () => queueMicrotask(look))
     } else if (message.kind === "custom" && renderer) {
       start(message, (stage) => {
         const stop = renderer({ message, react: stage.react, dismiss: () => stage.dismiss() })
         if (stop) stage.onEnd(stop)
-        see()
+        see(message)
       })
     }
   }
@@ -136,8 +144,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     })
     const due = state.messages.filter((one) => {
       const { message_id: id, kind } = one
-      return kind !== "slot" && !failed.has(id) && !stages.has(id) &&
-        (isDue(one) || (placed.has(id) && isOpen(one) && isHere(one) && !seen[id]?.dismissed))
+      return kind !== "slot" && !failed.has(id) && !find(one).length && (isDue(one) || isBack(one))
     })
     for (const [id, { stop }] of pending) {
       if (due.some((one) => one.message_id === id)) continue
@@ -224,7 +231,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
       look()
     },
     fill(element, message) {
-      if (isDue(message)) start(message, (stage) => showSlot(stage, element, () => stage.react("shown")))
+      if (isDue(message) || isBack(message)) start(message, (stage) => showSlot(stage, element, () => see(message)))
     },
   }
 }

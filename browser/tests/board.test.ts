@@ -1,0 +1,58 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
+import { board, type Board } from "../src/board.js"
+import { message } from "./messages.js"
+
+const slot = message({
+  kind: "slot", placement: "hero", expires_at: "2099-01-01T00:00:00Z",
+  content: { every: { kind: "until_dismissed" }, data: {}, text: [{ t: "text", v: "Welcome back, Ada" }] },
+} as object)
+let stopping: AbortController
+let reported: string[]
+let made: Board
+const texts = () => [...document.querySelectorAll("section")].map((one) => one.textContent)
+const show = () => document.querySelectorAll("section").forEach((one) => made.fill(one, slot))
+
+beforeEach(() => {
+  // All that stands on the page is in sight.
+  vi.stubGlobal("IntersectionObserver", class {
+    constructor(private readonly callback: (entries: { isIntersecting: boolean }[]) => void) {}
+    observe = () => this.callback([{ isIntersecting: true }])
+    disconnect = () => {}
+  })
+  localStorage.clear()
+  document.body.innerHTML = "<section>phones</section><section>desktops</section>"
+  ;[stopping, reported] = [new AbortController(), []]
+  made = board({
+    name: "test", signal: stopping.signal, renderers: new Map(), loadViews: () => new Promise(() => {}), track: () => {},
+    report: (_, kind) => reported.push(kind),
+  })
+  made.update({ seq: 1, open: [slot.message_id], messages: [slot] })
+})
+afterEach(() => {
+  stopping.abort()
+  vi.unstubAllGlobals()
+})
+
+test("a slot that stands twice is filled twice, and seen once", () => {
+  show()
+  expect(texts()).toEqual(["Welcome back, Ada", "Welcome back, Ada"])
+  expect(reported).toEqual(["shown"])
+})
+
+test.each<[string, () => void]>([
+  ["it is withdrawn", () => made.update({ seq: 2, open: [], messages: [] })],
+  ["its person logs out", () => stopping.abort()],
+])("all its places are the page's own again when %s", (_, end) => {
+  show()
+  end()
+  expect(texts()).toEqual(["phones", "desktops"])
+})
+
+test("a slot that is dismissed in one place goes from all", () => {
+  const content = { ...slot.content, actions: [{ id: "no", label: "No", dismiss: true }] }
+  document.querySelectorAll("section").forEach((one) => made.fill(one, { ...slot, content } as typeof slot))
+  document.querySelector("button")!.click()
+  expect(texts()).toEqual(["phones", "desktops"])
+  expect(reported).toEqual(["shown", "clicked", "dismissed"])
+})
