@@ -92,15 +92,14 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
       shown?.update({ ...state, messages })
       subscribers.forEach((hear) => attempt(() => hear(messages)))
     })
-    configure(signal).catch(() => {})
+    watchTriggers(() => configure(signal), signal, track)
   }
   const configure = async (signal: AbortSignal) => {
     const answer = await api.send("/v1/client/settings", { signal, cache: "default" })
-    if (!answer.ok) return
+    if (!answer.ok) throw answer
     const { triggers, between } = (await answer.json()) as Settings
-    if (signal.aborted) return
-    shown?.setBetween(between)
-    watchTriggers(triggers, signal, track)
+    if (!signal.aborted) shown?.setBetween(between)
+    return triggers
   }
   const remember = (id: string | null) => {
     userId = id

@@ -27,6 +27,8 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
   let isKnown = false
   // Open, and yet not given: they have shown as often as they may.
   let used: readonly string[] = []
+  // How long the API wants pages to stay away after a stream, each another time. Seconds.
+  let pause = 0
 
   const change = (next: Snapshot) => {
     state = next
@@ -97,12 +99,20 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
       let rest = ""
       for (;;) {
         const { done, value } = await reader.read()
-        if (done) return 0
+        if (done) {
+          // It ends before the token does.
+          await http.renew()
+          return pause
+        }
         hush()
         rest += decoder.decode(value, { stream: true })
         const parts = rest.split(/\r?\n\r?\n/)
         rest = parts.pop()!
-        for (const part of parts) await hear(...readEvent(part))
+        for (const part of parts) {
+          const { event, data, retry } = readEvent(part)
+          if (retry) pause = Number(retry) / 1_000
+          await hear(event, data)
+        }
       }
     } finally {
       clearTimeout(silence)
@@ -122,7 +132,7 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
         wait += Math.random()
       } catch (error) {
         if (signal.aborted) return
-        wait = backoff(++failures, Math.random())
+        wait = pause + backoff(++failures, Math.random())
         if (error instanceof Response) wait = error.status < 429 ? 300 : retryAfter(error, wait)
       }
       await rest(wait, signal)
@@ -137,16 +147,18 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
   alone(name, signal, lead).catch(() => {})
 }
 
-/** The kind and the data of an event of a stream. Source: the HTML standard, 9.2.6. */
-export function readEvent(text: string): [string, string] {
+/** The kind and the data of an event of a stream, and milliseconds until the next. Source: the HTML standard, 9.2.6. */
+export function readEvent(text: string): { event: string; data: string; retry?: string } {
   let event = "message"
+  let retry: string | undefined
   const data: string[] = []
   for (const line of text.split(/\r?\n/)) {
     const [, name, value] = /^([^:]*):? ?(.*)$/.exec(line)!
     if (name === "event") event = value!
     if (name === "data") data.push(value!)
+    if (name === "retry" && /^\d+$/.test(value!)) retry = value
   }
-  return [data.length ? event : "", data.join("\n")]
+  return { event: data.length ? event : "", data: data.join("\n"), ...(retry && { retry }) }
 }
 
 /** Wait some seconds, or until the browser is back online. */

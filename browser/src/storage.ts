@@ -1,4 +1,4 @@
-// What a browser remembers between pages: local storage if it may, else memory. No cookies.
+// What a browser remembers between pages: local storage if it may and has room, else memory. No cookies.
 
 /** Do something that a browser may refuse. */
 export function attempt<Value>(action: () => Value): Value | undefined {
@@ -9,15 +9,24 @@ export function attempt<Value>(action: () => Value): Value | undefined {
   }
 }
 
-const store: Record<string, string> = attempt(() => localStorage as unknown as Record<string, string>) ?? {}
+type Store = Record<string, string>
 
-export const read = (key: string): string | null => store[key] ?? null
+const store: Store = attempt(() => localStorage as unknown as Store) ?? {}
+// Values that it refuses, as it is full.
+const refused: Store = {}
+
+export const read = (key: string): string | null => refused[key] ?? store[key] ?? null
 
 export function write(key: string, value: string | null): void {
-  attempt(() => (value === null ? delete store[key] : (store[key] = value)))
+  delete refused[key]
+  if (value !== null && attempt(() => (store[key] = value)) !== undefined) return
+  // The value before must not come back on the next page.
+  attempt(() => delete store[key])
+  if (value !== null) refused[key] = value
 }
 
-export const keys = (prefix: string): string[] => Object.keys(store).filter((key) => key.startsWith(prefix)).sort()
+export const keys = (prefix: string): string[] =>
+  [store, refused].flatMap(Object.keys).filter((key) => key.startsWith(prefix)).sort()
 
 export const readJson = <Value>(key: string): Value | undefined => attempt(() => JSON.parse(read(key)!) as Value) ?? undefined
 export const writeJson = (key: string, value: unknown): void => write(key, JSON.stringify(value))

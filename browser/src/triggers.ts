@@ -13,14 +13,22 @@ interface Fired {
   names: string[]
 }
 
+/** Watch the triggers of each page. `ask` returns those that rules need now; if it fails, those before are watched. */
 export function watchTriggers(
-  triggers: readonly Trigger[],
+  ask: () => Promise<readonly Trigger[]>,
   signal: AbortSignal,
   track: (event: string, properties: Readonly<Record<string, unknown>>) => void,
 ): void {
+  let triggers: readonly Trigger[] = []
   let stops: (() => void)[] = []
-  const arm = () => {
+  let pages = 0
+  const begin = async () => {
+    const page = (pages += 1)
     all(stops)()
+    stops = []
+    const found = await ask().catch(() => triggers)
+    if (signal.aborted || page !== pages) return
+    triggers = found
     stops = triggers.filter(({ where }) => isPlace(where, location)).flatMap((trigger) => {
       const { event, properties = {}, once_per = "session" } = trigger
       const isPerSession = once_per === "session"
@@ -36,8 +44,8 @@ export function watchTriggers(
       return [when(trigger, fire)]
     })
   }
-  arm()
-  const stop = onNavigation(arm)
+  void begin()
+  const stop = onNavigation(() => void begin())
   signal.addEventListener("abort", () => {
     stop()
     all(stops)()

@@ -16,7 +16,7 @@ function begin(...answers: Response[]): void {
     asked.push(path)
     return Promise.resolve(answers.shift() ?? new Promise<Response>(() => {})) as Promise<Response>
   }
-  follow({ send, use: () => {} } as Http, "name", stopping.signal, (state) => (told = state))
+  follow({ send, use: () => {}, renew: async () => void asked.push("renew") } as Http, "name", stopping.signal, (state) => (told = state))
 }
 const stream = (...parts: string[]) =>
   new Response(new ReadableStream({
@@ -44,7 +44,8 @@ test("a stream tells what comes and goes, wherever its parts are cut", async () 
   await vi.advanceTimersByTimeAsync(1)
   expect(told).toMatchObject({ seq: 4, open: ["b"] })
   expect(ids(told)).toEqual(["b"])
-  expect(asked).toEqual(["/v1/client/stream"])
+  // Its token ends soon after.
+  expect(asked).toEqual(["/v1/client/stream", "renew"])
 })
 
 test("a stream that begins again drops what went, and asks once for what came back", async () => {
@@ -57,7 +58,9 @@ test("a stream that begins again drops what went, and asks once for what came ba
   )
   await vi.advanceTimersByTimeAsync(5_000)
   expect(ids(told)).toEqual(["c"])
-  expect(asked).toEqual(["/v1/client/stream", "/v1/client/stream", "/v1/client/messages?since=0", "/v1/client/stream", "/v1/client/stream"])
+  expect(asked.filter((one) => one !== "renew")).toEqual(
+    ["/v1/client/stream", "/v1/client/stream", "/v1/client/messages?since=0", "/v1/client/stream", "/v1/client/stream"],
+  )
 })
 
 test("without room for a stream it polls, and tries again", async () => {
@@ -66,6 +69,24 @@ test("without room for a stream it polls, and tries again", async () => {
   await vi.advanceTimersByTimeAsync(95_000)
   expect(asked).toEqual([0, 5, 6].flatMap((since) => ["/v1/client/stream", `/v1/client/messages?since=${since}`]).concat("/v1/client/stream"))
   expect(ids(told)).toEqual(["b"])
+})
+
+test.each(["ends", "breaks"])("a page stays away for as long as a stream says that %s", async (how) => {
+  const told = new TextEncoder().encode(`retry: 4000\n\n${event("open", { open: [], seq: 0 })}`)
+  let end = () => {}
+  begin(new Response(new ReadableStream({
+    start(controller) {
+      controller.enqueue(told)
+      end = () => (how === "ends" ? controller.close() : controller.error(new TypeError("network error")))
+    },
+  })))
+  await vi.advanceTimersByTimeAsync(1)
+  end()
+  const streams = () => asked.filter((one) => one === "/v1/client/stream").length
+  await vi.advanceTimersByTimeAsync(3_990)
+  expect(streams()).toBe(1)
+  await vi.advanceTimersByTimeAsync(2_100)
+  expect(streams()).toBe(2)
 })
 
 test("failures are followed by longer and longer pauses, and a refusal by a long one", async () => {

@@ -1,7 +1,8 @@
 // @vitest-environment happy-dom
 import { beforeEach, expect, test, vi } from "vitest"
+import { setFull } from "./full_storage.js"
 import { readEvent } from "../src/connection.js"
-import { anonymousId, makeId, read, renewAnonymousId, session } from "../src/storage.js"
+import { anonymousId, keys, makeId, read, renewAnonymousId, session, write } from "../src/storage.js"
 
 beforeEach(() => localStorage.clear())
 
@@ -34,10 +35,24 @@ test("ids are random", () => {
   expect(makeId()).not.toBe(makeId())
 })
 
+test("what a full storage refuses is kept in memory, and nothing before it comes back", () => {
+  write("sojourn.user", "ada")
+  setFull(true)
+  write("sojourn.user", "bob")
+  expect(read("sojourn.user")).toBe("bob")
+  expect(keys("sojourn.")).toEqual(["sojourn.user"])
+  expect(localStorage.getItem("sojourn.user")).toBeNull()
+  setFull(false)
+  write("sojourn.user", "eve")
+  expect([read("sojourn.user"), localStorage.getItem("sojourn.user"), keys("sojourn.").length]).toEqual(["eve", "eve", 1])
+})
+
 test.each([
-  ["event: message\nid: 3\ndata: {\"a\":1}", "message", '{"a":1}'],
-  ["event:withdrawn\r\ndata:x\r\ndata: y", "withdrawn", "x\ny"],
-  ["data: a: b", "message", "a: b"],
-  [": a comment", "", ""],
-  ["event: ping\ndata: ", "ping", ""],
-])("an event of a stream is read: %s", (text, event, data) => expect(readEvent(text)).toEqual([event, data]))
+  ["event: message\nid: 3\ndata: {\"a\":1}", { event: "message", data: '{"a":1}' }],
+  ["event:withdrawn\r\ndata:x\r\ndata: y", { event: "withdrawn", data: "x\ny" }],
+  ["data: a: b", { event: "message", data: "a: b" }],
+  [": a comment", { event: "", data: "" }],
+  ["event: ping\ndata: ", { event: "ping", data: "" }],
+  ["retry: 2500", { event: "", data: "", retry: "2500" }],
+  ["retry: soon", { event: "", data: "" }],
+])("an event of a stream is read: %s", (text, found) => expect(readEvent(text)).toEqual(found))
