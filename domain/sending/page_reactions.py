@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -35,7 +36,7 @@ class InvalidReactionError(ValueError):
 class PageReaction(Struct, frozen=True, kw_only=True):
     """A reaction to a message. `step` is that of a tour, `answers` are by question.
 
-    A repetition has the same message, kind, step and action. One that was shown anew has another time, or step.
+    A repetition has the same message, kind, step, action and link. One that was shown anew has another time, or step.
     """
 
     message_id: UUID
@@ -68,10 +69,11 @@ def build_reports(
     if reaction.kind == "answered":
         return _build_answers(reaction, survey, at)
     step = reaction.step or (reported.isoformat() if reaction.kind == "shown" else "")
+    part = f"{step} {reaction.action or ''} {_shorten(reaction.link)}"
     named = {"action": reaction.action, "message_step": None if reaction.kind == "shown" else reaction.step}
     report = ProviderReport(
         kind=_REPORTS[reaction.kind],
-        event_id=f"{reaction.message_id} {reaction.kind} {step} {reaction.action or ''}".rstrip(),
+        event_id=f"{reaction.message_id} {reaction.kind} {part}".rstrip(),
         message_id=reaction.message_id,
         at=at,
         link=reaction.link,
@@ -79,6 +81,11 @@ def build_reports(
         data={name: value for name, value in named.items() if value is not None},
     )
     return [report]
+
+
+def _shorten(link: str | None) -> str:
+    """Return a link as part of an id, which has no room for all of it."""
+    return "" if link is None else sha256(link.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _build_answers(reaction: PageReaction, survey: Survey | None, at: datetime) -> list[ProviderReport]:

@@ -105,6 +105,20 @@ async def test_a_repeated_reaction_changes_nothing_and_a_show_in_another_session
     assert message["shows"] == 3
 
 
+async def test_each_link_of_a_message_is_a_click_of_its_own(shop: Shop) -> None:
+    sent = await given(shop, every={"kind": "each_session"})
+    # Such long addresses differ in their last letters alone.
+    links = ["https://shop.example/plans", "https://shop.example/contact"]
+    links += [f"https://shop.example/{'x' * 1_900}/{end}" for end in "ab"]
+    clicks = [
+        {"message_id": sent, "kind": "clicked", "step": "s" * 64, "action": "a" * 64, "link": one} for one in links
+    ]
+    plain = {"message_id": sent, "kind": "clicked", "link": links[0]}
+    for _ in range(2):
+        await accepted(shop, *clicks, plain)
+    assert sorted(said["link"] for _, said in await events(shop)) == sorted([*links, links[0]])
+
+
 async def test_a_person_reacts_to_their_own_messages_alone(shop: Shop) -> None:
     mine, others = await given(shop, NEW, kind="anonymous"), await given(shop)
     waiting = await put(shop.database_url, NEW, kind="anonymous")
