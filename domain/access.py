@@ -17,7 +17,7 @@ class Scope(StrEnum):
     - client: the routes for pages and apps, of browser keys alone;
     - send: requests for single messages, and nothing else;
     - stream: the stream of everything that is recorded, and nothing else;
-    - read: every question about single campaigns, journeys and users;
+    - read: every question about single campaigns, journeys and users, and the slots of pages that a server renders;
     - operate: read, send, and all that acts on campaigns, journeys, frequency caps and users;
     - admin: operate, and keys, the audit log, reconciliations and the stream.
     """

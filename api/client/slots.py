@@ -8,11 +8,11 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
-from api.auth import admit_page, allow, require, verify_write_key, write_key
+from api.auth import Allowed, Documented, admit_page, require, verify_write_key, write_key
 from api.client.callers import AnonymousIdHeader, ClientRoute, find_caller
 from api.client.messages import MESSAGE, PageMessage
 from api.dependencies import ResponseModel, TextField, Using, example
-from domain.access import Access, Scope
+from domain.access import Access, Actor, Scope
 from domain.errors import InvalidRequestError
 from domain.people.identity import Identity
 from domain.sending.inbox import InboxMessage
@@ -46,13 +46,25 @@ class SlotRoute(ClientRoute):
     async def admit(self, request: Request, scope: Scope) -> None:
         """Verify the key of a page or of a server, and its scope."""
         access = await verify_write_key(request, write_key(request))
-        require(access, scope)
+        require(access, scope if access.browser is None else Scope.CLIENT)
         admit_page(request, access)
         request.state.access = access
 
 
+class SlotReader(Allowed):
+    """As Allowed for the key of a server; that of a page has a scope of its own.
+
+    A page reads for the person of its token. A server names any person, so its key must be one that may read of them.
+    """
+
+    async def __call__(self, request: Request, _documented: Documented) -> Actor:
+        """Return the actor of a key that the route has admitted."""
+        access: Access = request.state.access
+        return access.actor
+
+
 router = APIRouter(
-    prefix="/v1/client/slots", tags=["Client"], dependencies=[Depends(allow(Scope.INGEST))], route_class=SlotRoute
+    prefix="/v1/client/slots", tags=["Client"], dependencies=[Depends(SlotReader(Scope.READ))], route_class=SlotRoute
 )
 
 
@@ -84,8 +96,9 @@ async def read_slots(
 ) -> Response:
     """Return what stands in the slots of a page for a person, within 50 ms.
 
-    The key is that of a page, with a user token or an anonymous id, or that of a server, with `user_id` or
-    `anonymous_id`. If it takes longer, all are null, and the header `Sojourn-Slots` is `timeout`.
+    The key is that of a page, with a user token or an anonymous id, or that of a server, of scope `read`, with
+    `user_id` or `anonymous_id`. The messages are thereby given to the person. If it takes longer, all are null, and the
+    header `Sojourn-Slots` is `timeout`.
     """
     wanted = list(dict.fromkeys(name for name in names.split(",") if name))
     if not 0 < len(wanted) <= MAX_NAMES:
