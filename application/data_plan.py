@@ -35,7 +35,7 @@ _OWN_EVENTS: Final = frozenset(
     {
         CONFIRMED_EVENT,
         *BOOKING_EVENTS.values(),
-        *(name for channel in CHANNELS.values() for name in channel.report_events.values()),
+        *(name for channel in CHANNELS.values() for _, name in channel.list_events()),
     }
 )
 _EVENTS: Final[tuple[StreamKind, ...]] = ("event",)

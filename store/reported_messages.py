@@ -31,7 +31,8 @@ async def find(connection: Connection, provider: str, message_ids: Collection[UU
                 WHERE identities.profile_id = profiles.id AND kind = 'anonymous' AND user_id IS NULL) AS anonymous_id,
                channel, messages.campaign_key AS campaign, messages.step, template, messages.address,
                COALESCE((SELECT jsonb_object_agg(step, outcome ORDER BY recorded_at) FROM decisions
-                         WHERE decisions.journey_id = messages.journey_id AND {IS_ARM}), '{{}}') AS arms
+                         WHERE decisions.journey_id = messages.journey_id AND {IS_ARM}), '{{}}') AS arms,
+               (SELECT kind FROM inbox WHERE message_id = messages.id) AS kind
         FROM messages
         LEFT JOIN journeys ON journeys.id = messages.journey_id
         JOIN profiles ON profiles.id = messages.profile_id

@@ -82,10 +82,7 @@ def subscription_id(step: str, index: int) -> str:
 def list_reports(step: str, spec: FallbackSpec) -> list[tuple[str, str]]:
     """List the subscriptions of the rest before a fallback, with their events."""
     names = dict.fromkeys(
-        name
-        for kind in CHANNELS.values()
-        for reaction, name in kind.report_events.items()
-        if reaction in IMPLYING[spec.unless]
+        name for kind in CHANNELS.values() for reaction, name in kind.list_events() if reaction in IMPLYING[spec.unless]
     )
     return [(subscription_id(f"{step}.{WAIT}", index), name) for index, name in enumerate(names)]
 

@@ -53,7 +53,8 @@ class ChannelKind(ABC):
     `silence_allows`, a person without any consent may receive marketing while the deployment has no topics; with topics
     their regimes say so, on a channel that `reaches_people`. If `can_save`, journeys may keep values of the receiver's
     reply. If it `has_window`, the time of the last text from each address is kept, for `find_closed_window`.
-    `report_events` are the names of the events that its reports become, by their kind (`domain.sending.reports`). If it
+    `report_events` are the names of the events that its reports become, by their kind (`domain.sending.reports`);
+    `kind_events` are those of one kind of its messages alone, by that kind. If it
     `has_scanners`, programs follow the links of messages before their recipients do. If it `can_recall`, a message is
     made for a while after it was accepted, and may be taken back until then. If it `waits_for_person`, its messages
     wait in the inbox until a page or an app of their person takes them: send window and caps do not hold them up, and
@@ -78,6 +79,7 @@ class ChannelKind(ABC):
     can_save: ClassVar[bool] = False
     has_window: ClassVar[bool] = False
     report_events: ClassVar[Mapping[str, str]] = {}
+    kind_events: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     has_scanners: ClassVar[bool] = False
     can_recall: ClassVar[bool] = False
     waits_for_person: ClassVar[bool] = False
@@ -140,6 +142,18 @@ class ChannelKind(ABC):
     def find_closed_window(self, content: Mapping[str, Any], wrote_at: datetime | None, at: datetime) -> str | None:
         """Return why a rendered message is too late after a person's last text; else None."""
         return None
+
+    def find_event(self, reported: str, kind: str | None) -> str | None:
+        """Return the name of the event of a report; None if none.
+
+        `kind` is that of its message in the inbox."""
+        own = {} if kind is None else self.kind_events.get(kind, {})
+        return own.get(reported) or self.report_events.get(reported)
+
+    def list_events(self) -> Iterator[tuple[str, str]]:
+        """Iterate over all its events: what is reported, and the name."""
+        for events in (self.report_events, *self.kind_events.values()):
+            yield from events.items()
 
     def interrupts(self, kind: str) -> bool:
         """Return whether messages of a kind disturb their person, so that caps count them."""

@@ -222,7 +222,8 @@ def merge_marks(marks: Iterable[LedgerMarks]) -> list[LedgerMarks]:
 class ReportedMessage(Struct, frozen=True):
     """A message of the ledger with its person, for the events of its reports.
 
-    `arms` are those of the splits that its journey has reached. `address` is the normalised one of the hand-over.
+    `arms` are those of the splits that its journey has reached. `address` is the normalised one of the hand-over, and
+    `kind` that of a message in the inbox.
     """
 
     id: UUID
@@ -235,6 +236,7 @@ class ReportedMessage(Struct, frozen=True):
     template: str
     address: str | None
     arms: dict[str, str] = field(default_factory=dict)
+    kind: str | None = None
 
 
 def marks_of(report: ProviderReport, message: ReportedMessage) -> LedgerMarks:
@@ -280,17 +282,17 @@ def hold_click(channel: str, report: ProviderReport) -> ProviderReport:
     return replace(report, awaits_verdict=True) if awaits else report
 
 
-def find_event_name(channel: str, report: ProviderReport) -> str | None:
+def find_event_name(message: ReportedMessage, report: ProviderReport) -> str | None:
     """Return the name of a report's event; None if it is none, as that of a machine."""
     if report.awaits_verdict or (report.is_machine and report.kind in _REACTIONS):
         return None
-    known = CHANNELS.get(channel)
-    return None if known is None else known.report_events.get(report.kind)
+    known = CHANNELS.get(message.channel)
+    return None if known is None else known.find_event(report.kind, message.kind)
 
 
 def build_event(provider: str, report: ProviderReport, message: ReportedMessage) -> Event | None:
     """Build the event of a report, the same at each attempt; None if it has none."""
-    name = find_event_name(message.channel, report)
+    name = find_event_name(message, report)
     if name is None or (message.user_id is None and message.anonymous_id is None):
         return None
     said = {"bounce": report.bounce, "link": report.link, "reason": report.detail}

@@ -63,7 +63,7 @@ async def events(shop: Shop) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def test_reactions_are_in_the_ledger_and_are_events_of_the_person(shop: Shop) -> None:
-    sent = await given(shop)
+    sent = await given(shop, shape="tour")
     await accepted(
         shop,
         {"message_id": sent, "kind": "shown"},
@@ -89,6 +89,14 @@ async def test_reactions_are_in_the_ledger_and_are_events_of_the_person(shop: Sh
     assert message == sent
     [row] = await shop.query("SELECT opened_at, clicked_at, clicked_link, dismissed_at FROM messages")
     assert None not in row.values()
+
+
+async def test_a_message_that_is_completed_is_one_of_its_kind(shop: Shop) -> None:
+    for shape, name in (("tour", "Tour Completed"), ("survey", "Survey Completed"), ("banner", None)):
+        sent = await given(shop, shape=shape, **(SURVEY if shape == "survey" else {}))
+        await accepted(shop, {"message_id": sent, "kind": "completed"})
+        found = [found for found, said in await events(shop) if said["message_id"] == sent]
+        assert found == ([] if name is None else [name]), shape
 
 
 async def test_a_repeated_reaction_changes_nothing_and_a_show_in_another_session_counts(shop: Shop) -> None:

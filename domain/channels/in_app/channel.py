@@ -75,8 +75,10 @@ class InApp(ChannelKind):
         "clicked": "Message Clicked",
         "dismissed": "Message Dismissed",
         "answered": "Survey Answered",
-        "completed": "Tour Completed",
         "failed": "Message Failed",
+    }
+    kind_events: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        kind.name: kind.report_events for kind in IN_APP_KINDS.values() if kind.report_events
     }
 
     def compile(

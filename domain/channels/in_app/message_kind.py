@@ -25,7 +25,7 @@ class InAppKind(ABC):
     It `interrupts` if it shows itself to a person who has not asked for it: then caps count it, and `after` and
     `between` say when. `default_placement` is the feed, the slot or the component that shows it, if the template names
     none; "" if it must, None if it has none. `default_every` is how often it shows. `labels` are the words that the
-    page adds.
+    page adds. `report_events` are the events that it alone reports, as those of a channel.
     """
 
     name: ClassVar[str]
@@ -33,6 +33,7 @@ class InAppKind(ABC):
     default_placement: ClassVar[str | None] = None
     default_every: ClassVar[str] = "until_dismissed"
     labels: ClassVar[tuple[Label, ...]] = ("close", "message")
+    report_events: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def read(self, body: MappingReader) -> dict[str, PartTree]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from domain.channels.in_app.drawing import draw_box, draw_button, draw_close, draw_rich, element, join_drawn
 from domain.channels.in_app.message_kind import InAppKind
@@ -23,6 +23,7 @@ class InAppSurvey(InAppKind):
 
     name = "survey"
     labels = ("close", "survey", "next", "submit", "skip")
+    report_events: ClassVar[Mapping[str, str]] = {"completed": "Survey Completed"}
 
     def read(self, body: MappingReader) -> dict[str, PartTree]:
         return {**read_survey(body), "position": body.read_choice("position", POSITIONS, "corner")}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from domain.channels.in_app.drawing import (
     draw_anchor,
@@ -27,6 +27,7 @@ class Tour(InAppKind):
 
     name = "tour"
     labels = ("close", "message", "back", "next", "done", "skip", "of")
+    report_events: ClassVar[Mapping[str, str]] = {"completed": "Tour Completed"}
 
     def read(self, body: MappingReader) -> dict[str, PartTree]:
         steps: list[dict[str, PartTree]] = []

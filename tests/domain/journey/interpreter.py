@@ -57,7 +57,7 @@ from domain.sending.policy import Deferred, Granted, Held, MembersPage, Refused
 T = TypeVar("T")
 # How many events tell of each reaction, by all channels.
 REPORTS = {
-    reaction: len({kind.report_events[one] for kind in CHANNELS.values() for one in kinds if one in kind.report_events})
+    reaction: len({name for kind in CHANNELS.values() for one, name in kind.list_events() if one in kinds})
     for reaction, kinds in {
         "delivered": ("delivered", "opened", "clicked", "replied"),
         "opened": ("opened", "clicked", "replied"),
