@@ -1,12 +1,15 @@
 """One stream of a page or an app: server-sent events about its person's messages.
 
-Nothing waits in memory for a slow reader: notices only say that there is news, and the inbox is read when the reader
-has taken what was sent before. A reader that takes nothing is disconnected (api/http_protocol.py).
+Little waits in memory for a reader: notices only say that there is news, and the inbox is read when the reader has
+taken what was sent before. A stream keeps the ids of an inbox that it has read, and of its contents only what it sends
+next.
+A reader that takes nothing is disconnected (api/http_protocol.py).
 
 Source: the HTML standard, 9.2 "Server-sent events".
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, suppress
 from random import randint
@@ -29,6 +32,8 @@ HEARTBEAT: Final = 25.0
 MIN_INTERVAL: Final = 0.1
 # Until a reading is tried again while the database is away. Seconds.
 RETRY_INTERVAL: Final = 2.0
+# The messages of one reading that wait for their reader, and one more; the next reading has the others. Bytes.
+MAX_HELD: Final = 64 * 1024
 # How long a client waits before it opens another stream, so that those of a process that stops do not come at once.
 # Milliseconds.
 SOONEST: Final = 1_000
@@ -55,12 +60,16 @@ class PageStream:
         """Yield the events of the stream; `view` is the inbox at its beginning."""
         clock, news = asyncio.get_running_loop().time, self._stream.subscription.news
         ends_at = clock() + self._seconds
-        yield b"retry: %d\n\n" % randint(SOONEST, LATEST)  # noqa: S311 -- not a secret
-        yield _event("open", {"open": view.open, "seq": view.seq})
+        next_poll = view.next_poll
         self._sent = {one.message_id for one in view.messages if one.seq <= self._since}
-        for event in self._follow(view):
-            yield event
-        reads_at, beats_at = clock() + view.next_poll, clock() + HEARTBEAT
+        opening = _event("open", {"open": view.open, "seq": view.seq})
+        waiting = deque([b"retry: %d\n\n" % randint(SOONEST, LATEST), opening])  # noqa: S311 -- not a secret
+        waiting += self._follow(view)
+        # As long as the stream it would hold all that was read.
+        del view, opening
+        while waiting:
+            yield waiting.popleft()
+        reads_at, beats_at = clock() + next_poll, clock() + HEARTBEAT
         while not self._stream.is_ended and clock() < ends_at:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(reads_at, beats_at, ends_at)):
@@ -69,10 +78,10 @@ class PageStream:
                 return
             if news.is_set() or clock() >= reads_at:
                 news.clear()
-                found = await self._try_read()
-                reads_at = clock() + (RETRY_INTERVAL if found is None else found.next_poll)
-                for event in () if found is None else self._follow(found):
-                    yield event
+                next_poll = await self._read_into(waiting)
+                reads_at = clock() + next_poll
+                while waiting:
+                    yield waiting.popleft()
                     beats_at = clock() + HEARTBEAT
                 # Others that come meanwhile are one reading.
                 await asyncio.sleep(MIN_INTERVAL)
@@ -80,22 +89,34 @@ class PageStream:
                 yield _event("ping", {})
                 beats_at = clock() + HEARTBEAT
 
-    async def _try_read(self) -> InboxView | None:
-        """Return the inbox; None while it cannot be read."""
+    async def _read_into(self, waiting: deque[bytes]) -> float:
+        """Add what follows from the inbox; return in how many seconds to read it again."""
         try:
-            return await self._read()
+            view = await self._read()
         except (*DATABASE_AWAY, UnavailableError):
-            return None
+            return RETRY_INTERVAL
+        waiting += self._follow(view)
+        return view.next_poll
 
     def _follow(self, view: InboxView) -> Iterator[bytes]:
-        """Yield what the page has not, and what it may not keep."""
+        """Yield what the page may not keep, and what it has not, up to MAX_HELD."""
         left = set(view.open)
         for id in sorted(self._open - left):
             yield _event("withdrawn", {"message_id": id})
+        self._open = left
+        self._sent &= {one.message_id for one in view.messages}
+        size = 0
         for one in sorted(view.messages, key=lambda message: message.seq):
-            if one.message_id not in self._sent:
-                yield _event("message", one, one.seq)
-        self._open, self._sent = left, {one.message_id for one in view.messages}
+            if one.message_id in self._sent:
+                continue
+            if size >= MAX_HELD:
+                # Read again once the reader has taken these.
+                self._stream.subscription.news.set()
+                return
+            event = _event("message", one, one.seq)
+            size += len(event)
+            self._sent.add(one.message_id)
+            yield event
 
 
 class EventStream(StreamingResponse):

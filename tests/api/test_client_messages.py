@@ -1,6 +1,7 @@
 """Messages of people on pages: who gets them, by polls and by streams, and what ends them."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -12,10 +13,12 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from domain.sending.inbox import InboxMessage
+from store.inbox import InboxRow
 from tests.api.inboxes import PageEvents, Served, follow, put, serve
 from tests.api.live import api_process, open_live
 from tests.api.shop import SHOP, Shop, open_shop, token
-from tests.harness import PATIENCE
+from tests.harness import PATIENCE, looks
 
 STREAMS = 16
 NEW = "a-new"
@@ -310,6 +313,28 @@ async def test_streams_take_no_room_of_other_calls(database_url: str) -> None:
         assert connections[0]["n"] < 10
 
 
+async def test_a_stream_keeps_no_content_of_what_it_has_sent(shop: Shop, url: str) -> None:
+    sent = [await put(shop.database_url, "u-victim") for _ in range(20)]
+    async with AsyncExitStack() as stack:
+        page = await begin(stack, shop, url)
+        await page.next("open")
+        assert [(await page.next("message"))["message_id"] for _ in sent] == sent
+        await until_no_content_is_held()
+        # Nor of what it reads again.
+        later = await put(shop.database_url, "u-victim")
+        assert (await page.next("message"))["message_id"] == later
+        await until_no_content_is_held()
+
+
+async def until_no_content_is_held() -> None:
+    """Wait until no message of an inbox that was read is in memory."""
+    async for is_last in looks(PATIENCE):
+        held = [one for one in gc.get_objects() if isinstance(one, InboxMessage | InboxRow)]
+        if not held:
+            return
+        assert not is_last, f"{len(held)} messages are held"
+
+
 async def test_a_reader_that_takes_nothing_holds_little(shop: Shop) -> None:
     """Its notices are one, however many: what it has not read waits in the database."""
     async with serve(shop.app) as served:
@@ -335,6 +360,7 @@ async def _put_more_than_a_reader_takes(shop: Shop, served: Served) -> None:
     # One message of 200 kB beyond what the system's own buffers take.
     assert len(list(served.connections)) == 2
     assert all(each.transport.get_write_buffer_size() < 500_000 for each in served.connections)
+    await until_no_content_is_held()
     writer.close()
 
 
