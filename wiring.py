@@ -186,7 +186,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         sending = _providers(settings, catalogue, leaves_unusable=True)
         stack.push_async_callback(sending.close)
         links = LinkReader(database, catalogue, ingest, settings.link_secrets)
-        groups = ReportGroups(database, Reports(database, catalogue, ingest))
+        reports = Reports(database, catalogue, ingest)
+        groups, groups_of_pages = ReportGroups(database, reports), ReportGroups(database, reports)
         unsubscribe = Unsubscribe(links)
         page_inboxes = PageInboxes(database, Inboxes(database, catalogue, settings.timezone))
         yield Services(
@@ -227,10 +228,10 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             unsubscribe=unsubscribe,
             preferences=Preferences(links),
             page_inboxes=page_inboxes,
-            page_reactions=PageReactions(database, page_inboxes, groups),
+            page_reactions=PageReactions(database, page_inboxes, groups_of_pages),
             own_preferences=OwnPreferences(database, catalogue, ingest),
             confirmations=Confirmations(links),
-            survey_pages=SurveyPages(links, groups),
+            survey_pages=SurveyPages(links, groups_of_pages),
             callbacks=Callbacks(
                 database,
                 catalogue,
@@ -255,7 +256,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             ),
             followed_links=FollowedLinks(database, settings.link_secrets),
             devices=DeviceRegistry(database),
-            device_reports=DeviceReports(database, groups, settings.link_secrets),
+            device_reports=DeviceReports(database, groups_of_pages, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),
             segment_previews=SegmentPreviews(database, catalogue, checks),

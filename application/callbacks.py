@@ -173,7 +173,7 @@ class ReportGroups:
     """Applies the reports of concurrent callbacks together: one transaction at a time.
 
     Most callbacks have one report. A transaction for each would slow the ingest of events. The first after a rest goes
-    at once.
+    at once. Each has its own room for those that wait, so that a flood of some callers refuses no others.
     """
 
     def __init__(self, database: Database, reports: Reports) -> None:
@@ -186,9 +186,16 @@ class ReportGroups:
         self._began = float("-inf")
 
     async def apply(self, provider: str, reports: Sequence[ProviderReport]) -> None:
-        """Apply reports, with those that wait. Raises OverloadedError if too many do."""
+        """Apply reports, with those that wait. Raises OverloadedError if too many do.
+
+        The first of each id counts.
+        """
         if not reports:
             return
+        first: dict[str, ProviderReport] = {}
+        for one in reports:
+            first.setdefault(one.event_id, one)
+        reports = list(first.values())
         if self._waiting + len(reports) > MAX_WAITING and self._waiting:
             raise OverloadedError(
                 "too many reports are waiting; the same callback may be sent again",

@@ -20,7 +20,7 @@ from domain.errors import (
     PayloadTooLargeError,
     RequestTimeoutError,
 )
-from domain.sending.page_reactions import MAX_REACTIONS
+from domain.sending.page_reactions import MAX_REACTIONS, count_reports
 
 router = APIRouter(
     prefix="/v1/client/reactions",
@@ -114,7 +114,8 @@ async def report_reactions(request: Request, caller: AnyCaller, services: Using)
         raise InvalidRequestError(f'the body is like {{"reactions": [{{…}}]}}: {error}') from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJsonError("the body is not JSON") from error
-    limits.use_events_of_address(request.state.visit.client, len(read.reactions))
-    limits.use_events(caller.access.actor, len(read.reactions))
+    number = sum(map(count_reports, read.reactions))
+    limits.use_events_of_address(request.state.visit.client, number)
+    limits.use_events(caller.access.actor, number)
     result = await services.page_reactions.report(caller.identity, read.reactions, read.sent_at)
     return AcceptedReactions.model_validate(result)

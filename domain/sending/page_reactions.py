@@ -57,6 +57,12 @@ def read_reaction(item: object) -> PageReaction:
         raise InvalidReactionError(str(error)) from error
 
 
+def count_reports(item: object) -> int:
+    """Return how many reports an item of a body makes at most, before it is read."""
+    answers = item.get("answers") if isinstance(item, dict) else None
+    return max(1, len(answers)) if isinstance(answers, dict) else 1
+
+
 def build_reports(
     reaction: PageReaction, survey: Survey | None, sent_at: datetime | None, received_at: datetime
 ) -> list[ProviderReport]:

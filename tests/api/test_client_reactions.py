@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
 
+from domain.sending.reports import ProviderReport
 from tests.api.fakes import WRITE_KEY
 from tests.api.inboxes import put
-from tests.api.live import client_of
+from tests.api.live import client_of, open_live
 from tests.api.shop import Shop, open_shop
 
 NEW = "a-new"
@@ -208,6 +209,37 @@ async def test_each_answer_of_a_survey_counts_once(shop: Shop) -> None:
     for answers in ({"score": 11}, {"score": "9"}, {"mood": 1}, {}, None):
         answer = await report(shop, {**answered, "answers": answers})
         assert (answer.json()["accepted"], len(answer.json()["left_out"])) == (0, 1), answers
+
+
+async def test_limits_count_each_answer(shop: Shop) -> None:
+    sent = await given(shop, shape="survey", **SURVEY)
+    many = {"message_id": sent, "kind": "answered", "answers": {f"q-{number}": 1 for number in range(40)}}
+    async with open_live(shop.database_url, rate_limit_address=2) as app:
+        pages = Shop(app, shop.operator, shop.database_url)
+        pages.key = shop.key
+        # More than it may, once; then it waits for as many.
+        assert (await report(pages, *[many] * 3)).status_code == 200
+        refused = await report(pages, {"message_id": sent, "kind": "shown"})
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert int(refused.headers["retry-after"]) > 50
+
+
+async def test_a_flood_of_reactions_keeps_out_no_callback(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("application.callbacks.MAX_WAITING", 1)
+    sent = await given(shop)
+    shown = [{"message_id": sent, "kind": "shown", "step": step} for step in ("one", "two")]
+    callback = ProviderReport(kind="opened", event_id="1", message_id=UUID(sent), at=datetime.now(UTC))
+    async with await psycopg.AsyncConnection.connect(shop.database_url) as holder:
+        await holder.execute("LOCK TABLE callback_ids IN ACCESS EXCLUSIVE MODE")
+        answers = [asyncio.create_task(report(shop, one)) for one in shown]
+        done, [waiting] = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        assert [answer.result().status_code for answer in done] == [503]
+        applied = asyncio.create_task(shop.app.state.services.callbacks._groups.apply("smtp", [callback]))
+        await asyncio.wait([applied], timeout=0.1)
+        assert not applied.done()
+        await holder.rollback()
+        await applied
+    assert (await waiting).status_code == 200
 
 
 async def slots(shop: Shop, names: str = "hero", **request: Any) -> dict[str, Any]:

@@ -251,6 +251,22 @@ async def test_too_many_waiting_reports_are_refused(
     await group.apply("p", [said(None, "opened")])
 
 
+async def test_a_repetition_takes_no_room(
+    groups: tuple[ReportGroups, Together], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, together = groups
+    monkeypatch.setattr(callbacks, "MAX_WAITING", 3)
+    waiting = asyncio.create_task(group.apply("p", [said(None, "opened", id=str(number % 2)) for number in range(100)]))
+    await settle()
+    other = asyncio.create_task(group.apply("p", [said(None, "opened", id="2")]))
+    await settle()
+    with pytest.raises(OverloadedError):
+        await group.apply("p", [said(None, "opened", id="3")])
+    together.gate.set()
+    await asyncio.gather(waiting, other)
+    assert sorted(id for applied in together.applied for id in applied) == ["0", "1", "2"]
+
+
 async def test_a_batch_of_many_messages_is_one_callback(harness: Harness, database_url: str) -> None:
     ids = await handed_over(harness, "u1", *["sent"] * 600)
     async with Database(database_url, pool_size=4) as database:
