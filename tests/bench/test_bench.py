@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from temporalio.client import Client
 
+from runtime.temporal import connect
 from tests.bench import (
     callbacks,
     cost,
@@ -26,15 +28,22 @@ from tests.bench.__main__ import FAMILIES, table
 from tests.bench.measure import Result, beside, percentile
 from tests.bench.rows import ROWS
 from tests.bench.stack import Stack
-from tests.servers import PostgresServer, TemporalServer
+from tests.servers import PostgresServer, TemporalServer, create_namespace
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def stack(postgres: PostgresServer, migrated: str, temporal: TemporalServer, client: Client, tmp_path: Path) -> Stack:
-    """The servers of the tests, and next to nothing to do."""
-    return Stack(postgres, migrated, temporal, client, tmp_path, effort=0.01, has_forks=True)
+async def stack(postgres: PostgresServer, migrated: str, temporal: TemporalServer, tmp_path: Path) -> Stack:
+    """The servers of the tests, and next to nothing to do.
+
+    A campaign's workflow goes on after its measurement, and campaigns of other tests have the same keys: so it has a
+    namespace of its own.
+    """
+    server = replace(temporal, namespace=f"bench-{uuid4().hex}")
+    await create_namespace(server)
+    client = await connect(server.address, server.namespace)
+    return Stack(postgres, migrated, server, client, tmp_path, effort=0.01, has_forks=True)
 
 
 @pytest.mark.takes_long
