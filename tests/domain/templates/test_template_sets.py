@@ -509,10 +509,13 @@ def test_the_examples_are_sound_and_cart_nudge_fails_without_a_checkout_url() ->
     properties = {
         **{"value": 120, "cart_id": "c-1", "price": 9, "checkout_url": "https://shop.example.com/c/1"},
         **{"subscription_id": "s-1", "renews_at": "2026-12-01", "tier": "gold", "year": 2026, "orders": 12},
+        "order_id": "o-1",
         "report_url": "https://app.example.com/reports/r1",
     }
     for name, template in sets.items():
         links = ["/c/"] if name.startswith("double-opt-in") else ["/u/", "/p/"]
+        if name == "delivery-delayed.email":  # It is transactional.
+            links = []
         for locale in (None, "de"):
             entry = {"event": "Cart Abandoned", "properties": properties, "timestamp": "2026-11-02T10:00:00+00:00"}
             content = template.render(context(entry=entry), locale)
