@@ -10,10 +10,21 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 FAULTS = """axe.run(document, {runOnly: RULES}).then(
   found => found.violations.map(one => one.id + ": " + one.nodes.map(node => node.html).join(" "))
 )""".replace("RULES", json.dumps(RULES))
+# Parts that fade in have less contrast meanwhile.
+SETTLED = """
+(() => {
+  const list = (root) => [
+    ...root.getAnimations(),
+    ...[...root.querySelectorAll("*")].flatMap(({ shadowRoot }) => (shadowRoot ? list(shadowRoot) : [])),
+  ]
+  return Promise.allSettled(list(document).map((one) => one.finished)).then(() => true)
+})()
+"""
 
 
 async def find_faults(page: Session) -> list[str]:
     """The rules that a page breaks, each with the elements that do."""
+    await page.run(SETTLED)
     await page.run(AXE.read_text())
     faults: list[str] = await page.run(FAULTS)
     return faults
