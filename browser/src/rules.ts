@@ -21,12 +21,29 @@ export const interrupts = (kind: Kind): boolean => INTERRUPTING.includes(kind)
 /** Whether a pattern of addresses matches: `*` is anything but `/`, `**` anything at all. */
 export function matches(glob: string, address: { origin: string; pathname: string; search: string; hash: string }): boolean {
   const { origin, pathname, search, hash } = address
-  const source = glob
-    .replace(/[.+?^${}()|[\]\\]/g, "\\$&")
-    .replace(/\*+/g, (stars) => (stars.length > 1 ? ".*" : "[^/]*"))
-  const pattern = new RegExp(`^${source}$`)
   const path = (glob[0] === "/" ? "" : origin) + pathname
-  return [path, path + search, path + search + hash].some((one) => pattern.test(one))
+  return [path, path + search, path + search + hash].some((one) => isLike(glob, one))
+}
+
+/** Whether a text is like a pattern. It follows all ways at once: a regular expression may try them one by one for ever. */
+function isLike(glob: string, text: string): boolean {
+  let reached = new Set([0])
+  for (const part of glob.split(/(\*+)/)) {
+    const next = new Set<number>()
+    for (const at of reached) {
+      if (part[0] !== "*") {
+        if (text.startsWith(part, at)) next.add(at + part.length)
+        continue
+      }
+      // One that was reached before has been followed to its end.
+      for (let end = at; !next.has(end) && end <= text.length; end++) {
+        next.add(end)
+        if (part.length < 2 && text[end] === "/") break
+      }
+    }
+    reached = next
+  }
+  return reached.has(text.length)
 }
 
 export const isPlace = (where: readonly string[] | undefined, address: Parameters<typeof matches>[1]): boolean =>

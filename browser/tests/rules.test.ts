@@ -26,6 +26,14 @@ describe("addresses", () => {
     ["/(a", "https://shop.example/(a", true],
   ])("%s and %s: %s", (glob, url, expected) => expect(matches(glob, at(url))).toBe(expected))
 
+  test("many stars take no time beyond reason", () => {
+    const url = at(`https://shop.example/${"-".repeat(1_500)}`)
+    const began = performance.now()
+    expect(matches("/**-**-**-**-**-**-**.html", url)).toBe(false)
+    // A regular expression would take hours: so this holds on any machine.
+    expect(performance.now() - began).toBeLessThan(20_000)
+  })
+
   test("without patterns a message is for every page", () => {
     expect(isPlace([], at("https://shop.example/"))).toBe(true)
     expect(isPlace(undefined, at("https://shop.example/"))).toBe(true)
