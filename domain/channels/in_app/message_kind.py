@@ -24,7 +24,8 @@ class InAppKind(ABC):
 
     It `interrupts` if it shows itself to a person who has not asked for it: then caps count it, and `after` and
     `between` say when. `default_placement` is the feed, the slot or the component that shows it, if the template names
-    none; "" if it must, None if it has none. `default_every` is how often it shows. `labels` are the words that the
+    none; "" if it must, None if it has none. `default_every` is how often it shows. One that `ends_when_dismissed` may
+    not show again after that, whatever its author would like. `labels` are the words that the
     page adds. `report_events` are the events that it alone reports, as those of a channel.
     """
 
@@ -32,6 +33,7 @@ class InAppKind(ABC):
     interrupts: ClassVar[bool] = True
     default_placement: ClassVar[str | None] = None
     default_every: ClassVar[str] = "until_dismissed"
+    ends_when_dismissed: ClassVar[bool] = False
     labels: ClassVar[tuple[Label, ...]] = ("close", "message")
     report_events: ClassVar[Mapping[str, str]] = {}
 

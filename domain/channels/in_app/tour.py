@@ -26,6 +26,8 @@ class Tour(InAppKind):
     """Steps with a text each, most of them beside an element."""
 
     name = "tour"
+    # Who skips it is left alone.
+    ends_when_dismissed = True
     labels = ("close", "message", "back", "next", "done", "skip", "of")
     report_events: ClassVar[Mapping[str, str]] = {"completed": "Tour Completed"}
 

@@ -30,6 +30,7 @@ MAX_WAIT_SECONDS: Final = 3_600
 
 _TIMES: Final = re.compile(r"(?P<times>[1-9][0-9]{0,2}) (?:times?|in (?P<span>\S+))")
 _REGULAR: Final = re.compile(r"\.\*|\.\+|\\|\$$|^\^|\(|\|")
+_LAST_UNTIL_DISMISSED: Final = ("once", "until_dismissed")
 _EVERY_FORM: Final = "Others: `3 times`, or `3 in 7d`"
 
 
@@ -78,7 +79,7 @@ def read_common(
     return {
         "where": _read_where(fields.get("where"), problems),
         "after": _read_after(reader("after")),
-        "every": _read_every(fields.get("every"), kind.default_every, problems),
+        "every": _read_every(fields.get("every"), kind, problems),
         "between": _read_span(fields.get("between"), problems),
         "theme": read_theme(reader("theme")),
         "dir": _read_direction(fields.get("dir"), language, problems),
@@ -137,8 +138,13 @@ def _read_after(reader: MappingReader | None) -> dict[str, Any] | None:
     return found or None
 
 
-def _read_every(field: Field | None, default: str, problems: list[Problem]) -> dict[str, Any]:
+def _read_every(field: Field | None, kind: InAppKind, problems: list[Problem]) -> dict[str, Any]:
+    default = kind.default_every
     written = default if field is None else field.value.strip()
+    if field is not None and kind.ends_when_dismissed and written not in _LAST_UNTIL_DISMISSED:
+        said = f"a {kind.name} that was skipped does not come again, so it cannot show '{written[:60]}'"
+        problems.append(field.place.problem(said, f"Write {' or '.join(_LAST_UNTIL_DISMISSED)}"))
+        return {"kind": default}
     if written in EVERIES or field is None:
         return {"kind": written}
     found = _TIMES.fullmatch(written)

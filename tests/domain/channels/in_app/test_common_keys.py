@@ -106,6 +106,13 @@ def test_a_slip_is_told_what_was_meant() -> None:
     assert "Did you mean `once`?" in remedies(in_app(front="every: onc"))[0]
 
 
+@pytest.mark.parametrize("every", ["each_session", "until_clicked", "3 times", "3 in 7d"])
+def test_a_tour_does_not_come_again_after_it_was_skipped(every: str) -> None:
+    said = f"a tour that was skipped does not come again, so it cannot show '{every}'"
+    tour = in_app("steps: [{id: one, title: a, text: b}]", kind="tour", front=f"every: {every}")
+    assert [found for _, _, found in faults(tour)] == [said]
+
+
 def test_a_template_without_a_kind_is_refused() -> None:
     assert faults("---\nchannel: in_app\n---\ntext: x\n") == [(1, "front matter", "'kind' is missing")]
 
