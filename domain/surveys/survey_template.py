@@ -133,6 +133,8 @@ def _read_rule(rule: MappingReader, question: dict[str, PartTree]) -> dict[str, 
             if value not in answers or isinstance(value, bool):
                 shown = did_you_mean(str(value), map(str, answers), "Answers")
                 when.report(f"the question has no answer '{str(value)[:60]}'", shown, "is")
+        if found:
+            when.report("'is' stands beside bounds", "Write min and max, or list the answers by is", "is")
         found["is"] = listed
     when.finish()
     if not found and not when.list_keys():

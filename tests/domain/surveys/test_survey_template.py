@@ -130,6 +130,7 @@ OPTIONS = "options: [{value: x, label: X}, {value: y, label: Y}]"
         ),
         ([f"{ONE}, next: [{{when: {{min: 9}}}}]"], [(2, "'to' is missing")]),
         ([f"{ONE}, next: [{{when: {{}}, to: end}}]"], [(2, "'when' names no answers")]),
+        ([f"{ONE}, next: [{{when: {{min: 9, is: [1]}}, to: end}}]"], [(2, "'is' stands beside bounds")]),
         ([f"{ONE}, next: [{{when: {{min: 11}}, to: end}}]"], [(2, "'min' must be a whole number from 0 to 10")]),
         (
             ["id: a, type: stars, text: A, next: [{when: {max: 0}, to: end}]"],
