@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
+import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
@@ -16,6 +17,8 @@ from domain.access import Access, Actor, Scope
 from domain.errors import InvalidRequestError
 from domain.people.identity import Identity
 from domain.sending.inbox import InboxMessage
+
+_log = structlog.get_logger(__name__)
 
 # A page that is rendered waits so long. Seconds.
 BUDGET: Final = 0.05
@@ -124,7 +127,12 @@ async def _find_in_time(places: asyncio.Semaphore, find: Find, person: Identity,
         return None
     task = asyncio.create_task(find(person, names))
     task.add_done_callback(lambda _: places.release())
-    # Its error is read, also that of a late one.
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    task.add_done_callback(_log_failure)
     await asyncio.wait([task], timeout=deadline - clock())
     return None if not task.done() or task.exception() is not None else task.result()
+
+
+def _log_failure(task: asyncio.Task[Found]) -> None:
+    """Log why a look-up failed, also a late one: its page has its own content."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("failed to read slots", exc_info=error)

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from domain.sending.reports import ProviderReport
 from tests.api.fakes import WRITE_KEY
@@ -248,6 +249,18 @@ async def slots(shop: Shop, names: str = "hero", **request: Any) -> dict[str, An
     assert "sojourn-slots" not in answer.headers
     found: dict[str, Any] = answer.json()["slots"]
     return {name: None if one is None else one["message_id"] for name, one in found.items()}
+
+
+async def test_a_slot_that_cannot_be_read_is_logged(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.client.slots.BUDGET", 60)
+    async with await psycopg.AsyncConnection.connect(shop.database_url, autocommit=True) as admin:
+        await admin.execute("ALTER TABLE inbox RENAME TO hidden")
+        with capture_logs() as logs:
+            answer = await shop.ask("GET", "slots?names=hero", user_token=shop.token("u-victim"))
+        await admin.execute("ALTER TABLE hidden RENAME TO inbox")
+    assert (answer.status_code, answer.json()) == (200, {"slots": {"hero": None}})
+    [failed] = [one for one in logs if one["event"] == "failed to read slots"]
+    assert "inbox" in str(failed["exc_info"])
 
 
 async def test_a_slot_has_the_message_of_its_person_or_the_content_of_the_page(
