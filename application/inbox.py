@@ -69,11 +69,6 @@ class Inboxes:
         ranked = sorted(left, key=lambda one: (one.priority, one.seq))
         return dict.fromkeys(names) | {one.placement: one for one in ranked if one.placement is not None}
 
-    async def owns(self, person: UUID, message_ids: Collection[UUID]) -> frozenset[UUID]:
-        """Return those of these messages that the person was given."""
-        async with self._database.transaction() as connection:
-            return await inbox.find_given(connection, person, message_ids)
-
     async def _find(
         self, person: UUID, at: datetime, is_wanted: Callable[[InboxRow], bool]
     ) -> tuple[list[InboxRow], float]:

@@ -54,7 +54,6 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await delivery_counts.forget(connection, delivery_counts.LIFETIME)
                 await attachments.forget(connection)
                 await recalls.forget(connection)
-                await inbox.forget(connection)
                 await ad_uploads.forget(connection)
             await apply_retention(database)
             await work_on_pages(database)
@@ -73,6 +72,7 @@ async def work_on_pages(database: Database) -> None:
         segments.add_up_counts,
         leases.forget_past,
         device_addresses.forget_old,
+        inbox.forget_expired,
     ):
         has_more = True
         while has_more:

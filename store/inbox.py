@@ -20,6 +20,8 @@ from store.ledger import CAPS, LEDGER
 
 # Reactions may arrive late, and results of surveys are read after the end.
 LIFETIME: Final = timedelta(days=30)
+# So many are deleted in one transaction.
+PAGE: Final = 10_000
 # The notices, written by triggers: `p:` with a profile to which something was added or withdrawn, or `c:` with a
 # campaign.
 NOTICES: Final = "sojourn_inbox"
@@ -248,6 +250,18 @@ async def record(connection: Connection, reactions: Sequence[Reactions]) -> None
     )
 
 
-async def forget(connection: Connection) -> None:
-    """Delete what expired long ago; the ledger keeps the messages themselves."""
-    await connection.execute("DELETE FROM inbox WHERE expires_at < clock_timestamp() + clock_ahead() - %s", (LIFETIME,))
+async def forget_expired(connection: Connection, limit: int = PAGE) -> bool:
+    """Delete a page of messages that expired long ago.
+
+    Return whether there may be more. The ledger keeps the messages themselves. A row that another transaction has
+    locked is left to the next round.
+    """
+    cursor = await connection.execute(
+        """
+        DELETE FROM inbox WHERE message_id = ANY(ARRAY(
+          SELECT message_id FROM inbox WHERE expires_at < clock_timestamp() + clock_ahead() - %s
+          ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED))
+        """,
+        (LIFETIME, limit),
+    )
+    return cursor.rowcount == limit

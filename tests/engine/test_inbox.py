@@ -16,7 +16,7 @@ from domain.access import SOJOURN
 from domain.journey.requests import MembersRequest
 from domain.people.identity import PersonRef
 from domain.sending.policy import Deferred, Granted, MembersPage
-from store.inbox import NOTICES, forget
+from store.inbox import NOTICES, find_given, forget_expired
 from tests.engine.dying import Death, die_at
 from tests.engine.inbox_harness import BANNER, CARD, InboxHarness, attempt_alone, inbox_harness
 from tests.engine.ingesting import event
@@ -81,8 +81,9 @@ async def test_a_message_waits_until_its_person_comes(world: InboxHarness) -> No
     assert (seen.open, "Hello u1" in str(message.content)) == ([tip], True)
     again = await world.inbox.read(person, NIGHT + timedelta(seconds=1), since=seen.seq)
     assert (again.messages, again.open, again.seq) == ([], [tip], seen.seq)
-    assert await world.inbox.owns(person, [tip, journey]) == {tip}
-    assert await world.inbox.owns(UUID(int=1), [tip]) == frozenset()
+    async with world.harness.database.transaction() as connection:
+        assert await find_given(connection, person, [tip, journey]) == {tip}
+        assert await find_given(connection, UUID(int=1), [tip]) == frozenset()
 
 
 async def test_someone_without_any_address_is_reached(world: InboxHarness) -> None:
@@ -399,5 +400,5 @@ async def test_what_expired_long_ago_is_deleted(world: InboxHarness) -> None:
     await world.send(journey, "tip", AT - timedelta(days=70))
     card = await world.send(journey, "card", now())
     async with world.harness.database.transaction() as connection:
-        await forget(connection)
+        assert [await forget_expired(connection, limit=1) for _ in range(2)] == [True, False]
     assert [row["message_id"] for row in await world.harness.query("SELECT message_id FROM inbox")] == [card]
