@@ -306,11 +306,15 @@ async def test_streams_take_no_room_of_other_calls(database_url: str) -> None:
         serve(shop.app) as served,
         AsyncExitStack() as stack,
     ):
+        # Some are those that other tests have left for the next one.
+        counted = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()"
+        [before] = await shop.query(counted)
         for _ in range(60):
             await begin(stack, shop, served.url)
         assert (await read(shop))["open"] == []
-        connections = await shop.query("SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()")
-        assert connections[0]["n"] < 10
+        [after] = await shop.query(counted)
+        # The pool has two, and one hears the notices.
+        assert after["n"] <= before["n"] + 3
 
 
 async def test_a_stream_keeps_no_content_of_what_it_has_sent(shop: Shop, url: str) -> None:
