@@ -20,6 +20,7 @@ from runtime import documents
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.process import exit_now
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
+from tests import hangs
 from tests.databases import database_of, keep_connections
 from tests.harness import Harness, open_harness
 from tests.libraries import do_once
@@ -146,7 +147,8 @@ async def lone_harness(database_url: str, lone_temporal: EmbeddedTemporal) -> As
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Host the servers of the run, in the process that runs or hands out the tests."""
+    """Limit each test; host the servers of the run, in the process that runs or hands out the tests."""
+    config.pluginmanager.register(hangs)
     if not hasattr(config, "workerinput"):
         config.stash[HOST] = ServerHost()
 
