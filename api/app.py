@@ -1,6 +1,5 @@
 """The HTTP application: routes, refusals and limits over the services."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache, partial
@@ -71,7 +70,7 @@ from api.client import settings as client_settings
 from api.client import slots as client_slots
 from api.client.callers import CLIENT_PATHS
 from api.client.open_streams import OpenStreams
-from api.client.slots import MAX_LOOK_UPS
+from api.client.slots import LookUpPlaces
 from api.cors import Cors
 from api.countries import Countries
 from api.dependencies import EXAMPLE
@@ -192,7 +191,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         bytes=settings.rate_limit_bytes,
         of_address=settings.rate_limit_address,
     )
-    app.state.slot_places = asyncio.Semaphore(MAX_LOOK_UPS)
+    app.state.slot_places = LookUpPlaces()
     app.state.public_url = settings.public_url
     app.state.countries = Countries(settings.country_database)
     app.add_middleware(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -24,11 +25,14 @@ _log = structlog.get_logger(__name__)
 BUDGET: Final = 0.05
 # Look-ups of a process at a time, with those that are late. Events need the other connections.
 MAX_LOOK_UPS: Final = 4
+# Of these. Anyone has the key of a page, and its look-ups must not blank the pages that servers render.
+KEPT_FOR_SERVERS: Final = 2
 MAX_NAMES: Final = 20
 LATE_HEADER: Final = "Sojourn-Slots"
 
 Found = Mapping[str, InboxMessage | None]
-Find = Callable[[Identity, list[str]], Coroutine[Any, Any, Found]]
+Taking = Coroutine[Any, Any, ExitStack]
+Find = Callable[[], Coroutine[Any, Any, Found]]
 _Names = Annotated[
     TextField,
     Query(
@@ -71,6 +75,22 @@ router = APIRouter(
 )
 
 
+class LookUpPlaces:
+    """The places for look-ups of one process."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(MAX_LOOK_UPS)
+        self._of_pages = asyncio.Semaphore(MAX_LOOK_UPS - KEPT_FOR_SERVERS)
+
+    async def take(self, *, is_page: bool) -> ExitStack:
+        """Wait for a place; return what gives it back when it is closed."""
+        with ExitStack() as taken:
+            for places in (self._of_pages, self._all) if is_page else (self._all,):
+                await places.acquire()
+                taken.callback(places.release)
+            return taken.pop_all()
+
+
 class Slots(ResponseModel):
     model_config = example({"slots": {"hero": {**MESSAGE, "kind": "slot", "placement": "hero"}, "footer": None}})
 
@@ -106,14 +126,16 @@ async def read_slots(
     wanted = list(dict.fromkeys(name for name in names.split(",") if name))
     if not 0 < len(wanted) <= MAX_NAMES:
         raise InvalidRequestError(f"name 1 to {MAX_NAMES} slots, between commas")
-    found = await _find_in_time(request.app.state.slot_places, services.page_inboxes.slots, person, wanted)
+    access: Access = request.state.access
+    taking = request.app.state.slot_places.take(is_page=access.browser is not None)
+    found = await find_in_time(taking, lambda: services.page_inboxes.slots(person, wanted))
     late = {LATE_HEADER: "timeout"} if found is None else {}
     slots = dict.fromkeys(wanted) if found is None else found
     headers = {"Cache-Control": "private, no-store", **late}
     return Response(msgspec.json.encode({"slots": slots}), headers=headers, media_type="application/json")
 
 
-async def _find_in_time(places: asyncio.Semaphore, find: Find, person: Identity, names: list[str]) -> Found | None:
+async def find_in_time(taking: Taking, find: Find) -> Found | None:
     """Return the messages; None if they are not there in time, or cannot be read.
 
     A late look-up goes on, and keeps its place: to end its statement would take longer.
@@ -122,11 +144,11 @@ async def _find_in_time(places: asyncio.Semaphore, find: Find, person: Identity,
     deadline = clock() + BUDGET
     try:
         async with asyncio.timeout_at(deadline):
-            await places.acquire()
+            place = await taking
     except TimeoutError:
         return None
-    task = asyncio.create_task(find(person, names))
-    task.add_done_callback(lambda _: places.release())
+    task = asyncio.create_task(find())
+    task.add_done_callback(lambda _: place.close())
     task.add_done_callback(_log_failure)
     await asyncio.wait([task], timeout=deadline - clock())
     return None if not task.done() or task.exception() is not None else task.result()

@@ -6,6 +6,8 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -13,6 +15,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from api.client.stream_bounds import KEPT_FOR_OTHER_KEYS, LATEST, SHARE_OF_ADDRESS, SHARE_OF_ANONYMOUS, SOONEST
 from domain.sending.inbox import InboxMessage
 from store.inbox import InboxRow
 from tests.api.inboxes import PageEvents, Served, follow, put, serve
@@ -21,12 +24,14 @@ from tests.api.shop import SHOP, Shop, open_shop, token
 from tests.harness import PATIENCE, looks
 
 STREAMS = 16
+PROXIES = (ip_network("127.0.0.0/8"),)
+ADDRESSES = (str(one) for one in ip_network("198.18.0.0/15"))
 NEW = "a-new"
 
 
 @pytest.fixture
 async def shop(database_url: str) -> AsyncIterator[Shop]:
-    async with open_shop(database_url, client_streams=STREAMS) as shop:
+    async with open_shop(database_url, client_streams=STREAMS, trusted_proxies=PROXIES) as shop:
         # An anonymous person in a journey of their own.
         assert (await shop.report("track", {"anonymousId": NEW, "event": "Signed Up"})).is_success
         yield shop
@@ -282,21 +287,61 @@ async def test_streams_hear_again_after_the_database_was_away(shop: Shop, url: s
         assert (await page.next("message"))["message_id"] == sent
 
 
-async def test_the_streams_of_one_address_and_of_strangers_are_bounded(shop: Shop, url: str) -> None:
+async def open_until_refused(stack: AsyncExitStack, url: str, key: dict[str, Any], user: str | None = None) -> int:
+    """Open streams with a key, each from another address, until one is refused; return how many there are."""
+    caller = {"anonymous_id": NEW} if user is None else {"user_token": token(key["token_secret"], user)}
+    for number in range(STREAMS + 1):
+        whence = {"X-Forwarded-For": next(ADDRESSES)}
+        page = await stack.enter_async_context(follow(url, key["token"], **caller, headers=whence))
+        if page.response.status_code != 200:
+            assert page.response.status_code == 503
+            assert SOONEST <= int(page.response.headers["retry-after"]) <= LATEST
+            await page.response.aread()
+            assert page.response.json()["code"] == "overloaded"
+            return number
+    raise AssertionError("none was refused")
+
+
+async def test_the_streams_of_one_address_are_bounded(shop: Shop, url: str) -> None:
     async with AsyncExitStack() as stack:
-        for _ in range(STREAMS // 8):
+        for _ in range(STREAMS // SHARE_OF_ADDRESS):
             await begin(stack, shop, url)
         refused = await stack.enter_async_context(follow(url, shop.key["token"], user_token=shop.token("u-victim")))
         assert refused.response.status_code == 503
-        assert int(refused.response.headers["retry-after"]) >= 1
-        await refused.response.aread()
-        assert refused.response.json()["code"] == "overloaded"
         # Polls go on.
         assert (await read(shop))["open"] == []
     # What was given back can be had again.
     async with AsyncExitStack() as stack:
-        for _ in range(STREAMS // 8):
+        for _ in range(STREAMS // SHARE_OF_ADDRESS):
             await begin(stack, shop, url)
+
+
+async def test_strangers_have_half_of_the_streams_from_any_address_and_with_any_key(shop: Shop, url: str) -> None:
+    half = STREAMS // SHARE_OF_ANONYMOUS
+    async with AsyncExitStack() as stack:
+        assert await open_until_refused(stack, url, shop.key) == half
+        assert await open_until_refused(stack, url, shop.other) == 0
+        # Users of the same pages have the others.
+        kept = STREAMS // KEPT_FOR_OTHER_KEYS
+        assert await open_until_refused(stack, url, shop.key, "u-victim") == STREAMS - half - kept
+    async with AsyncExitStack() as stack:
+        assert await open_until_refused(stack, url, shop.other) == half
+
+
+async def test_one_key_leaves_streams_to_the_pages_of_others(shop: Shop, url: str) -> None:
+    kept = STREAMS // KEPT_FOR_OTHER_KEYS
+    async with AsyncExitStack() as stack:
+        assert await open_until_refused(stack, url, shop.key, "u-victim") == STREAMS - kept
+        assert await open_until_refused(stack, url, shop.other, "u-victim") == kept
+        # Of a refused stream no share is left taken.
+        await stack.aclose()
+        assert await open_until_refused(stack, url, shop.other, "u-victim") == STREAMS - kept
+
+
+def test_the_shares_of_streams_are_the_documented_ones() -> None:
+    documented = "of one address an eighth, without a user token half, of one key\n  three quarters"
+    assert documented in (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    assert (SHARE_OF_ADDRESS, SHARE_OF_ANONYMOUS, KEPT_FOR_OTHER_KEYS) == (8, 2, 4)
 
 
 async def test_streams_take_no_room_of_other_calls(database_url: str) -> None:
