@@ -129,3 +129,17 @@ def find_query(page: Session) -> int:
         event["method"] == "Network.requestWillBeSent" and "/v1/client/messages" in event["params"]["request"]["url"]
         for event in page.events
     )
+
+
+async def until_refused(page: Session, path: str) -> None:
+    """Wait until a page has got no answer to a request, since it may not ask."""
+    async for is_last in looks(PATIENCE):
+        asked = {
+            event["params"]["requestId"]
+            for event in page.events
+            if event["method"] == "Network.requestWillBeSent" and path in event["params"]["request"]["url"]
+        }
+        failed = {event["params"]["requestId"] for event in page.events if event["method"] == "Network.loadingFailed"}
+        if asked & failed:
+            return
+        assert not is_last, path

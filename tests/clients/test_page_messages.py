@@ -36,6 +36,7 @@ from tests.harness import PATIENCE, looks
 pytestmark = [pytest.mark.takes_long, pytest.mark.usefixtures("calm")]
 
 EXAMPLE = DOCS.partition("```js page\n")[2].partition("```")[0]
+WAITS_FOR_TURN = "navigator.locks.query().then(({ pending }) => pending.some(({ name }) => name.endsWith('.turn')))"
 SLOT = "document.querySelector('[data-sojourn-slot=hero]')"
 GRADE = {"id": "grade", "type": "nps", "text": TEXT, "required": True, "low": "No", "high": "Yes"}
 WHY = {"id": "why", "type": "text", "text": TEXT, "required": False}
@@ -218,9 +219,10 @@ async def test_a_documented_template_is_shown(world: World, kind: str) -> None:
 async def test_a_message_shows_on_its_pages_alone(world: World) -> None:
     visitor = await world.person()
     await visitor.put("banner", **KINDS["banner"], where=["/pricing/**"])
-    await visitor.put("card", **KINDS["card"])
+    await visitor.put("tooltip", **KINDS["tooltip"], where=["/basket"])
     page = await visitor.open("/basket")
-    await until_shown(page, "card")
+    # The one that was put later has its turn.
+    await until_shown(page, "tooltip")
     assert not await page.run(f"!!{inside('banner', '.box')}")
     # An application of one page changes its address itself.
     await page.run("history.pushState({}, '', '/pricing/teams?a=b')")
@@ -232,11 +234,15 @@ async def test_a_message_shows_on_its_pages_alone(world: World) -> None:
 async def test_a_message_waits_for_what_someone_does(world: World) -> None:
     visitor = await world.person()
     await visitor.put("banner", **KINDS["banner"], after={"feature": "Lamp Chosen", "exit_intent": True})
+    await visitor.put("tooltip", **KINDS["tooltip"], after={"feature": "Lamp Chosen"})
     await visitor.put("card", **KINDS["card"])
     page = await visitor.open()
     await until_shown(page, "card")
     await page.run("sojourn.track('Lamp Chosen', { lamp: 'a' })")
+    # The one that was put later, and waits for this alone, has its turn.
+    await until_shown(page, "tooltip")
     assert not await page.run(f"!!{inside('banner', '.box')}")
+    await click(page, "tooltip", ".secondary")
     await page.run("document.dispatchEvent(new MouseEvent('mouseout', { bubbles: true, clientY: -1 }))")
     await until_shown(page, "banner")
 
@@ -340,6 +346,7 @@ async def test_one_tab_interrupts_at_a_time_and_one_has_the_connection(world: Wo
     await until_shown(first, "modal")
     second = await visitor.open("/basket")
     await until_shown(second, "card")
+    await second.until(WAITS_FOR_TURN)
     assert not await second.run(f"!!{inside('modal', '.box')}")
     streams = [
         event
@@ -360,6 +367,10 @@ async def test_one_tab_interrupts_at_a_time_and_one_has_the_connection(world: Wo
         if any(shown):
             break
         assert not is_last
+    await visitor.put("card", title="Later", text=TEXT, actions=[])
+    for page in (first, second):
+        await page.until(f"{ROOT.format(kind='feed')}?.textContent.includes('Later')")
+    assert [await page.run(f"!!{inside('banner', '.box')}") for page in (first, second)] == shown
     assert sum(shown) == 1
     assert not await second.run(f"!!{inside('modal', '.box')}")
     # The tab with the connection closes: another one takes it over.

@@ -1,0 +1,54 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
+import type { Message } from "../src/contract.js"
+import type { Http } from "../src/http.js"
+import { fillSlots, MAX_HIDDEN_MS } from "../src/slots.js"
+
+const HERO = { message_id: "m-1" } as Message
+let end = new AbortController()
+let signals: AbortSignal[] = []
+let filled: [Element, Message][] = []
+const hero = () => document.querySelector<HTMLElement>("[data-sojourn-slot=hero]")!
+const isHidden = () => hero().style.visibility === "hidden"
+
+/** Fill the slots of a page whose API answers after so many milliseconds. */
+function open(answersAfter: number): void {
+  const send = (_: string, { signal }: RequestInit = {}) => {
+    signals.push(signal!)
+    return new Promise<Response>((resolve) =>
+      setTimeout(() => resolve(new Response(JSON.stringify({ slots: { hero: HERO } }))), answersAfter),
+    )
+  }
+  fillSlots({ send } as unknown as Http, end.signal, (element, message) => void filled.push([element, message]))
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  document.body.innerHTML = "<div data-sojourn-slot=hero>Own</div>"
+  ;[end, signals, filled] = [new AbortController(), [], []]
+})
+afterEach(() => {
+  end.abort()
+  vi.useRealTimers()
+})
+
+test("a slot without an answer shows its own content after 300 ms, and not before", async () => {
+  expect(MAX_HIDDEN_MS).toBe(300)
+  open(3_600_000)
+  await vi.advanceTimersByTimeAsync(MAX_HIDDEN_MS - 1)
+  expect(isHidden()).toBe(true)
+  await vi.advanceTimersByTimeAsync(1)
+  expect([isHidden(), signals[0].aborted, filled.length]).toEqual([false, true, 0])
+})
+
+test("an answer in time shows at once", async () => {
+  open(MAX_HIDDEN_MS - 1)
+  await vi.advanceTimersByTimeAsync(MAX_HIDDEN_MS - 1)
+  expect([isHidden(), filled]).toEqual([false, [[hero(), HERO]]])
+})
+
+test("a late answer changes nothing that is in sight", async () => {
+  open(MAX_HIDDEN_MS + 1)
+  await vi.advanceTimersByTimeAsync(MAX_HIDDEN_MS + 1_000)
+  expect([isHidden(), filled]).toEqual([false, []])
+})
