@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 BUDGET: Final = 0.05
 # Look-ups of a process at a time, with those that are late. Events need the other connections.
 MAX_LOOK_UPS: Final = 4
-# Of these. Anyone has the key of a page, and its look-ups must not blank the pages that servers render.
+# Anyone has the key of a page, and its look-ups must not blank the pages that servers render.
 KEPT_FOR_SERVERS: Final = 2
 MAX_NAMES: Final = 20
 LATE_HEADER: Final = "Sojourn-Slots"
