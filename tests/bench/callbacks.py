@@ -101,13 +101,17 @@ async def measure(stack: Stack) -> list[Result]:
         await posting(list(batches([viewed(seeded.choice(users), seeded) for _ in range(count)])))
         await keep_house(database_url)
 
-        async def alone(_: int) -> float:
-            bodies = list(batches([viewed(seeded.choice(users), seeded) for _ in range(count)]))
-            return count / await posting(bodies)
+        def build() -> list[bytes]:
+            return list(batches([viewed(seeded.choice(users), seeded) for _ in range(count)]))
 
-        async def disturbed(number: int) -> float:
+        async def alone(_: int) -> float:
+            return count / await posting(build())
+
+        async def disturbed(_: int) -> float:
+            # Beforehand: reports that fall due meanwhile would all come in the seconds that are measured.
+            bodies = build()
             async with reporting.beside():
-                return await alone(number)
+                return count / await posting(bodies)
 
         found = await in_turns([alone, disturbed], stack.count(ROUNDS))
         for opened in connections:
