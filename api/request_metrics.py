@@ -59,7 +59,9 @@ class RequestMetrics:
                     stream_began = perf_counter()
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id), _open_span(scope, method) as span:
+        # The task is this request's own.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        with _open_span(scope, method) as span:
             try:
                 await self._app(scope, receive, noting_send)
             except Exception:
