@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import auth, problems
 from api.client_address import Network, client_of
+from api.dependencies import services_of
 from api.limits import MAX_UNKNOWN_BYTES, Allowance, body_too_large
 from domain.errors import OverloadedError, RequestTimeoutError, SojournError
 from domain.sending.reports import MAX_CALLBACK_BYTES
@@ -145,6 +146,7 @@ class Admission:
         """Admit a callback, which is verified by its route. Raises as `_let_in` does."""
         request.state.visit = visit
         self.callback_rate.use(CALLBACKS, 1)
+        await services_of(request).callbacks.wait_turn()
         body = await _gather_body(request, receive, visit, MAX_CALLBACK_BYTES, is_known=True)
         visit.enter()
         return _replay_body(body, receive)

@@ -29,8 +29,12 @@ PROVIDERS_SECONDS: Final = 1.0
 MAX_WAITING: Final = 5_000
 # Reports that are applied together.
 MAX_TOGETHER: Final = 1_000
-# Transactions of reports begin so long after one another, in seconds: those that come meanwhile share the next one.
+# Transactions of reports begin so long after one another, in seconds: those that come meanwhile share the next one. The
+# second is for many: it costs each of them less, while a provider that sends one after another is not slowed by it.
 INTERVAL: Final = 0.1
+BUSY_INTERVAL: Final = 0.25
+# So many callbacks in one transaction are many.
+BUSY: Final = 25
 LATEST: Final = 5
 
 _log = structlog.get_logger(__name__)
@@ -92,6 +96,10 @@ class Callbacks:
             raise
         except SecretRefusal as refusal:
             raise _refuse(rule, refusal) from refusal
+
+    async def wait_turn(self) -> None:
+        """Wait for the turn at which callbacks are read and applied."""
+        await self._groups.wait_turn()
 
     async def receive(self, provider: str, callback: Callback) -> None:
         """Apply the reports of a callback.
@@ -184,6 +192,8 @@ class ReportGroups:
         self._waiting = 0
         self._work: asyncio.Task[None] | None = None
         self._began = float("-inf")
+        self._interval = INTERVAL
+        self._turn: asyncio.Task[None] | None = None
 
     async def apply(self, provider: str, reports: Sequence[ProviderReport]) -> None:
         """Apply reports, with those that wait. Raises OverloadedError if too many do.
@@ -213,11 +223,26 @@ class ReportGroups:
             self._waiting -= len(reports)
             self._queues.get(provider, {}).pop(group, None)
 
+    async def wait_turn(self) -> None:
+        """Wait until the next transaction may begin.
+
+        Callbacks that are read then, one after another, cost less than if each were read as it comes between other
+        work: the processor has their code in its caches.
+        """
+        if self._turn is None or self._turn.done():
+            pause = asyncio.sleep(self._began + self._interval - monotonic())
+            # It belongs to no request either.
+            self._turn = asyncio.create_task(pause, context=Context())
+        await asyncio.shield(self._turn)
+
     async def _apply_all(self) -> None:
         while self._queues:
-            await asyncio.sleep(self._began + INTERVAL - monotonic())
+            await self.wait_turn()
+            # Those that are read at this turn take part in it.
+            await asyncio.sleep(0)
             self._began = monotonic()
             provider, groups = self._take_oldest()
+            self._interval = BUSY_INTERVAL if len(groups) >= BUSY else INTERVAL
             if not groups:
                 # Their clients have left.
                 continue

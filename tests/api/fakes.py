@@ -241,6 +241,9 @@ class FakeCallbacks:
     async def check(self, provider: str, query: Mapping[str, str]) -> str | None:
         raise NotFoundError("there is no such provider")
 
+    async def wait_turn(self) -> None:
+        pass
+
     async def receive(self, provider: str, callback: Callback) -> None:
         raise NotFoundError("there is no such provider")
 

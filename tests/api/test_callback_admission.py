@@ -25,6 +25,9 @@ class SlowCallbacks:
         self.received: list[Callback] = []
         self._goes_on = asyncio.Event()
 
+    async def wait_turn(self) -> None:
+        pass
+
     async def receive(self, provider: str, callback: Callback) -> None:
         self.received.append(callback)
         await self._goes_on.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -202,6 +203,26 @@ async def test_callbacks_that_wait_are_applied_together(groups: tuple[ReportGrou
     await asyncio.gather(*tasks, return_exceptions=True)
     assert together.applied == [["1", "3", "4"]]
     assert [task.cancelled() for task in tasks] == [True, False, True, False, False]
+
+
+async def test_callbacks_that_wait_for_their_turn_share_one_transaction(
+    groups: tuple[ReportGroups, Together], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, together = groups
+    monkeypatch.setattr(callbacks, "BUSY", 3)
+    together.gate.set()
+
+    async def receive(number: int) -> None:
+        await group.wait_turn()
+        await group.apply("p", [said(None, "opened", id=str(number))])
+
+    began = [time.monotonic()]
+    for first in (0, 4, 8):
+        await asyncio.gather(*(receive(number) for number in range(first, first + 4)))
+        began.append(time.monotonic())
+    # The first go at once, and each has waited for those before it.
+    assert [sorted(map(int, ids)) for ids in together.applied] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert began[3] - began[1] > 2 * callbacks.BUSY_INTERVAL - 0.1
 
 
 async def test_providers_take_turns(groups: tuple[ReportGroups, Together], monkeypatch: pytest.MonkeyPatch) -> None:
