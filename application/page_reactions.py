@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from application.callbacks import ReportGroups
 from application.page_inboxes import PageInboxes
 from domain.people.identity import Identity
 from domain.sending.page_reactions import InvalidReactionError, PageReaction, build_reports, read_reaction
 from domain.sending.providers.in_app import InAppModel
 from domain.sending.reports import ProviderReport
+from domain.tracking.event import Trust
 from store import inbox
 from store.database import Database
 
@@ -57,6 +60,8 @@ class PageReactions:
         ids = {one.message_id for one in reactions.values()}
         asked = {one.message_id for one in reactions.values() if one.kind == "answered"}
         person = await self.inboxes.find(identity)
+        # An anonymous id proves nothing: anyone may say these texts.
+        trust = Trust.VERIFIED if identity.kind == "user" else Trust.ANONYMOUS
         async with self.database.transaction() as connection:
             own = frozenset() if person is None else await inbox.find_given(connection, person, ids)
             surveys = {} if person is None or not asked else await inbox.find_surveys(connection, person, asked)
@@ -66,7 +71,8 @@ class PageReactions:
                 left_out[index] = "this person was given no such message"
                 continue
             try:
-                reports += build_reports(one, surveys.get(one.message_id), sent_at, received_at)
+                built = build_reports(one, surveys.get(one.message_id), sent_at, received_at)
+                reports += [replace(report, trust=trust) for report in built]
             except InvalidReactionError as error:
                 left_out[index] = str(error)
         await self.groups.apply(InAppModel.name, reports)

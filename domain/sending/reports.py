@@ -14,7 +14,7 @@ from domain.sending.bookings import BookingReport
 from domain.sending.delivery import MARKETING_STOPPED, NO_ADDRESS, OPTED_OUT
 from domain.sending.incoming_texts import IncomingText, MarketingChoice, Word
 from domain.surveys.answers import ReportedAnswer, SurveyAnswer
-from domain.tracking.event import SOJOURN_SOURCE, Event
+from domain.tracking.event import SOJOURN_SOURCE, Event, Trust
 
 ReportKind = Literal[
     "accepted",
@@ -85,7 +85,8 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     openings and clicks by scanners and image proxies, which the provider says or their `user_agent` shows; the latter
     is not kept. `reply` is what a mail says, and `data` the rest of the event. With `by_mail`, a mail says so, which
     the recipient may have written. A click that `awaits_verdict` may be a scanner's (`domain.sending.tracking`).
-    `answer` is that to a question of the message.
+    `answer` is that to a question of the message. `trust` is how far it counts: a page without a user token may say
+    anything.
     """
 
     kind: ReportKind
@@ -103,6 +104,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
     data: Mapping[str, Any] = {}
     awaits_verdict: bool = False
     answer: SurveyAnswer | None = None
+    trust: Trust = Trust.VERIFIED
 
 
 # A callback brings reports, texts, choices or bookings.
@@ -333,6 +335,7 @@ def _build_event(
         properties=properties,
         context={},
         timestamp=report.at,
+        trust=report.trust,
     )
 
 

@@ -145,6 +145,21 @@ async def test_a_person_reacts_to_their_own_messages_alone(shop: Shop) -> None:
     await accepted(shop, {"message_id": mine, "kind": "clicked"}, user="u-new")
 
 
+async def test_what_a_page_says_without_a_token_counts_as_no_more_than_its_other_events(shop: Shop) -> None:
+    """Else anyone could have an address set to the text of an answer."""
+    mine, others = await given(shop, NEW, kind="anonymous", shape="survey", **SURVEY), await given(shop)
+    answered = {"message_id": mine, "kind": "answered", "answers": {"score": 9, "why": "e@evil.example"}}
+    clicked = {"message_id": mine, "kind": "clicked", "link": "e@evil.example"}
+    await accepted(shop, answered, clicked, user=None, anonymous_id=NEW)
+    await accepted(shop, {"message_id": others, "kind": "clicked"})
+    rows = await shop.query("SELECT DISTINCT name, user_id, trust FROM events WHERE source = 'sojourn' ORDER BY 1, 2")
+    assert [tuple(row.values()) for row in rows] == [
+        ("Message Clicked", "u-victim", "verified"),
+        ("Message Clicked", None, "anonymous"),
+        ("Survey Answered", None, "anonymous"),
+    ]
+
+
 async def test_what_is_wrong_is_named_and_hinders_no_other(shop: Shop) -> None:
     sent = await given(shop)
     wrong = [

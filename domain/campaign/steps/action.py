@@ -14,11 +14,12 @@ from domain.tracking.event import Event, Trigger, Trust
 
 # Texts of a client's context, whose sender the profile does not keep.
 _OF_CLIENTS: Final = frozenset(
-    f"profile.{name}"
-    for name in (
-        *("locale", "timezone", "app_version", "country", "region"),
-        *("first_referrer", "last_referrer", "first_campaign", "last_campaign"),
-    )
+    {
+        *("profile.locale", "profile.timezone", "profile.app_version", "profile.country", "profile.region"),
+        *("profile.first_referrer", "profile.last_referrer", "profile.first_campaign", "profile.last_campaign"),
+        # Pages say them without a user token, too.
+        *("journey.answers", "journey.clicks"),
+    }
 )
 
 

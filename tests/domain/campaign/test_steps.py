@@ -155,6 +155,9 @@ def test_no_address_is_set_from_what_a_browser_reported_without_a_token(trust: s
         ("profile.traits.mine", True),
         ("profile.traits.theirs", False),
         ("profile.traits['theirs']", False),
+        ("journey.answers.ask.why", False),
+        ("journey.clicks.ask", False),
+        ("journey.saved.contact", True),
         ("'theirs' in profile.traits ? profile.traits.mine : ''", False),
         ("profile.traits[profile.traits.mine]", False),
         ("profile.computed.last_contact", False),
@@ -183,12 +186,15 @@ def test_no_address_is_made_of_traits_that_a_browser_may_have_stated(expression:
         locale="e@evil.example",
         last_campaign={"source": "e@evil.example"},
     )
+    journey = SimpleNamespace(
+        answers={"ask": {"why": "e@evil.example"}}, clicks={"ask": "e@evil.example"}, saved={"contact": "theirs"}
+    )
     facts = ActionFacts(
         EvaluationTime(entry.timestamp),
         profile,
         None,
         entry,
-        None,
+        journey,
         unverified=frozenset({"theirs"}),
         unverified_computed=frozenset({"last_contact"}),
         verified=frozenset({"mine", "stated"}),
