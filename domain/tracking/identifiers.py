@@ -37,8 +37,9 @@ DEFAULT_PLACEHOLDERS: Final = (
     "00000000000000000000000000000000",
 )
 
-# Unfit for a path: a line feed ends the match of a route, and clients resolve dots before they send.
-_CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f]")
+# Unfit for a path: a line feed ends the match of a route, and clients resolve dots before they send. Half a
+# surrogate pair cannot be stored.
+_CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 _DOTS: Final = frozenset({".", ".."})
 
 Identifier = str | int | float | bool | None

@@ -11,6 +11,9 @@ from typing import Any, Final
 import jwt
 from msgspec import Struct
 
+from domain.tracking.identifiers import Placeholders, read_identifier
+from domain.tracking.item_error import ItemError
+
 AUDIENCE: Final = "sojourn"
 ALGORITHM: Final = "HS256"
 MAX_LIFETIME: Final = timedelta(hours=24)
@@ -19,6 +22,8 @@ LEEWAY: Final = timedelta(minutes=1)
 # A user id has 255 characters at most.
 MAX_TOKEN_CHARACTERS: Final = 8_192
 MAX_GROUPS: Final = 100
+# A server names a user knowingly.
+_NO_PLACEHOLDERS: Final = Placeholders(())
 
 
 class VerifiedUser(Struct, frozen=True):
@@ -87,9 +92,17 @@ def _find_time_fault(claims: dict[str, Any], at: datetime) -> TokenFault | None:
 
 
 def _read_user(claims: dict[str, Any]) -> VerifiedUser | TokenFault:
-    user_id, groups = claims["sub"], claims.get("groups", [])
-    if not isinstance(user_id, str) or not user_id:
+    groups = claims.get("groups", [])
+    if (user_id := _read_user_id(claims["sub"])) is None:
         return TokenFault("its `sub` is not a user id")
     if not isinstance(groups, list) or len(groups) > MAX_GROUPS or not all(isinstance(one, str) for one in groups):
         return TokenFault(f"its `groups` must be a list of at most {MAX_GROUPS} group ids")
     return VerifiedUser(user_id, frozenset(groups), datetime.fromtimestamp(claims["exp"], UTC))
+
+
+def _read_user_id(sub: object) -> str | None:
+    """Return a user id as calls may name it."""
+    try:
+        return read_identifier("sub", sub, _NO_PLACEHOLDERS) if isinstance(sub, str) else None
+    except ItemError:
+        return None
