@@ -146,8 +146,11 @@ def _guard(name: str, inner: Filter) -> Filter:
             raise _refusal(name, values, named, error) from error
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise _refusal(name, values, named, error) from error
-        if isinstance(result, str) and len(result) > MAX_OUTPUT_BYTES:
-            raise OutputStreamLimitError("too much output", token=None)
+        if isinstance(result, str):
+            if len(result) > MAX_OUTPUT_BYTES:
+                raise OutputStreamLimitError("too much output", token=None)
+            # A decoder makes it of any text, and neither a mail nor the database holds it.
+            return result.replace("\0", "\ufffd")
         return result
 
     guarded.with_context = True  # type: ignore[attr-defined]  # the library's mark

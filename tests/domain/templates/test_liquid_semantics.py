@@ -444,6 +444,15 @@ def test_a_filter_within_which_the_work_ends_is_not_told_as_one_that_cannot_take
         rendered(body)
 
 
+@pytest.mark.parametrize(
+    "use",
+    ["'a%00' | url_decode", "'YQA=' | base64_decode", "'YQA=' | base64_url_safe_decode"],
+)
+def test_no_filter_makes_a_text_that_the_database_cannot_hold(use: str) -> None:
+    assert "\0" not in rendered(f"{{{{ {use} }}}}")
+    assert rendered("{{ profile.traits.told | url_decode }}", {"told": "a%00b"}) == "a\ufffdb"
+
+
 def test_one_set_renders_for_anybody() -> None:
     template: TemplateSet = only(email("{{ entry.properties.v }}"))
     assert [template.render(variables(v=value), None)["html"] for value in ("a", "", 0)] == ["a", "", "0"]
