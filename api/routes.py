@@ -46,6 +46,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 # The parameters that take a cursor.
 CURSORS: Final = frozenset({"after", "before"})
 ACTING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# Headers of a 200 that its 304 repeats. Source: RFC 9110, 15.4.5.
+_CACHING: Final = ("cache-control", "etag", "vary")
 
 _KEY: Final = r"[\x21-\x7e]{1,255}"
 _IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
@@ -95,7 +97,8 @@ class Route(APIRoute):
             response = await inner(request)
             etag, known = response.headers.get("etag"), request.headers.get("if-none-match")
             if request.method == "GET" and etag and known and is_known(known, etag):
-                return Response(status_code=304, headers={"ETag": etag})
+                kept = {name: value for name in _CACHING if (value := response.headers.get(name)) is not None}
+                return Response(status_code=304, headers=kept)
             return response
 
         return handle

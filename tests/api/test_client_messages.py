@@ -85,6 +85,9 @@ async def test_an_unchanged_inbox_is_not_sent_again(shop: Shop) -> None:
     known = {"If-None-Match": answer.headers["etag"]}
     again = await shop.ask("GET", "messages", user_token=mine, headers=known)
     assert (again.status_code, again.content) == (304, b"")
+    # Else a cache would give the answer to other callers.
+    for name in ("cache-control", "etag", "vary"):
+        assert again.headers[name] == answer.headers[name], name
     assert again.headers["access-control-expose-headers"] == "ETag, Retry-After"
     await put(shop.database_url, "u-victim")
     assert (await shop.ask("GET", "messages", user_token=mine, headers=known)).status_code == 200
