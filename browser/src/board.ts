@@ -4,7 +4,7 @@ import type { Details, Kind, Message, ReactionKind } from "./contract.js"
 import type { Snapshot } from "./connection.js"
 import { onChanges, whenThere } from "./dom.js"
 import { onNavigation } from "./navigation.js"
-import { interrupts, isPlace, MAX_SHOWS_KEPT, mayShow, type Seen } from "./rules.js"
+import { asPast, interrupts, isPlace, MAX_SHOWS_KEPT, mayShow, type Seen } from "./rules.js"
 import { all, listen, when, type Signal } from "./signals.js"
 import { makeStage, type Stage } from "./stage.js"
 import { attempt, read, readJson, session, write, writeJson } from "./storage.js"
@@ -173,7 +173,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
 
   /** When an interruption may follow the one before. A tour that goes on is none. */
   const calmAt = ({ message_id, content }: Message) =>
-    seen[message_id]?.step ? 0 : Number(read(QUIET)) + (content.between ?? between) * 1_000
+    seen[message_id]?.step ? 0 : asPast(Number(read(QUIET)), Date.now()) + (content.between ?? between) * 1_000
 
   /** Take the turn, which one tab has, and show the first message that may still show. */
   const take = async () => {

@@ -153,7 +153,7 @@ export function readEvent(text: string): { event: string; data: string; retry?: 
   let retry: string | undefined
   const data: string[] = []
   for (const line of text.split(/\r?\n/)) {
-    const [, name, value] = /^([^:]*):? ?(.*)$/.exec(line)!
+    const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line)!
     if (name === "event") event = value!
     if (name === "data") data.push(value!)
     if (name === "retry" && /^\d+$/.test(value!)) retry = value

@@ -49,6 +49,9 @@ function isLike(glob: string, text: string): boolean {
 export const isPlace = (where: readonly string[] | undefined, address: Parameters<typeof matches>[1]): boolean =>
   !where?.length || where.some((glob) => matches(glob, address))
 
+/** An instant that was noted. One that lies ahead is of a clock that was wrong: it is long past. */
+export const asPast = (at: number, now: number): number => (at > now ? 0 : at)
+
 /** Whether `every` lets a message show once more. */
 export function mayShow(message: Message, seen: Seen | undefined, session: string, now: number): boolean {
   const shows = seen?.shows ?? []
@@ -67,7 +70,7 @@ export function mayShow(message: Message, seen: Seen | undefined, session: strin
       return seen?.session !== session
     case "times": {
       const period = every.per_seconds
-      const recent = period ? shows.filter((at) => at > now - period * 1_000).length : times
+      const recent = period ? shows.filter((at) => asPast(at, now) > now - period * 1_000).length : times
       return recent < (every.times ?? 1)
     }
   }

@@ -43,7 +43,8 @@ const SESSION_STEP_MS = 60_000
 export function session(): string {
   const now = Date.now()
   const last = readJson<{ id: string; at: number }>("sojourn.session")
-  const age = last ? now - last.at : SESSION_MS
+  // A clock that was ahead must not make it last for ever.
+  const age = last ? Math.abs(now - last.at) : SESSION_MS
   const id = age < SESSION_MS ? last!.id : makeId()
   if (age > SESSION_STEP_MS) writeJson("sojourn.session", { id, at: now })
   return id

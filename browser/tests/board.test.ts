@@ -56,3 +56,15 @@ test("a slot that is dismissed in one place goes from all", () => {
   expect(texts()).toEqual(["phones", "desktops"])
   expect(reported).toEqual(["shown", "clicked", "dismissed"])
 })
+
+test("a time that a clock noted which was ahead keeps no message back", async () => {
+  localStorage.setItem("sojourn.quiet", String(Date.now() + 365 * 86_400_000))
+  const banner = message({ kind: "banner", expires_at: "2099-01-01T00:00:00Z" } as object)
+  const show = vi.fn()
+  const late = board({
+    name: "late", signal: stopping.signal, renderers: new Map(), loadViews: async () => ({ banner: show }) as never,
+    track: () => {}, report: () => {},
+  })
+  late.update({ seq: 1, open: [banner.message_id], messages: [banner] })
+  await vi.waitFor(() => expect(show).toHaveBeenCalledOnce())
+})

@@ -30,6 +30,17 @@ test("a session lasts until half an hour passes without anything", () => {
   vi.useRealTimers()
 })
 
+test("a session of a clock that was ahead ends once the clock is right", () => {
+  vi.useFakeTimers()
+  const right = Date.now()
+  vi.setSystemTime(right + 365 * 86_400_000)
+  const id = session()
+  vi.setSystemTime(right)
+  expect(session()).not.toBe(id)
+  expect(session()).toBe(session())
+  vi.useRealTimers()
+})
+
 test("ids are random", () => {
   expect(makeId()).toMatch(/^[\da-f]{32}$/)
   expect(makeId()).not.toBe(makeId())
@@ -50,6 +61,7 @@ test("what a full storage refuses is kept in memory, and nothing before it comes
 test.each([
   ["event: message\nid: 3\ndata: {\"a\":1}", { event: "message", data: '{"a":1}' }],
   ["event:withdrawn\r\ndata:x\r\ndata: y", { event: "withdrawn", data: "x\ny" }],
+  ["data: a\u2028b\u2029c", { event: "message", data: "a\u2028b\u2029c" }],
   ["data: a: b", { event: "message", data: "a: b" }],
   [": a comment", { event: "", data: "" }],
   ["event: ping\ndata: ", { event: "ping", data: "" }],
