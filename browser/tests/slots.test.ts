@@ -38,7 +38,7 @@ test("a slot without an answer shows its own content after 300 ms, and not befor
   await vi.advanceTimersByTimeAsync(MAX_HIDDEN_MS - 1)
   expect(isHidden()).toBe(true)
   await vi.advanceTimersByTimeAsync(1)
-  expect([isHidden(), signals[0].aborted, filled.length]).toEqual([false, true, 0])
+  expect([isHidden(), signals[0]!.aborted, filled.length]).toEqual([false, true, 0])
 })
 
 test("an answer in time shows at once", async () => {
