@@ -22,7 +22,16 @@ export const interrupts = (kind: Kind): boolean => INTERRUPTING.includes(kind)
 export function matches(glob: string, address: { origin: string; pathname: string; search: string; hash: string }): boolean {
   const { origin, pathname, search, hash } = address
   const path = (glob[0] === "/" ? "" : origin) + pathname
-  return [path, path + search, path + search + hash].some((one) => isLike(glob, one))
+  return [path, path + search, path + search + hash].some((one) => isLike(readable(glob), readable(one)))
+}
+
+/** An address with its letters as an author writes them: browsers encode all beyond ASCII. */
+function readable(address: string): string {
+  try {
+    return decodeURI(address)
+  } catch {
+    return address
+  }
 }
 
 /** Whether a text is like a pattern. It follows all ways at once: a regular expression may try them one by one for ever. */

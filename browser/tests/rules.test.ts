@@ -24,6 +24,12 @@ describe("addresses", () => {
     ["**/a", "https://shop.example/a", true],
     ["/a.b", "https://shop.example/axb", false],
     ["/(a", "https://shop.example/(a", true],
+    ["/über-uns/*", "https://shop.example/über-uns/team", true],
+    ["/%C3%BCber-uns", "https://shop.example/%c3%bcber-uns", true],
+    ["/suche?q=größe*", "https://shop.example/suche?q=größe+40", true],
+    ["/о-нас", "https://shop.example/о-ком", false],
+    ["/a/b", "https://shop.example/a%2Fb", false],
+    ["/100%", "https://shop.example/100%", true],
   ])("%s and %s: %s", (glob, url, expected) => expect(matches(glob, at(url))).toBe(expected))
 
   test("many stars take no time beyond reason", () => {
