@@ -3,17 +3,18 @@
 import type { Details, Kind, Message, ReactionKind } from "./contract.js"
 import type { Snapshot } from "./connection.js"
 import { onChanges, whenThere } from "./dom.js"
+import { openHistory } from "./history.js"
 import { onNavigation } from "./navigation.js"
-import { asPast, interrupts, isPlace, MAX_SHOWS_KEPT, mayShow, type Seen } from "./rules.js"
+import { asPast, interrupts, isAnswered, isPlace, mayShow, type Seen } from "./rules.js"
 import { all, listen, when, type Signal } from "./signals.js"
 import { makeStage, type Stage } from "./stage.js"
-import { attempt, read, readJson, session, write, writeJson } from "./storage.js"
+import { attempt, read, session, write } from "./storage.js"
 import { alone } from "./tabs.js"
 import { showSlot } from "./views/slot.js"
 
-const SEEN = "sojourn.seen"
 const QUIET = "sojourn.quiet"
-const MAX_SEEN = 200
+// What became of the message before takes a moment to come from its tab.
+const SETTLE_MS = 50
 // The patience with elements that a page has still to make.
 export const ANCHOR_MS = 5_000
 // Longer timers end at once.
@@ -54,7 +55,6 @@ export interface Board {
 
 export function board({ name, signal, renderers, loadViews, report, track }: BoardOptions): Board {
   let state: Snapshot = { seq: 0, open: [], messages: [] }
-  let seen: Record<string, Seen> = readJson(SEEN) ?? {}
   let between = 0
   let isTaking = false
   let timer = 0
@@ -66,40 +66,42 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   const placed = new Set<string>()
   const failed = new Set<string>()
 
-  const note = ({ message_id }: Message, change: (known: Seen) => Partial<Seen>) => {
-    const { [message_id]: known = { shows: [] }, ...others } = readJson<Record<string, Seen>>(SEEN) ?? seen
-    seen = { ...Object.fromEntries(Object.entries(others).slice(-MAX_SEEN)), [message_id]: { ...known, ...change(known) } }
-    writeJson(SEEN, seen)
-  }
+  const history = openHistory(signal, (id, before) => {
+    // Someone has answered it in another tab.
+    if (!isAnswered(before) && isAnswered(history.find(id))) withdraw(id)
+    look()
+  })
+  const seen = ({ message_id }: Message) => history.find(message_id)
   const react = (message: Message, kind: ReactionKind, details?: Details) => {
-    if (kind === "shown") {
-      note(message, ({ shows }) => ({ shows: [...shows, Date.now()].slice(-MAX_SHOWS_KEPT), session: session() }))
-    } else if (kind !== "answered") note(message, () => ({ [kind]: true }))
+    const { message_id: id } = message
+    if (kind === "shown") history.note(id, { shows: [Date.now()], session: session() })
+    else if (kind !== "answered") history.note(id, { [kind]: true })
     report(message, kind, details)
   }
   const fail = (message: Message, reason: string) => {
     failed.add(message.message_id)
     report(message, "failed", { reason })
   }
-  const reports = { react, track, remember: (message: Message, step: string) => note(message, () => ({ step })) }
+  const reports = { react, track, remember: ({ message_id }: Message, step: string) => history.note(message_id, { step }) }
 
   const isOpen = ({ message_id, seq, expires_at }: Message) =>
     Date.parse(expires_at) > Date.now() && (seq > state.seq || state.open.includes(message_id))
   const isHere = (message: Message) => isPlace(message.content.where, location)
   // A message that this build cannot read hides no other.
   const isDue = (message: Message) =>
-    attempt(() => isOpen(message) && isHere(message) && mayShow(message, seen[message.message_id], session(), Date.now()))
+    attempt(() => isOpen(message) && isHere(message) && mayShow(message, seen(message), session(), Date.now()))
 
   /** Whether a message was shown in its place, and may show where the page makes this place anew. */
   const isBack = (message: Message) =>
-    placed.has(message.message_id) && isOpen(message) && isHere(message) && !seen[message.message_id]?.dismissed
+    placed.has(message.message_id) && isOpen(message) && isHere(message) && !seen(message)?.dismissed
 
-  const find = ({ message_id }: Message) => [...stages].filter(({ message }) => message.message_id === message_id)
+  const find = (id: string) => [...stages].filter(({ message }) => message.message_id === id)
+  const withdraw = (id: string) => find(id).forEach(({ leave }) => leave())
   const start = (message: Message, show: (stage: Stage) => void, end = () => {}): void => {
-    const stage = makeStage(message, seen[message.message_id]?.step, reports, () => {
+    const stage = makeStage(message, seen(message)?.step, reports, () => {
       stages.delete(stage)
       // A slot may stand on a page several times.
-      find(message).forEach(({ leave }) => leave())
+      withdraw(message.message_id)
       end()
     })
     stages.add(stage)
@@ -144,7 +146,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     })
     const due = state.messages.filter((one) => {
       const { message_id: id, kind } = one
-      return kind !== "slot" && !failed.has(id) && !find(one).length && (isDue(one) || isBack(one))
+      return kind !== "slot" && !failed.has(id) && !find(id).length && (isDue(one) || isBack(one))
     })
     for (const [id, { stop }] of pending) {
       if (due.some((one) => one.message_id === id)) continue
@@ -160,7 +162,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     }
     const ready = due.filter((one) => {
       const id = one.message_id
-      if (!pending.has(id)) pending.set(id, wait(one, seen[id], look, () => fail(one, "anchor")))
+      if (!pending.has(id)) pending.set(id, wait(one, seen(one), look, () => fail(one, "anchor")))
       return pending.get(id)!.isReady && (views || one.kind === "custom")
     })
     ready.filter((one) => !interrupts(one.kind)).forEach(place)
@@ -172,18 +174,20 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   }
 
   /** When an interruption may follow the one before. A tour that goes on is none. */
-  const calmAt = ({ message_id, content }: Message) =>
-    seen[message_id]?.step ? 0 : asPast(Number(read(QUIET)), Date.now()) + (content.between ?? between) * 1_000
+  const calmAt = (message: Message) =>
+    seen(message)?.step ? 0 : asPast(Number(read(QUIET)), Date.now()) + (message.content.between ?? between) * 1_000
 
   /** Take the turn, which one tab has, and show the first message that may still show. */
   const take = async () => {
     isTaking = true
     await alone(`${name}.turn`, signal, async () => {
-      seen = readJson(SEEN) ?? seen
+      // Timers of hidden pages are slow, and others wait for the turn.
+      if (document.visibilityState !== "visible") return
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
       const next = state.messages.find((one) =>
         interrupts(one.kind) && pending.get(one.message_id)?.isReady && isDue(one) && calmAt(one) <= Date.now(),
       )
-      if (!next || document.visibilityState !== "visible") return
+      if (signal.aborted || !next || document.visibilityState !== "visible") return
       await new Promise<void>((resolve) =>
         start(next, (stage) => {
           views![next.kind as Drawn](stage)
@@ -207,11 +211,6 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     }),
     onChanges(() => state.messages.some(({ kind }) => kind === "card") && look()),
     listen(document, "visibilitychange", look),
-    listen(window, "storage", (event) => {
-      if ((event as StorageEvent).key !== SEEN) return
-      seen = readJson(SEEN) ?? {}
-      look()
-    }),
   ])
   signal.addEventListener("abort", () => {
     stop()

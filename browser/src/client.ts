@@ -3,6 +3,7 @@
 import { board, type Board, type Renderer, type Views } from "./board.js"
 import { follow, type Snapshot } from "./connection.js"
 import type { Details, Message, Reaction, ReactionKind, Settings } from "./contract.js"
+import { forgetHistory } from "./history.js"
 import { http, type TokenSource } from "./http.js"
 import { onNavigation } from "./navigation.js"
 import { outbox } from "./outbox.js"
@@ -146,7 +147,8 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
       api.use(null)
       remember(null)
       renewAnonymousId()
-      for (const name of ["seen", "fired", "quiet"]) write(`sojourn.${name}`, null)
+      forgetHistory()
+      for (const name of ["fired", "quiet"]) write(`sojourn.${name}`, null)
       run()
     },
     feature: (name) => useFeature(name),

@@ -85,6 +85,9 @@ export function mayShow(message: Message, seen: Seen | undefined, session: strin
   }
 }
 
+/** Whether someone has done with a message, wherever it stands. */
+export const isAnswered = (seen: Seen | undefined): boolean => !!(seen?.dismissed || seen?.completed)
+
 /** By priority, and then in the order in which they came. */
 export const inOrder = (one: Message, other: Message): number => other.priority - one.priority || one.seq - other.seq
 

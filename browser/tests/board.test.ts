@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
-import { board, type Board } from "../src/board.js"
+import { board, type Board, type Views } from "../src/board.js"
+import { PREFIX } from "../src/history.js"
 import { message } from "./messages.js"
 
 const slot = message({
@@ -10,6 +11,18 @@ const slot = message({
 let stopping: AbortController
 let reported: string[]
 let made: Board
+const views = {
+  banner(stage) {
+    const bar = document.createElement("aside")
+    bar.textContent = stage.message.message_id
+    document.body.append(bar)
+    stage.onEnd(() => bar.remove())
+  },
+} as Partial<Views> as Views
+const banner = (id: string, seq: number) => ({
+  ...slot, kind: "banner", message_id: id, seq, content: { every: { kind: "until_dismissed" }, between: 0 },
+}) as typeof slot
+const bars = () => [...document.querySelectorAll("aside")].map((one) => one.textContent)
 const texts = () => [...document.querySelectorAll("section")].map((one) => one.textContent)
 const show = () => document.querySelectorAll("section").forEach((one) => made.fill(one, slot))
 
@@ -24,7 +37,7 @@ beforeEach(() => {
   document.body.innerHTML = "<section>phones</section><section>desktops</section>"
   ;[stopping, reported] = [new AbortController(), []]
   made = board({
-    name: "test", signal: stopping.signal, renderers: new Map(), loadViews: () => new Promise(() => {}), track: () => {},
+    name: "test", signal: stopping.signal, renderers: new Map(), loadViews: async () => views, track: () => {},
     report: (_, kind) => reported.push(kind),
   })
   made.update({ seq: 1, open: [slot.message_id], messages: [slot] })
@@ -67,4 +80,16 @@ test("a time that a clock noted which was ahead keeps no message back", async ()
   })
   late.update({ seq: 1, open: [banner.message_id], messages: [banner] })
   await vi.waitFor(() => expect(show).toHaveBeenCalledOnce())
+})
+
+test("a message that was dismissed in another tab leaves, and the next has its turn", async () => {
+  made.update({ seq: 3, open: ["m-1", "m-2"], messages: [banner("m-1", 2), banner("m-2", 3)] })
+  await vi.waitUntil(() => bars().length, { timeout: 4_000 })
+  expect(bars()).toEqual(["m-1"])
+  const newValue = JSON.stringify({ shows: [], dismissed: true })
+  dispatchEvent(Object.assign(new Event("storage"), { key: `${PREFIX}m-1`, newValue }))
+  expect(bars()).toEqual([])
+  await vi.waitUntil(() => bars().length, { timeout: 4_000 })
+  expect(bars()).toEqual(["m-2"])
+  expect(reported).toEqual(["shown", "shown"])
 })
