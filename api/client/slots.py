@@ -37,7 +37,8 @@ _Names = Annotated[
     TextField,
     Query(
         min_length=1,
-        max_length=1_000,
+        # A name has 64 characters at most.
+        max_length=MAX_NAMES * 65,
         description=f"the names of at most {MAX_NAMES} slots, between commas",
         examples=["hero,footer"],
     ),

@@ -5,6 +5,8 @@ import { onChanges } from "./dom.js"
 import type { Http } from "./http.js"
 
 export const MAX_HIDDEN_MS = 300
+// Names that the API takes at a time.
+const MAX_NAMES = 20
 
 /** Fill the slots that the page has now and later. `fill` shows a message in an element if it may. */
 export function fillSlots(http: Http, signal: AbortSignal, fill: (element: Element, message: Message) => void): void {
@@ -16,7 +18,7 @@ export function fillSlots(http: Http, signal: AbortSignal, fill: (element: Eleme
       known.add(one)
       one.style.visibility = "hidden"
     })
-    void ask(found)
+    for (let at = 0; at < found.length; at += MAX_NAMES) void ask(found.slice(at, at + MAX_NAMES))
   }
   const ask = async (elements: HTMLElement[]) => {
     const limit = new AbortController()

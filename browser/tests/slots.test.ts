@@ -52,3 +52,17 @@ test("a late answer changes nothing that is in sight", async () => {
   await vi.advanceTimersByTimeAsync(MAX_HIDDEN_MS + 1_000)
   expect([isHidden(), filled]).toEqual([false, []])
 })
+
+test("a page may have more slots than the API takes names at a time", async () => {
+  document.body.innerHTML = Array.from({ length: 45 }, (_, n) => `<div data-sojourn-slot="slot-${n}">Own</div>`).join("")
+  const asked: string[][] = []
+  const send = async (path: string) => {
+    const names = decodeURIComponent(path.split("names=")[1]!).split(",")
+    asked.push(names)
+    return new Response(JSON.stringify({ slots: Object.fromEntries(names.map((name) => [name, HERO])) }))
+  }
+  fillSlots({ send } as unknown as Http, end.signal, (element, message) => void filled.push([element, message]))
+  await vi.advanceTimersByTimeAsync(1)
+  expect(asked.map((names) => names.length)).toEqual([20, 20, 5])
+  expect(filled.length).toBe(45)
+})
