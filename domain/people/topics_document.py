@@ -78,7 +78,8 @@ class TopicsDocument(DocumentModel):
     )
     regimes: Annotated[tuple[RegimeModel, ...], Listed, Field(max_length=MAX_REGIMES)] = Field(
         (RegimeModel(regime="opt_out", channels=("email",), countries=("US",)),),
-        description="what silence means, and `opt_in` where none holds; by default `opt_out` for e-mail in the US only",
+        description="what silence means, and `opt_in` where none holds, but for messages in the app; by default "
+        "`opt_out` for e-mail in the US only",
     )
 
 

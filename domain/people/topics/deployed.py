@@ -84,8 +84,8 @@ class DeployedTopics:
     def regime(self, channel: str, category: str, country: str | None) -> Regime:
         """Return what silence about messages of a category means.
 
-        The first rule that concerns the person holds, and `opt_in` where there is none. A channel whose receiver is no
-        person has only rules that name it.
+        The first rule that concerns the person holds, and `opt_in` where there is none. Messages that wait for their
+        person need no yes then. A channel to systems has only rules that name it.
         """
         kind = CHANNELS.get(channel)
         if not self.is_in_force or category == SERVICE:
@@ -94,7 +94,8 @@ class DeployedTopics:
         for rule in self._regimes:
             if rule.concerns(channel, country) and (reaches_people or channel in rule.channels):
                 return rule.regime
-        return "opt_in" if reaches_people else "opt_out"
+        waits = kind is not None and kind.waits_for_person
+        return "opt_in" if reaches_people and not waits else "opt_out"
 
     def state_of(self, preferences: Mapping[str, Any], ref: SubscriptionRef) -> SubscriptionState | None:
         """Return the state of a subscription, which waits where it must be confirmed."""

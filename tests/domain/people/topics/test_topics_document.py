@@ -4,7 +4,8 @@ import pytest
 
 from domain.deployment_documents import TOPICS
 from domain.errors import InvalidDocumentError
-from domain.people.topics.deployed import RegimeRule, TopicRule
+from domain.people.consent import ConsentFacts, find_refusal
+from domain.people.topics.deployed import DeployedTopics, RegimeRule, TopicRule
 from domain.people.topics_document import parse_topics, to_document
 
 FULL = """
@@ -58,6 +59,23 @@ def test_by_default_silence_passes_for_mail_in_the_us_alone() -> None:
     *_, regime = parse_topics("topics: [{key: a, name: A}]", "topics.yaml")
     assert regime == RegimeRule("opt_out", ("email",), ("US",))
     assert parse_topics("topics: []", "topics.yaml") == ()
+
+
+@pytest.mark.parametrize(
+    ("regimes", "passes"),
+    [
+        ("", True),
+        ("regimes: [{regime: opt_in, channels: [email]}]", True),
+        ("regimes: [{regime: opt_in, countries: [DE]}]", False),
+        ("regimes: [{regime: opt_in, channels: [in_app]}]", False),
+    ],
+)
+def test_messages_in_the_app_need_a_yes_only_where_a_regime_says_so(regimes: str, passes: bool) -> None:
+    text = f"topics: [{{key: a, name: A, channels: [in_app, sms]}}]\n{regimes}"
+    topics = DeployedTopics(parse_topics(text, "topics.yaml"))
+    said_nothing = ConsentFacts({}, {}, traits={"country": "DE"})
+    assert (find_refusal("in_app", "a", said_nothing, topics) is None) == passes
+    assert find_refusal("sms", "a", said_nothing, topics) is not None
 
 
 @pytest.mark.parametrize(
