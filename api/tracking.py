@@ -1,7 +1,7 @@
 """The tracking API of the Segment spec."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -131,7 +131,7 @@ def _endpoint(kind: CallType | Literal["batch"]) -> Callable[..., Awaitable[Resp
                 new_id=uuid7,
                 max_batch_bytes=max_batch_bytes,
                 placeholders=request.app.state.placeholders,
-                browser=_judge(request, access, received_at),
+                browser=_judge(request, access),
             )
         )
         if access.browser is not None:
@@ -163,7 +163,7 @@ async def _admit(request: Request, key: bytes) -> Access:
     return access
 
 
-def _judge(request: Request, access: Access, received_at: datetime) -> BrowserCalls | None:
+def _judge(request: Request, access: Access) -> BrowserCalls | None:
     if access.browser is None:
         return None
     return BrowserCalls(
@@ -171,7 +171,7 @@ def _judge(request: Request, access: Access, received_at: datetime) -> BrowserCa
         is_trusted=access.browser.trust is KeyTrust.FULL,
         header_token=user_token(request),
         country=request.app.state.countries.find(request.state.visit.client),
-        received_at=received_at,
+        at=datetime.now(UTC),
     )
 
 

@@ -5,13 +5,13 @@ id: once the person has one, the anonymous id names no person. A wrong token is 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request
 
 from api.auth import admit_page, require, user_token, verify_write_key, write_key
-from api.dependencies import TextField, services_of
+from api.dependencies import TextField
 from api.routes import Route
 from domain.access import Access, Scope
 from domain.errors import InvalidRequestError, UnauthorizedError
@@ -64,10 +64,13 @@ class ClientRoute(Route):
         request.state.access = access
 
 
-def verify_token(access: Access, token: str, at: datetime) -> VerifiedUser:
-    """Return the user of a token of a browser key. Raises UnauthorizedError."""
+def verify_token(access: Access, token: str) -> VerifiedUser:
+    """Return the user of a token of a browser key. Raises UnauthorizedError.
+
+    Its times are those of the server that has signed it, whatever the deployment's clock says in development.
+    """
     secrets = () if access.browser is None else access.browser.token_secrets
-    user = verify_user_token(token, secrets, at)
+    user = verify_user_token(token, secrets, datetime.now(UTC))
     if isinstance(user, TokenFault):
         raise UnauthorizedError(f"the user token does not count: {user.reason}")
     return user
@@ -81,7 +84,7 @@ async def find_caller(request: Request, anonymous_id: AnonymousIdHeader = None) 
     access: Access = request.state.access
     key = write_key(request) or b""
     if (token := user_token(request)) is not None:
-        user = verify_token(access, token, await services_of(request).now())
+        user = verify_token(access, token)
         return Caller(key, access, Identity("user", user.user_id), token, user.expires_at)
     try:
         named = read_identifier("X-Anonymous-Id", anonymous_id, request.app.state.placeholders)

@@ -1,7 +1,7 @@
 """The messages of a person: asked for, or followed by a stream."""
 
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -161,7 +161,7 @@ async def follow_messages(
     since = _read_place(last_event_id)
     seconds = MAX_STREAM_SECONDS
     if caller.token_ends_at is not None:
-        seconds = min(seconds, (caller.token_ends_at - await services.now()).total_seconds() - TOKEN_MARGIN)
+        seconds = min(seconds, (caller.token_ends_at - datetime.now(UTC)).total_seconds() - TOKEN_MARGIN)
     person = await services.page_inboxes.find(caller.identity)
 
     async def read() -> InboxView:

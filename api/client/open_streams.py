@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -95,9 +94,8 @@ class OpenStreams:
     async def _check_keys(self) -> None:
         for key in {stream.caller.key for stream in self._open}:
             access = await self._services.keys.verify(key)
-            now = await self._services.now()
             for stream in [one for one in self._open if one.caller.key == key]:
-                if access is None or not _is_still_valid(stream.caller, access, now):
+                if access is None or not _is_still_valid(stream.caller, access):
                     stream.end()
 
     async def _find_people(self) -> None:
@@ -109,7 +107,7 @@ class OpenStreams:
                 self._notices.move(stream.subscription, people.get(stream.caller.identity))
 
 
-def _is_still_valid(caller: Caller, access: Access, now: datetime) -> bool:
+def _is_still_valid(caller: Caller, access: Access) -> bool:
     """Return whether the caller would be admitted now.
 
     The secrets of tokens may have been rotated.
@@ -117,7 +115,7 @@ def _is_still_valid(caller: Caller, access: Access, now: datetime) -> bool:
     if caller.token is None or access.browser == caller.access.browser:
         return True
     try:
-        verify_token(access, caller.token, now)
+        verify_token(access, caller.token)
     except UnauthorizedError:
         return False
     return True

@@ -36,17 +36,17 @@ class BrowserCalls:
         is_trusted: bool,
         header_token: str | None,
         country: str | None,
-        received_at: datetime,
+        at: datetime,
     ) -> None:
         """`header_token` counts for calls without a token of their own.
 
-        `country` is that of the client's address. A trusted key needs no token.
+        `country` is that of the client's address, and `at` the time for tokens. A trusted key needs none.
         """
         self._secrets = secrets
         self._is_trusted = is_trusted
         self._header_token = header_token
         self._country = country
-        self._received_at = received_at
+        self._at = at
         self._verified: dict[str, VerifiedUser | TokenFault] = {}
 
     def judge(self, item: Item) -> Item:
@@ -71,9 +71,9 @@ class BrowserCalls:
 
     def _verify(self, token: object) -> VerifiedUser | TokenFault:
         if not isinstance(token, str):
-            return verify_user_token(token, self._secrets, self._received_at)
+            return verify_user_token(token, self._secrets, self._at)
         if token not in self._verified:
-            self._verified[token] = verify_user_token(token, self._secrets, self._received_at)
+            self._verified[token] = verify_user_token(token, self._secrets, self._at)
         return self._verified[token]
 
 

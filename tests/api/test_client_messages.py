@@ -115,6 +115,21 @@ async def test_an_anonymous_person_has_messages_until_they_are_known(shop: Shop)
     assert (await read(shop, "u-new"))["open"] == [own]
 
 
+async def test_a_token_counts_by_the_clock_of_its_signer(database_url: str) -> None:
+    """In development the clock of a deployment may be days ahead, and the server of a shop knows nothing of it."""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        name = Identifier(connection.info.dbname)
+        await connection.execute(SQL("ALTER DATABASE {} SET sojourn.clock = 'adjustable'").format(name))
+    async with open_shop(database_url) as shop, serve(shop.app) as served, AsyncExitStack() as stack:
+        await shop.query("SELECT advance_clock('2 days')")
+        message = await put(shop.database_url, "u-victim", lasts=7 * 86_400)
+        assert (await read(shop))["open"] == [message]
+        page = await begin(stack, shop, served.url)
+        assert (await page.next("open"))["open"] == [message]
+        call = {"userId": "u-victim", "event": "Seen", "context": {"userToken": shop.token("u-victim")}}
+        assert (await shop.report("track", call)).json() == {"success": True}
+
+
 async def test_a_token_says_for_whom_messages_are(shop: Shop) -> None:
     await put(shop.database_url, "u-victim")
     stranger = await read(shop, "u-stranger")

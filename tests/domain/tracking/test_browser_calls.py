@@ -42,7 +42,7 @@ def decoded(call: dict[str, Any] | bytes, kind: Any = "track", **browser: Any) -
         source="browser:shop",
         received_at=NOW,
         new_id=uuid4,
-        browser=BrowserCalls([SECRET], received_at=NOW, **options),
+        browser=BrowserCalls([SECRET], at=NOW, **options),
     )
 
 
