@@ -1,14 +1,18 @@
 """sojourn explain: the timeline of a user."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from cli.client import connect
 from cli.options import AsJson, LimitOption
 from cli.output import as_text, print_json, print_table, printable, utc_second
+from domain.tracking.event import SOJOURN_SOURCE
 
 TIME = "TIME (UTC)"
+
+# Beside its message a report has the step of a tour, a click, the reason of a failure, or a bounce.
+_SAID: Final = ("message_step", "action", "link", "reason", "bounce")
 
 
 def explain(
@@ -53,8 +57,22 @@ def _row(item: dict[str, Any], urls: list[str]) -> list[str]:
 
 def _describe(item: dict[str, Any]) -> str:
     """Describe an entry; the reason's name is added unless the summary has it."""
-    text, reason = f"{item['kind']}: {item['summary']}", as_text(item["reason"])
+    text, reason = f"{item['kind']}: {item['summary']}{_describe_report(item)}", as_text(item["reason"])
     if reason.replace("_", " ") not in text.replace("_", " "):
         text += f" ({reason})"
     changes = "; ".join(change["summary"] for change in item["changes"])
     return f"{text} ({changes})" if changes else text
+
+
+def _describe_report(item: dict[str, Any]) -> str:
+    """Name the message of a report and what it says, but not the person's words."""
+    data = item["data"]
+    said = data.get("properties", {})
+    if item["kind"] != "event" or data.get("source") != SOJOURN_SOURCE or "step" not in said:
+        return ""
+    message = f"{said['step']} of {said['campaign']}" if said["campaign"] else said["template"]
+    grade = said.get("score", said.get("value"))
+    chosen = said.get("values", [] if grade is None else [grade])
+    answer = " ".join(map(str, [said["question"], *chosen])) if "question" in said else ""
+    details = (answer, *(as_text(said.get(key)) for key in _SAID))
+    return f" ({', '.join([message, *filter(None, details)])})"
