@@ -58,11 +58,14 @@ def parse(file: str, text: str) -> tuple[TemplateSource | None, list[Problem]]:
     lines = re.split(r"(?<=\n)", text.removeprefix("\ufeff"))
     whole = SourceLocation(file, 1, "front matter")
     if lines[0].rstrip() != "---":
-        return None, [whole.problem("the file does not begin with front matter", "Begin it with a line of ---")]
+        remedy = "Begin it with a line of ---, its keys, and another ---"
+        return None, [whole.problem("the file does not begin with front matter", remedy)]
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
     if end is None:
         return None, [whole.problem("the front matter does not end", "End it with a line of ---")]
-    matter = _read("".join(lines[1:end]), replace(whole, line=2), prefix="")
+    # A variant may take all keys from its default.
+    written = "".join(lines[1:end])
+    matter = _read(written if written.strip() else "{}", replace(whole, line=2), prefix="")
     body = Field("".join(lines[end + 1 :]), SourceLocation(file, end + 2, "body"))
     if not matter.is_mapping:
         return None, [*matter.problems, *compile_liquid(body.value, body.place)[1]]

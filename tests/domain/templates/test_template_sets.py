@@ -119,6 +119,14 @@ def test_a_variant_inherits_the_keys_that_it_does_not_give() -> None:
     assert content["text"] == "Hello there\n"
 
 
+@pytest.mark.parametrize("matter", ["", "\n"])
+def test_a_variant_may_take_all_keys_from_the_default(matter: str) -> None:
+    sets, problems = load({"t.liquid": EMAIL, "t.de.liquid": f"---\n{matter}---\n<p>Guten Tag</p>\n"})
+    assert problems == []
+    content = sets["t"].render(context(), "de")
+    assert (content["subject"], content["html"]) == ("Hi there", "<p>Guten Tag</p>\n")
+
+
 @pytest.mark.parametrize("traits", [{}, {"first_name": None}, {"first_name": ""}])
 def test_default_replaces_what_is_missing_null_or_empty(traits: Mapping[str, Any]) -> None:
     assert only(EMAIL).render(context(traits), None)["subject"] == "Hi there"
