@@ -51,6 +51,8 @@ class PageReaction(Struct, frozen=True, kw_only=True):
 
 def read_reaction(item: object) -> PageReaction:
     """Read a reaction of a body. Raises InvalidReactionError."""
+    if isinstance(item, dict) and item.get("kind") not in [*_REPORTS]:
+        raise InvalidReactionError(f"`kind` is one of {', '.join(f'`{kind}`' for kind in _REPORTS)}")
     try:
         return msgspec.convert(item, PageReaction)
     except msgspec.ValidationError as error:
@@ -101,7 +103,8 @@ def _build_answers(reaction: PageReaction, survey: Survey | None, at: datetime) 
     for name, given in (reaction.answers or {}).items():
         question = survey.find(name)
         if question is None:
-            raise InvalidReactionError("the message asks no such question")
+            asked = ", ".join(f"`{one.id}`" for one in survey.questions)
+            raise InvalidReactionError(f"the message asks no such question; it asks {asked}")
         try:
             answer = read_answer(question, given)
         except InvalidAnswerError as error:

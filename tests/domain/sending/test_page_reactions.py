@@ -63,6 +63,19 @@ def test_what_cannot_be_read_is_left_out(wrong: dict[str, Any]) -> None:
         ids(wrong, survey=ASKS)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"kind": "sawn"}, "`kind` is one of `shown`, `clicked`, `dismissed`, `answered`, `completed`, `failed`"),
+        ({"kind": ["shown"]}, "`kind` is one of"),
+        ({"kind": "answered", "answers": {"scoer": 9}}, "the message asks no such question; it asks `"),
+    ],
+)
+def test_a_refusal_says_what_would_be_right(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidReactionError, match=said):
+        ids(wrong, survey=ASKS)
+
+
 def test_the_clock_of_the_client_is_corrected() -> None:
     behind = NOW - timedelta(hours=3)
     reaction = read_reaction({"message_id": str(MESSAGE), "kind": "shown", "at": behind.isoformat()})
