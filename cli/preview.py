@@ -185,10 +185,10 @@ def _write(found: dict[str, Any], out: Path | None, *, with_pictures: bool, is_o
         out.mkdir(parents=True, exist_ok=True)
         for file, data in files.items():
             (out / file).write_bytes(data)
-            if not is_quiet:
-                typer.echo(printable(str(out / file)))
     except OSError as error:
         raise InvalidRequestError(f"{out} cannot be written: {error.strerror}; name another folder") from error
+    for file in () if is_quiet else files:
+        typer.echo(printable(str(out / file)))
     if is_opened:
         webbrowser.open((out / f"{name}.html").resolve().as_uri())
 
