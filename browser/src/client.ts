@@ -61,21 +61,44 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
   const api = http(options.url.replace(/\/+$/, ""), writeKey, options.userToken ?? null)
   let userId = options.userId ?? userOf(options.userToken) ?? read(USER)
   const who = () => userId ?? ""
-  const calls = tracking(api, who, () => userId)
-  const reactions = outbox<Reaction>("reactions", who, (batch, body) =>
-    api.send("/v1/client/reactions", body({ reactions: batch, sent_at: new Date() })),
-  )
+  // Calls from before the token has said who is here.
+  let early: (() => void)[] | undefined = userId || typeof options.userToken !== "function" ? undefined : []
+  const whenKnown = (action: () => void) => void (early ? early.push(action) : action())
+  const release = () => {
+    const waiting = early ?? []
+    early = undefined
+    waiting.forEach((action) => action())
+  }
+  const calls = tracking(api, who, () => userId, whenKnown)
+  const reactions = outbox<Reaction>("reactions", who, api, "/v1/client/reactions", (batch) => ({ reactions: batch, sent_at: new Date() }))
   const subscribers = new Set<(messages: readonly Message[]) => void>()
+  // On this page: they are no more for its own components.
+  const answered = new Set<string>()
   const renderers = new Map<string, Renderer>()
   let messages: readonly Message[] = []
+  let loading: Promise<Views> | undefined
+  const getViews = () =>
+    (loading ??= loadViews().catch((error: unknown) => {
+      loading = undefined
+      throw error
+    }))
   let running = new AbortController()
   let shown: Board | undefined
 
-  const react = (message_id: string, kind: ReactionKind, details?: Details) =>
+  const react = (message_id: string, kind: ReactionKind, details?: Details) => {
     reactions.add({ message_id, kind, at: new Date().toISOString(), ...details })
+    if (kind !== "dismissed" && kind !== "completed") return
+    answered.add(message_id)
+    tell(messages)
+  }
   const track = (event: string, properties?: Values) => {
     calls.report({ type: "track", event, properties })
     useFeature(event, true)
+  }
+
+  const tell = (next: readonly Message[]) => {
+    messages = next.filter((one) => !answered.has(one.message_id))
+    subscribers.forEach((hear) => attempt(() => hear(messages)))
   }
 
   const run = () => {
@@ -85,13 +108,14 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     const name = `sojourn.${writeKey}.${userId ?? anonymousId()}`
     if (!headless) {
       const report = ({ message_id }: Message, kind: ReactionKind, details?: Details) => react(message_id, kind, details)
-      shown = board({ name, signal, renderers, loadViews, report, track })
+      shown = board({ name, signal, renderers, loadViews: getViews, report, track })
       fillSlots(api, signal, shown.fill)
     }
-    follow(api, name, signal, (state: Snapshot) => {
-      messages = [...state.messages].sort(inOrder)
-      shown?.update({ ...state, messages })
-      subscribers.forEach((hear) => attempt(() => hear(messages)))
+    // A tab without a token is given less than one that has it, and must not speak for it.
+    follow(api, api.isSigned() ? name : `${name}.`, signal, (state: Snapshot) => {
+      const found = [...state.messages].sort(inOrder)
+      shown?.update({ ...state, messages: found })
+      tell(found)
     })
     watchTriggers(() => configure(signal), signal, track)
   }
@@ -103,6 +127,8 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     return triggers
   }
   const remember = (id: string | null) => {
+    // Those of the user before are nothing to another one.
+    if (userId !== null && id !== userId) tell([])
     userId = id
     write(USER, id)
   }
@@ -112,9 +138,17 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
 
   if (userId) remember(userId)
   run()
+  if (early) {
+    const learn = (token: string | null) => {
+      const id = userOf(token)
+      if (id && early && userId === null) remember(id)
+    }
+    api.ask().then(learn).catch(() => {}).then(release)
+  }
   void flush()
   // A page with an open connection or lock could not be kept for the way back.
   listen(window, "pagehide", () => {
+    release()
     void flush()
     running.abort()
   })
@@ -130,10 +164,12 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
   return {
     identify(id, traits, { userToken } = {}) {
       const isOther = id !== userId
-      // What was said of another user goes with their token.
+      // Reports about another user go with their token.
       if (isOther) void flush()
       if (userToken !== undefined) api.use(userToken)
+      else if (isOther && userId !== null) api.forget()
       remember(id)
+      release()
       calls.report({ type: "identify", traits })
       if (isOther || userToken !== undefined) run()
     },
@@ -141,11 +177,14 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     page,
     group: (groupId, traits) => calls.report({ type: "group", groupId, traits }),
     reset() {
+      release()
       // Requests have their headers as soon as they are made: these are the user's last.
       void flush()
       forgetDevice(api).catch(() => {})
+      running.abort()
       api.use(null)
       remember(null)
+      tell([])
       renewAnonymousId()
       forgetHistory()
       for (const name of ["fired", "quiet"]) write(`sojourn.${name}`, null)

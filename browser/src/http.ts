@@ -6,8 +6,14 @@ export type TokenSource = string | (() => string | null | Promise<string | null>
 
 export interface Http {
   send(path: string, options?: RequestInit): Promise<Response>
+  /** Whether there is a token, or a function that may have one. */
+  isSigned(): boolean
+  /** The token, once it is there. */
+  ask(): Promise<string | null>
   /** Take another token. */
   use(source: TokenSource): void
+  /** Drop the token, as it is of the user before: a function is asked again. */
+  forget(): void
   /** Ask for a new token, as the one before is about to end. */
   renew(): Promise<void>
 }
@@ -15,26 +21,34 @@ export interface Http {
 /** A token and its source: they come and go together, also while the source is being asked. */
 interface User {
   readonly source: TokenSource
-  token?: string | null
+  token?: Promise<string | null>
+}
+
+/** Ask the source of a user, once for all who want to know. Without an answer it is asked again. */
+function ask(user: User): Promise<string | null> {
+  const { source } = user
+  const asked = (async () => (typeof source === "function" ? source() : source))()
+  const drop = () => void (user.token === asked && delete user.token)
+  asked.then((token) => token || drop(), drop)
+  return (user.token = asked)
 }
 
 export function http(url: string, key: string, source: TokenSource): Http {
   let user: User = { source }
-  const headers = async (asker: User, given: HeadersInit | undefined): Promise<HeadersInit> => {
-    const { source } = asker
-    asker.token ??= typeof source === "function" ? await source() : source
-    // Without a token it would be of whoever came since.
-    if (!asker.token && asker !== user) throw new Error("the user has changed")
-    return {
-      "X-Write-Key": key,
-      ...(asker.token ? { Authorization: `Bearer ${asker.token}` } : { "X-Anonymous-Id": anonymousId() }),
-      ...(given as Record<string, string>),
-    }
-  }
   const send = async (path: string, options: RequestInit = {}): Promise<Response> => {
-    const asker = user
-    const go = async () =>
-      fetch(url + path, { credentials: "omit", cache: "no-cache", ...options, headers: await headers(asker, options.headers) })
+    // Both may change before the request is made.
+    const [asker, anonymous] = [user, anonymousId()]
+    const go = async () => {
+      const token = await (asker.token ?? ask(asker))
+      // Without their token it would be of someone else.
+      if (!token && asker.source && asker !== user) throw new Error("the user has changed")
+      const headers = {
+        "X-Write-Key": key,
+        ...(token ? { Authorization: `Bearer ${token}` } : { "X-Anonymous-Id": anonymous }),
+        ...(options.headers as Record<string, string>),
+      }
+      return fetch(url + path, { credentials: "omit", cache: "no-cache", ...options, headers })
+    }
     const answer = await go()
     if (answer.status !== 401 || typeof asker.source !== "function" || asker !== user) return answer
     // It has expired: its source may have a new one.
@@ -42,12 +56,14 @@ export function http(url: string, key: string, source: TokenSource): Http {
     return go()
   }
   const renew = async () => {
-    const asker = user
-    if (typeof asker.source === "function") asker.token = await asker.source()
+    if (typeof user.source === "function") await ask(user)
   }
   return {
     send,
+    ask: () => user.token ?? ask(user),
+    isSigned: () => !!user.source,
     use: (source) => void (user = { source }),
+    forget: () => void (user = { source: typeof user.source === "function" ? user.source : null }),
     renew,
   }
 }

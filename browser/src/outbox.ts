@@ -1,15 +1,17 @@
-// What must reach the API: kept over pages and while offline, at most 100 of each kind for a day.
+// Reports that must reach the API: kept over pages and while offline, at most 100 of each kind for a day.
 //
 // Each item has a key of its own in local storage, so tabs do not overwrite one another. Items may be sent twice; the
 // API takes each once.
 
 import { backoff } from "./rules.js"
-import { retryAfter } from "./http.js"
+import { retryAfter, type Http } from "./http.js"
 import { keys, makeId, readJson, write, writeJson } from "./storage.js"
 
 export const MAX_ITEMS = 100
 export const MAX_AGE_MS = 86_400_000
-// Together, browsers let requests that outlive their page have 64 KB.
+// Bytes of the items of a request. The API takes 64 KB.
+export const MAX_BYTES = 50_000
+// Bytes of all requests on their way that may outlive their page. Browsers refuse more than 64 KiB.
 const MAX_KEPT_ALIVE = 60_000
 
 interface Kept<Item> {
@@ -24,15 +26,35 @@ export interface Outbox<Item> {
   flush(): Promise<void>
 }
 
+const measure = (text: string): number => new TextEncoder().encode(text).length
+
+let keptAlive = 0
+
+/** Post a body, also while the page is being left if browsers allow that for so many bytes. */
+async function post(http: Http, path: string, body: string): Promise<Response> {
+  const bytes = measure(body)
+  const keepalive = keptAlive + bytes <= MAX_KEPT_ALIVE
+  if (keepalive) keptAlive += bytes
+  try {
+    return await http.send(path, { method: "POST", body, headers: { "Content-Type": "application/json" }, keepalive })
+  } finally {
+    if (keepalive) keptAlive -= bytes
+  }
+}
+
+/** Open the outbox of a kind of items, which `wrap` puts into a body for a path of the API. */
 export function outbox<Item>(
   name: string,
   who: () => string,
-  post: (items: readonly Item[], body: (value: object) => RequestInit) => Promise<Response>,
+  http: Http,
+  path: string,
+  wrap: (items: readonly Item[]) => object,
 ): Outbox<Item> {
   const prefix = `sojourn.${name}.`
   let timer = 0
   let failures = 0
   let count = 0
+  let most = MAX_ITEMS
   const sending = new Set<string>()
 
   const list = (now: number): [string, Item][] =>
@@ -43,21 +65,32 @@ export function outbox<Item>(
       return []
     })
 
-  const flush = async () => {
+  /** The items of the next request. */
+  const choose = (): [string, Item][] => {
+    const found = list(Date.now()).slice(0, most)
+    let bytes = 0
+    const end = found.findIndex(([, item], place) => (bytes += measure(JSON.stringify(item)) + 1) > MAX_BYTES && place > 0)
+    return end < 0 ? found : found.slice(0, end)
+  }
+
+  const flush = async (): Promise<void> => {
     clearTimeout(timer)
     timer = 0
-    const due = list(Date.now()).slice(0, MAX_ITEMS)
-    if (!due.length) return
+    const due = choose()
+    if (!due.length) {
+      most = MAX_ITEMS
+      return
+    }
     due.forEach(([key]) => sending.add(key))
     let wait: number | undefined
     try {
-      const answer = await post(due.map(([, item]) => item), (value) => {
-        const body = JSON.stringify(value)
-        return { method: "POST", body, headers: { "Content-Type": "application/json" }, keepalive: body.length < MAX_KEPT_ALIVE }
-      })
+      const answer = await post(http, path, JSON.stringify(wrap(due.map(([, item]) => item))))
       const { status } = answer
+      const isTooLarge = status === 413
       if (status === 401 || status === 408 || status === 429 || status >= 500) wait = retryAfter(answer, backoff(++failures, Math.random()))
+      else if (isTooLarge && due.length > 1) most = due.length >> 1
       else {
+        if (isTooLarge) console.warn(`sojourn: dropped one of ${name}, which is too large`)
         failures = 0
         due.forEach(([key]) => write(key, null))
       }
@@ -65,8 +98,8 @@ export function outbox<Item>(
       wait = backoff(++failures, Math.random())
     }
     due.forEach(([key]) => sending.delete(key))
-    if (wait !== undefined) timer = setTimeout(() => void flush(), wait * 1_000)
-    else if (list(Date.now()).length) await flush()
+    if (wait === undefined) return flush()
+    timer = setTimeout(() => void flush(), wait * 1_000)
   }
 
   return {

@@ -15,16 +15,18 @@ const page = window as unknown as {
   trustedTypes?: { createPolicy(name: string, rules: Policy): Policy }
 }
 
+const rules: Policy = { createScriptURL: (given) => given }
+// A page's own policy may refuse to have it made twice.
+let policy: Policy | undefined
+
 /** Load the second script, which is of the same build by its hash. */
 const loadViews = (url: string) => (): Promise<Views> =>
   new Promise((resolve, reject) => {
     const tag = document.createElement("script")
-    const rules: Policy = { createScriptURL: (given) => given }
+    policy ??= page.trustedTypes?.createPolicy("sojourn", rules) ?? rules
     Object.assign(tag, {
       // The hash in the address, too, so that no cache answers with another build.
-      src: (page.trustedTypes?.createPolicy("sojourn", rules) ?? rules).createScriptURL(
-        `${url}/sojourn-views.js?${encodeURIComponent(VIEWS_INTEGRITY.slice(7, 15))}`,
-      ),
+      src: policy.createScriptURL(`${url}/sojourn-views.js?${encodeURIComponent(VIEWS_INTEGRITY.slice(7, 15))}`),
       integrity: VIEWS_INTEGRITY,
       crossOrigin: "anonymous",
       onload: () => resolve(page.sojournViews!.views),

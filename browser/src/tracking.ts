@@ -20,10 +20,8 @@ export interface Tracking {
   flush(): Promise<void>
 }
 
-export function tracking(http: Http, who: () => string, userId: () => string | null): Tracking {
-  const calls: Outbox<object> = outbox("calls", who, (batch, body) =>
-    http.send("/v1/batch", body({ batch, sentAt: new Date() })),
-  )
+export function tracking(http: Http, who: () => string, userId: () => string | null, whenKnown: (action: () => void) => void): Tracking {
+  const calls: Outbox<object> = outbox("calls", who, http, "/v1/batch", (batch) => ({ batch, sentAt: new Date() }))
   return {
     flush: calls.flush,
     report(call) {
@@ -31,16 +29,16 @@ export function tracking(http: Http, who: () => string, userId: () => string | n
       const { title, referrer } = document
       const page = { path, search, url, title, referrer }
       const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions()
-      calls.add({
+      const made = {
         ...call,
         // As analytics.js does.
         ...(call.type === "page" && { properties: { ...page, ...call.properties } }),
         messageId: makeId(),
         timestamp: new Date(),
         anonymousId: anonymousId(),
-        userId: userId() ?? undefined,
         context: { page, locale: navigator.language, timezone, library: { name: "@sojourn/browser" } },
-      })
+      }
+      whenKnown(() => calls.add({ ...made, userId: userId() ?? undefined }))
     },
   }
 }

@@ -2,11 +2,14 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import { setFull } from "./full_storage.js"
 import type { Views } from "../src/board.js"
-import { start, type Options } from "../src/client.js"
+import { start, type Options, type Sojourn } from "../src/client.js"
 import type { Settings } from "../src/contract.js"
+import { anonymousId, keys } from "../src/storage.js"
+import { message } from "./messages.js"
 
 interface Request {
   path: string
+  anonymous: string | undefined
   as: string
   body: string
 }
@@ -20,6 +23,12 @@ const settle = () => vi.advanceTimersByTimeAsync(50)
 const tokens = () => requests.splice(0).map((one) => one.as)
 const events = () => requests.splice(0).filter(({ path }) => path === "/v1/batch").flatMap(({ body }) =>
   (JSON.parse(body) as { batch: { event: string }[] }).batch.map((one) => one.event))
+/** A stream of one message. */
+function streamOne(): Response {
+  const one = message({ expires_at: "2099-01-01T00:00:00Z" })
+  const text = `event: open\ndata: {"open":["m-1"],"seq":1}\n\nevent: message\ndata: ${JSON.stringify(one)}\n\n`
+  return new Response(new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode(text)) }))
+}
 /** A source of a token, which answers when told to. */
 function slowSource(): [() => Promise<string | null>, (token: string | null) => void] {
   const waiting: ((token: string | null) => void)[] = []
@@ -33,15 +42,17 @@ beforeEach(() => {
   vi.stubGlobal("fetch", async (url: string, { headers, body, signal }: RequestInit) => {
     signal?.throwIfAborted()
     const path = new URL(url).pathname
-    requests.push({ path, as: (headers as Record<string, string>).Authorization ?? "nobody", body: String(body) })
+    const { Authorization: as = "nobody", "X-Anonymous-Id": anonymous } = headers as Record<string, string>
+    requests.push({ path, as, anonymous, body: String(body) })
     if (path === "/v1/client/stream") return streams.shift() ?? new Promise<Response>(() => {})
     if (path !== "/v1/client/settings") return new Response("{}")
     if (settings instanceof Error) throw settings
     return Response.json(settings)
   })
 })
-afterEach(() => {
+afterEach(async () => {
   dispatchEvent(new Event("pagehide"))
+  await settle()
   vi.useRealTimers()
   vi.unstubAllGlobals()
 })
@@ -128,4 +139,128 @@ test("each page of an application reports the triggers that are needed now", asy
   settings = { triggers: [], between: 0 }
   history.pushState({}, "", "/end")
   expect(await press()).toEqual([])
+})
+
+test("another user is not asked for by the token of the user before", async () => {
+  let who = "ada"
+  const source = vi.fn(() => `of-${who}`)
+  const client = begin({ userId: "ada", userToken: source })
+  client.track("Seen")
+  await settle()
+  // The calls of a page ask once together.
+  expect(source).toHaveBeenCalledTimes(1)
+  expect(new Set(tokens())).toEqual(new Set(["Bearer of-ada"]))
+  client.identify("ada")
+  await settle()
+  expect(source).toHaveBeenCalledTimes(1)
+  tokens()
+  who = "bob"
+  client.identify("bob")
+  await settle()
+  expect(new Set(tokens())).toEqual(new Set(["Bearer of-bob"]))
+})
+
+test("a token that was given once goes with its user", async () => {
+  const client = begin({ userId: "ada", userToken: "of-ada" })
+  client.identify("ada")
+  await settle()
+  expect(new Set(tokens())).toEqual(new Set(["Bearer of-ada"]))
+  client.identify("bob")
+  await settle()
+  expect(new Set(tokens())).toEqual(new Set(["nobody"]))
+})
+
+test("the first user of a page keeps the token that it began with", async () => {
+  const client = begin({ userToken: "of-ada" })
+  client.identify("ada")
+  await settle()
+  expect(new Set(tokens())).toEqual(new Set(["Bearer of-ada"]))
+})
+
+test("the last reports of someone without a name are of them, also at a log-out", async () => {
+  const client = begin()
+  await settle()
+  const before = anonymousId()
+  requests = []
+  client.react("m-1", "clicked")
+  client.reset()
+  await settle()
+  expect(requests.filter(({ path }) => path === "/v1/client/reactions").map((one) => one.anonymous)).toEqual([before])
+})
+
+test("the messages of a person go as another one comes, also for components of the page", async () => {
+  streams = [streamOne()]
+  const client = begin({ userId: "ada", userToken: "of-ada" })
+  const told: number[] = []
+  client.messages.subscribe((messages) => told.push(messages.length))
+  await settle()
+  expect(told.slice(-1)).toEqual([1])
+  client.reset()
+  expect(told.slice(-1)).toEqual([0])
+})
+
+test("views are loaded once for all who come, and again if that failed", async () => {
+  const loads: (() => void)[] = []
+  const client = start({ url: "https://api.example", writeKey: "key" }, () =>
+    new Promise<Views>((_, reject) => loads.push(() => reject(new Error("offline")))))
+  for (const [user, count] of [["ada", 1], ["bob", 1], ["eve", 2]] as const) {
+    streams = [streamOne()]
+    client.identify(user)
+    await settle()
+    expect(loads.length).toBe(count)
+    if (user === "bob") loads[0]!()
+    await settle()
+  }
+})
+
+test("a trigger that this build does not know stops no other", async () => {
+  document.body.innerHTML = "<button></button>"
+  const known = { event: "Known", kind: "feature_used", element: "button", once_per: "page" } as const
+  settings = { triggers: [{ ...known, kind: "telepathy" as "scroll" }, known], between: 0 }
+  begin()
+  await settle()
+  document.querySelector("button")!.click()
+  await settle()
+  expect(events()).toEqual(["Known"])
+})
+
+test("a token says who is here, also to the calls that were made before it came", async () => {
+  const [source, answer] = slowSource()
+  const client = begin({ userToken: source, trackPages: true })
+  client.track("Seen")
+  await settle()
+  expect(requests.map(({ path }) => path)).toEqual([])
+  answer(`e30.${btoa(JSON.stringify({ sub: "ada" }))}.sig`)
+  await settle()
+  client.track("Bought")
+  await settle()
+  const batches = requests.filter(({ path }) => path === "/v1/batch").flatMap(({ body }) =>
+    (JSON.parse(body) as { batch: { type: string; userId: string }[] }).batch)
+  expect(batches.map(({ type, userId }) => [type, userId])).toEqual([["page", "ada"], ["track", "ada"], ["track", "ada"]])
+  client.identify("ada")
+  // It is known already: nothing begins anew.
+  expect(requests.filter(({ path }) => path === "/v1/client/stream").length).toBe(1)
+})
+
+test.each<[string, (client: Sojourn) => void, string | undefined]>([
+  ["the page is left", () => dispatchEvent(new Event("pagehide")), undefined],
+  ["the page says who is here", (client) => client.identify("bob", {}, { userToken: "of-bob" }), "bob"],
+])("calls wait no longer for a token when %s", async (_, end, expected) => {
+  const client = begin({ userToken: slowSource()[0] })
+  client.track("Seen")
+  end(client)
+  const [kept] = keys("sojourn.calls.").map((key) => JSON.parse(localStorage.getItem(key)!) as { item: { userId?: string } })
+  expect(kept!.item.userId).toBe(expected)
+})
+
+test("a message that a component of the page has closed is no more for it", async () => {
+  streams = [streamOne()]
+  const client = begin()
+  const told: number[] = []
+  client.messages.subscribe((messages) => told.push(messages.length))
+  await settle()
+  client.react("m-1", "clicked")
+  expect(told.slice(-1)).toEqual([1])
+  client.react("m-1", "dismissed")
+  expect(told.slice(-1)).toEqual([0])
 })
