@@ -1,4 +1,4 @@
-// One client a page. What goes wrong in here never reaches the page.
+// One client a page. Its failures never reach the page.
 
 import type { Views } from "./board.js"
 import { start, type Options, type Sojourn } from "./client.js"

@@ -5,15 +5,15 @@ import type { Snapshot } from "./connection.js"
 import { onChanges, whenThere } from "./dom.js"
 import { openHistory } from "./history.js"
 import { onNavigation } from "./navigation.js"
-import { asPast, interrupts, isAnswered, isPlace, mayShow, type Seen } from "./rules.js"
+import { asPast, interrupts, isAnswered, isLasting, isPlace, mayShow } from "./rules.js"
 import { all, listen, when, type Signal } from "./signals.js"
 import { makeStage, type Stage } from "./stage.js"
-import { attempt, read, session, write } from "./storage.js"
+import { attempt, readJson, session, writeJson } from "./storage.js"
 import { alone } from "./tabs.js"
 import { showSlot } from "./views/slot.js"
 
 const QUIET = "sojourn.quiet"
-// What became of the message before takes a moment to come from its tab.
+// The news of the message before takes a moment to come from its tab.
 const SETTLE_MS = 50
 // The patience with elements that a page has still to make.
 export const ANCHOR_MS = 5_000
@@ -73,15 +73,16 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   })
   const seen = ({ message_id }: Message) => history.find(message_id)
   const react = (message: Message, kind: ReactionKind, details?: Details) => {
+    // Someone else may be here by now.
+    if (signal.aborted) return
     const { message_id: id } = message
     if (kind === "shown") history.note(id, { shows: [Date.now()], session: session() })
-    else if (kind !== "answered") history.note(id, { [kind]: true })
+    else if (kind !== "failed" && kind !== "answered") history.note(id, { [kind]: true })
+    // A tour goes on without one of its steps.
+    else if (kind === "failed" && !details?.step) failed.add(id)
     report(message, kind, details)
   }
-  const fail = (message: Message, reason: string) => {
-    failed.add(message.message_id)
-    report(message, "failed", { reason })
-  }
+  const fail = (message: Message, reason: string) => react(message, "failed", { reason })
   const reports = { react, track, remember: ({ message_id }: Message, step: string) => history.note(message_id, { step }) }
 
   const isOpen = ({ message_id, seq, expires_at }: Message) =>
@@ -162,20 +163,29 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     }
     const ready = due.filter((one) => {
       const id = one.message_id
-      if (!pending.has(id)) pending.set(id, wait(one, seen(one), look, () => fail(one, "anchor")))
+      if (!pending.has(id)) pending.set(id, wait(one, seen(one)?.step, goesOn(one), look, () => fail(one, "anchor")))
       return pending.get(id)!.isReady && (views || one.kind === "custom")
     })
     ready.filter((one) => !interrupts(one.kind)).forEach(place)
     const calm = Math.min(...ready.filter((one) => interrupts(one.kind)).map(calmAt))
     const canTake = document.visibilityState === "visible" && !isTaking
     if (canTake && calm <= now) void take()
-    const next = Math.min(canTake && calm > now ? calm : Infinity, ...state.messages.map((one) => Date.parse(one.expires_at)))
+    // Those that have expired by the clock of this device may stay for long.
+    const ends = state.messages.map((one) => Date.parse(one.expires_at)).filter((end) => end > now)
+    const next = Math.min(canTake && calm > now ? calm : Infinity, ...ends)
     if (next < Infinity) timer = setTimeout(look, Math.min(Math.max(next - now, 10), MAX_TIMER_MS))
   }
 
-  /** When an interruption may follow the one before. A tour that goes on is none. */
-  const calmAt = (message: Message) =>
-    seen(message)?.step ? 0 : asPast(Number(read(QUIET)), Date.now()) + (message.content.between ?? between) * 1_000
+  const findLast = (): Partial<Interruption> => readJson<Interruption>(QUIET) ?? {}
+
+  /** Whether a message goes on that the page before had: it interrupts no one anew. */
+  const goesOn = (message: Message) => !!seen(message)?.step || (isLasting(message) && findLast().id === message.message_id)
+
+  /** When a message may follow the interruption before. */
+  const calmAt = (message: Message) => {
+    const { at = 0 } = findLast()
+    return goesOn(message) ? 0 : asPast(at, Date.now()) + (message.content.between ?? between) * 1_000
+  }
 
   /** Take the turn, which one tab has, and show the first message that may still show. */
   const take = async () => {
@@ -188,14 +198,19 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
         interrupts(one.kind) && pending.get(one.message_id)?.isReady && isDue(one) && calmAt(one) <= Date.now(),
       )
       if (signal.aborted || !next || document.visibilityState !== "visible") return
+      const { message_id: id } = next
+      const note = (id?: string) => writeJson(QUIET, { at: Date.now(), id } satisfies Interruption)
+      note(id)
       await new Promise<void>((resolve) =>
         start(next, (stage) => {
           views![next.kind as Drawn](stage)
           stage.react("shown")
-        }, resolve),
+        }, () => {
+          note(signal.aborted || !isHere(next) ? id : undefined)
+          resolve()
+        }),
       )
-      pending.delete(next.message_id)
-      write(QUIET, String(Date.now()))
+      pending.delete(id)
     }).catch(() => {})
     isTaking = false
     look()
@@ -235,13 +250,19 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   }
 }
 
+/** The last interruption: when it began or ended, and which it was while it has not ended but with its page. */
+interface Interruption {
+  at: number
+  id?: string
+}
+
 interface Pending {
   isReady: boolean
   stop(): void
 }
 
-/** Wait for all that a message wants before it shows: what someone does, and then its element. */
-function wait({ content }: Message, seen: Seen | undefined, done: () => void, fail: () => void): Pending {
+/** Wait for all that a message wants before it shows: what someone does, unless it goes on, and then its element. */
+function wait({ content }: Message, step: string | undefined, goesOn: boolean, done: () => void, fail: () => void): Pending {
   const { after, anchor, steps } = content
   const { seconds, scroll: percent, exit_intent, dwell, seen: element, feature } = after ?? {}
   const signals: (Signal | null | false | undefined)[] = [
@@ -252,9 +273,8 @@ function wait({ content }: Message, seen: Seen | undefined, done: () => void, fa
     element ? { kind: "element_seen", element } : null,
     feature ? { kind: "feature_used", feature } : null,
   ]
-  // A tour that goes on has begun already.
-  const awaited = seen?.step ? [] : (signals.filter(Boolean) as Signal[])
-  const selector = anchor ?? (steps?.find(({ id }) => id === seen?.step) ?? steps?.[0])?.anchor
+  const awaited = goesOn ? [] : (signals.filter(Boolean) as Signal[])
+  const selector = anchor ?? (steps?.find(({ id }) => id === step) ?? steps?.[0])?.anchor
   const stops: (() => void)[] = []
   const pending: Pending = { isReady: false, stop: () => all(stops)() }
   let left = awaited.length

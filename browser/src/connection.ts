@@ -5,7 +5,7 @@
 import { backoff } from "./rules.js"
 import { retryAfter, type Http } from "./http.js"
 import { alone, channel } from "./tabs.js"
-import { listen } from "./signals.js"
+import { all, listen } from "./signals.js"
 import type { Inbox, Message } from "./contract.js"
 
 // Longer than the time between two pings.
@@ -18,30 +18,35 @@ export interface Snapshot {
   messages: readonly Message[]
 }
 
-type Told = { hello: true } | { state: Snapshot }
+/** A tab asks for the messages, or says what they are. */
+type TabMessage = { hello: true } | { state: Snapshot }
 
 /** Follow the messages of a person until the signal. `name` is the same in all tabs of the same key and person. */
 export function follow(http: Http, name: string, signal: AbortSignal, tell: (state: Snapshot) => void): void {
   let state: Snapshot = { seq: 0, open: [], messages: [] }
   let isLeading = false
   let isKnown = false
+  let hasAnswer = false
+  let failures = 0
   // Open, and yet not given: they have shown as often as they may.
   let used: readonly string[] = []
   // How long the API wants pages to stay away after a stream, each another time. Seconds.
   let pause = 0
 
   const change = (next: Snapshot) => {
+    if (signal.aborted) return
     state = next
     isKnown = true
     tell(state)
-    if (isLeading) tabs.post({ state } satisfies Told)
+    if (isLeading) tabs.post({ state } satisfies TabMessage)
   }
 
-  const tabs = channel<Told>(name, (told) => {
+  const tabs = channel<TabMessage>(name, (message) => {
     if (signal.aborted) return
-    if ("state" in told) {
-      if (!isLeading) change(told.state)
-    } else if (isLeading && isKnown) tabs.post({ state } satisfies Told)
+    if ("state" in message) {
+      hasAnswer = true
+      if (!isLeading) change(message.state)
+    } else if (isLeading && isKnown) tabs.post({ state } satisfies TabMessage)
   })
 
   /** Take what the API says; whether a message is open that it has not given since the place that was named. */
@@ -66,13 +71,14 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
 
   const hear = async (event: string, data: string) => {
     if (!["open", "message", "withdrawn"].includes(event)) return
-    const told = JSON.parse(data) as Message & Inbox
+    failures = 0
+    const given = JSON.parse(data) as Message & Inbox
     const { seq, open } = state
-    const others = open.filter((one) => one !== told.message_id)
-    if (event === "message") take({ seq: Math.max(seq, told.seq), open: [...others, told.message_id], messages: [told] })
+    const others = open.filter((one) => one !== given.message_id)
+    if (event === "message") take({ seq: Math.max(seq, given.seq), open: [...others, given.message_id], messages: [given] })
     else if (event === "withdrawn") take({ seq, open: others })
     // At its beginning it has nothing, and the stream gives all.
-    else if (take({ ...told, seq, messages: [] }) && seq) await poll(0)
+    else if (take({ ...given, seq, messages: [] }) && seq) await poll(0)
   }
 
   /** Read a stream to its end, or poll where there is no room for one. Returns the seconds until the next time. */
@@ -122,7 +128,6 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
 
   const lead = async () => {
     isLeading = true
-    let failures = 0
     while (!signal.aborted) {
       let wait: number
       try {
@@ -139,11 +144,20 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
     }
   }
 
-  const stop = () => tabs.close()
+  /** Ask the tab that leads. If it sleeps it does not answer: then this one asks the API, once. */
+  const ask = () => {
+    if (isLeading) return
+    hasAnswer = false
+    tabs.post({ hello: true } satisfies TabMessage)
+    setTimeout(() => !hasAnswer && !isLeading && !signal.aborted && poll().catch(() => {}), HELLO_MS)
+  }
+
+  const stop = all([
+    () => tabs.close(),
+    listen(document, "visibilitychange", () => document.visibilityState === "visible" && ask()),
+  ])
   signal.addEventListener("abort", stop)
-  // A leader that sleeps does not answer: then this tab asks once for itself.
-  tabs.post({ hello: true } satisfies Told)
-  setTimeout(() => !isKnown && !isLeading && !signal.aborted && poll().catch(() => {}), HELLO_MS)
+  ask()
   alone(name, signal, lead).catch(() => {})
 }
 

@@ -1,7 +1,7 @@
 // The dealings of this browser with messages, over all its tabs.
 //
-// What one tab writes into local storage reaches the others a moment later. So each message has a key of its own, and
-// what two tabs know of it is put together: neither undoes what was done in the other.
+// A write into local storage reaches other tabs a moment later. So each message has a key of its own, and the knowledge
+// of two tabs about it is put together: neither undoes what was done in the other.
 
 import { MAX_SHOWS_KEPT, type Seen } from "./rules.js"
 import { listen } from "./signals.js"

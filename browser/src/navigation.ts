@@ -14,16 +14,22 @@ export function onNavigation(callback: () => void): () => void {
   const { navigation } = window as unknown as { navigation?: EventTarget }
   return navigation
     ? listen(navigation, "currententrychange", later)
-    : all([listen(window, "popstate", later), listen(window, "hashchange", later), patch(later)])
+    : all([listen(window, "popstate", later), listen(window, "hashchange", later), listenToHistory(later)])
 }
 
-function patch(callback: () => void): () => void {
-  const before = { pushState: history.pushState, replaceState: history.replaceState }
-  for (const name of ["pushState", "replaceState"] as const) {
+const listeners = new Set<() => void>()
+let isPatched = false
+
+/** Change the methods of the history once, and never back: others may have changed them since. */
+function listenToHistory(callback: () => void): () => void {
+  listeners.add(callback)
+  for (const name of isPatched ? [] : (["pushState", "replaceState"] as const)) {
+    const before = history[name]
     history[name] = function (...given) {
-      before[name].apply(this, given)
-      callback()
+      before.apply(this, given)
+      listeners.forEach((one) => one())
     }
   }
-  return () => Object.assign(history, before)
+  isPatched = true
+  return () => listeners.delete(callback)
 }

@@ -2,7 +2,7 @@
 
 import type { Answer, Kind, Message, Question } from "./contract.js"
 
-/** What this browser knows of its dealings with a message. Instants are milliseconds since 1970. */
+/** The dealings of this browser with a message. Instants are milliseconds since 1970. */
 export interface Seen {
   shows: number[]
   session?: string
@@ -87,6 +87,9 @@ export function mayShow(message: Message, seen: Seen | undefined, session: strin
 
 /** Whether someone has done with a message, wherever it stands. */
 export const isAnswered = (seen: Seen | undefined): boolean => !!(seen?.dismissed || seen?.completed)
+
+/** Whether a message stands until someone answers it, over as many pages as that takes. */
+export const isLasting = ({ content }: Message): boolean => content.every.kind.startsWith("until")
 
 /** By priority, and then in the order in which they came. */
 export const inOrder = (one: Message, other: Message): number => other.priority - one.priority || one.seq - other.seq

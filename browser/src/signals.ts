@@ -1,4 +1,4 @@
-// What someone does on a page, as messages wait for it and as page triggers report it.
+// Behaviour on a page, as messages wait for it and as page triggers report it.
 
 import type { Trigger } from "./contract.js"
 import { isWithin, whenSeen, whenThere } from "./dom.js"

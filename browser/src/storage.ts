@@ -1,4 +1,4 @@
-// What a browser remembers between pages: local storage if it may and has room, else memory. No cookies.
+// Values that a browser keeps between pages: in local storage if it may and has room, else in memory. No cookies.
 
 /** Do something that a browser may refuse. */
 export function attempt<Value>(action: () => Value): Value | undefined {

@@ -5,7 +5,8 @@ import { attempt } from "./storage.js"
 /** Do something while no other tab does something of the same name. */
 export const alone = async (name: string, signal: AbortSignal, action: () => Promise<void>): Promise<void> => {
   if (signal.aborted) return
-  await (navigator.locks ? navigator.locks.request(name, { signal }, action) : action())
+  // A sandboxed page has locks, and may not use them.
+  await (navigator.locks && origin !== "null" ? navigator.locks.request(name, { signal }, action) : action())
 }
 
 export interface Channel {

@@ -4,7 +4,7 @@ import type { Trigger } from "./contract.js"
 import { isPlace } from "./rules.js"
 import { onNavigation } from "./navigation.js"
 import { all, when } from "./signals.js"
-import { readJson, session, writeJson } from "./storage.js"
+import { attempt, readJson, session, writeJson } from "./storage.js"
 
 const FIRED = "sojourn.fired"
 
@@ -41,7 +41,8 @@ export function watchTriggers(
         if (isPerSession) writeJson(FIRED, { session: session(), names: [...names, name] } satisfies Fired)
         track(event, properties)
       }
-      return [when(trigger, fire)]
+      // One that this build does not know stops no other.
+      return attempt(() => [when(trigger, fire)]) ?? []
     })
   }
   void begin()

@@ -71,7 +71,7 @@ test("a slot that is dismissed in one place goes from all", () => {
 })
 
 test("a time that a clock noted which was ahead keeps no message back", async () => {
-  localStorage.setItem("sojourn.quiet", String(Date.now() + 365 * 86_400_000))
+  localStorage.setItem("sojourn.quiet", JSON.stringify({ at: Date.now() + 365 * 86_400_000 }))
   const banner = message({ kind: "banner", expires_at: "2099-01-01T00:00:00Z" } as object)
   const show = vi.fn()
   const late = board({
@@ -92,4 +92,54 @@ test("a message that was dismissed in another tab leaves, and the next has its t
   await vi.waitUntil(() => bars().length, { timeout: 4_000 })
   expect(bars()).toEqual(["m-2"])
   expect(reported).toEqual(["shown", "shown"])
+})
+
+const open = (stopping: AbortController, ...shown: (typeof slot)[]) => {
+  const opened = board({
+    name: "page", signal: stopping.signal, renderers: new Map(), loadViews: async () => views, track: () => {},
+    report: (_, kind) => reported.push(kind),
+  })
+  opened.setBetween(3_600)
+  opened.update({ seq: 9, open: shown.map((one) => one.message_id), messages: shown })
+}
+
+test("a message that stands as the page is left comes back at once, and one that was closed does not", async () => {
+  const lasting = banner("m-1", 2)
+  const patient = { ...lasting, content: { every: { kind: "until_dismissed" }, after: { seconds: 60 } } } as typeof slot
+  const other = { ...banner("m-2", 3), priority: 90, content: { every: { kind: "once" } } } as typeof slot
+  const [first, second, third] = [new AbortController(), new AbortController(), new AbortController()]
+  open(first, lasting)
+  await vi.waitUntil(() => bars().length, { timeout: 4_000 })
+  first.abort()
+  expect(bars()).toEqual([])
+  // What it waited for has come about, and what has not shown yet has to wait.
+  open(second, other, patient)
+  await vi.waitUntil(() => bars().length, { timeout: 4_000 })
+  expect(bars()).toEqual(["m-1"])
+  dispatchEvent(Object.assign(new Event("storage"), { key: `${PREFIX}m-1`, newValue: JSON.stringify({ shows: [], clicked: true }) }))
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  expect(bars()).toEqual(["m-1"])
+  second.abort()
+  localStorage.setItem(`${PREFIX}m-1`, JSON.stringify({ shows: [], dismissed: true }))
+  open(third, other, patient)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  expect(bars()).toEqual([])
+  third.abort()
+})
+
+test("a message that has expired by the clock of this device costs no time", async () => {
+  const timers = vi.spyOn(globalThis, "setTimeout")
+  made.update({ seq: 3, open: ["m-1"], messages: [{ ...banner("m-1", 2), expires_at: "2020-01-01T00:00:00Z" }] })
+  expect(timers).not.toHaveBeenCalled()
+  timers.mockRestore()
+})
+
+test("nothing is reported by a component whose person has gone", () => {
+  const content = { ...slot.content, actions: [{ id: "no", label: "No" }] }
+  document.querySelectorAll("section").forEach((one) => made.fill(one, { ...slot, content } as typeof slot))
+  const button = document.querySelector("button")!
+  reported = []
+  stopping.abort()
+  button.click()
+  expect(reported).toEqual([])
 })

@@ -16,7 +16,7 @@ function begin(...answers: Response[]): void {
     asked.push(path)
     return Promise.resolve(answers.shift() ?? new Promise<Response>(() => {})) as Promise<Response>
   }
-  follow({ send, use: () => {}, renew: async () => void asked.push("renew") } as Http, "name", stopping.signal, (state) => (told = state))
+  follow({ send, renew: async () => void asked.push("renew") } as Partial<Http> as Http, "name", stopping.signal, (state) => (told = state))
 }
 const stream = (...parts: string[]) =>
   new Response(new ReadableStream({
@@ -97,4 +97,34 @@ test("failures are followed by longer and longer pauses, and a refusal by a long
   expect(asked.length).toBe(5)
   await vi.advanceTimersByTimeAsync(60_000)
   expect(asked.length).toBe(6)
+})
+
+test("a stream that opened ends the count of failures", async () => {
+  const fail = () => new Response("", { status: 500 })
+  const parts = [new TextEncoder().encode(event("open", { open: [], seq: 0 }))]
+  const broken = () => new Response(new ReadableStream({
+    pull(controller) {
+      const part = parts.pop()
+      if (part) controller.enqueue(part)
+      else controller.error(new TypeError("network error"))
+    },
+  }, { highWaterMark: 0 }))
+  begin(...Array.from({ length: 5 }, fail), broken())
+  for (let second = 0; second < 70 && asked.length < 6; second += 1) await vi.advanceTimersByTimeAsync(1_000)
+  expect(asked.length).toBe(6)
+  // After six failures it would be half a minute at least.
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(asked.length).toBe(7)
+})
+
+test("a tab whose leader sleeps asks for itself, each time that it comes into sight", async () => {
+  // The lock is held by another tab.
+  vi.stubGlobal("navigator", { locks: { request: () => new Promise(() => {}) } })
+  begin(inbox(1, ["a"], "a"), inbox(2, ["b"], "b"))
+  await vi.advanceTimersByTimeAsync(1_000)
+  document.dispatchEvent(new Event("visibilitychange"))
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(asked).toEqual(["/v1/client/messages?since=0", "/v1/client/messages?since=1"])
+  expect(ids(told)).toEqual(["b"])
+  vi.unstubAllGlobals()
 })

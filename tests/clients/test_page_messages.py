@@ -335,6 +335,27 @@ async def test_a_slot_shows_a_message_until_it_is_taken_back(world: World) -> No
     await page.until(f"{SLOT}.textContent.trim() === 'Hand-made lamps from small workshops.'")
 
 
+async def test_a_banner_stays_from_page_to_page_and_from_user_to_token(world: World) -> None:
+    visitor = await world.person()
+    # Long enough that a message that had to wait for it would not come.
+    await visitor.put("banner", **BANNER, between=86_400)
+    page = await visitor.open()
+    await until_shown(page, "banner")
+    await page.open(f"{world.front.url}/basket")
+    await until_shown(page, "banner")
+    # A new token begins the script anew on this page: its policy lets no second set of views in.
+    token = json.dumps(world.shop.token(visitor.user))
+    await page.run(f"({inside('banner', '.box')}).setAttribute('id', 'before')")
+    await page.run(f"sojourn.identify({json.dumps(visitor.user)}, {{}}, {{ userToken: {token} }})")
+    await until_shown(page, "banner", ".box:not(#before)")
+    await click(page, "banner", ".x")
+    await until_gone(page, "banner")
+    await visitor.put("card", **KINDS["card"])
+    await page.open(f"{world.front.url}/")
+    await until_shown(page, "card")
+    assert not await page.run(f"!!{inside('banner', '.box')}")
+
+
 # Tabs
 
 
