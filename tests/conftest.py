@@ -14,7 +14,6 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling
 
 from runtime import documents
 from runtime.embedded.temporal import EmbeddedTemporal
@@ -23,6 +22,7 @@ from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from tests import hangs
 from tests.databases import database_of, keep_connections
 from tests.harness import Harness, open_harness
+from tests.late_starts import begin_late
 from tests.libraries import do_once
 from tests.servers import (
     MIGRATED,
@@ -68,10 +68,9 @@ def host(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def few_pollers() -> Iterator[None]:
-    """Begin with one poller a queue: each worker has ten queues, and five pollers of each cost more than a test."""
+def _late_starts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("worker.POLLERS", PollerBehaviorAutoscaling(initial=1))
+        begin_late(patch)
         yield
 
 
