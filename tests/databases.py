@@ -27,6 +27,9 @@ MAX_GROWTH = 16 << 20
 END_MILLISECONDS = 10_000
 # How many idle connections of a kind are kept: a worker begins with eleven, and an API and a test have some.
 MAX_IDLE = 16
+# A statement is prepared when a connection has it for the second time: the next test has most of them again. Tests have
+# more of them than psycopg keeps.
+PREPARE_THRESHOLD, MAX_PREPARED = 1, 400
 
 TABLES = """
 SELECT nspname AS schema, relname AS name FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -72,6 +75,7 @@ class KeptConnection(Connection):
                 await connection.end()
         made = await super().connect(conninfo, **options)
         made._key = key
+        made.prepare_threshold, made.prepared_max = PREPARE_THRESHOLD, MAX_PREPARED
         return made
 
     async def close(self) -> None:
