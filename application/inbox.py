@@ -4,36 +4,62 @@ Giving a message to a page or an app is its claim: it counts in the caps from th
 counts. A message that does not fit goes on waiting.
 """
 
-from collections.abc import Callable, Collection
+from asyncio import Semaphore
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from application.catalogue import Catalogue
+from application.joint_reads import JointReads
 from domain.channels.kinds import CHANNELS
 from domain.local_time.zones import recipient_zone
+from domain.people.identity import Identity
 from domain.sending.holds import find_hold
-from domain.sending.inbox import SLOT, InboxMessage, WaitingMessage, choose_given, find_next_poll, is_used_up
+from domain.sending.inbox import (
+    SLOT,
+    InboxMessage,
+    InboxState,
+    WaitingMessage,
+    choose_given,
+    find_next_poll,
+    is_used_up,
+)
 from domain.sending.objections import Recipient, find_objection
 from domain.sending.policy import find_pace
 from store import inbox
 from store.database import Connection, Database
 from store.inbox import InboxFacts, InboxRow
 
+# People who are given messages at a time, of all who ask: events need the other connections.
+MAX_GIVEN_AT_A_TIME: Final = 4
+
+# A person who asks, and as of when.
+Asked = tuple[Identity, datetime]
+
 
 class InboxView(Struct, frozen=True):
     """The answer to a page: the messages beyond its place, and all that it may keep.
 
-    `seq` is its next place. `open` has the messages that are not withdrawn, also those that are not to be shown again:
-    a page that shows one goes on. It asks again after `next_poll` seconds.
+    `messages` have no contents yet: `Inboxes.load` reads those of the messages that are sent. `seq` is the next place.
+    `open` has the messages that are not withdrawn, also those that are not to be shown again: a page that shows one
+    goes on. It asks again after `next_poll` seconds.
     """
 
     seq: int
-    messages: list[InboxMessage]
+    messages: Sequence[InboxState]
     open: list[UUID]
     next_poll: float
+
+
+class OpenInbox(Struct, frozen=True):
+    """The messages in force of a person, without those that the person refuses."""
+
+    profile_id: UUID
+    rows: list[InboxRow]
 
 
 class Inboxes:
@@ -43,42 +69,66 @@ class Inboxes:
         self._database = database
         self._catalogue = catalogue
         self._timezone = timezone
+        self._reads = JointReads(self._read_all)
+        self._loads = JointReads(self._load_all)
+        self._giving = Semaphore(MAX_GIVEN_AT_A_TIME)
 
-    async def read(self, person: UUID, at: datetime, *, placement: str | None = None, since: int = 0) -> InboxView:
+    async def read(self, who: Identity, at: datetime, *, placement: str | None = None, since: int = 0) -> InboxView:
         """Return a person's messages given after `since`, and give them those that fit.
 
-        Without waiting messages it is one statement without locks.
+        Without waiting messages it is a part of one statement without locks.
         """
-        rows, next_poll = await self._find(person, at, lambda row: placement in (None, row.placement))
+        rows, next_poll = await self._find(who, at, lambda row: placement in (None, row.placement))
         shown = [row for row in rows if row.given_at is not None]
-        new = [row.message() for row in shown if row.seq > since and not _is_used_up(row, at)]
+        new = [row for row in shown if row.seq > since and not is_used_up(row, at)]
         return InboxView(
             max([since, *(row.seq for row in shown)]),
-            sorted(new, key=lambda one: (-one.priority, one.seq)),
+            sorted(new, key=lambda row: (-row.priority, row.seq)),
             [row.message_id for row in shown],
             next_poll,
         )
 
-    async def slots(self, person: UUID, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
+    async def load(self, messages: Sequence[InboxState]) -> list[InboxMessage]:
+        """Return messages with their contents, but for those that were deleted meanwhile."""
+        if not messages:
+            return []
+        contents = await self._loads.ask([one.message_id for one in messages])
+        return [one.message(contents[one.message_id]) for one in messages if one.message_id in contents]
+
+    async def slots(self, who: Identity, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
         """Return the message of each slot; None where the page keeps its own content.
 
         The highest priority holds, then the latest message.
         """
-        rows, _ = await self._find(person, at, lambda row: row.kind == SLOT and row.placement in names)
-        left = [row.message() for row in rows if row.given_at is not None and not _is_used_up(row, at)]
-        ranked = sorted(left, key=lambda one: (one.priority, one.seq))
-        return dict.fromkeys(names) | {one.placement: one for one in ranked if one.placement is not None}
+        rows, _ = await self._find(who, at, lambda row: row.kind == SLOT and row.placement in names)
+        left = [row for row in rows if row.given_at is not None and not is_used_up(row, at)]
+        first = {row.placement: row for row in sorted(left, key=lambda row: (row.priority, row.seq))}
+        loaded = await self.load(list(first.values()))
+        return dict.fromkeys(names) | {one.placement: one for one in loaded if one.placement is not None}
 
     async def _find(
-        self, person: UUID, at: datetime, is_wanted: Callable[[InboxRow], bool]
+        self, who: Identity, at: datetime, is_wanted: Callable[[InboxRow], bool]
     ) -> tuple[list[InboxRow], float]:
         """Return the wanted messages, after giving those that fit, and the next poll."""
-        async with self._database.pipeline() as connection:
-            facts = await inbox.read(connection, person, at)
-            rows = await self._select(connection, facts, at, is_wanted)
-        if all(row.given_at is not None for row in rows):
+        found = await self._reads.ask((who, at))
+        rows = [] if found is None else [row for row in found.rows if is_wanted(row)]
+        if found is None or all(row.given_at is not None for row in rows):
             return rows, find_next_poll(None, at)
-        return await self._give(person, at, is_wanted)
+        async with self._giving:
+            return await self._give(found.profile_id, at, is_wanted)
+
+    async def _read_all(self, asked: Sequence[Asked]) -> list[OpenInbox | None]:
+        async with self._database.pipeline() as connection:
+            found = await inbox.read(connection, asked)
+            return [
+                None if facts is None else OpenInbox(facts.profile_id, await self._select(connection, facts, at))
+                for facts, (_, at) in zip(found, asked, strict=True)
+            ]
+
+    async def _load_all(self, asked: Sequence[Sequence[UUID]]) -> list[Mapping[UUID, Mapping[str, Any]]]:
+        async with self._database.pipeline() as connection:
+            contents = await inbox.load_contents(connection, {id for ids in asked for id in ids})
+        return [{id: contents[id] for id in ids if id in contents} for ids in asked]
 
     async def _give(
         self, person: UUID, at: datetime, is_wanted: Callable[[InboxRow], bool]
@@ -86,9 +136,9 @@ class Inboxes:
         """Give what fits, in one transaction, under the locks of the gate."""
         async with self._database.pipeline() as connection:
             facts = await inbox.lock_and_read(connection, person, at)
-            rows = await self._select(connection, facts, at, is_wanted)
             if facts is None:
                 return [], find_next_poll(None, at)
+            rows = [row for row in await self._select(connection, facts, at) if is_wanted(row)]
             left = sorted((row for row in rows if row.given_at is None), key=lambda row: (-row.priority, row.seq))
             waiting = [await self._as_waiting(connection, facts, row) for row in left]
             rules = (*facts.rules, *find_pace(facts.preferences))
@@ -100,12 +150,8 @@ class Inboxes:
         ]
         return seen, find_next_poll(giving.frees_at, at)
 
-    async def _select(
-        self, connection: Connection, facts: InboxFacts | None, at: datetime, is_wanted: Callable[[InboxRow], bool]
-    ) -> list[InboxRow]:
-        """Return the wanted messages that the person does not refuse."""
-        if facts is None or not facts.messages:
-            return []
+    async def _select(self, connection: Connection, facts: InboxFacts, at: datetime) -> list[InboxRow]:
+        """Return the messages that the person does not refuse."""
         segments = await self._catalogue.segments_at(connection, facts.registry_revision)
         holds = segments.places.select_holds(facts.holds, facts.context) if facts.holds else facts.holds
         recipient = Recipient(facts.traits, facts.consent, facts.suppressed, holds=holds, preferences=facts.preferences)
@@ -116,7 +162,7 @@ class Inboxes:
             if find_objection(channel, category, recipient, segments.topics) is not None
             or find_hold(holds, category, at) is not None
         }
-        return [row for row in facts.messages if is_wanted(row) and (row.channel, row.category) not in refused]
+        return [row for row in facts.messages if (row.channel, row.category) not in refused]
 
     async def _as_waiting(self, connection: Connection, facts: InboxFacts, row: InboxRow) -> WaitingMessage:
         version = await self._catalogue.version(connection, row.campaign_key, row.campaign_version)
@@ -126,7 +172,3 @@ class Inboxes:
 
 def _is_interrupting(row: InboxRow) -> bool:
     return CHANNELS[row.channel].interrupts(row.kind)
-
-
-def _is_used_up(row: InboxRow, at: datetime) -> bool:
-    return is_used_up(row.message(), row.shows, at)

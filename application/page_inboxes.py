@@ -1,12 +1,12 @@
 """The inboxes of the people that pages and apps name."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 from application.inbox import Inboxes, InboxView
 from domain.people.identity import Identity
-from domain.sending.inbox import POLL_SECONDS, InboxMessage
+from domain.sending.inbox import InboxMessage, InboxState
 from store import client_people
 from store.database import Database
 
@@ -35,14 +35,12 @@ class PageInboxes:
 
     async def read(self, identity: Identity, *, placement: str | None = None, since: int = NO_PLACE) -> InboxView:
         """Return the messages that are given after `since`, and give those that fit."""
-        person = await self.find(identity)
-        if person is None:
-            return InboxView(since, [], [], POLL_SECONDS)
-        return await self._inboxes.read(person, self._database.clock.now(), placement=placement, since=since)
+        return await self._inboxes.read(identity, await self._database.now(), placement=placement, since=since)
+
+    async def load(self, messages: Sequence[InboxState]) -> list[InboxMessage]:
+        """Return messages with their contents."""
+        return await self._inboxes.load(messages)
 
     async def slots(self, identity: Identity, names: Collection[str]) -> Mapping[str, InboxMessage | None]:
         """Return the message of each slot; None where the page keeps its own content."""
-        person = await self.find(identity)
-        if person is None:
-            return dict.fromkeys(names)
-        return await self._inboxes.slots(person, names, self._database.clock.now())
+        return await self._inboxes.slots(identity, names, await self._database.now())

@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from msgspec import Struct, convert
+from msgspec import Struct, convert, json
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from domain.campaign.plan import MessagePriority
+from domain.people.identity import Identity
 from domain.sending.caps import CapRule, CountedMessage
 from domain.sending.holds import Hold
-from domain.sending.inbox import SURVEY, InboxMessage
+from domain.sending.inbox import SURVEY, InboxState
 from domain.surveys.survey import Survey
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection
@@ -51,30 +53,41 @@ CASE WHEN journeys.state = 'exited' THEN 'journey_ended'
        WHERE member.account_id = journeys.account_id AND member.profile_id = messages.profile_id AND is_member)
      THEN 'left_account' END
 """  # noqa: S608 -- a constant of this module
+# Without their contents: most that read them send none. One row for each person, in the order of the statement's
+# `asked`.
 _MESSAGES = f"""
-COALESCE((
-  SELECT jsonb_agg(jsonb_build_object(
+JOIN LATERAL (
+  SELECT json_agg(json_build_object(
     'message_id', messages.id, 'seq', inbox.seq, 'kind', inbox.kind, 'placement', placement,
-    'priority', inbox.priority, 'content', content, 'expires_at', inbox.expires_at, 'given_at', given_at,
+    'priority', inbox.priority, 'every', every, 'size', size, 'expires_at', inbox.expires_at, 'given_at', given_at,
     'shows', shows, 'shown_at', opened_at, 'clicked_at', clicked_at, 'dismissed_at', dismissed_at,
     'completed_at', completed_at, 'channel', channel, 'category', category, 'step_priority', messages.priority,
-    'campaign_key', journeys.campaign_key, 'campaign_version', journeys.campaign_version))
+    'campaign_key', journeys.campaign_key, 'campaign_version', journeys.campaign_version))::text AS messages
   FROM inbox
   JOIN messages ON messages.id = inbox.message_id
   JOIN journeys ON journeys.id = messages.journey_id
   JOIN campaigns ON campaigns.key = journeys.campaign_key
-  WHERE inbox.profile_id = profiles.id AND inbox.expires_at > %(at)s AND messages.profile_id = profiles.id
+  WHERE inbox.profile_id = profiles.id AND inbox.expires_at > asked.at AND messages.profile_id = profiles.id
     AND ({WITHDRAWN}) IS NULL
-), '[]') AS messages
+) AS found ON found.messages IS NOT NULL
 """  # noqa: S608 -- a constant of this module
 _PERSON = f"""
-profiles.traits, profiles.context, profiles.consent, profiles.suppressed, profiles.preferences, {HOLDS} AS holds,
-(SELECT revision FROM registry) AS registry_revision, {_MESSAGES}
+profiles.id AS profile_id, profiles.traits, profiles.context, profiles.consent, profiles.suppressed,
+profiles.preferences, {HOLDS.replace("%(at)s", "asked.at")} AS holds,
+(SELECT revision FROM registry) AS registry_revision, found.messages
 """  # noqa: S608 -- constants of the store
-_READ = f"SELECT {_PERSON} FROM profiles WHERE profiles.id = %(profile_id)s"  # noqa: S608 -- a constant
+_READ = f"""
+SELECT asked.number, {_PERSON}
+FROM unnest(%(kinds)s::text[], %(values)s::text[], %(at)s::timestamptz[])
+     WITH ORDINALITY AS asked (kind, value, at, number)
+JOIN identities ON identities.kind = asked.kind AND identities.value = asked.value
+JOIN profiles ON profiles.id = identities.profile_id {_MESSAGES}
+WHERE asked.kind = 'user' OR profiles.user_id IS NULL
+"""  # noqa: S608 -- constants of the store
 _READ_LOCKED = f"""
 SELECT {_PERSON}, {LEDGER} AS ledger, COALESCE(caps.rules, '[]') AS rules
-FROM profiles {CAPS} WHERE profiles.id = %(profile_id)s
+FROM (SELECT %(at)s::timestamptz AS at) AS asked CROSS JOIN profiles {CAPS} {_MESSAGES}
+WHERE profiles.id = %(profile_id)s
 """  # noqa: S608 -- constants of the store
 
 # Exits and fallbacks wait meanwhile, also exits of accounts, which other people cause.
@@ -90,50 +103,20 @@ SELECT id FROM messages WHERE id IN ({_WAITING.format(column="messages.id")}) OR
 """  # noqa: S608 -- a constant of this module
 
 
-class InboxRow(Struct, frozen=True, kw_only=True):
+class InboxRow(InboxState, frozen=True, kw_only=True):
     """A message in the inbox that is not withdrawn, as read."""
 
-    message_id: UUID
-    seq: int
-    kind: str
-    placement: str | None
-    priority: int
-    content: dict[str, Any]
-    expires_at: datetime
-    given_at: datetime | None
-    shows: list[datetime]
-    shown_at: datetime | None
-    clicked_at: datetime | None
-    dismissed_at: datetime | None
-    completed_at: datetime | None
     channel: str
     category: str
     step_priority: MessagePriority
     campaign_key: str
     campaign_version: int
 
-    def message(self) -> InboxMessage:
-        """Return the message as a page gets it."""
-        return InboxMessage(
-            message_id=self.message_id,
-            seq=self.seq,
-            kind=self.kind,
-            placement=self.placement,
-            priority=self.priority,
-            content=self.content,
-            expires_at=self.expires_at,
-            given_at=self.given_at,
-            shows=len(self.shows),
-            shown_at=self.shown_at,
-            clicked_at=self.clicked_at,
-            dismissed_at=self.dismissed_at,
-            completed_at=self.completed_at,
-        )
-
 
 class InboxFacts(Struct, frozen=True, kw_only=True):
     """A person and their inbox; `ledger` and `rules` are read under the lock only."""
 
+    profile_id: UUID
     traits: dict[str, Any]
     context: dict[str, Any]
     consent: dict[str, bool]
@@ -144,6 +127,13 @@ class InboxFacts(Struct, frozen=True, kw_only=True):
     messages: list[InboxRow]
     ledger: list[CountedMessage] = []
     rules: list[CapRule] = []
+
+
+_ROWS = json.Decoder(list[InboxRow])
+
+
+def _as_facts(row: DictRow) -> InboxFacts:
+    return convert({**row, "messages": _ROWS.decode(row["messages"])}, InboxFacts)
 
 
 async def insert(connection: Connection, message_id: UUID, rendered: Mapping[str, Any]) -> None:
@@ -161,18 +151,26 @@ async def insert(connection: Connection, message_id: UUID, rendered: Mapping[str
     )
 
 
-async def read(connection: Connection, profile_id: UUID, at: datetime) -> InboxFacts | None:
-    """Return what a person has in the inbox; None if there is no such profile."""
-    cursor = await connection.execute(_READ, {"profile_id": profile_id, "at": at})
-    row = await cursor.fetchone()
-    return None if row is None else convert(row, InboxFacts)
+async def read(connection: Connection, asked: Sequence[tuple[Identity, datetime]]) -> list[InboxFacts | None]:
+    """Return what people have in their inboxes at these instants.
+
+    None without a message, or a person. An anonymous id names its person as long as that has no user id.
+    """
+    parameters = {
+        "kinds": [who.kind for who, _ in asked],
+        "values": [who.value for who, _ in asked],
+        "at": [at for _, at in asked],
+    }
+    cursor = await connection.execute(_READ, parameters)
+    found = {row["number"]: _as_facts(row) async for row in cursor}
+    return [found.get(number) for number in range(1, len(asked) + 1)]
 
 
 async def lock_and_read(connection: Connection, profile_id: UUID, at: datetime) -> InboxFacts | None:
     """Lock campaigns, person, journeys and waiting messages, in order; read them.
 
     The facts are a statement of their own, whose snapshot is taken after the locks. In a pipeline this is one round
-    trip. None if there is no such profile.
+    trip. None without a message, or a person.
     """
     parameters = {"profile_id": profile_id, "at": at}
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
@@ -181,7 +179,15 @@ async def lock_and_read(connection: Connection, profile_id: UUID, at: datetime) 
     await connection.execute(_LOCK_MESSAGES, parameters)
     cursor = await connection.execute(_READ_LOCKED, parameters)
     row = await cursor.fetchone()
-    return None if row is None else convert(row, InboxFacts)
+    return None if row is None else _as_facts(row)
+
+
+async def load_contents(connection: Connection, message_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Return the contents of messages by their ids. Deleted ones are missing."""
+    cursor = await connection.execute(
+        "SELECT message_id, content FROM inbox WHERE message_id = ANY(%s)", (list(message_ids),)
+    )
+    return {row["message_id"]: row["content"] async for row in cursor}
 
 
 async def give(connection: Connection, given: Mapping[UUID, bool], at: datetime) -> dict[UUID, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -26,6 +26,7 @@ from api.app import create_app
 from application.catalogue import Catalogue
 from application.inbox import Inboxes, InboxView
 from application.page_inboxes import PageInboxes
+from domain.people.identity import Identity
 from domain.sending.inbox import InboxMessage
 from runtime.embedded.inbox import Inbox
 from runtime.schedules import schedule_id
@@ -243,11 +244,11 @@ class _Services(wiring.Services):
 class _Inboxes(Inboxes):
     """Inboxes as of the clock of those who ask."""
 
-    async def read(self, person: UUID, at: datetime, **options: Any) -> InboxView:
-        return await super().read(person, at + _AHEAD.get(), **options)
+    async def read(self, who: Identity, at: datetime, **options: Any) -> InboxView:
+        return await super().read(who, at + _AHEAD.get(), **options)
 
-    async def slots(self, person: UUID, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
-        return await super().slots(person, names, at + _AHEAD.get())
+    async def slots(self, who: Identity, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
+        return await super().slots(who, names, at + _AHEAD.get())
 
 
 @asynccontextmanager

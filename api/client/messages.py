@@ -2,12 +2,14 @@
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from msgspec.structs import replace
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
@@ -16,10 +18,9 @@ from api.client.callers import AnyCaller, ClientRoute
 from api.client.open_streams import OpenStreams
 from api.client.page_stream import EventStream, PageStream
 from api.dependencies import ResponseModel, TextField, Using, example
-from api.entity_tags import Tagged
+from api.entity_tags import Tagged, is_known
 from api.problems import refusals
 from api.request_metrics import STREAM
-from application.inbox import InboxView
 from domain.access import Scope
 from domain.errors import OverloadedError
 
@@ -116,20 +117,29 @@ class PageMessages(ResponseModel):
 
 @router.get("/messages", response_model=PageMessages)
 async def read_messages(
-    caller: AnyCaller, services: Using, _tag: Tagged, since: _Place = 0, placement: _Placement = None
+    request: Request,
+    caller: AnyCaller,
+    services: Using,
+    _tag: Tagged,
+    since: _Place = 0,
+    placement: _Placement = None,
 ) -> Response:
     """Return the messages given after a place, and give those that wait.
 
     Giving a message is its claim: the frequency caps count it from then on. An unknown person has none.
     """
     view = await services.page_inboxes.read(caller.identity, placement=placement, since=since)
+    # A content never changes, so it is not read for a caller who has it.
     lasting = msgspec.json.encode((view.seq, view.messages, view.open))
     headers = {
         "ETag": f'"{sha256(lasting).hexdigest()[:32]}"',
         "Cache-Control": "private, no-cache",
         "Vary": "Authorization, X-Anonymous-Id, X-Write-Key",
     }
-    return Response(msgspec.json.encode(view), headers=headers, media_type="application/json")
+    if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    loaded = await services.page_inboxes.load(view.messages)
+    return Response(msgspec.json.encode(replace(view, messages=loaded)), headers=headers, media_type="application/json")
 
 
 @router.get(
@@ -162,18 +172,15 @@ async def follow_messages(
     seconds = MAX_STREAM_SECONDS
     if caller.token_ends_at is not None:
         seconds = min(seconds, (caller.token_ends_at - datetime.now(UTC)).total_seconds() - TOKEN_MARGIN)
-    person = await services.page_inboxes.find(caller.identity)
-
-    async def read() -> InboxView:
-        async with streams.reading:
-            return await services.page_inboxes.read(caller.identity)
-
+    inboxes = services.page_inboxes
+    person = await inboxes.find(caller.identity)
+    read = partial(inboxes.read, caller.identity)
     with ExitStack() as stack:
         opened = stack.enter_context(streams.open(caller, request.state.visit.client, person))
-        view = await services.page_inboxes.read(caller.identity)
+        view = await read()
         request.state.visit.end()
         request.state.end_stream = opened.end
-        return EventStream(PageStream(opened, read, since, seconds).events(view), stack.pop_all())
+        return EventStream(PageStream(opened, read, inboxes.load, since, seconds).events(view), stack.pop_all())
 
 
 def _read_place(last_event_id: str | None) -> int:

@@ -19,8 +19,6 @@ from wiring import Services
 
 # The interval in which keys and people are looked at, in seconds: a revoked key ends its streams after two at most.
 WATCH_INTERVAL: Final = 1.0
-# Reads of all streams at a time. Events need the other connections.
-MAX_READS: Final = 4
 
 
 class OpenStream:
@@ -46,7 +44,6 @@ class OpenStreams:
         self._notices = InboxNotices(database_url)
         self._open: set[OpenStream] = set()
         self._watching: asyncio.Task[None] | None = None
-        self.reading = asyncio.Semaphore(MAX_READS)
 
     @property
     def number(self) -> int:

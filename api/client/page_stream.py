@@ -2,7 +2,7 @@
 
 Little waits in memory for a reader: notices only say that there is news, and the inbox is read when the reader has
 taken what was sent before. A stream keeps the ids of an inbox that it has read, and of its contents only what it sends
-next.
+next, which alone are read.
 A reader that takes nothing is disconnected (api/http_protocol.py).
 
 Source: the HTML standard, 9.2 "Server-sent events".
@@ -10,8 +10,9 @@ Source: the HTML standard, 9.2 "Server-sent events".
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, suppress
+from itertools import accumulate
 from random import randint
 from typing import Any, Final
 from uuid import UUID
@@ -25,6 +26,7 @@ from api.problems import DATABASE_AWAY
 from api.request_metrics import STREAM
 from application.inbox import InboxView
 from domain.errors import UnavailableError
+from domain.sending.inbox import InboxMessage, InboxState
 
 # Proxies close connections that are silent for a minute or so. Seconds.
 HEARTBEAT: Final = 25.0
@@ -40,6 +42,7 @@ SOONEST: Final = 1_000
 LATEST: Final = 5_000
 
 Read = Callable[[], Awaitable[InboxView]]
+Load = Callable[[Sequence[InboxState]], Awaitable[Sequence[InboxMessage]]]
 
 
 class PageStream:
@@ -48,9 +51,10 @@ class PageStream:
     `since` is the place up to which the page has everything. The stream ends by itself after `seconds`.
     """
 
-    def __init__(self, stream: OpenStream, read: Read, since: int, seconds: float) -> None:
+    def __init__(self, stream: OpenStream, read: Read, load: Load, since: int, seconds: float) -> None:
         self._stream = stream
         self._read = read
+        self._load = load
         self._since = since
         self._seconds = seconds
         self._open: set[UUID] = set()
@@ -64,7 +68,7 @@ class PageStream:
         self._sent = {one.message_id for one in view.messages if one.seq <= self._since}
         opening = _event("open", {"open": view.open, "seq": view.seq})
         waiting = deque([b"retry: %d\n\n" % randint(SOONEST, LATEST), opening])  # noqa: S311 -- not a secret
-        waiting += self._follow(view)
+        waiting += await self._follow(view)
         # As long as the stream it would hold all that was read.
         del view, opening
         while waiting:
@@ -93,30 +97,27 @@ class PageStream:
         """Add what follows from the inbox; return in how many seconds to read it again."""
         try:
             view = await self._read()
+            waiting += await self._follow(view)
         except (*DATABASE_AWAY, UnavailableError):
             return RETRY_INTERVAL
-        waiting += self._follow(view)
         return view.next_poll
 
-    def _follow(self, view: InboxView) -> Iterator[bytes]:
-        """Yield what the page may not keep, and what it has not, up to MAX_HELD."""
-        left = set(view.open)
-        for id in sorted(self._open - left):
-            yield _event("withdrawn", {"message_id": id})
-        self._open = left
-        self._sent &= {one.message_id for one in view.messages}
-        size = 0
-        for one in sorted(view.messages, key=lambda message: message.seq):
-            if one.message_id in self._sent:
-                continue
-            if size >= MAX_HELD:
-                # Read again once the reader has taken these.
-                self._stream.subscription.news.set()
-                return
-            event = _event("message", one, one.seq)
-            size += len(event)
-            self._sent.add(one.message_id)
-            yield event
+    async def _follow(self, view: InboxView) -> list[bytes]:
+        """Return what the page may not keep, and what it has not, up to MAX_HELD."""
+        withdrawn = sorted(self._open.difference(view.open))
+        unsent = sorted((one for one in view.messages if one.message_id not in self._sent), key=lambda one: one.seq)
+        # The sizes before each.
+        before = accumulate((one.size for one in unsent), initial=0)
+        next_ones = [one for one, size in zip(unsent, before, strict=False) if size < MAX_HELD]
+        loaded = await self._load(next_ones)
+        if len(next_ones) < len(unsent):
+            # Read again once the reader has taken these.
+            self._stream.subscription.news.set()
+        self._open = set(view.open)
+        self._sent.intersection_update(one.message_id for one in view.messages)
+        self._sent.update(one.message_id for one in loaded)
+        events = [_event("withdrawn", {"message_id": id}) for id in withdrawn]
+        return [*events, *(_event("message", one, one.seq) for one in loaded)]
 
 
 class EventStream(StreamingResponse):

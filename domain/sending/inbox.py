@@ -46,6 +46,47 @@ class InboxMessage(Struct, frozen=True, kw_only=True):
     completed_at: datetime | None
 
 
+class InboxState(Struct, frozen=True, kw_only=True):
+    """A message in the inbox without its content, with what was reported of it.
+
+    `every` is how often it is shown, by its template; `shows` are the latest times at which it was. `size` is that of
+    its content, in bytes.
+    """
+
+    message_id: UUID
+    seq: int
+    kind: str
+    placement: str | None
+    priority: int
+    every: Mapping[str, Any]
+    size: int
+    expires_at: datetime
+    given_at: datetime | None
+    shows: Sequence[datetime]
+    shown_at: datetime | None
+    clicked_at: datetime | None
+    dismissed_at: datetime | None
+    completed_at: datetime | None
+
+    def message(self, content: Mapping[str, Any]) -> InboxMessage:
+        """Return the message as a page gets it."""
+        return InboxMessage(
+            message_id=self.message_id,
+            seq=self.seq,
+            kind=self.kind,
+            placement=self.placement,
+            priority=self.priority,
+            content=content,
+            expires_at=self.expires_at,
+            given_at=self.given_at,
+            shows=len(self.shows),
+            shown_at=self.shown_at,
+            clicked_at=self.clicked_at,
+            dismissed_at=self.dismissed_at,
+            completed_at=self.completed_at,
+        )
+
+
 class WaitingMessage(Struct, frozen=True):
     """A message that may be given, as caps see it."""
 
@@ -93,14 +134,14 @@ def choose_given(
     return Giving(tuple(given), min(frees, default=None))
 
 
-def is_used_up(message: InboxMessage, shows: Sequence[datetime], at: datetime) -> bool:
+def is_used_up(message: InboxState, at: datetime) -> bool:
     """Return whether a message is not to be shown any more, by its template's `every`.
 
-    `shows` are the latest times at which it was. Sessions are counted by the page.
+    Sessions are counted by the page.
     """
     if message.completed_at is not None:
         return True
-    every = message.content["every"]
+    every = message.every
     match every["kind"]:
         case "once":
             return message.shown_at is not None
@@ -110,9 +151,9 @@ def is_used_up(message: InboxMessage, shows: Sequence[datetime], at: datetime) -
             return message.dismissed_at is not None
         case "times":
             seconds = every.get("per_seconds")
-            counted = shows if seconds is None else [one for one in shows if one > at - timedelta(seconds=seconds)]
+            since = None if seconds is None else at - timedelta(seconds=seconds)
             times: int = every["times"]
-            return len(counted) >= times
+            return sum(since is None or one > since for one in message.shows) >= times
         case _:
             return False
 

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     Identity,
     Index,
@@ -136,6 +137,9 @@ inbox = Table(
     Column("placement", Text),
     Column("priority", Integer, nullable=False),
     Column("content", JSONB, nullable=False),
+    # How often it is shown, and its size in bytes: what is read of the messages whose contents are not.
+    Column("every", JSONB, Computed("content -> 'every'", persisted=True)),
+    Column("size", Integer, Computed("octet_length(content::text)", persisted=True)),
     Column("expires_at", INSTANT, nullable=False),
     # When it was shown, the latest times; `completed_at` is when a tour or a survey was gone through.
     Column("shows", ARRAY(INSTANT), nullable=False, server_default=text("'{}'")),

@@ -1,12 +1,14 @@
 """Messages in inboxes without workers: the tests ask the gate, and make the attempts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from application.catalogue import Catalogue
 from application.inbox import Inboxes
@@ -16,7 +18,9 @@ from application.send import Sender
 from application.step_decisions import StepDecisions
 from channels.in_app import inbox
 from domain.journey.requests import AuthorizeRequest
+from domain.people.identity import Identity
 from domain.sending.delivery import Accepted, Delivery, Never, Outbound, Repeats
+from domain.sending.inbox import InboxMessage
 from domain.sending.policy import Answer, Granted
 from domain.sending.reports import ProviderReport, ReportKind
 from store.database import Database
@@ -53,6 +57,36 @@ class Door:
         return await inbox.InAppInbox().deliver(message, address) if self.is_inbox else Accepted(None)
 
 
+class SeenInbox(Struct, frozen=True):
+    """What a page gets, with the contents."""
+
+    seq: int
+    messages: list[InboxMessage]
+    open: list[UUID]
+    next_poll: float
+
+
+@dataclass
+class PeopleInboxes:
+    """The inboxes of people, who are named by their profiles here."""
+
+    inboxes: Inboxes
+    database: Database
+
+    async def read(self, person: UUID, at: datetime, **options: Any) -> SeenInbox:
+        view = await self.inboxes.read(await self._identity(person), at, **options)
+        return SeenInbox(view.seq, await self.inboxes.load(view.messages), view.open, view.next_poll)
+
+    async def slots(self, person: UUID, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
+        return await self.inboxes.slots(await self._identity(person), names, at)
+
+    async def _identity(self, person: UUID) -> Identity:
+        known = "SELECT kind, value FROM identities WHERE profile_id = %s ORDER BY kind = 'user' DESC LIMIT 1"
+        async with self.database.transaction() as connection:
+            row = await (await connection.execute(known, (person,))).fetchone()
+        return Identity("user", f"unknown {person}") if row is None else Identity(**row)
+
+
 @dataclass
 class InboxHarness:
     """What writes to inboxes, as a worker has it, and what reads, as an API process has it."""
@@ -63,7 +97,7 @@ class InboxHarness:
     reports: Reports
     gate: StepDecisions
     sender: Sender
-    inbox: Inboxes
+    inbox: PeopleInboxes
     in_app: Door
     mail: Door
 
@@ -130,7 +164,7 @@ async def inbox_harness(harness: Harness, *, pool_size: int = 10) -> AsyncIterat
             Reports(api, heard, ingest),
             StepDecisions(worker, catalogue, "UTC"),
             make_sender(worker, catalogue, FixedProviders({"in_app": in_app, "email": mail})),
-            Inboxes(api, heard, "UTC"),
+            PeopleInboxes(Inboxes(api, heard, "UTC"), api),
             in_app,
             mail,
         )

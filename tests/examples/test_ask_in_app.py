@@ -18,6 +18,7 @@ from channels.provider_kind import ProviderContext
 from channels.slack import slack
 from channels.slack.slack import SlackApi
 from cli.documents import templates_beside
+from domain.people.identity import Identity
 from domain.sending.providers.slack import SlackModel
 from domain.sending.reports import ProviderReport, ReportKind
 from domain.surveys.answers import find_report_id, read_answer
@@ -80,7 +81,9 @@ async def page(harness: Harness, service: Service, database_url: str) -> AsyncIt
     async with Database(database_url, pool_size=4) as database:
         catalogue = Catalogue()
         inbox = Inboxes(database, catalogue, "UTC")
-        [shown] = (await inbox.read(message["profile_id"], await database.now())).messages
+        view = await inbox.read(Identity("user", "ada"), await database.now())
+        [shown] = await inbox.load(view.messages)
+        assert shown.message_id == message["id"]
         assert shown.kind == "survey"
         survey = convert(shown.content, Survey)
         yield Page(Reports(database, catalogue, Ingest(database, catalogue)), shown.message_id, survey)

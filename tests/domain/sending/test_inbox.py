@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from domain.sending.inbox import (
     MIN_POLL_SECONDS,
     POLL_SECONDS,
     Giving,
-    InboxMessage,
+    InboxState,
     WaitingMessage,
     choose_given,
     find_next_poll,
@@ -72,18 +73,18 @@ SHOWN, CLICKED, DISMISSED = {"shown_at": AT}, {"clicked_at": AT}, {"dismissed_at
     ],
 )
 def test_a_message_is_used_up_by_reactions(every: dict[str, Any], reported: dict[str, datetime], is_over: bool) -> None:
-    assert is_used_up(message(every, **reported), [], AT) is is_over
+    assert is_used_up(message(every, (), **reported), AT) is is_over
 
 
 def test_times_are_counted_within_their_span() -> None:
     shows = [AT - timedelta(days=days) for days in (1, 8, 9)]
     thrice = {"kind": "times", "times": 3}
-    assert is_used_up(message(thrice), shows, AT)
-    assert not is_used_up(message(thrice | {"per_seconds": 7 * 86_400}), shows, AT)
-    assert is_used_up(message({"kind": "times", "times": 1, "per_seconds": 7 * 86_400}), shows, AT)
+    assert is_used_up(message(thrice, shows), AT)
+    assert not is_used_up(message(thrice | {"per_seconds": 7 * 86_400}, shows), AT)
+    assert is_used_up(message({"kind": "times", "times": 1, "per_seconds": 7 * 86_400}, shows), AT)
 
 
-def message(every: dict[str, Any], **reported: datetime) -> InboxMessage:
+def message(every: dict[str, Any], shows: Sequence[datetime] = (), **reported: datetime) -> InboxState:
     times = dict.fromkeys(("shown_at", "clicked_at", "dismissed_at", "completed_at"))
     known: dict[str, Any] = {
         "message_id": UUID(int=1),
@@ -91,9 +92,10 @@ def message(every: dict[str, Any], **reported: datetime) -> InboxMessage:
         "kind": "banner",
         "placement": None,
         "priority": 50,
-        "content": {"every": every},
+        "every": every,
+        "size": 100,
         "expires_at": AT + timedelta(days=1),
         "given_at": AT,
-        "shows": 0,
+        "shows": shows,
     }
-    return InboxMessage(**{**known, **times, **reported})
+    return InboxState(**{**known, **times, **reported})

@@ -1,0 +1,82 @@
+"""Reads of concurrent callers that are made together, by one statement."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from time import monotonic
+from typing import Final, Generic, TypeVar
+
+import psycopg
+
+from domain.errors import SojournError
+
+# The questions of one statement.
+MAX_TOGETHER: Final = 200
+# Statements at a time: events need the other connections, and one that is late does not hold up all.
+MAX_AT_A_TIME: Final = 2
+# The least time between two of them, in seconds. Questions gather meanwhile; the first after a rest goes at once.
+INTERVAL: Final = 0.01
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class JointReads(Generic[Q, A]):
+    """Answers the questions of concurrent callers together.
+
+    `read` returns the answers in the order of its questions. Where it fails, each question is asked alone, so that none
+    fails for another's sake.
+    """
+
+    def __init__(self, read: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]) -> None:
+        self._read = read
+        self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._begins_at = float("-inf")
+
+    async def ask(self, question: Q) -> A:
+        """Return the answer to a question. Raises as `read` does."""
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, answer))
+        if len(self._tasks) < MAX_AT_A_TIME:
+            # It belongs to no request: the client of one may leave, and others wait for the same statement.
+            task = asyncio.create_task(self._answer_all(), context=Context())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await answer
+
+    async def _answer_all(self) -> None:
+        while self._waiting:
+            pause = self._begins_at - monotonic()
+            self._begins_at = max(self._begins_at, monotonic()) + INTERVAL
+            if pause > 0:
+                await asyncio.sleep(pause)
+            await self._answer(self._take())
+
+    def _take(self) -> list[tuple[Q, asyncio.Future[A]]]:
+        taken: list[tuple[Q, asyncio.Future[A]]] = []
+        while self._waiting and len(taken) < MAX_TOGETHER:
+            question, answer = self._waiting.popleft()
+            # Its client may have left.
+            if not answer.done():
+                taken.append((question, answer))
+        return taken
+
+    async def _answer(self, asked: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
+        if not asked:
+            return
+        try:
+            answers = await self._read([question for question, _ in asked])
+        except Exception as error:  # noqa: BLE001 -- each caller raises it
+            if len(asked) > 1 and not isinstance(error, psycopg.OperationalError | SojournError):
+                for one in asked:
+                    await self._answer([one])
+                return
+            for _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for (_, answer), found in zip(asked, answers, strict=True):
+            if not answer.done():
+                answer.set_result(found)

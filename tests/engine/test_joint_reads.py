@@ -1,0 +1,71 @@
+"""Questions of concurrent callers, and the reads that answer them."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from psycopg.errors import DataError
+
+from application.joint_reads import MAX_AT_A_TIME, MAX_TOGETHER, JointReads
+
+
+class Reads:
+    """Reads that wait until they may go on, and double what they are asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.began, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, numbers: Sequence[int]) -> list[int]:
+        self.asked.append(list(numbers))
+        self.began.set()
+        await self.may_go_on.wait()
+        if -1 in numbers:
+            raise DataError("no such number")
+        return [2 * number for number in numbers]
+
+
+async def test_what_comes_during_a_read_is_the_next_one() -> None:
+    reads = Reads()
+    joint = JointReads(reads)
+    first = asyncio.create_task(joint.ask(1))
+    await reads.began.wait()
+    rest = [asyncio.create_task(joint.ask(number)) for number in range(2, MAX_TOGETHER + 3)]
+    reads.may_go_on.set()
+    assert await asyncio.gather(first, *rest) == [2 * number for number in range(1, MAX_TOGETHER + 3)]
+    assert [len(asked) for asked in reads.asked] == [1, MAX_TOGETHER, 1]
+
+
+async def test_few_read_at_a_time() -> None:
+    reads = Reads()
+    joint = JointReads(reads)
+    asking: list[asyncio.Task[int]] = []
+    for number in range(5):
+        asking.append(asyncio.create_task(joint.ask(number)))
+        # As long as it takes to begin.
+        await asyncio.sleep(0.02)
+    assert reads.asked == [[0], [1]]
+    assert len(reads.asked) == MAX_AT_A_TIME
+    reads.may_go_on.set()
+    assert await asyncio.gather(*asking) == [0, 2, 4, 6, 8]
+    assert reads.asked == [[0], [1], [2, 3, 4]]
+
+
+async def test_no_question_fails_for_another() -> None:
+    reads = Reads()
+    reads.may_go_on.set()
+    joint = JointReads(reads)
+    answers = await asyncio.gather(*(joint.ask(number) for number in (1, -1, 3)), return_exceptions=True)
+    assert (answers[0], type(answers[1]), answers[2]) == (2, DataError, 6)
+
+
+async def test_one_who_leaves_disturbs_no_one() -> None:
+    reads = Reads()
+    joint = JointReads(reads)
+    leaving, staying = (asyncio.create_task(joint.ask(number)) for number in (1, 2))
+    await reads.began.wait()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    reads.may_go_on.set()
+    assert await staying == 4
