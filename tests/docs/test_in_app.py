@@ -1,17 +1,25 @@
 """docs/in-app.md is true: its templates render and are drawn, its keys, words and bounds are the code's."""
 
+import json
 import re
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import convert
 
+from cli.main import run
 from domain.campaign.publication import check
 from domain.channels.in_app import labels, theme, when_and_where
 from domain.channels.in_app.channel import MAX_CONTENT_BYTES, InApp
 from domain.channels.in_app.kinds import IN_APP_KINDS
 from domain.channels.in_app.message_kind import MAX_ACTIONS
 from domain.channels.kinds import CHANNELS
+from domain.sending.inbox_texts import describe_inbox
+from domain.sending.page_reactions import build_reports, read_reaction
 from domain.surveys import survey, survey_template
 from domain.templates import shown_parts
 from domain.templates.markdown import parse_markdown
@@ -128,3 +136,74 @@ def test_the_campaign_can_be_published_and_the_events_are_those_of_the_channel()
     assert check(source, "cart-on-the-page.yaml", templates).definition.key == "cart-on-the-page"
     said = {event.strip("`") for event, _ in rows("## From a journey to the page and back")}
     assert said == {name for _, name in CHANNELS["in_app"].list_events()}
+
+
+def shown(name: str) -> dict[str, Any]:
+    """Return the content of a block as an app gets it."""
+    sets, _ = load({"t.liquid": BLOCKS[name]})
+    rendered: dict[str, Any] = sets["t"].render(variables({"first_name": "Ada"}, **DATA), None)["content"]
+    return rendered
+
+
+def block(language: str, name: str) -> str:
+    [text] = re.findall(rf"^```{language} {name}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Iterate over the nodes of rich text in a content."""
+    if isinstance(tree, dict) and "t" in tree:
+        yield tree
+    for inner in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from nodes(inner)
+
+
+def test_the_nodes_of_rich_text_are_those_of_the_page() -> None:
+    table = tables.rows("\n## Nodes\n" + PAGE.partition("Rich text is a list of nodes.")[2], "## Nodes")
+    said = {kind: set(re.findall(r"`(\w+)`", has)) for kinds, has in table for kind in re.findall(r"`(\w+)`", kinds)}
+    written = "\n\n".join(text.strip("`") for text, _ in rows("## Texts") if text.startswith("`")) + "\n\na\\\nb"
+    found = [*nodes([shown(name) for name in BLOCKS]), *nodes(parse_markdown(written))]
+    assert {node["t"] for node in found} == set(said)
+    for node in found:
+        assert node.keys() - {"t"} == said[node["t"]]
+
+
+def test_an_app_gets_the_keys_as_the_page_says() -> None:
+    banner = shown("banner")
+    assert banner["every"] == json.loads(re.findall(r"`3 in 7d` is `(.*?)`", PAGE)[0])
+    assert shown("modal")["every"] == json.loads(re.findall(r"`every` \| `(.*?)`", PAGE)[0])
+    assert (banner["between"], shown("modal")["between"], shown("tooltip")["after"]) == (None, 86_400, None)
+    assert isinstance(banner["labels"]["close"], str)
+    assert {"dir", "lang"} <= banner.keys()
+
+
+def test_the_reactions_of_an_app_are_read() -> None:
+    body, now = json.loads(block("json", "reactions")), datetime(2026, 12, 1, 10, 0, 9, tzinfo=UTC)
+    asked = convert({key: shown("survey")[key] for key in ("questions", "thanks", "title")}, survey.Survey)
+    reports = [report for one in body["reactions"] for report in build_reports(read_reaction(one), asked, now, now)]
+    answers = {report.answer.question: report.answer.value for report in reports if report.answer is not None}
+    assert answers == {"score": 3, "reason": ["price"], "more": "It rained."}
+    assert [report.kind for report in reports] == ["opened", "clicked", *["answered"] * 3, "completed"]
+    assert body["reactions"][1]["action"] in {action["id"] for action in shown("banner")["actions"]}
+
+
+@pytest.mark.parametrize("line", block("sh", "site").splitlines())
+def test_the_commands_for_a_site_exist(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*shlex.split(line, comments=True)[1:], "--help"]) == 0, capsys.readouterr()
+
+
+def test_a_line_says_where_a_message_is_in_the_words_of_the_page() -> None:
+    states: tuple[dict[str, Any], ...] = ({}, {"given_at": "now"}, {"withdrawn": "goal"}, {"has_expired": True})
+    words = [word for line, _ in rows("### Why is it not shown?") for word in re.findall(r"`([a-z ]+)`", line)]
+    for state, said in zip(states, ("waits for the person", "given at", "withdrawn", "expired"), strict=True):
+        assert said in words
+        assert said in describe_inbox({"inbox": state}, str)
+
+
+def test_the_options_of_the_script_are_those_of_its_page() -> None:
+    root = Path(__file__).parents[2]
+    [options] = re.findall(
+        r"^export interface Options \{\n(.*?)^\}", (root / "browser/src/client.ts").read_text(), re.M | re.S
+    )
+    [said] = re.findall(r"`load` takes (.*?), as the", (root / "docs/browser.md").read_text())
+    assert re.findall(r"`(\w+)`", said) == re.findall(r"^  (\w+)\??:", options, re.MULTILINE)
