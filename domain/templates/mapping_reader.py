@@ -178,6 +178,11 @@ class MappingReader:
             return []
         return leaves
 
+    @property
+    def known(self) -> set[str]:
+        """The keys that were asked for."""
+        return set(self._known)
+
     def list_keys(self) -> list[str]:
         """Return the keys that the author has written."""
         return list(self._tree)

@@ -103,6 +103,11 @@ class InApp(ChannelKind):
         reader = MappingReader(tree, body.place, problems, warnings)
         own = kind.read(reader)
         reader.finish()
+        in_front = {*self.required, *self.optional, *self.structured, *self.numbers}
+        for key in sorted(fields.keys() & reader.known - in_front):
+            problems.append(fields[key].place.problem(f"'{key}' stands in the body", "Write it below the front matter"))
+        for key in sorted(tree.keys() & in_front - reader.known):
+            reader.report(f"'{key}' stands in the front matter", "Write it above the body", key)
         if (size := _count_constant_bytes(tree)) > MAX_CONTENT_BYTES:
             said = f"the message has {size:,} bytes, and a page takes {MAX_CONTENT_BYTES:,}"
             problems.append(body.place.problem(said, "Make it shorter, or link to the rest"))

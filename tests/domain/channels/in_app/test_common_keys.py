@@ -197,3 +197,14 @@ def test_a_long_text_is_doubted() -> None:
     long, short = (render(in_app(f"text: {'x' * length}")) for length in (161, 160))
     assert list(InApp().find_doubts(long)) == ["the text has 161 characters: a banner is read in passing, up to 160"]
     assert list(InApp().find_doubts(short)) == []
+
+
+def test_a_key_in_the_wrong_part_is_told_the_right_one() -> None:
+    assert faults(in_app(front="position: bottom")) == [
+        (4, "position", "there is no key 'position'"),
+        (4, "position", "'position' stands in the body"),
+    ]
+    assert faults(in_app(f"{BANNER}\nwhere: [/cart]")) == [
+        (7, "body.where", "there is no key 'where'"),
+        (7, "body.where", "'where' stands in the front matter"),
+    ]
