@@ -48,7 +48,7 @@ class Cors:
                 answer.add_vary_header("Origin")
                 if origin and not state.get("is_page_refused"):
                     answer["Access-Control-Allow-Origin"] = origin
-                    answer["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+                    answer["Access-Control-Expose-Headers"] = "Date, ETag, Retry-After"
             await send(message)
 
         await self._app(scope, receive, allowing_send)

@@ -2,6 +2,7 @@
 //
 // It reads a stream of events, whose beginning names all that is open; where the API has no room for a stream it polls.
 
+import { toLocal } from "./clock.js"
 import { backoff } from "./rules.js"
 import { retryAfter, type Http } from "./http.js"
 import { alone, channel } from "./tabs.js"
@@ -52,7 +53,7 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
   /** Take what the API says; whether a message is open that it has not given since the place that was named. */
   const take = ({ seq, open, messages = [] }: Omit<Inbox, "next_poll">): boolean => {
     const given = new Set(messages.map((one) => one.message_id))
-    const all = [...state.messages.filter((one) => !given.has(one.message_id)), ...messages]
+    const all = [...state.messages.filter((one) => !given.has(one.message_id)), ...messages.map(toLocal)]
     change({ seq, open, messages: all.filter((one) => open.includes(one.message_id)) })
     // One that goes and comes back is given again.
     used = used.filter((id) => open.includes(id))

@@ -1,5 +1,6 @@
 // Requests to the API: a browser key, and the token of a user or an anonymous id. No cookies.
 
+import { readClock } from "./clock.js"
 import { anonymousId } from "./storage.js"
 
 export type TokenSource = string | (() => string | null | Promise<string | null>) | null
@@ -47,7 +48,9 @@ export function http(url: string, key: string, source: TokenSource): Http {
         ...(token ? { Authorization: `Bearer ${token}` } : { "X-Anonymous-Id": anonymous }),
         ...(options.headers as Record<string, string>),
       }
-      return fetch(url + path, { credentials: "omit", cache: "no-cache", ...options, headers })
+      const answer = await fetch(url + path, { credentials: "omit", cache: "no-cache", ...options, headers })
+      readClock(answer)
+      return answer
     }
     const answer = await go()
     if (answer.status !== 401 || typeof asker.source !== "function" || asker !== user) return answer

@@ -1,6 +1,7 @@
 // Elements marked with `data-sojourn-slot`: they are hidden for a moment at most, until it is known what they show.
 
 import type { Message } from "./contract.js"
+import { toLocal } from "./clock.js"
 import { onChanges } from "./dom.js"
 import type { Http } from "./http.js"
 
@@ -35,7 +36,7 @@ export function fillSlots(http: Http, signal: AbortSignal, fill: (element: Eleme
       if (signal.aborted || limit.signal.aborted) return
       for (const one of elements) {
         const message = slots[name(one)]
-        if (message) fill(one, message)
+        if (message) fill(one, toLocal(message))
       }
     } catch {
       // The default stays.

@@ -264,3 +264,15 @@ test("a message that a component of the page has closed is no more for it", asyn
   client.react("m-1", "dismissed")
   expect(told.slice(-1)).toEqual([0])
 })
+
+test("a message lasts by the clock of the API, however wrong that of the browser is", async () => {
+  const api = Date.now() - 48 * 3_600_000
+  const given = message({ message_id: "m", expires_at: new Date(api + 3_600_000).toISOString() })
+  const text = `event: message\ndata: ${JSON.stringify(given)}\n\n`
+  streams.push(new Response(text, { headers: { Date: new Date(api).toUTCString() } }))
+  const expiries: number[] = []
+  begin().messages.subscribe((all) => expiries.push(...all.map((one) => Date.parse(one.expires_at))))
+  await settle()
+  expect(expiries.length).toBe(1)
+  expect(expiries[0]).toBeGreaterThan(Date.now())
+})

@@ -334,7 +334,7 @@ async def test_an_address_has_a_rate_of_its_own(database_url: str, operator: htt
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
         assert "your address" in refused.json()["detail"]
         assert int(refused.headers["retry-after"]) > 10
-        assert refused.headers["access-control-expose-headers"] == "ETag, Retry-After"
+        assert refused.headers["access-control-expose-headers"] == "Date, ETag, Retry-After"
         # The key itself has not used up anything.
         async with client_of(app, WRITE_KEY) as client:
             assert (await client.post("/v1/page", json={"anonymousId": "a"})).status_code == 200

@@ -91,7 +91,7 @@ async def test_an_unchanged_inbox_is_not_sent_again(shop: Shop) -> None:
     # Else a cache would give the answer to other callers.
     for name in ("cache-control", "etag", "vary"):
         assert again.headers[name] == answer.headers[name], name
-    assert again.headers["access-control-expose-headers"] == "ETag, Retry-After"
+    assert again.headers["access-control-expose-headers"] == "Date, ETag, Retry-After"
     await put(shop.database_url, "u-victim")
     assert (await shop.ask("GET", "messages", user_token=mine, headers=known)).status_code == 200
     # The tag of another person's answer says nothing.
