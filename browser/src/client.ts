@@ -206,7 +206,7 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     react,
     subscribePush: (registration, publicKey) => subscribePush(api, registration, publicKey),
     async preferences(changes) {
-      const options = changes && { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(changes) }
+      const options = changes && { method: "PUT", body: JSON.stringify(changes) }
       const answer = await api.send("/v1/client/preferences", options)
       if (!answer.ok) throw new Error(`the preferences were answered with ${answer.status}`)
       return answer.status === 204 ? undefined : answer.json()

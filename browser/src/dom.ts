@@ -1,6 +1,7 @@
 // Elements are made of parts, never of markup, so that no value can become an element or a script.
 
 import type { Rich } from "./contract.js"
+import { attempt } from "./storage.js"
 
 type Attributes = Record<string, string | number | boolean | null | undefined | ((event: Event) => void)>
 export type Child = Node | string | null | undefined | false
@@ -26,13 +27,9 @@ export function fill<Made extends Element>(made: Made, attributes: Attributes, c
 
 /** An address that may be followed or loaded: https, or of the page's own origin; else undefined. */
 export function safeUrl(url: string | undefined): string | undefined {
-  try {
-    const found = new URL(url!, document.baseURI)
-    const isOwn = /^http/.test(found.protocol) && found.origin === location.origin
-    return url && (isOwn || found.protocol === "https:") ? found.href : undefined
-  } catch {
-    return undefined
-  }
+  const found = attempt(() => new URL(url!, document.baseURI))
+  const isOwn = found?.origin === location.origin && /^http/.test(found.protocol)
+  return url && (isOwn || found?.protocol === "https:") ? found!.href : undefined
 }
 
 const TAGS = { p: "p", b: "strong", i: "em", ul: "ul", li: "li", br: "br" } as const
@@ -78,20 +75,12 @@ export function onChanges(callback: () => void): () => void {
 
 /** The first element of a selector; a faulty selector finds nothing. */
 export function find(selector: string | undefined): Element | null {
-  try {
-    return selector ? document.querySelector(selector) : null
-  } catch {
-    return null
-  }
+  return attempt(() => (selector ? document.querySelector(selector) : null)) ?? null
 }
 
 /** Whether an element or one around it is of a selector. */
 export function isWithin(target: EventTarget | null, selector: string | undefined): boolean {
-  try {
-    return !!selector && target instanceof Element && !!target.closest(selector)
-  } catch {
-    return false
-  }
+  return !!attempt(() => selector && (target as Element).closest(selector))
 }
 
 /** Call back with the first element of a selector, once there is one. */

@@ -47,9 +47,9 @@ export function openHistory(signal: AbortSignal, hear: (id: string, before: Seen
   }
 
   function forgetOldest(): void {
-    const last = ({ shows }: Seen) => shows[shows.length - 1] ?? 0
-    const [id] = [...known].reduce((one, other) => (last(other[1]) < last(one[1]) ? other : one))
-    known.delete(id)
+    const last = (id: string) => known.get(id)!.shows.slice(-1)[0] ?? 0
+    const [id] = [...known.keys()].sort((one, other) => last(one) - last(other))
+    known.delete(id!)
     write(PREFIX + id, null)
   }
 }

@@ -6,6 +6,7 @@ import { anonymousId } from "./storage.js"
 export type TokenSource = string | (() => string | null | Promise<string | null>) | null
 
 export interface Http {
+  /** Send a request; a body is JSON. */
   send(path: string, options?: RequestInit): Promise<Response>
   /** Whether there is a token, or a function that may have one. */
   isSigned(): boolean
@@ -45,6 +46,7 @@ export function http(url: string, key: string, source: TokenSource): Http {
       if (!token && asker.source && asker !== user) throw new Error("the user has changed")
       const headers = {
         "X-Write-Key": key,
+        ...(options.body && { "Content-Type": "application/json" }),
         ...(token ? { Authorization: `Bearer ${token}` } : { "X-Anonymous-Id": anonymous }),
         ...(options.headers as Record<string, string>),
       }

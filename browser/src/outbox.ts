@@ -26,7 +26,7 @@ export interface Outbox<Item> {
   flush(): Promise<void>
 }
 
-const measure = (text: string): number => new TextEncoder().encode(text).length
+const measure = (text: string): number => new Blob([text]).size
 
 let keptAlive = 0
 
@@ -36,7 +36,7 @@ async function post(http: Http, path: string, body: string): Promise<Response> {
   const keepalive = keptAlive + bytes <= MAX_KEPT_ALIVE
   if (keepalive) keptAlive += bytes
   try {
-    return await http.send(path, { method: "POST", body, headers: { "Content-Type": "application/json" }, keepalive })
+    return await http.send(path, { method: "POST", body, keepalive })
   } finally {
     if (keepalive) keptAlive -= bytes
   }

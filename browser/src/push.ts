@@ -13,7 +13,6 @@ export async function subscribePush(http: Http, registration: ServiceWorkerRegis
   const id = read(DEVICE) ?? makeId()
   const answer = await http.send(`/v1/client/devices/${id}`, {
     method: "PUT",
-    headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ kind: "endpoint", value, keys }),
   })
   if (answer.ok) write(DEVICE, id)
