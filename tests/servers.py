@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import tempfile
 import threading
@@ -148,10 +147,6 @@ class ServerHost:
         return server.url
 
     async def _start_temporal(self) -> str:
-        # There is memory enough for the server to collect its garbage seldom.
-        os.environ.setdefault("GOGC", "400")
-        # With one thread at a time none spins for work that another does: a tenth less processor time.
-        os.environ.setdefault("GOMAXPROCS", "1")
         server = await EmbeddedTemporal.start(
             Path(self._folder.name, "temporal"),
             ui=False,
