@@ -16,15 +16,21 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 import worker
 from domain.channels.kinds import CHANNELS
-from store.database import Database
 from workflows import options
 
 # How late, in seconds.
 LATE = 10.0
-# How often sweepers and consumers look for what no instant announces, in seconds; every second in the product.
+# How often sweepers and consumers look for what no instant announces, in seconds, and after how long first; in the
+# product every second, and at once.
 LOOK_INTERVAL = 2.0
+TASKS = {
+    "run_maintenance": LATE,
+    "poll_gauges": LATE,
+    "run_sweeper": LOOK_INTERVAL,
+    "run_consumers": LOOK_INTERVAL,
+}
 
-Task = Callable[[Database, asyncio.Event], Awaitable[None]]
+Task = Callable[..., Awaitable[None]]
 
 
 class SendWorker:
@@ -60,8 +66,8 @@ def begin_late(patch: pytest.MonkeyPatch) -> None:
     """Have the workers of this process begin so."""
     # Five pollers of each queue cost more than a test.
     patch.setattr(worker, "POLLERS", PollerBehaviorAutoscaling(initial=1))
-    for task in ("run_maintenance", "poll_gauges"):
-        patch.setattr(worker, task, _late(getattr(worker, task)))
+    for task, seconds in TASKS.items():
+        patch.setattr(worker, task, _late(getattr(worker, task), seconds))
     for module in ("sweeper", "consumers"):
         patch.setattr(f"runtime.{module}.LOOK_INTERVAL", LOOK_INTERVAL)
     waiting: defaultdict[str, WeakSet[SendWorker]] = defaultdict(WeakSet)
@@ -85,11 +91,12 @@ def begin_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(options, "send_queue", send_queue)
 
 
-def _late(task: Task) -> Task:
-    async def run(database: Database, stop: asyncio.Event) -> None:
+def _late(task: Task, seconds: float) -> Task:
+    async def run(*arguments: Any) -> None:
+        stop: asyncio.Event = arguments[-1]
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LATE)
+            await asyncio.wait_for(stop.wait(), seconds)
         if not stop.is_set():
-            await task(database, stop)
+            await task(*arguments)
 
     return run
