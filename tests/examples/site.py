@@ -86,7 +86,8 @@ class Page:
         return [row["template"] for row in rows]
 
     async def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
-        claims = {"sub": self.walker.id, "aud": "sojourn", "exp": self._now() + timedelta(hours=1)}
+        # By the clock of the site's server, which is not the deployment's.
+        claims = {"sub": self.walker.id, "aud": "sojourn", "exp": datetime.now(UTC) + timedelta(hours=1)}
         headers = {"Authorization": f"Bearer {jwt.encode(claims, self.site.secret, 'HS256')}"}
         with ahead(self.walker.ahead):
             return await self.site.call(method, path, headers=headers, **request)
