@@ -273,7 +273,7 @@ async def test_no_marketing_is_granted_after_the_report_that_pauses_was_acknowle
     print(f"seed {SEED}")  # noqa: T201
     await harness.run_campaign(LATER)
     acknowledged: dict[int, datetime] = {}
-    granted, later = 0, 0.0
+    granted, later, step = 0, 0.0, 0.001
     async with Database(database_url, pool_size=10) as database:
         gate = StepDecisions(database, Catalogue(), "UTC")
         await sign_up(harness, "u1")
@@ -298,9 +298,11 @@ async def test_no_marketing_is_granted_after_the_report_that_pauses_was_acknowle
                 return answer
 
             _, raced = await asyncio.gather(complain(), ask(2 * number, max(0, later)))
-            granted += isinstance(raced, Granted)
-            # So that either may win, however fast the machine is.
-            later += 0.002 if isinstance(raced, Granted) else -0.002
+            is_granted = isinstance(raced, Granted)
+            granted += is_granted
+            # So that either may win, however fast the machine is: further off each time that the same one does.
+            step = 2 * step if (step > 0) is is_granted else (0.002 if is_granted else -0.002)
+            later += step
             assert isinstance(await ask(2 * number + 1), Held)
             await resume(harness)
     print(f"granted before the report: {granted} of {ROUNDS}")  # noqa: T201
