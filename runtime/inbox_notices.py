@@ -1,8 +1,12 @@
 """Notices of inboxes, heard by one connection of a process for all streams."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -15,9 +19,18 @@ from store.database import describe_error
 log = structlog.get_logger(__name__)
 
 # The pause before the connection is opened again, in seconds.
-PAUSE = 1.0
+PAUSE: Final = 1.0
+# A connection that was lost without a word says nothing for ever, so it is asked each so many seconds, and answers
+# within as many. The system asks the server as well, so that either end forgets the other.
+PROBE_INTERVAL: Final = 3.0
+CONNECTION: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 # The beginning of a notice that concerns one person; any other concerns all.
-OF_PERSON = "p:"
+OF_PERSON: Final = "p:"
 
 
 class InboxSubscription:
@@ -35,10 +48,12 @@ class InboxNotices:
     """Wakes the subscriptions of people whose inboxes have changed.
 
     The connection is opened at the first subscription. After an interruption all are woken, since notices may be lost.
+    It is asked each `probe_interval` seconds whether it is still there.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, probe_interval: float = PROBE_INTERVAL) -> None:
         self._url = database_url
+        self._probe_interval = probe_interval
         self._of_person: dict[UUID | None, set[InboxSubscription]] = {}
         self._listening: asyncio.Task[None] | None = None
 
@@ -51,7 +66,8 @@ class InboxNotices:
     def subscribe(self, person: UUID | None) -> Iterator[InboxSubscription]:
         """Hear of a person; None while the person is unknown."""
         if self._listening is None:
-            self._listening = asyncio.create_task(self._listen())
+            # It outlives the request that happens to be the first.
+            self._listening = asyncio.create_task(self._listen(), context=Context())
         subscription = InboxSubscription(person)
         self._add(subscription)
         try:
@@ -86,14 +102,33 @@ class InboxNotices:
     async def _listen(self) -> None:
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, **CONNECTION
+                ) as connection:
                     await connection.execute(f"LISTEN {inbox.NOTICES}")
                     self.wake_all()
-                    async for notice in connection.notifies():
-                        self._hear(notice.payload)
+                    while True:
+                        async for notice in connection.notifies(timeout=self._probe_interval):
+                            self._hear(notice.payload)
+                        await self._probe(connection)
             except psycopg.Error as error:
                 log.warning("failed to listen for inbox notices", error=describe_error(error))
+            except Exception:
+                log.exception("failed to listen for inbox notices")
             await asyncio.sleep(PAUSE)
+
+    async def _probe(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Raise psycopg.Error if the connection does not answer. Notices that come meanwhile are kept by it."""
+        asking = asyncio.create_task(connection.execute("SELECT 1"))
+        try:
+            await asyncio.wait([asking], timeout=self._probe_interval)
+            if not asking.done():
+                # The library would cancel a query by another connection first, which may not answer either.
+                with socket.socket(fileno=os.dup(connection.pgconn.socket)) as same:
+                    same.shutdown(socket.SHUT_RDWR)
+            await asking
+        finally:
+            await cancel_and_wait(asking)
 
     def _hear(self, payload: str) -> None:
         if not payload.startswith(OF_PERSON):

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Final
 from uuid import UUID
 
 import psycopg
+import structlog
 
 from api.client.callers import Caller, verify_token
 from api.client.stream_bounds import StreamBounds
@@ -16,6 +18,8 @@ from runtime.inbox_notices import InboxNotices, InboxSubscription
 from runtime.metrics import CLIENT_STREAMS
 from runtime.tasks import cancel_and_wait
 from wiring import Services
+
+log = structlog.get_logger(__name__)
 
 # The interval in which keys and people are looked at, in seconds: a revoked key ends its streams after two at most.
 WATCH_INTERVAL: Final = 1.0
@@ -67,7 +71,8 @@ class OpenStreams:
                 self._open.add(stream)
                 CLIENT_STREAMS.inc()
                 if self._watching is None:
-                    self._watching = asyncio.create_task(self._watch())
+                    # It outlives the request that happens to be the first.
+                    self._watching = asyncio.create_task(self._watch(), context=Context())
                 try:
                     yield stream
                 finally:
@@ -87,6 +92,8 @@ class OpenStreams:
             except (psycopg.Error, SojournError):
                 # The database is away. The streams read again once it is back.
                 continue
+            except Exception:
+                log.exception("failed to watch streams")
 
     async def _check_keys(self) -> None:
         for key in {stream.caller.key for stream in self._open}:

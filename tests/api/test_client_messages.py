@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -15,9 +15,11 @@ import jwt
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
+from structlog.testing import capture_logs
 
 from api.client.stream_bounds import KEPT_FOR_OTHER_KEYS, LATEST, SHARE_OF_ADDRESS, SHARE_OF_ANONYMOUS, SOONEST
-from domain.sending.inbox import InboxMessage
+from domain.people.identity import Identity
+from domain.sending.inbox import POLL_SECONDS, InboxMessage
 from store import inbox
 from store.database import Connection
 from store.inbox import InboxRow
@@ -307,6 +309,42 @@ async def test_a_stream_ends_before_its_token_and_with_its_key(shop: Shop, url: 
         assert (await shop.operator.delete(f"/v1/keys/{shop.key['id']}")).is_success
         for page in revoked:
             await page.end()
+
+
+async def test_streams_are_watched_again_after_a_fault(shop: Shop, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inboxes = shop.app.state.services.page_inboxes
+    find_people, faults = inboxes.find_people, [RuntimeError("a surprise")]
+
+    async def find(identities: Collection[Identity]) -> Mapping[Identity, UUID]:
+        if faults:
+            raise faults.pop()
+        found: Mapping[Identity, UUID] = await find_people(identities)
+        return found
+
+    async with AsyncExitStack() as stack:
+        page = await begin(stack, shop, url)
+        monkeypatch.setattr(inboxes, "find_people", find)
+        with capture_logs() as logs:
+            async for is_last in looks(PATIENCE):
+                if not faults:
+                    break
+                assert not is_last, "nothing is watched"
+            assert (await shop.operator.delete(f"/v1/keys/{shop.key['id']}")).is_success
+            await page.end()
+    assert "failed to watch streams" in [one["event"] for one in logs]
+
+
+async def test_a_stream_loses_what_the_person_refuses(shop: Shop, url: str) -> None:
+    """At once, and not with the next reading."""
+    sent = await put(shop.database_url, "u-victim", category="marketing")
+    async with AsyncExitStack() as stack:
+        page = await begin(stack, shop, url)
+        await page.next("open")
+        await page.next("message")
+        for consent, event in ((False, "withdrawn"), (True, "message")):
+            async with asyncio.timeout(POLL_SECONDS / 2):
+                await shop.serve("identify", userId="u-victim", traits={"consent": {"in_app": consent}})
+                assert (await page.next(event))["message_id"] == sent
 
 
 async def test_a_stream_ends_once_the_secret_of_its_token_is_gone(shop: Shop, url: str) -> None:
