@@ -149,7 +149,7 @@ async def test_the_slot_has_the_first_by_priority(world: InboxHarness) -> None:
 
 @pytest.mark.parametrize("by", ["exit", "goal", "pause", "stop", "refusal", "hold", "expiry"])
 async def test_what_ends_its_journey_withdraws_a_message_that_was_given(world: InboxHarness, by: str) -> None:
-    """Pages are told at once, but of time, which they know, and of what the person has said themselves."""
+    """Pages are told at once, but of time, which they know."""
     journey, person = await begin(world)
     tip = await world.send(journey, "tip", AT)
     assert (await world.inbox.read(person, AT)).open == [tip]
@@ -168,11 +168,9 @@ async def test_what_ends_its_journey_withdraws_a_message_that_was_given(world: I
                 notice = "c:tips"
             case "refusal":
                 await world.ingest([event("identify", "u1", consent={"in_app": False})], received_at=AT)
-                notice = ""
             case "hold":
                 hold = HoldRequest(PersonRef("u1", "user"), now() + WEEK, "a complaint")
                 await Holds(world.harness.database).place(hold, by=SOJOURN)
-                notice = ""
             case _:
                 at, notice = AT + timedelta(days=30), ""
         seen = await world.inbox.read(person, at)
