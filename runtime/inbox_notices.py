@@ -118,7 +118,10 @@ class InboxNotices:
             await asyncio.sleep(PAUSE)
 
     async def _probe(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Raise psycopg.Error if the connection does not answer. Notices that come meanwhile are kept by it."""
+        """Raise psycopg.Error if the connection does not answer.
+
+        It keeps the notices that come meanwhile.
+        """
         asking = asyncio.create_task(connection.execute("SELECT 1"))
         try:
             await asyncio.wait([asking], timeout=self._probe_interval)

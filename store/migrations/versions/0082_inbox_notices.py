@@ -1,4 +1,4 @@
-"""Notices of inboxes by typed functions, and of all that a person may no longer see."""
+"""Notices of inboxes by typed functions, also of refusals and holds."""
 
 from alembic import op
 
