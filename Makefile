@@ -22,7 +22,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all prove clickhouse chaos bench check dev env schemas settings histories browser lock sbom clean
+.PHONY: help demo test test-all prove clickhouse chaos bench check dev env schemas settings histories browser keep-scripts lock sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ histories: $(READY) ## Record the journeys of which this release has no history 
 
 browser: $(BROWSER_TOOLS) ## Build the scripts for web pages anew, from browser/ to api/scripts/
 	cd $(BROWSER) && npm run --silent build
+
+keep-scripts: ## Keep the scripts for web pages of this release, for pages that have their hash
+	folder=api/scripts/kept/$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) && mkdir -p $$folder && \
+		cp api/scripts/sojourn.js api/scripts/sojourn-views.js $$folder/
 
 lock: $(READY) ## Pin what pyproject.toml asks for; versions that still fit stay
 	$(COMPILE) --extra test --output-file requirements.lock pyproject.toml

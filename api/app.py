@@ -77,6 +77,7 @@ from api.dependencies import EXAMPLE
 from api.limits import RateLimits
 from api.recipient_pages import confirm, preferences, survey, unsubscribe
 from api.request_metrics import RequestMetrics
+from api.script_builds import ScriptBuilds
 from api.tracking_paths import TrackingPaths
 from domain.tracking.identifiers import Placeholders
 from settings import Settings
@@ -193,6 +194,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     )
     app.state.slot_places = LookUpPlaces()
     app.state.public_url = settings.public_url
+    app.state.script_builds = ScriptBuilds(page_scripts.FOLDER)
     app.state.countries = Countries(settings.country_database)
     app.add_middleware(
         Admission,

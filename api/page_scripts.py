@@ -3,27 +3,22 @@
 `sojourn.js` and `sojourn-views.js` are built from browser/ by `make browser`.
 """
 
-import gzip
-from base64 import b64encode
-from functools import cache
-from hashlib import sha384
 from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from msgspec import Struct
 from pydantic import Field
 
 from api.dependencies import ResponseModel, example
-from api.problems import refusals
-from domain.errors import SojournError
+from api.problems import answer, refusals
+from api.script_builds import ScriptBuild, ScriptBuilds
+from domain.errors import NoSuchPathError, SojournError
 
 router = APIRouter(tags=["Browsers"])
 
 FOLDER: Final = Path(__file__).with_name("scripts")
-SERVICE_WORKER: Final = FOLDER / "sojourn-sw.js"
-SCRIPTS: Final = (FOLDER / "sojourn.js", FOLDER / "sojourn-views.js")
-# Browsers look for a new service worker each time, whatever its headers say; other scripts are good for an hour.
+# Browsers look for a new service worker each time, whatever its headers say; the script of the release is good for an
+# hour.
 _HEADERS: Final = {
     "Cache-Control": "public, max-age=3600",
     "X-Content-Type-Options": "nosniff",
@@ -32,11 +27,13 @@ _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
+_IMMUTABLE: Final = _HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}
 _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/javascript": {"schema": {"type": "string"}, "example": '"use strict";'}}}
 }
 _INTEGRITY = "sha384-" + "A" * 64
 _URL = "https://journeys.example"
+_ADDRESS = f"{_URL}/sojourn-0f1e2d3c4b5a69788796.js"
 
 
 class PageScript(ResponseModel):
@@ -51,13 +48,13 @@ class PageScripts(ResponseModel):
         {
             "scripts": [
                 {
-                    "url": f"{_URL}/sojourn.js",
+                    "url": _ADDRESS,
                     "integrity": _INTEGRITY,
                     "bytes": 19_000,
                     "compressed_bytes": 8_500,
                 }
             ],
-            "tag": f'<script src="{_URL}/sojourn.js" integrity="{_INTEGRITY}" crossorigin="anonymous" defer '
+            "tag": f'<script src="{_ADDRESS}" integrity="{_INTEGRITY}" crossorigin="anonymous" defer '
             'data-key="WRITE_KEY"></script>',
             "policy": f"script-src '{_INTEGRITY}'; connect-src {_URL}; img-src https:",
         }
@@ -68,71 +65,67 @@ class PageScripts(ResponseModel):
     policy: str = Field(description="what a Content-Security-Policy has to allow, at least")
 
 
-class _Script(Struct, frozen=True):
-    name: str
-    body: bytes
-    compressed: bytes
-    integrity: str
-
-
 @router.get("/sojourn-sw.js", response_class=Response, responses=_ANSWER)
 async def get_service_worker(request: Request) -> Response:
     """Return the service worker of web push, for `importScripts` of one's own."""
-    return _answer(SERVICE_WORKER, request)
+    return _send(_builds_of(request).service_worker, request, _HEADERS)
 
 
 @router.get("/sojourn.js", response_class=Response, responses=_ANSWER)
 async def get_script(request: Request) -> Response:
-    """Return the script for web pages, which tracks and shows messages."""
-    return _answer(SCRIPTS[0], request)
+    """Return the script for web pages of this release, which tracks and shows messages."""
+    return _send(_builds_of(request).current[0], request, _HEADERS)
 
 
-@router.get("/sojourn-views.js", response_class=Response, responses=_ANSWER)
-async def get_views(request: Request) -> Response:
-    """Return the script that the first one loads once there is a message to show."""
-    return _answer(SCRIPTS[1], request)
+@router.get("/sojourn-{build}.js", response_class=Response, responses={**_ANSWER, **refusals(NoSuchPathError)})
+async def get_script_build(request: Request, build: str) -> Response:
+    """Return the build of this hash, also that of a former release: what is here never changes."""
+    found = _builds_of(request).find(f"sojourn-{build}.js")
+    if found is None:
+        # Another process may have it, while a release is deployed.
+        refusal = answer(NoSuchPathError(f"no build of the script has the hash '{build[:60]}'"))
+        refusal.headers["Cache-Control"] = "no-store"
+        return refusal
+    return _send(found, request, _IMMUTABLE)
 
 
 @router.get("/v1/scripts", responses=refusals(SojournError))
 async def list_scripts(request: Request) -> PageScripts:
     """Return the tag for web pages, and the hashes of its scripts.
 
-    They change with each release.
+    They change with each release. A tag with the hash of a former one goes on.
     """
-    return list_scripts_of(str(request.app.state.public_url))
+    return describe_scripts(_builds_of(request), str(request.app.state.public_url))
 
 
-def list_scripts_of(url: str) -> PageScripts:
+def describe_scripts(builds: ScriptBuilds, url: str) -> PageScripts:
     """Return the scripts as a deployment at this address serves them."""
     url = url.rstrip("/")
-    scripts = [_read(file) for file in SCRIPTS]
+    scripts = builds.current
+    first = scripts[0]
     hashes = " ".join(f"'{one.integrity}'" for one in scripts)
     return PageScripts(
         scripts=[
             PageScript(
-                url=f"{url}/{one.name}",
+                url=f"{url}/{one.address}",
                 integrity=one.integrity,
                 bytes=len(one.body),
                 compressed_bytes=len(one.compressed),
             )
             for one in scripts
         ],
-        tag=f'<script src="{url}/{scripts[0].name}" integrity="{scripts[0].integrity}" crossorigin="anonymous" defer '
+        tag=f'<script src="{url}/{first.address}" integrity="{first.integrity}" crossorigin="anonymous" defer '
         'data-key="WRITE_KEY"></script>',
         policy=f"script-src {hashes}; connect-src {url}; img-src https:",
     )
 
 
-def _answer(file: Path, request: Request) -> Response:
-    script = _read(file)
+def _builds_of(request: Request) -> ScriptBuilds:
+    builds: ScriptBuilds = request.app.state.script_builds
+    return builds
+
+
+def _send(script: ScriptBuild, request: Request, headers: dict[str, str]) -> Response:
     if "gzip" not in request.headers.get("accept-encoding", ""):
-        return Response(script.body, media_type="text/javascript", headers=_HEADERS)
-    headers = {**_HEADERS, "Content-Encoding": "gzip"}
-    return Response(script.compressed, media_type="text/javascript", headers=headers)
-
-
-@cache
-def _read(file: Path) -> _Script:
-    body = file.read_bytes()
-    integrity = f"sha384-{b64encode(sha384(body).digest()).decode()}"
-    return _Script(file.name, body, gzip.compress(body, mtime=0), integrity)
+        return Response(script.body, media_type="text/javascript", headers=headers)
+    return Response(script.compressed, media_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})

@@ -27,8 +27,12 @@ const script = { ...common, format: "iife", minify: true, banner: { js: "/* @soj
 const folder = process.argv[2] ?? join(import.meta.dirname, "../api/scripts")
 const views = join(folder, "sojourn-views.js")
 await build({ ...script, entryPoints: ["src/views/index.ts"], outfile: views, globalName: "sojournViews" })
-const integrity = `sha384-${createHash("sha384").update(await readFile(views)).digest("base64")}`
-const define = { VIEWS_INTEGRITY: JSON.stringify(integrity) }
+const digest = createHash("sha384").update(await readFile(views)).digest()
+const define = {
+  VIEWS_INTEGRITY: JSON.stringify(`sha384-${digest.toString("base64")}`),
+  // As api/script_builds.py names it.
+  VIEWS_ADDRESS: JSON.stringify(`sojourn-views-${digest.toString("hex").slice(0, 20)}.js`),
+}
 await build({ ...script, entryPoints: ["src/tag.ts"], outfile: join(folder, "sojourn.js"), define })
 if (process.argv.length === 2) {
   await build({ ...common, entryPoints: ["src/index.ts"], outdir: "dist", format: "esm", splitting: true })

@@ -30,7 +30,7 @@ from cli.dev_folder import DevFolder
 from cli.dev_path import path_line
 from cli.dev_settings import EMBEDDED_MAIL, EMBEDDED_TEMPORAL, RECEIVING
 from cli.shop.key import ShopKeys
-from cli.shop.script import fetch_integrity
+from cli.shop.script import fetch_script
 from cli.shop.site import create_shop
 from domain.errors import UnavailableError
 from domain.sending.outbound_secrets import BoundSecret
@@ -202,7 +202,7 @@ class DevStack:
         bound = listen(self._ports.shop)
         origins = tuple(f"http://{host}:{get_port(bound)}" for host in ("localhost", LOOPBACK))
         keys = ShopKeys(self.folder.path, self.api_url, self.settings.admin_key.get_secret_value(), origins)
-        shop = create_shop(self.api_url, await fetch_integrity(self.api_url), keys.find)
+        shop = create_shop(self.api_url, await fetch_script(self.api_url), keys.find)
         return await HttpServer.start(shop, bound)
 
     @property

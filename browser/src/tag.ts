@@ -5,6 +5,7 @@ import type { Views } from "./board.js"
 import { attempt } from "./storage.js"
 
 declare const VIEWS_INTEGRITY: string
+declare const VIEWS_ADDRESS: string
 type Queued = [string, ...unknown[]]
 interface Policy {
   createScriptURL(url: string): string
@@ -25,8 +26,7 @@ const loadViews = (url: string) => (): Promise<Views> =>
     const tag = document.createElement("script")
     policy ??= page.trustedTypes?.createPolicy("sojourn", rules) ?? rules
     Object.assign(tag, {
-      // The hash in the address, too, so that no cache answers with another build.
-      src: policy.createScriptURL(`${url}/sojourn-views.js?${encodeURIComponent(VIEWS_INTEGRITY.slice(7, 15))}`),
+      src: policy.createScriptURL(`${url}/${VIEWS_ADDRESS}`),
       integrity: VIEWS_INTEGRITY,
       crossOrigin: "anonymous",
       onload: () => resolve(page.sojournViews!.views),

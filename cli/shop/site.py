@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from cli.shop.key import ShopKey
+from cli.shop.script import Script
 
 # Its place in the navigation, and the file of the page.
 PAGES: Final[Mapping[str, str]] = {"/": "Home", "/pricing": "Prices", "/cart": "Cart", "/account": "Account"}
@@ -32,12 +33,12 @@ _MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 FindKey = Callable[[], Awaitable[ShopKey]]
 
 
-def create_shop(api_url: str, integrity: str, find_key: FindKey) -> Starlette:
-    """Create the shop for the API at an address, whose script has this hash.
+def create_shop(api_url: str, script: Script, find_key: FindKey) -> Starlette:
+    """Create the shop for the API at an address, which serves this script.
 
     The key is asked for with each page.
     """
-    return Starlette(routes=_Site(api_url, integrity, find_key).routes())
+    return Starlette(routes=_Site(api_url, script, find_key).routes())
 
 
 def sign_user_token(user_id: str, secret: str) -> str:
@@ -46,9 +47,8 @@ def sign_user_token(user_id: str, secret: str) -> str:
 
 
 class _Site:
-    def __init__(self, api_url: str, integrity: str, find_key: FindKey) -> None:
-        self._api_url = api_url
-        self._integrity = integrity
+    def __init__(self, api_url: str, script: Script, find_key: FindKey) -> None:
+        self._script = script
         self._find_key = find_key
         self._headers = {
             "Content-Security-Policy": describe_policy(api_url),
@@ -68,8 +68,8 @@ class _Site:
         user, key, path = _user_of(request), await self._find_key(), request.url.path
         values = {
             "title": PAGES[path],
-            "api": self._api_url,
-            "integrity": self._integrity,
+            "script": self._script.url,
+            "integrity": self._script.integrity,
             "key": key.token,
             "token": f' data-user-token="{sign_user_token(user, key.token_secret)}"' if user else "",
             "user": user,

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 import httpx
 import psycopg
-from fastapi import FastAPI
 from psycopg.types.json import Jsonb
+from starlette.types import ASGIApp
 
 from api.http_protocol import Connections
 from api.server import server_options
@@ -86,7 +86,7 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(app: FastAPI) -> AsyncIterator[Served]:
+async def serve(app: ASGIApp) -> AsyncIterator[Served]:
     """Serve an application that has begun, in this process."""
     options = server_options(SETTINGS)
     server = await HttpServer.start(app, listen(None), **options, lifespan="off")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from api.page_scripts import describe_scripts
 from tests.api.inboxes import serve
 from tests.api.shop import open_shop
 from tests.clients.devtools import devtools
@@ -23,7 +24,7 @@ async def world(
         serve(shop.app) as served,
         devtools(tmp_path_factory.mktemp("browser")) as tools,
     ):
-        with open_front(served.url) as front:
+        with open_front(served.url, describe_scripts(shop.app.state.script_builds, served.url)) as front:
             shop.key = await shop.create_key(name="front", origins=[front.url])
             yield World(shop, front, tools)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from api.page_scripts import list_scripts_of
+from api.page_scripts import PageScripts
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -41,9 +41,9 @@ class ShopFront(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, api: str) -> None:
+    def __init__(self, api: str, scripts: PageScripts) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.api = api
+        self.api, self.scripts = api, scripts
         self.violations: list[dict[str, Any]] = []
         # What stands in the tag, besides the script.
         self.attributes = ""
@@ -58,12 +58,11 @@ class ShopFront(ThreadingHTTPServer):
 
     def render(self) -> tuple[str, str]:
         """Return a page and its policy."""
-        told = list_scripts_of(self.api)
-        tag = told.tag.replace(' data-key="WRITE_KEY"', f" {self.attributes}")
+        tag = self.scripts.tag.replace(' data-key="WRITE_KEY"', f" {self.attributes}")
         before = '<script src="/shop.js"></script>' if self.script else ""
         # Its own addresses besides; in production they are of https as well.
         own = {"script-src": "shop.js", "connect-src": "session/token", "img-src": ""}
-        allowed = told.policy
+        allowed = self.scripts.policy
         for directive, path in own.items():
             allowed = allowed.replace(directive, f"{directive} {self.url}/{path}")
         policy = (
@@ -101,8 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def open_front(api: str) -> Iterator[ShopFront]:
-    with ShopFront(api) as front:
+def open_front(api: str, scripts: PageScripts) -> Iterator[ShopFront]:
+    with ShopFront(api, scripts) as front:
         thread = Thread(target=front.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

@@ -9,11 +9,13 @@ import jwt
 import pytest
 
 from cli.shop.key import FILE, ShopKey, ShopKeys
+from cli.shop.script import Script
 from cli.shop.site import PAGES, PEOPLE, create_shop
 from tests.api.fakes import ADMIN_KEY
 from tests.api.live import ApiProcess, api_process
 
 API = "http://localhost:8080"
+SCRIPT = Script(f"{API}/sojourn-0f1e2d.js", "sha384-of-the-script")
 ORIGINS = ("http://localhost:8090", "http://127.0.0.1:8090")
 KEY = ShopKey("sj_key", "secret-of-the-tokens-of-this-shop", ORIGINS)
 
@@ -24,7 +26,7 @@ async def find_key() -> ShopKey:
 
 @pytest.fixture
 async def visitor() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_shop(API, "sha384-of-the-script", find_key))
+    transport = httpx.ASGITransport(create_shop(API, SCRIPT, find_key))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGINS[0], follow_redirects=True) as client:
         yield client
 
@@ -34,7 +36,7 @@ async def test_a_page_has_one_tag_of_sojourn_and_nothing_inline(visitor: httpx.A
     answer = await visitor.get(path)
     scripts = re.findall(r"<script([^>]*)>(.*?)</script>", answer.text, re.DOTALL)
     assert [source for _, source in scripts] == ["", ""]
-    assert f'src="{API}/sojourn.js"' in scripts[0][0]
+    assert f'src="{SCRIPT.url}"' in scripts[0][0]
     assert 'integrity="sha384-of-the-script" crossorigin="anonymous" defer' in scripts[0][0]
     assert 'data-key="sj_key"' in scripts[0][0]
     assert "data-user-token" not in scripts[0][0]
