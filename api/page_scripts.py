@@ -3,10 +3,10 @@
 `sojourn.js` and `sojourn-views.js` are built from browser/ by `make browser`.
 """
 
-from pathlib import Path
-from typing import Any, Final
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
 from api.dependencies import ResponseModel, example
@@ -16,7 +16,7 @@ from domain.errors import NoSuchPathError, SojournError
 
 router = APIRouter(tags=["Browsers"])
 
-FOLDER: Final = Path(__file__).with_name("scripts")
+FOLDER: Final = FilePath(__file__).with_name("scripts")
 # Browsers look for a new service worker each time, whatever its headers say; the script of the release is good for an
 # hour.
 _HEADERS: Final = {
@@ -32,8 +32,9 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/javascript": {"schema": {"type": "string"}, "example": '"use strict";'}}}
 }
 _INTEGRITY = "sha384-" + "A" * 64
+_Build = Annotated[str, Path(description="its hash, after the name of another script", examples=["0f1e2d3c4b5a"])]
 _URL = "https://journeys.example"
-_ADDRESS = f"{_URL}/sojourn-0f1e2d3c4b5a69788796.js"
+_ADDRESS = f"{_URL}/sojourn-0f1e2d3c4b5a.js"
 
 
 class PageScript(ResponseModel):
@@ -78,7 +79,7 @@ async def get_script(request: Request) -> Response:
 
 
 @router.get("/sojourn-{build}.js", response_class=Response, responses={**_ANSWER, **refusals(NoSuchPathError)})
-async def get_script_build(request: Request, build: str) -> Response:
+async def get_script_build(request: Request, build: _Build) -> Response:
     """Return the build of this hash, also that of a former release: what is here never changes."""
     found = _builds_of(request).find(f"sojourn-{build}.js")
     if found is None:

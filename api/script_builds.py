@@ -20,7 +20,7 @@ SERVICE_WORKER: Final = "sojourn-sw"
 # One folder a release that is kept.
 KEPT: Final = "kept"
 # As browser/build.mjs counts.
-HASH_DIGITS: Final = 20
+HASH_DIGITS: Final = 12
 
 
 class ScriptBuild(Struct, frozen=True):

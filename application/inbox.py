@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from application.catalogue import Catalogue
 from application.joint_reads import JointReads
-from domain.channels.kinds import CHANNELS
 from domain.local_time.zones import recipient_zone
 from domain.people.identity import Identity
 from domain.sending.holds import find_hold
@@ -167,8 +166,4 @@ class Inboxes:
     async def _as_waiting(self, connection: Connection, facts: InboxFacts, row: InboxRow) -> WaitingMessage:
         version = await self._catalogue.version(connection, row.campaign_key, row.campaign_version)
         zone = recipient_zone(facts.traits, facts.context.get("timezone"), version.rules.timezone, self._timezone)
-        return WaitingMessage(row.message_id, row.channel, row.category, row.step_priority, zone, _is_interrupting(row))
-
-
-def _is_interrupting(row: InboxRow) -> bool:
-    return CHANNELS[row.channel].interrupts(row.kind)
+        return WaitingMessage(row.message_id, row.channel, row.category, row.step_priority, zone, row.interrupts)

@@ -31,7 +31,7 @@ const digest = createHash("sha384").update(await readFile(views)).digest()
 const define = {
   VIEWS_INTEGRITY: JSON.stringify(`sha384-${digest.toString("base64")}`),
   // As api/script_builds.py names it.
-  VIEWS_ADDRESS: JSON.stringify(`sojourn-views-${digest.toString("hex").slice(0, 20)}.js`),
+  VIEWS_ADDRESS: JSON.stringify(`sojourn-views-${digest.toString("hex").slice(0, 12)}.js`),
 }
 await build({ ...script, entryPoints: ["src/tag.ts"], outfile: join(folder, "sojourn.js"), define })
 if (process.argv.length === 2) {

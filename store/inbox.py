@@ -106,7 +106,6 @@ SELECT id FROM messages WHERE id IN ({_WAITING.format(column="messages.id")}) OR
 class InboxRow(InboxState, frozen=True, kw_only=True):
     """A message in the inbox that is not withdrawn, as read."""
 
-    channel: str
     category: str
     step_priority: MessagePriority
     campaign_key: str

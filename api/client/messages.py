@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -37,12 +37,11 @@ MAX_STREAM_SECONDS: Final = 3_600.0
 TOKEN_MARGIN: Final = 5.0
 MAX_SEQ: Final = 2**63 - 1
 
-MessageKind = Literal["banner", "modal", "tooltip", "tour", "card", "survey", "slot", "custom"]
-
 MESSAGE: dict[str, Any] = {
     "message_id": "019a9b3e-a000-7000-8000-000000000001",
     "seq": 12,
     "kind": "banner",
+    "interrupts": True,
     "placement": None,
     "priority": 50,
     "content": {
@@ -93,7 +92,8 @@ class PageMessage(ResponseModel):
 
     message_id: UUID
     seq: int = Field(description="its place among all messages that were given")
-    kind: MessageKind
+    kind: str = Field(description="another one may come with a release: report it as `failed`, with the reason `kind`")
+    interrupts: bool = Field(description="whether it shows itself, one at a time, or in a place of its own")
     placement: str | None = Field(description="the feed of a card, or the name of a slot")
     priority: int = Field(description="0 to 100, the highest first")
     content: dict[str, Any] = Field(description="by its kind, in the language of the person")

@@ -1,11 +1,11 @@
 // The messages on this page: which may show here and now, and one interruption at a time over all tabs.
 
-import type { Details, Kind, Message, ReactionKind } from "./contract.js"
+import type { Details, Message, ReactionKind } from "./contract.js"
 import type { Snapshot } from "./connection.js"
 import { onChanges, whenThere } from "./dom.js"
 import { openHistory } from "./history.js"
 import { onNavigation } from "./navigation.js"
-import { asPast, interrupts, isAnswered, isLasting, isPlace, mayShow } from "./rules.js"
+import { asPast, isAnswered, isLasting, isPlace, mayShow } from "./rules.js"
 import { all, listen, when, type Signal } from "./signals.js"
 import { makeStage, type Stage } from "./stage.js"
 import { attempt, readJson, session, writeJson } from "./storage.js"
@@ -20,11 +20,16 @@ export const ANCHOR_MS = 5_000
 // Longer timers end at once.
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-type Drawn = Exclude<Kind, "card" | "slot" | "custom">
-export type Views = Record<Drawn, (stage: Stage) => void> & {
-  hasFeed(message: Message): boolean
-  card(stage: Stage, see: () => void): Element
+/** How a kind of messages is shown. */
+export interface View {
+  /** Whether the page has a place for a message; without this function it needs none. */
+  hasPlace?(message: Message): boolean
+  /** Whether one that has begun goes on at the page's next address. */
+  isSequence?: boolean
+  /** Show a message. One that does not interrupt calls `see` once it is in sight. */
+  show(stage: Stage, see: () => void): void
 }
+export type Views = Readonly<Record<string, View>>
 
 export interface CustomMessage {
   readonly message: Message
@@ -60,6 +65,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
   let timer = 0
   let views: Views | undefined
   let loading: Promise<void> | undefined
+  let loads = 0
   const stages = new Set<Stage>()
   const pending = new Map<string, Pending>()
   // Shown in their place since the page began: they come back when the page makes their element anew.
@@ -120,21 +126,23 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     placed.add(message.message_id)
   }
 
+  const findRenderer = ({ placement }: Message) => renderers.get(placement ?? "") ?? renderers.get("*")
+  const custom: View = {
+    hasPlace: (message) => !!findRenderer(message),
+    show(stage, see) {
+      const { message, react } = stage
+      const stop = findRenderer(message)!({ message, react, dismiss: () => stage.dismiss() })
+      if (stop) stage.onEnd(stop)
+      see()
+    },
+  }
+  const findView = ({ kind }: Message): View | undefined => (kind === "custom" ? custom : views?.[kind])
+
   /** Show what has a place of its own, if the page has this place. */
   const place = (message: Message) => {
-    const renderer = renderers.get(message.placement ?? "") ?? renderers.get("*")
-    if (message.kind === "card" && views!.hasFeed(message)) {
-      start(message, (stage) => {
-        const card = views!.card(stage, () => see(message))
-        stage.onEnd(onChanges(() => card.isConnected || stage.leave()))
-      }, () => queueMicrotask(look))
-    } else if (message.kind === "custom" && renderer) {
-      start(message, (stage) => {
-        const stop = renderer({ message, react: stage.react, dismiss: () => stage.dismiss() })
-        if (stop) stage.onEnd(stop)
-        see(message)
-      })
-    }
+    const view = findView(message)!
+    // A place that has gone may be there again.
+    if (view.hasPlace?.(message) ?? true) start(message, (stage) => view.show(stage, () => see(message)), () => queueMicrotask(look))
   }
 
   const look = () => {
@@ -142,8 +150,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     clearTimeout(timer)
     const now = Date.now()
     stages.forEach(({ message, leave }) => {
-      // A tour and a survey that have begun are not cut off by the page's next address.
-      if (!isOpen(message) || (!isHere(message) && message.kind !== "tour" && message.kind !== "survey")) leave()
+      if (!isOpen(message) || (!isHere(message) && !findView(message)?.isSequence)) leave()
     })
     const due = state.messages.filter((one) => {
       const { message_id: id, kind } = one
@@ -155,19 +162,26 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
       pending.delete(id)
     }
     if (due.some(({ kind }) => kind !== "custom")) {
-      // A page that cannot load them shows nothing, and the next may.
       loading ??= loadViews().then((loaded) => {
         views = loaded
         look()
-      }).catch(() => {})
+      }).catch(() => {
+        // During an upgrade a process may have been asked that does not have this build: again, ever later.
+        setTimeout(() => {
+          loading = undefined
+          look()
+        }, 1_000 * 2 ** (loads += 1))
+      })
     }
     const ready = due.filter((one) => {
       const id = one.message_id
+      // A kind of a later release than this script.
+      if (views && !findView(one)) return fail(one, "kind")
       if (!pending.has(id)) pending.set(id, wait(one, seen(one)?.step, goesOn(one), look, () => fail(one, "anchor")))
-      return pending.get(id)!.isReady && (views || one.kind === "custom")
+      return pending.get(id)!.isReady && findView(one)
     })
-    ready.filter((one) => !interrupts(one.kind)).forEach(place)
-    const calm = Math.min(...ready.filter((one) => interrupts(one.kind)).map(calmAt))
+    ready.filter((one) => !one.interrupts).forEach(place)
+    const calm = Math.min(...ready.filter((one) => one.interrupts).map(calmAt))
     const canTake = document.visibilityState === "visible" && !isTaking
     if (canTake && calm <= now) void take()
     // Those that have expired by the clock of this device may stay for long.
@@ -195,7 +209,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
       if (document.visibilityState !== "visible") return
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
       const next = state.messages.find((one) =>
-        interrupts(one.kind) && pending.get(one.message_id)?.isReady && isDue(one) && calmAt(one) <= Date.now(),
+        one.interrupts && findView(one) && pending.get(one.message_id)?.isReady && isDue(one) && calmAt(one) <= Date.now(),
       )
       if (signal.aborted || !next || document.visibilityState !== "visible") return
       const { message_id: id } = next
@@ -203,7 +217,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
       note(id)
       await new Promise<void>((resolve) =>
         start(next, (stage) => {
-          views![next.kind as Drawn](stage)
+          findView(next)!.show(stage, () => {})
           stage.react("shown")
         }, () => {
           note(signal.aborted || !isHere(next) ? id : undefined)
@@ -224,7 +238,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
       failed.clear()
       look()
     }),
-    onChanges(() => state.messages.some(({ kind }) => kind === "card") && look()),
+    onChanges(() => state.messages.some((one) => !one.interrupts) && look()),
     listen(document, "visibilitychange", look),
   ])
   signal.addEventListener("abort", () => {

@@ -177,7 +177,7 @@ export function readEvent(text: string): { event: string; data: string; retry?: 
 }
 
 /** Wait some seconds, or until the browser is back online. */
-export const rest = (seconds: number, signal: AbortSignal): Promise<void> =>
+const rest = (seconds: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     const finish = () => {
       clearTimeout(timer)

@@ -1,6 +1,7 @@
 // The forms in which the API and the page talk: /v1/client/* (docs/api.md).
 
-export type Kind = "banner" | "modal" | "tooltip" | "tour" | "card" | "survey" | "slot" | "custom"
+/** The kinds of this release; a later one may have more. */
+export type Kind = "banner" | "modal" | "tooltip" | "tour" | "card" | "survey" | "slot" | "custom" | (string & {})
 export type ReactionKind = "shown" | "clicked" | "dismissed" | "answered" | "completed" | "failed"
 export type Side = "top" | "bottom" | "left" | "right"
 
@@ -109,6 +110,8 @@ export interface Message {
   message_id: string
   seq: number
   kind: Kind
+  /** Whether it shows itself, one at a time; others have a place of their own. */
+  interrupts: boolean
   placement: string | null
   priority: number
   expires_at: string

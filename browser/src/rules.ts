@@ -1,6 +1,6 @@
 // Rules that decide where, how often and in which order messages show. They touch nothing but their arguments.
 
-import type { Answer, Kind, Message, Question } from "./contract.js"
+import type { Answer, Message, Question } from "./contract.js"
 
 /** The dealings of this browser with a message. Instants are milliseconds since 1970. */
 export interface Seen {
@@ -14,9 +14,6 @@ export interface Seen {
 }
 
 export const MAX_SHOWS_KEPT = 20
-const INTERRUPTING: readonly Kind[] = ["banner", "modal", "tooltip", "tour", "survey"]
-
-export const interrupts = (kind: Kind): boolean => INTERRUPTING.includes(kind)
 
 /** Whether a pattern of addresses matches: `*` is anything but `/`, `**` anything at all. */
 export function matches(glob: string, address: { origin: string; pathname: string; search: string; hash: string }): boolean {

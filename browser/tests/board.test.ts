@@ -1,26 +1,28 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, expect, test, vi } from "vitest"
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { board, type Board, type Views } from "../src/board.js"
 import { PREFIX } from "../src/history.js"
 import { message } from "./messages.js"
 
 const slot = message({
-  kind: "slot", placement: "hero", expires_at: "2099-01-01T00:00:00Z",
+  kind: "slot", interrupts: false, placement: "hero", expires_at: "2099-01-01T00:00:00Z",
   content: { every: { kind: "until_dismissed" }, data: {}, text: [{ t: "text", v: "Welcome back, Ada" }] },
 } as object)
 let stopping: AbortController
 let reported: string[]
 let made: Board
-const views = {
-  banner(stage) {
+let views: Views
+let load: () => Promise<Views>
+const bar: Views[string] = {
+  show(stage) {
     const bar = document.createElement("aside")
     bar.textContent = stage.message.message_id
     document.body.append(bar)
     stage.onEnd(() => bar.remove())
   },
-} as Partial<Views> as Views
+}
 const banner = (id: string, seq: number) => ({
-  ...slot, kind: "banner", message_id: id, seq, content: { every: { kind: "until_dismissed" }, between: 0 },
+  ...slot, kind: "banner", interrupts: true, message_id: id, seq, content: { every: { kind: "until_dismissed" }, between: 0 },
 }) as typeof slot
 const bars = () => [...document.querySelectorAll("aside")].map((one) => one.textContent)
 const texts = () => [...document.querySelectorAll("section")].map((one) => one.textContent)
@@ -35,10 +37,11 @@ beforeEach(() => {
   })
   localStorage.clear()
   document.body.innerHTML = "<section>phones</section><section>desktops</section>"
-  ;[stopping, reported] = [new AbortController(), []]
+  ;[stopping, reported, views] = [new AbortController(), [], { banner: bar }]
+  load = async () => views
   made = board({
-    name: "test", signal: stopping.signal, renderers: new Map(), loadViews: async () => views, track: () => {},
-    report: (_, kind) => reported.push(kind),
+    name: "test", signal: stopping.signal, renderers: new Map(), loadViews: () => load(), track: () => {},
+    report: (_, kind, details) => reported.push(details?.reason ? `${kind}: ${details.reason}` : kind),
   })
   made.update({ seq: 1, open: [slot.message_id], messages: [slot] })
 })
@@ -75,7 +78,7 @@ test("a time that a clock noted which was ahead keeps no message back", async ()
   const banner = message({ kind: "banner", expires_at: "2099-01-01T00:00:00Z" } as object)
   const show = vi.fn()
   const late = board({
-    name: "late", signal: stopping.signal, renderers: new Map(), loadViews: async () => ({ banner: show }) as never,
+    name: "late", signal: stopping.signal, renderers: new Map(), loadViews: async () => ({ banner: { show } }),
     track: () => {}, report: () => {},
   })
   late.update({ seq: 1, open: [banner.message_id], messages: [banner] })
@@ -142,4 +145,47 @@ test("nothing is reported by a component whose person has gone", () => {
   stopping.abort()
   button.click()
   expect(reported).toEqual([])
+})
+
+describe("kinds that a later release has", () => {
+  const ribbon = message({ kind: "ribbon", expires_at: "2099-01-01T00:00:00Z" })
+  const give = (interrupts: boolean) => made.update({ seq: 1, open: [ribbon.message_id], messages: [{ ...ribbon, interrupts }] })
+
+  test.each([true, false])("one that this build does not know is reported, if it interrupts: %s", async (interrupts) => {
+    give(interrupts)
+    await vi.waitFor(() => expect(reported).toEqual(["failed: kind"]))
+    made.look()
+    expect(reported).toEqual(["failed: kind"])
+  })
+
+  test.each([true, false])("one that was added shows, if it interrupts: %s", async (interrupts) => {
+    views = { ribbon: { show: (_, see) => void see() } }
+    give(interrupts)
+    await vi.waitFor(() => expect(reported).toEqual(["shown"]))
+  })
+
+  test("the views are asked for again: a process of another release may have answered", async () => {
+    vi.useFakeTimers()
+    let loads = 0
+    views = { ribbon: { show: () => {} } }
+    load = async () => {
+      if (++loads < 3) throw new Error("404")
+      return views
+    }
+    give(true)
+    await vi.advanceTimersByTimeAsync(7_000)
+    expect(reported).toEqual(["shown"])
+    vi.useRealTimers()
+  })
+
+  test("one whose place the page lacks is no failure", async () => {
+    let hasPlace = false
+    views = { ribbon: { hasPlace: () => hasPlace, show: (_, see) => void see() } }
+    give(false)
+    await new Promise((resolve) => setTimeout(resolve))
+    expect(reported).toEqual([])
+    hasPlace = true
+    document.body.append(document.createElement("main"))
+    await vi.waitFor(() => expect(reported).toEqual(["shown"]))
+  })
 })

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from domain.campaign.plan import MessagePriority
+from domain.channels.kinds import CHANNELS
 from domain.sending import caps
 from domain.sending.caps import CapRule, CountedMessage
 
@@ -27,13 +28,15 @@ MIN_POLL_SECONDS: Final = 1.0
 class InboxMessage(Struct, frozen=True, kw_only=True):
     """A message in the inbox, with what was reported of it.
 
-    `seq` is its place among all that were given; `given_at` is None for one that waits. `priority` is 0 to 100, that of
-    the template. `shows` is how often it was shown.
+    `seq` is its place among all that were given; `given_at` is None for one that waits. It `interrupts` if it shows
+    itself to a person who has not asked for it. `priority` is 0 to 100, that of the template. `shows` is how often it
+    was shown.
     """
 
     message_id: UUID
     seq: int
     kind: str
+    interrupts: bool
     placement: str | None
     priority: int
     content: Mapping[str, Any]
@@ -55,6 +58,7 @@ class InboxState(Struct, frozen=True, kw_only=True):
 
     message_id: UUID
     seq: int
+    channel: str
     kind: str
     placement: str | None
     priority: int
@@ -68,12 +72,18 @@ class InboxState(Struct, frozen=True, kw_only=True):
     dismissed_at: datetime | None
     completed_at: datetime | None
 
+    @property
+    def interrupts(self) -> bool:
+        """Whether it shows itself to a person who has not asked for it."""
+        return CHANNELS[self.channel].interrupts(self.kind)
+
     def message(self, content: Mapping[str, Any]) -> InboxMessage:
         """Return the message as a page gets it."""
         return InboxMessage(
             message_id=self.message_id,
             seq=self.seq,
             kind=self.kind,
+            interrupts=self.interrupts,
             placement=self.placement,
             priority=self.priority,
             content=content,

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -38,15 +40,15 @@ class ApiProcess:
     """An API process of its own, as a deployment has it."""
 
     url: str
-    process: Fork
+    process: Fork | asyncio.subprocess.Process
 
     def client(self, key: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE)
 
 
 @asynccontextmanager
-async def api_process(database_url: str, **settings: Any) -> AsyncIterator[ApiProcess]:
-    """`sojourn api`, once it answers; killed at the end."""
+async def api_process(database_url: str, *, tree: Path | None = None, **settings: Any) -> AsyncIterator[ApiProcess]:
+    """`sojourn api`, once it answers; killed at the end. `tree` has another build of the product."""
     port = free_port(None)
     named = ("write_key", "admin_key", "link_secret", "webhook_signing_secret")
     environment = {
@@ -57,7 +59,13 @@ async def api_process(database_url: str, **settings: Any) -> AsyncIterator[ApiPr
         "SOJOURN_PUBLIC_URL": f"http://127.0.0.1:{port}",
         **{f"SOJOURN_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    process = await fork("api", variables=environment)
+    process: Fork | asyncio.subprocess.Process
+    if tree is None:
+        process = await fork("api", variables=environment)
+    else:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cli.main", "api", cwd=tree, env=environment
+        )
     try:
         api = ApiProcess(f"http://127.0.0.1:{port}", process)
         await _until_up(api)

@@ -26,7 +26,7 @@ from tests.servers import PostgresServer
 
 ROOT = Path(__file__).parents[2]
 # As they are sent. The first is for every page, the second for those with a message to show.
-MAX_COMPRESSED = 10_000
+MAX_COMPRESSED = 10 * 1_024
 HOUR = "public, max-age=3600"
 MOVING = re.findall(r"^<script src=.*/sojourn\.js.*$", (ROOT / "docs" / "browser.md").read_text(), re.MULTILINE)[0]
 FOR_EVER = "public, max-age=31536000, immutable"

@@ -27,6 +27,14 @@ export function showTooltip(stage: Stage): void {
   )
 }
 
+// A header may cover so much of the window.
+const MARGIN = 80
+
+function hasRoom(element: Element): boolean {
+  const { top, bottom } = element.getBoundingClientRect()
+  return top >= (scrollY ? MARGIN : 0) && bottom <= innerHeight
+}
+
 /** Keep a box beside an element. `lose` is called when there has been none for a while; `see` at each of its places. */
 export function stickTo(
   box: HTMLElement,
@@ -44,7 +52,7 @@ export function stickTo(
     frame = requestAnimationFrame(step)
     if (!anchor?.isConnected) {
       anchor = find(selector)
-      anchor?.scrollIntoView({ block: "nearest", inline: "nearest" })
+      if (anchor && !hasRoom(anchor)) anchor.scrollIntoView({ block: "center", inline: "nearest" })
     }
     const rect = anchor?.getClientRects().length ? anchor.getBoundingClientRect() : null
     box.classList.toggle("away", !rect)

@@ -1,7 +1,8 @@
 // Cards: in an element of the page, marked with `data-sojourn-feed`.
 
 import type { Message } from "../contract.js"
-import { h, safeUrl, whenSeen } from "../dom.js"
+import type { View } from "../board.js"
+import { h, onChanges, safeUrl, whenSeen } from "../dom.js"
 import { inFeed } from "../rules.js"
 import { dress, label, shade } from "./frame.js"
 import type { Stage } from "../stage.js"
@@ -17,10 +18,9 @@ const findFeed = ({ placement }: Message): Element | undefined =>
     (one) => (one.getAttribute("data-sojourn-feed") || DEFAULT_FEED) === (placement || DEFAULT_FEED),
   )
 
-export const hasFeed = (message: Message): boolean => !!findFeed(message)
+export const card: View = { hasPlace: (message) => !!findFeed(message), show: showCard }
 
-/** Put a card in its feed. `see` is called when someone sees it. */
-export function showCard(stage: Stage, see: () => void): Element {
+function showCard(stage: Stage, see: () => void): void {
   const { message, content } = stage
   const { title, text, image, url, actions, pinned, dismissible = true } = content
   const href = safeUrl(url)
@@ -50,5 +50,5 @@ export function showCard(stage: Stage, see: () => void): Element {
   root.insertBefore(box, after ?? null)
   stage.onEnd(() => box.remove())
   stage.onEnd(whenSeen(card, see))
-  return box
+  stage.onEnd(onChanges(() => box.isConnected || stage.leave()))
 }

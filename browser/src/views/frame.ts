@@ -1,9 +1,10 @@
 // The frame of a message: its shadow root, its theme, and the texts of its buttons.
 
+// The look is that of previews as well.
+import css from "../../../domain/channels/in_app/style.css"
 import { h } from "../dom.js"
 import { listen } from "../signals.js"
 import type { Stage } from "../stage.js"
-import css from "./style.css"
 import { choosePalette } from "./theme.js"
 
 const LABELS: Readonly<Record<string, string>> = {

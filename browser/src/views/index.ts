@@ -3,17 +3,17 @@
 import type { Views } from "../board.js"
 import { showBanner } from "./banner.js"
 import { showTooltip } from "./bubble.js"
-import { hasFeed, showCard } from "./card.js"
+import { card } from "./card.js"
 import { showModal } from "./modal.js"
 import { showSurvey } from "./survey.js"
 import { showTour } from "./tour.js"
 
+/** The kinds that this build shows, but for `slot` and `custom`. A new one is a module and a line. */
 export const views: Views = {
-  hasFeed,
-  card: showCard,
-  banner: showBanner,
-  modal: showModal,
-  tooltip: showTooltip,
-  survey: showSurvey,
-  tour: showTour,
+  banner: { show: showBanner },
+  modal: { show: showModal },
+  tooltip: { show: showTooltip },
+  card,
+  survey: { show: showSurvey, isSequence: true },
+  tour: { show: showTour, isSequence: true },
 }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from domain.channels.in_app.drawing import draw_actions, draw_box, draw_close, draw_words, element
+from domain.channels.in_app.drawing import draw_actions, draw_close, draw_words, element, name_message
 from domain.channels.in_app.message_kind import InAppKind, read_actions
 from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader
@@ -30,4 +30,5 @@ class Banner(InAppKind):
     def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
         close = draw_close(content) if content["dismissible"] else ""
         words = element("div", draw_words(content), "main")
-        return draw_box("banner", words, draw_actions(content), close), content["position"]
+        parts, position = words + draw_actions(content) + close, content["position"]
+        return element("section", parts, f"box banner {position}", aria_label=name_message(content)), position

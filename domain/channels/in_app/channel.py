@@ -119,7 +119,8 @@ class InApp(ChannelKind):
         return variant.questions if isinstance(variant, InAppTemplate) else ()
 
     def interrupts(self, kind: str) -> bool:
-        return IN_APP_KINDS[kind].interrupts
+        # Another release may have sent it: then caps count it, to be careful.
+        return kind not in IN_APP_KINDS or IN_APP_KINDS[kind].interrupts
 
     def draw_page(self, content: Mapping[str, Any]) -> str:
         shown = content["content"]

@@ -1,18 +1,37 @@
-"""HTML of the parts of in-app messages, for previews. All content is escaped here."""
+"""HTML of the parts of in-app messages, as `browser` makes them, for previews. All content is escaped here."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from domain.templates.markdown import RichNode
 
+Icon = Literal["close", "pin", "check", "star", "face1", "face2", "face3", "face4", "face5"]
+
 _TAGS: Final = {"p": "p", "b": "strong", "i": "em", "ul": "ul", "li": "li"}
+_FACE: Final = ("M12 2.75a9.25 9.25 0 1 0 0 18.5a9.25 9.25 0 1 0 0-18.5", "M8.6 9.4v.9M15.4 9.4v.9")
+# Lines in a square of 24.
+_ICONS: Final[Mapping[Icon, tuple[str, ...]]] = {
+    "close": ("M6 6l12 12M18 6 6 18",),
+    "pin": ("M9 4h6l-1 6 3 3H7l3-3zM12 13v7",),
+    "check": ("M5 12.5l4.5 4.5L19 7.5",),
+    "star": ("M12 3.5l2.6 5.4 5.9.8-4.3 4.1 1 5.9-5.2-2.8-5.2 2.8 1-5.9-4.3-4.1 5.9-.8z",),
+    "face1": (*_FACE, "M8 15q4 -4.2 8 0"),
+    "face2": (*_FACE, "M8 15q4 -2.1 8 0"),
+    "face3": (*_FACE, "M8 15q4 0 8 0"),
+    "face4": (*_FACE, "M8 15q4 2.1 8 0"),
+    "face5": (*_FACE, "M8 15q4 4.2 8 0"),
+}
 
 
-def element(tag: str, inner: str, style: str = "") -> str:
-    """Return an element; `inner` is HTML."""
-    return f'<{tag} class="{style}">{inner}</{tag}>' if style else f"<{tag}>{inner}</{tag}>"
+def element(tag: str, inner: str, style: str = "", /, **attributes: str | None) -> str:
+    """Return an element; `inner` is HTML. A `_` of an attribute's name is a `-`, and None leaves it out."""
+    given = {"class": style or None, **attributes}
+    written = "".join(
+        f' {name.replace("_", "-")}="{escape(value)}"' for name, value in given.items() if value is not None
+    )
+    return f"<{tag}{written}>{inner}</{tag}>"
 
 
 def draw_rich(nodes: Sequence[RichNode]) -> str:
@@ -20,10 +39,10 @@ def draw_rich(nodes: Sequence[RichNode]) -> str:
     return "".join(map(_draw_node, nodes))
 
 
-def draw_words(content: Mapping[str, Any], *, heading: str = "h2") -> str:
+def draw_words(content: Mapping[str, Any], *, heading: str = "p") -> str:
     """Return the title and the text of a message."""
-    title = element(heading, escape(content["title"]), "title") if "title" in content else ""
-    return title + (element("div", draw_rich(content["text"]), "text") if "text" in content else "")
+    title = element(heading, escape(content["title"]), "title") if content.get("title") else ""
+    return title + (element("div", draw_rich(content["text"]), "text") if content.get("text") else "")
 
 
 def draw_image(content: Mapping[str, Any]) -> str:
@@ -34,26 +53,48 @@ def draw_image(content: Mapping[str, Any]) -> str:
 
 def draw_actions(content: Mapping[str, Any]) -> str:
     """Return the buttons of a message."""
-    buttons = [draw_button(one["label"], one["style"], one.get("url")) for one in content["actions"]]
+    return draw_row([draw_button(one["label"], one["style"], one.get("url")) for one in content["actions"]])
+
+
+def draw_row(buttons: Sequence[str]) -> str:
+    """Return buttons side by side; without one, nothing."""
     return element("div", "".join(buttons), "acts") if buttons else ""
 
 
-def draw_button(label: str, style: str, url: str | None = None) -> str:
+def draw_button(label: str, style: str, url: str | None = None, *, is_enabled: bool = True) -> str:
     """Return one button, or a link that looks like it."""
-    if url is None:
-        return f'<button type="button" class="act {style}">{escape(label)}</button>'
-    return f'<a class="act {style}" href="{escape(url)}">{escape(label)}</a>'
+    if url is not None:
+        return element("a", escape(label), f"act {style}", href=url)
+    return element("button", escape(label), f"act {style}", type="button", disabled=None if is_enabled else "")
 
 
 def draw_close(content: Mapping[str, Any], label: str = "close") -> str:
     """Return the button that closes a message."""
-    said = escape(content["labels"][label])
-    return f'<button type="button" class="x" aria-label="{said}" title="{said}">×</button>'
+    said = content["labels"][label]
+    return element("button", draw_icon("close"), "x", type="button", aria_label=said, title=said)
 
 
-def draw_box(style: str, *parts: str) -> str:
-    """Return the frame of a message around its parts."""
-    return element("section", "".join(parts), f"box {style}")
+def draw_icon(icon: Icon) -> str:
+    """Return an icon, which says nothing to those who hear it."""
+    paths = "".join(f'<path d="{line}"></path>' for line in _ICONS[icon])
+    return f'<svg viewBox="0 0 24 24" aria-hidden="true" class="icon">{paths}</svg>'
+
+
+def draw_dialog(style: str, name: str, *parts: str) -> str:
+    """Return a dialog before the page."""
+    return element("dialog", "".join(parts), f"box {style}", aria_label=name, tabindex="-1", open="")
+
+
+def name_message(content: Mapping[str, Any]) -> str:
+    """Return how a message is called by those who hear it."""
+    name: str = content.get("title") or content["labels"]["message"]
+    return name
+
+
+def draw_bubble(style: str, name: str, inner: str, *, is_beside: bool, tabindex: str | None = None) -> str:
+    """Return a box that may stand beside an element, and then points at it."""
+    inner += element("span", "", "arrow") if is_beside else ""
+    return element("div", inner, f"box {style}", role="dialog", aria_label=name, tabindex=tabindex)
 
 
 def draw_anchor(content: Mapping[str, Any]) -> str:
@@ -81,10 +122,10 @@ def _draw_node(node: RichNode) -> str:
         case "img":
             return _draw_img(node["src"], node["alt"])
         case "a":
-            return f'<a href="{escape(node["href"])}">{inner}</a>'
+            return element("a", inner, href=node["href"])
         case tag:
             return element(_TAGS[tag], inner)
 
 
 def _draw_img(src: str, alt: str) -> str:
-    return f'<img src="{escape(src)}" alt="{escape(alt)}">'
+    return f'<img src="{escape(src)}" alt="{escape(alt)}" referrerpolicy="no-referrer">'

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain.channels.in_app.drawing import draw_actions, draw_box, draw_close, draw_image, draw_words, element
+from domain.channels.in_app.drawing import (
+    draw_actions,
+    draw_close,
+    draw_dialog,
+    draw_image,
+    draw_words,
+    element,
+    name_message,
+)
 from domain.channels.in_app.message_kind import InAppKind, read_actions, read_image
 from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader
@@ -31,5 +39,5 @@ class Modal(InAppKind):
 
     def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
         close = draw_close(content) if content["dismissible"] else ""
-        words = element("div", draw_words(content) + draw_actions(content), "main")
-        return draw_box("modal", draw_image(content), close, words), "over"
+        words = element("div", draw_words(content, heading="h2") + draw_actions(content), "main")
+        return draw_dialog("modal", name_message(content), draw_image(content), words, close), "over"

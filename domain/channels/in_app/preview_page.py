@@ -21,7 +21,7 @@ def draw_preview(content: Mapping[str, Any], drawn: str, stage: Stage) -> str:
     dark = f"@media (prefers-color-scheme: dark) {{ :root {{ {palettes[1]} }} }}" if theme["mode"] == "auto" else ""
     lang = f' lang="{escape(language)}"' if language else ""
     within = drawn if stage == "within" else ""
-    before = "" if stage == "within" else f'<div class="stage {stage}">{drawn}</div>'
+    before = "" if stage == "within" else f'<div class="stage at-{stage}">{drawn}</div>'
     return f"""<!doctype html>
 <html{lang} dir="{content["dir"]}">
 <head>
@@ -46,4 +46,5 @@ def draw_preview(content: Mapping[str, Any], drawn: str, stage: Stage) -> str:
 def _write_palette(theme: Mapping[str, Any], scheme: str) -> str:
     colours = "".join(f"--{name}: {colour}; " for name, colour in choose_palette(theme, scheme).items())
     page = "--page: #14171c; --bone: #262b33;" if scheme == "dark" else "--page: #f6f7f9; --bone: #e3e6eb;"
-    return f"color-scheme: {scheme}; {colours}{page} --radius: {theme.get('radius', 14)}px;"
+    radius = f"--radius: {theme['radius']}px;" if "radius" in theme else ""
+    return f"color-scheme: {scheme}; {colours}{page} {radius}"

@@ -87,7 +87,8 @@ def _find_legible(back: str, *colours: str | None) -> str:
 
 def _mix(one: str, other: str, share: float) -> str:
     pairs = zip(_read_channels(one), _read_channels(other), strict=True)
-    return "#" + "".join(f"{round(first * share + second * (1 - share)):02x}" for first, second in pairs)
+    # As browsers round: a half goes up.
+    return "#" + "".join(f"{int(first * share + second * (1 - share) + 0.5):02x}" for first, second in pairs)
 
 
 def _read_channels(colour: str) -> list[int]:

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain.channels.in_app.drawing import draw_actions, draw_anchor, draw_box, draw_close, draw_words, element
+from domain.channels.in_app.drawing import (
+    draw_actions,
+    draw_anchor,
+    draw_bubble,
+    draw_close,
+    draw_words,
+    element,
+    name_message,
+)
 from domain.channels.in_app.message_kind import InAppKind, read_actions, read_side
 from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader
@@ -26,4 +34,5 @@ class Tooltip(InAppKind):
 
     def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
         words = element("div", draw_words(content) + draw_actions(content), "main")
-        return draw_anchor(content) + draw_box("bubble", draw_close(content), words), "within"
+        box = draw_bubble("bubble", name_message(content), words + draw_close(content), is_beside=True)
+        return draw_anchor(content) + box, "within"

@@ -6,9 +6,10 @@ from typing import Any, ClassVar, Final
 
 from domain.channels.in_app.drawing import (
     draw_anchor,
-    draw_box,
+    draw_bubble,
     draw_button,
     draw_close,
+    draw_row,
     draw_words,
     element,
     join_drawn,
@@ -48,9 +49,13 @@ def _draw_step(content: Mapping[str, Any], number: int) -> str:
     if number:
         buttons.append(draw_button(labels["back"], "secondary"))
     buttons.append(draw_button(labels["done" if is_last else "next"], "primary"))
-    words = element("div", draw_words(steps[number]) + element("div", "".join(buttons), "acts"), "main")
+    step = steps[number]
+    words = element("div", draw_words(step) + draw_row(buttons), "main")
     close = draw_close(content, "skip") if content["skippable"] else ""
-    return element("div", draw_anchor(steps[number]) + draw_box("bubble", close, words))
+    is_beside = "anchor" in step
+    style = "bubble tour" if is_beside else "bubble tour middle"
+    box = draw_bubble(style, step["title"], words + close, is_beside=is_beside, tabindex="-1")
+    return element("div", draw_anchor(step) + box)
 
 
 def _read_step(item: MappingReader, before: list[PartTree]) -> dict[str, PartTree]:

@@ -89,6 +89,7 @@ def message(every: dict[str, Any], shows: Sequence[datetime] = (), **reported: d
     known: dict[str, Any] = {
         "message_id": UUID(int=1),
         "seq": 1,
+        "channel": "in_app",
         "kind": "banner",
         "placement": None,
         "priority": 50,
