@@ -74,13 +74,15 @@ async def get_service_worker(request: Request) -> Response:
 
 @router.get("/sojourn.js", response_class=Response, responses=_ANSWER)
 async def get_script(request: Request) -> Response:
-    """Return the script for web pages of this release, which tracks and shows messages."""
+    """Return the script of this release, which tracks and shows messages."""
     return _send(_builds_of(request).current[0], request, _HEADERS)
 
 
 @router.get("/sojourn-{build}.js", response_class=Response, responses={**_ANSWER, **refusals(NoSuchPathError)})
 async def get_script_build(request: Request, build: _Build) -> Response:
-    """Return the build of this hash, also that of a former release: what is here never changes."""
+    """Return the build of this hash, which never changes.
+
+    It may be that of a former release."""
     found = _builds_of(request).find(f"sojourn-{build}.js")
     if found is None:
         # Another process may have it, while a release is deployed.

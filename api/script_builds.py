@@ -1,4 +1,4 @@
-"""The builds of the scripts for web pages: those of this release, and those that former releases have named.
+"""The builds of the scripts for web pages, also those of former releases.
 
 A page that has the hash of a build in its tag goes on with this build, whatever release the API has. So each build has
 an address with its hash, which never changes, and those of former releases are kept (docs/browser.md).

@@ -1,4 +1,7 @@
-"""HTML of the parts of in-app messages, as `browser` makes them, for previews. All content is escaped here."""
+"""HTML of the parts of in-app messages, for previews, as `browser` makes them.
+
+All content is escaped here.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +29,10 @@ _ICONS: Final[Mapping[Icon, tuple[str, ...]]] = {
 
 
 def element(tag: str, inner: str, style: str = "", /, **attributes: str | None) -> str:
-    """Return an element; `inner` is HTML. A `_` of an attribute's name is a `-`, and None leaves it out."""
+    """Return an element; `inner` is HTML.
+
+    A `_` of an attribute's name is a `-`, and None leaves it out.
+    """
     given = {"class": style or None, **attributes}
     written = "".join(
         f' {name.replace("_", "-")}="{escape(value)}"' for name, value in given.items() if value is not None

@@ -1,4 +1,4 @@
-"""The look of previews: a page of grey lines, and messages with the style sheet of `browser`."""
+"""The look of previews: grey lines, and messages by the style sheet of pages."""
 
 from pathlib import Path
 from typing import Final
