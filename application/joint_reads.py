@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from time import monotonic
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 import psycopg
 
@@ -41,18 +41,20 @@ class JointReads(Generic[Q, A]):
         self._waiting.append((question, answer))
         if len(self._tasks) < MAX_AT_A_TIME:
             # It belongs to no request: the client of one may leave, and others wait for the same statement.
-            task = asyncio.create_task(self._answer_all(), context=Context())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.add(asyncio.create_task(self._answer_all(), context=Context()))
         return await answer
 
     async def _answer_all(self) -> None:
-        while self._waiting:
-            pause = self._begins_at - monotonic()
-            self._begins_at = max(self._begins_at, monotonic()) + INTERVAL
-            if pause > 0:
-                await asyncio.sleep(pause)
-            await self._answer(self._take())
+        try:
+            while self._waiting:
+                pause = self._begins_at - monotonic()
+                self._begins_at = max(self._begins_at, monotonic()) + INTERVAL
+                if pause > 0:
+                    await asyncio.sleep(pause)
+                await self._answer(self._take())
+        finally:
+            # A callback of the task would come later: a question before it would stay without an answer.
+            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _take(self) -> list[tuple[Q, asyncio.Future[A]]]:
         taken: list[tuple[Q, asyncio.Future[A]]] = []

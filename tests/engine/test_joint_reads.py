@@ -7,6 +7,7 @@ import pytest
 from psycopg.errors import DataError
 
 from application.joint_reads import MAX_AT_A_TIME, MAX_TOGETHER, JointReads
+from tests.harness import PATIENCE
 
 
 class Reads:
@@ -69,3 +70,22 @@ async def test_one_who_leaves_disturbs_no_one() -> None:
         await leaving
     reads.may_go_on.set()
     assert await staying == 4
+
+
+async def test_who_asks_again_at_once_is_answered() -> None:
+    """Both reads have just ended, and their tasks are about to."""
+    reads = Reads()
+    joint = JointReads(reads)
+
+    async def ask(*numbers: int) -> list[int]:
+        return [await joint.ask(number) for number in numbers]
+
+    asking: list[asyncio.Task[list[int]]] = []
+    for numbers in ((1, 2), (3,)):
+        asking.append(asyncio.create_task(ask(*numbers)))
+        await reads.began.wait()
+        reads.began.clear()
+    assert reads.asked == [[1], [3]]
+    reads.may_go_on.set()
+    async with asyncio.timeout(PATIENCE):
+        assert await asyncio.gather(*asking) == [[2, 4], [6]]
