@@ -24,6 +24,10 @@ _OBSCURE: Final = re.compile(
 _NEGATED: Final = re.compile(
     r"(?<!there )\b(?:is|are|was|were) no (?!longer\b|more\b|one\b)|\b(?:is|are) none of\b", re.IGNORECASE
 )
+# A comment of TypeScript: a run of lines, or a block. An address has no blank before its slashes.
+_SCRIPT_COMMENT: Final = re.compile(
+    r"(?:(?:^|(?<=\s))//(?=\s)[^\n]*(?:\n[ \t]*(?=//\s))?)+|/\*\*?\s.*?\*/", re.MULTILINE | re.DOTALL
+)
 _FENCE: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 # Past forms that do not end in `ed`.
@@ -107,12 +111,14 @@ def parse(file: str, source: str) -> Module:
 
 
 def read_texts(modules: Iterable[Module], root: Path = ROOT) -> Iterator[Text]:
-    """Read all texts for people in these modules and the pages of a checkout."""
+    """Read all texts for people in these modules, the pages and the script for browsers of a checkout."""
     for name, source, tree in modules:
         yield from (Text(name, line, text) for line, text in (*_comments(source), *_strings(tree)))
     for file in sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md")]):
         page = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), file.read_text())
         yield Text(str(file.relative_to(root)), 1, page)
+    for file in sorted((root / "browser" / "src").rglob("*.ts")):
+        yield from (Text(str(file.relative_to(root)), line, text) for line, text in script_comments(file.read_text()))
 
 
 def _comments(source: str) -> Iterator[tuple[int, str]]:
@@ -128,6 +134,13 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
             yield start, words
             start, end, words = line, line, text
     yield start, words
+
+
+def script_comments(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the comments of a module in TypeScript, each with its line."""
+    for match in _SCRIPT_COMMENT.finditer(source):
+        lines = (line.strip(" \t/*") for line in match[0].splitlines())
+        yield source.count("\n", 0, match.start()) + 1, "\n".join(lines)
 
 
 def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -81,6 +81,18 @@ def test_an_inverted_or_obscure_sentence_is_found(text: str, words: list[str]) -
     assert [found for _, found in prose.find_offences(text)] == words
 
 
+def test_the_comments_of_the_script_are_read_too() -> None:
+    source = (
+        'const at = "https://a.example" // What is left out.\n\n'
+        "// One line,\n// and another.\n  /** That of\n   * a block. */\n"
+    )
+    assert list(prose.script_comments(source)) == [
+        (1, "What is left out."),
+        (3, "One line,\nand another."),
+        (5, "That of\na block."),
+    ]
+
+
 def test_every_docstring_begins_with_a_short_summary(modules: list[Module]) -> None:
     assert breaches(modules, prose.list_summaries) == []
     long = f'"""{"x" * 80}."""\n"""Not a docstring, however long it is' + " so" * 30 + '."""'

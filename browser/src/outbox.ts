@@ -15,7 +15,7 @@ export const MAX_BYTES = 50_000
 const MAX_KEPT_ALIVE = 60_000
 
 interface Kept<Item> {
-  /** The user who was known, for whom alone it is sent; anybody's if there was none. */
+  /** The user who was known: it is sent for this user alone. For any, if there was none. */
   who: string
   at: number
   item: Item
