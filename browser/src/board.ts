@@ -10,7 +10,6 @@ import { all, listen, when, type Signal } from "./signals.js"
 import { makeStage, type Stage } from "./stage.js"
 import { attempt, readJson, session, writeJson } from "./storage.js"
 import { alone } from "./tabs.js"
-import { showSlot } from "./views/slot.js"
 
 const QUIET = "sojourn.quiet"
 // The news of the message before takes a moment to come from its tab.
@@ -26,8 +25,8 @@ export interface View {
   hasPlace?(message: Message): boolean
   /** Whether one that has begun goes on at the page's next address. */
   isSequence?: boolean
-  /** Show a message. One that does not interrupt calls `see` once it is in sight. */
-  show(stage: Stage, see: () => void): void
+  /** Show a message, a slot in its element. One that does not interrupt calls `see` once it is in sight. */
+  show(stage: Stage, see: () => void, element?: Element): void
 }
 export type Views = Readonly<Record<string, View>>
 
@@ -53,6 +52,8 @@ export interface Board {
   /** Take what is there now. Messages are in their order. */
   update(state: Snapshot): void
   look(): void
+  /** Load what messages look like. */
+  prepare(): Promise<void>
   /** Show a message in an element, if its rules let it. */
   fill(element: Element, message: Message): void
   setBetween(seconds: number): void
@@ -145,6 +146,18 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     if (view.hasPlace?.(message) ?? true) start(message, (stage) => view.show(stage, () => see(message)), () => queueMicrotask(look))
   }
 
+  const prepare = () =>
+    (loading ??= loadViews().then((loaded) => {
+      views = loaded
+      look()
+    }).catch(() => {
+      // During an upgrade a process may have been asked that does not have this build: again, ever later.
+      setTimeout(() => {
+        loading = undefined
+        look()
+      }, 1_000 * 2 ** (loads += 1))
+    }))
+
   const look = () => {
     if (signal.aborted) return
     clearTimeout(timer)
@@ -162,16 +175,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
       pending.delete(id)
     }
     if (due.some(({ kind }) => kind !== "custom")) {
-      loading ??= loadViews().then((loaded) => {
-        views = loaded
-        look()
-      }).catch(() => {
-        // During an upgrade a process may have been asked that does not have this build: again, ever later.
-        setTimeout(() => {
-          loading = undefined
-          look()
-        }, 1_000 * 2 ** (loads += 1))
-      })
+      void prepare()
     }
     const ready = due.filter((one) => {
       const id = one.message_id
@@ -250,6 +254,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
 
   return {
     look,
+    prepare,
     update(next) {
       state = next
       look()
@@ -259,7 +264,7 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
       look()
     },
     fill(element, message) {
-      if (isDue(message) || isBack(message)) start(message, (stage) => showSlot(stage, element, () => see(message)))
+      if (views && (isDue(message) || isBack(message))) start(message, (stage) => views!.slot!.show(stage, () => see(message), element))
     },
   }
 }

@@ -109,7 +109,7 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     if (!headless) {
       const report = ({ message_id }: Message, kind: ReactionKind, details?: Details) => react(message_id, kind, details)
       shown = board({ name, signal, renderers, loadViews: getViews, report, track })
-      fillSlots(api, signal, shown.fill)
+      fillSlots(api, signal, shown.prepare, shown.fill)
     }
     // A tab without a token is given less than one that has it, and must not speak for it.
     follow(api, api.isSigned() ? name : `${name}.`, signal, (state: Snapshot) => {

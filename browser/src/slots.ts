@@ -9,8 +9,13 @@ export const MAX_HIDDEN_MS = 300
 // Names that the API takes at a time.
 const MAX_NAMES = 20
 
-/** Fill the slots that the page has now and later. `fill` shows a message in an element if it may. */
-export function fillSlots(http: Http, signal: AbortSignal, fill: (element: Element, message: Message) => void): void {
+/** Fill the slots that the page has now and later. `fill` shows a message in an element if it may, after `prepare`. */
+export function fillSlots(
+  http: Http,
+  signal: AbortSignal,
+  prepare: () => Promise<void>,
+  fill: (element: Element, message: Message) => void,
+): void {
   const known = new WeakSet<Element>()
   const look = () => {
     const found = [...document.querySelectorAll<HTMLElement>("[data-sojourn-slot]")].filter((one) => !known.has(one))
@@ -31,7 +36,8 @@ export function fillSlots(http: Http, signal: AbortSignal, fill: (element: Eleme
     try {
       const name = (one: Element) => one.getAttribute("data-sojourn-slot")!
       const names = encodeURIComponent([...new Set(elements.map(name))].join())
-      const answer = await http.send(`/v1/client/slots?names=${names}`, { signal: limit.signal })
+      const asked = http.send(`/v1/client/slots?names=${names}`, { signal: limit.signal })
+      const [answer] = await Promise.all([asked, prepare()])
       const { slots } = (await answer.json()) as { slots: Record<string, Message | null> }
       if (signal.aborted || limit.signal.aborted) return
       for (const one of elements) {

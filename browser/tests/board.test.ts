@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { board, type Board, type Views } from "../src/board.js"
 import { PREFIX } from "../src/history.js"
+import { views as real } from "../src/views/index.js"
 import { message } from "./messages.js"
 
 const slot = message({
@@ -26,7 +27,10 @@ const banner = (id: string, seq: number) => ({
 }) as typeof slot
 const bars = () => [...document.querySelectorAll("aside")].map((one) => one.textContent)
 const texts = () => [...document.querySelectorAll("section")].map((one) => one.textContent)
-const show = () => document.querySelectorAll("section").forEach((one) => made.fill(one, slot))
+const show = async (message = slot) => {
+  await made.prepare()
+  document.querySelectorAll("section").forEach((one) => made.fill(one, message))
+}
 
 beforeEach(() => {
   // All that stands on the page is in sight.
@@ -37,7 +41,7 @@ beforeEach(() => {
   })
   localStorage.clear()
   document.body.innerHTML = "<section>phones</section><section>desktops</section>"
-  ;[stopping, reported, views] = [new AbortController(), [], { banner: bar }]
+  ;[stopping, reported, views] = [new AbortController(), [], { banner: bar, slot: real.slot! }]
   load = async () => views
   made = board({
     name: "test", signal: stopping.signal, renderers: new Map(), loadViews: () => load(), track: () => {},
@@ -50,8 +54,8 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-test("a slot that stands twice is filled twice, and seen once", () => {
-  show()
+test("a slot that stands twice is filled twice, and seen once", async () => {
+  await show()
   expect(texts()).toEqual(["Welcome back, Ada", "Welcome back, Ada"])
   expect(reported).toEqual(["shown"])
 })
@@ -59,15 +63,15 @@ test("a slot that stands twice is filled twice, and seen once", () => {
 test.each<[string, () => void]>([
   ["it is withdrawn", () => made.update({ seq: 2, open: [], messages: [] })],
   ["its person logs out", () => stopping.abort()],
-])("all its places are the page's own again when %s", (_, end) => {
-  show()
+])("all its places are the page's own again when %s", async (_, end) => {
+  await show()
   end()
   expect(texts()).toEqual(["phones", "desktops"])
 })
 
-test("a slot that is dismissed in one place goes from all", () => {
+test("a slot that is dismissed in one place goes from all", async () => {
   const content = { ...slot.content, actions: [{ id: "no", label: "No", dismiss: true }] }
-  document.querySelectorAll("section").forEach((one) => made.fill(one, { ...slot, content } as typeof slot))
+  await show({ ...slot, content } as typeof slot)
   document.querySelector("button")!.click()
   expect(texts()).toEqual(["phones", "desktops"])
   expect(reported).toEqual(["shown", "clicked", "dismissed"])
@@ -137,9 +141,9 @@ test("a message that has expired by the clock of this device costs no time", asy
   timers.mockRestore()
 })
 
-test("nothing is reported by a component whose person has gone", () => {
+test("nothing is reported by a component whose person has gone", async () => {
   const content = { ...slot.content, actions: [{ id: "no", label: "No" }] }
-  document.querySelectorAll("section").forEach((one) => made.fill(one, { ...slot, content } as typeof slot))
+  await show({ ...slot, content } as typeof slot)
   const button = document.querySelector("button")!
   reported = []
   stopping.abort()

@@ -19,7 +19,7 @@ function open(answersAfter: number): void {
       setTimeout(() => resolve(new Response(JSON.stringify({ slots: { hero: HERO } }))), answersAfter),
     )
   }
-  fillSlots({ send } as unknown as Http, end.signal, (element, message) => void filled.push([element, message]))
+  fillSlots({ send } as unknown as Http, end.signal, async () => {}, (element, message) => void filled.push([element, message]))
 }
 
 beforeEach(() => {
@@ -61,8 +61,18 @@ test("a page may have more slots than the API takes names at a time", async () =
     asked.push(names)
     return new Response(JSON.stringify({ slots: Object.fromEntries(names.map((name) => [name, HERO])) }))
   }
-  fillSlots({ send } as unknown as Http, end.signal, (element, message) => void filled.push([element, message]))
+  fillSlots({ send } as unknown as Http, end.signal, async () => {}, (element, message) => void filled.push([element, message]))
   await vi.advanceTimersByTimeAsync(1)
   expect(asked.map((names) => names.length)).toEqual([20, 20, 5])
   expect(filled.length).toBe(45)
+})
+
+test("a slot whose looks come too late keeps its own content", async () => {
+  const send = async () => new Response(JSON.stringify({ slots: { hero: HERO } }))
+  const load = () => new Promise<void>((resolve) => setTimeout(resolve, MAX_HIDDEN_MS + 1))
+  fillSlots({ send } as unknown as Http, end.signal, load, (element, message) => void filled.push([element, message]))
+  await vi.advanceTimersByTimeAsync(MAX_HIDDEN_MS)
+  expect(isHidden()).toBe(false)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(filled).toEqual([])
 })
