@@ -118,9 +118,11 @@ async def click(page: Session, kind: str, selector: str) -> None:
 
 
 async def press(page: Session, key: str) -> None:
-    for type in ("rawKeyDown", "keyUp"):
-        code = {"Tab": 9, "Escape": 27}[key]
-        await page.call("Input.dispatchKeyEvent", type=type, key=key, code=key, windowsVirtualKeyCode=code)
+    code = {"Tab": 9, "Enter": 13, "Escape": 27}[key]
+    # A button hears of the letter.
+    text = {"text": "\r"} if key == "Enter" else {}
+    for type, more in (("keyDown", text), ("keyUp", {})):
+        await page.call("Input.dispatchKeyEvent", type=type, key=key, code=key, windowsVirtualKeyCode=code, **more)
 
 
 def find_query(page: Session) -> int:

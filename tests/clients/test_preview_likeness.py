@@ -5,7 +5,7 @@ The real script draws on a page of a shop, and the preview is a page of its own.
 
 import copy
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from difflib import unified_diff
 from typing import Any
 
@@ -121,10 +121,13 @@ def in_language(rendered: dict[str, Any], language: str) -> dict[str, Any]:
     return spoken
 
 
-async def open_page(tools: DevTools, *, width: int = 1_000, scheme: str = "light", **features: str) -> Session:
+async def open_page(
+    tools: DevTools, features: Mapping[str, str] | None = None, *, width: int = 1_000, scheme: str = "light"
+) -> Session:
+    """Open a page for a person with these settings: features of media queries."""
     page = await tools.page()
     await page.call("Emulation.setDeviceMetricsOverride", width=width, height=2_400, deviceScaleFactor=1, mobile=False)
-    given = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce", **features}
+    given = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce", **(features or {})}
     told = [{"name": name, "value": value} for name, value in given.items()]
     await page.call("Emulation.setEmulatedMedia", features=told)
     return page
