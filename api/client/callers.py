@@ -26,7 +26,8 @@ AnonymousIdHeader = Annotated[
     TextField | None,
     Header(
         alias="X-Anonymous-Id",
-        max_length=255,
+        # 255 characters, in UTF-8.
+        max_length=1_020,
         description="Names an anonymous person, where there is no user token. An id whose person is known by a user "
         "id names no person.",
         examples=["8f14e45f-ceea-467f-a9d0-3c2b1e6f7a55"],
@@ -87,7 +88,7 @@ async def find_caller(request: Request, anonymous_id: AnonymousIdHeader = None) 
         user = verify_token(access, token)
         return Caller(key, access, Identity("user", user.user_id), token, user.expires_at)
     try:
-        named = read_identifier("X-Anonymous-Id", anonymous_id, request.app.state.placeholders)
+        named = read_identifier("X-Anonymous-Id", _decode(anonymous_id), request.app.state.placeholders)
     except ItemError as error:
         raise InvalidRequestError(str(error)) from error
     if named is None:
@@ -96,6 +97,14 @@ async def find_caller(request: Request, anonymous_id: AnonymousIdHeader = None) 
             "`X-Write-Key`; an anonymous person has `X-Anonymous-Id`"
         )
     return Caller(key, access, Identity("anonymous", named))
+
+
+def _decode(header: str | None) -> str | None:
+    """Return the text of a header in UTF-8, or in Latin-1 as HTTP once had it."""
+    try:
+        return None if header is None else header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 async def _find_user(request: Request) -> Caller:

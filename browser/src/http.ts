@@ -47,7 +47,7 @@ export function http(url: string, key: string, source: TokenSource): Http {
       const headers = {
         "X-Write-Key": key,
         ...(options.body && { "Content-Type": "application/json" }),
-        ...(token ? { Authorization: `Bearer ${token}` } : { "X-Anonymous-Id": anonymous }),
+        ...(token ? { Authorization: `Bearer ${token}` } : { "X-Anonymous-Id": toBytes(anonymous) }),
         ...(options.headers as Record<string, string>),
       }
       const answer = await fetch(url + path, { credentials: "omit", cache: "no-cache", ...options, headers })
@@ -76,3 +76,6 @@ export function http(url: string, key: string, source: TokenSource): Http {
 /** Seconds of Retry-After, or a value in its place. */
 export const retryAfter = (answer: Response, otherwise: number): number =>
   Number(answer.headers.get("Retry-After")) || otherwise
+
+/** A text as the bytes of UTF-8, each a character: a header takes no others. */
+const toBytes = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text))

@@ -276,3 +276,13 @@ test("a message lasts by the clock of the API, however wrong that of the browser
   expect(expiries.length).toBe(1)
   expect(expiries[0]).toBeGreaterThan(Date.now())
 })
+
+test("someone whose anonymous id a header does not take as it is reports like others", async () => {
+  localStorage.setItem("ajs_anonymous_id", '"имя ü 😀"')
+  const client = begin()
+  client.track("Seen")
+  await settle()
+  const [sent] = requests.filter(({ path }) => path === "/v1/batch")
+  expect(new TextDecoder().decode(Uint8Array.from(new Headers({ id: sent!.anonymous! }).get("id")!, (one) => one.charCodeAt(0))))
+    .toBe("имя ü 😀")
+})

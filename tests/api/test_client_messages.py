@@ -522,3 +522,13 @@ async def test_a_page_that_leaves_is_forgotten(shop: Shop, url: str) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError(f"{streams.number} streams are still open")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_an_anonymous_id_may_have_any_letters(shop: Shop, encoding: str) -> None:
+    name = "ünïcode" if encoding == "latin-1" else "имя-😀" * 40
+    assert (await shop.report("track", {"anonymousId": name, "event": "Signed Up"})).is_success
+    sent = await put(shop.database_url, name, kind="anonymous")
+    headers: Any = {"X-Anonymous-Id": name.encode(encoding)}
+    answer = await shop.call("GET", "/v1/client/messages", headers=headers)
+    assert answer.json()["open"] == [sent]
