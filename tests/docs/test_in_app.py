@@ -207,3 +207,10 @@ def test_the_options_of_the_script_are_those_of_its_page() -> None:
     )
     [said] = re.findall(r"`load` takes (.*?), as the", (root / "docs/browser.md").read_text())
     assert re.findall(r"`(\w+)`", said) == re.findall(r"^  (\w+)\??:", options, re.MULTILINE)
+
+
+def test_the_classes_of_a_slot_are_those_of_the_page() -> None:
+    said = set(re.findall(r"`\.(\w+)`", PAGE.partition("### Slot")[2].partition("### Custom")[0]))
+    parts = (Path(__file__).parents[2] / "browser/src/views/parts.ts").read_text()
+    assert said == {"cover", "text", "acts", "act"}
+    assert all(f'class: "{name}"' in parts or f"class: `{name} $" in parts for name in said)
