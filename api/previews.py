@@ -73,7 +73,7 @@ Data = Annotated[dict[TextField, Any], AfterValidator(_refuse_depth)]
 ShortText = Annotated[TextField, Field(min_length=1, max_length=255)]
 
 
-class TemplateName(RequestModel):
+class PreviewedTemplate(RequestModel):
     """A published template of single messages."""
 
     channel: ShortText = Field(examples=["email"])
@@ -204,11 +204,11 @@ class TemplatePreview(PersonPreviewRequest):
     """A template of no campaign."""
 
     template: Annotated[
-        Annotated[TemplateName, Tag("name")] | Annotated[TemplateFiles, Tag("files")], Discriminator(_find_form)
+        Annotated[PreviewedTemplate, Tag("name")] | Annotated[TemplateFiles, Tag("files")], Discriminator(_find_form)
     ]
 
     def choose_message(self) -> MessageChoice:
-        if isinstance(self.template, TemplateName):
+        if isinstance(self.template, PreviewedTemplate):
             return SingleMessageTemplate(self.template.channel, self.template.name)
         return PreviewedMessage(self.template.name, self.template.category, self.template.files)
 

@@ -151,7 +151,7 @@ class SurveyTextList(ResponseModel):
 @router.get("")
 async def list_surveys(services: Using) -> SurveyList:
     """The surveys of all campaigns, with how many messages were answered."""
-    return SurveyList.model_validate({"surveys": await services.survey_results.list()})
+    return SurveyList.model_validate({"surveys": await services.survey_results.list_surveys()})
 
 
 @router.get("/{template}/results", responses=refusals(NotFoundError))
@@ -170,7 +170,7 @@ async def get_results(
 
     The range is that of the answers; for the response rate, of the messages that were shown.
     """
-    groups = await services.survey_results.results(AnswerFilter(template, campaign, begin, end), by)
+    groups = await services.survey_results.compute(AnswerFilter(template, campaign, begin, end), by)
     return SurveyResultView.model_validate({"template": template, "groups": groups})
 
 
@@ -191,6 +191,8 @@ async def list_texts(
     The audit log records each reader of a survey, once a day.
     """
     which = AnswerFilter(template, campaign, begin, end)
-    rows = await services.survey_results.texts(which, question, position(after, TextPosition), limit + 1, by=reader)
+    rows = await services.survey_results.list_texts(
+        which, question, position(after, TextPosition), limit + 1, by=reader
+    )
     texts, next = cut(rows, limit, lambda row: TextPosition(row.at, row.message_id, row.question))
     return SurveyTextList.model_validate({"texts": texts, "next": next})

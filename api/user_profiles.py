@@ -172,7 +172,7 @@ class ChannelConsent(ResponseModel):
     )
 
 
-class Subscription(ResponseModel):
+class SubscriptionView(ResponseModel):
     is_allowed: bool = Field(description="whether a message about the topic may be sent on the channel")
     refusal: str | None = Field(description="why it may not")
     state: SubscriptionState | None = Field(description="null if nothing was said")
@@ -308,7 +308,7 @@ class User(ResponseModel):
     )
     identities: list[PersonIdentity]
     consent: dict[str, ChannelConsent] = Field(description="by channel")
-    topics: dict[str, dict[str, Subscription]] = Field(description="subscriptions by topic and channel")
+    topics: dict[str, dict[str, SubscriptionView]] = Field(description="subscriptions by topic and channel")
     pace: StatedValue | None = Field(description="`weekly` if the person wants one message a week at most")
     consent_log: list[ConsentChange] = Field(
         description="the last 100 changes of consent, subscriptions, suppressions and refusals of addresses"

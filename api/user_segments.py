@@ -77,7 +77,7 @@ class SegmentPart(ResponseModel):
     parts: list["SegmentPart"] = Field(description="what `&&`, `||` or `!` joins")
 
 
-class SegmentChange(ResponseModel):
+class LastSegmentChange(ResponseModel):
     has_joined: bool
     at: datetime
     cause: dict[str, Any] = Field(
@@ -95,7 +95,7 @@ class SegmentExplanation(ResponseModel):
     since: datetime | None
     is_ready: bool = Field(description="false while a new definition is judged over everyone")
     instead: str | None = Field(description="of segments that exclude each other: the one that the person is in")
-    last_change: SegmentChange | None
+    last_change: LastSegmentChange | None
     as_of: datetime = Field(description="the instant of the condition's values")
     condition: SegmentPart
 

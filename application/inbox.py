@@ -94,7 +94,7 @@ class Inboxes:
         contents = await self._loads.ask([one.message_id for one in messages])
         return [one.message(contents[one.message_id]) for one in messages if one.message_id in contents]
 
-    async def slots(self, who: Identity, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
+    async def read_slots(self, who: Identity, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
         """Return the message of each slot; None where the page keeps its own content.
 
         The highest priority holds, then the latest message.
@@ -141,13 +141,13 @@ class Inboxes:
             left = sorted((row for row in rows if row.given_at is None), key=lambda row: (-row.priority, row.seq))
             waiting = [await self._as_waiting(connection, facts, row) for row in left]
             rules = (*facts.rules, *find_pace(facts.preferences))
-            giving = choose_given(waiting, rules, facts.ledger, at)
-            given = {one.id: one.is_interrupting for one in waiting if one.id in giving.given}
+            chosen = choose_given(waiting, rules, facts.ledger, at)
+            given = {one.id: one.is_interrupting for one in waiting if one.id in chosen.given}
             places = await inbox.give(connection, given, at) if given else {}
         seen = [
             replace(row, given_at=at, seq=places[row.message_id]) if row.message_id in places else row for row in rows
         ]
-        return seen, find_next_poll(giving.frees_at, at)
+        return seen, find_next_poll(chosen.frees_at, at)
 
     async def _select(self, connection: Connection, facts: InboxFacts, at: datetime) -> list[InboxRow]:
         """Return the messages that the person does not refuse."""

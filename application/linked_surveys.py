@@ -29,7 +29,7 @@ AnswerOutcome = Literal["kept", "unreadable"] | None
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyView:
+class SurveyProgress:
     """A survey, and the question that its recipient is asked now; None at the end.
 
     `outcome` says what became of the answer to the question before, if there was one.
@@ -53,12 +53,12 @@ class SurveyPages:
         self._links = links
         self._reports = reports
 
-    async def describe(self, token: str) -> SurveyView:
+    async def describe(self, token: str) -> SurveyProgress:
         """Return the first open question. Raises InvalidLinkError, NotFoundError."""
         asked = await self._open(token)
         return await self._view(asked, asked.survey.questions[0])
 
-    async def answer(self, token: str, question_id: str, texts: Sequence[str]) -> SurveyView:
+    async def answer(self, token: str, question_id: str, texts: Sequence[str]) -> SurveyProgress:
         """Take the answer of a form to a question, and return the next one.
 
         The first answer counts. Without one, a question that is not required is left out.
@@ -91,11 +91,11 @@ class SurveyPages:
 
     async def _view(
         self, asked: "_AskedSurvey", question: Question | None, outcome: AnswerOutcome = None
-    ) -> SurveyView:
+    ) -> SurveyProgress:
         """Return the first open question from one on."""
         async with self._links.database.transaction() as connection:
             answers = await survey_answers.find_answers(connection, asked.message_id)
-        return SurveyView(asked.survey, find_open(asked.survey, answers, question), asked.locale, outcome)
+        return SurveyProgress(asked.survey, find_open(asked.survey, answers, question), asked.locale, outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,6 @@ class PageInboxes:
         """Return messages with their contents."""
         return await self._inboxes.load(messages)
 
-    async def slots(self, identity: Identity, names: Collection[str]) -> Mapping[str, InboxMessage | None]:
+    async def read_slots(self, identity: Identity, names: Collection[str]) -> Mapping[str, InboxMessage | None]:
         """Return the message of each slot; None where the page keeps its own content."""
-        return await self._inboxes.slots(identity, names, await self._database.now())
+        return await self._inboxes.read_slots(identity, names, await self._database.now())

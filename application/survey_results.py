@@ -34,7 +34,7 @@ class SurveyResults:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def results(self, which: AnswerFilter, by: Grouping | None) -> list[GroupResult]:
+    async def compute(self, which: AnswerFilter, by: Grouping | None) -> list[GroupResult]:
         """Compute the results of each group, or of everyone. Raises NotFoundError.
 
         The range is that of the answers, and for the response rate of the messages.
@@ -53,7 +53,7 @@ class SurveyResults:
         ordered = [*latest, *(key for key in outlines if key not in latest)]
         return compute_results([outlines[key] for key in ordered], shown, counts)
 
-    async def texts(
+    async def list_texts(
         self, which: AnswerFilter, question: str | None, after: TextPosition | None, limit: int, *, by: Actor
     ) -> list[TextAnswer]:
         """Return texts, the latest first. Raises NotFoundError.
@@ -65,7 +65,7 @@ class SurveyResults:
             await audit.record_once_a_day(connection, by, "survey.read", which.template)
             return await survey_results.page_texts(connection, which, question, after, limit)
 
-    async def list(self) -> list[SurveySummary]:
+    async def list_surveys(self) -> list[SurveySummary]:
         """Return the surveys of all campaigns, by template and campaign."""
         async with self._database.own_transaction() as connection:
             versions = await survey_results.list_versions(connection)

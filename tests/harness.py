@@ -247,8 +247,8 @@ class _Inboxes(Inboxes):
     async def read(self, who: Identity, at: datetime, **options: Any) -> InboxView:
         return await super().read(who, at + _AHEAD.get(), **options)
 
-    async def slots(self, who: Identity, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
-        return await super().slots(who, names, at + _AHEAD.get())
+    async def read_slots(self, who: Identity, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
+        return await super().read_slots(who, names, at + _AHEAD.get())
 
 
 @asynccontextmanager

@@ -75,6 +75,24 @@ _NOT_A_VERB: Final = frozenset(
 )
 # Signals, whose names histories hold, and filters of Liquid.
 _GIVEN_NAMES: Final = frozenset({"changed", "matched", "where", "_divided_by"})
+# Gerunds that are the field's own words for a thing.
+_NOUNS: Final = frozenset(
+    {
+        "bucketing",
+        "ending",
+        "finding",
+        "fitting",
+        "matching",
+        "missing",
+        "receiving",
+        "rendering",
+        "routing",
+        "spending",
+        "tracing",
+        "tracking",
+        "wiring",
+    }
+)
 _LEVELS: Final = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 _LOGGERS: Final = frozenset({"log", "_log"})
 
@@ -210,6 +228,22 @@ def is_verb(name: str) -> bool:
 
 def _is_participle(word: str) -> bool:
     return word in _IRREGULAR or (word.endswith(("ed", "ing")) and word not in _ACTIVE)
+
+
+def list_gerunds(modules: Iterable[Module]) -> list[str]:
+    """List the modules and public types whose whole name is the gerund of a verb."""
+    found = []
+    for module in modules:
+        if _is_gerund(Path(module.file).stem):
+            found.append(module.file)
+        types = [node.name for node in module.tree.body if isinstance(node, ast.ClassDef)]
+        found += [f"{module.file}: {name}" for name in types if _is_gerund(name)]
+    return found
+
+
+def _is_gerund(name: str) -> bool:
+    is_word = re.fullmatch("[A-Z]?[a-z]+ing", name) is not None
+    return is_word and name.lower() not in _NOUNS | _ACTIVE
 
 
 def list_log_events(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:

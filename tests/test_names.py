@@ -4,6 +4,7 @@ import ast
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -15,17 +16,36 @@ from tests.prose import Module
 MODELS = {"RequestModel", "ResponseModel"}
 
 
-def type_names(tree: ast.Module) -> Iterator[tuple[str, bool]]:
-    """The public classes and type aliases of a module, each with whether it is a model of the API."""
+class TypeName(NamedTuple):
+    """A public class or type alias of a module, with the members of a class."""
+
+    name: str
+    is_model: bool
+    members: frozenset[str]
+
+
+def type_names(tree: ast.Module) -> Iterator[TypeName]:
+    """The public types of a module; the members of its own bases count as theirs."""
     models = set(MODELS)
+    members: dict[str, frozenset[str]] = {}
     for node in tree.body:
         match node:
-            case ast.ClassDef(name=name, bases=bases):
-                if is_model := any(isinstance(base, ast.Name) and base.id in models for base in bases):
+            case ast.ClassDef(name=name, bases=bases, body=body):
+                parents = {base.id for base in bases if isinstance(base, ast.Name)}
+                if is_model := not models.isdisjoint(parents):
                     models.add(name)
-                yield name, is_model
+                inherited = frozenset().union(*(members.get(parent, ()) for parent in parents))
+                members[name] = inherited | set(member_names(body))
+                yield TypeName(name, is_model, members[name])
             case ast.Assign(targets=[ast.Name(id=name)]) if name[0].isupper() and not name.isupper():
-                yield name, False
+                yield TypeName(name, False, frozenset())
+
+
+def member_names(body: Iterable[ast.stmt]) -> Iterator[str]:
+    for node in body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name)) | ast.FunctionDef(name=name) if not name.startswith("_"):
+                yield name
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +54,22 @@ def modules() -> list[Module]:
 
 
 def repeated(modules: Iterable[Module]) -> dict[str, list[str]]:
-    """The names that several modules define, by name; a model of the API counts against other models alone."""
+    """The names that several modules define, by name.
+
+    A model of the API counts against other models, and against a type that it cannot show: they share no member.
+    """
     places: dict[tuple[str, bool], list[str]] = defaultdict(list)
+    members: dict[tuple[str, bool], frozenset[str]] = {}
     for module in modules:
-        for name, is_model in type_names(module.tree):
+        for name, is_model, fields in type_names(module.tree):
             if not name.startswith("_"):
                 places[name, is_model].append(module.file)
-    return {name: found for (name, _), found in places.items() if len(found) > 1}
+                members[name, is_model] = fields
+    found = {name: files for (name, _), files in places.items() if len(files) > 1}
+    for name in {name for name, is_model in places if is_model and (name, False) in places}:
+        if members[name, True].isdisjoint(members[name, False]):
+            found[name] = [*places[name, True], *places[name, False]]
+    return found
 
 
 def test_no_public_type_name_is_defined_twice(modules: list[Module]) -> None:
@@ -50,13 +79,17 @@ def test_no_public_type_name_is_defined_twice(modules: list[Module]) -> None:
 
 def test_a_name_that_is_defined_twice_is_found() -> None:
     sources = {
-        "store/a.py": "class Row: ...\nAnswer = int\n_Answer = int\nLIMIT = 1\n",
+        "store/a.py": "class Row:\n    id: int\nAnswer = int\n_Answer = int\nLIMIT = 1\nclass View:\n    id: int\n",
         "domain/b.py": "class Answer: ...\nclass _Answer: ...\nLIMIT = 2\n",
-        "api/a.py": "class Page(ResponseModel): ...\nclass Row(Page): ...\n",
-        "api/b.py": "class Page(ResponseModel): ...\n",
+        "api/a.py": "class Page(ResponseModel):\n    id: int\nclass Row(Page): ...\n",
+        "api/b.py": "class Page(ResponseModel): ...\nclass View(ResponseModel):\n    text: str\n",
     }
     found = repeated(itertools.starmap(prose.parse, sources.items()))
-    assert found == {"Answer": ["store/a.py", "domain/b.py"], "Page": ["api/a.py", "api/b.py"]}
+    assert found == {
+        "Answer": ["store/a.py", "domain/b.py"],
+        "Page": ["api/a.py", "api/b.py"],
+        "View": ["api/b.py", "store/a.py"],
+    }
 
 
 def test_no_sentence_is_inverted_or_obscure(modules: list[Module]) -> None:
@@ -109,6 +142,13 @@ def test_functions_are_verbs_and_limits_begin_with_max(modules: list[Module]) ->
     assert names == {"LONGEST_PAUSE", "TIMEOUT_OF_ALL", "_of_row", "told", "why"}
     right = "def stored_event(): ...\ndef find(): ...\nMAX_PAUSE = CALL_TIMEOUT = 5\nSTOP_SECONDS = 1\n"
     assert list(prose.list_names(ast.parse(right))) == []
+
+
+def test_no_module_or_type_is_a_bare_gerund(modules: list[Module]) -> None:
+    assert prose.list_gerunds(modules) == []
+    wrong = prose.parse("domain/asking.py", "class Giving: ...\nclass Rendering: ...\nclass LinkRewriting: ...\n")
+    right = prose.parse("domain/link_tracking.py", "class GiveResult: ...\n")
+    assert prose.list_gerunds([wrong, right]) == ["domain/asking.py", "domain/asking.py: Giving"]
 
 
 def test_every_log_event_can_be_searched_for(modules: list[Module]) -> None:

@@ -50,7 +50,7 @@ Language = Annotated[
 ]
 
 
-class ChannelChoice(ResponseModel):
+class TopicChannel(ResponseModel):
     channel: str
     state: ChoiceState = Field(description="`pending` waits for the confirmation by a mail")
     can_change: bool = Field(
@@ -61,10 +61,10 @@ class ChannelChoice(ResponseModel):
 class TopicChoices(ResponseModel):
     key: str
     name: str
-    channels: list[ChannelChoice]
+    channels: list[TopicChannel]
 
 
-class OwnPreferences(ResponseModel):
+class ClientPreferences(ResponseModel):
     model_config = example(_PREFERENCES)
 
     topics: list[TopicChoices]
@@ -93,7 +93,7 @@ class PreferenceChanges(RequestModel):
 
 
 @router.get("", responses=refusals(NotFoundError))
-async def read_own_preferences(caller: UserCaller, services: Using, language: Language = None) -> OwnPreferences:
+async def read_own_preferences(caller: UserCaller, services: Using, language: Language = None) -> ClientPreferences:
     """Return the topics of the user of the token, the pace, and the pause."""
     return _show(await services.own_preferences.describe(caller.identity.value, _first(language)))
 
@@ -101,7 +101,7 @@ async def read_own_preferences(caller: UserCaller, services: Using, language: La
 @router.put("", responses=refusals(NotFoundError, InvalidRequestError))
 async def change_own_preferences(
     changes: PreferenceChanges, caller: UserCaller, services: Using, language: Language = None
-) -> OwnPreferences:
+) -> ClientPreferences:
     """Change the preferences that are given, and no others.
 
     Once it answers, the gate goes by them. A choice here binds the user, and not an address.
@@ -124,15 +124,15 @@ def _first(languages: str | None) -> str | None:
     return None if languages is None else languages.partition(",")[0].partition(";")[0].strip()
 
 
-def _show(view: OwnPreferencesView) -> OwnPreferences:
+def _show(view: OwnPreferencesView) -> ClientPreferences:
     topics = [
         TopicChoices(
             key=key,
             name=name,
             channels=[
-                ChannelChoice(channel=one.ref.channel, state=one.state, can_change=one.can_change) for one in choices
+                TopicChannel(channel=one.ref.channel, state=one.state, can_change=one.can_change) for one in choices
             ],
         )
         for (key, name), choices in groupby(view.choices, key=lambda one: (one.ref.topic, one.name))
     ]
-    return OwnPreferences(topics=topics, pace=WEEKLY if view.pace else None, paused_until=view.paused_until)
+    return ClientPreferences(topics=topics, pace=WEEKLY if view.pace else None, paused_until=view.paused_until)

@@ -129,7 +129,7 @@ async def read_slots(
         raise InvalidRequestError(f"name 1 to {MAX_NAMES} slots, between commas")
     access: Access = request.state.access
     taking = request.app.state.slot_places.take(is_page=access.browser is not None)
-    found = await find_in_time(taking, lambda: services.page_inboxes.slots(person, wanted))
+    found = await find_in_time(taking, lambda: services.page_inboxes.read_slots(person, wanted))
     late = {LATE_HEADER: "timeout"} if found is None else {}
     slots = dict.fromkeys(wanted) if found is None else found
     headers = {"Cache-Control": "private, no-store", **late}

@@ -13,13 +13,13 @@ from fastapi.responses import HTMLResponse
 
 from api.dependencies import TextField, Using
 from api.recipient_pages.layout import PAGES, notice, page, paragraph, unusable
-from api.recipient_pages.rich_text import draw
 from api.recipient_pages.texts import PageTexts, choose_texts
 from api.recipient_pages.unsubscribe import Token, read_form
-from application.linked_surveys import SurveyView
+from application.linked_surveys import SurveyProgress
 from domain.errors import SojournError
 from domain.surveys.answers import MAX_TEXT_CHARACTERS
-from domain.surveys.survey import Question
+from domain.surveys.survey import Question, TextNodes
+from domain.templates.rich_text_html import draw_rich_text
 
 router = APIRouter(prefix="/survey", tags=["Recipients"])
 
@@ -57,12 +57,12 @@ async def answer_survey(token: Token, request: Request, services: Using) -> HTML
     return render(choose_texts(view.locale, accepted), view, "")
 
 
-def render(texts: PageTexts, view: SurveyView, chosen: str) -> HTMLResponse:
+def render(texts: PageTexts, view: SurveyProgress, chosen: str) -> HTMLResponse:
     """Return the page of a question, with an answer that is chosen, or the thanks."""
     said = {"kept": texts.survey_kept, "unreadable": texts.survey_unreadable}
     parts = [] if view.outcome is None else [notice(said[view.outcome])]
     if view.question is None:
-        thanks = draw(view.survey.thanks) or paragraph(texts.survey_thanks_text)
+        thanks = _draw(view.survey.thanks) or paragraph(texts.survey_thanks_text)
         return page(texts, texts.survey_thanks, [thanks])
     title = view.survey.title or texts.survey
     return page(texts, title, [*parts, *_ask(texts, view.question, chosen)])
@@ -71,14 +71,14 @@ def render(texts: PageTexts, view: SurveyView, chosen: str) -> HTMLResponse:
 def _ask(texts: PageTexts, question: Question, chosen: str) -> Iterator[str]:
     yield f'<form method="post"><input type="hidden" name="question" value="{escape(question.id)}">'
     if question.type == "text":
-        yield f'<section><div id="question" class="asked">{draw(question.text)}</div>'
+        yield f'<section><div id="question" class="asked">{_draw(question.text)}</div>'
         required = " required" if question.required else ""
         yield (
             f'<textarea name="answer" aria-labelledby="question" rows="5" maxlength="{MAX_TEXT_CHARACTERS}"{required}>'
             "</textarea></section>"
         )
     else:
-        yield f"<fieldset><legend>{draw(question.text)}</legend>"
+        yield f"<fieldset><legend>{_draw(question.text)}</legend>"
         yield _grades(question, chosen) if question.grades else _options(question, chosen)
         yield "</fieldset>"
     yield f'<div class="actions"><button type="submit">{escape(texts.survey_send)}</button>'
@@ -106,3 +106,7 @@ def _box(kind: str, question: Question, value: str, label: str, chosen: str) -> 
     """Return a choice, whose `label` is HTML."""
     marks = (" checked" if value == chosen else "") + (" required" if question.required and kind == "radio" else "")
     return f'<label><input type="{kind}" name="answer" value="{escape(value)}"{marks}><span>{label}</span></label>'
+
+
+def _draw(text: TextNodes) -> str:
+    return draw_rich_text(text, is_standalone=True)

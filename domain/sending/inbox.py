@@ -108,7 +108,7 @@ class WaitingMessage(Struct, frozen=True):
     is_interrupting: bool
 
 
-class Giving(Struct, frozen=True):
+class GiveResult(Struct, frozen=True):
     """The messages that are given now, and when caps allow another; None if all are."""
 
     given: tuple[UUID, ...]
@@ -117,7 +117,7 @@ class Giving(Struct, frozen=True):
 
 def choose_given(
     waiting: Sequence[WaitingMessage], rules: Sequence[CapRule], ledger: Sequence[CountedMessage], at: datetime
-) -> Giving:
+) -> GiveResult:
     """Return which messages the caps of their person allow, taken in this order.
 
     One that does not interrupt passes them all, and counts in none.
@@ -141,7 +141,7 @@ def choose_given(
                 continue
             counted.append(CountedMessage(at, one.channel, one.category, one.priority))
         given.append(one.id)
-    return Giving(tuple(given), min(frees, default=None))
+    return GiveResult(tuple(given), min(frees, default=None))
 
 
 def is_used_up(message: InboxState, at: datetime) -> bool:

@@ -18,7 +18,7 @@ from api.recipient_pages import confirm, preferences, survey, unsubscribe
 from api.recipient_pages.layout import notice, unusable
 from api.recipient_pages.texts import LANGUAGES, choose_texts
 from application.confirmations import ConfirmationView
-from application.linked_surveys import SurveyView
+from application.linked_surveys import SurveyProgress
 from application.preferences import PreferencesView
 from application.unsubscribe import UnsubscribeView
 from domain.errors import InvalidLinkError, PreviewLinkError
@@ -98,12 +98,12 @@ def pages(language: str) -> Mapping[str, bytes]:
         "confirm-confirmed": confirm.render(ConfirmationView("email", NEWS, "confirmed", language), None),
         "confirm-over": confirm.render(ConfirmationView("email", NEWS, "over", language), None),
         **{
-            f"survey-{one.id}": survey.render(texts, SurveyView(ASKING, one, language, "kept"), "3")
+            f"survey-{one.id}": survey.render(texts, SurveyProgress(ASKING, one, language, "kept"), "3")
             for one in QUESTIONS
         },
-        "survey-unreadable": survey.render(texts, SurveyView(ASKING, QUESTIONS[5], language, "unreadable"), ""),
-        "survey-over": survey.render(texts, SurveyView(ASKING, None, language), ""),
-        "survey-plain": survey.render(texts, SurveyView(Survey(QUESTIONS[:1]), None, language), ""),
+        "survey-unreadable": survey.render(texts, SurveyProgress(ASKING, QUESTIONS[5], language, "unreadable"), ""),
+        "survey-over": survey.render(texts, SurveyProgress(ASKING, None, language), ""),
+        "survey-plain": survey.render(texts, SurveyProgress(Survey(QUESTIONS[:1]), None, language), ""),
         "broken": unusable(texts, InvalidLinkError("no")),
         "preview": unusable(texts, PreviewLinkError("no")),
     }

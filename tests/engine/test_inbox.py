@@ -141,10 +141,10 @@ async def test_the_slot_has_the_first_by_priority(world: InboxHarness) -> None:
     templates = {f"s{n}.liquid": written.format(priority, n) for n, priority in enumerate((50, 70, 70))}
     journey, person = await begin(world, source, templates)
     sent = [await world.send(journey, f"s{number}", AT) for number in range(3)]
-    found = await world.inbox.slots(person, ["hero", "foot"], AT)
+    found = await world.inbox.read_slots(person, ["hero", "foot"], AT)
     assert found["hero"] is not None
     assert (found["hero"].message_id, found["foot"]) == (sent[2], None)
-    assert await world.inbox.slots(UUID(int=1), ["hero"], AT) == {"hero": None}
+    assert await world.inbox.read_slots(UUID(int=1), ["hero"], AT) == {"hero": None}
 
 
 @pytest.mark.parametrize("by", ["exit", "goal", "pause", "stop", "refusal", "hold", "expiry"])

@@ -11,7 +11,7 @@ from domain.sending.caps import CapRule, CountedMessage
 from domain.sending.inbox import (
     MIN_POLL_SECONDS,
     POLL_SECONDS,
-    Giving,
+    GiveResult,
     InboxState,
     WaitingMessage,
     choose_given,
@@ -28,20 +28,20 @@ def waiting(number: int, *, priority: MessagePriority = "normal", interrupts: bo
     return WaitingMessage(UUID(int=number), "in_app", "marketing", priority, UTC_ZONE, interrupts)
 
 
-def given(giving: Giving) -> list[int]:
-    return [one.int for one in giving.given]
+def given(chosen: GiveResult) -> list[int]:
+    return [one.int for one in chosen.given]
 
 
 def test_no_more_is_given_than_the_caps_allow() -> None:
     sent = CountedMessage(AT - timedelta(hours=1), "email", "marketing")
-    giving = choose_given([waiting(1), waiting(2), waiting(3)], [DAILY], [sent], AT)
-    assert (given(giving), giving.frees_at) == ([1], AT + timedelta(hours=23))
+    chosen = choose_given([waiting(1), waiting(2), waiting(3)], [DAILY], [sent], AT)
+    assert (given(chosen), chosen.frees_at) == ([1], AT + timedelta(hours=23))
 
 
 def test_what_does_not_interrupt_passes_and_is_not_counted() -> None:
     cards = [waiting(number, interrupts=False) for number in range(3)]
-    giving = choose_given([*cards, waiting(7), waiting(8), waiting(9)], [DAILY], [], AT)
-    assert given(giving) == [0, 1, 2, 7, 8]
+    chosen = choose_given([*cards, waiting(7), waiting(8), waiting(9)], [DAILY], [], AT)
+    assert given(chosen) == [0, 1, 2, 7, 8]
 
 
 def test_high_priority_passes() -> None:
