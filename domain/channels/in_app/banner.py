@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from domain.channels.in_app.drawing import draw_actions, draw_close, draw_words, element, name_message
+from domain.channels.in_app.message_html import draw_actions, draw_close, draw_words, element, name_message
 from domain.channels.in_app.message_kind import InAppKind, read_actions
 from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain.channels.in_app.drawing import draw_data, element
+from domain.channels.in_app.message_html import draw_data, element
 from domain.channels.in_app.message_kind import InAppKind
 from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain.channels.in_app.drawing import (
+from domain.channels.in_app.message_html import (
     draw_actions,
     draw_close,
     draw_dialog,

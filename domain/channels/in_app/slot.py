@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain.channels.in_app.drawing import draw_actions, draw_data, draw_image, draw_words, element
+from domain.channels.in_app.message_html import draw_actions, draw_data, draw_image, draw_words, element
 from domain.channels.in_app.message_kind import InAppKind, read_actions, read_image
 from domain.channels.in_app.preview_page import Stage
 from domain.templates.mapping_reader import MappingReader

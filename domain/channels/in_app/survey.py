@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, ClassVar, Final, Literal
 
-from domain.channels.in_app.drawing import (
+from domain.channels.in_app.message_html import (
     Icon,
     draw_button,
     draw_close,
     draw_dialog,
     draw_icon,
-    draw_rich,
     draw_row,
+    draw_text,
     element,
     join_drawn,
 )
@@ -41,7 +41,7 @@ class InAppSurvey(InAppKind):
     def draw(self, content: Mapping[str, Any]) -> tuple[str, Stage]:
         boxes = [_draw_question(content, number) for number in range(len(content["questions"]))]
         if content.get("thanks"):
-            thanks = draw_icon("check") + element("div", draw_rich(content["thanks"]))
+            thanks = draw_icon("check") + element("div", draw_text(content["thanks"]))
             boxes.append(_draw_box(content, len(boxes), element("div", thanks, "thanks", role="status")))
         return join_drawn(boxes), "over" if content["position"] == "modal" else "corner"
 
@@ -49,7 +49,7 @@ class InAppSurvey(InAppKind):
 def _draw_question(content: Mapping[str, Any], number: int) -> str:
     question, title = content["questions"][number], content.get("title")
     name = f"q{number}"
-    asked = element("div", draw_rich(question["text"]), "question", id=name) + _draw_answers(content, question, name)
+    asked = element("div", draw_text(question["text"]), "question", id=name) + _draw_answers(content, question, name)
     over = element("p", escape(title), "over") if title and number == 0 else ""
     return _draw_box(content, number, over + element("div", asked, role="group", aria_labelledby=name))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, ClassVar, Final
 
-from domain.channels.in_app.drawing import (
+from domain.channels.in_app.message_html import (
     draw_anchor,
     draw_bubble,
     draw_button,

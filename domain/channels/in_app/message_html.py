@@ -9,10 +9,10 @@ from html import escape
 from typing import Any, Final, Literal
 
 from domain.templates.markdown import RichNode
+from domain.templates.rich_text_html import draw_image_element, draw_rich_text
 
 Icon = Literal["close", "pin", "check", "star", "face1", "face2", "face3", "face4", "face5"]
 
-_TAGS: Final = {"p": "p", "b": "strong", "i": "em", "ul": "ul", "li": "li"}
 _FACE: Final = ("M12 2.75a9.25 9.25 0 1 0 0 18.5a9.25 9.25 0 1 0 0-18.5", "M8.6 9.4v.9M15.4 9.4v.9")
 # Lines in a square of 24.
 _ICONS: Final[Mapping[Icon, tuple[str, ...]]] = {
@@ -40,21 +40,21 @@ def element(tag: str, inner: str, style: str = "", /, **attributes: str | None) 
     return f"<{tag}{written}>{inner}</{tag}>"
 
 
-def draw_rich(nodes: Sequence[RichNode]) -> str:
+def draw_text(nodes: Sequence[RichNode]) -> str:
     """Return a rich text as HTML."""
-    return "".join(map(_draw_node, nodes))
+    return draw_rich_text(nodes, is_standalone=False)
 
 
 def draw_words(content: Mapping[str, Any], *, heading: str = "p") -> str:
     """Return the title and the text of a message."""
     title = element(heading, escape(content["title"]), "title") if content.get("title") else ""
-    return title + (element("div", draw_rich(content["text"]), "text") if content.get("text") else "")
+    return title + (element("div", draw_text(content["text"]), "text") if content.get("text") else "")
 
 
 def draw_image(content: Mapping[str, Any]) -> str:
     """Return the image of a message; without one, nothing."""
     image = content.get("image")
-    return "" if image is None else element("div", _draw_img(image["src"], image["alt"]), "cover")
+    return "" if image is None else element("div", draw_image_element(image["src"], image["alt"]), "cover")
 
 
 def draw_actions(content: Mapping[str, Any]) -> str:
@@ -116,22 +116,3 @@ def draw_data(data: Any) -> str:
 def join_drawn(parts: Iterable[str]) -> str:
     """Return drawn messages one below the other."""
     return element("div", "".join(parts), "column")
-
-
-def _draw_node(node: RichNode) -> str:
-    inner = draw_rich(node.get("c", ()))
-    match node["t"]:
-        case "text":
-            return escape(node["v"])
-        case "br":
-            return "<br>"
-        case "img":
-            return _draw_img(node["src"], node["alt"])
-        case "a":
-            return element("a", inner, href=node["href"])
-        case tag:
-            return element(_TAGS[tag], inner)
-
-
-def _draw_img(src: str, alt: str) -> str:
-    return f'<img src="{escape(src)}" alt="{escape(alt)}" referrerpolicy="no-referrer">'
