@@ -7,7 +7,7 @@ from uuid import UUID
 
 from application.callbacks import ReportGroups
 from application.links import LinkReader
-from domain.errors import NotFoundError
+from domain.errors import ClosedSurveyError
 from domain.sending.reports import ProviderReport
 from domain.surveys.answers import InvalidAnswerError, find_next, find_open, find_report_id, read_texts
 from domain.surveys.survey import Question, Survey
@@ -86,7 +86,7 @@ class SurveyPages:
             survey = await survey_answers.find_survey(connection, message_id)
             provider = await reported_messages.find_provider(connection, message_id)
         if survey is None or provider is None:
-            raise NotFoundError("the message of this link asks nothing")
+            raise ClosedSurveyError("the survey of this link is closed")
         return _AskedSurvey(message_id, provider, survey, opened.locale)
 
     async def _view(

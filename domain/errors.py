@@ -8,6 +8,7 @@ SojournError
 ├── ForbiddenError                  403  the key lacks a scope; says which
 ├── NotFoundError                   404  no such campaign, version, user or journey
 │   ├── NoSuchPathError             404  no route has this path
+│   ├── ClosedSurveyError           404  the survey of a link is over
 │   └── InvalidLinkError            404  an unsubscribe link that was not made here
 │       └── PreviewLinkError        404  the link of a preview, which opens nothing
 ├── MethodNotAllowedError           405  the path is another method's
@@ -121,6 +122,14 @@ class PreviewLinkError(InvalidLinkError):
     code = "preview_link"
     meaning = "The link is that of a preview or a test, and belongs to no person."
     remedy = "Send the message itself to try its links."
+
+
+class ClosedSurveyError(NotFoundError):
+    """The survey of the link was deleted at the end of its retention."""
+
+    code = "closed_survey"
+    meaning = "The survey of the link is over: retention has deleted its questions."
+    remedy = "Keep `surveys` longer in the document of retention, if people answer later than that."
 
 
 class MethodNotAllowedError(SojournError):

@@ -12,7 +12,15 @@ from domain.document.yaml_source import read
 from domain.errors import InvalidDocumentError
 
 RetainedKind = Literal[
-    "events", "decisions", "rejects", "audit", "message_ids", "segment_changes", "survey_answers", "consents"
+    "events",
+    "decisions",
+    "rejects",
+    "audit",
+    "message_ids",
+    "segment_changes",
+    "survey_answers",
+    "surveys",
+    "consents",
 ]
 
 _DAY: Final = 86_400
@@ -26,8 +34,11 @@ MIN_DAYS: Final[dict[RetainedKind, tuple[int, str]]] = {
     "message_ids": (7, "clients repeat calls for days, and each would be stored again"),
     "segment_changes": (32, "timelines and trends of segments read the last month"),
     "survey_answers": (32, "results and journeys read the last month"),
+    "surveys": (32, "links of mails are followed for weeks"),
     "consents": (366, "complaints about a message come long after its consent has ended"),
 }
+# The ages of those that no document has to name.
+DEFAULT_DAYS: Final[dict[RetainedKind, int]] = {"rejects": 30, "surveys": 180}
 
 
 class RetentionRule(Struct, frozen=True):
@@ -59,11 +70,13 @@ _AGE: Final[dict[str, Any]] = {"type": "string", "pattern": r"^\s*(\d+[a-z]+\s*)
 
 
 def _age(kind: RetainedKind, description: str) -> Any:
-    return Field(None, description=f"{description}; at least {MIN_DAYS[kind][0]}d", json_schema_extra=_AGE)
+    default = f"; {DEFAULT_DAYS[kind]}d if left out" if kind in DEFAULT_DAYS else ""
+    text = f"{description}; at least {MIN_DAYS[kind][0]}d{default}"
+    return Field(None, description=text, json_schema_extra=_AGE)
 
 
 class RetainedAges(DocumentModel):
-    """The ages from which rows are deleted; without one they stay."""
+    """The ages from which rows are deleted; most stay without one."""
 
     events: Annotated[int | None, _check_age("events"), Given] = _age("events", "events, by their arrival")
     decisions: Annotated[int | None, _check_age("decisions"), Given] = _age(
@@ -79,6 +92,9 @@ class RetainedAges(DocumentModel):
     )
     survey_answers: Annotated[int | None, _check_age("survey_answers"), Given] = _age(
         "survey_answers", "answers to surveys"
+    )
+    surveys: Annotated[int | None, _check_age("surveys"), Given] = _age(
+        "surveys", "surveys that mails link to; later their links say that they are closed"
     )
     consents: Annotated[int | None, _check_age("consents"), Given] = _age(
         "consents", "answers to channels and topics with their proof, from when a later answer replaced them"

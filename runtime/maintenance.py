@@ -9,7 +9,7 @@ import structlog
 from domain.deployment_documents import RETENTION
 from domain.people.erasure import ID_LIFETIME
 from domain.people.topics.requests import WINDOW
-from domain.retention_document import RetainedKind
+from domain.retention_document import DEFAULT_DAYS
 from store import (
     ad_uploads,
     attachments,
@@ -23,7 +23,6 @@ from store import (
     leases,
     partitions,
     recalls,
-    rejects,
     retention,
     segments,
     subscription_requests,
@@ -84,7 +83,7 @@ async def apply_retention(database: Database) -> None:
     """Delete what is past its retention, in short transactions."""
     async with database.transaction() as connection:
         rules = (await documents.latest(connection, RETENTION)).rules
-    ages: dict[RetainedKind, timedelta] = {"rejects": timedelta(days=rejects.KEPT_DAYS)}
+    ages = {kind: timedelta(days=days) for kind, days in DEFAULT_DAYS.items()}
     ages |= {rule.kind: timedelta(seconds=rule.seconds) for rule in rules}
     for kind, age in ages.items():
         if kind == "events":

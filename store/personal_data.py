@@ -63,7 +63,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table("message_changes", _OF_MESSAGES, "message_id state reason recorded_at", "id recorded_xid"),
     _table("link_hits", _OF_MESSAGES, "message_id number link at is_person", "id client is_head is_confirmed due_at"),
     _table("tracked_links", _OF_MESSAGES, "message_id targets"),
-    _table("message_surveys", _OF_MESSAGES, "message_id content"),
+    _table("message_surveys", _OF_MESSAGES, "message_id content", "recorded_at"),
     _table(
         "survey_answers",
         _OWN,

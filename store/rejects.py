@@ -12,8 +12,6 @@ from domain.tracking.rejects import Unrecorded
 from store.database import Connection
 from store.transaction_metrics import Metric
 
-KEPT_DAYS = 30
-
 
 class StoredReject(Struct, frozen=True):
     """A stored reject. `unrecorded` counts further ones of its request."""

@@ -45,6 +45,10 @@ PAGES: dict[RetainedKind, str] = {
         DELETE FROM survey_answers WHERE ctid = ANY(ARRAY(
           SELECT ctid FROM survey_answers WHERE recorded_at < now() - %(age)s LIMIT %(limit)s))
         """,
+    "surveys": """
+        DELETE FROM message_surveys WHERE ctid = ANY(ARRAY(
+          SELECT ctid FROM message_surveys WHERE recorded_at < now() - %(age)s LIMIT %(limit)s))
+        """,
     # An answer is the proof of every message that was sent by it: its age is that of the answer which replaced it.
     "consents": """
         DELETE FROM profile_changes WHERE ctid = ANY(ARRAY(

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from api.problems import refusals
 from api.recipient_pages.texts import PageTexts
-from domain.errors import InvalidRequestError, PreviewLinkError, SojournError
+from domain.errors import ClosedSurveyError, InvalidRequestError, PreviewLinkError, SojournError
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -115,6 +115,8 @@ def unusable(texts: PageTexts, error: SojournError) -> HTMLResponse:
         return page(texts, texts.try_again, [paragraph(texts.try_again_text)], 503)
     if isinstance(error, PreviewLinkError):
         return page(texts, texts.preview, [paragraph(texts.preview_text)], error.status)
+    if isinstance(error, ClosedSurveyError):
+        return page(texts, texts.survey_closed, [paragraph(texts.survey_closed_text)], error.status)
     return page(texts, texts.broken, [paragraph(texts.broken_text)], error.status)
 
 

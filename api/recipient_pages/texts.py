@@ -61,6 +61,8 @@ class PageTexts(Struct, frozen=True, kw_only=True):
     survey_unreadable: str
     survey_thanks: str
     survey_thanks_text: str
+    survey_closed: str
+    survey_closed_text: str
     # Links that do not work
     broken: str
     broken_text: str
@@ -136,6 +138,8 @@ _ENGLISH: Final = PageTexts(
     survey_unreadable="Please choose or write an answer.",
     survey_thanks="Thank you",
     survey_thanks_text="Your answer is saved. You may close this page.",
+    survey_closed="This survey is closed",
+    survey_closed_text="It takes no more answers. Thank you for your interest.",
     broken="This link does not work",
     broken_text="It is incomplete or no longer valid.",
     preview="This is the link of a preview",
@@ -207,6 +211,8 @@ _GERMAN: Final = PageTexts(
     survey_unreadable="Bitte wählen oder schreiben Sie eine Antwort.",
     survey_thanks="Vielen Dank",
     survey_thanks_text="Ihre Antwort ist gespeichert. Sie können diese Seite schließen.",
+    survey_closed="Diese Umfrage ist beendet",
+    survey_closed_text="Sie nimmt keine Antworten mehr an. Vielen Dank für Ihr Interesse.",
     broken="Dieser Link funktioniert nicht",
     broken_text="Er ist unvollständig oder nicht mehr gültig.",
     preview="Dies ist der Link einer Vorschau",
@@ -278,6 +284,8 @@ _FRENCH: Final = PageTexts(
     survey_unreadable="Veuillez choisir ou écrire une réponse.",
     survey_thanks="Merci",
     survey_thanks_text="Votre réponse est enregistrée. Vous pouvez fermer cette page.",
+    survey_closed="Cette enquête est terminée",
+    survey_closed_text="Elle n’accepte plus de réponses. Merci de votre intérêt.",
     broken="Ce lien ne fonctionne pas",
     broken_text="Il est incomplet ou n’est plus valable.",
     preview="Ceci est le lien d’un aperçu",
@@ -346,6 +354,8 @@ _SPANISH: Final = PageTexts(
     survey_unreadable="Elija o escriba una respuesta.",
     survey_thanks="Gracias",
     survey_thanks_text="Su respuesta está guardada. Puede cerrar esta página.",
+    survey_closed="Esta encuesta está cerrada",
+    survey_closed_text="Ya no admite respuestas. Gracias por su interés.",
     broken="Este enlace no funciona",
     broken_text="Está incompleto o ya no es válido.",
     preview="Este es el enlace de una vista previa",

@@ -11,6 +11,8 @@ message_surveys = Table(
     metadata,
     Column("message_id", Uuid, ForeignKey("messages.id"), primary_key=True),
     Column("content", JSONB, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
+    by_age("message_surveys_recorded_at", "recorded_at"),
 )
 
 # The first answer to each question of a message, with its score, its choices or its text, and the arms of the splits

@@ -12,8 +12,8 @@ from psycopg.rows import dict_row
 from domain.channels.kinds import CHANNELS
 from domain.people import identity, profile_state
 from domain.people.consent import ConsentFacts, find_refusal
+from domain.retention_document import DEFAULT_DAYS
 from domain.tracking import external_ids, identifiers, item, item_error, rejects, traits
-from store.rejects import KEPT_DAYS
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.live import open_live
 from tests.docs.curl import curl_lines, read_curl
@@ -127,6 +127,6 @@ def test_the_bounds_are_those_of_the_page() -> None:
         "external ids": f"{external_ids.MAX_CALL_EXTERNAL_IDS} of a call, {identity.MAX_EXTERNAL_IDS} of a person",
         "an id": f"{identifiers.MAX_ID_CHARACTERS} characters",
         "rejects that an answer names": f"{rejects.MAX_RECORDED}",
-        "rejects are kept": f"{KEPT_DAYS} days",
+        "rejects are kept": f"{DEFAULT_DAYS['rejects']} days",
     }
     assert f"{item_error.MAX_DEPTH} levels of nesting" in PAGE

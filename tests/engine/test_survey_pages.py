@@ -3,6 +3,8 @@
 import pytest
 
 from domain.people.links import INERT
+from domain.retention_document import DEFAULT_DAYS
+from runtime.maintenance import apply_retention
 from tests.docs.test_surveys import TEMPLATE
 from tests.harness import PATIENCE, Harness
 
@@ -60,6 +62,25 @@ async def test_the_page_is_in_the_language_of_its_recipient(harness: Harness) ->
     # Words of the author are shown as they are, with what stands for characters of HTML.
     assert "How likely are you to recommend <b>Example Shop</b> to a friend?" in page
     assert "Vielen Dank" in await post(harness, path, question="nps", answer="8")
+
+
+async def test_a_survey_is_closed_at_the_end_of_its_retention(harness: Harness) -> None:
+    path = await link(harness)
+    await post(harness, path, question="nps", answer="10")
+    age = "UPDATE message_surveys SET recorded_at = now() - make_interval(days => %s, hours => 1) RETURNING message_id"
+    await harness.query(age, DEFAULT_DAYS["surveys"] - 1)
+    await apply_retention(harness.database)
+    assert "What did you like most?" in (await harness.http.get(path)).text
+    await harness.query(age, DEFAULT_DAYS["surveys"])
+    await apply_retention(harness.database)
+    for answer in (
+        await harness.http.get(f"{path}?answer=9", headers={"Accept-Language": "de"}),
+        await harness.http.post(path, data={"question": "liked", "answer": "All"}, headers={"Accept-Language": "de"}),
+    ):
+        assert answer.status_code == 404
+        assert "Diese Umfrage ist beendet" in answer.text
+    # What was answered in time stays.
+    assert await kept(harness) == {"nps": 10}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -64,7 +64,7 @@ async def test_rows_beyond_their_age_are_deleted(database_url: str) -> None:
 
         async with database.transaction() as connection:
             await connection.execute(_ROWS.replace("OLD", _OLD).replace("YOUNG", _YOUNG))
-        # Without a document only rejects are deleted.
+        # Without a document only rejects and surveys are deleted.
         assert await counts() == [3, 2, 2, 2, 1, 3, 8, True]
         seconds = int(timedelta(days=40).total_seconds())
         rules = [RetentionRule(kind, seconds) for kind in get_args(RetainedKind)]
