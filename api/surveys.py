@@ -12,11 +12,12 @@ from api.dependencies import InstantField, ResponseModel, TextField, Using, exam
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
+from application.survey_results import SurveyQuery
 from domain.access import Scope
-from domain.errors import InvalidCursorError, NotFoundError
+from domain.errors import InvalidCursorError, InvalidRequestError, NotFoundError
 from domain.surveys.results import Grouping
 from domain.surveys.survey import QuestionType
-from store.survey_results import AnswerFilter, TextPosition
+from store.survey_results import TextPosition
 
 router = APIRouter(prefix="/v1/surveys", tags=["Surveys"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -81,8 +82,8 @@ class SurveyView(ResponseModel):
     campaign: str
     version: int = Field(description="the latest that asks")
     questions: list[SurveyQuestion]
-    answered: int = Field(description="messages with an answer, of all versions")
-    last_answer_at: datetime | None
+    answered: int = Field(description="messages with an answer in the last 30 days, of all versions")
+    last_answer_at: datetime | None = Field(description="of any time")
 
 
 class SurveyList(ResponseModel):
@@ -124,9 +125,11 @@ class SurveyGroup(ResponseModel):
 
 
 class SurveyResultView(ResponseModel):
-    model_config = example({"template": "nps", "groups": [_GROUP]})
+    model_config = example({"template": "nps", "begin": "2026-11-01T00:00:00Z", "end": None, "groups": [_GROUP]})
 
     template: str
+    begin: datetime
+    end: datetime | None
     groups: list[SurveyGroup]
 
 
@@ -150,11 +153,11 @@ class SurveyTextList(ResponseModel):
 
 @router.get("")
 async def list_surveys(services: Using) -> SurveyList:
-    """The surveys of all campaigns, with how many messages were answered."""
+    """The surveys of all campaigns, with how many messages were answered lately."""
     return SurveyList.model_validate({"surveys": await services.survey_results.list_surveys()})
 
 
-@router.get("/{template}/results", responses=refusals(NotFoundError))
+@router.get("/{template}/results", responses=refusals(InvalidRequestError, NotFoundError))
 async def get_results(
     template: SurveyTemplateName,
     services: Using,
@@ -163,15 +166,21 @@ async def get_results(
         Grouping | None,
         Query(examples=["version"], description="tell the answers apart; people and segments as of now"),
     ] = None,
-    begin: From = None,
+    begin: Annotated[
+        InstantField | None,
+        Query(alias="from", examples=["2026-11-01T00:00:00Z"], description="30 days before `to`, or now, if left out"),
+    ] = None,
     end: Before = None,
 ) -> SurveyResultView:
     """The results of a survey by question, with intervals, in one snapshot.
 
-    The range is that of the answers; for the response rate, of the messages that were shown.
+    The period is that of the answers; for the response rate, of the messages: those that were sent in it or, in the
+    app, given to a page.
     """
-    groups = await services.survey_results.compute(AnswerFilter(template, campaign, begin, end), by)
-    return SurveyResultView.model_validate({"template": template, "groups": groups})
+    found = await services.survey_results.compute(SurveyQuery(template, campaign, begin, end), by)
+    return SurveyResultView.model_validate(
+        {"template": template, "begin": found.begin, "end": found.end, "groups": found.groups}
+    )
 
 
 @router.get("/{template}/texts", responses=refusals(NotFoundError, InvalidCursorError))
@@ -190,9 +199,9 @@ async def list_texts(
 
     The audit log records each reader of a survey, once a day.
     """
-    which = AnswerFilter(template, campaign, begin, end)
+    query = SurveyQuery(template, campaign, begin, end)
     rows = await services.survey_results.list_texts(
-        which, question, position(after, TextPosition), limit + 1, by=reader
+        query, question, position(after, TextPosition), limit + 1, by=reader
     )
     texts, next = cut(rows, limit, lambda row: TextPosition(row.at, row.message_id, row.question))
     return SurveyTextList.model_validate({"texts": texts, "next": next})

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from msgspec import to_builtins
 
+from application.periods import find_begin
 from application.references import describe_readers, find_segment_readers, find_stage_readers, load_names
 from application.segment_sample import SegmentMovement, sample_movement
 from application.segments import SegmentText, apply_segments
 from domain.access import Actor
 from domain.deployment_documents import LIFECYCLE as LIFECYCLE_DOCUMENT
-from domain.errors import ConflictError, InvalidRequestError, NotFoundError
+from domain.errors import ConflictError, NotFoundError
 from domain.people.lifecycle import StageRule
 from domain.people.lifecycle_document import check_conditions
 from domain.people.segments.stages import LIFECYCLE, stage_of_segment, stage_segment
@@ -20,8 +21,6 @@ from domain.people.stage_flow import StageFlow, compare_flow
 from store import documents, segments, stage_flow
 from store.database import Connection, Database
 from store.segments import StoredSegment
-
-DEFAULT_PERIOD: Final = timedelta(days=30)
 
 
 async def check_stages(connection: Connection, source: str, file: str) -> None:
@@ -122,11 +121,7 @@ class Lifecycle:
         Raises InvalidRequestError if it ends before it begins, and NotFoundError without a life cycle.
         """
         end = end or self._database.clock.now()
-        begin = begin or end - DEFAULT_PERIOD
-        if begin >= end:
-            raise InvalidRequestError(
-                f"`from` is not earlier than `to`: {begin:%Y-%m-%dT%H:%M:%SZ} and {end:%Y-%m-%dT%H:%M:%SZ}"
-            )
+        begin = find_begin(begin, end)
         async with self._database.long_read() as connection:
             stages = (await documents.latest(connection, LIFECYCLE_DOCUMENT)).rules
             if not stages:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
+from application.periods import find_begin
 from domain.access import Actor
 from domain.channels.kinds import CHANNELS
 from domain.errors import NotFoundError
@@ -13,12 +16,12 @@ from domain.surveys.survey import QuestionOutline
 from store import audit, survey_results
 from store.database import Connection, Database
 from store.funnel import ISOLATION
-from store.survey_results import AnswerFilter, SurveyVersion, TextAnswer, TextPosition
+from store.survey_results import AnswerFilter, SurveyRef, SurveyVersion, TextAnswer, TextPosition
 
 
 @dataclass(frozen=True, slots=True)
 class SurveySummary:
-    """A survey of a campaign with its latest questions and its answers."""
+    """A survey of a campaign with its latest questions and its recent answers."""
 
     template: str
     campaign: str
@@ -28,66 +31,103 @@ class SurveySummary:
     last_answer_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class SurveyQuery:
+    """A survey, of one campaign or of all, and a period."""
+
+    template: str
+    campaign: str | None = None
+    begin: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodResults:
+    """The results of a survey in a period; without an end it goes on."""
+
+    begin: datetime
+    end: datetime | None
+    groups: Sequence[GroupResult]
+
+
 class SurveyResults:
     """Reads the answers to surveys."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def compute(self, which: AnswerFilter, by: Grouping | None) -> list[GroupResult]:
-        """Compute the results of each group, or of everyone. Raises NotFoundError.
+    async def compute(self, query: SurveyQuery, by: Grouping | None) -> PeriodResults:
+        """Compute the results of each group, or of everyone, by default of the last 30 days.
 
-        The range is that of the answers, and for the response rate of the messages.
+        The period is that of the answers, and for the response rate of the messages. Raises NotFoundError,
+        InvalidRequestError if it ends before it begins, and OverloadedError.
         """
-        async with self._database.own_transaction() as connection:
+        begin = find_begin(query.begin, query.end or self._database.clock.now())
+        waiting = [name for name, kind in CHANNELS.items() if kind.waits_for_person]
+        async with self._database.long_read() as connection:
             await connection.execute(ISOLATION)
-            versions = await _find_versions(connection, which)
-            campaigns = {one.campaign for one in versions}
-            waiting = [name for name, kind in CHANNELS.items() if kind.waits_for_person]
-            shown = await survey_results.count_shown(connection, which, by, campaigns, waiting)
+            versions = await _find_versions(connection, query)
+            which = replace(_as_filter(query, versions), begin=begin)
+            shown = await survey_results.count_shown(connection, which, by, waiting)
             counts = await survey_results.count_answers(connection, which, by)
         outlines = {
-            (outline.id, outline.type): outline for one in reversed(versions) for outline in one.surveys[which.template]
+            (outline.id, outline.type): outline for one in reversed(versions) for outline in one.surveys[query.template]
         }
-        latest = [(one.id, one.type) for one in versions[0].surveys[which.template]]
+        latest = [(one.id, one.type) for one in versions[0].surveys[query.template]]
         ordered = [*latest, *(key for key in outlines if key not in latest)]
-        return compute_results([outlines[key] for key in ordered], shown, counts)
+        groups = compute_results([outlines[key] for key in ordered], shown, counts)
+        return PeriodResults(begin, query.end, groups)
 
     async def list_texts(
-        self, which: AnswerFilter, question: str | None, after: TextPosition | None, limit: int, *, by: Actor
+        self, query: SurveyQuery, question: str | None, after: TextPosition | None, limit: int, *, by: Actor
     ) -> list[TextAnswer]:
         """Return texts, the latest first. Raises NotFoundError.
 
         The audit log says who looked.
         """
         async with self._database.own_transaction() as connection:
-            await _find_versions(connection, which)
-            await audit.record_once_a_day(connection, by, "survey.read", which.template)
+            which = _as_filter(query, await _find_versions(connection, query))
+            await audit.record_once_a_day(connection, by, "survey.read", query.template)
             return await survey_results.page_texts(connection, which, question, after, limit)
 
     async def list_surveys(self) -> list[SurveySummary]:
-        """Return the surveys of all campaigns, by template and campaign."""
-        async with self._database.own_transaction() as connection:
-            versions = await survey_results.list_versions(connection)
-            totals = {(one.template, one.campaign): one for one in await survey_results.count_totals(connection)}
-        latest: dict[tuple[str, str], SurveySummary] = {}
-        for one in versions:
-            for template, questions in one.surveys.items():
-                total = totals.get((template, one.campaign))
-                answered, last_at = (0, None) if total is None else (total.answered, total.last_at)
-                summary = SurveySummary(template, one.campaign, one.version, questions, answered, last_at)
-                latest.setdefault((template, one.campaign), summary)
-        return [latest[key] for key in sorted(latest)]
+        """Return the surveys of all campaigns, by template and campaign.
+
+        Raises OverloadedError.
+        """
+        begin = find_begin(None, self._database.clock.now())
+        async with self._database.long_read() as connection:
+            latest: dict[SurveyRef, SurveyVersion] = {}
+            for one in await survey_results.list_versions(connection):
+                for template in one.surveys:
+                    latest.setdefault(SurveyRef(template, one.campaign), one)
+            recent = await survey_results.count_recent(connection, latest, begin)
+        return [
+            SurveySummary(
+                template=ref.template,
+                campaign=ref.campaign,
+                version=latest[ref].version,
+                questions=latest[ref].surveys[ref.template],
+                answered=recent[ref].answered,
+                last_answer_at=recent[ref].last_at,
+            )
+            for ref in sorted(latest)
+        ]
 
 
-async def _find_versions(connection: Connection, which: AnswerFilter) -> Sequence[SurveyVersion]:
+def _as_filter(query: SurveyQuery, versions: Sequence[SurveyVersion]) -> AnswerFilter:
+    campaigns = sorted({one.campaign for one in versions})
+    return AnswerFilter(query.template, campaigns, query.begin, query.end)
+
+
+async def _find_versions(connection: Connection, query: SurveyQuery) -> Sequence[SurveyVersion]:
     """Return the versions that ask, the latest of each campaign first."""
     versions = await survey_results.list_versions(connection)
-    asking = [one for one in versions if which.template in one.surveys and which.campaign in (None, one.campaign)]
+    asking = [one for one in versions if query.template in one.surveys and query.campaign in (None, one.campaign)]
     if not asking:
-        of_campaign = [one for one in versions if which.campaign in (None, one.campaign)]
+        of_campaign = [one for one in versions if query.campaign in (None, one.campaign)]
         known = sorted({template for one in of_campaign for template in one.surveys})
-        where = "" if which.campaign is None else f" in {which.campaign}"
-        hint = did_you_mean(which.template, known, "Surveys")
-        raise NotFoundError(f"there is no survey {which.template}{where}. {hint}", template=which.template)
+        where = "" if query.campaign is None else f" in {query.campaign}"
+        hint = did_you_mean(query.template, known, "Surveys")
+        raise NotFoundError(f"there is no survey {query.template}{where}. {hint}", template=query.template)
     return asking

@@ -1,6 +1,6 @@
 """Counts of answers to surveys, and of the messages that asked."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
@@ -22,10 +22,10 @@ class SurveyVersion(Struct, frozen=True):
 
 
 class AnswerFilter(Struct, frozen=True):
-    """The answers of a template: of one campaign, and of a time."""
+    """The answers to a template in some campaigns, and of a time."""
 
     template: str
-    campaign: str | None = None
+    campaigns: Sequence[str]
     begin: datetime | None = None
     end: datetime | None = None
 
@@ -54,15 +54,22 @@ class TextPosition(NamedTuple):
     question: str
 
 
-class AnsweredTotals(Struct, frozen=True):
-    """The messages of a template in a campaign that were answered, and the last time."""
+class SurveyRef(NamedTuple):
+    """The survey of a template in a campaign."""
 
-    campaign: str
     template: str
+    campaign: str
+
+
+class RecentAnswers(Struct, frozen=True):
+    """The messages of a survey that were answered in a period, and its last answer."""
+
     answered: int
-    last_at: datetime
+    last_at: datetime | None
 
 
+# A page tells the time of an answer by its own clock, which may be behind that of the message.
+MAX_CLOCK_ERROR: Final = "1 day"
 # How rows of `asked` are told apart: more tables, and the name of the group. A row may be in several groups.
 _GROUPS: Final[Mapping[Grouping | Literal["all"], tuple[str, str]]] = {
     "all": ("", "''"),
@@ -80,33 +87,41 @@ _GROUPS: Final[Mapping[Grouping | Literal["all"], tuple[str, str]]] = {
 }
 _ANSWERS: Final = """
 survey_answers AS asked
-WHERE template = %(template)s AND (%(campaign)s::text IS NULL OR campaign_key = %(campaign)s)
-  AND (%(begin)s::timestamptz IS NULL OR at >= %(begin)s) AND (%(end)s::timestamptz IS NULL OR at < %(end)s)
+WHERE template = %(template)s AND campaign_key = ANY(%(campaigns)s)
+  AND at >= %(begin)s::timestamptz AND at < %(end)s::timestamptz
 """
 
 
-async def list_versions(connection: Connection, template: str | None = None) -> list[SurveyVersion]:
+async def list_versions(connection: Connection) -> list[SurveyVersion]:
     """Return the versions with surveys, the latest of each campaign first."""
     cursor = await connection.execute(
         """
         SELECT campaign_key AS campaign, version, rules -> 'surveys' AS surveys FROM campaign_versions
-        WHERE rules ? 'surveys' AND (%(template)s::text IS NULL OR rules -> 'surveys' ? %(template)s)
-        ORDER BY campaign_key, version DESC
-        """,
-        {"template": template},
+        WHERE rules ? 'surveys' ORDER BY campaign_key, version DESC
+        """
     )
     return [convert(row, SurveyVersion) async for row in cursor]
 
 
-async def count_totals(connection: Connection) -> list[AnsweredTotals]:
-    """Count the messages of each survey that were answered."""
+async def count_recent(
+    connection: Connection, surveys: Collection[SurveyRef], begin: datetime
+) -> dict[SurveyRef, RecentAnswers]:
+    """Count the messages of surveys that were answered since an instant."""
     cursor = await connection.execute(
         """
-        SELECT campaign_key AS campaign, template, count(DISTINCT message_id) AS answered, max(at) AS last_at
-        FROM survey_answers GROUP BY 1, 2
-        """
+        SELECT template, campaign,
+               (SELECT count(DISTINCT message_id) FROM survey_answers AS answers
+                WHERE answers.template = survey.template AND campaign_key = campaign AND at >= %s) AS answered,
+               (SELECT max(at) FROM survey_answers AS answers
+                WHERE answers.template = survey.template AND campaign_key = campaign) AS last_at
+        FROM unnest(%s::text[], %s::text[]) AS survey (template, campaign)
+        """,
+        (begin, [one.template for one in surveys], [one.campaign for one in surveys]),
     )
-    return [AnsweredTotals(**row) async for row in cursor]
+    return {
+        SurveyRef(row["template"], row["campaign"]): RecentAnswers(row["answered"], row["last_at"])
+        async for row in cursor
+    }
 
 
 async def count_answers(connection: Connection, which: AnswerFilter, by: Grouping | None) -> list[AnswerCount]:
@@ -129,16 +144,12 @@ async def count_answers(connection: Connection, which: AnswerFilter, by: Groupin
 
 
 async def count_shown(
-    connection: Connection,
-    which: AnswerFilter,
-    by: Grouping | None,
-    campaigns: Collection[str],
-    waiting: Collection[str],
+    connection: Connection, which: AnswerFilter, by: Grouping | None, waiting: Collection[str]
 ) -> list[ShownCount]:
-    """Count the messages of these campaigns that were shown, and those with an answer.
+    """Count the messages of a time that were shown, and those with an answer.
 
-    On the channels of `waiting`, a message is shown when its person comes; on others, once it was sent and did not
-    bounce.
+    On the channels of `waiting`, a message is given to a page or an app at its time, and is shown when it says so; on
+    others, once it was sent and did not bounce.
     """
     join, group = _GROUPS[by or "all"]
     arms = f"""
@@ -150,20 +161,23 @@ async def count_shown(
         WITH asked AS (
           SELECT messages.id, messages.profile_id, messages.campaign_key, messages.channel,
                  COALESCE(retry_version, journeys.campaign_version) AS campaign_version,
-                 {arms if by == "arm" else "NULL::jsonb"} AS arms,
-                 CASE WHEN messages.channel = ANY(%(waiting)s) THEN opened_at
-                      WHEN messages.state = 'sent' AND bounced_at IS NULL THEN messages.at END AS shown_at
+                 {arms if by == "arm" else "NULL::jsonb"} AS arms
           FROM messages JOIN journeys ON journeys.id = messages.journey_id
           WHERE messages.campaign_key = ANY(%(campaigns)s) AND messages.template = %(template)s
+            AND messages.at >= %(begin)s::timestamptz AND messages.at < %(end)s::timestamptz
+            AND CASE WHEN messages.channel = ANY(%(waiting)s) THEN opened_at IS NOT NULL
+                     ELSE messages.state = 'sent' AND bounced_at IS NULL END
+        ),
+        answered AS (
+          SELECT DISTINCT message_id FROM survey_answers
+          WHERE template = %(template)s AND campaign_key = ANY(%(campaigns)s)
+            AND at >= %(begin)s::timestamptz - interval '{MAX_CLOCK_ERROR}'
         )
-        SELECT {group} AS "group", count(*) AS shown,
-               count(*) FILTER (WHERE EXISTS (SELECT FROM survey_answers WHERE message_id = asked.id)) AS answered
-        FROM asked {join}
-        WHERE shown_at IS NOT NULL AND (%(begin)s::timestamptz IS NULL OR shown_at >= %(begin)s)
-          AND (%(end)s::timestamptz IS NULL OR shown_at < %(end)s)
+        SELECT {group} AS "group", count(*) AS shown, count(message_id) AS answered
+        FROM asked LEFT JOIN answered ON message_id = asked.id {join}
         GROUP BY 1
         """,  # noqa: S608 -- constants of this module
-        {**_parameters(which), "campaigns": list(campaigns), "waiting": list(waiting)},
+        {**_parameters(which), "waiting": list(waiting)},
     )
     return [ShownCount(**row) async for row in cursor]
 
@@ -197,4 +211,9 @@ async def page_texts(
 
 
 def _parameters(which: AnswerFilter) -> dict[str, Any]:
-    return {"template": which.template, "campaign": which.campaign, "begin": which.begin, "end": which.end}
+    return {
+        "template": which.template,
+        "campaigns": list(which.campaigns),
+        "begin": which.begin or "-infinity",
+        "end": which.end or "infinity",
+    }

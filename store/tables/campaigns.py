@@ -70,6 +70,7 @@ campaign_versions = Table(
     Column("plan", JSONB, nullable=False),
     Column("rules", JSONB, nullable=False),
     Column("published_at", INSTANT, nullable=False, server_default=text("now()")),
+    Index("campaign_versions_surveys", "campaign_key", "version", postgresql_where=text("rules ? 'surveys'")),
 )
 
 # Files that mails attach. One that no version has is deleted after a while.

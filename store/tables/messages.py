@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store.tables.columns import CLOCK, CURRENT_XID, DEPLOYMENT_CLOCK, INSTANT, metadata
+from store.tables.columns import CLOCK, CURRENT_XID, DEPLOYMENT_CLOCK, INSTANT, by_age, metadata
 
 # The send ledger. The id is derived from journey, step and visit, and for members of an account from the profile, so a
 # retried message exists once.
@@ -93,6 +93,8 @@ messages = Table(
     Index("messages_profile_id", "profile_id", "reserved_at"),
     # For the funnel. A campaign's rows share one entry of the index, so it is small.
     Index("messages_campaign", "campaign_key"),
+    # For results of surveys, which read those of a time. A range of pages has one entry.
+    by_age("messages_at", "at"),
     # The messages of a journey: one a visit of a step, or one for each member of its account.
     Index("messages_journey", "journey_id", "step", "visit"),
     # For messages that an ended journey may have left behind.

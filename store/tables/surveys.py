@@ -1,6 +1,7 @@
 """Surveys: the questions of messages, and their answers."""
 
 from sqlalchemy import ARRAY, Column, ForeignKey, Index, Integer, SmallInteger, Table, Text, Uuid
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.columns import CLOCK, EMPTY_OBJECT, INSTANT, by_age, metadata
@@ -39,6 +40,7 @@ survey_answers = Table(
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Index("survey_answers_profile_id", "profile_id"),
     Index("survey_answers_journey_id", "journey_id"),
-    Index("survey_answers_template", "template", "at"),
+    Index("survey_answers_of_campaign", "template", "campaign_key", "at", "message_id"),
+    Index("survey_answers_texts", "template", "at", "message_id", "question", postgresql_where=sql("text IS NOT NULL")),
     by_age("survey_answers_recorded_at", "recorded_at"),
 )

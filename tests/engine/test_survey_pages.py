@@ -60,7 +60,7 @@ async def test_the_page_is_in_the_language_of_its_recipient(harness: Harness) ->
     assert '<html lang="de">' in page
     assert "Antwort senden" in page
     # Words of the author are shown as they are, with what stands for characters of HTML.
-    assert "How likely are you to recommend <b>Example Shop</b> to a friend?" in page
+    assert "How likely are you to recommend <strong>Example Shop</strong> to a friend?" in page
     assert "Vielen Dank" in await post(harness, path, question="nps", answer="8")
 
 
