@@ -17,8 +17,9 @@ from application.reports import Reports
 from domain.errors import NotFoundError, OverloadedError, SojournError, UnavailableError, UnverifiedCallbackError
 from domain.sending.bookings import BookingReport, CalendarRule
 from domain.sending.incoming_texts import IncomingText, MarketingChoice
+from domain.sending.ledger_marks import hold_click
 from domain.sending.outbound_secrets import SecretRefusal
-from domain.sending.reports import Callback, ProviderReport, ReportReader, hold_click
+from domain.sending.reports import Callback, ProviderReport, ReportReader
 from domain.sending.routes import DeployedProviders, ProviderRule
 from store.database import Database
 from store.transaction_metrics import Increments, Metric

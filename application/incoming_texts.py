@@ -18,19 +18,14 @@ from domain.channels.kinds import CHANNELS
 from domain.deployment_documents import REPLIES
 from domain.people.consent import OPT_OUT, STOP
 from domain.people.registers import stamp
+from domain.sending.address_reports import find_address_refusal
 from domain.sending.delivery import Accepted, Outbound
 from domain.sending.incoming_texts import IncomingText, MarketingChoice
 from domain.sending.marketing_choices import build_choice_events, find_choice_id
 from domain.sending.providers.text_model import TextModel
 from domain.sending.replies_document import find_patterns
-from domain.sending.reports import (
-    ProviderReport,
-    TextReply,
-    build_text_event,
-    find_address_refusal,
-    find_event_id,
-    tidy_text,
-)
+from domain.sending.report_events import build_text_event, find_event_id
+from domain.sending.reports import ProviderReport, TextReply, tidy_text
 from domain.sending.routes import ProviderRule
 from domain.tracking.identifiers import STANDARD_PLACEHOLDERS
 from domain.tracking.item_error import ItemError

@@ -15,7 +15,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.erasure import claimed_identities, drop_erased_claims, find_erased, reject_erased
 from domain.people.identity import Identity, Known, identities_of
 from domain.people.segments.deployed import DeployedSegments
-from domain.sending.reports import LedgerMarks
+from domain.sending.ledger_marks import LedgerMarks
 from domain.tracking.event import Event, Reject, Trust
 from domain.tracking.rejects import Unrecorded, select_losses
 from store import campaigns, erasures, events, profiles

@@ -27,7 +27,7 @@ from domain.journey.routing_result import RoutingResult
 from domain.people.accounts import MEMBER
 from domain.people.left_out import list_left_out
 from domain.people.profile_state import Refusal
-from domain.sending.reports import merge_marks
+from domain.sending.ledger_marks import merge_marks
 from domain.tracking.event import Reject
 from domain.tracking.reactions import marks_of_reactions
 from domain.tracking.rejects import Unrecorded

@@ -23,6 +23,7 @@ from domain.errors import UnavailableError
 from domain.journey.position import NextPositions, position_after_send
 from domain.journey.records import Ending
 from domain.journey.state import COMPLETED
+from domain.sending.address_reports import report_refusal
 from domain.sending.attempt_outcome import judge_attempt
 from domain.sending.claim import (
     CANCELLED,
@@ -37,7 +38,6 @@ from domain.sending.claim import (
 )
 from domain.sending.delivery import Accepted, Delivery, Rejected
 from domain.sending.money import PartsCount
-from domain.sending.reports import report_refusal
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError

@@ -15,16 +15,10 @@ from application.ingest_claims import BatchPart
 from application.link_clients import read_client
 from domain.long_work import TooMuchWork
 from domain.people.consent import OPT_OUT
-from domain.sending.reports import (
-    ProviderReport,
-    ReportedMessage,
-    build_event,
-    build_refusal,
-    find_address_refusal,
-    marks_of,
-    merge_marks,
-    tidy,
-)
+from domain.sending.address_reports import find_address_refusal
+from domain.sending.ledger_marks import marks_of, merge_marks
+from domain.sending.report_events import ReportedMessage, build_event, build_refusal
+from domain.sending.reports import ProviderReport, tidy
 from domain.tracking.event import Event
 from domain.tracking.rejects import ALL_RECORDED
 from store import callback_ids, campaigns, reported_messages, survey_answers

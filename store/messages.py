@@ -22,8 +22,8 @@ from domain.sending.claim import POSTPONING_REASONS, MessageState
 from domain.sending.deliverability import ProviderPause
 from domain.sending.fallbacks import EarlierMessage
 from domain.sending.holds import Hold
+from domain.sending.ledger_marks import MARK_TIMES, LedgerMarks
 from domain.sending.policy import Reservation
-from domain.sending.reports import MARK_TIMES, LedgerMarks
 from store import addresses, inbox, message_chains, survey_answers, tracked_links
 from store.addresses import REFUSED_OF_PROFILE
 from store.campaigns import REGISTRY_LOCK

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.sending.reports import SILENT_AFTER, BounceRow, ReportedMessage
+from domain.sending.address_reports import SILENT_AFTER, BounceRow
+from domain.sending.report_events import ReportedMessage
 from store.arms import IS_ARM
 from store.database import Connection
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct, to_builtins
 from psycopg.types.json import Jsonb
 
-from domain.sending.reports import HeldClick
+from domain.sending.ledger_marks import HeldClick
 from domain.sending.tracking.verdicts import VERDICT_AFTER, Client, Hit
 from store.database import Connection
 

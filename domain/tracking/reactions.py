@@ -8,7 +8,8 @@ mail service; Sojourn's message id is in `message_id`.
 from collections.abc import Iterable
 from uuid import UUID
 
-from domain.sending.reports import MAX_LINK_CHARACTERS, LedgerMarks
+from domain.sending.ledger_marks import LedgerMarks
+from domain.sending.reports import MAX_LINK_CHARACTERS
 from domain.tracking.event import Event, Trust
 
 _CLICKED = "Clicked"

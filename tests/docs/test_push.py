@@ -13,8 +13,8 @@ from channels.registry import PROVIDERS
 from domain.channels.kinds import CHANNELS
 from domain.channels.push import MAX_ACTIONS, MAX_CONTENT_BYTES, MAX_DATA, URGENCIES
 from domain.people.device_addresses import ADDRESS_KINDS, MAX_REACHED, SEEN_WITHIN
+from domain.sending.ledger_marks import MARK_TIMES
 from domain.sending.providers_document import parse_providers
-from domain.sending.reports import MARK_TIMES
 from tests.docs.curl import curl_lines, read_curl
 from tests.docs.tables import rows
 from tests.domain.templates.sources import only, variables

@@ -15,7 +15,8 @@ from domain.sending.incoming_mail import MailOutcome
 from domain.sending.providers_document import parse_providers
 from domain.sending.receiving import MailPurpose
 from domain.sending.replies_document import find_patterns, parse_replies
-from domain.sending.reports import MAX_REPLY_CHARACTERS, MailReply, ProviderReport, build_event
+from domain.sending.report_events import build_event
+from domain.sending.reports import MAX_REPLY_CHARACTERS, MailReply, ProviderReport
 from domain.sending.routes import ProviderRule
 from runtime import lmtp
 from settings import Settings

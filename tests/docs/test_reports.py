@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from channels.call.hubspot_reports import find_completed
 from channels.registry import PROVIDERS
+from domain.sending.ledger_marks import MARK_TIMES
 from domain.sending.providers_document import parse_providers
-from domain.sending.reports import MARK_TIMES, ProviderReport, ReportKind, build_event
+from domain.sending.report_events import build_event
+from domain.sending.reports import ProviderReport, ReportKind
 from domain.sending.routes import ProviderRule
 from tests.channels import test_text_readers, test_whatsapp, whatsapp_callbacks
 from tests.channels.recorded_callbacks import (

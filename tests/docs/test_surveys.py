@@ -12,7 +12,8 @@ import pytest
 
 from cli.main import run
 from domain.campaign.publication import check
-from domain.sending.reports import ProviderReport, build_event
+from domain.sending.report_events import build_event
+from domain.sending.reports import ProviderReport
 from domain.surveys.answers import ANSWERED_EVENT, MAX_TEXT_CHARACTERS, SurveyAnswer, find_report_id
 from domain.surveys.survey import GRADES
 from domain.surveys.survey_template import QUESTION_TYPES

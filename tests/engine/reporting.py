@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from domain.sending.reports import ReportedMessage
+from domain.sending.report_events import ReportedMessage
 
 
 def reported_message(id: UUID | None) -> ReportedMessage:

@@ -19,8 +19,8 @@ from application.reports import Reports
 from application.step_decisions import StepDecisions
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.deliverability import MIN_MAILED_COMPLAINTS
+from domain.sending.ledger_marks import LedgerMarks
 from domain.sending.policy import Granted, Held
-from domain.sending.reports import LedgerMarks
 from store import messages
 from store.database import Database
 from store.delivery_counts import OUTCOMES

@@ -19,8 +19,9 @@ from application.step_decisions import StepDecisions
 from domain.errors import UnavailableError
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import Never
+from domain.sending.ledger_marks import HeldClick
 from domain.sending.policy import Granted
-from domain.sending.reports import HeldClick, ProviderReport
+from domain.sending.reports import ProviderReport
 from domain.sending.tracking.tokens import PIXEL, TrackedLink, sign
 from store import tracked_links
 from store.database import Database

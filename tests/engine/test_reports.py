@@ -15,8 +15,9 @@ from application.ingest import Ingest
 from application.reports import ReportResult, Reports
 from application.step_decisions import StepDecisions
 from domain.journey.requests import AuthorizeRequest
+from domain.sending.address_reports import SOFT_BOUNCES
 from domain.sending.policy import Granted, Refused
-from domain.sending.reports import SOFT_BOUNCES, Bounce, ProviderReport, ReportKind
+from domain.sending.reports import Bounce, ProviderReport, ReportKind
 from store.database import Database
 from tests.engine.caps_worker import patiently
 from tests.engine.ingesting import AT

@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from domain.people.consent import STOP, ConsentFacts, find_refusal
+from domain.sending.address_reports import find_address_refusal, report_refusal
 from domain.sending.incoming_texts import IncomingText, Word, find_word
-from domain.sending.reports import ProviderReport, TextReply, find_address_refusal, report_refusal
+from domain.sending.reports import ProviderReport, TextReply
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)
 STOPPED = ConsentFacts({"sms": True}, {}, {"sms": {STOP: "the person wrote STOP"}})

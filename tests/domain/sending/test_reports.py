@@ -4,18 +4,10 @@ from uuid import UUID
 
 import pytest
 
-from domain.sending.reports import (
-    MAX_AGE,
-    MAX_LINK_CHARACTERS,
-    SOFT_BOUNCES,
-    BounceRow,
-    LedgerMarks,
-    ProviderReport,
-    ReportedMessage,
-    marks_of,
-    merge_marks,
-    tidy,
-)
+from domain.sending.address_reports import SOFT_BOUNCES, BounceRow
+from domain.sending.ledger_marks import LedgerMarks, marks_of, merge_marks
+from domain.sending.report_events import ReportedMessage
+from domain.sending.reports import MAX_AGE, MAX_LINK_CHARACTERS, ProviderReport, tidy
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 ID = UUID(int=7)
