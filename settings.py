@@ -6,22 +6,24 @@ settings` writes docs/settings.md from the classes, their docstrings and the des
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import maxminddb
 from pydantic import Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from temporalio.service import TLSConfig
 
 from domain.deployment import secrets
-from domain.deployment.certificates import find_certificate_fault
 from domain.deployment.findings import DeploymentFinding, DeploymentPart
 from domain.deployment.secrets import SecretFault
 from domain.sending.outbound_secrets import BoundSecret
 from domain.tracking.decode import MAX_BATCH_BYTES
 from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS
-from settings_sources import PREFIX, OutboundSecrets, SecretFiles, TemporalEnvironment, Variables, variable_of
+from settings_sources import (
+    PREFIX,
+    EnvironmentSettings,
+    variable_of,
+)
+from settings_temporal import CodecServerSettings, TemporalSettings, UiSettings
 from settings_types import (
     DatabaseUrl,
     FaultError,
@@ -31,7 +33,6 @@ from settings_types import (
     Port,
     PublicUrl,
     RateLimit,
-    TemporalAddress,
     Texts,
     Timezone,
     WebAddress,
@@ -45,39 +46,7 @@ _DISTINCT: Final = ("write_key", "admin_key", "link_secret", "webhook_signing_se
 _HTTP_URL: Final = re.compile(r"https?://[^\s/?#]+(/\w*)?")
 
 
-class _FromEnvironment(BaseSettings):
-    """Settings by the variables SOJOURN_…, by files of secrets, and by Temporal's own."""
-
-    # A refusal must not show what was given: it may be a secret.
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources; the first that has a value decides."""
-        return (
-            init_settings,
-            SecretFiles(settings_cls),
-            OutboundSecrets(settings_cls),
-            Variables(settings_cls),
-            TemporalEnvironment(settings_cls),
-        )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _readable(cls, value: Any) -> Any:
-        if isinstance(value, SecretFault):
-            raise FaultError(value)
-        return value
-
-
-class DatabaseSettings(_FromEnvironment):
+class DatabaseSettings(EnvironmentSettings):
     """The database, which holds all state and is the only place with personal data."""
 
     database_url: DatabaseUrl = Field(
@@ -88,7 +57,7 @@ class DatabaseSettings(_FromEnvironment):
     )
 
 
-class ClickHouseSettings(_FromEnvironment):
+class ClickHouseSettings(EnvironmentSettings):
     """An optional [copy of what is recorded](data.md#copy-in-clickhouse)."""
 
     clickhouse_url: SecretStr | None = Field(
@@ -105,118 +74,7 @@ class ClickHouseSettings(_FromEnvironment):
         return url
 
 
-class PayloadSettings(_FromEnvironment):
-    """Keys that encrypt payloads.
-
-    See [what is encrypted, and how keys are replaced](operations.md#encrypt-what-temporal-stores).
-    """
-
-    payload_keys: SecretStr | None = Field(
-        None,
-        examples=[secrets.MAKE_PAYLOAD_KEY],
-        description="a list of `id:base64`, each of 32 bytes. The newest key stands first and encrypts, all of them "
-        "decrypt. Workers need them, the API does not",
-    )
-
-    @field_validator("payload_keys")
-    @classmethod
-    def _strong_payload_keys(cls, listed: SecretStr | None) -> SecretStr | None:
-        found = secrets.read_list(listed.get_secret_value()) if listed else []
-        for key in found:
-            refuse(secrets.find_payload_key_fault(key))
-        refuse(secrets.find_repeated([key.partition(":")[0] for key in found], []))
-        return listed if found else None
-
-    @property
-    def payload_keys_by_id(self) -> dict[str, bytes]:
-        """The newest first, which encrypts; none where payloads are not encrypted."""
-        return secrets.read_payload_keys(self.payload_keys.get_secret_value()) if self.payload_keys else {}
-
-
-class UiSettings(_FromEnvironment):
-    """The page on which engineers look at journeys."""
-
-    temporal_ui_url: WebAddress = Field(
-        "http://localhost:8233", description="its address, to which links to journeys lead"
-    )
-
-
-class CodecServerSettings(PayloadSettings, UiSettings):
-    """`sojourn codec-server`, which decrypts payloads for the Temporal UI.
-
-    It needs the payload keys as well.
-    """
-
-    codec_key: SecretStr | None = Field(
-        None,
-        examples=[secrets.MAKE_SECRET],
-        description="the key that callers must send; required where the codec server is reached from other machines",
-    )
-
-    @field_validator("codec_key")
-    @classmethod
-    def _strong_codec_key(cls, key: SecretStr | None) -> SecretStr | None:
-        if key:
-            refuse(secrets.find_secret_fault(key.get_secret_value()))
-        return key or None
-
-
-class TemporalSettings(PayloadSettings):
-    """The server that runs the journeys.
-
-    Temporal's own variables and profiles [work as well](operations.md#reach-temporal); a variable of Sojourn has
-    precedence.
-    """
-
-    temporal_address: TemporalAddress = Field("localhost:7233", description="the frontend of Temporal: `host:port`")
-    temporal_namespace: str = Field("default", description="the namespace; each deployment needs one of its own")
-    temporal_api_key: SecretStr | None = Field(
-        None, description="the API key of Temporal Cloud, or of a proxy before the frontend; implies TLS"
-    )
-    temporal_grpc_meta: dict[str, str] = Field(
-        {}, repr=False, description="metadata that is sent with each call: `TEMPORAL_GRPC_META_TENANT=shop`"
-    )
-    # With an API key, TLS is the default, as in Temporal's own tools.
-    temporal_tls: Annotated[bool | TLSConfig | None, Field(validate_default=True, repr=False)] = Field(
-        None,
-        description="TLS, by default with an API key only. `TEMPORAL_TLS_SERVER_CA_CERT_PATH`, "
-        "`TEMPORAL_TLS_SERVER_NAME`, `TEMPORAL_TLS_CLIENT_CERT_PATH` and `TEMPORAL_TLS_CLIENT_KEY_PATH`, or `…_DATA`, "
-        "set its authority, name and client certificate",
-    )
-    task_queue: str = Field(
-        "sojourn",
-        # Temporal takes 1,000 characters, with the suffix of a channel and what makes a version of it.
-        pattern="^[A-Za-z0-9_-]{1,200}$",
-        description="the task queue of journeys and the gate, and the name of the worker deployment; the sends of a "
-        "channel have the queue `sojourn-email`",
-    )
-    build_id: str | None = Field(
-        None,
-        pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
-        description="the build of the workers. Workers with one take no task before `sojourn promote`",
-    )
-
-    @field_validator("temporal_api_key")
-    @classmethod
-    def _sendable(cls, key: SecretStr | None) -> SecretStr | None:
-        if key:
-            refuse(secrets.find_character_fault(key.get_secret_value(), "copy it once more"))
-        return key
-
-    @field_validator("temporal_tls")
-    @classmethod
-    def _check_encryption(cls, tls: bool | TLSConfig | None, info: ValidationInfo) -> bool | TLSConfig:
-        key, host = info.data.get("temporal_api_key"), info.data.get("temporal_address", "").rpartition(":")[0]
-        if tls is None:
-            return bool(key)
-        if tls is False and key and not secrets.is_loopback(host):
-            refuse(SecretFault("is off, and Temporal's API key would be sent in the clear", "unset TEMPORAL_TLS"))
-        if isinstance(tls, TLSConfig):
-            refuse(find_certificate_fault(tls.server_root_ca_cert, tls.client_cert, tls.client_private_key))
-        return tls
-
-
-class WatchSettings(_FromEnvironment):
+class WatchSettings(EnvironmentSettings):
     """Addresses at which a process is [watched](operations.md#watch), without a key.
 
     Traces go where OpenTelemetry's own variables say (`OTEL_EXPORTER_OTLP_ENDPOINT`).
@@ -232,7 +90,7 @@ class WatchSettings(_FromEnvironment):
     )
 
 
-class ApiSettings(_FromEnvironment):
+class ApiSettings(EnvironmentSettings):
     """The addresses of the API, its keys and [its limits](api.md#limits).
 
     The limits of a key hold in each API process; 0 sets no limit.
@@ -310,7 +168,7 @@ class ApiSettings(_FromEnvironment):
         return key
 
 
-class MessageSettings(_FromEnvironment):
+class MessageSettings(EnvironmentSettings):
     """The zone, the links and the webhooks of messages."""
 
     timezone: Timezone = Field(
@@ -374,7 +232,7 @@ class MessageSettings(_FromEnvironment):
         return secrets.read_list(self.webhook_signing_secret.get_secret_value())
 
 
-class MailSettings(_FromEnvironment):
+class MailSettings(EnvironmentSettings):
     """The server that takes the e-mails."""
 
     smtp_host: str = Field("localhost", description="its name or address")

@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from pydantic import SecretStr
+from pydantic import SecretStr, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from temporalio.envconfig import ClientConfigProfile
 
 from domain.deployment.secrets import SecretFault
 from domain.sending.outbound_secrets import BoundSecret, find_outbound_fault
 from domain.templates.secret_text import SECRET_NAME
+from settings_types import FaultError
 
 PREFIX: Final = "SOJOURN_"
 # The settings that Temporal's own variables say as well, and those that only they do.
@@ -248,3 +249,35 @@ def _explain_file(path: Path) -> str:
 def is_secret(annotation: Any) -> bool:
     """Return whether a setting is a secret, which may stand in a file."""
     return annotation is SecretStr or any(is_secret(part) for part in get_args(annotation))
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings by the variables SOJOURN_…, by files of secrets, and by Temporal's own."""
+
+    # A refusal must not show what was given: it may be a secret.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources; the first that has a value decides."""
+        return (
+            init_settings,
+            SecretFiles(settings_cls),
+            OutboundSecrets(settings_cls),
+            Variables(settings_cls),
+            TemporalEnvironment(settings_cls),
+        )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _readable(cls, value: Any) -> Any:
+        if isinstance(value, SecretFault):
+            raise FaultError(value)
+        return value

@@ -1,13 +1,11 @@
 """The composition of API and worker from the settings."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
-import psycopg
 from temporalio.client import Client
 
 from application.account_views import Accounts
@@ -80,23 +78,17 @@ from application.user_changes import UserChanges
 from application.user_imports import UserImports
 from application.users import Users
 from application.versions import Versions
-from channels.ad_platforms.registry import open_platform
 from channels.email.incoming_mails import read_incoming
-from channels.provider_kind import INBOX, ProviderContext
-from channels.registry import answer_challenge, open_provider, open_reader
+from channels.registry import answer_challenge, open_reader
 from domain.access import Scope
-from domain.deployment.findings import Away, Reachable
 from domain.people.links import LinkPurpose, MessageLink, mark_of, sign
-from domain.sending.delivery import ManagedProvider, Unavailable
-from domain.sending.provider_secrets import ProviderSecrets
-from domain.sending.providers.smtp import SmtpModel
 from domain.sending.receiving import ReceivingDomain
-from domain.sending.routes import DEFAULT_PROVIDERS, DEVELOPMENT_PROVIDERS, ProviderRule
+from provider_wiring import ad_platforms, default_providers, open_providers, provider_secrets
 from runtime import metrics
 from runtime.documents import DocumentProcesses
-from runtime.instrumented_provider import instrument
 from runtime.temporal import connect
-from settings import MailSettings, Settings, TemporalSettings
+from settings import Settings
+from settings_temporal import TemporalSettings
 from store.clickhouse import ClickHouse
 from store.database import Database
 
@@ -179,11 +171,11 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         catalogue = Catalogue(settings.timezone, default_providers(settings))
         public_url = settings.public_url.rstrip("/")
         previews = Previews(database, catalogue, checks, settings.timezone, public_url)
-        providers = _providers(settings, catalogue)
+        providers = open_providers(settings, catalogue)
         stack.push_async_callback(providers.close)
         ingest = Ingest(database, catalogue)
         # A message that this process cannot hand over is left to a worker.
-        sending = _providers(settings, catalogue, leaves_unusable=True)
+        sending = open_providers(settings, catalogue, leaves_unusable=True)
         stack.push_async_callback(sending.close)
         links = LinkReader(database, catalogue, ingest, settings.link_secrets)
         reports = Reports(database, catalogue, ingest)
@@ -238,8 +230,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 groups,
                 IncomingTexts(database, catalogue, groups, ingest, providers).receive,
                 Bookings(database, ingest, settings.link_secrets).receive,
-                partial(open_reader, secrets=_provider_secrets(settings)),
-                partial(answer_challenge, secrets=_provider_secrets(settings)),
+                partial(open_reader, secrets=provider_secrets(settings)),
+                partial(answer_challenge, secrets=provider_secrets(settings)),
                 metrics.count,
                 partial(datetime.now, UTC),
             ),
@@ -301,7 +293,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
         if settings.clickhouse_url is not None:
             clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))
             consumers.append(ClickHouseSink(clickhouse))
-        providers = _providers(settings, catalogue)
+        providers = open_providers(settings, catalogue)
         stack.push_async_callback(providers.close)
         platforms = ad_platforms(settings)
         stack.push_async_callback(platforms.close)
@@ -317,15 +309,6 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             link_mark=mark_of(settings.link_secrets[0]),
             consumers=consumers,
         )
-
-
-def _providers(settings: Settings, catalogue: Catalogue, *, leaves_unusable: bool = False) -> Providers:
-    open_rule = opener(settings)
-    return Providers(
-        catalogue,
-        lambda rule: instrument(rule.channel, open_rule(rule)),
-        leaves_unusable=leaves_unusable,
-    )
 
 
 def _sender(settings: Settings, database: Database, catalogue: Catalogue, providers: Providers) -> Sender:
@@ -366,95 +349,6 @@ async def connect_temporal(settings: TemporalSettings) -> Client:
         grpc_meta=settings.temporal_grpc_meta,
         payload_keys=settings.payload_keys_by_id,
     )
-
-
-async def probe_mail(providers: Providers, database: Database, catalogue: Catalogue) -> Reachable | Away | None:
-    """Try the mail servers that send; None if there is none, or the database is away."""
-    try:
-        async with database.transaction() as connection:
-            deployed = await catalogue.load_providers(connection)
-    except psycopg.OperationalError:
-        return None
-    servers = [rule for rule in deployed.find_providers("email") if rule.kind == SmtpModel.name]
-    default = DEFAULT_PROVIDERS["email"]
-    found = [
-        describe_probe(await providers.open(rule).check(), None if rule == default else rule.name) for rule in servers
-    ]
-    return next((one for one in found if isinstance(one, Away)), found[0] if found else None)
-
-
-async def uses_mail_settings(database: Database) -> bool:
-    """Return whether e-mails go by the mail server of the settings."""
-    async with database.transaction() as connection:
-        deployed = await Catalogue().load_providers(connection)
-    return deployed.find_providers("email") == (DEFAULT_PROVIDERS["email"],)
-
-
-def describe_probe(failure: Unavailable | None, provider: str | None = None) -> Reachable | Away:
-    """Describe the result of trying a mail server.
-
-    It is that of the settings, or a provider of the document.
-    """
-    if failure is None:
-        return Reachable()
-    reasons = {
-        "login": ("it refuses the login", "correct SOJOURN_SMTP_USERNAME and SOJOURN_SMTP_PASSWORD"),
-        "tls": (
-            "TLS fails",
-            "set SOJOURN_SMTP_SECURITY to what the server offers (none, starttls, tls), or mend its certificate",
-        ),
-    }
-    reason, remedy = reasons.get(failure.reason, ("there is no connection", None))
-    if provider is not None:
-        reason = f"{reason}, by the provider {provider}"
-        remedy = f"mend it, or correct `{provider}` in the document of providers: `sojourn providers apply`"
-    return Away(reason, remedy, failure.detail, is_refusal=failure.reason in reasons)
-
-
-def mail_server(settings: MailSettings) -> ManagedProvider:
-    """Return the mail server of the settings."""
-    return open_provider(DEFAULT_PROVIDERS["email"], ProviderContext(ProviderSecrets(), smtp=_smtp(settings)))
-
-
-def default_providers(settings: Settings) -> Mapping[str, ProviderRule]:
-    """Return the providers of channels that the document leaves out."""
-    return DEFAULT_PROVIDERS if settings.inbox_url is None else DEVELOPMENT_PROVIDERS
-
-
-def opener(settings: Settings) -> Callable[[ProviderRule], ManagedProvider]:
-    """Return how this process opens a provider; it raises InvalidRequestError."""
-    context = ProviderContext(
-        secrets=_provider_secrets(settings),
-        smtp=_smtp(settings),
-        link_secrets=settings.link_secrets,
-        signing_secrets=settings.webhook_signing_secrets,
-        webhook_secrets=settings.webhook_secrets,
-        allow_private_addresses=settings.webhook_allow_private_addresses,
-        inbox=settings.inbox_url or INBOX,
-        callback_url=f"{settings.public_url.rstrip('/')}/v1/callbacks",
-    )
-    return lambda rule: open_provider(rule, context)
-
-
-def ad_platforms(settings: Settings) -> AdPlatforms:
-    """Return the accounts at ad platforms, as this process opens them."""
-    return AdPlatforms(partial(open_platform, secrets=_provider_secrets(settings)))
-
-
-def _provider_secrets(settings: Settings) -> ProviderSecrets:
-    return ProviderSecrets(settings.webhook_secrets.values())
-
-
-def _smtp(settings: MailSettings) -> dict[str, Any]:
-    password = settings.smtp_password
-    return {
-        "host": settings.smtp_host,
-        "port": settings.smtp_port,
-        "username": settings.smtp_username,
-        "password": password.get_secret_value() if password else None,
-        "security": settings.smtp_security,
-        "return_domain": settings.smtp_return_domain,
-    }
 
 
 def journey_url(settings: Settings) -> str:

@@ -10,6 +10,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 
+import provider_wiring
 import wiring
 from activities.audience import AudienceActivities
 from activities.campaign import CampaignActivities
@@ -89,7 +90,7 @@ async def run(
         watch = DeploymentWatch(
             engine.database,
             lambda: connect(settings),
-            lambda: wiring.probe_mail(engine.providers, engine.database, engine.catalogue),
+            lambda: provider_wiring.probe_mail(engine.providers, engine.database, engine.catalogue),
             engine.link_mark,
             health,
             settings.task_queue,

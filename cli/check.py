@@ -117,12 +117,14 @@ async def _find(given: Mapping[str, Any]) -> "list[DeploymentFinding]":
     from cli.unknown_variables import find_unknown_variables
     from domain.deployment.findings import Away, Facts, Reachable, TemporalFacts, find_lacks
     from domain.people.links import mark_of
+    from provider_wiring import describe_probe, mail_server, uses_mail_settings
     from runtime.temporal import CALL_TIMEOUT
     from runtime.temporal_probe import probe_temporal, read_failure
-    from settings import DatabaseSettings, MailSettings, Settings, TemporalSettings
+    from settings import DatabaseSettings, MailSettings, Settings
+    from settings_temporal import TemporalSettings
     from store.connection_failure import find_why_away
     from store.database import Database
-    from wiring import connect_temporal, describe_probe, mail_server, uses_mail_settings
+    from wiring import connect_temporal
 
     whole, faults = _read(Settings, given)
     database_settings, _ = _read(DatabaseSettings, given)

@@ -20,7 +20,7 @@ def codec_server(
     from domain.errors import InvalidRequestError
     from runtime.encryption import EncryptionCodec
     from runtime.logs import configure_logs
-    from settings import CodecServerSettings
+    from settings_temporal import CodecServerSettings
 
     settings = CodecServerSettings()
     if not (keys := settings.payload_keys_by_id):

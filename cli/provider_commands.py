@@ -61,9 +61,9 @@ async def _check() -> "ProviderChecks":
     from application.provider_checks import check_providers
     from application.providers import Providers
     from channels.text_records import look_up_texts
+    from provider_wiring import ad_platforms, default_providers, opener
     from settings import Settings
     from store.database import Database
-    from wiring import ad_platforms, default_providers, opener
 
     dev = find_running_dev()
     settings = Settings.model_validate({} if dev is None else dev.settings)

@@ -20,7 +20,8 @@ from cli.output import printable
 if TYPE_CHECKING:
     from domain.deployment.findings import DeploymentFinding
     from runtime.deployments import Current
-    from settings import Settings, TemporalSettings
+    from settings import Settings
+    from settings_temporal import TemporalSettings
 
 
 def api(
@@ -115,7 +116,7 @@ def promote(
     within: Annotated[float, typer.Option(help="Seconds that its workers have to come.")] = 120,
 ) -> None:
     """Let the workers of a build have all journeys: the newest, or an older roll-back."""
-    from settings import TemporalSettings
+    from settings_temporal import TemporalSettings
 
     settings = TemporalSettings()
     chosen = build or settings.build_id
@@ -149,7 +150,8 @@ def migrate() -> None:
     Safe to repeat, to run twice at once, and after a roll-back. While Temporal is away the database is still migrated;
     then run it again, or add the attributes with Temporal's command.
     """
-    from settings import DatabaseSettings, TemporalSettings
+    from settings import DatabaseSettings
+    from settings_temporal import TemporalSettings
     from store.migrate import upgrade
 
     database, temporal = DatabaseSettings(), TemporalSettings()

@@ -10,8 +10,9 @@ import structlog
 from cli.target import API_KEY, API_URL, CONTEXT
 from domain.deployment.findings import DeploymentFinding, DeploymentPart
 from domain.suggestions import find_closest
-from settings import CodecServerSettings, Settings
+from settings import Settings
 from settings_sources import OUTBOUND, OUTBOUND_FOLDER, PREFIX, is_secret, outbound_variables
+from settings_temporal import CodecServerSettings
 
 log = structlog.get_logger()
 

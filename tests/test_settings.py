@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from domain.sending.outbound_secrets import BoundSecret
-from settings import CodecServerSettings, DatabaseSettings, Settings, TemporalSettings, find_setting_faults
+from settings import DatabaseSettings, Settings, find_setting_faults
+from settings_temporal import CodecServerSettings, TemporalSettings
 from tests import generated
 from tests.forks import fork
 

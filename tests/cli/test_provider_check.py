@@ -18,10 +18,10 @@ from application.providers import Providers
 from cli import exit_codes
 from cli.main import run
 from domain.deployment.findings import Away
+from provider_wiring import opener, probe_mail
 from tests.cli.conftest import Output, no_logs
 from tests.engine.test_provider_routes import CAMPAIGN, mail_server, put_providers, smtp
 from tests.harness import Harness
-from wiring import opener, probe_mail
 
 __all__ = ["no_logs"]  # fixtures
 

@@ -12,16 +12,17 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 import settings
+import settings_temporal
 from settings_sources import OUTBOUND, OUTBOUND_FOLDER, OUTBOUND_PREFIX, PREFIX, TEMPORAL, TEMPORAL_ONLY
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
 CLASSES: Final[dict[str, type[BaseSettings]]] = {
     "PostgreSQL": settings.DatabaseSettings,
     "ClickHouse": settings.ClickHouseSettings,
-    "Temporal": settings.TemporalSettings,
-    "Encrypted payloads": settings.PayloadSettings,
-    "Temporal UI": settings.UiSettings,
-    "Codec server": settings.CodecServerSettings,
+    "Temporal": settings_temporal.TemporalSettings,
+    "Encrypted payloads": settings_temporal.PayloadSettings,
+    "Temporal UI": settings_temporal.UiSettings,
+    "Codec server": settings_temporal.CodecServerSettings,
     "API": settings.ApiSettings,
     "Messages": settings.MessageSettings,
     "Mail server": settings.MailSettings,

@@ -20,7 +20,8 @@ from runtime.embedded.ports import free_port
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import SETTINGS, EmbeddedTemporal
 from runtime.temporal import SEARCH_ATTRIBUTES
-from settings import CodecServerSettings, Settings
+from settings import Settings
+from settings_temporal import CodecServerSettings
 from store.migrate import upgrade
 from tests.engine.campaigns import CART
 from tests.harness import Harness, open_harness

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from settings import CodecServerSettings, Settings
+from settings import Settings
 from settings_sources import SecretFiles
+from settings_temporal import CodecServerSettings
 from tests import generated
 from tests.docs.settings_page import CLASSES, PAGE, own_fields, page
 

@@ -18,7 +18,7 @@ from domain.deployment.findings import Away, TemporalFacts
 from runtime.codec import data_converter
 from runtime.temporal import WORKFLOWS, connect, workflow_runner
 from runtime.temporal_probe import probe_temporal, read_failure
-from settings import TemporalSettings
+from settings_temporal import TemporalSettings
 from tests import generated
 from tests.engine.campaigns import CART
 from tests.harness import open_harness
