@@ -1,8 +1,10 @@
 """Rich text as HTML: escaped, and on standalone pages without what belongs to the author's."""
 
+from typing import Any
+
 from domain.templates.rich_text_html import draw_rich_text
 
-NODES = [
+NODES: list[dict[str, Any]] = [
     {"t": "p", "c": [{"t": "b", "c": [{"t": "text", "v": "<script>"}]}, {"t": "br"}, {"t": "i", "c": []}]},
     {"t": "ul", "c": [{"t": "li", "c": [{"t": "a", "href": "/a?b&c", "c": [{"t": "text", "v": "here"}]}]}]},
     {"t": "a", "href": "https://example.com/", "c": [{"t": "img", "src": "/x.png", "alt": 'a "b"'}]},
