@@ -17,7 +17,7 @@ from domain.journey.protocol import Unreadable
 from domain.journey.records import Ending
 from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest, MembersRequest
 from domain.journey.state import COMPLETED
-from domain.sending.policy import Answer, MembersAnswer
+from domain.sending.gate_answers import Answer, MembersAnswer
 from store import journeys
 from store.database import Database
 

@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from application.retries import RetryGate
-from domain.sending.policy import Answer
+from domain.sending.gate_answers import Answer
 from domain.sending.retries import RetryRequest
 
 

@@ -18,7 +18,7 @@ from domain.sending.objections import Recipient
 from domain.sending.single_messages import find_asked_address
 from store import message_chains
 from store.database import Connection
-from store.messages import Claimed
+from store.message_claims import Claimed
 
 F = TypeVar("F", bound=GateFacts)
 

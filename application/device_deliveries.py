@@ -14,7 +14,7 @@ from domain.people.device_addresses import DeviceAddress
 from domain.sending.delivery import Accepted, Delivery, Outbound, Rejected, Unavailable, combine
 from store import circuits
 from store.database import Connection, Database
-from store.messages import Claimed
+from store.message_claims import Claimed
 
 _NO_PROVIDER: Final = Rejected("no_provider", "no provider of the route serves this kind of device")
 _OPEN: Final = Unavailable("circuit_open", "the circuit of its provider is open")

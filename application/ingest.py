@@ -21,7 +21,7 @@ from domain.long_work import TooMuchWork
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded
 from domain.tracking.traits import CONSENT, TOPICS
-from store import events, messages
+from store import events, message_marks
 from store import rejects as reject_log
 from store.database import Connection, Database
 
@@ -144,7 +144,7 @@ class Ingest:
             if part.rejects:
                 await reject_log.insert(connection, part.rejects, part.unrecorded, received_at)
             if part.marks:
-                await messages.mark(connection, part.marks)
+                await message_marks.mark(connection, part.marks)
             return IngestResult(0, [])
         claim = await claim_part(
             connection, self._catalogue, part, exclusive=exclusive, looks_up_erased=self._remembers_erased
@@ -154,7 +154,7 @@ class Ingest:
         screened = await screen_part(connection, part, claim)
         if not screened.new:
             if part.marks:
-                await messages.mark(connection, part.marks)
+                await message_marks.mark(connection, part.marks)
             return IngestResult(0, screened.duplicates, screened.forgotten, screened.more_forgotten)
         people = resolve_people(screened.new, claim.identities, exclusive=exclusive)
         statements = read_statements(

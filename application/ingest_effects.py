@@ -31,7 +31,7 @@ from domain.sending.ledger_marks import merge_marks
 from domain.tracking.event import Reject
 from domain.tracking.reactions import marks_of_reactions
 from domain.tracking.rejects import Unrecorded
-from store import events, messages, profile_changes
+from store import events, message_marks, profile_changes
 from store import rejects as reject_log
 from store.database import Connection
 from store.profile_changes import ProfileChange
@@ -169,7 +169,7 @@ async def record_effects(
     if left_out:
         await reject_log.insert(connection, left_out, more, received_at)
     if marks := merge_marks([*marks_of_reactions(one.event for one in people.effective), *part.marks]):
-        await messages.mark(connection, marks, ending=result.exits)
+        await message_marks.mark(connection, marks, ending=result.exits)
     await routing.record(connection, catalogue, result, planned.profile_events, received_at)
     if claim.listeners.of_accounts:
         await hand_over(connection, effects.accounts.left)

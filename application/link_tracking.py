@@ -20,7 +20,7 @@ from domain.sending.tracking.tokens import BOOKING, PIXEL, REPORT, TRAP, Tracked
 from domain.sending.tracking.verdicts import judge
 from store import tracked_links
 from store.database import Database
-from store.messages import Claimed
+from store.message_claims import Claimed
 from store.tracked_links import DueHit
 
 # Hits of one look.

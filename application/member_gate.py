@@ -12,7 +12,7 @@ from application.sender_choice import decide_page_with_senders
 from domain.errors import UnavailableError
 from domain.journey.member_decisions import PageDecision, decide_page, members_step
 from domain.journey.requests import MembersRequest
-from domain.sending.policy import MembersAnswer, MembersPage
+from domain.sending.gate_answers import MembersAnswer, MembersPage
 from store import decisions, journeys, messages, step_facts
 from store.database import Connection
 from store.decisions import Decision

@@ -41,9 +41,9 @@ from domain.sending.money import PartsCount
 from domain.sending.retries import RetriedJourney
 from domain.sending.saved_values import SavedReply, merge_saved
 from domain.templates.template_sets import TemplateRenderError
-from store import budgets, deliveries, device_addresses, inbox, journeys, messages
+from store import budgets, deliveries, device_addresses, inbox, journeys, message_claims, messages
 from store.database import Connection, Database
-from store.messages import Claimed
+from store.message_claims import Claimed
 
 # A channel takes at most 50 s and an activity 90 s: the rest, with room for the last retry.
 SETTLE_SECONDS = 30.0
@@ -183,7 +183,7 @@ async def lock_message(
     connection: Connection, catalogue: Catalogue, message_id: UUID, at: datetime, *, writes_journey: bool
 ) -> Claimed | None:
     """Lock a message with its recipient and journey; None if they were erased."""
-    claimed = await messages.lock_for_claim(connection, message_id, at, writes_journey=writes_journey)
+    claimed = await message_claims.lock_for_claim(connection, message_id, at, writes_journey=writes_journey)
     if claimed == "moved":
         raise UnavailableError(f"message {message_id} is being moved to another profile; try again")
     if claimed == "gone":

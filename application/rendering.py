@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from domain.errors import UnavailableError
 from domain.people.account_view import may_read_account
 from domain.templates.parts import CompiledBody
 from domain.templates.template_sets import TemplateSet, load
@@ -70,3 +71,12 @@ class Templates:
             raise
         self._files, self._bodies = {}, {}
         return templates
+
+
+async def compile_in_time(templates: Templates) -> None:
+    """Compile templates. Raises UnavailableError after a while; a retry waits on."""
+    try:
+        async with asyncio.timeout(RENDER_SECONDS):
+            await templates.compile()
+    except TimeoutError as error:
+        raise UnavailableError(f"its templates were not compiled within {RENDER_SECONDS:.0f} s") from error

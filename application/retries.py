@@ -17,7 +17,7 @@ from domain.journey.records import retry_workflow_id
 from domain.journey.retry_decisions import JourneyEnd, RepeatedStep, RetryFacts, decide_retry
 from domain.journey.state import ACTIVE, COMPLETED, EXITED
 from domain.journey.step_decisions import StepDecision
-from domain.sending.policy import Answer, Refused
+from domain.sending.gate_answers import Answer, Refused
 from domain.sending.retries import (
     RetriedJourney,
     RetryFilter,

@@ -5,15 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-import psycopg
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from application.accounts import read_account
-from application.attachments import AttachmentFiles
 from application.catalogue import Catalogue, LoadedVersion
 from application.channel_choice import has_other_channel, read_recipient
 from application.device_deliveries import (
@@ -24,7 +21,7 @@ from application.device_deliveries import (
     list_outcomes,
 )
 from application.link_tracking import LinkTracker
-from application.linked_surveys import keep_survey
+from application.message_content import MessageContents
 from application.message_outcomes import (
     GONE,
     AfterMessage,
@@ -35,19 +32,17 @@ from application.message_outcomes import (
 )
 from application.provider_health import record_delivery
 from application.providers import FoundProvider, ProviderSource
-from application.rendering import RENDER_SECONDS, Templates, run_in_thread
+from application.rendering import Templates, compile_in_time
 from domain.campaign.plan import Send
 from domain.channels.kind import Unreachable
 from domain.channels.kinds import CHANNELS
 from domain.errors import UnavailableError
 from domain.journey.position import NextPositions
 from domain.journey.step_decisions import find_address_kinds
-from domain.local_time.zones import recipient_zone
 from domain.people.device_addresses import list_reached
-from domain.people.links import LinkPurpose, MessageLink, list_purposes
+from domain.people.links import LinkPurpose, MessageLink
 from domain.people.surroundings import recipient_locale
 from domain.people.topics.deployed import DeployedTopics
-from domain.people.topics.subscription import read_request
 from domain.sending import claim as sending
 from domain.sending.circuit import read_health
 from domain.sending.claim import (
@@ -84,12 +79,11 @@ from domain.sending.money import PartsCount
 from domain.sending.receiving import MailPurpose, ReceivingDomain
 from domain.sending.senders import DeployedSenders
 from domain.templates.template_sets import TemplateRenderError
-from domain.templates.variables import TemplateFacts, build_variables
 from domain.tracking.event import stored_event
 from store import circuits, deliveries, messages, recalls, retries
 from store.addresses import find_last_text
 from store.database import Connection, Database
-from store.messages import Claimed
+from store.message_claims import Claimed
 
 _log = structlog.get_logger(__name__)
 
@@ -121,9 +115,8 @@ class _NotCompiledError(Exception):
 class Sender:
     """Sends granted messages.
 
-    `link_url` makes the links by which a recipient unsubscribes, sets preferences and confirms a subscription, and
-    `tracker` rewrites the others. Mails of recipients come to `receiving`; None if to none.
-    `timezone` is the deployment's, for recipients without a zone of their own or their campaign's.
+    `link_url`, `tracker` and `timezone` are those of `MessageContents`. Mails of recipients come to `receiving`; None
+    if to none.
     """
 
     def __init__(
@@ -139,11 +132,9 @@ class Sender:
         self._database = database
         self._catalogue = catalogue
         self._providers = providers
-        self._link_url = link_url
+        self._contents = MessageContents(database, link_url, tracker, timezone)
         self._tracker = tracker
         self._receiving = receiving
-        self._timezone = timezone
-        self._files = AttachmentFiles(database)
         self._outcomes = MessageOutcomes(database, catalogue)
 
     async def send(
@@ -164,7 +155,7 @@ class Sender:
         try:
             taken = await self._take(message_id, at, then)
         except _NotCompiledError as error:
-            await _compile(error.templates)
+            await compile_in_time(error.templates)
             taken = await self._take(message_id, at, then)
         if isinstance(taken, SendOutcome):
             return taken
@@ -172,7 +163,7 @@ class Sender:
         provider = found.provider
         by_address: dict[str, Delivery] = {}
         now = claimed.first_claimed_at or at
-        rendered = await self._render(taken, now)
+        rendered = await self._contents.render(claimed, version, taken.senders, now)
         delivery: Delivery | TemplateRenderError
         parts = PartsCount(1, 1)
         if isinstance(rendered, TemplateRenderError | Unavailable):
@@ -340,49 +331,11 @@ class Sender:
             facts,
             read_recipient(claimed, version, at),
             window=version.rules.send_window,
-            zone=self._zone(claimed, version),
+            zone=self._contents.zone(claimed, version),
             at=at,
             repeats=_repeats(claimed, version, found.provider) if found is not None and is_repetition else Never(),
             topics=topics,
         )
-
-    def _zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:
-        return recipient_zone(claimed.traits, claimed.context.get("timezone"), version.rules.timezone, self._timezone)
-
-    async def _render(self, taken: _Taken, now: datetime) -> Mapping[str, Any] | TemplateRenderError | Unavailable:
-        """Render the message, with its links and its files, or return why it cannot be."""
-        claimed, version = taken.claimed, taken.version
-        urls = self._make_links(claimed)
-        try:
-            async with asyncio.timeout(RENDER_SECONDS):
-                templates = await version.templates.compile()
-                content: Mapping[str, Any] = await run_in_thread(
-                    templates[claimed.template].render,
-                    _variables(
-                        claimed,
-                        version,
-                        urls,
-                        self._link_url("survey", _link(claimed)),
-                        self._tracker.booking_reference(claimed.id),
-                        taken.senders.postal_address,
-                    ),
-                    recipient_locale(claimed.traits, claimed.context),
-                    self._zone(claimed, version),
-                    now,
-                    senders=taken.senders,
-                )
-        except TemplateRenderError as error:
-            return error
-        except TimeoutError:
-            return Unavailable("rendering_took_too_long", f"not rendered within {RENDER_SECONDS:.0f} s")
-        try:
-            content = await self._tracker.rewrite(claimed, version.rules.links, content)
-            content = await keep_survey(self._database, claimed.id, content)
-            return await self._files.attach(content)
-        except (psycopg.OperationalError, UnavailableError):
-            return Unavailable(
-                "database_away", "its links or its survey could not be kept, or its attachments not be loaded"
-            )
 
     async def _hand_over(
         self, taken: _Taken, content: Mapping[str, Any], now: datetime, by_address: dict[str, Delivery]
@@ -390,7 +343,7 @@ class Sender:
         """Hand a rendered message over; with several addresses, fill `by_address`."""
         claimed, version, settled = taken.claimed, taken.version, taken.settled
         provider = taken.found.provider
-        unsubscribe_url = self._make_links(claimed).get("unsubscribe")
+        unsubscribe_url = self._contents.make_links(claimed).get("unsubscribe")
         message = Outbound(
             str(claimed.id),
             content,
@@ -419,35 +372,12 @@ class Sender:
         """Return the address for mails about a message; None if none are wanted."""
         return self._receiving.address(purpose, message_id) if self._receiving is not None and is_wanted else None
 
-    def _make_links(self, claimed: Claimed) -> Mapping[LinkPurpose, str]:
-        """Make the links of a message: to refuse it, or to confirm what it asks."""
-        asked = read_request(claimed.entry)
-        link = _link(claimed)
-        confirming = replace(link, topic=asked.topic if asked is not None else "")
-        return {
-            purpose: self._link_url(purpose, confirming if purpose == "confirm" else link)
-            for purpose in list_purposes(claimed.category, claimed.channel, asked)
-        }
-
-
-def _link(claimed: Claimed) -> MessageLink:
-    return MessageLink(str(claimed.profile_id), claimed.channel, str(claimed.id))
-
 
 def _describe_reaction(claimed: Claimed, version: LoadedVersion) -> str | None:
     """Say why a fallback is not needed any more; None for all other messages."""
     node = version.plan.nodes.get(claimed.step)
     found = find_reaction(node, claimed.before) if isinstance(node, Send) and claimed.before else None
     return None if found is None else f"{found['unless']} at {found['at'].isoformat()}"
-
-
-async def _compile(templates: Templates) -> None:
-    """Compile templates. Raises UnavailableError after a while; a retry waits on."""
-    try:
-        async with asyncio.timeout(RENDER_SECONDS):
-            await templates.compile()
-    except TimeoutError as error:
-        raise UnavailableError(f"its templates were not compiled within {RENDER_SECONDS:.0f} s") from error
 
 
 def _retry(claimed: Claimed, found: FoundProvider, delivery: Unavailable) -> UnavailableError:
@@ -462,38 +392,3 @@ def _repeats(claimed: Claimed, version: LoadedVersion, provider: Provider) -> Re
     """Return the effect of repetition: the provider's, unless the template forbids it."""
     template = version.templates.get(claimed.template)
     return provider.repeats if template.is_repeatable(recipient_locale(claimed.traits, claimed.context)) else Never()
-
-
-def _variables(
-    claimed: Claimed,
-    version: LoadedVersion,
-    urls: Mapping[LinkPurpose, str],
-    survey_url: str,
-    booking_reference: str,
-    postal_address: str | None,
-) -> dict[str, Any]:
-    facts = TemplateFacts(
-        user_id=claimed.user_id,
-        traits=claimed.traits,
-        event=claimed.entry["name"],
-        anonymous_id=claimed.entry["anonymous_id"],
-        properties=claimed.entry["properties"],
-        timestamp=claimed.entry["timestamp"],
-        campaign_key=version.key,
-        campaign_name=version.name,
-        message_id=str(claimed.id),
-        unsubscribe_url=urls.get("unsubscribe"),
-        preferences_url=urls.get("preferences"),
-        confirm_url=urls.get("confirm"),
-        survey_url=survey_url,
-        booking_reference=booking_reference,
-        saved=claimed.saved,
-        answers=claimed.answers,
-        computed=claimed.computed,
-        stage=claimed.stage,
-        account=claimed.account,
-        learned=claimed.learned,
-        locale=recipient_locale(claimed.traits, claimed.context),
-        postal_address=postal_address,
-    )
-    return build_variables(facts)

@@ -15,7 +15,7 @@ from domain.journey.requests import MembersRequest
 from domain.journey.step_decisions import StepDecision, find_address_kinds
 from domain.journey.step_facts import GateFacts, PageFacts
 from domain.sending.budgets import BudgetFull
-from domain.sending.policy import Answer
+from domain.sending.gate_answers import Answer
 from domain.sending.routes import SenderChoice, SenderPick
 from store import warm_up
 from store.database import Connection

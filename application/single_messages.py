@@ -37,7 +37,7 @@ from domain.journey.state import JourneyState
 from domain.people.identity import PersonRef
 from domain.people.operator_changes import OperatorChanges
 from domain.sending.claim import CANCELLED, POSTPONED, POSTPONING_REASONS, RESERVED, SENDING
-from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
+from domain.sending.gate_answers import Answer, Deferred, Granted, Held, Refused
 from domain.sending.single_messages import (
     MESSAGE_KEY,
     REQUESTED,

@@ -38,7 +38,7 @@ from domain.journey.step_decisions import (
 )
 from domain.journey.step_facts import GateFacts, LockedFacts, StepFacts
 from domain.people.account_view import NO_ACCOUNT
-from domain.sending.policy import Answer, MembersAnswer
+from domain.sending.gate_answers import Answer, MembersAnswer
 from domain.tracking.event import stored_event
 from store import decisions, journeys, messages, step_facts
 from store.database import Connection, Database

@@ -20,7 +20,7 @@ from store.database import Connection
 from store.device_addresses import DEVICES
 from store.holds import HOLDS
 from store.ledger import CAPS, LEDGER
-from store.messages import Absence
+from store.message_claims import Absence
 from store.profile_states import MEMBERSHIPS
 from store.profiles import LEARNED
 from store.provider_pauses import PAUSES

@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
         Unreadable,
     )
     from domain.journey.requests import ActionRequest, AuthorizeRequest, BranchRequest, DelayRequest, MembersRequest
-    from domain.sending.policy import Answer, MembersAnswer
+    from domain.sending.gate_answers import Answer, MembersAnswer
 
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.journey.position import NextPositions
     from domain.journey.protocol import Dispatch
     from domain.sending.claim import POSTPONED
-    from domain.sending.policy import Answer, Deferred, Granted, Held, Refused
+    from domain.sending.gate_answers import Answer, Deferred, Granted, Held, Refused
     from domain.sending.retries import RetryRequest
 
 # When the gate is asked again about a message that an earlier build holds without an end.

@@ -11,16 +11,8 @@ from domain.journey.moves import arrive, ask_again, ask_resumed, listen_from, no
 from domain.journey.protocol import MembersSettled, Performed, Settled, Unreadable
 from domain.journey.state import CAP_REASONS, CAPPED, EXITED, JourneyState, MembersRound
 from domain.sending.claim import POSTPONED, may_have_arrived
-from domain.sending.policy import (
-    ON_HOLD,
-    Answer,
-    Deferred,
-    Granted,
-    Held,
-    MembersAnswer,
-    MembersPage,
-    Refused,
-)
+from domain.sending.gate_answers import Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
+from domain.sending.policy import ON_HOLD
 from domain.sending.send_hours import SEND_WINDOW
 
 

@@ -21,8 +21,9 @@ from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.sending import policy
 from domain.sending.budgets import BudgetFull
 from domain.sending.deliverability import ProviderPause
+from domain.sending.gate_answers import Deferred, Granted, Held, MembersPage, Refused
 from domain.sending.objections import Recipient
-from domain.sending.policy import Deferred, GateDecision, Granted, Held, JourneyFacts, MembersPage, Refused, Reservation
+from domain.sending.policy import GateDecision, JourneyFacts, Reservation
 from domain.sending.routes import DeployedProviders, SenderChoice, SenderPick, price_of
 
 

@@ -36,7 +36,7 @@ from domain.journey.protocol import (
 from domain.journey.records import Journey, seed_of
 from domain.journey.state import JourneyState, JourneyStatus
 from domain.sending.claim import FAILED, POSTPONED, SENT, AttemptState, may_have_arrived
-from domain.sending.policy import Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
+from domain.sending.gate_answers import Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
 
 
 class Position(Struct, frozen=True, omit_defaults=True):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from domain.campaign.plan import MessagePriority
 from domain.sending.claim import AttemptState
-from domain.sending.policy import Answer, MembersAnswer
+from domain.sending.gate_answers import Answer, MembersAnswer
 
 # Commands: the next task of the workflow.
 

@@ -12,7 +12,8 @@ from domain.journey.state import StoredState
 from domain.journey.step_decisions import StepDecision, decide_by_policy, gate_outcome
 from domain.journey.step_facts import GateFacts
 from domain.sending import policy
-from domain.sending.policy import Answer, Granted, Held, Reservation
+from domain.sending.gate_answers import Answer, Granted, Held
+from domain.sending.policy import Reservation
 from domain.sending.retries import RetryRequest
 from domain.sending.routes import SenderChoice, SenderPick, price_of
 

@@ -30,7 +30,8 @@ from domain.people.device_addresses import AddressKind, DeviceAddress, list_reac
 from domain.sending import policy
 from domain.sending.channel_choice import ChannelChoice
 from domain.sending.fallbacks import find_due
-from domain.sending.policy import Answer, Deferred, Granted, Held, JourneyFacts, Refused, Reservation
+from domain.sending.gate_answers import Answer, Deferred, Granted, Held, Refused
+from domain.sending.policy import JourneyFacts, Reservation
 from domain.sending.routes import SenderChoice, SenderPick, price_of
 from domain.tracking.chain import count_chain
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event, Trust, stored_event

@@ -19,9 +19,9 @@ from domain.sending.claim import Proceed
 from domain.sending.delivery import Unavailable
 from runtime import relay
 from runtime.relay import Relay, TemporalAwayError
-from store import messages, outbox, profiles, step_facts
+from store import message_marks, messages, outbox, profiles, step_facts
 from store.database import Connection
-from store.messages import Claimed
+from store.message_claims import Claimed
 
 
 def claim_skipped() -> None:
@@ -132,9 +132,9 @@ def pause_ignored() -> None:
 def unknown_stays_unknown() -> None:
     """A report proves nothing about a message that was given up."""
     proved = "state IN ('sending', 'unknown')"
-    if proved not in messages._MARK:
+    if proved not in message_marks._MARK:
         raise ValueError("a report proves a message in another way: break that one")
-    messages._MARK = messages._MARK.replace(proved, "state IN ('sending')")
+    message_marks._MARK = message_marks._MARK.replace(proved, "state IN ('sending')")
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

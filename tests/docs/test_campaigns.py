@@ -50,7 +50,7 @@ from domain.journey.protocol import (
 )
 from domain.people.account_view import NO_ACCOUNT
 from domain.sending.caps_document import parse_caps
-from domain.sending.policy import Granted, MembersPage
+from domain.sending.gate_answers import Granted, MembersPage
 from domain.tracking.chain import MAX_CHAIN
 from tests.domain.campaign.documents import EMAIL, WEBHOOK
 from tests.domain.conditions.times import NOW

@@ -42,7 +42,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import JourneyState
 from domain.sending.claim import POSTPONED, AttemptState
-from domain.sending.policy import Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
+from domain.sending.gate_answers import Answer, Deferred, Granted, Held, MembersAnswer, MembersPage, Refused
 
 T = TypeVar("T")
 

@@ -38,7 +38,7 @@ from domain.sending.delivery import (
     Repeats,
     Unavailable,
 )
-from domain.sending.policy import Answer, Deferred, Granted
+from domain.sending.gate_answers import Answer, Deferred, Granted
 from store.database import Database
 from tests.engine.caps_campaigns import DEPLOYMENT_ZONE, WEIGHTS, ZONES, Journey, identify, journeys_of
 from tests.engine.fixed_providers import FixedProviders, link_tracker

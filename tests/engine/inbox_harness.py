@@ -20,8 +20,8 @@ from channels.in_app import inbox
 from domain.journey.requests import AuthorizeRequest
 from domain.people.identity import Identity
 from domain.sending.delivery import Accepted, Delivery, Never, Outbound, Repeats
+from domain.sending.gate_answers import Answer, Granted
 from domain.sending.inbox import InboxMessage
-from domain.sending.policy import Answer, Granted
 from domain.sending.reports import ProviderReport, ReportKind
 from store.database import Database
 from tests.engine.fixed_providers import FixedProviders, link_tracker
@@ -78,7 +78,7 @@ class PeopleInboxes:
         return SeenInbox(view.seq, await self.inboxes.load(view.messages), view.open, view.next_poll)
 
     async def slots(self, person: UUID, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
-        return await self.inboxes.slots(await self._identity(person), names, at)
+        return await self.inboxes.read_slots(await self._identity(person), names, at)
 
     async def _identity(self, person: UUID) -> Identity:
         known = "SELECT kind, value FROM identities WHERE profile_id = %s ORDER BY kind = 'user' DESC LIMIT 1"

@@ -26,7 +26,7 @@ from domain.sending.delivery import (
     Outbound,
     Repeats,
 )
-from domain.sending.policy import Answer, Granted
+from domain.sending.gate_answers import Answer, Granted
 from runtime.documents import DocumentProcesses
 from store.database import Database
 from tests.engine.fixed_providers import FixedProviders, link_tracker

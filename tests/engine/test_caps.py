@@ -11,7 +11,7 @@ from application.catalogue import Catalogue
 from application.step_decisions import StepDecisions
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.caps_document import parse_caps
-from domain.sending.policy import Answer, Deferred, Granted, Refused
+from domain.sending.gate_answers import Answer, Deferred, Granted, Refused
 from store.database import Database
 from tests.engine import caps_campaigns
 from tests.engine.campaigns import PROMOTION

@@ -19,9 +19,9 @@ from application.reports import Reports
 from application.step_decisions import StepDecisions
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.deliverability import MIN_MAILED_COMPLAINTS
+from domain.sending.gate_answers import Granted, Held
 from domain.sending.ledger_marks import LedgerMarks
-from domain.sending.policy import Granted, Held
-from store import messages
+from store import message_marks
 from store.database import Database
 from store.delivery_counts import OUTCOMES
 from tests.engine.caps_worker import patiently
@@ -455,7 +455,7 @@ async def test_other_messages_of_a_person_are_read_for_hard_bounces_and_complain
     ids = await handed_over(harness, 3)
     items = Jsonb([asdict(LedgerMarks(id=id, is_accepted=True, **marks)) for id in ids])
     async with harness.database.transaction() as connection:
-        statement = f"EXPLAIN (ANALYZE, TIMING off, COSTS off) {messages._MARK}"
+        statement = f"EXPLAIN (ANALYZE, TIMING off, COSTS off) {message_marks._MARK}"
         cursor = await connection.execute(statement, {"marks": items, "ending": []})
         plan = [row["QUERY PLAN"] async for row in cursor]
     reads = [line for line in plan if " on messages other" in line]

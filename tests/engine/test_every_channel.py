@@ -22,7 +22,7 @@ from domain.deployment_documents import FREQUENCY_CAPS, PROVIDERS
 from domain.journey.requests import AuthorizeRequest
 from domain.people.device_addresses import DeviceAddress
 from domain.people.identity import PersonRef
-from domain.sending.policy import Deferred, Granted, Held, Refused
+from domain.sending.gate_answers import Deferred, Granted, Held, Refused
 from store.database import Database
 from tests.engine.computed_harness import CHECKS
 from tests.engine.ingesting import event

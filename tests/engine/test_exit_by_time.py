@@ -17,7 +17,7 @@ from application.trait_sweeper import Sweeper
 from domain.access import SOJOURN
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound
-from domain.sending.policy import Granted
+from domain.sending.gate_answers import Granted
 from runtime.documents import DocumentProcesses
 from tests.engine.computed_harness import event
 from tests.engine.fixed_providers import FixedProviders, link_tracker

@@ -19,8 +19,8 @@ from application.step_decisions import StepDecisions
 from domain.errors import UnavailableError
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.delivery import Never
+from domain.sending.gate_answers import Granted
 from domain.sending.ledger_marks import HeldClick
-from domain.sending.policy import Granted
 from domain.sending.reports import ProviderReport
 from domain.sending.tracking.tokens import PIXEL, TrackedLink, sign
 from store import tracked_links

@@ -10,7 +10,7 @@ import pytest
 from application.catalogue import Catalogue
 from application.step_decisions import StepDecisions
 from domain.journey.requests import AuthorizeRequest
-from domain.sending.policy import Answer, Deferred, Granted, Refused
+from domain.sending.gate_answers import Answer, Deferred, Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, PROMOTION
 from tests.engine.caps_worker import patiently

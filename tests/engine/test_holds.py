@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from application.ingest import Ingest
-from domain.sending.policy import Granted, Held
+from domain.sending.gate_answers import Granted, Held
 from tests.engine.campaigns import CART
 from tests.engine.send_harness import AT, EMAIL, URGENT, SendHarness, each, send_harness
 from tests.engine.test_member_sends import CAMPAIGN as INVITE

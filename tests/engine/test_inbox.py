@@ -15,7 +15,7 @@ from application.merges import Merges
 from domain.access import SOJOURN
 from domain.journey.requests import MembersRequest
 from domain.people.identity import PersonRef
-from domain.sending.policy import Deferred, Granted, MembersPage
+from domain.sending.gate_answers import Deferred, Granted, MembersPage
 from store.inbox import NOTICES, find_given, forget_expired
 from tests.engine.dying import Death, die_at
 from tests.engine.inbox_harness import BANNER, CARD, InboxHarness, attempt_alone, inbox_harness

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.sending.policy import Granted
+from domain.sending.gate_answers import Granted
 from tests.engine.inbox_harness import BANNER, InboxHarness, inbox_harness
 from tests.engine.ingesting import event
 from tests.harness import MAIL, open_harness

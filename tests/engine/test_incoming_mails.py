@@ -19,7 +19,7 @@ from application.catalogue import Catalogue
 from application.reports import Reports
 from application.step_decisions import StepDecisions
 from domain.journey.requests import AuthorizeRequest
-from domain.sending.policy import Granted, Refused
+from domain.sending.gate_answers import Granted, Refused
 from domain.sending.receiving import MailPurpose, ReceivingDomain
 from runtime import lmtp
 from runtime.embedded.mail import ReceivedMail

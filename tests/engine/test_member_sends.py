@@ -21,7 +21,7 @@ from application.step_decisions import StepDecisions
 from domain.journey.position import NextPositions
 from domain.journey.requests import MembersRequest
 from domain.sending.delivery import Accepted, Never
-from domain.sending.policy import Held, MembersAnswer, MembersPage, Refused
+from domain.sending.gate_answers import Held, MembersAnswer, MembersPage, Refused
 from domain.tracking.event import Event
 from runtime.codec import DATA_CONVERTER
 from runtime.temporal import WORKFLOWS, workflow_runner

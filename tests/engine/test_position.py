@@ -14,7 +14,7 @@ from application.catalogue import Catalogue
 from application.step_decisions import StepDecisions
 from domain.journey.position import NextPositions, Position
 from domain.journey.requests import ActionRequest, AuthorizeRequest
-from domain.sending.policy import Granted, Refused
+from domain.sending.gate_answers import Granted, Refused
 from store.database import Database
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION, RESTS
 from tests.engine.positions import UNRECORDED

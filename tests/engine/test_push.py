@@ -17,7 +17,7 @@ from domain.errors import UnavailableError
 from domain.journey.requests import AuthorizeRequest
 from domain.people.device_addresses import AddressKind
 from domain.sending.delivery import ACCOUNT, Accepted, Ambiguous, Rejected, Replaces, Unavailable
-from domain.sending.policy import Answer, Granted, Refused
+from domain.sending.gate_answers import Answer, Granted, Refused
 from domain.sending.tracking.tokens import REPORT, TrackedLink, sign
 from store.database import Connection, Database
 from tests.engine.fixed_providers import link_tracker

@@ -15,7 +15,7 @@ from domain.journey.records import Ending
 from domain.journey.requests import AuthorizeRequest
 from domain.journey.state import COMPLETED
 from domain.sending.delivery import Accepted, Ambiguous, Keyed, Recall, TakenBack, TooLate
-from domain.sending.policy import Granted
+from domain.sending.gate_answers import Granted
 from store import journeys, message_origins, recalls
 from store.database import Database
 from tests.engine.fixed_providers import FixedProviders, link_tracker

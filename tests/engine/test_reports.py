@@ -16,7 +16,7 @@ from application.reports import ReportResult, Reports
 from application.step_decisions import StepDecisions
 from domain.journey.requests import AuthorizeRequest
 from domain.sending.address_reports import SOFT_BOUNCES
-from domain.sending.policy import Granted, Refused
+from domain.sending.gate_answers import Granted, Refused
 from domain.sending.reports import Bounce, ProviderReport, ReportKind
 from store.database import Database
 from tests.engine.caps_worker import patiently

@@ -21,7 +21,7 @@ from domain.access import SOJOURN
 from domain.journey.position import NextPositions
 from domain.journey.records import retry_workflow_id
 from domain.sending.delivery import Never, Rejected
-from domain.sending.policy import Granted, Refused
+from domain.sending.gate_answers import Granted, Refused
 from domain.sending.retries import RetryFilter, RetryRequest
 from runtime.journey_workflows import JourneyWorkflows
 from store.database import Database

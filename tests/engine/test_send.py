@@ -17,7 +17,7 @@ from domain.sending.delivery import (
     Rejected,
     Unavailable,
 )
-from domain.sending.policy import Refused
+from domain.sending.gate_answers import Refused
 from domain.sending.saved_values import SavedReply
 from store import journeys
 from tests.engine.positions import UNRECORDED

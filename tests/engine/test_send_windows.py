@@ -11,7 +11,7 @@ from domain.sending.delivery import (
     Ambiguous,
     Unavailable,
 )
-from domain.sending.policy import Deferred, Granted, Refused
+from domain.sending.gate_answers import Deferred, Granted, Refused
 from tests.engine.positions import UNRECORDED
 from tests.engine.send_harness import (
     AT,

@@ -20,7 +20,7 @@ from domain.journey.protocol import (
     SleepUntil,
     Woke,
 )
-from domain.sending.policy import Granted
+from domain.sending.gate_answers import Granted
 from tests.examples.harness import EXAMPLES, ExampleHarness, Line, Walker, shown
 from tests.servers import EVENTS_PER_RUN
 

@@ -52,7 +52,7 @@ from domain.journey.protocol import (
     Unreadable,
     Woke,
 )
-from domain.sending.policy import Deferred, Granted, Held, MembersPage, Refused
+from domain.sending.gate_answers import Deferred, Granted, Held, MembersPage, Refused
 
 T = TypeVar("T")
 # How many events tell of each reaction, by all channels.

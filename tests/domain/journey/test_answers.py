@@ -26,7 +26,7 @@ from domain.journey.protocol import (
     Woke,
 )
 from domain.journey.state import COMPLETED, EXITED
-from domain.sending.policy import Deferred, Granted, Refused
+from domain.sending.gate_answers import Deferred, Granted, Refused
 from tests.domain.journey.machine_driver import Begin
 from tests.domain.strategies import NOON, plan_of
 

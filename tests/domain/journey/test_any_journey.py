@@ -31,7 +31,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import EXITED, HISTORY_LENGTH, JourneyState
 from domain.sending.claim import POSTPONED
-from domain.sending.policy import Granted, MembersPage, Refused
+from domain.sending.gate_answers import Granted, MembersPage, Refused
 from tests.domain.journey.interpreter import Interpreter
 from tests.domain.journey.machine_driver import carried_over
 from tests.domain.strategies import NOON, Tape, campaign, event, fitting, noise, tapes

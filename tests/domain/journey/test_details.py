@@ -18,7 +18,7 @@ from domain.journey.protocol import (
     Skipped,
     Woke,
 )
-from domain.sending.policy import Deferred, Granted, Held, Refused
+from domain.sending.gate_answers import Deferred, Granted, Held, Refused
 from tests.domain.strategies import NOON, plan_of
 
 EVERYTHING = plan_of(

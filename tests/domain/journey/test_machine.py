@@ -28,7 +28,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.state import COMPLETED, EXITED, HISTORY_LENGTH, SCHEDULE_ENDED
 from domain.sending.claim import AttemptState
-from domain.sending.policy import Deferred, Granted, Held, Refused
+from domain.sending.gate_answers import Deferred, Granted, Held, Refused
 from tests.domain.journey.machine_driver import Begin, MachineDriver
 from tests.domain.strategies import NOON, plan_of
 

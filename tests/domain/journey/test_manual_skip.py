@@ -21,7 +21,7 @@ from domain.journey.protocol import (
     Woke,
 )
 from domain.journey.state import COMPLETED, SCHEDULE_ENDED
-from domain.sending.policy import Deferred, Held
+from domain.sending.gate_answers import Deferred, Held
 from tests.domain.journey.machine_driver import Begin, MachineDriver
 from tests.domain.strategies import NOON, plan_of
 

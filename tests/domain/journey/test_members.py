@@ -30,7 +30,7 @@ from domain.journey.state import COMPLETED, EXITED, MembersRound
 from domain.journey.step_facts import MemberFacts, PageFacts
 from domain.local_time.windows import LocalWindow
 from domain.sending.caps import CapRule, CountedMessage
-from domain.sending.policy import Held, MembersPage, Refused
+from domain.sending.gate_answers import Held, MembersPage, Refused
 from domain.sending.routes import DeployedProviders, ProviderRule, RouteRule, WarmUp
 from tests.domain.journey.machine_driver import Begin
 from tests.domain.strategies import NOON, plan_of

@@ -25,7 +25,7 @@ from domain.journey.protocol import (
     SleepUntil,
 )
 from domain.journey.state import SCHEDULE_ENDED, JourneyState, Match
-from domain.sending.policy import Deferred, Granted, Held
+from domain.sending.gate_answers import Deferred, Granted, Held
 from tests.domain.journey.machine_driver import MachineDriver
 from tests.domain.strategies import NOON, Tape, campaign, event, fitting, noise, plan_of, tapes
 from tests.proofs import rounds

@@ -27,7 +27,7 @@ from domain.journey.protocol import (
     Woke,
 )
 from domain.journey.state import COMPLETED
-from domain.sending.policy import Deferred, Granted, Held, Refused
+from domain.sending.gate_answers import Deferred, Granted, Held, Refused
 from tests.domain.journey.machine_driver import Begin, MachineDriver
 from tests.domain.strategies import NOON, plan_of
 

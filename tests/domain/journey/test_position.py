@@ -33,7 +33,7 @@ from domain.journey.protocol import (
     Woke,
 )
 from domain.journey.state import JourneyState
-from domain.sending.policy import Deferred, Granted, Held, Refused
+from domain.sending.gate_answers import Deferred, Granted, Held, Refused
 from tests.domain.journey.test_any_journey import SEED, walks
 from tests.domain.strategies import NOON, Tape, campaign, plan_of, tapes
 from tests.proofs import rounds

@@ -25,7 +25,7 @@ from domain.journey.step_decisions import (
 )
 from domain.journey.step_facts import GateFacts, StepFacts
 from domain.sending.caps import CapRule, CountedMessage
-from domain.sending.policy import Deferred, Granted, Held, Refused
+from domain.sending.gate_answers import Deferred, Granted, Held, Refused
 from domain.tracking.event import Event
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -14,20 +14,11 @@ from domain.sending import policy
 from domain.sending.budgets import BudgetFull, MoneyBudget
 from domain.sending.caps import MAX_PERIOD_SECONDS, CapRule, CountedMessage
 from domain.sending.fallbacks import EarlierMessage, find_due
+from domain.sending.gate_answers import Answer, Deferred, Granted, Held, RefusalReason, Refused
 from domain.sending.holds import Hold
 from domain.sending.money import Money
 from domain.sending.objections import Objection, Recipient, find_objection
-from domain.sending.policy import (
-    Answer,
-    Deferred,
-    GateDecision,
-    Granted,
-    Held,
-    JourneyFacts,
-    RefusalReason,
-    Refused,
-    Request,
-)
+from domain.sending.policy import GateDecision, JourneyFacts, Request
 from domain.sending.routes import DayFull, NoProvider, SenderChoice
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

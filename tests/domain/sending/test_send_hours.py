@@ -12,8 +12,9 @@ from domain.local_time.legal_hours import LegalHours, french_holidays, next_allo
 from domain.local_time.windows import LocalWindow
 from domain.sending.claim import CANCELLED, POSTPONING_REASONS, ClaimFacts, Close, Proceed, Wait, claim
 from domain.sending.delivery import Keyed, Never, Repeats
+from domain.sending.gate_answers import Deferred, Granted, Refused
 from domain.sending.objections import Recipient
-from domain.sending.policy import Deferred, GateDecision, Granted, Refused, Request, decide_recipient
+from domain.sending.policy import GateDecision, Request, decide_recipient
 from domain.sending.send_hours import find_hours
 
 UTC_ZONE = ZoneInfo("UTC")
