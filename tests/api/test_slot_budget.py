@@ -102,7 +102,7 @@ async def test_pages_leave_places_to_servers_that_render(database_url: str, monk
         await asyncio.Event().wait()
         return {}
 
-    monkeypatch.setattr(PageInboxes, "slots", read_for_ever)
+    monkeypatch.setattr(PageInboxes, "read_slots", read_for_ever)
     async with open_shop(database_url) as shop:
         made = await shop.operator.post("/v1/keys", json={"name": "renderer", "scopes": ["read"]})
         # As strangers do, with the public key and any id.

@@ -50,8 +50,8 @@ SELECT id, question, profile_id, journey_id, campaign_key, 1, step, channel, tem
 FROM (SELECT *, row_number() OVER (ORDER BY at) AS n FROM messages WHERE template = 'nps') AS asked
 JOIN (VALUES ('nps', 10), ('text', 100)) AS answer (question, every) ON n % every = 0;
 """
-# Rows of the two ranges of pages that the period may touch, and of the last one, which the index of the times of messages
-# has no entry for yet.
+# Rows of the two ranges of pages that the period may touch, and of the last one, which has no entry in the index of the
+# times of messages yet.
 RANGES = 3 * 4_300
 
 
