@@ -5,7 +5,7 @@ import json
 
 from cli.main import run
 from tests.cli.conftest import Output
-from tests.engine.test_retries import fail, mend
+from tests.engine.retry_campaigns import fail, mend
 from tests.harness import Harness
 
 

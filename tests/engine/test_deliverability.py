@@ -28,10 +28,10 @@ from tests.engine.caps_worker import patiently
 from tests.engine.delivered import PROVIDER, about, handed_over, report
 from tests.engine.ingesting import AT
 from tests.engine.positions import UNRECORDED
+from tests.engine.retry_campaigns import fail, mend, retry
 from tests.engine.send_harness import EMAIL, URGENT, SendHarness, send_harness
 from tests.engine.single_messages import publish, send
 from tests.engine.test_provider_routes import mail_server, put_providers, sent_by, smtp
-from tests.engine.test_retries import fail, mend, retry
 from tests.harness import Harness
 from tests.proofs import rounds
 

@@ -1,220 +1,45 @@
-from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import combinations
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
-from domain.campaign.plan import Fallback, MessagePriority, OnCapped, Send
-from domain.local_time.windows import LocalWindow
-from domain.sending import policy
-from domain.sending.budgets import BudgetFull, MoneyBudget
+from domain.campaign.plan import OnCapped, Send
 from domain.sending.caps import MAX_PERIOD_SECONDS, CapRule, CountedMessage
-from domain.sending.fallbacks import EarlierMessage, find_due
-from domain.sending.gate_answers import Answer, Deferred, Granted, Held, RefusalReason, Refused
-from domain.sending.holds import Hold
-from domain.sending.money import Money
+from domain.sending.fallbacks import EarlierMessage
+from domain.sending.gate_answers import Answer, Deferred, Granted, Held, Refused
 from domain.sending.objections import Objection, Recipient, find_objection
-from domain.sending.policy import GateDecision, JourneyFacts, Request
-from domain.sending.routes import DayFull, NoProvider, SenderChoice
-
-NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
-TICK = timedelta(microseconds=1)
-FALLBACK = Fallback("first.wait", 600, "opened")
-STEP = Send("mail", "email", "hello", expires=3_600)
-REACHABLE = Recipient({"email": "ada@example.com"}, {}, {})
-ONE_A_MINUTE = CapRule("minutely", limit=1, window=60)
-HALF_AN_HOUR = timedelta(minutes=30)
-LONDON, TOKYO = ZoneInfo("Europe/London"), ZoneInfo("Asia/Tokyo")
-
-HOLD = Hold(UUID(int=1), "user", NOON + timedelta(hours=5), "complaint")
-
-Facts = dict[str, Any]
-
-
-def facts() -> Facts:
-    """Everything as it should be for a message to go."""
-    return {
-        "step": STEP,
-        "at": NOON,
-        "journey_state": "active",
-        "ended_by": None,
-        "campaign_state": "running",
-        "overdue": "skip",
-        "held_at": None,
-        "recipient": REACHABLE,
-        "window": LocalWindow(time(9), time(21)),
-        "zone": LONDON,
-        "ends_at": NOON + timedelta(days=9),
-        "rules": [],
-        "ledger": [],
-    }
-
-
-def decide(known: Facts) -> GateDecision:
-    journey = JourneyFacts(
-        known["journey_state"], known["ended_by"], known["campaign_state"], known["overdue"], known["held_at"]
-    )
-    known = {"sender": None, "before": (), **known}
-    of_recipient = {name: known[name] for name in ("window", "zone", "rules", "ledger", "sender", "before")}
-    due = find_due(known["step"], known["before"])
-    request = Request("m1", known["step"], NOON, known["at"], known["ends_at"], due)
-    return policy.decide(request, journey, known["recipient"], **of_recipient)
-
-
-def journey_ended(known: Facts) -> None:
-    known.update(journey_state="exited", ended_by="e1")
-
-
-def campaign_paused(known: Facts) -> None:
-    known.update(campaign_state="paused")
-
-
-def campaign_not_running(known: Facts) -> None:
-    known.update(campaign_state="ended")
-
-
-def schedule_ended(known: Facts) -> None:
-    known.update(ends_at=known["at"])
-
-
-def paused(known: Facts) -> None:
-    known.update(held_at=NOON - HALF_AN_HOUR)
-
-
-def expired(known: Facts) -> None:
-    known.update(step=msgspec.structs.replace(known["step"], expires=1_800), at=NOON + HALF_AN_HOUR)
-
-
-def not_needed(known: Facts) -> None:
-    step = msgspec.structs.replace(known["step"], fallback=FALLBACK, fallback_of="first")
-    known.update(step=step, before=[EarlierMessage(UUID(int=3), "webhook", NOON - HALF_AN_HOUR, opened_at=NOON)])
-
-
-def left_account(known: Facts) -> None:
-    known.update(
-        recipient=msgspec.structs.replace(known["recipient"], left="the person is no longer a member of the account")
-    )
-
-
-def unreachable(known: Facts) -> None:
-    known.update(recipient=msgspec.structs.replace(known["recipient"], traits={}))
-
-
-def address_changed(known: Facts) -> None:
-    known.update(recipient=msgspec.structs.replace(known["recipient"], asked_address="before@example.com"))
-
-
-def suppressed(known: Facts) -> None:
-    known.update(recipient=msgspec.structs.replace(known["recipient"], suppressed={"email": "bounced"}))
-
-
-def no_consent(known: Facts) -> None:
-    known.update(recipient=msgspec.structs.replace(known["recipient"], consent={"email": False}))
-
-
-def on_hold(known: Facts) -> None:
-    known.update(recipient=msgspec.structs.replace(known["recipient"], holds=[HOLD]))
-
-
-def send_window(known: Facts) -> None:
-    known.update(window=LocalWindow(time(9), time(12)))
-
-
-def capped(known: Facts) -> None:
-    known.update(rules=[ONE_A_MINUTE], ledger=[CountedMessage(known["at"], "email", "marketing")])
-
-
-def warm_up(known: Facts) -> None:
-    known.update(sender=DayFull("new", NOON + timedelta(hours=12)))
-
-
-def over_budget(known: Facts) -> None:
-    known.update(sender=BudgetFull("spend", MoneyBudget("day", 50_000_000, "EUR"), Money(7_500, "EUR"), "a", NOON))
-
-
-def no_provider(known: Facts) -> None:
-    known.update(sender=NoProvider())
-
-
-Obstacle = Callable[[Facts], None]
-IN_ORDER: list[Obstacle] = [
-    journey_ended,
-    campaign_paused,
+from domain.sending.policy import GateDecision, Request
+from domain.sending.routes import DayFull, SenderChoice
+from tests.domain.sending.gate_facts import (
+    ANSWERS,
+    DATA,
+    FALLBACK,
+    HOLD,
+    IN_ORDER,
+    NOON,
+    ONE_A_MINUTE,
+    REACHABLE,
+    STEP,
+    TICK,
+    TOKYO,
+    Obstacle,
     campaign_not_running,
-    schedule_ended,
-    paused,
-    expired,
-    not_needed,
-    left_account,
-    unreachable,
-    address_changed,
-    suppressed,
-    no_consent,
-    on_hold,
-    send_window,
+    campaign_paused,
     capped,
-    warm_up,
-    over_budget,
+    decide,
+    expired,
+    facts,
+    no_consent,
     no_provider,
-]
-# The others are named like them. The hours of law are those of phones (test_send_hours.py).
-APART = ("journey_ended", "legal_hours")
-REASONS: list[RefusalReason] = [reason for reason in get_args(RefusalReason) if reason not in APART]
-ANSWERS: dict[Obstacle, Answer] = {
-    journey_ended: Refused("journey_ended", journey_ended=True),
-    campaign_paused: Held("campaign_paused"),
-    on_hold: Held("on_hold", NOON + timedelta(hours=1)),
-    **dict(zip((one for one in IN_ORDER[2:] if one is not on_hold), map(Refused, REASONS), strict=True)),
-}
-DATA: dict[Obstacle, dict[str, Any]] = {
-    journey_ended: {"state": "exited", "ended_by": "e1"},
-    campaign_paused: {},
-    campaign_not_running: {"campaign_state": "ended"},
-    schedule_ended: {"ends_at": NOON},
-    paused: {"held_at": NOON - HALF_AN_HOUR},
-    expired: {"expires_at": NOON + HALF_AN_HOUR, "reached_at": NOON},
-    not_needed: {"unless": "opened", "message_id": str(UUID(int=3)), "channel": "webhook", "at": NOON},
-    left_account: {"channel": "email", "detail": "the person is no longer a member of the account"},
-    unreachable: {"channel": "email", "detail": "the profile has no trait email"},
-    address_changed: {"channel": "email", "detail": "the person has another address since the request"},
-    suppressed: {"channel": "email", "detail": "bounced", "refused_by": "profile"},
-    no_consent: {"channel": "email", "detail": "the profile refuses email", "refused_by": "profile"},
-    on_hold: {
-        "hold": str(HOLD.id),
-        "subject": "user",
-        "why": "complaint",
-        "until": HOLD.until,
-        "timezone": "Europe/London",
-    },
-    send_window: {
-        "opens_at": datetime(2026, 11, 2, 9, tzinfo=UTC),
-        "expires_at": NOON + timedelta(hours=1),
-        "timezone": "Europe/London",
-    },
-    capped: {
-        "rule": "minutely",
-        "limit": 1,
-        "count": 1,
-        "window_seconds": 60,
-        "frees_at": NOON + timedelta(minutes=1),
-        "on_capped": "skip",
-        "timezone": "Europe/London",
-    },
-    warm_up: {"provider": "new", "opens_at": datetime(2026, 11, 2, 9, tzinfo=UTC), "timezone": "Europe/London"},
-    over_budget: {
-        "rule": "spend",
-        "scope": "day",
-        "budget": "50.00 EUR",
-        "cost": "0.0075 EUR",
-        "provider": "a",
-        "on_capped": "skip",
-    },
-    no_provider: {"channel": "email"},
-}
+    on_hold,
+    over_budget,
+    send_window,
+    suppressed,
+    warm_up,
+)
 
 
 def test_nothing_in_the_way() -> None:
@@ -355,92 +180,6 @@ def test_a_deferred_message_goes_when_asked_again_then() -> None:
     assert decide({**known, "at": answer.until}).answer == Granted("m1")
 
 
-# Sunday 21:00 in London is Monday 6:00 in Tokyo.
-EVENING = datetime(2026, 11, 1, 21, tzinfo=UTC)
-DAYTIME = LocalWindow(time(9), time(21))
-
-
-def in_the_evening(**more: Any) -> Facts:
-    """A message reached at NOON, with hours to spare, asked for when London's window has just closed."""
-    step = Send("mail", "email", "hello", expires=24 * 3_600)
-    return {**facts(), "at": EVENING, "step": step, "window": DAYTIME, **more}
-
-
-@pytest.mark.parametrize(
-    ("zone", "opens"),
-    [(LONDON, datetime(2026, 11, 2, 9, tzinfo=UTC)), (TOKYO, datetime(2026, 11, 2, 0, tzinfo=UTC))],
-    ids=str,
-)
-def test_a_closed_window_defers_to_the_recipients_morning(zone: ZoneInfo, opens: datetime) -> None:
-    known = in_the_evening(zone=zone)
-    decided = decide(known)
-    assert decided.answer == Deferred(opens, "send_window")
-    assert decided.data == {"until": opens, "timezone": zone.key}
-    assert decided.data["until"].isoformat() == f"2026-11-02T09:00:00+0{9 if zone is TOKYO else 0}:00"
-    assert decide({**known, "at": opens - TICK}) == decided
-    assert decide({**known, "at": opens}).answer == Granted("m1")
-
-
-def test_the_window_closes_on_the_instant() -> None:
-    assert decide(in_the_evening(at=EVENING - TICK)).answer == Granted("m1")
-    assert isinstance(decide(in_the_evening(at=EVENING)).answer, Deferred)
-
-
-@pytest.mark.parametrize(("late", "deferred"), [(-TICK, False), (timedelta(0), False), (TICK, True)])
-def test_nothing_sleeps_for_a_window_that_opens_too_late(late: timedelta, deferred: bool) -> None:
-    opens = datetime(2026, 11, 2, 9, tzinfo=UTC)
-    decided = decide(in_the_evening(ends_at=opens + late))
-    if deferred:
-        assert decided.answer == Deferred(opens, "send_window")
-    else:
-        assert decided == GateDecision(
-            Refused("send_window"), {"opens_at": opens, "expires_at": opens + late, "timezone": "Europe/London"}
-        )
-
-
-def test_transactional_messages_pass_the_window_and_those_of_high_priority_do_not() -> None:
-    cases: list[tuple[str, MessagePriority, bool]] = [
-        ("transactional", "normal", True),
-        ("transactional", "high", True),
-        ("marketing", "high", False),
-        ("marketing", "normal", False),
-    ]
-    for category, priority, passes in cases:
-        step = Send("mail", "email", "hello", category=category, priority=priority)
-        assert (decide(in_the_evening(step=step)).answer == Granted("m1")) is passes
-
-
-def test_without_a_window_every_hour_will_do() -> None:
-    assert decide(in_the_evening(window=None)).answer == Granted("m1")
-
-
-def test_a_capped_message_waits_until_the_caps_allow_and_the_window_is_open() -> None:
-    step = Send("mail", "email", "hello", on_capped="wait", expires=48 * 3_600)
-    noon_again = NOON + timedelta(days=1)
-    for frees_at, until in (
-        (EVENING - timedelta(hours=1), EVENING - timedelta(hours=1)),
-        (EVENING - TICK, EVENING - TICK),
-        (EVENING, datetime(2026, 11, 2, 9, tzinfo=UTC)),
-        (EVENING + timedelta(hours=3), datetime(2026, 11, 2, 9, tzinfo=UTC)),
-        (noon_again, noon_again),
-    ):
-        sent = CountedMessage(frees_at - timedelta(minutes=1), "email", "marketing")
-        known = in_the_evening(at=NOON, step=step, rules=[ONE_A_MINUTE], ledger=[sent])
-        decided = decide(known)
-        assert decided.answer == Deferred(until, "capped")
-        assert decided.data["frees_at"] == frees_at
-        assert decided.data.get("opens_at") == (until if until > frees_at else None)
-        assert decide({**known, "at": until}).answer == Granted("m1")
-
-
-def test_a_cap_that_frees_in_quiet_hours_is_not_waited_for_beyond_the_expiry() -> None:
-    step = Send("mail", "email", "hello", on_capped="wait", expires=21 * 3_600)
-    sent = CountedMessage(EVENING, "email", "marketing")
-    decided = decide(in_the_evening(at=NOON, step=step, rules=[ONE_A_MINUTE], ledger=[sent]))
-    assert decided.answer == Refused("capped")
-    assert decided.data["frees_at"] < NOON + timedelta(hours=21) <= decided.data["opens_at"]
-
-
 @pytest.mark.parametrize(
     ("rule", "numbers", "frees_at"),
     [
@@ -530,36 +269,6 @@ def test_other_channels_have_flags_of_their_own() -> None:
 
 def test_consent_given_is_no_objection() -> None:
     assert find_objection("email", "marketing", Recipient({"email": "ada@example.com"}, {"email": True}, {})) is None
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Granted("m1"),
-        Deferred(NOON + TICK, "capped"),
-        Held("campaign_paused"),
-        Refused("expired"),
-        Refused("journey_ended", True),
-    ],
-)
-def test_an_answer_survives_its_way(answer: Answer) -> None:
-    assert msgspec.json.decode(msgspec.json.encode(answer), type=Answer) == answer
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        {"answer": "refused", "reason": "of_a_later_build", "journey_ended": False},
-        {"answer": "deferred", "reason": "of_a_later_build", "until": "2026-11-02T08:00:00Z"},
-        {"answer": "held", "reason": "of_a_later_build"},
-    ],
-)
-def test_an_answer_of_a_later_build_is_read_after_a_roll_back(stored: dict[str, Any]) -> None:
-    answer = msgspec.convert(stored, Answer)
-    assert msgspec.to_builtins(answer) == stored
-
-
-# Holds
 
 
 def test_a_hold_concerns_marketing_until_it_is_over() -> None:

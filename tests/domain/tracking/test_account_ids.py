@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.tracking.test_decode import of_items
+from tests.domain.tracking.calls import of_items
 
 
 def call(group_id: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.tracking.test_decode import RECEIVED, event, of_items
+from tests.domain.tracking.calls import RECEIVED, event, of_items
 
 YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 IMPOSSIBLE: list[tuple[Any, str | None, datetime]] = [

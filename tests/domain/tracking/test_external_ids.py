@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.tracking.external_ids import MAX_CALL_EXTERNAL_IDS
-from tests.domain.tracking.test_decode import of_items
+from tests.domain.tracking.calls import of_items
 
 
 def call(*listed: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS, Placeholders
-from tests.domain.tracking.test_decode import decoded_with, of_items
+from tests.domain.tracking.calls import decoded_with, of_items
 
 ZERO = "00000000-0000-0000-0000-000000000000"
 PLACEHOLDERS: list[Any] = [

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.tracking.event import CallType
-from tests.domain.tracking.test_decode import decoded, of_items, of_texts
+from tests.domain.tracking.calls import decoded, of_items, of_texts
 
 HALVES = [
     (rb"\ud83d", "\ufffd"),

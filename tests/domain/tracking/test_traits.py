@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.tracking.event import Reject
-from tests.domain.tracking.test_decode import of_items
+from tests.domain.tracking.calls import of_items
 
 NAME = {"first_name": "Ada"}
 
