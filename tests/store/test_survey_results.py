@@ -52,7 +52,7 @@ JOIN (VALUES ('nps', 10), ('text', 100)) AS answer (question, every) ON n % ever
 """
 # Rows of the two ranges of pages that the period may touch, and of the last one, which has no entry in the index of the
 # times of messages yet.
-RANGES = 3 * 4_300
+RANGES = 3 * 4_500
 
 
 @pytest.fixture
