@@ -77,7 +77,7 @@ class PeopleInboxes:
         view = await self.inboxes.read(await self._identity(person), at, **options)
         return SeenInbox(view.seq, await self.inboxes.load(view.messages), view.open, view.next_poll)
 
-    async def slots(self, person: UUID, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
+    async def read_slots(self, person: UUID, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
         return await self.inboxes.read_slots(await self._identity(person), names, at)
 
     async def _identity(self, person: UUID) -> Identity:
