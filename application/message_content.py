@@ -1,4 +1,4 @@
-"""The content of a message for its recipient: rendered, with its links and its files."""
+"""The content of a message for its recipient, with its links and its files."""
 
 import asyncio
 from collections.abc import Callable, Mapping

@@ -57,9 +57,9 @@ class SurveyResults:
         self._database = database
 
     async def compute(self, query: SurveyQuery, by: Grouping | None) -> PeriodResults:
-        """Compute the results of each group, or of everyone, by default of the last 30 days.
+        """Compute the results of each group, or of everyone, in a period.
 
-        The period is that of the answers, and for the response rate of the messages. Raises NotFoundError,
+        The period, by default the last 30 days, is that of the answers, and for the response rate of the messages. Raises NotFoundError,
         InvalidRequestError if it ends before it begins, and OverloadedError.
         """
         begin = find_begin(query.begin, query.end or self._database.clock.now())

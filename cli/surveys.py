@@ -35,7 +35,7 @@ class ByOption(StrEnum):
 
 @app.command("list")
 def list_all(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the surveys of all campaigns, with the messages answered in the last 30 days."""
+    """List the surveys of all campaigns, with their answers of the last 30 days."""
     with connect(context) as api:
         found = api.get("surveys")
     if as_json:
@@ -65,7 +65,7 @@ def results(
     end: AnsweredBeforeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the results of a survey by question, of the last 30 days or a period, with intervals."""
+    """Show the results of a survey in a period, by default the last 30 days."""
     with connect(context) as api:
         which = {
             "campaign": campaign,

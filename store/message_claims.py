@@ -1,4 +1,4 @@
-"""A message with its journey and its recipient, as an attempt to send it reads them."""
+"""A message with its journey and its recipient, locked and read for an attempt."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What reports write to the rows of messages, and to the numbers of their providers."""
+"""Marks of reports in the rows of messages, and in the numbers of providers."""
 
 from collections.abc import Collection, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What reports say of the address of a message: that it bounces, is refused, or may be used again."""
+"""Reports about the address of a message: its bounces, refusals and their end."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

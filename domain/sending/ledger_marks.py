@@ -1,4 +1,4 @@
-"""What reports write to the ledger: the earliest of each kind, and reactions of people on pages."""
+"""Marks of reports in the ledger: the earliest of each kind, and reactions."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -18,7 +18,7 @@ CURRENT_XID = text("(pg_current_xact_id()::text)::bigint")
 
 
 def by_age(name: str, column: str) -> Index:
-    """Create the index that finds the rows of a time, such as those past their retention.
+    """Create the index that finds the rows of a time, such as old ones.
 
     Rows come in the order of their age, so a range of pages has one entry: 24 kB for a million rows, and next to
     nothing for each insert.

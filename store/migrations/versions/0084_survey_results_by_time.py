@@ -1,4 +1,4 @@
-"""Indexes by which results of surveys read the messages and answers of a time alone."""
+"""Indexes by which results of surveys read the rows of their period alone."""
 
 from alembic import op
 
