@@ -59,8 +59,8 @@ class SurveyResults:
     async def compute(self, query: SurveyQuery, by: Grouping | None) -> PeriodResults:
         """Compute the results of each group, or of everyone, in a period.
 
-        The period, by default the last 30 days, is that of the answers, and for the response rate of the messages. Raises NotFoundError,
-        InvalidRequestError if it ends before it begins, and OverloadedError.
+        By default it is the last 30 days. It is that of the answers, and for the response rate of the messages. Raises
+        NotFoundError, InvalidRequestError if it ends before it begins, and OverloadedError.
         """
         begin = find_begin(query.begin, query.end or self._database.clock.now())
         waiting = [name for name, kind in CHANNELS.items() if kind.waits_for_person]
