@@ -27,6 +27,8 @@ PAGE: Final = 10_000
 # The notices, written by triggers: `p:` with a profile to which something was added or withdrawn, or `c:` with a
 # campaign.
 NOTICES: Final = "sojourn_inbox"
+# The messages of a person that wait or are given at a time, so that each read is bounded: the newest.
+MAX_KEPT: Final = 100
 # The latest times at which a message was shown that are kept.
 MAX_SHOWS: Final = 100
 
@@ -38,8 +40,8 @@ EXISTS (SELECT FROM messages AS follower
           AND follower.state IN ('sending', 'sent', 'unknown') AND follower.reserved_at > messages.reserved_at)
 """
 # Why a message in the inbox is not there for its person any more, or for now: an expression for statements that read
-# `messages`, `journeys` and `campaigns`; NULL for one that is. Nothing is written to withdraw it, so nothing can be
-# forgotten, and a campaign that is resumed shows all of it again.
+# `inbox`, `messages`, `journeys` and `campaigns`; NULL for one that is. Nothing is written to withdraw it, so nothing
+# can be forgotten, and a campaign that is resumed shows all of it again. Only newer messages displace one for good.
 WITHDRAWN: Final = f"""
 CASE WHEN journeys.state = 'exited' THEN 'journey_ended'
      WHEN journeys.campaign_version = ANY(campaigns.exiting) THEN 'campaign_stopped'
@@ -51,7 +53,8 @@ CASE WHEN journeys.state = 'exited' THEN 'journey_ended'
      WHEN journeys.account_id IS NOT NULL AND NOT EXISTS (
        SELECT FROM account_members AS member
        WHERE member.account_id = journeys.account_id AND member.profile_id = messages.profile_id AND is_member)
-     THEN 'left_account' END
+     THEN 'left_account'
+     WHEN inbox.displaced_at IS NOT NULL THEN 'displaced' END
 """  # noqa: S608 -- a constant of this module
 # Without their contents: most that read them send none. One row for each person, in the order of the statement's
 # `asked`.
@@ -67,7 +70,8 @@ JOIN LATERAL (
   JOIN messages ON messages.id = inbox.message_id
   JOIN journeys ON journeys.id = messages.journey_id
   JOIN campaigns ON campaigns.key = journeys.campaign_key
-  WHERE inbox.profile_id = profiles.id AND inbox.expires_at > asked.at AND messages.profile_id = profiles.id
+  WHERE inbox.profile_id = profiles.id AND inbox.expires_at > asked.at AND displaced_at IS NULL
+    AND messages.profile_id = profiles.id
     AND ({WITHDRAWN}) IS NULL
 ) AS found ON found.messages IS NOT NULL
 """  # noqa: S608 -- a constant of this module
@@ -93,13 +97,34 @@ WHERE profiles.id = %(profile_id)s
 # Exits and fallbacks wait meanwhile, also exits of accounts, which other people cause.
 _WAITING = """
 SELECT {column} FROM inbox JOIN messages ON messages.id = inbox.message_id
-WHERE inbox.profile_id = %(profile_id)s AND inbox.expires_at > %(at)s AND given_at IS NULL
+WHERE inbox.profile_id = %(profile_id)s AND inbox.expires_at > %(at)s AND given_at IS NULL AND displaced_at IS NULL
 """
 _LOCK_JOURNEYS = f"""
 SELECT id FROM journeys WHERE id IN ({_WAITING.format(column="messages.journey_id")}) ORDER BY id FOR SHARE
 """  # noqa: S608 -- a constant of this module
 _LOCK_MESSAGES = f"""
 SELECT id FROM messages WHERE id IN ({_WAITING.format(column="messages.id")}) ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608 -- a constant of this module
+
+# Withdrawn ones and those that are over go first, then the oldest. A row that another transaction has locked is
+# left to the next message.
+_DISPLACE = f"""
+WITH kept AS MATERIALIZED (
+  SELECT message_id FROM inbox
+  WHERE profile_id = %(profile_id)s AND expires_at > clock_timestamp() + clock_ahead() AND displaced_at IS NULL
+), surplus AS MATERIALIZED (
+  SELECT inbox.message_id
+  FROM inbox
+  JOIN messages ON messages.id = inbox.message_id
+  JOIN journeys ON journeys.id = messages.journey_id
+  JOIN campaigns ON campaigns.key = journeys.campaign_key
+  WHERE inbox.message_id IN (SELECT message_id FROM kept) AND (SELECT count(*) FROM kept) > %(most)s
+  ORDER BY ({WITHDRAWN}) IS NULL AND COALESCE(completed_at, dismissed_at) IS NULL DESC, inbox.seq DESC
+  OFFSET %(most)s
+), free AS (
+  SELECT message_id FROM inbox WHERE message_id IN (SELECT message_id FROM surplus) FOR UPDATE SKIP LOCKED
+)
+UPDATE inbox SET displaced_at = clock_timestamp() + clock_ahead() FROM free WHERE inbox.message_id = free.message_id
 """  # noqa: S608 -- a constant of this module
 
 
@@ -138,16 +163,18 @@ def _as_facts(row: DictRow) -> InboxFacts:
 async def insert(connection: Connection, message_id: UUID, rendered: Mapping[str, Any]) -> None:
     """Put a message that is settled as sent into the inbox of its person.
 
-    `rendered` has its kind, placement, priority and content.
+    It displaces those beyond MAX_KEPT. `rendered` has its kind, placement, priority and content.
     """
-    await connection.execute(
+    cursor = await connection.execute(
         """
         INSERT INTO inbox (message_id, profile_id, journey_id, kind, placement, priority, content, expires_at)
         SELECT id, profile_id, journey_id, %(kind)s, %(placement)s, %(priority)s, %(content)s, expires_at
-        FROM messages WHERE id = %(id)s
+        FROM messages WHERE id = %(id)s RETURNING profile_id
         """,
         {**rendered, "content": Jsonb(rendered["content"]), "id": message_id},
     )
+    for row in await cursor.fetchall():
+        await connection.execute(_DISPLACE, {"profile_id": row["profile_id"], "most": MAX_KEPT})
 
 
 async def read(connection: Connection, asked: Sequence[tuple[Identity, datetime]]) -> list[InboxFacts | None]:

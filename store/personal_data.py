@@ -87,7 +87,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "inbox",
         _OWN,
         "message_id kind placement content expires_at shows completed_at",
-        "profile_id journey_id seq priority every size",
+        "profile_id journey_id seq priority every size displaced_at",
     ),
     _table(
         "messages",

@@ -11,6 +11,7 @@ _WITHDRAWN: Final = {
     "fallback": "another message goes instead",
     "campaign_paused": "the campaign is paused",
     "left_account": "the person left the account",
+    "displaced": "the person has as many newer ones as there may be",
 }
 
 

@@ -146,6 +146,8 @@ inbox = Table(
     # When it was shown, the latest times; `completed_at` is when a tour or a survey was gone through.
     Column("shows", ARRAY(INSTANT), nullable=False, server_default=text("'{}'")),
     Column("completed_at", INSTANT),
+    # When newer messages took its place: a person has so many, and it does not come back.
+    Column("displaced_at", INSTANT),
     Index("inbox_profile_id", "profile_id", "expires_at"),
     Index("inbox_journey_id", "journey_id"),
     Index("inbox_expires_at", "expires_at"),

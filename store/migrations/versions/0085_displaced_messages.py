@@ -1,0 +1,16 @@
+"""The time at which newer messages took the place of one in the inbox."""
+
+from alembic import op
+
+revision = "0085"
+down_revision = "0084"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE inbox ADD COLUMN displaced_at TIMESTAMPTZ")
+
+
+def downgrade() -> None:
+    op.execute("ALTER TABLE inbox DROP COLUMN displaced_at")
