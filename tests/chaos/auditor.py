@@ -8,6 +8,7 @@ from tests.chaos.campaigns import CAMPAIGNS, CAP, STEPS
 from tests.chaos.history import History, JourneyRow, MessageRow
 from tests.chaos.ledger import Ledger, Violation
 from tests.chaos.model import Call, Expected, Link, Move, Say, expect, pauses
+from tests.chaos.pages import Reading
 from tests.chaos.providers import Arrival, ProviderName
 from tests.chaos.report_audit import ReportAudit
 
@@ -49,6 +50,9 @@ class _Auditor:
         self._arrivals: dict[str, list[Arrival]] = defaultdict(list)
         for arrival in sorted(history.arrivals, key=lambda arrival: arrival.at):
             self._arrivals[arrival.message_id].append(arrival)
+        self._readings: dict[str, list[Reading]] = defaultdict(list)
+        for reading in history.readings:
+            self._readings[reading.user].append(reading)
 
     def violations(self) -> Iterator[Violation]:
         yield from self._lost()
@@ -60,6 +64,7 @@ class _Auditor:
             yield from self._message(message)
         yield from self._handed_over()
         yield from self._providers()
+        yield from self._withheld()
         yield from self._reports.violations()
         yield from self._ledger.violations
         yield from self._people()
@@ -139,13 +144,17 @@ class _Auditor:
         if not instants or min(instants) > since + self._history.ahead:
             yield Violation("not-in-force", f"{named} went on after its end was acknowledged")
         kind = "sent-after-exit" if stopped is None else "sent-after-stop"
-        yield from self._late(kind, named, self._messages[journey.id], since)
+        yield from self._late(kind, named, journey, since)
 
     def _late(
-        self, kind: str, named: str, messages: Iterable[MessageRow], since: float, until: float = float("inf")
+        self, kind: str, named: str, journey: JourneyRow, since: float, until: float = float("inf")
     ) -> Iterator[Violation]:
-        """Hand-overs between two instants that no claim before the first of them accounts for."""
-        for message in messages:
+        """Hand-overs between two instants that no claim before the first of them accounts for; readings of pages."""
+        for message in self._messages[journey.id]:
+            for reading in self._readings[journey.user]:
+                if since < reading.asked and reading.answered < until and message.id in reading.open:
+                    late = f"{reading.asked - since:.3f} s after the acknowledgement"
+                    yield Violation(kind.replace("sent", "read", 1), f"{message.id} of {named} was read {late}")
             before = [note for note in self._ledger.claims[message.id] if note.at <= since + self._history.ahead]
             for number, arrival in enumerate(self._arrivals[message.id], 1):
                 if since < arrival.at < until and number > len(before):
@@ -180,9 +189,11 @@ class _Auditor:
     def _message(self, message: MessageRow) -> Iterator[Violation]:
         """The ledger's word on one message against the provider's."""
         arrivals = self._arrivals[message.id]
-        done = sum(arrival.effect == "done" for arrival in arrivals)
+        done = sum(arrival.effect == "done" for arrival in arrivals) + (message.id in self._history.inbox)
         named = f"{message.channel} {message.id} of {self._ref.get(message.journey_id)}"
         match message.state:
+            case "sent" if done == 0 and message.channel == "in_app":
+                yield Violation("not-in-inbox", f"{named} is sent, and is not in the inbox")
             case "sent" if done == 0:
                 yield Violation("ledger-disagrees", f"{named} is sent, and the provider has not got it")
             case "failed" | "cancelled" if done:
@@ -198,7 +209,8 @@ class _Auditor:
 
     def _may_be_unknown(self, message: MessageRow) -> bool:
         """Where a repetition could reach somebody twice, or could come after the end of the journey or a refusal."""
-        is_unkeyed = message.provider not in KEYED and message.category == "marketing"
+        # What is in the inbox is known: it was written with the outcome.
+        is_unkeyed = message.provider not in {*KEYED, "in_app"} and message.category == "marketing"
         is_over = message.journey_id in self._ledger.ended or self._reports.refuses(message)
         return (is_unkeyed or is_over) and not self._reports.proves(message)
 
@@ -240,6 +252,17 @@ class _Auditor:
             if count > CAP:
                 yield Violation("cap-exceeded", f"{user} got {count} marketing messages, and the cap is {CAP}")
 
+    def _withheld(self) -> Iterator[Violation]:
+        """Each message that nothing has withdrawn is given to the page that looks at last."""
+        last = {reading.user: reading for reading in self._history.readings if reading.is_last}
+        kept = {journey.id: journey for journey in self._history.journeys if journey.state != "exited"}
+        for message in self._history.messages:
+            is_due = message.id in self._ledger.given or message.category == "transactional"
+            if message.id in self._history.inbox and is_due and message.id not in self._ledger.followed:
+                journey = kept.get(message.journey_id)
+                if journey is not None and journey.user in last and message.id not in last[journey.user].open:
+                    yield Violation("withheld", f"{message.id} of {journey.ref} is in the inbox of {journey.user} only")
+
     def _moved(self) -> Iterator[Violation]:
         """Pauses and stops held from their acknowledgement on."""
         wanted = {"pause": "paused", "stop": "stopping"}
@@ -251,7 +274,7 @@ class _Auditor:
         for campaign, since, until in pauses(self._moves):
             theirs = [journey for journey in self._history.journeys if journey.campaign == campaign]
             for journey in theirs:
-                yield from self._late("sent-in-pause", journey.ref, self._messages[journey.id], since, until)
+                yield from self._late("sent-in-pause", journey.ref, journey, since, until)
 
     def _migrated(self) -> Iterator[Violation]:
         """Nobody stayed on another version without a reason."""

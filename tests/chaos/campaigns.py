@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Channel = Literal["webhook", "email"]
+Channel = Literal["webhook", "email", "in_app"]
 Category = Literal["marketing", "transactional"]
 
 CAP = 3
@@ -11,7 +11,7 @@ CAPS = f"rules: [{{name: marketing, limit: {CAP}, per: 1d, categories: [marketin
 
 
 # The step that sends, by its channel.
-STEPS: dict[Channel, str] = {"webhook": "hook", "email": "mail"}
+STEPS: dict[Channel, str] = {"webhook": "hook", "email": "mail", "in_app": "tip"}
 # What every second edition has otherwise: waits that are longer, and two steps more on the way to the webhook. Whoever
 # rests at one of these stays on the version that has it.
 LONGER = ("3s", "4s")
@@ -21,7 +21,10 @@ DETOUR = "  - {id: aside, set_stage: engaged}\n  - {id: rest, delay: 1s}\n"
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One as the model has to know it: what starts it, what it sends on which channel, and its document's steps."""
+    """One as the model has to know it: what starts it, what it sends on which channel, and its document's steps.
+
+    One that `has_choice` has one step for all of its channels.
+    """
 
     key: str
     entry: str
@@ -29,6 +32,7 @@ class Campaign:
     category: Category
     steps: str
     exit: str | None = None
+    has_choice: bool = False
 
     def source(self, edition: int = 1) -> str:
         """The document; another edition is another version of the same, which sends the same."""
@@ -42,8 +46,10 @@ class Campaign:
 
     def templates(self, hook_url: str) -> dict[str, str]:
         """The templates that its steps name."""
-        made = {"webhook": ("hook.liquid", HOOK.replace("URL", hook_url)), "email": ("mail.liquid", MAIL)}
-        return dict(made[channel] for channel in self.sends)
+        made = {"webhook": HOOK.replace("URL", hook_url), "email": MAIL, "in_app": TIP}
+        if self.has_choice:
+            return {f"tip.{channel}.liquid": made[channel] for channel in self.sends}
+        return {f"{STEPS[channel]}.liquid": made[channel] for channel in self.sends}
 
 
 HOOK = """---
@@ -62,6 +68,12 @@ text: "{{ entry.properties.ref }}"
 ---
 <p>{{ entry.properties.ref }}
 {% if unsubscribe_url %}<a href="{{ unsubscribe_url }}">Unsubscribe</a>{% endif %}</p>
+"""
+TIP = """---
+channel: in_app
+kind: banner
+---
+text: "{{ campaign.key }} {{ profile.user_id }} {{ entry.properties.ref }}"
 """
 
 ORDERED, SEEN = "Order Completed", "Offer Seen"
@@ -93,9 +105,10 @@ RECEIPT = Campaign(
 PULSE = Campaign(
     "pulse",
     "Visited",
-    ("webhook",),
+    ("in_app", "webhook"),
     "transactional",
     """  - {id: breath, delay: 1s}
+  - {id: tip, send: {channel: in_app, template: tip, category: transactional, expires: 1d}}
   - {id: hook, send: {channel: webhook, template: hook, category: transactional}}
 """,
 )
@@ -103,12 +116,40 @@ PULSE = Campaign(
 TIDE = Campaign(
     "tide",
     "Joined",
-    ("webhook",),
+    ("in_app", "webhook"),
     "transactional",
     """  - {id: breath, delay: 1s}
+  - {id: tip, send: {channel: in_app, template: tip, category: transactional, expires: 1d}}
   - {id: hook, send: {channel: webhook, template: hook, category: transactional}}
   - {id: stay, wait_for: {event: Left, timeout: 1d}}
 """,
+)
+# Ended as the first, while its message is in the inbox. Pages are given as many as the cap allows.
+BASKET = Campaign(
+    "basket",
+    "Basket Filled",
+    ("in_app",),
+    "marketing",
+    """  - {id: tip, send: {channel: in_app, template: tip, category: marketing, expires: 1d}}
+  - {id: stay, delay: 5s}
+""",
+    exit=ORDERED,
+)
+# A mail goes to those whose page has not shown the message in time.
+NUDGE = Campaign(
+    "nudge",
+    "Nudged",
+    ("in_app", "email"),
+    "transactional",
+    """  - id: tip
+    send:
+      channel: [in_app, email]
+      template: tip
+      category: transactional
+      expires: 1d
+      fallback: {after: 3s, unless: opened}
+""",
+    has_choice=True,
 )
 # Nothing but a message under the cap.
 LETTER = Campaign(
@@ -126,5 +167,5 @@ CANARY = Campaign(
     "transactional",
     "  - {id: hook, send: {channel: webhook, template: hook, category: transactional}}\n",
 )
-CAMPAIGNS = {campaign.key: campaign for campaign in (CART, RECEIPT, PULSE, TIDE, LETTER, CANARY)}
+CAMPAIGNS = {campaign.key: campaign for campaign in (CART, RECEIPT, PULSE, TIDE, BASKET, NUDGE, LETTER, CANARY)}
 BY_ENTRY = {campaign.entry: campaign for campaign in CAMPAIGNS.values()}

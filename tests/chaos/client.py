@@ -15,6 +15,7 @@ import httpx
 
 from tests.chaos.campaigns import Campaign
 from tests.chaos.model import Call, Link, Move, Verb
+from tests.chaos.pages import ORIGIN, Pages
 from tests.harness import ADMIN_KEY, WRITE_KEY
 
 # What the same request is worth repeating for.
@@ -48,7 +49,7 @@ class Client:
     """Reports events to the first API that takes them, each under its `messageId` until it is acknowledged.
 
     `calls` and `moves` are the record of what was sent and acknowledged, `links` of who used which device, `repeats`
-    counts requests sent once more, by the status or the failure before.
+    counts requests sent once more, by the status or the failure before. `pages` are those of the users.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
@@ -56,11 +57,19 @@ class Client:
         self.moves: list[Move] = []
         self.links: list[Link] = []
         self.repeats: Counter[str] = Counter()
+        self.pages = Pages(urls)
         self._urls = itertools.cycle(urls)
         self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
 
     async def stop(self) -> None:
+        await self.pages.stop()
         await self._http.aclose()
+
+    async def open_pages(self) -> None:
+        """Make the key of the pages of a shop."""
+        made = await self._send("POST", "/v1/keys", {"name": "shop", "kind": "browser", "origins": [ORIGIN]}, _admin())
+        assert made is not None
+        self.pages.take_key(**{name: made.json()[name] for name in ("token", "token_secret")})
 
     async def identify(self, user: str) -> None:
         """Say a person's address, until that is acknowledged."""

@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.chaos.history import History, JourneyRow, MessageRow, Note, PersonRow, WorkflowEnd
+from tests.chaos.pages import Pages
 from tests.chaos.providers import Arrival
 from tests.chaos.reporter import Reporter
 from tests.harness import looks
@@ -49,6 +50,7 @@ SELECT id::text, journey_id::text, channel, category, state, reason, detail, att
        array_remove(ARRAY[CASE WHEN delivered_at IS NOT NULL THEN 'delivered' END,
                           CASE WHEN opened_at IS NOT NULL THEN 'opened' END,
                           CASE WHEN clicked_at IS NOT NULL THEN 'clicked' END,
+                          CASE WHEN dismissed_at IS NOT NULL THEN 'dismissed' END,
                           CASE WHEN bounced_at IS NOT NULL THEN 'bounced' END,
                           CASE WHEN complained_at IS NOT NULL THEN 'complained' END], NULL) AS reported
 FROM messages ORDER BY reserved_at
@@ -110,7 +112,7 @@ async def judge_clicks(url: str, seconds: float) -> None:
 
 
 async def collect(
-    url: str, client: Client, arrivals: list[Arrival], waiting: dict[str, int], reporter: Reporter
+    url: str, client: Client, arrivals: list[Arrival], waiting: dict[str, int], reporter: Reporter, pages: Pages
 ) -> History:
     """Everything, once it has settled."""
     journeys = [JourneyRow(**row) for row in await _rows(url, _JOURNEYS)]
@@ -132,10 +134,12 @@ async def collect(
         migrations={row["fate"]: row["count"] for row in await _rows(url, _MIGRATIONS)},
         waiting=waiting,
         people=[PersonRow(**row) for row in await _rows(url, _PEOPLE)],
-        reports=reporter.reports,
+        reports=[*reporter.reports, *pages.reports],
         forgeries=reporter.forgeries,
         reported={(row["message_id"], row["name"]): row["number"] for row in await _rows(url, _REPORTED)},
         suppressed={row["value"] for row in await _rows(url, _SUPPRESSED)},
+        inbox={row["id"] for row in await _rows(url, "SELECT message_id::text AS id FROM inbox")},
+        readings=pages.readings,
         astray={(row["named"], row["kept_for"]): row["number"] for row in await _rows(url, _ASTRAY)},
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tests.chaos.pages import Reading
 from tests.chaos.providers import Arrival
 from tests.chaos.reporter import Forgery, Report
 
@@ -79,7 +80,7 @@ class History:
     journeys, as the operations say it. `waiting` says what was still under way when nobody waited any longer.
 
     `reported` counts the events of reports by message and name, and `suppressed` are the addresses that nothing is sent
-    to any more.
+    to any more. `inbox` are the messages that wait for pages or were given to them, and `readings` what pages read.
     """
 
     ahead: float
@@ -97,3 +98,5 @@ class History:
     forgeries: Sequence[Forgery] = ()
     reported: Mapping[tuple[str, str], int] = field(default_factory=dict)
     suppressed: Collection[str] = ()
+    inbox: Collection[str] = ()
+    readings: Sequence[Reading] = ()

@@ -1,13 +1,16 @@
 """The journal of the database gone through in its order: what was claimed, ended, paused and counted when."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tests.chaos.campaigns import CAP
 from tests.chaos.history import Note
 
 COUNTING = frozenset({"reserved", "sending", "sent", "unknown"})
+# The states of a fallback in which it may have been sent.
+FOLLOWING = frozenset({"sending", "sent", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Ledger:
     `claims` and `repeats` are the notes of the attempts of each message: all, and those that found it in the hands of
     an attempt before. `handed` are the notes of all grants and claims. `ended` has the note that ended a journey,
     `stopped` the one that ended a version of a campaign at once; `capped` the journeys and steps whose message a cap
-    refused, and `pauses` the notes that paused a provider's marketing. `violations` is what is wrong in itself.
+    refused, and `pauses` the notes that paused a provider's marketing. `given` are the messages that pages were given,
+    and `followed` those in whose place another one may have been sent. `violations` is what is wrong in itself.
     """
 
     def __init__(self, notes: Iterable[Note]) -> None:
@@ -35,10 +39,14 @@ class Ledger:
         self.stopped: dict[tuple[str, int], Note] = {}
         self.capped: set[tuple[str, str]] = set()
         self.pauses: list[Note] = []
+        self.given: dict[str, str] = {}
+        self.followed: set[str] = set()
         self.violations: list[Violation] = []
         self._campaigns: dict[str, list[Note]] = defaultdict(list)
         self._versions: dict[str, tuple[str, int]] = {}
         self._states: dict[str, str] = {}
+        self._shown: set[str] = set()
+        self._counting: set[str] = set()
         self._counted: Counter[str] = Counter()
         self._paused: set[str] = set()
         for note in notes:
@@ -79,7 +87,7 @@ class Ledger:
         before = self._states.get(id)
         self._states[id] = state
         if row["category"] == "marketing":
-            self._count(row["profile_id"], before, state, id)
+            self._count(row)
         if state == "sending" or (state == "reserved" and before in (None, "cancelled")):
             self.handed.append(note)
             if row["category"] == "marketing" and row["provider"] in self._paused:
@@ -89,11 +97,48 @@ class Ledger:
             if before == "sending":
                 self.repeats[id].append(note)
             self._check_claim(note)
+        self._follow(row)
+        if row["opened_at"] is not None:
+            self._shown.add(id)
+        if row["given_at"] is not None and row["given_at"] != self.given.get(id):
+            self._check_given(note)
+            self.given[id] = row["given_at"]
 
-    def _count(self, profile: str, before: str | None, state: str, id: str) -> None:
-        self._counted[profile] += (state in COUNTING) - (before in COUNTING)
-        if before not in COUNTING and state in COUNTING and self._counted[profile] > CAP:
-            self._wrong("cap-exceeded", f"{id} is number {self._counted[profile]} of {profile}, and the cap is {CAP}")
+    def _count(self, row: Mapping[str, Any]) -> None:
+        """Count a message of marketing; one for the inbox counts once it is given."""
+        id, profile = row["id"], row["profile_id"]
+        is_counted = row["state"] in COUNTING and row["is_counted"]
+        if is_counted == (id in self._counting):
+            return
+        self._counting ^= {id}
+        self._counted[profile] += 1 if is_counted else -1
+        if is_counted and self._counted[profile] > CAP:
+            kind = "given-beyond-cap" if row["channel"] == "in_app" else "cap-exceeded"
+            self._wrong(kind, f"{id} is number {self._counted[profile]} of {profile}, and the cap is {CAP}")
+
+    def _follow(self, row: Mapping[str, Any]) -> None:
+        """Note the fallback of a message, which withdraws it unless it certainly failed."""
+        if (first := row["fallback_of"]) is None:
+            return
+        if row["state"] == "sending" and first in self._shown:
+            self._wrong("fallback-after-shown", f"{row['id']} was claimed after {first} was reported as shown")
+        if row["state"] in FOLLOWING:
+            self.followed.add(first)
+        else:
+            self.followed.discard(first)
+
+    def _check_given(self, note: Note) -> None:
+        id, journey, campaign = note.row["id"], note.row["journey_id"], note.row["campaign_key"]
+        if id in self.given:
+            self._wrong("given-twice", f"{id} was given at {self.given[id]} and at {note.row['given_at']}")
+        if journey in self.ended and self.ended[journey].row["state"] == "exited":
+            self._wrong("given-after-exit", f"{id} was given after its journey had ended")
+        if self._versions.get(journey) in self.stopped:
+            self._wrong("given-after-stop", f"{id} was given after its campaign had been stopped")
+        if self._campaigns[campaign] and self._campaigns[campaign][-1].row["state"] == "paused":
+            self._wrong("given-in-pause", f"{id} was given while {campaign} was paused")
+        if id in self.followed:
+            self._wrong("given-after-fallback", f"{id} was given after its fallback had been claimed")
 
     def _check_claim(self, note: Note) -> None:
         id, journey, campaign = note.row["id"], note.row["journey_id"], note.row["campaign_key"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from tests.chaos.campaigns import BY_ENTRY, CART, ORDERED, SEEN, TIDE, Campaign, Channel
+from tests.chaos.campaigns import BY_ENTRY, NUDGE, ORDERED, SEEN, TIDE, Campaign, Channel
 
 Verb = Literal["pause", "resume", "stop", "start", "apply", "exit"]
 Outcome = Literal["completed", "engaged", "exited"]
@@ -110,7 +110,7 @@ def _expected(campaign: Campaign, entries: list[Call], about: list[Call], moves:
     ends: frozenset[Outcome] = frozenset({"completed"})
     messages = dict.fromkeys(campaign.sends, journey)
     silent_from = None
-    if campaign is CART:
+    if campaign.exit is not None:
         manual = [move for move in moves if move.ref == entries[0].ref]
         journey, ends, silent_from = _cart(entries, about, manual, journey)
     elif campaign is TIDE:
@@ -119,7 +119,7 @@ def _expected(campaign: Campaign, entries: list[Call], about: list[Call], moves:
         # Of what began and ended within one batch, nothing is ever asked for.
         said = Say.NEVER if journey is Say.NEVER or _is_stillborn(entries, about) else Say.MAY
         messages = dict.fromkeys(campaign.sends, said)
-    elif "engaged" in ends:
+    elif "engaged" in ends or campaign is NUDGE:
         messages["email"] = Say.MAY
     return Expected(campaign, entries[0].user, entries[0].ref, journey, ends, messages, silent_from)
 

@@ -2,26 +2,32 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
+from msgspec.structs import replace
 
-from application import reports, send
+from application import inbox as inboxes
+from application import page_reactions, reports, send
 from application.send import Sender
 from channels import http_call
 from channels.email import postmark_reports
 from domain.people.identity import Identity, Known
-from domain.sending import routes
+from domain.sending import policy, routes
 from domain.sending.claim import Proceed
 from domain.sending.delivery import Unavailable
+from domain.sending.inbox import GiveResult, WaitingMessage
 from runtime import relay
 from runtime.relay import Relay, TemporalAwayError
-from store import message_marks, messages, outbox, profiles, step_facts
+from store import inbox, message_marks, messages, outbox, profiles, step_facts
 from store.database import Connection
 from store.message_claims import Claimed
+
+# Whose inbox is forgotten.
+FORGOTTEN = "forgotten"
 
 
 def claim_skipped() -> None:
@@ -137,6 +143,55 @@ def unknown_stays_unknown() -> None:
     message_marks._MARK = message_marks._MARK.replace(proved, "state IN ('sending')")
 
 
+def withdrawal_ignored() -> None:
+    """Pages are given what is in the inbox, whatever has become of its journey and its campaign."""
+    kept = f"({inbox.WITHDRAWN}) IS NULL"
+    for name in ("_READ", "_READ_LOCKED"):
+        statement = getattr(inbox, name)
+        if kept not in statement:
+            raise ValueError("messages are withdrawn in another way: break that one")
+        setattr(inbox, name, statement.replace(kept, "true"))
+
+
+def caps_not_asked() -> None:
+    """Pages are given all at once."""
+
+    def choose(waiting: Sequence[WaitingMessage], *_: Any) -> GiveResult:
+        return GiveResult(tuple(one.id for one in waiting))
+
+    inboxes.choose_given = choose  # type: ignore[attr-defined, assignment]
+
+
+def inbox_forgotten() -> None:
+    """A message is settled as sent, and is put into no inbox: that of a person whose name says so."""
+    insert = inbox.insert
+
+    async def forget(connection: Connection, message_id: UUID, rendered: Mapping[str, Any]) -> None:
+        if FORGOTTEN not in str(rendered["content"]):
+            await insert(connection, message_id, rendered)
+
+    inbox.insert = forget
+
+
+def reaction_counted_anew() -> None:
+    """Each request of a page is another reaction."""
+    build = page_reactions.build_reports  # type: ignore[attr-defined]
+
+    def build_anew(*given: Any) -> list[Any]:
+        return [replace(report, event_id=f"{report.event_id} {uuid4()}") for report in build(*given)]
+
+    page_reactions.build_reports = build_anew  # type: ignore[attr-defined, assignment]
+
+
+def shown_ignored() -> None:
+    """The mail goes, although it was reported that the message was shown."""
+
+    def find(*_: Any) -> None:
+        return None
+
+    policy.find_reaction = send.find_reaction = find  # type: ignore[attr-defined, assignment]
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "claim-skipped": claim_skipped,
     "cap-without-lock": cap_without_lock,
@@ -147,6 +202,11 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "refusal-ignored": refusal_ignored,
     "pause-ignored": pause_ignored,
     "unknown-stays-unknown": unknown_stays_unknown,
+    "withdrawal-ignored": withdrawal_ignored,
+    "caps-not-asked": caps_not_asked,
+    "inbox-forgotten": inbox_forgotten,
+    "reaction-counted-anew": reaction_counted_anew,
+    "shown-ignored": shown_ignored,
 }
 
 

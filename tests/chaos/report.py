@@ -29,6 +29,7 @@ def lines(result: Result) -> Iterator[str]:
     yield f"Messages: {_counted(f'{one.channel} {one.state}' for one in history.messages)}"
     yield f"Handed over: {_counted(f'{one.provider} {one.effect}' for one in history.arrivals)}"
     yield f"Reports: {_counted(f'{one.provider} {one.kind}' for one in history.reports)}"
+    yield f"Readings of pages: {len(history.readings)}, messages in inboxes: {len(history.inbox)}"
     yield f"Forged reports: {_counted(f'{one.manner} {one.status}' for one in history.forgeries)}"
     yield f"Settled {result.settled_after:.1f} s after the last event"
     yield ""

@@ -16,6 +16,11 @@ EVENTS: Mapping[ReportKind, str] = {
     "bounced": "Email Bounced",
     "complained": "Email Marked as Spam",
 }
+EVENTS_OF_PAGES: Mapping[ReportKind, str] = {
+    "opened": "Message Shown",
+    "clicked": "Message Clicked",
+    "dismissed": "Message Dismissed",
+}
 
 
 class ReportAudit:
@@ -55,7 +60,7 @@ class ReportAudit:
             elif report.is_refusal and _address(report.user) not in self._history.suppressed:
                 yield Violation("lost-report", f"{named} was acknowledged and {report.user} is not suppressed")
         made = Counter(
-            (report.message_id, EVENTS[report.kind]) for report in self._history.reports if report.kind in EVENTS
+            (report.message_id, name) for report in self._history.reports if (name := _find_event(report)) is not None
         )
         for (id, name), number in made.items():
             if (stored := self._history.reported.get((id, name), 0)) < number:
@@ -111,6 +116,10 @@ class ReportAudit:
             if note.row["cause"] == "complaints" and note.row["number"] > COMPLAINTS + len(made):
                 said = f"{note.row['provider']} was paused for {note.row['number']} complaints"
                 yield Violation("forged-report", f"{said}, and has reported {len(made)}")
+
+
+def _find_event(report: Report) -> str | None:
+    return (EVENTS_OF_PAGES if report.provider == "in_app" else EVENTS).get(report.kind)
 
 
 def _first(since: tuple[float, Report]) -> float:

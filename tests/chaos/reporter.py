@@ -21,7 +21,7 @@ from tests import generated
 from tests.chaos.providers import Arrival
 
 ReportingName = Literal["keyless", "keyed"]
-ReportKind = Literal["delivered", "opened", "clicked", "bounced", "complained"]
+ReportKind = Literal["delivered", "opened", "clicked", "dismissed", "bounced", "complained"]
 # How a report is forged: without or with another secret, signed for another body or long ago, or by the other provider
 # under its own secret, which is taken and concerns none of its messages.
 Manner = Literal["bare", "other-secret", "changed", "old", "foreign"]
@@ -51,7 +51,7 @@ LINK = "https://example.com/offer"
 class Report:
     """One report, by one monotonic clock: when it was first sent, and first acknowledged, if ever."""
 
-    provider: ReportingName
+    provider: ReportingName | Literal["in_app"]
     kind: ReportKind
     message_id: str
     user: str
@@ -173,15 +173,15 @@ class Reporter:
         self.reports.append(report)
         body = write_report(provider, kind, arrival.message_id, id)
         if is_twice:
-            await asyncio.gather(self._repeat(report, body), self._repeat(report, body))
+            await asyncio.gather(self._repeat(report, provider, body), self._repeat(report, provider, body))
             await asyncio.sleep(LATEST / 2)
-        await self._repeat(report, body)
+        await self._repeat(report, provider, body)
 
-    async def _repeat(self, report: Report, body: bytes) -> None:
+    async def _repeat(self, report: Report, provider: ReportingName, body: bytes) -> None:
         """Post a report until it is acknowledged."""
         pause = FIRST_PAUSE
         while True:
-            status = await self._post(report.provider, body, sign(report.provider, report.id, body))
+            status = await self._post(provider, body, sign(provider, report.id, body))
             if status == httpx.codes.OK:
                 report.acknowledged = report.acknowledged or monotonic()
                 return

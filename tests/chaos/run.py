@@ -53,6 +53,7 @@ async def opened(folder: Path, mutant: str | None = None, each: int = 2) -> Asyn
     async with open_stack(folder, mutant, each) as stack:
         client = Client(stack.urls)
         try:
+            await client.open_pages()
             await client.act("PUT", "/v1/frequency-caps", {"file": "caps.yaml", "source": CAPS})
             await put_providers(client, stack.mail.port)
             for campaign in CAMPAIGNS.values():
@@ -69,8 +70,9 @@ async def examined(stack: Stack, client: Client, patience: float) -> tuple[Histo
     waiting = await settle(stack.postgres.url, stack.client, TASK_QUEUE, patience)
     # Those about the last mails are under way. They begin nothing.
     await stack.reporter.finish(patience)
+    await client.pages.look_at_last()
     await judge_clicks(stack.postgres.url, patience)
-    history = await collect(stack.postgres.url, stack.client, stack.log.arrivals, waiting, stack.reporter)
+    history = await collect(stack.postgres.url, stack.client, stack.log.arrivals, waiting, stack.reporter, client.pages)
     return history, audit(client.calls, client.moves, history, client.links)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from uuid import uuid4
 
-from tests.chaos.campaigns import CANARY, CART, LETTER, ORDERED, PULSE, RECEIPT, SEEN, TIDE
+from tests.chaos.campaigns import BASKET, CANARY, CART, LETTER, NUDGE, ORDERED, PULSE, RECEIPT, SEEN, TIDE
 from tests.chaos.client import WAYS, Client, Item
 from tests.chaos.mail_apis import write_document
 from tests.chaos.mailings import append_mailing
@@ -18,6 +18,8 @@ from tests.chaos.reporter import BOUNCING, COMPLAINING
 NEW, TWICE, ONCE = 0.1, 0.1, 0.1
 # How many migrations are to a version that there has been.
 BACK = 0.3
+# People look at a page for so many seconds.
+VISIT = 10.0
 Scene = Callable[[str], Coroutine[Any, Any, None]]
 
 
@@ -38,6 +40,8 @@ class Traffic:
             self._receipt: 4,
             self._pulse: 3,
             self._tide: 3,
+            self._basket: 4,
+            self._nudge: 3,
             self._shared_device: 3,
             self._refusing: 3,
         }
@@ -115,9 +119,26 @@ class Traffic:
 
     async def _pulse(self, user: str) -> None:
         await self._enter(user, PULSE.entry)
+        self._client.pages.visit(user, VISIT)
 
     async def _tide(self, user: str) -> None:
         await self._enter(user, TIDE.entry)
+        self._client.pages.visit(user, VISIT)
+
+    async def _basket(self, user: str) -> None:
+        buys, pause = self._rolls.random() < 0.5, self._rolls.uniform(0, 5)
+        ref = await self._enter(user, BASKET.entry)
+        self._client.pages.visit(user, VISIT)
+        if buys:
+            await asyncio.sleep(pause)
+            await self._client.report(Item(user, ORDERED, ref))
+
+    async def _nudge(self, user: str) -> None:
+        """They come before the mail, while it goes, or after it."""
+        pause = self._rolls.uniform(0, 8)
+        await self._enter(user, NUDGE.entry)
+        await asyncio.sleep(pause)
+        self._client.pages.visit(user, VISIT)
 
     async def _shared_device(self, user: str) -> None:
         """Two or three who sign in at once on a device that was used before, one of them known, and what they buy."""
