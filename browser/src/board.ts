@@ -39,7 +39,7 @@ export interface CustomMessage {
 export type Renderer = (one: CustomMessage) => (() => void) | void
 
 export interface BoardOptions {
-  /** The same in all tabs of the same person. */
+  /** The same in all tabs, also those of other people: they show one interruption at a time. */
   name: string
   signal: AbortSignal
   renderers: ReadonlyMap<string, Renderer>

@@ -105,17 +105,22 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     running.abort()
     running = new AbortController()
     const { signal } = running
-    const name = `sojourn.${writeKey}.${userId ?? anonymousId()}`
     if (!headless) {
       const report = ({ message_id }: Message, kind: ReactionKind, details?: Details) => react(message_id, kind, details)
-      shown = board({ name, signal, renderers, loadViews: getViews, report, track })
+      shown = board({ name: `sojourn.${writeKey}`, signal, renderers, loadViews: getViews, report, track })
       fillSlots(api, signal, shown.prepare, shown.fill)
     }
-    // A tab without a token is given less than one that has it, and must not speak for it.
-    follow(api, api.isSigned() ? name : `${name}.`, signal, (state: Snapshot) => {
+    const hear = (state: Snapshot) => {
       const found = [...state.messages].sort(inOrder)
       shown?.update({ ...state, messages: found })
       tell(found)
+    }
+    // Tabs of one person share a stream, so it begins once it is known who is here.
+    whenKnown(() => {
+      if (signal.aborted) return
+      const name = `sojourn.${writeKey}.${userId ?? anonymousId()}`
+      // A tab without a token is given less than one that has it, and must not speak for it.
+      follow(api, api.isSigned() ? name : `${name}.`, signal, hear)
     })
     watchTriggers(() => configure(signal), signal, track)
   }
@@ -148,9 +153,9 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
   void flush()
   // A page with an open connection or lock could not be kept for the way back.
   listen(window, "pagehide", () => {
+    running.abort()
     release()
     void flush()
-    running.abort()
   })
   listen(window, "pageshow", (event) => (event as PageTransitionEvent).persisted && run())
   listen(window, "online", () => void flush())

@@ -55,6 +55,7 @@ afterEach(async () => {
   await settle()
   vi.useRealTimers()
   vi.unstubAllGlobals()
+  vi.restoreAllMocks()
 })
 
 test("after a log-out nothing is asked as the user whose token was still on its way", async () => {
@@ -285,4 +286,34 @@ test("someone whose anonymous id a header does not take as it is reports like ot
   const [sent] = requests.filter(({ path }) => path === "/v1/batch")
   expect(new TextDecoder().decode(Uint8Array.from(new Headers({ id: sent!.anonymous! }).get("id")!, (one) => one.charCodeAt(0))))
     .toBe("имя ü 😀")
+})
+
+test("all tabs of a person share one stream, and all tabs one turn, however late a token says who is here", async () => {
+  const locks: string[] = []
+  const request = async (name: string, _: object, action: () => Promise<void>) => {
+    locks.push(name)
+    await action()
+  }
+  vi.stubGlobal("origin", "https://shop.example")
+  vi.spyOn(navigator, "locks", "get").mockReturnValue({ request } as unknown as LockManager)
+  const visit = async (options: Partial<Options>) => {
+    streams = [streamOne()]
+    start({ url: "https://api.example", writeKey: "key", ...options }, async () => ({ banner: { show: () => {} } }))
+    await settle()
+    await vi.advanceTimersByTimeAsync(1_000)
+    dispatchEvent(new Event("pagehide"))
+    return locks.splice(0)
+  }
+  const token = `e30.${btoa(JSON.stringify({ sub: "ada" }))}.sig`
+  const first = await visit({ userToken: async () => token })
+  // The browser knows her by now, and not that she has seen the message.
+  for (const name of [...keys("sojourn.seen."), "sojourn.quiet"]) localStorage.removeItem(name)
+  const later = await visit({ userToken: async () => token })
+  expect(first).toEqual(later)
+  expect(first).toEqual(["sojourn.key.ada", "sojourn.key.turn"])
+  localStorage.clear()
+  // Someone else has other messages, and interrupts no one at the same time.
+  const [other, turn] = await visit({})
+  expect(other).not.toBe(first[0])
+  expect(turn).toBe(first[1])
 })
