@@ -26,7 +26,7 @@ from tests.servers import PostgresServer
 
 ROOT = Path(__file__).parents[2]
 # As they are sent. The first is for every page, the second for those with a message to show.
-MAX_COMPRESSED = 10 * 1_024
+MAX_COMPRESSED = 10_000
 HOUR = "public, max-age=3600"
 MOVING = re.findall(r"^<script src=.*/sojourn\.js.*$", (ROOT / "docs" / "browser.md").read_text(), re.MULTILINE)[0]
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -55,7 +55,7 @@ async def test_the_api_serves_them_with_their_hashes() -> None:
         for address in ("/sojourn-0123456789abcdef0123.js", "/sojourn-views.js"):
             other = await http.get(address)
             assert (other.status_code, other.headers["cache-control"]) == (404, "no-store")
-    # The first names the second by its hash, so that nobody else's is loaded.
+    # The first names the second by its hash, so that no other build is loaded.
     first, second = told["scripts"]
     for name in (second["integrity"], second["url"].rpartition("/")[2]):
         assert name.encode() in (FOLDER / "sojourn.js").read_bytes()
