@@ -48,7 +48,7 @@ class MessageContents:
         self._timezone = timezone
         self._files = AttachmentFiles(database)
 
-    def zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:
+    def find_zone(self, claimed: Claimed, version: LoadedVersion) -> ZoneInfo:
         """Return the zone of a recipient: their own, their campaign's or the deployment's."""
         return recipient_zone(claimed.traits, claimed.context.get("timezone"), version.rules.timezone, self._timezone)
 
@@ -71,7 +71,7 @@ class MessageContents:
                         senders.postal_address,
                     ),
                     recipient_locale(claimed.traits, claimed.context),
-                    self.zone(claimed, version),
+                    self.find_zone(claimed, version),
                     now,
                     senders=senders,
                 )

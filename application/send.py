@@ -331,7 +331,7 @@ class Sender:
             facts,
             read_recipient(claimed, version, at),
             window=version.rules.send_window,
-            zone=self._contents.zone(claimed, version),
+            zone=self._contents.find_zone(claimed, version),
             at=at,
             repeats=_repeats(claimed, version, found.provider) if found is not None and is_repetition else Never(),
             topics=topics,

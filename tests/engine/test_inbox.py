@@ -240,7 +240,7 @@ async def test_it_is_in_the_inbox_once_whenever_a_worker_is_killed(
 
 
 async def test_an_exit_after_a_death_cancels_it(world: InboxHarness, tmp_path: Path) -> None:
-    """Elsewhere nobody could know; here an attempt that died has left nothing."""
+    """Elsewhere its outcome would be unknown; here an attempt that died has left nothing."""
     journey, _ = await begin(world)
     message, _ = await world.ask(journey, "tip", AT)
     url = world.harness.settings.database_url.get_secret_value()

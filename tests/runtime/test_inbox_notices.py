@@ -68,7 +68,7 @@ async def test_a_connection_that_is_lost_without_a_word_is_opened_again(database
     await notices.close()
 
 
-async def test_it_survives_what_nobody_foresaw_and_has_the_context_of_no_request(
+async def test_it_survives_an_unforeseen_error_and_has_the_context_of_no_request(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
