@@ -81,11 +81,11 @@ class SurveyResults:
     async def list_texts(
         self, query: SurveyQuery, question: str | None, after: TextPosition | None, limit: int, *, by: Actor
     ) -> list[TextAnswer]:
-        """Return texts, the latest first. Raises NotFoundError.
+        """Return texts, the latest first. Raises NotFoundError and OverloadedError.
 
         The audit log says who looked.
         """
-        async with self._database.own_transaction() as connection:
+        async with self._database.long_read() as connection:
             which = _as_filter(query, await _find_versions(connection, query))
             await audit.record_once_a_day(connection, by, "survey.read", query.template)
             return await survey_results.page_texts(connection, which, question, after, limit)

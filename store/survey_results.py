@@ -148,8 +148,8 @@ async def count_shown(
 ) -> list[ShownCount]:
     """Count the messages of a time that were shown, and those with an answer.
 
-    On the channels of `waiting`, a message is given to a page or an app at its time, and is shown when it says so; on
-    others, once it was sent and did not bounce.
+    On the channels of `waiting`, a message is of the time at which it was given to a page or an app, and is shown when
+    that says so; on others, it is of the time at which it was sent, and is shown unless it bounced.
     """
     join, group = _GROUPS[by or "all"]
     arms = f"""
@@ -164,7 +164,8 @@ async def count_shown(
                  {arms if by == "arm" else "NULL::jsonb"} AS arms
           FROM messages JOIN journeys ON journeys.id = messages.journey_id
           WHERE messages.campaign_key = ANY(%(campaigns)s) AND messages.template = %(template)s
-            AND messages.at >= %(begin)s::timestamptz AND messages.at < %(end)s::timestamptz
+            AND COALESCE(given_at, messages.at) >= %(begin)s::timestamptz
+            AND COALESCE(given_at, messages.at) < %(end)s::timestamptz
             AND CASE WHEN messages.channel = ANY(%(waiting)s) THEN opened_at IS NOT NULL
                      ELSE messages.state = 'sent' AND bounced_at IS NULL END
         ),
@@ -186,6 +187,8 @@ async def page_texts(
     connection: Connection, which: AnswerFilter, question: str | None, after: TextPosition | None, limit: int
 ) -> list[TextAnswer]:
     """Return texts behind a place, the latest first."""
+    # A condition that a plan for all places could not skip would have it read all texts before this one.
+    behind = "" if after is None else "AND (at, message_id, question) < (%(at)s::timestamptz, %(id)s, %(after)s)"
     cursor = await connection.execute(
         f"""
         SELECT message_id, question, campaign_key AS campaign, text, at, profile_id, user_id,
@@ -193,7 +196,7 @@ async def page_texts(
                     THEN (SELECT min(value) FROM identities
                           WHERE identities.profile_id = asked.profile_id AND kind = 'anonymous') END AS anonymous_id
         FROM (SELECT * FROM {_ANSWERS} AND text IS NOT NULL AND (%(question)s::text IS NULL OR question = %(question)s)
-              AND (%(at)s::timestamptz IS NULL OR (at, message_id, question) < (%(at)s, %(id)s, %(after)s))
+              {behind}
               ORDER BY at DESC, message_id DESC, question DESC LIMIT %(limit)s) AS asked
         JOIN profiles ON profiles.id = asked.profile_id
         ORDER BY at DESC, message_id DESC, question DESC
@@ -201,9 +204,7 @@ async def page_texts(
         {
             **_parameters(which),
             "question": question,
-            "at": None if after is None else after.at,
-            "id": None if after is None else after.message_id,
-            "after": None if after is None else after.question,
+            **({} if after is None else {"at": after.at, "id": after.message_id, "after": after.question}),
             "limit": limit,
         },
     )

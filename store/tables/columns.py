@@ -1,6 +1,6 @@
 """The metadata of all tables, and what their columns share."""
 
-from sqlalchemy import Index, MetaData, text
+from sqlalchemy import Index, MetaData, TextClause, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 metadata = MetaData()
@@ -17,7 +17,7 @@ DEFAULT_SOURCE = text("'default'")
 CURRENT_XID = text("(pg_current_xact_id()::text)::bigint")
 
 
-def by_age(name: str, column: str) -> Index:
+def by_age(name: str, column: str | TextClause) -> Index:
     """Create the index that finds the rows of a time, such as old ones.
 
     Rows come in the order of their age, so a range of pages has one entry: 24 kB for a million rows, and next to

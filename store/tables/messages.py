@@ -93,8 +93,9 @@ messages = Table(
     Index("messages_profile_id", "profile_id", "reserved_at"),
     # For the funnel. A campaign's rows share one entry of the index, so it is small.
     Index("messages_campaign", "campaign_key"),
-    # For results of surveys, which read those of a time. A range of pages has one entry.
-    by_age("messages_at", "at"),
+    # For results of surveys, which read those of a time. A range of pages has one entry; that of messages in the app
+    # ends at the last time at which a page was given one.
+    by_age("messages_at", text("(COALESCE(given_at, at))")),
     # The messages of a journey: one a visit of a step, or one for each member of its account.
     Index("messages_journey", "journey_id", "step", "visit"),
     # For messages that an ended journey may have left behind.

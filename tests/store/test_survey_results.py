@@ -113,6 +113,31 @@ async def test_messages_that_were_shown_are_those_of_the_period(connection: Conn
         assert read <= RANGES + 2 * 300 + MESSAGES // 40, (by, read)
 
 
+async def test_a_message_in_the_app_is_of_the_time_at_which_a_page_was_given_it(connection: Connection) -> None:
+    """Three that were put into the inbox before the period, two of which a page was given in it, and one later."""
+    which = of_ten_hours("ask")
+    await connection.execute(
+        """
+        UPDATE messages SET channel = 'in_app', given_at = %(begin)s + given * interval '1 hour',
+               opened_at = %(begin)s + given * interval '1 hour'
+        FROM (SELECT id, (row_number() OVER (ORDER BY at) - 1) * 6 AS given FROM messages
+              WHERE campaign_key = 'ask' AND at < %(begin)s ORDER BY at LIMIT 3) AS waiting
+        WHERE messages.id = waiting.id
+        """,
+        {"begin": which.begin},
+    )
+    # One that was put there in the period, and given to a page after it.
+    await connection.execute(
+        """
+        UPDATE messages SET channel = 'in_app', given_at = %(end)s, opened_at = %(end)s
+        WHERE id = (SELECT id FROM messages WHERE campaign_key = 'ask' AND at >= %(begin)s ORDER BY at LIMIT 1)
+        """,
+        {"begin": which.begin, "end": which.end},
+    )
+    [counts] = await survey_results.count_shown(connection, which, None, ["in_app"])
+    assert counts.shown == 150 + 2 - 1
+
+
 async def test_answers_are_those_of_the_period(connection: Connection) -> None:
     counts, read = await count_read(connection, lambda: survey_results.count_answers(connection, of_ten_hours(), None))
     assert sum(one.number for one in counts if one.score is None and one.choice is None) == 33

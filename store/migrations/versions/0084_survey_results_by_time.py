@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 _INDEXES = {
-    "messages_at": "messages USING brin (at) WITH (autosummarize = on)",
+    "messages_at": "messages USING brin ((COALESCE(given_at, at))) WITH (autosummarize = on)",
     "survey_answers_of_campaign": "survey_answers (template, campaign_key, at, message_id)",
     "survey_answers_texts": "survey_answers (template, at, message_id, question) WHERE text IS NOT NULL",
     "campaign_versions_surveys": "campaign_versions (campaign_key, version) WHERE rules ? 'surveys'",
