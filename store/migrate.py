@@ -4,7 +4,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
@@ -64,6 +64,8 @@ def _failure(error: BaseException | None) -> SojournError:
         return UnavailableError(f"the database does not answer: {error}")
     if isinstance(error, LockNotAvailable):
         return UnavailableError("a long transaction holds a table that is to be changed: end it, and migrate again")
+    if isinstance(error, DeadlockDetected):
+        return UnavailableError("another transaction locked the same tables in another order: migrate again")
     away = describe_failure(error)
     if away.is_refusal:
         return InvalidRequestError(f"the database refuses us: {away.reason} ({away.detail}); {away.remedy}")

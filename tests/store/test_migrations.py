@@ -19,6 +19,7 @@ from store.database import Database
 from store.migrate import sqlalchemy_url, upgrade
 from store.schema_revision import MIGRATIONS, NEWEST, current, is_ready
 from store.tables import metadata
+from tests.harness import PATIENCE
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -162,6 +163,39 @@ async def test_a_migration_does_not_keep_requests_waiting_for_a_table(
         await asyncio.to_thread(upgrade, empty_database_url)
         async with database.transaction() as connection:
             assert await current(connection) == NEWEST
+
+
+async def test_a_migration_locks_tables_in_the_order_of_transactions(empty_database_url: str) -> None:
+    await asyncio.to_thread(upgrade_to, empty_database_url, "0081")
+    async with Database(empty_database_url, pool_size=2) as database:
+        async with database.transaction() as writing:
+            await writing.execute("UPDATE profiles SET updated_at = now()")
+            migrating = asyncio.create_task(asyncio.to_thread(upgrade, empty_database_url))
+            await wait_for_lock(database, "profiles")
+            await writing.execute("UPDATE journeys SET state = state")
+            await writing.execute("UPDATE messages SET state = state")
+        await migrating
+        async with database.transaction() as connection:
+            assert await current(connection) == NEWEST
+
+
+async def wait_for_lock(database: Database, table: str) -> None:
+    """Wait until another session waits for a lock of a table."""
+    async with asyncio.timeout(PATIENCE), database.own_transaction() as connection:
+        waiting = "SELECT FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+        while True:
+            cursor = await connection.execute(waiting, (table,))
+            if cursor.rowcount:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_a_migration_that_is_ended_by_a_deadlock_says_so(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "ENSURE", "DO $$ BEGIN RAISE deadlock_detected; END $$")
+    with pytest.raises(UnavailableError, match="in another order: migrate again"):
+        await asyncio.to_thread(upgrade, database_url)
 
 
 BEFORE_STAMPS = """

@@ -9,6 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # It rewrites `inbox`, which no release has with rows.
     op.execute(
         """
         ALTER TABLE inbox ADD COLUMN every JSONB GENERATED ALWAYS AS (content -> 'every') STORED,

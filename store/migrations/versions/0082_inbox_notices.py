@@ -8,8 +8,11 @@ branch_labels = None
 depends_on = None
 
 # A row of `journeys` may be large, so nothing but its id is read. Transition tables would keep every row of each update
-# of journeys, of which few are exits.
+# of journeys, of which few are exits. The tables are locked in the order in which transactions lock their rows.
 NOTICES = """
+LOCK TABLE documents, profiles, account_members, holds IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE journeys, messages, conversions IN ACCESS EXCLUSIVE MODE;
+
 DROP TRIGGER journeys_withdrawn ON journeys;
 DROP TRIGGER conversions_withdrawn ON conversions;
 DROP TRIGGER messages_follow ON messages;
