@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context
 from time import monotonic
 from typing import Final, Generic, TypeVar, cast
@@ -17,6 +17,8 @@ MAX_TOGETHER: Final = 200
 MAX_AT_A_TIME: Final = 2
 # The least time between two of them, in seconds. Questions gather meanwhile; the first after a rest goes at once.
 INTERVAL: Final = 0.01
+# Failures for whatever is asked: the database is away, or refuses the statement.
+_OF_ALL: Final = (psycopg.OperationalError, psycopg.ProgrammingError, SojournError)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -25,8 +27,8 @@ A = TypeVar("A")
 class JointReads(Generic[Q, A]):
     """Answers the questions of concurrent callers together.
 
-    `read` returns the answers in the order of its questions. Where it fails, each question is asked alone, so that none
-    fails for another's sake.
+    `read` returns the answers in the order of its questions. Where it fails for one of them, each half is asked alone,
+    and so on, so that none fails for another's sake. A faulty statement fails for all.
     """
 
     def __init__(self, read: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]) -> None:
@@ -51,10 +53,19 @@ class JointReads(Generic[Q, A]):
                 self._begins_at = max(self._begins_at, monotonic()) + INTERVAL
                 if pause > 0:
                     await asyncio.sleep(pause)
-                await self._answer(self._take())
+                asked = self._take()
+                try:
+                    await self._answer(asked)
+                finally:
+                    # Those that are left if this task is cancelled.
+                    _cancel(asked)
         finally:
             # A callback of the task would come later: a question before it would stay without an answer.
             self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            if not self._tasks:
+                # It was cancelled, or none waits.
+                _cancel(self._waiting)
+                self._waiting.clear()
 
     def _take(self) -> list[tuple[Q, asyncio.Future[A]]]:
         taken: list[tuple[Q, asyncio.Future[A]]] = []
@@ -71,9 +82,10 @@ class JointReads(Generic[Q, A]):
         try:
             answers = await self._read([question for question, _ in asked])
         except Exception as error:  # noqa: BLE001 -- each caller raises it
-            if len(asked) > 1 and not isinstance(error, psycopg.OperationalError | SojournError):
-                for one in asked:
-                    await self._answer([one])
+            if len(asked) > 1 and not isinstance(error, _OF_ALL):
+                middle = len(asked) // 2
+                await self._answer(asked[:middle])
+                await self._answer(asked[middle:])
                 return
             for _, answer in asked:
                 if not answer.done():
@@ -82,3 +94,8 @@ class JointReads(Generic[Q, A]):
         for (_, answer), found in zip(asked, answers, strict=True):
             if not answer.done():
                 answer.set_result(found)
+
+
+def _cancel(asked: Iterable[tuple[Q, asyncio.Future[A]]]) -> None:
+    for _, answer in asked:
+        answer.cancel()

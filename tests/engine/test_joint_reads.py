@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from psycopg.errors import DataError
+from psycopg.errors import DataError, UndefinedTable
 
 from application.joint_reads import MAX_AT_A_TIME, MAX_TOGETHER, JointReads
 from tests.harness import PATIENCE
@@ -23,6 +23,8 @@ class Reads:
         await self.may_go_on.wait()
         if -1 in numbers:
             raise DataError("no such number")
+        if -2 in numbers:
+            raise UndefinedTable("no such table")
         return [2 * number for number in numbers]
 
 
@@ -58,6 +60,42 @@ async def test_no_question_fails_for_another() -> None:
     joint = JointReads(reads)
     answers = await asyncio.gather(*(joint.ask(number) for number in (1, -1, 3)), return_exceptions=True)
     assert (answers[0], type(answers[1]), answers[2]) == (2, DataError, 6)
+
+
+async def test_a_faulty_question_among_many_is_found_by_few_reads() -> None:
+    reads = Reads()
+    reads.may_go_on.set()
+    joint = JointReads(reads)
+    numbers = [1] * (MAX_TOGETHER - 1) + [-1]
+    answers = await asyncio.gather(*(joint.ask(number) for number in numbers), return_exceptions=True)
+    assert (answers[:-1], type(answers[-1])) == ([2] * (MAX_TOGETHER - 1), DataError)
+    assert len(reads.asked) < 20
+
+
+async def test_a_faulty_statement_is_not_repeated() -> None:
+    reads = Reads()
+    reads.may_go_on.set()
+    joint = JointReads(reads)
+    answers = await asyncio.gather(*(joint.ask(number) for number in (1, -2, 3)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [UndefinedTable] * 3
+    assert len(reads.asked) == 1
+
+
+async def test_none_waits_for_reads_that_were_cancelled() -> None:
+    reads = Reads()
+    joint = JointReads(reads)
+    before = asyncio.all_tasks()
+    asking: list[asyncio.Task[int]] = []
+    for number in range(5):
+        asking.append(asyncio.create_task(joint.ask(number)))
+        await asyncio.sleep(0.02)
+    for task in asyncio.all_tasks() - before - set(asking):
+        task.cancel()
+    async with asyncio.timeout(PATIENCE):
+        ends = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(end) for end in ends] == [asyncio.CancelledError] * 5
+    reads.may_go_on.set()
+    assert await joint.ask(7) == 14
 
 
 async def test_one_who_leaves_disturbs_no_one() -> None:
