@@ -35,5 +35,8 @@ def _draw_node(node: Mapping[str, Any], is_standalone: bool) -> str:
         case "a":
             apart = ' rel="noopener noreferrer"' if is_standalone else ""
             return f'<a href="{escape(node["href"])}"{apart}>{inner}</a>'
-        case tag:
+        case tag if tag in _TAGS:
             return f"<{_TAGS[tag]}>{inner}</{_TAGS[tag]}>"
+        case _:
+            # A later release kept the text, and was rolled back to this one.
+            return inner

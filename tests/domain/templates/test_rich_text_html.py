@@ -19,6 +19,12 @@ def test_a_text_in_its_page() -> None:
     )
 
 
+def test_a_node_of_a_later_release_is_drawn_as_what_is_in_it() -> None:
+    table = {"t": "table", "c": [{"t": "b", "c": [{"t": "text", "v": "1 < 2"}]}, {"t": "rule"}]}
+    for is_standalone in (True, False):
+        assert draw_rich_text([table], is_standalone=is_standalone) == "<strong>1 &lt; 2</strong>"
+
+
 def test_a_standalone_text_loads_nothing_and_links_to_nothing_relative() -> None:
     assert draw_rich_text(NODES, is_standalone=True) == (
         f'{START}here</li></ul><a href="https://example.com/" rel="noopener noreferrer">a &quot;b&quot;</a>'
