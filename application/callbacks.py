@@ -152,7 +152,8 @@ class Callbacks:
         if self._deployed is not None and monotonic() - self._deployed[0] <= PROVIDERS_SECONDS:
             return self._deployed[1]
         if self._loading is None or self._loading.done():
-            self._loading = asyncio.create_task(self._load())
+            # It belongs to no request.
+            self._loading = asyncio.create_task(self._load(), context=Context())
         # The client of one callback may leave, and others wait for the same load.
         return await asyncio.shield(self._loading)
 

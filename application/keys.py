@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -239,7 +240,8 @@ class Keys:
             # A caller that leaves must not cancel it for the others.
             answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask())
+            # It belongs to no request.
+            self._asking = asyncio.create_task(self._ask(), context=Context())
         return await asyncio.shield(answer)
 
     async def _ask(self) -> None:
