@@ -54,7 +54,10 @@ class SurveyPages:
         self._reports = reports
 
     async def describe(self, token: str) -> SurveyProgress:
-        """Return the first open question. Raises InvalidLinkError, NotFoundError."""
+        """Return the first open question.
+
+        Raises InvalidLinkError, NotFoundError and ClosedSurveyError.
+        """
         asked = await self._open(token)
         return await self._view(asked, asked.survey.questions[0])
 

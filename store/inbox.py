@@ -24,8 +24,8 @@ from store.ledger import CAPS, LEDGER
 LIFETIME: Final = timedelta(days=30)
 # So many are deleted in one transaction.
 PAGE: Final = 10_000
-# The notices, written by triggers: `p:` with a profile to which something was added or withdrawn, or `c:` with a
-# campaign.
+# The notices, written by triggers: `p:` with a profile to which something was added or withdrawn, `c:` with a campaign,
+# `h:` with the value of an account or place that is held, or `d:` with a kind of document.
 NOTICES: Final = "sojourn_inbox"
 # The messages of a person that wait or are given at a time, so that each read is bounded: the newest.
 MAX_KEPT: Final = 100

@@ -10,7 +10,7 @@ SKELETON: Final = """<div class="head"><i></i><i></i><i></i></div>
 <div class="lines"><i></i><i></i><i class="short"></i></div>"""
 
 # Both draw messages by it: browser/src/views/frame.ts.
-_MESSAGES: Final = Path(__file__).with_name("style.css").read_text()
+_MESSAGES: Final = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 # Messages stand where the page has room for all that they have, so that a picture of it shows all.
 _PAGE: Final = """\
 body { margin: 0; min-height: 560px; display: grid; background: var(--page); }
