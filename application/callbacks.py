@@ -1,6 +1,7 @@
 """Receive the callbacks of configured providers: verify, read, and apply together."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ BUSY_INTERVAL: Final = 0.25
 # So many callbacks in one transaction are many.
 BUSY: Final = 25
 LATEST: Final = 5
+# So many callbacks are read at a turn before other requests have theirs.
+READ_AT_ONCE: Final = 25
 
 _log = structlog.get_logger(__name__)
 
@@ -196,6 +199,8 @@ class ReportGroups:
         self._began = float("-inf")
         self._interval = INTERVAL
         self._turn: asyncio.Task[None] | None = None
+        # Those that wait for it.
+        self._readers: deque[asyncio.Future[None]] = deque()
 
     async def apply(self, provider: str, reports: Sequence[ProviderReport]) -> None:
         """Apply reports, with those that wait. Raises OverloadedError if too many do.
@@ -231,16 +236,31 @@ class ReportGroups:
         Callbacks that are read then, one after another, cost less than if each were read as it comes between other
         work: the processor has their code in its caches.
         """
+        self._begin_turn()
+        goes_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._readers.append(goes_on)
+        await goes_on
+
+    def _begin_turn(self) -> asyncio.Task[None]:
         if self._turn is None or self._turn.done():
-            pause = asyncio.sleep(self._began + self._interval - monotonic())
             # It belongs to no request either.
-            self._turn = asyncio.create_task(pause, context=Context())
-        await asyncio.shield(self._turn)
+            self._turn = asyncio.create_task(self._let_read(), context=Context())
+        return self._turn
+
+    async def _let_read(self) -> None:
+        await asyncio.sleep(self._began + self._interval - monotonic())
+        while self._readers:
+            for _ in range(min(READ_AT_ONCE, len(self._readers))):
+                goes_on = self._readers.popleft()
+                # Its client may have left.
+                if not goes_on.done():
+                    goes_on.set_result(None)
+            await asyncio.sleep(0)
 
     async def _apply_all(self) -> None:
         while self._queues:
-            await self.wait_turn()
             # Those that are read at this turn take part in it.
+            await asyncio.shield(self._begin_turn())
             await asyncio.sleep(0)
             self._began = monotonic()
             provider, groups = self._take_oldest()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -223,6 +224,29 @@ async def test_callbacks_that_wait_for_their_turn_share_one_transaction(
     # The first go at once, and each has waited for those before it.
     assert [sorted(map(int, ids)) for ids in together.applied] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
     assert began[3] - began[1] > 2 * callbacks.BUSY_INTERVAL - 0.1
+
+
+async def test_callbacks_of_one_turn_leave_other_requests_theirs(
+    groups: tuple[ReportGroups, Together], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, together = groups
+    monkeypatch.setattr(callbacks, "READ_AT_ONCE", 3)
+    together.gate.set()
+    # How often other work had its turn before each callback.
+    turns: list[int] = []
+    number_of_turns = 0
+
+    async def receive(number: int) -> None:
+        await group.wait_turn()
+        turns.append(number_of_turns)
+        await group.apply("p", [said(None, "opened", id=str(number))])
+
+    receiving = asyncio.gather(*(receive(number) for number in range(8)))
+    while not receiving.done():
+        number_of_turns += 1
+        await asyncio.sleep(0)
+    assert sorted(Counter(turns).values()) == [2, 3, 3]
+    assert together.applied == [[str(number) for number in range(8)]]
 
 
 async def test_providers_take_turns(groups: tuple[ReportGroups, Together], monkeypatch: pytest.MonkeyPatch) -> None:
