@@ -1,7 +1,8 @@
 """Workers that begin with what a test needs: most tests end before the rest would do anything.
 
 A worker polls a queue for each channel, of which a test sends by one or two, and begins with maintenance and gauges.
-What no test asks for begins late: in time for one that waits for it.
+What no test asks for begins late: in time for one that waits for it. Worker processes begin as in the product
+(tests/engine/test_starts.py).
 """
 
 import asyncio
