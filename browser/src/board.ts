@@ -16,6 +16,8 @@ const QUIET = "sojourn.quiet"
 const SETTLE_MS = 50
 // The patience with elements that a page has still to make.
 export const ANCHOR_MS = 5_000
+// A message that is about to show needs no line.
+const DEBUG_MS = 1_000
 // Longer timers end at once.
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -42,6 +44,8 @@ export interface BoardOptions {
   /** The same in all tabs, also those of other people: they show one interruption at a time. */
   name: string
   signal: AbortSignal
+  /** Say in the console why an open message is not shown. */
+  debug?: boolean
   renderers: ReadonlyMap<string, Renderer>
   loadViews(): Promise<Views>
   report(message: Message, kind: ReactionKind, details?: Details): void
@@ -59,11 +63,12 @@ export interface Board {
   setBetween(seconds: number): void
 }
 
-export function board({ name, signal, renderers, loadViews, report, track }: BoardOptions): Board {
+export function board({ name, signal, debug, renderers, loadViews, report, track }: BoardOptions): Board {
   let state: Snapshot = { seq: 0, open: [], messages: [] }
   let between = 0
   let isTaking = false
   let timer = 0
+  let explaining = 0
   let views: Views | undefined
   let loading: Promise<void> | undefined
   let loads = 0
@@ -192,6 +197,29 @@ export function board({ name, signal, renderers, loadViews, report, track }: Boa
     const ends = state.messages.map((one) => Date.parse(one.expires_at)).filter((end) => end > now)
     const next = Math.min(canTake && calm > now ? calm : Infinity, ...ends)
     if (next < Infinity) timer = setTimeout(look, Math.min(Math.max(next - now, 10), MAX_TIMER_MS))
+    if (debug) explaining ||= setTimeout(explain, DEBUG_MS)
+  }
+
+  const told = new Map<string, string>()
+  /** Say why each message that the page has is not shown, anew when the reason is another one. */
+  const explain = () => {
+    explaining = 0
+    if (signal.aborted) return
+    for (const one of state.messages) {
+      const { message_id: id, kind, interrupts } = one
+      const reason = find(id).length ? ""
+        : !isOpen(one) ? "expired"
+        : !isHere(one) ? "where"
+        : !isDue(one) && !isBack(one) ? "every"
+        : failed.has(id) ? "failed"
+        : kind !== "slot" && !findView(one) ? "loading"
+        : pending.get(id)?.isReady === false ? "after"
+        : !interrupts ? "place"
+        : calmAt(one) > Date.now() ? "between"
+        : "turn"
+      if (reason && told.get(id) !== reason) console.info(`sojourn: ${kind} ${id} is not shown: ${reason}`)
+      told.set(id, reason)
+    }
   }
 
   const findLast = (): Partial<Interruption> => readJson<Interruption>(QUIET) ?? {}

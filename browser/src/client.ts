@@ -29,6 +29,8 @@ export interface Options {
   headless?: boolean
   /** Report each page, and each new address of an application of one page. */
   trackPages?: boolean
+  /** Say in the console why messages are not shown. */
+  debug?: boolean
 }
 
 export interface Sojourn {
@@ -57,7 +59,7 @@ export interface Sojourn {
 }
 
 export function start(options: Options, loadViews: () => Promise<Views>): Sojourn {
-  const { writeKey, headless, trackPages } = options
+  const { writeKey, headless, trackPages, debug } = options
   const api = http(options.url.replace(/\/+$/, ""), writeKey, options.userToken ?? null)
   let userId = options.userId ?? userOf(options.userToken) ?? read(USER)
   const who = () => userId ?? ""
@@ -107,7 +109,7 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     const { signal } = running
     if (!headless) {
       const report = ({ message_id }: Message, kind: ReactionKind, details?: Details) => react(message_id, kind, details)
-      shown = board({ name: `sojourn.${writeKey}`, signal, renderers, loadViews: getViews, report, track })
+      shown = board({ name: `sojourn.${writeKey}`, signal, debug, renderers, loadViews: getViews, report, track })
       fillSlots(api, signal, shown.prepare, shown.fill)
     }
     const hear = (state: Snapshot) => {

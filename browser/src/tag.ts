@@ -37,7 +37,7 @@ const loadViews = (url: string) => (): Promise<Views> =>
 
 attempt(() => {
   const tag = document.currentScript as HTMLScriptElement | null
-  const { key, url, userId, userToken, headless, trackPages } = tag?.dataset ?? {}
+  const { key, url, userId, userToken, headless, trackPages, debug } = tag?.dataset ?? {}
   const queued = Array.isArray(page.sojourn) ? (page.sojourn as Queued[]) : []
   const load = (options: Options) =>
     (page.sojourn = Object.assign(begin(options, loadViews(options.url.replace(/\/+$/, ""))), { load }))
@@ -52,6 +52,7 @@ attempt(() => {
         userToken,
         headless: headless != null,
         trackPages: trackPages != null,
+        debug: debug != null,
       })
     }
     // Calls from before the script was there: sojourn.push(["track", "Event"]).

@@ -193,3 +193,49 @@ describe("kinds that a later release has", () => {
     await vi.waitFor(() => expect(reported).toEqual(["shown"]))
   })
 })
+
+test("on request the console says why an open message is not shown, once for each reason", async () => {
+  vi.useFakeTimers()
+  const info = vi.spyOn(console, "info").mockImplementation(() => {})
+  const lines = () => info.mock.calls.splice(0).map(([line]) => line)
+  const told = board({
+    name: "told", signal: stopping.signal, debug: true, renderers: new Map(), track: () => {}, report: () => {},
+    loadViews: async () => ({ ...views, card: { hasPlace: () => false, show: () => {} } }),
+  })
+  const make = (id: string, content: object, changes: object = {}) => ({
+    ...banner(id, 1), ...changes, content: { every: { kind: "once" }, ...content },
+  }) as typeof slot
+  const messages = [
+    make("shown", { between: 0 }),
+    make("late", {}, { expires_at: "2020-01-01T00:00:00Z" }),
+    make("elsewhere", { where: ["/elsewhere"] }),
+    make("again", {}, { shows: 1 }),
+    make("waiting", { after: { seconds: 60 } }),
+    make("feed", {}, { kind: "card", interrupts: false }),
+    make("hero", {}, { kind: "slot", interrupts: false }),
+    make("next", {}),
+    make("calm", { between: 3_600 }),
+    make("strange", {}, { kind: "ribbon" }),
+  ]
+  told.update({ seq: 1, open: messages.map((one) => one.message_id), messages })
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(lines()).toEqual([
+    "sojourn: banner late is not shown: expired",
+    "sojourn: banner elsewhere is not shown: where",
+    "sojourn: banner again is not shown: every",
+    "sojourn: banner waiting is not shown: after",
+    "sojourn: card feed is not shown: place",
+    "sojourn: slot hero is not shown: place",
+    "sojourn: banner next is not shown: turn",
+    "sojourn: banner calm is not shown: between",
+    "sojourn: ribbon strange is not shown: failed",
+  ])
+  told.look()
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(lines()).toEqual([])
+  told.setBetween(3_600)
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(lines()).toEqual(["sojourn: banner next is not shown: between"])
+  info.mockRestore()
+  vi.useRealTimers()
+})

@@ -64,6 +64,15 @@ async def test_a_page_without_views_of_its_own_reads_and_reacts(world: World) ->
     assert not await page.run("document.querySelector('[src*=views]') || document.querySelector('[data-sojourn]')")
 
 
+async def test_the_console_says_on_request_why_a_message_is_not_shown(world: World) -> None:
+    visitor = await world.person()
+    page = await visitor.open(debug="")
+    await page.run("window.lines = []; console.info = (line) => lines.push(line)")
+    message = await visitor.put("banner", **BANNER | {"where": ["/elsewhere"]})
+    await page.until("lines.length")
+    assert await page.run("lines") == [f"sojourn: banner {message} is not shown: where"]
+
+
 async def test_a_browser_is_a_device_until_its_user_logs_out(world: World) -> None:
     visitor = await world.person()
     page = await visitor.open()
