@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -105,7 +106,7 @@ class Providers:
             opened = UnusableProvider(rule.kind, error.detail)
         self._opened[key] = rule, opened
         if known is not None:
-            closing = asyncio.create_task(_close_later(known[1]))
+            closing = asyncio.create_task(_close_later(known[1]), context=Context())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
         return opened

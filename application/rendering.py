@@ -6,6 +6,7 @@ A thread cannot be stopped: domain/templates bounds its work by count, so that e
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -59,7 +60,7 @@ class Templates:
     async def compile(self) -> dict[str, TemplateSet]:
         """Compile the templates by name. Call this without a transaction."""
         if self._compiling is None:
-            self._compiling = asyncio.create_task(self._compile())
+            self._compiling = asyncio.create_task(self._compile(), context=Context())
         # The first caller may be cancelled; the others wait for the same task.
         return await asyncio.shield(self._compiling)
 

@@ -7,6 +7,7 @@ import asyncio
 import re
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Collection
+from contextvars import Context
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -126,7 +127,7 @@ class Certificates:
         if task is None:
             if len(self._fetching) >= MAX_WAITING_FETCHES:
                 raise UnavailableError("too many certificates of SNS are asked for", retry_after=RETRY_SECONDS)
-            task = self._fetching[url] = asyncio.create_task(self._load(url))
+            task = self._fetching[url] = asyncio.create_task(self._load(url), context=Context())
             task.add_done_callback(partial(self._forget, url))
         # The client of one callback may leave, and others wait for the same certificate.
         return await asyncio.shield(task)
