@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from domain.campaign.plan import MessagePriority
 from domain.people.identity import Identity
-from domain.sending.caps import CapRule, CountedMessage
+from domain.sending.caps import TRANSACTIONAL, CapRule, CountedMessage
 from domain.sending.holds import Hold
 from domain.sending.inbox import SURVEY, InboxState
 from domain.surveys.survey import Survey
@@ -24,8 +24,8 @@ from store.ledger import CAPS, LEDGER
 LIFETIME: Final = timedelta(days=30)
 # So many are deleted in one transaction.
 PAGE: Final = 10_000
-# The notices, written by triggers: `p:` with a profile to which something was added or withdrawn, `c:` with a campaign,
-# `h:` with the value of an account or place that is held, or `d:` with a kind of document.
+# The notices, written by triggers: `p:` with a profile to which something was added or withdrawn, else what
+# concerns many: `c:` with a campaign, `h:` with a group on hold, or `d:` with a kind of document.
 NOTICES: Final = "sojourn_inbox"
 # The messages of a person that wait or are given at a time, so that each read is bounded: the newest.
 MAX_KEPT: Final = 100
@@ -49,12 +49,12 @@ CASE WHEN journeys.state = 'exited' THEN 'journey_ended'
                   WHERE conversions.journey_id = journeys.id AND conversions.recorded_at > messages.reserved_at)
      THEN 'goal'
      WHEN {_HAS_FOLLOWER} THEN 'fallback'
-     WHEN campaigns.state = 'paused' THEN 'campaign_paused'
      WHEN journeys.account_id IS NOT NULL AND NOT EXISTS (
        SELECT FROM account_members AS member
        WHERE member.account_id = journeys.account_id AND member.profile_id = messages.profile_id AND is_member)
      THEN 'left_account'
-     WHEN inbox.displaced_at IS NOT NULL THEN 'displaced' END
+     WHEN inbox.displaced_at IS NOT NULL THEN 'displaced'
+     WHEN campaigns.state = 'paused' THEN 'campaign_paused' END
 """  # noqa: S608 -- a constant of this module
 # Without their contents: most that read them send none. One row for each person, in the order of the statement's
 # `asked`.
@@ -66,12 +66,15 @@ JOIN LATERAL (
     'shows', shows, 'shown_at', opened_at, 'clicked_at', clicked_at, 'dismissed_at', dismissed_at,
     'completed_at', completed_at, 'channel', channel, 'category', category, 'step_priority', messages.priority,
     'campaign_key', journeys.campaign_key, 'campaign_version', journeys.campaign_version))::text AS messages
-  FROM inbox
+  FROM (
+    SELECT message_id, seq, kind, placement, priority, every, size, expires_at, shows, completed_at, displaced_at
+    FROM inbox WHERE profile_id = profiles.id AND expires_at > asked.at AND displaced_at IS NULL
+    ORDER BY seq DESC LIMIT {MAX_KEPT}
+  ) AS inbox
   JOIN messages ON messages.id = inbox.message_id
   JOIN journeys ON journeys.id = messages.journey_id
   JOIN campaigns ON campaigns.key = journeys.campaign_key
-  WHERE inbox.profile_id = profiles.id AND inbox.expires_at > asked.at AND displaced_at IS NULL
-    AND messages.profile_id = profiles.id
+  WHERE messages.profile_id = profiles.id
     AND ({WITHDRAWN}) IS NULL
 ) AS found ON found.messages IS NOT NULL
 """  # noqa: S608 -- a constant of this module
@@ -106,8 +109,8 @@ _LOCK_MESSAGES = f"""
 SELECT id FROM messages WHERE id IN ({_WAITING.format(column="messages.id")}) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608 -- a constant of this module
 
-# Withdrawn ones and those that are over go first, then the oldest. A row that another transaction has locked is
-# left to the next message.
+# Those that are over go first, for which a pause does not count, then marketing, the lowest priority and the oldest. A
+# row that another transaction has locked is left to the next message.
 _DISPLACE = f"""
 WITH kept AS MATERIALIZED (
   SELECT message_id FROM inbox
@@ -119,7 +122,9 @@ WITH kept AS MATERIALIZED (
   JOIN journeys ON journeys.id = messages.journey_id
   JOIN campaigns ON campaigns.key = journeys.campaign_key
   WHERE inbox.message_id IN (SELECT message_id FROM kept) AND (SELECT count(*) FROM kept) > %(most)s
-  ORDER BY ({WITHDRAWN}) IS NULL AND COALESCE(completed_at, dismissed_at) IS NULL DESC, inbox.seq DESC
+  ORDER BY (COALESCE({WITHDRAWN}, 'campaign_paused') = 'campaign_paused'
+            AND COALESCE(completed_at, dismissed_at) IS NULL) DESC,
+           category = '{TRANSACTIONAL}' DESC, inbox.priority DESC, inbox.seq DESC
   OFFSET %(most)s
 ), free AS (
   SELECT message_id FROM inbox WHERE message_id IN (SELECT message_id FROM surplus) FOR UPDATE SKIP LOCKED

@@ -150,6 +150,7 @@ inbox = Table(
     # When newer messages took its place: a person has so many, and it does not come back.
     Column("displaced_at", INSTANT),
     Index("inbox_profile_id", "profile_id", "expires_at"),
+    Index("inbox_kept", "profile_id", "expires_at", postgresql_where=text("displaced_at IS NULL")),
     Index("inbox_journey_id", "journey_id"),
     Index("inbox_expires_at", "expires_at"),
 )

@@ -9,7 +9,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE inbox ADD COLUMN displaced_at TIMESTAMPTZ")
+    # Only messages without it are read with a person, however many there were before.
+    op.execute(
+        """
+        ALTER TABLE inbox ADD COLUMN displaced_at TIMESTAMPTZ;
+        CREATE INDEX inbox_kept ON inbox (profile_id, expires_at) WHERE displaced_at IS NULL;
+        """
+    )
 
 
 def downgrade() -> None:
