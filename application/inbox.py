@@ -5,7 +5,7 @@ counts. A message that does not fit goes on waiting.
 """
 
 from asyncio import Semaphore
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -33,11 +33,15 @@ from store import inbox
 from store.database import Connection, Database
 from store.inbox import InboxFacts, InboxRow
 
-# People who are given messages at a time, of all who ask: events need the other connections.
-MAX_GIVEN_AT_A_TIME: Final = 4
+# People who are given messages at a time, of pages that ask for all, and for their slots; the API bounds the latter
+# likewise. Events need the other connections.
+MAX_GIVEN_AT_A_TIME: Final = 2
+MAX_GIVEN_SLOTS: Final = 4
 
-# A person who asks, and as of when.
-Asked = tuple[Identity, datetime]
+# A person whose inbox is read, and as of when.
+PersonAt = tuple[Identity, datetime]
+# Contents of messages by their ids.
+Contents = Mapping[UUID, Mapping[str, Any]]
 
 
 class InboxView(Struct, frozen=True):
@@ -61,6 +65,20 @@ class OpenInbox(Struct, frozen=True):
     rows: list[InboxRow]
 
 
+class _Lane:
+    """The statements and places of one kind of callers, who wait for no other."""
+
+    def __init__(
+        self,
+        read: Callable[[Sequence[PersonAt]], Awaitable[Sequence[OpenInbox | None]]],
+        load: Callable[[Sequence[Sequence[UUID]]], Awaitable[Sequence[Contents]]],
+        most_given: int,
+    ) -> None:
+        self.reads = JointReads(read)
+        self.loads = JointReads(load)
+        self.giving = Semaphore(most_given)
+
+
 class Inboxes:
     """Reads inboxes. `timezone` is the deployment's, as for the gate."""
 
@@ -68,16 +86,25 @@ class Inboxes:
         self._database = database
         self._catalogue = catalogue
         self._timezone = timezone
-        self._reads = JointReads(self._read_all)
-        self._loads = JointReads(self._load_all)
-        self._giving = Semaphore(MAX_GIVEN_AT_A_TIME)
+        self._pages = _Lane(self._read_all, self._load_all, MAX_GIVEN_AT_A_TIME)
+        # A page that is rendered waits for its slots, and its time is short.
+        self._slots = _Lane(self._read_all, self._load_all, MAX_GIVEN_SLOTS)
 
-    async def read(self, who: Identity, at: datetime, *, placement: str | None = None, since: int = 0) -> InboxView:
+    async def read(
+        self,
+        who: Identity,
+        at: datetime,
+        *,
+        placement: str | None = None,
+        since: int = 0,
+        held: Collection[UUID] = frozenset(),
+    ) -> InboxView:
         """Return a person's messages given after `since`, and give them those that fit.
 
-        Without waiting messages it is a part of one statement without locks.
+        Without waiting messages it is a part of one statement without locks. So it is if one of `held`, which the page
+        has, is withdrawn: the page hears of that at once, and then asks again.
         """
-        rows, next_poll = await self._find(who, at, lambda row: placement in (None, row.placement))
+        rows, next_poll = await self._find(self._pages, who, at, lambda row: placement in (None, row.placement), held)
         shown = [row for row in rows if row.given_at is not None]
         new = [row for row in shown if row.seq > since and not is_used_up(row, at)]
         return InboxView(
@@ -89,34 +116,43 @@ class Inboxes:
 
     async def load(self, messages: Sequence[InboxState]) -> list[InboxMessage]:
         """Return messages with their contents, but for those that were deleted meanwhile."""
-        if not messages:
-            return []
-        contents = await self._loads.ask([one.message_id for one in messages])
-        return [one.message(contents[one.message_id]) for one in messages if one.message_id in contents]
+        return await self._load(self._pages, messages)
 
     async def read_slots(self, who: Identity, names: Collection[str], at: datetime) -> dict[str, InboxMessage | None]:
         """Return the message of each slot; None where the page keeps its own content.
 
         The highest priority holds, then the latest message.
         """
-        rows, _ = await self._find(who, at, lambda row: row.kind == SLOT and row.placement in names)
+        rows, _ = await self._find(self._slots, who, at, lambda row: row.kind == SLOT and row.placement in names)
         left = [row for row in rows if row.given_at is not None and not is_used_up(row, at)]
         first = {row.placement: row for row in sorted(left, key=lambda row: (row.priority, row.seq))}
-        loaded = await self.load(list(first.values()))
+        loaded = await self._load(self._slots, list(first.values()))
         return dict.fromkeys(names) | {one.placement: one for one in loaded if one.placement is not None}
 
     async def _find(
-        self, who: Identity, at: datetime, is_wanted: Callable[[InboxRow], bool]
+        self,
+        lane: _Lane,
+        who: Identity,
+        at: datetime,
+        is_wanted: Callable[[InboxRow], bool],
+        held: Collection[UUID] = frozenset(),
     ) -> tuple[list[InboxRow], float]:
         """Return the wanted messages, after giving those that fit, and the next poll."""
-        found = await self._reads.ask((who, at))
+        found = await lane.reads.ask((who, at))
         rows = [] if found is None else [row for row in found.rows if is_wanted(row)]
-        if found is None or all(row.given_at is not None for row in rows):
+        given = {row.message_id for row in rows if row.given_at is not None}
+        if found is None or len(given) == len(rows) or not given.issuperset(held):
             return rows, find_next_poll(None, at)
-        async with self._giving:
+        async with lane.giving:
             return await self._give(found.profile_id, at, is_wanted)
 
-    async def _read_all(self, asked: Sequence[Asked]) -> list[OpenInbox | None]:
+    async def _load(self, lane: _Lane, messages: Sequence[InboxState]) -> list[InboxMessage]:
+        if not messages:
+            return []
+        contents = await lane.loads.ask([one.message_id for one in messages])
+        return [one.message(contents[one.message_id]) for one in messages if one.message_id in contents]
+
+    async def _read_all(self, asked: Sequence[PersonAt]) -> list[OpenInbox | None]:
         async with self._database.pipeline() as connection:
             found = await inbox.read(connection, asked)
             return [
@@ -124,7 +160,7 @@ class Inboxes:
                 for facts, (_, at) in zip(found, asked, strict=True)
             ]
 
-    async def _load_all(self, asked: Sequence[Sequence[UUID]]) -> list[Mapping[UUID, Mapping[str, Any]]]:
+    async def _load_all(self, asked: Sequence[Sequence[UUID]]) -> list[Contents]:
         async with self._database.pipeline() as connection:
             contents = await inbox.load_contents(connection, {id for ids in asked for id in ids})
         return [{id: contents[id] for id in ids if id in contents} for ids in asked]

@@ -33,9 +33,20 @@ class PageInboxes:
         """Return the person of an id."""
         return (await self.find_people([identity])).get(identity)
 
-    async def read(self, identity: Identity, *, placement: str | None = None, since: int = NO_PLACE) -> InboxView:
-        """Return the messages that are given after `since`, and give those that fit."""
-        return await self._inboxes.read(identity, await self._database.now(), placement=placement, since=since)
+    async def read(
+        self,
+        identity: Identity,
+        *,
+        placement: str | None = None,
+        since: int = NO_PLACE,
+        held: Collection[UUID] = frozenset(),
+    ) -> InboxView:
+        """Return the messages that are given after `since`, and give those that fit.
+
+        None is given if one of `held`, which the page has, is withdrawn.
+        """
+        at = await self._database.now()
+        return await self._inboxes.read(identity, at, placement=placement, since=since, held=held)
 
     async def load(self, messages: Sequence[InboxState]) -> list[InboxMessage]:
         """Return messages with their contents."""

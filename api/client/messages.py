@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -174,13 +173,15 @@ async def follow_messages(
         seconds = min(seconds, (caller.token_ends_at - datetime.now(UTC)).total_seconds() - TOKEN_MARGIN)
     inboxes = services.page_inboxes
     person = await inboxes.find(caller.identity)
-    read = partial(inboxes.read, caller.identity)
     with ExitStack() as stack:
         opened = stack.enter_context(streams.open(caller, request.state.visit.client, person))
-        view = await read()
+        view = await inboxes.read(caller.identity)
         request.state.visit.end()
         request.state.end_stream = opened.end
-        return EventStream(PageStream(opened, read, inboxes.load, since, seconds).events(view), stack.pop_all())
+        events = PageStream(
+            opened, lambda held: inboxes.read(caller.identity, held=held), inboxes.load, since, seconds
+        ).events(view)
+        return EventStream(events, stack.pop_all())
 
 
 def _read_place(last_event_id: str | None) -> int:

@@ -10,7 +10,7 @@ Source: the HTML standard, 9.2 "Server-sent events".
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from itertools import accumulate
 from random import randint
@@ -41,7 +41,8 @@ MAX_HELD: Final = 64 * 1024
 SOONEST: Final = 1_000
 LATEST: Final = 5_000
 
-Read = Callable[[], Awaitable[InboxView]]
+# Reads the inbox of the person, whose page has the messages named.
+Read = Callable[[Collection[UUID]], Awaitable[InboxView]]
 Load = Callable[[Sequence[InboxState]], Awaitable[Sequence[InboxMessage]]]
 
 
@@ -64,11 +65,11 @@ class PageStream:
         """Yield the events of the stream; `view` is the inbox at its beginning."""
         clock, news = asyncio.get_running_loop().time, self._stream.subscription.news
         ends_at = clock() + self._seconds
-        next_poll = view.next_poll
+        self._open = set(view.open)
         self._sent = {one.message_id for one in view.messages if one.seq <= self._since}
         opening = _event("open", {"open": view.open, "seq": view.seq})
         waiting = deque([b"retry: %d\n\n" % randint(SOONEST, LATEST), opening])  # noqa: S311 -- not a secret
-        waiting += await self._follow(view)
+        next_poll = await self._follow_into(waiting, view)
         # As long as the stream it would hold all that was read.
         del view, opening
         while waiting:
@@ -82,7 +83,7 @@ class PageStream:
                 return
             if news.is_set() or clock() >= reads_at:
                 news.clear()
-                next_poll = await self._read_into(waiting)
+                next_poll = await self._follow_into(waiting)
                 reads_at = clock() + next_poll
                 while waiting:
                     yield waiting.popleft()
@@ -93,18 +94,25 @@ class PageStream:
                 yield _event("ping", {})
                 beats_at = clock() + HEARTBEAT
 
-    async def _read_into(self, waiting: deque[bytes]) -> float:
+    async def _follow_into(self, waiting: deque[bytes], view: InboxView | None = None) -> float:
         """Add what follows from the inbox; return in how many seconds to read it again."""
         try:
-            view = await self._read()
+            if view is None:
+                view = await self._read(self._open)
             waiting += await self._follow(view)
         except (*DATABASE_AWAY, UnavailableError):
             return RETRY_INTERVAL
         return view.next_poll
 
     async def _follow(self, view: InboxView) -> list[bytes]:
-        """Return what the page may not keep, and what it has not, up to MAX_HELD."""
+        """Return what the page may not keep, else what it has not, up to MAX_HELD."""
         withdrawn = sorted(self._open.difference(view.open))
+        self._open = set(view.open)
+        self._sent.intersection_update(one.message_id for one in view.messages)
+        if withdrawn:
+            # These wait for no one. The next reading has the others, which may have to wait or fail.
+            self._stream.subscription.news.set()
+            return [_event("withdrawn", {"message_id": id}) for id in withdrawn]
         unsent = sorted((one for one in view.messages if one.message_id not in self._sent), key=lambda one: one.seq)
         # The sizes before each.
         before = accumulate((one.size for one in unsent), initial=0)
@@ -113,11 +121,8 @@ class PageStream:
         if len(next_ones) < len(unsent):
             # Read again once the reader has taken these.
             self._stream.subscription.news.set()
-        self._open = set(view.open)
-        self._sent.intersection_update(one.message_id for one in view.messages)
         self._sent.update(one.message_id for one in loaded)
-        events = [_event("withdrawn", {"message_id": id}) for id in withdrawn]
-        return [*events, *(_event("message", one, one.seq) for one in loaded)]
+        return [_event("message", one, one.seq) for one in loaded]
 
 
 class EventStream(StreamingResponse):

@@ -30,9 +30,9 @@ KEPT_FOR_SERVERS: Final = 2
 MAX_NAMES: Final = 20
 LATE_HEADER: Final = "Sojourn-Slots"
 
-Found = Mapping[str, InboxMessage | None]
-Taking = Coroutine[Any, Any, ExitStack]
-Find = Callable[[], Coroutine[Any, Any, Found]]
+SlotMessages = Mapping[str, InboxMessage | None]
+PlaceWait = Coroutine[Any, Any, ExitStack]
+FindSlots = Callable[[], Coroutine[Any, Any, SlotMessages]]
 _Names = Annotated[
     TextField,
     Query(
@@ -128,15 +128,15 @@ async def read_slots(
     if not 0 < len(wanted) <= MAX_NAMES:
         raise InvalidRequestError(f"name 1 to {MAX_NAMES} slots, between commas")
     access: Access = request.state.access
-    taking = request.app.state.slot_places.take(is_page=access.browser is not None)
-    found = await find_in_time(taking, lambda: services.page_inboxes.read_slots(person, wanted))
+    wait = request.app.state.slot_places.take(is_page=access.browser is not None)
+    found = await find_in_time(wait, lambda: services.page_inboxes.read_slots(person, wanted))
     late = {LATE_HEADER: "timeout"} if found is None else {}
     slots = dict.fromkeys(wanted) if found is None else found
     headers = {"Cache-Control": "private, no-store", **late}
     return Response(msgspec.json.encode({"slots": slots}), headers=headers, media_type="application/json")
 
 
-async def find_in_time(taking: Taking, find: Find) -> Found | None:
+async def find_in_time(wait: PlaceWait, find: FindSlots) -> SlotMessages | None:
     """Return the messages; None if they are not there in time, or cannot be read.
 
     A late look-up goes on, and keeps its place: to end its statement would take longer.
@@ -145,7 +145,7 @@ async def find_in_time(taking: Taking, find: Find) -> Found | None:
     deadline = clock() + BUDGET
     try:
         async with asyncio.timeout_at(deadline):
-            place = await taking
+            place = await wait
     except TimeoutError:
         return None
     task = asyncio.create_task(find())
@@ -155,7 +155,7 @@ async def find_in_time(taking: Taking, find: Find) -> Found | None:
     return None if not task.done() or task.exception() is not None else task.result()
 
 
-def _log_failure(task: asyncio.Task[Found]) -> None:
+def _log_failure(task: asyncio.Task[SlotMessages]) -> None:
     """Log why a look-up failed, also a late one: its page has its own content."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("failed to read slots", exc_info=error)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.client.slots import BUDGET, KEPT_FOR_SERVERS, MAX_LOOK_UPS, Found, LookUpPlaces, find_in_time
+from api.client.slots import BUDGET, KEPT_FOR_SERVERS, MAX_LOOK_UPS, LookUpPlaces, SlotMessages, find_in_time
 from application.page_inboxes import PageInboxes
 from domain.people.identity import Identity
 from tests.api.live import client_of
@@ -18,11 +18,11 @@ from tests.virtual_time import run_virtually
 DOCS = Path(__file__).parents[2] / "docs"
 # A loop that is woken a millisecond late has kept its time.
 EXACT = pytest.approx(BUDGET, abs=0.001)
-HERO: Found = {"hero": None}
+HERO: SlotMessages = {"hero": None}
 
 
-def answering_after(seconds: float) -> Callable[[], Coroutine[Any, Any, Found]]:
-    async def find() -> Found:
+def answering_after(seconds: float) -> Callable[[], Coroutine[Any, Any, SlotMessages]]:
+    async def find() -> SlotMessages:
         await asyncio.sleep(seconds)
         return HERO
 
@@ -97,7 +97,7 @@ def test_a_server_has_a_place_whatever_pages_ask() -> None:
 async def test_pages_leave_places_to_servers_that_render(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Identity] = []
 
-    async def read_for_ever(_: PageInboxes, person: Identity, _names: list[str]) -> Found:
+    async def read_for_ever(_: PageInboxes, person: Identity, _names: list[str]) -> SlotMessages:
         begun.append(person)
         await asyncio.Event().wait()
         return {}

@@ -1,10 +1,13 @@
 """The bound on the messages of a person in the inbox."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
+from application.inbox import MAX_GIVEN_AT_A_TIME
 from tests.engine.inbox_harness import CARD, InboxHarness, inbox_harness
 from tests.harness import now, open_harness
 from tests.servers import TemporalServer
@@ -47,3 +50,46 @@ async def test_newer_messages_displace_the_oldest_and_the_timeline_says_so(
     await world.react(third, "dismissed", at)
     last = await world.send(journey, "last", at)
     assert set((await world.inbox.read(person, at)).open) == {second, last}
+
+
+async def test_what_matters_most_stays_and_a_pause_displaces_nothing(
+    world: InboxHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.inbox.MAX_KEPT", 2)
+    at, sent = now(), {}
+    for key, options in (("bill", ", category: transactional"), ("offer", ""), ("tip", "")):
+        source = f"""
+key: {key}
+name: {key}
+entry: {{event: Entered {key}}}
+steps: [{{id: say, send: {{channel: in_app, template: {key}, expires: 30d{options}}}}}]
+"""
+        priority = {"bill": 10, "offer": 90, "tip": 50}[key]
+        template = CARD.replace("kind: card\n", f"kind: card\npriority: {priority}\n")
+        await world.harness.run_campaign(source, {f"{key}.liquid": template})
+        [journey] = await world.enter(["u1"], f"Entered {key}", AT)
+        if key == "tip":
+            await world.harness.query("UPDATE campaigns SET state = 'paused' WHERE key = 'offer' RETURNING key")
+        sent[key] = await world.send(journey, "say", at)
+    await world.harness.query("UPDATE campaigns SET state = 'running' WHERE key = 'offer' RETURNING key")
+    assert set((await world.inbox.read(await world.profile("u1"), at)).open) == {sent["bill"], sent["offer"]}
+
+
+async def test_slots_and_what_is_withdrawn_wait_for_no_pages_that_are_given_messages(world: InboxHarness) -> None:
+    slot = CARD.replace("kind: card\n", "kind: slot\nplacement: hero\n").replace("title: News\n", "")
+    await world.harness.run_campaign(TIPS, {"tip.liquid": slot})
+    at, users = now(), [f"u{number}" for number in range(MAX_GIVEN_AT_A_TIME + 1)]
+    for journey in await world.enter(users, "Signed Up", AT):
+        await world.send(journey, "first", at)
+    *others, last = [await world.profile(user) for user in users]
+    async with world.harness.database.transaction() as connection:
+        await connection.execute("SELECT FROM profiles WHERE id = ANY(%s) FOR UPDATE", (others,))
+        waiting = [asyncio.create_task(world.inbox.read(person, at)) for person in others]
+        locked = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        await world.harness.until(f"SELECT 1 {locked} HAVING count(*) >= %s", len(others))
+        # One that the page has is there no more: it hears of that before it is given another.
+        assert (await world.inbox.read(others[0], at, held={uuid4()})).open == []
+        assert (await world.inbox.read_slots(last, ["hero"], at))["hero"] is not None
+        assert not any(one.done() for one in waiting)
+    for one in waiting:
+        assert len((await one).open) == 1
