@@ -18,7 +18,7 @@ from domain.sending.outbound_secrets import SecretRefusal
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.console import ConsoleModel
 from domain.sending.providers.secret_reference import SecretReference
-from domain.sending.reports import Callback, Incoming, ProviderReport, ReportKind, ReportReader
+from domain.sending.reports import Callback, IncomingReport, ProviderReport, ReportKind, ReportReader
 
 # The secret that signs reports. `sojourn dev` makes one for each of its runs.
 REPORTS_NAME: Final = "inbox"
@@ -48,7 +48,7 @@ def open_reader(settings: ConsoleModel, secrets: ProviderSecrets) -> ReportReade
             raise
         return None
 
-    async def read(callback: Callback, now: datetime) -> list[Incoming]:
+    async def read(callback: Callback, now: datetime) -> list[IncomingReport]:
         id = verify_standard_webhook(secret, callback.headers, callback.body, now)
         try:
             report = msgspec.json.decode(callback.body, type=InboxReport)
@@ -59,7 +59,7 @@ def open_reader(settings: ConsoleModel, secrets: ProviderSecrets) -> ReportReade
     return read
 
 
-def read_report(channel: str, event_id: str, report: InboxReport, now: datetime) -> Incoming:
+def read_report(channel: str, event_id: str, report: InboxReport, now: datetime) -> IncomingReport:
     """Return a report as those of the providers of its channel are."""
     if report.kind == "replied" and isinstance(CHANNELS.get(channel), PhoneChannel):
         return IncomingText(event_id=event_id, sender=report.address, text=report.text or "", at=now)

@@ -79,9 +79,11 @@ _GIVEN_NAMES: Final = frozenset({"changed", "matched", "where", "_divided_by"})
 _NOUNS: Final = frozenset(
     {
         "bucketing",
+        "encoding",
         "ending",
         "finding",
         "fitting",
+        "grouping",
         "matching",
         "missing",
         "receiving",
@@ -231,14 +233,25 @@ def _is_participle(word: str) -> bool:
 
 
 def list_gerunds(modules: Iterable[Module]) -> list[str]:
-    """List the modules and public types whose whole name is the gerund of a verb."""
+    """List the modules, public types and aliases of types whose whole name is the gerund of a verb."""
     found = []
     for module in modules:
         if _is_gerund(Path(module.file).stem):
             found.append(module.file)
-        types = [node.name for node in module.tree.body if isinstance(node, ast.ClassDef)]
-        found += [f"{module.file}: {name}" for name in types if _is_gerund(name)]
+        found += [f"{module.file}: {name}" for name in _list_types(module.tree) if _is_gerund(name)]
     return found
+
+
+def _list_types(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        match node:
+            case ast.ClassDef(name=name):
+                yield name
+            # One of a dependency reads as a word of its parameter: `services: Using`.
+            case ast.Assign(value=ast.Subscript(value=ast.Name(id="Annotated"))):
+                continue
+            case ast.Assign(targets=[ast.Name(id=name)]) if name[0].isupper() and not name.isupper():
+                yield name
 
 
 def _is_gerund(name: str) -> bool:

@@ -146,9 +146,11 @@ def test_functions_are_verbs_and_limits_begin_with_max(modules: list[Module]) ->
 
 def test_no_module_or_type_is_a_bare_gerund(modules: list[Module]) -> None:
     assert prose.list_gerunds(modules) == []
-    wrong = prose.parse("domain/asking.py", "class Giving: ...\nclass Rendering: ...\nclass LinkRewriting: ...\n")
-    right = prose.parse("domain/link_tracking.py", "class GiveResult: ...\n")
-    assert prose.list_gerunds([wrong, right]) == ["domain/asking.py", "domain/asking.py: Giving"]
+    source = "class Giving: ...\nclass Rendering: ...\nTaking = Callable[[], int]\nSTRING = 1\n"
+    wrong = prose.parse("domain/asking.py", source)
+    right = prose.parse("domain/link_tracking.py", "class GiveResult: ...\nclass LinkRewriting: ...\n")
+    expected = ["domain/asking.py", "domain/asking.py: Giving", "domain/asking.py: Taking"]
+    assert prose.list_gerunds([wrong, right]) == expected
 
 
 def test_every_log_event_can_be_searched_for(modules: list[Module]) -> None:

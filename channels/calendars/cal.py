@@ -20,7 +20,7 @@ from domain.sending.booking_links import REFERENCE_KEY
 from domain.sending.bookings import BookingKind, BookingReport
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.cal import CalModel
-from domain.sending.reports import Callback, Incoming, ReportReader
+from domain.sending.reports import Callback, IncomingReport, ReportReader
 
 # Guests of one booking whose addresses are tried.
 MAX_GUESTS: Final = 10
@@ -40,7 +40,7 @@ def open_reader(settings: CalModel, secrets: ProviderSecrets) -> ReportReader:
     """Open the reader of a webhook."""
     secret = secrets.for_own_use(settings.callback_secret)
 
-    async def read(callback: Callback, now: datetime) -> Sequence[Incoming]:
+    async def read(callback: Callback, now: datetime) -> Sequence[IncomingReport]:
         verify_hex_hmac(secret, callback.body, callback.headers.get("x-cal-signature-256", ""))
         data = read_object(callback.body)
         if data is None:

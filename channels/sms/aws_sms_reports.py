@@ -12,7 +12,7 @@ from channels.report_fields import find, find_id, find_text, read_epoch_millisec
 from channels.sns import SnsTopics
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.aws_sms import AwsSmsModel
-from domain.sending.reports import Bounce, Callback, Incoming, ProviderReport, ReportKind, ReportReader
+from domain.sending.reports import Bounce, Callback, IncomingReport, ProviderReport, ReportKind, ReportReader
 
 _KINDS: Final[Mapping[str, ReportKind]] = {
     "TEXT_SENT": "accepted",
@@ -45,7 +45,7 @@ def open_reader(settings: AwsSmsModel, _secrets: ProviderSecrets) -> ReportReade
         return None
     topics = SnsTopics(settings.topics)
 
-    async def read(callback: Callback, now: datetime) -> list[Incoming]:
+    async def read(callback: Callback, now: datetime) -> list[IncomingReport]:
         notification = await topics.read(callback.body, now)
         if notification is None or (event := read_object(notification[1])) is None:
             return []
@@ -55,7 +55,7 @@ def open_reader(settings: AwsSmsModel, _secrets: ProviderSecrets) -> ReportReade
     return read
 
 
-def read_event(event: dict[str, Any], id: str, now: datetime) -> Incoming | None:
+def read_event(event: dict[str, Any], id: str, now: datetime) -> IncomingReport | None:
     """Return the report or the text of an event; None for a type without one."""
     if "originationNumber" in event:
         own = find_text(event, "inboundMessageId") or ""

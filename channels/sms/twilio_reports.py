@@ -14,7 +14,7 @@ from channels.signatures import refuse, verify_twilio
 from domain.sending.incoming_texts import Word, find_word
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.twilio import TwilioModel
-from domain.sending.reports import Bounce, Callback, Incoming, ProviderReport, ReportKind, ReportReader
+from domain.sending.reports import Bounce, Callback, IncomingReport, ProviderReport, ReportKind, ReportReader
 
 MAX_FIELDS: Final = 200
 
@@ -39,7 +39,7 @@ def open_reader(settings: TwilioModel, secrets: ProviderSecrets) -> ReportReader
         return None
     secret = secrets.for_own_use(settings.callback_secret)
 
-    async def read(callback: Callback, now: datetime) -> list[Incoming]:
+    async def read(callback: Callback, now: datetime) -> list[IncomingReport]:
         fields = _read_form(callback.body)
         verify_twilio(secret, callback.headers, callback.url, fields)
         found = read_fields({name: values[0] for name, values in fields.items()}, callback.url, now)
@@ -48,7 +48,7 @@ def open_reader(settings: TwilioModel, secrets: ProviderSecrets) -> ReportReader
     return read
 
 
-def read_fields(fields: Mapping[str, str], url: str, now: datetime) -> Incoming | None:
+def read_fields(fields: Mapping[str, str], url: str, now: datetime) -> IncomingReport | None:
     """Return the report or the text of a callback; None for a state without one."""
     id = fields.get("MessageSid") or fields.get("SmsSid") or ""
     status = fields.get("MessageStatus") or fields.get("SmsStatus") or "received"

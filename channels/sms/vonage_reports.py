@@ -13,7 +13,7 @@ from channels.signatures import verify_signed_digest
 from domain.errors import InvalidRequestError
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.vonage import VonageModel
-from domain.sending.reports import Bounce, Callback, Incoming, ProviderReport, ReportKind, ReportReader
+from domain.sending.reports import Bounce, Callback, IncomingReport, ProviderReport, ReportKind, ReportReader
 
 _KINDS: Final[Mapping[str, ReportKind]] = {
     "submitted": "accepted",
@@ -34,7 +34,7 @@ def open_reader(settings: VonageModel, secrets: ProviderSecrets) -> ReportReader
         return None
     secret = secrets.for_own_use(settings.callback_secret)
 
-    async def read(callback: Callback, now: datetime) -> list[Incoming]:
+    async def read(callback: Callback, now: datetime) -> list[IncomingReport]:
         verify_signed_digest(secret, callback.headers, callback.body, now)
         data = read_object(callback.body)
         if data is None:
@@ -45,7 +45,7 @@ def open_reader(settings: VonageModel, secrets: ProviderSecrets) -> ReportReader
     return read
 
 
-def read_callback(data: dict[str, Any], now: datetime) -> Incoming | None:
+def read_callback(data: dict[str, Any], now: datetime) -> IncomingReport | None:
     """Return the report or the text of a callback; None for a state without one."""
     id = find_text(data, "message_uuid") or ""
     status = find_text(data, "status")

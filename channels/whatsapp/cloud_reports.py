@@ -17,7 +17,7 @@ from domain.errors import InvalidRequestError
 from domain.sending.incoming_texts import IncomingText, MarketingChoice, Word, find_word
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.whatsapp import WhatsAppModel
-from domain.sending.reports import Callback, Incoming, ProviderReport, ReportKind, ReportReader
+from domain.sending.reports import Callback, IncomingReport, ProviderReport, ReportKind, ReportReader
 
 _KINDS: Final[Mapping[str, ReportKind]] = {
     "sent": "accepted",
@@ -50,7 +50,7 @@ def open_reader(settings: WhatsAppModel, secrets: ProviderSecrets) -> ReportRead
         return None
     secret = secrets.for_own_use(settings.callback_secret)
 
-    async def read(callback: Callback, now: datetime) -> list[Incoming]:
+    async def read(callback: Callback, now: datetime) -> list[IncomingReport]:
         signature = callback.headers.get("x-hub-signature-256", "")
         if not signature.startswith("sha256="):
             raise refuse("it has no signature")
@@ -76,7 +76,7 @@ def answer_challenge(settings: WhatsAppModel, secrets: ProviderSecrets, query: M
     return query.get("hub.challenge", "")
 
 
-def read_callback(data: Mapping[str, Any], number: str, now: datetime) -> Iterator[Incoming]:
+def read_callback(data: Mapping[str, Any], number: str, now: datetime) -> Iterator[IncomingReport]:
     """Iterate over what a callback brings for one number of the account."""
     for entry in find_items(find(data, "entry")):
         for change in find_items(find(entry, "changes")):

@@ -14,7 +14,7 @@ from domain.people.profile_state import Part, PartChange, ProfileState, Source, 
 from domain.people.registers import Stamp
 
 # A name of a part, with the stamp of its value.
-Saying = tuple[Part, str, Stamp]
+StampedName = tuple[Part, str, Stamp]
 
 
 class Separation(Struct, frozen=True):
@@ -25,7 +25,7 @@ class Separation(Struct, frozen=True):
     changes: list[PartChange]
 
 
-def sayings(state: ProfileState) -> set[Saying]:
+def sayings(state: ProfileState) -> set[StampedName]:
     """Return the stamps of a state, with the names that have them."""
     return {(part, name, said) for part in get_args(Part) for name, _, said in state.part(part).words()}
 
@@ -54,7 +54,7 @@ def separate(
     return Separation(left, kept, profile_state.find_changes(now, kept, undo))
 
 
-def _without(state: ProfileState, foreign: Collection[Saying]) -> ProfileState:
+def _without(state: ProfileState, foreign: Collection[StampedName]) -> ProfileState:
     new = state.copy()
     for part, name, said in sayings(state):
         if (part, name, said) in foreign:

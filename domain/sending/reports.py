@@ -97,7 +97,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
 
 
 # A callback brings reports, texts, choices or bookings.
-Incoming = ProviderReport | IncomingText | MarketingChoice | BookingReport
+IncomingReport = ProviderReport | IncomingText | MarketingChoice | BookingReport
 
 
 class Callback(Struct, frozen=True):
@@ -112,7 +112,7 @@ class Callback(Struct, frozen=True):
 class ReportReader(Protocol):
     """Reads the callbacks of one kind of provider."""
 
-    async def __call__(self, callback: Callback, now: datetime) -> Sequence[Incoming]:
+    async def __call__(self, callback: Callback, now: datetime) -> Sequence[IncomingReport]:
         """Verify a callback, and return what it brings.
 
         Raises UnverifiedCallbackError.

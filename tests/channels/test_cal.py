@@ -15,7 +15,7 @@ from domain.sending.bookings import BookingReport, CalendarRule
 from domain.sending.outbound_secrets import BoundSecret, SecretRefusal
 from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.calendars import CALENDAR_MODELS
-from domain.sending.reports import Callback, Incoming
+from domain.sending.reports import Callback, IncomingReport
 from tests.channels.recorded_callbacks import HAPPENED, NOW, SECRET
 
 RULE = CalendarRule("demos", "cal", {"kind": "cal", "callback_secret": {"env": "SOJOURN_SECRET_HOOK"}})
@@ -48,7 +48,7 @@ def signed(content: bytes, secret: str = SECRET) -> Callback:
     return Callback("POST", "https://sojourn.example.com/v1/callbacks/demos", {"x-cal-signature-256": digest}, content)
 
 
-async def read(callback: Callback) -> list[Incoming]:
+async def read(callback: Callback) -> list[IncomingReport]:
     reader = open_reader(RULE, ProviderSecrets([HOOK]))
     assert reader is not None
     return list(await reader(callback, NOW))

@@ -18,7 +18,7 @@ from domain.sending.delivery import RecallingProvider, TakenBack
 from domain.sending.incoming_texts import IncomingText
 from domain.sending.outbound_secrets import BoundSecret, SecretRefusal
 from domain.sending.provider_secrets import ProviderSecrets
-from domain.sending.reports import Callback, Incoming, ProviderReport, ReportReader
+from domain.sending.reports import Callback, IncomingReport, ProviderReport, ReportReader
 from domain.sending.routes import DEFAULT_PROVIDERS, DEVELOPMENT_PROVIDERS, DeployedProviders, ProviderRule
 
 KEY = "whsec_" + b64encode(b"a key of the tests, of 32 bytes.").decode()
@@ -41,7 +41,7 @@ def called(body: Any, key: str = KEY, id: str = "r-1") -> Callback:
     return Callback("POST", "http://localhost:8080/v1/callbacks/inbox-chat", headers, content)
 
 
-async def read(channel: str, **report: Any) -> Incoming:
+async def read(channel: str, **report: Any) -> IncomingReport:
     [incoming] = await reader_of(channel)(called({"message_id": str(MESSAGE), **report}), NOW)
     return incoming
 

@@ -17,7 +17,7 @@ from channels.sns import MAX_FETCHES, MAX_WAITING_FETCHES
 from domain.errors import InvalidRequestError, UnavailableError, UnverifiedCallbackError
 from domain.sending.outbound_secrets import BoundSecret, SecretRefusal
 from domain.sending.provider_secrets import ProviderSecrets
-from domain.sending.reports import Callback, Incoming, ProviderReport, ReportReader
+from domain.sending.reports import Callback, IncomingReport, ProviderReport, ReportReader
 from domain.sending.routes import ProviderRule
 from tests.channels import sns_topic
 from tests.channels.phone_accounts import NAMES as TEXT_READERS
@@ -122,7 +122,7 @@ async def test_each_callback_is_its_report(recorded: Recorded, body: Any, told: 
 @pytest.mark.parametrize("recorded", NAMED)
 async def test_every_kind_of_report_has_an_id_of_its_own(recorded: Recorded) -> None:
     read = reader_of(recorded)
-    reports: list[Incoming] = []
+    reports: list[IncomingReport] = []
     for body, _ in recorded.callbacks:
         if not (isinstance(body, dict) and str(body.get("event")).startswith("unique_")):
             reports += await read(request(recorded, body), NOW)
