@@ -12,7 +12,7 @@ from os import O_APPEND, O_CREAT, O_WRONLY, environ, write
 from os import open as open_file
 from unittest.mock import patch
 
-import wiring
+import provider_wiring
 import worker
 from channels.registry import open_provider
 from domain.sending.delivery import Accepted, Delivery, Keyed, Outbound
@@ -49,7 +49,7 @@ def main() -> None:
     match sys.argv[1]:
         case "worker":
             with patch.object(
-                wiring,
+                provider_wiring,
                 "open_provider",
                 lambda rule, context: NullProvider() if rule.channel == "webhook" else open_provider(rule, context),
             ):

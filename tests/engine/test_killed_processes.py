@@ -51,7 +51,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 VERDICTS = [
-    Death("store.messages", "mark", is_after=True),
+    Death("store.message_marks", "mark", is_after=True),
     Death("store.tracked_links", "write_verdicts"),
     Death("store.tracked_links", "write_verdicts", is_after=True),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from application import send
+from application import message_content
 from application.catalogue import Catalogue, LoadedVersion
 from application.ingest import Ingest
 from application.rendering import RENDER_THREADS, Templates, run_in_thread
@@ -78,13 +78,13 @@ async def test_a_template_that_does_not_come_is_tried_again(
     send_harness: SendHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = await slowed(send_harness)
-    monkeypatch.setattr(send, "RENDER_SECONDS", 0.05)
+    monkeypatch.setattr(message_content, "RENDER_SECONDS", 0.05)
     with pytest.raises(UnavailableError, match="rendering_took_too_long"):
         await send_harness.attempt()
     assert await send_harness.state() == ("reserved", "rendering_took_too_long")
     assert send_harness.provider.got == []
     slow.let_go.set()
-    monkeypatch.setattr(send, "RENDER_SECONDS", 8.0)
+    monkeypatch.setattr(message_content, "RENDER_SECONDS", 8.0)
     assert (await send_harness.attempt()).state == "sent"
 
 
