@@ -222,7 +222,7 @@ async def load_contents(connection: Connection, message_ids: Collection[UUID]) -
 
 
 async def give(connection: Connection, given: Mapping[UUID, bool], at: datetime) -> dict[UUID, int]:
-    """Give locked messages to their person; return the place of each among all given.
+    """Give locked messages to their person in this order; return their places.
 
     `given` says of each whether caps count it.
     """
@@ -235,10 +235,11 @@ async def give(connection: Connection, given: Mapping[UUID, bool], at: datetime)
         """,
         parameters,
     )
-    cursor = await connection.execute(
-        "UPDATE inbox SET seq = DEFAULT WHERE message_id = ANY(%(ids)s) RETURNING message_id, seq", parameters
-    )
-    return {row["message_id"]: row["seq"] async for row in cursor}
+    # One statement for all would number them in any order. In a pipeline these are one round trip.
+    place = "UPDATE inbox SET seq = DEFAULT WHERE message_id = %s RETURNING seq"
+    cursors = {id: await connection.execute(place, (id,)) for id in given}
+    rows = {id: await cursor.fetchone() for id, cursor in cursors.items()}
+    return {id: row["seq"] for id, row in rows.items() if row is not None}
 
 
 async def find_given(connection: Connection, profile_id: UUID, message_ids: Collection[UUID]) -> frozenset[UUID]:

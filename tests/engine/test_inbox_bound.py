@@ -93,3 +93,15 @@ async def test_slots_and_what_is_withdrawn_wait_for_no_pages_that_are_given_mess
         assert not any(one.done() for one in waiting)
     for one in waiting:
         assert len((await one).open) == 1
+
+
+async def test_messages_have_the_places_of_their_order_however_the_database_finds_them(world: InboxHarness) -> None:
+    await world.harness.run_campaign(TIPS, TEMPLATES)
+    at, sent = now(), []
+    for journey in await world.enter(["u1"], "Signed Up", AT):
+        sent = [await world.send(journey, step, at) for step in ("first", "second", "third", "last")]
+    # The other way round, by its priority.
+    for number, id in enumerate(sent):
+        await world.harness.query("UPDATE inbox SET priority = %s WHERE message_id = %s RETURNING 1", number, id)
+    seen = await world.inbox.read(await world.profile("u1"), at)
+    assert [one.message_id for one in sorted(seen.messages, key=lambda one: one.seq)] == sent[::-1]
