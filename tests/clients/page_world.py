@@ -104,15 +104,20 @@ async def until_gone(page: Session, kind: str) -> None:
 
 
 async def click(page: Session, kind: str, selector: str) -> None:
-    """Click as a person does, where the element is."""
+    """Click as a person does, where the element comes to rest."""
     await until_shown(page, kind, selector)
-    rect = json.loads(
-        await page.run(
-            f"(element => {{ element.scrollIntoView({{block: 'nearest'}}); const {{x, y, width, height}} ="
-            f" element.getBoundingClientRect(); return JSON.stringify([x + width / 2, y + height / 2]) }})"
-            f"({inside(kind, selector)})"
-        )
-    )
+    script = f"""
+        (async element => {{
+          element.scrollIntoView({{block: "nearest"}})
+          for (let before = ""; ; await new Promise(resolve => setTimeout(resolve, 50))) {{
+            const {{x, y, width, height}} = element.getBoundingClientRect()
+            const place = JSON.stringify([x + width / 2, y + height / 2])
+            if (place === before) return place
+            before = place
+          }}
+        }})({inside(kind, selector)})
+    """
+    rect = json.loads(await page.run(script))
     for type in ("mousePressed", "mouseReleased"):
         await page.call("Input.dispatchMouseEvent", type=type, x=rect[0], y=rect[1], button="left", clickCount=1)
 
