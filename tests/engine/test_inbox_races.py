@@ -108,7 +108,7 @@ async def test_no_person_is_given_more_than_the_caps_allow(
                 await world.send(second, "tip", AT)
 
             async def mail() -> bool:
-                await asyncio.sleep(rolls.uniform(0, 0.02))
+                await asyncio.sleep(rolls.uniform(0, latest))
                 _, answer = await world.ask(mailing, "tip", AT)
                 return isinstance(answer, Granted)
 
@@ -116,6 +116,7 @@ async def test_no_person_is_given_more_than_the_caps_allow(
             return len(one | other), int(has_mail)
 
         outcomes: list[tuple[int, int]] = []
+        latest = 0.02
         for start in range(0, RACES, GROUP):
             users = [f"u{number}" for number in range(start, start + GROUP)]
             journeys = [
@@ -123,7 +124,10 @@ async def test_no_person_is_given_more_than_the_caps_allow(
                 for key in ("one", "two", "mail")
             ]
             everyone = await people(world, users)
-            outcomes += await asyncio.gather(*(race(*each) for each in zip(everyone, *journeys, strict=True)))
+            found = await asyncio.gather(*(race(*each) for each in zip(everyone, *journeys, strict=True)))
+            outcomes += found
+            # However fast this machine is, the mails win about half of the races.
+            latest *= 1.5 if found.count((0, 1)) > GROUP / 2 else 1 / 1.5
         # The cap is used, and no more: both sides have won.
         assert set(outcomes) == {(1, 0), (0, 1)}
         counted = await world.harness.query(
