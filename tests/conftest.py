@@ -4,7 +4,7 @@ import gc
 import itertools
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -212,11 +212,17 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the servers, then leave: a process that had a Temporal client may abort while the interpreter ends."""
-    if HOST in config.stash:
-        config.stash[HOST].stop()
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> Generator[None, None, None]:
+    """Stop the servers, then leave: a process that had a Temporal client may abort while the interpreter ends.
+
+    They stop also where something of a test was left open, which fails the run: their thread would keep it from ending.
+    """
+    try:
+        yield
+    finally:
+        if HOST in config.stash:
+            config.stash[HOST].stop()
     status = getattr(config, "exit_status", None)
     if status is not None and not hasattr(config, "workerinput"):
         exit_now(int(status))
