@@ -73,7 +73,8 @@ async def api_process(database_url: str, *, tree: Path | None = None, **settings
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        # Its own children may still hold the pipe of its output, which ends with them.
+        await process.communicate()
 
 
 async def _until_up(api: ApiProcess) -> None:
