@@ -49,7 +49,7 @@ def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
         r" \+20h3\dm  mail “We saved your cart”",
         r"    \+3\dm  nudge taken back before the mail had gone",
         r"    \+3\dm  nudge waits for 09:00 in ",
-        r"    \+3\dm  no nudge: capped, 2 of 2 in 1d \(daily\), frees at \+1d",
+        r"    \+3\dm  no nudge: capped, 2 of 2 in 1d \(daily\), frees at \+(1d(\dm)?|23h5\dm)",
         r"    \+13d  webhook “trial_ending”",
         r"    \+\d+h\d+m  mail “Eva, your cart is waiting”, opened, clicked",
         r"    \+3\dm  mail “Ugo, your cart is waiting”, bounced hard",
