@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from api.auth import Operator, allow
+from api.auth import Author, allow
 from api.dependencies import RequestModel, ResponseModel, Using, example
 from api.plans import APPLIED, EXAMPLE, HASH, Applied, ApplyRequest
 from api.problems import refusals
@@ -34,7 +34,7 @@ class AppliedAll(ResponseModel):
 
 
 @router.post("/apply", responses=refusals(ConflictError, PlanOutdatedError, InvalidDocumentError))
-async def apply_all(request: ApplyAllRequest, services: Using, by: Operator) -> AppliedAll:
+async def apply_all(request: ApplyAllRequest, services: Using, by: Author) -> AppliedAll:
     """Check several documents, then publish all in one transaction, or none."""
     documents = [(each.document(), each.plan) for each in request.campaigns]
     return AppliedAll.model_validate({"applied": await services.plans.apply_all(documents, by=by)})

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import Field
 
-from api.auth import Operator, allow
+from api.auth import Author, allow
 from api.dependencies import ResponseModel, Using, example
 from api.limits import read_body
 from api.problems import refusals
@@ -49,7 +49,7 @@ class AttachmentFile(ResponseModel):
         }
     },
 )
-async def store_file(request: Request, services: Using, by: Operator) -> AttachmentFile:
+async def store_file(request: Request, services: Using, by: Author) -> AttachmentFile:
     """Store a file, at most 4 MB. The same file is stored once.
 
     Among a campaign's templates, `attachments/NAME` is the text `sha256:HASH SIZE`.

@@ -193,5 +193,7 @@ def allow(scope: Scope) -> Allowed:
 
 # The looking key, where it matters who looks, and the acting key, as the parameter of a route: `by: Operator`.
 Reader = Annotated[Actor, Depends(allow(Scope.READ))]
+Author = Annotated[Actor, Depends(allow(Scope.AUTHOR))]
 Operator = Annotated[Actor, Depends(allow(Scope.OPERATE))]
 Admin = Annotated[Actor, Depends(allow(Scope.ADMIN))]
+PeopleReader = Annotated[Actor, Depends(allow(Scope.PEOPLE))]

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from api.auth import Operator, allow
+from api.auth import Author, Operator, allow
 from api.dependencies import WHOLE, CampaignKey, FileName, RequestModel, ResponseModel, TextField, Using, example
 from api.entity_tags import IfMatch, Tag, Tagged
 from api.estimates import NumberEstimate
@@ -153,7 +153,7 @@ _REFUSALS = refusals(NotFoundError, ConflictError)
     },
 )
 async def publish(
-    request: PublishRequest, response: Response, services: Using, by: Operator, if_match: IfMatch
+    request: PublishRequest, response: Response, services: Using, by: Author, if_match: IfMatch
 ) -> PublishedVersion:
     """Publish a document as an immutable version, or refuse it with all problems."""
     published = PublishedVersion.model_validate(

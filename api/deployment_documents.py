@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from msgspec.structs import asdict
 from pydantic import Field
 
-from api.auth import Operator, allow
+from api.auth import Author, allow
 from api.campaigns import PublishWarning
 from api.dependencies import FileName, RequestModel, ResponseModel, TextField, Using, example, example_content
 from api.entity_tags import IfMatch, Tagged
@@ -112,7 +112,7 @@ def _create_router(kind: DocumentKind[Any]) -> APIRouter:
         summary=f"Replace the {kind.title}",
     )
     async def put_document(
-        request: DocumentRequest, services: Using, by: Operator, if_match: IfMatch, tag: Tagged
+        request: DocumentRequest, services: Using, by: Author, if_match: IfMatch, tag: Tagged
     ) -> Document:
         """Replace the document. Its rules hold for every decision from now on."""
         put = services.documents.put(kind, request.source, request.file, if_match=if_match, by=by)

@@ -2,19 +2,18 @@
 
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
-from api.auth import Admin, allow
+from api.auth import Admin, PeopleReader
 from api.dependencies import ChangedPersonPath, PersonPath, Using
 from api.operations import Operation
 from api.problems import refusals
 from api.routes import Route
 from api.user_paths import WHOLE_PERSON
-from domain.access import Scope
 from domain.errors import NotFoundError
 
-router = APIRouter(prefix="/v1/users", tags=["Users"], dependencies=[Depends(allow(Scope.ADMIN))], route_class=Route)
+router = APIRouter(prefix="/v1/users", tags=["Users"], route_class=Route)
 NDJSON = "application/x-ndjson"
 _LINE = '{"table": "identities", "row": {"kind": "user", "value": "u-4711"}}\n'
 
@@ -30,7 +29,7 @@ _LINE = '{"table": "identities", "row": {"kind": "user", "value": "u-4711"}}\n'
     },
     response_class=Response,
 )
-async def export(person: PersonPath, services: Using, by: Admin) -> StreamingResponse:
+async def export(person: PersonPath, services: Using, by: PeopleReader) -> StreamingResponse:
     """All that is stored of a user, as it is at one instant, in lines of JSON.
 
     The audit log records each export.

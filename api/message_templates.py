@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
-from api.auth import Operator, allow
+from api.auth import Author, allow
 from api.campaigns import PublishWarning
 from api.dependencies import ChannelPath, RequestModel, ResponseModel, TextField, Using, example
 from api.problems import refusals
@@ -107,7 +107,7 @@ async def publish_template(
     template: TemplatePath,
     request: NewMessageTemplate,
     services: Using,
-    by: Operator,
+    by: Author,
 ) -> PublishedTemplate:
     """Publish a template for single messages, whose requests use it from now on."""
     new = NewTemplate(channel, template, request.files, request.category, request.send_window)

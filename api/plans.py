@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from api.auth import Operator, allow
+from api.auth import Author, allow
 from api.campaigns import FallbackLanguage, PublishRequest, PublishWarning
 from api.dependencies import CampaignKey, ResponseModel, TextField, Using, example
 from api.problems import refusals
@@ -192,6 +192,6 @@ async def plan(key: CampaignKey, request: PlanRequest, services: Using) -> Campa
 
 
 @router.post("/apply", responses=refusals(ConflictError, PlanOutdatedError, InvalidDocumentError))
-async def apply(key: CampaignKey, request: ApplyRequest, services: Using, by: Operator) -> Applied:
+async def apply(key: CampaignKey, request: ApplyRequest, services: Using, by: Author) -> Applied:
     """Publish a document and start it, if the plan holds; else 409 `plan_outdated`."""
     return Applied.model_validate(await services.plans.apply(key, request.document(), planned=request.plan, by=by))

@@ -21,7 +21,7 @@ from api.auth import Allowed, authenticate, require
 from api.dependencies import services_of
 from api.entity_tags import Tag, is_known, precondition
 from api.problems import refusals
-from domain.access import Scope
+from domain.access import Scope, includes
 from domain.errors import (
     ForbiddenError,
     IdempotencyInProgressError,
@@ -154,9 +154,10 @@ def _calls(dependant: Dependant) -> Iterator[object]:
 def find_scope(dependant: Dependant) -> Scope:
     """Return the scope of the route or its router, whichever includes the other."""
     scopes = {call.scope for call in _calls(dependant) if isinstance(call, Allowed)}
-    if not scopes:
-        raise TypeError(f"{dependant.path} says no scope: give it `Depends(allow(Scope.…))`")
-    return max(scopes, key=list(Scope).index)
+    for scope in scopes:
+        if all(includes({scope}, other) for other in scopes):
+            return scope
+    raise TypeError(f"{dependant.path} says no scope that includes {scopes}: give it `Depends(allow(Scope.…))`")
 
 
 def _document(route: Route) -> None:

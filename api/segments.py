@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from api.auth import Operator, allow
+from api.auth import Author, allow
 from api.campaigns import PublishWarning
 from api.dependencies import FileName, RequestModel, ResponseModel, SegmentKey, TextField, Using, example
 from api.deployment_documents import RuleReader
@@ -162,7 +162,7 @@ async def plan_segments(request: PlanSegmentsRequest, services: Using) -> Segmen
 
 
 @router.post("/apply", responses=refusals(ConflictError, InvalidDocumentError))
-async def apply_segments(request: ApplySegmentsRequest, services: Using, by: Operator) -> AppliedSegments:
+async def apply_segments(request: ApplySegmentsRequest, services: Using, by: Author) -> AppliedSegments:
     """Put documents in force together, or none. An operation judges everyone by them."""
     documents = [each.document() for each in request.segments]
     return AppliedSegments.model_validate(await services.segments.apply(documents, by=by))
@@ -179,7 +179,7 @@ async def get_segment(key: SegmentKey, services: Using, tag: Tagged) -> Segment:
 
 @router.put("/{key}", responses=refusals(ConflictError, InvalidDocumentError, NotFoundError))
 async def put_segment(
-    key: SegmentKey, request: SegmentDocumentRequest, services: Using, by: Operator, if_match: IfMatch, tag: Tagged
+    key: SegmentKey, request: SegmentDocumentRequest, services: Using, by: Author, if_match: IfMatch, tag: Tagged
 ) -> AppliedSegments:
     """Put the document of a segment in force. An operation judges everyone by it."""
     put = services.segments.put(key, request.document(), if_match=if_match, by=by)
@@ -189,6 +189,6 @@ async def put_segment(
 
 
 @router.delete("/{key}", status_code=204, responses=refusals(ConflictError, NotFoundError))
-async def delete_segment(key: SegmentKey, services: Using, by: Operator, if_match: IfMatch) -> None:
+async def delete_segment(key: SegmentKey, services: Using, by: Author, if_match: IfMatch) -> None:
     """End a segment, unless a campaign or another segment reads it."""
     await services.segments.delete(key, if_match=if_match, by=by)

@@ -1,6 +1,6 @@
-"""Kinds and scopes of keys, and actors."""
+"""Kinds and scopes of keys, roles of people, and actors."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -18,8 +18,11 @@ class Scope(StrEnum):
     - send: requests for single messages, and nothing else;
     - stream: the stream of everything that is recorded, and nothing else;
     - read: every question about single campaigns, journeys and users, and the slots of pages that a server renders;
-    - operate: read, send, and all that acts on campaigns, journeys, frequency caps and users;
-    - admin: operate, and keys, the audit log, reconciliations and the stream.
+    - author: read, and all that writes documents: campaigns, their templates and the documents of the deployment;
+    - operate: author, send, and all that acts on campaigns, journeys and users;
+    - people: personal fields, which answers to other keys mask, and the export of a person;
+    - approve: the approval of a start that waits for one;
+    - admin: everything but tracking: also keys, the audit log, reconciliations and erasures.
     """
 
     INGEST = "ingest"
@@ -27,26 +30,51 @@ class Scope(StrEnum):
     SEND = "send"
     STREAM = "stream"
     READ = "read"
+    AUTHOR = "author"
     OPERATE = "operate"
+    PEOPLE = "people"
+    APPROVE = "approve"
     ADMIN = "admin"
 
 
 # The scopes of every browser key, whichever release made it.
 BROWSER_SCOPES: Final = (Scope.INGEST, Scope.CLIENT)
 
-# Each of these includes those before it.
-_LADDER: Final = (Scope.READ, Scope.OPERATE, Scope.ADMIN)
+# The scopes that each includes, and these include theirs.
+_INCLUDED: Final[Mapping[Scope, Collection[Scope]]] = {
+    Scope.AUTHOR: (Scope.READ,),
+    Scope.OPERATE: (Scope.AUTHOR, Scope.SEND),
+    Scope.ADMIN: (Scope.OPERATE, Scope.STREAM, Scope.PEOPLE, Scope.APPROVE),
+}
 
 
 def includes(held: Collection[Scope], wanted: Scope) -> bool:
     """Return whether one of the held scopes includes `wanted`."""
-    if wanted is Scope.STREAM and Scope.ADMIN in held:
-        return True
-    if wanted is Scope.SEND and includes(held, Scope.OPERATE):
-        return True
-    if wanted not in _LADDER:
-        return wanted in held
-    return any(scope in held for scope in _LADDER[_LADDER.index(wanted) :])
+    return wanted in held or any(includes(_INCLUDED.get(scope, ()), wanted) for scope in held)
+
+
+class Role(StrEnum):
+    """The role of a person, which stands for scopes."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    AUTHOR = "author"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+ROLES: Final[Mapping[Role, frozenset[Scope]]] = {
+    Role.VIEWER: frozenset({Scope.READ}),
+    Role.OPERATOR: frozenset({Scope.OPERATE, Scope.PEOPLE}),
+    Role.AUTHOR: frozenset({Scope.AUTHOR}),
+    Role.APPROVER: frozenset({Scope.READ, Scope.PEOPLE, Scope.APPROVE}),
+    Role.ADMIN: frozenset({Scope.ADMIN}),
+}
+
+
+def find_role(scopes: Collection[Scope]) -> Role | None:
+    """Return the role that has exactly these scopes; None if there is none."""
+    return next((role for role, of_role in ROLES.items() if of_role == frozenset(scopes)), None)
 
 
 class Actor(Struct, frozen=True):

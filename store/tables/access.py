@@ -38,7 +38,6 @@ api_keys = Table(
     Column("expires_at", INSTANT),
     Column("revoked_at", INSTANT),
     Column("last_used_at", INSTANT),
-    CheckConstraint("scopes <@ ARRAY['ingest', 'send', 'stream', 'read', 'operate', 'admin']", name="api_keys_scopes"),
     # Anyone has a browser key: it only reports, and its message ids hide none of a server's.
     CheckConstraint("source <> 'sojourn' AND is_browser = (source LIKE 'browser:%')", name="api_keys_source"),
     CheckConstraint("NOT is_browser OR scopes = ARRAY['ingest'] AND origins <> '{}'", name="api_keys_browser"),
