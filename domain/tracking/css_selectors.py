@@ -9,7 +9,8 @@ from typing import Final
 MAX_SELECTOR_CHARACTERS: Final = 200
 SELECTOR_FORM: Final = 'Write one as #buy, .price or [data-tour="search"], of at most 200 characters'
 
-_NAME: Final = r"-?(?:[A-Za-z_\u0080-\U0010ffff]|\\.)(?:[A-Za-z0-9_\u0080-\U0010ffff-]|\\.)*"
+# Beyond ASCII everything is allowed: as a range up to the last character it would take 0.2 s to compile.
+_NAME: Final = r"-?(?:[A-Za-z_]|[^\x00-\x7f]|\\.)(?:[A-Za-z0-9_-]|[^\x00-\x7f]|\\.)*"
 _TEXT: Final = r"\"[^\"\\\n]*\"|'[^'\\\n]*'"
 _ATTRIBUTE: Final = rf"\[\s*{_NAME}\s*(?:[~|^$*]?=\s*(?:{_TEXT}|{_NAME}|[0-9]+)\s*[iIsS]?\s*)?\]"
 # One level of parentheses: `:not(.a)`, `:nth-child(2n + 1)`.
