@@ -1,5 +1,7 @@
 """Real servers for every test run, a Temporal namespace for each test process, and a fresh database for each test."""
 
+import tests.imports  # noqa: F401 isort: skip
+
 import gc
 import itertools
 import os
@@ -163,8 +165,6 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """What is collected stays, so there is no garbage to look for meanwhile."""
-    gc.disable()
     if hasattr(session.config, "workerinput") and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         _import_share(session.config)
 

@@ -6,6 +6,7 @@ tests would spend a hundred times. What a start of `sojourn` itself shows, tests
 
 import asyncio
 import fcntl
+import gc
 import multiprocessing
 import os
 import signal
@@ -27,7 +28,7 @@ _context = multiprocessing.get_context("forkserver")
 # What `sojourn api` and `sojourn worker` import, in part only once they serve.
 _SERVING = ["cli.main", "api.app", "api.server", "worker", "store.migrate", "runtime.deployments", "runtime.lmtp"]
 _UVICORN = ["uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto"]
-_context.set_forkserver_preload([*_SERVING, "runtime.instrumented_process", *_UVICORN])
+_context.set_forkserver_preload(["tests.imports", *_SERVING, "runtime.instrumented_process", *_UVICORN])
 
 
 class Fork:
@@ -147,6 +148,8 @@ def _become(
     is_own_session: bool,
 ) -> None:
     """Be the process of this command."""
+    gc.freeze()
+    gc.enable()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
