@@ -235,13 +235,10 @@ async def _gather_body(request: Request, receive: Receive, visit: Visit, limit: 
     began = asyncio.get_running_loop().time()
     body = bytearray()
     while True:
-        try:
-            async with asyncio.timeout_at(began + BODY_SECONDS + len(body) / MIN_BYTES_A_SECOND):
-                message = await receive()
-        except TimeoutError as error:
-            raise RequestTimeoutError(
-                f"the body did not arrive within {BODY_SECONDS:.0f} s, and 1 s more for each {MIN_BYTES_A_SECOND:,} B"
-            ) from error
+        if getattr(request.state, "is_received", False):
+            message = await receive()
+        else:
+            message = await _receive_in_time(receive, began + BODY_SECONDS + len(body) / MIN_BYTES_A_SECOND)
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk: bytes = message.get("body", b"")
@@ -252,6 +249,16 @@ async def _gather_body(request: Request, receive: Receive, visit: Visit, limit: 
             # A body that arrives at once is passed on unchanged.
             return bytes(body) + chunk if body else chunk
         body += chunk
+
+
+async def _receive_in_time(receive: Receive, deadline: float) -> Message:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await receive()
+    except TimeoutError as error:
+        raise RequestTimeoutError(
+            f"the body did not arrive within {BODY_SECONDS:.0f} s, and 1 s more for each {MIN_BYTES_A_SECOND:,} B"
+        ) from error
 
 
 async def _unread() -> Message:

@@ -10,6 +10,7 @@ import psycopg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
 
 import wiring
 from api import (
@@ -205,6 +206,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.add_middleware(RequestMetrics)
     app.add_middleware(Cors, paths=[*tracking.PATHS, *CLIENT_PATHS, *browser_clients.PATHS])
     app.add_middleware(TrackingPaths)
+    app.build_middleware_stack = partial(_build_own_layers, app.build_middleware_stack)  # type: ignore[method-assign]
     for module in _MODULES:
         # As they are: including a router would create its routes again, and resolve them for each request.
         app.router.routes.extend(module.router.routes)
@@ -212,6 +214,18 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != app.openapi_url]
     app.add_route("/openapi.json", _document_route(app.openapi), include_in_schema=False)
     return app
+
+
+def _build_own_layers(build: Callable[[], ASGIApp]) -> ASGIApp:
+    """Build the layers without the outermost ones, which have nothing to do.
+
+    The framework answers errors there, takes traces and limits bodies, as api/problems.py, api/request_metrics.py and
+    api/admission.py do.
+    """
+    layer: Any = build()
+    while not isinstance(layer, TrackingPaths):
+        layer = layer.app
+    return layer
 
 
 def _document_route(document: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:

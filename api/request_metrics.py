@@ -5,16 +5,16 @@ They name the template of a route, never its path, which may contain a user id o
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from secrets import token_hex
 from time import perf_counter
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.tracking_paths import KINDS
@@ -27,8 +27,12 @@ _tracer: Final = trace.get_tracer("sojourn")
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Requested very often: successes are counted but not logged.
-_SILENT: Final = frozenset({"/healthz", "/readyz", "/v1/callbacks/{provider}"} | {f"/v1/{kind}" for kind in KINDS})
+_SILENT: Final = frozenset(
+    {"/healthz", "/readyz", "/v1/callbacks/{provider}", "/v1/client/messages", "/v1/client/slots"}
+    | {f"/v1/{kind}" for kind in KINDS}
+)
 STREAM: Final = "text/event-stream"
+_STREAM: Final = STREAM.encode()
 # The client left before the answer; nginx counts it in the same way.
 GONE: Final = 499
 # An overloaded API answers thousands of these, and clients leave; a log line for each would add load.
@@ -40,12 +44,14 @@ class RequestMetrics:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        # The process begins to take traces before it serves.
+        self._is_tracing = is_tracing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, request_id, status = perf_counter(), uuid4().hex, GONE
+        began, request_id, status = perf_counter(), token_hex(16), GONE
         stream_began: float | None = None
         method = scope["method"] if scope["method"] in METHODS else "other"
 
@@ -53,15 +59,14 @@ class RequestMetrics:
             nonlocal status, stream_began
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                if headers.get("content-type", "").startswith(STREAM):
+                headers = message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                if any(name == b"content-type" and value.startswith(_STREAM) for name, value in headers):
                     stream_began = perf_counter()
             await send(message)
 
         # The task is this request's own.
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        with _open_span(scope, method) as span:
+        with _open_span(scope, method) if self._is_tracing else nullcontext(trace.INVALID_SPAN) as span:
             try:
                 await self._app(scope, receive, noting_send)
             except Exception:
@@ -79,8 +84,6 @@ class RequestMetrics:
 
 
 def _open_span(scope: Scope, method: str) -> AbstractContextManager[trace.Span]:
-    if not is_tracing():
-        return nullcontext(trace.INVALID_SPAN)
     given = Headers(scope=scope).get(KEY)
     return _tracer.start_as_current_span(
         method,

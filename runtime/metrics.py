@@ -5,6 +5,7 @@ reasons.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from platform import python_version
 from typing import Final
@@ -18,7 +19,7 @@ from prometheus_client.registry import Collector
 from domain.errors import ConflictError
 from store.database import Database
 from store.gauges import Gauges
-from store.transaction_metrics import Increments, Metric
+from store.transaction_metrics import Increments, Labels, Metric
 
 # The creation time of a series is of no use here, and would double the series.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -95,7 +96,13 @@ CONSUMER_BEHIND: Final = Gauge(
 def count(counts: Increments) -> None:
     """Add the increments of a transaction."""
     for (metric, labels), number in counts.items():
-        TRANSACTION_METRICS[metric].labels(*labels).inc(number)
+        _find_series(metric, labels).inc(number)
+
+
+@cache
+def _find_series(metric: Metric, labels: Labels) -> Counter:
+    """Return a series; the library would look it up under a lock each time."""
+    return TRANSACTION_METRICS[metric].labels(*labels)
 
 
 class Pools(Collector):
