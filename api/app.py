@@ -78,6 +78,7 @@ from api.dependencies import EXAMPLE
 from api.limits import RateLimits
 from api.recipient_pages import confirm, preferences, survey, unsubscribe
 from api.request_metrics import RequestMetrics
+from api.route_index import RouteIndex
 from api.script_builds import ScriptBuilds
 from api.tracking_paths import TrackingPaths
 from domain.tracking.identifiers import Placeholders
@@ -213,6 +214,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.openapi = cache(partial(_openapi, app.openapi))  # type: ignore[method-assign]
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != app.openapi_url]
     app.add_route("/openapi.json", _document_route(app.openapi), include_in_schema=False)
+    app.router.middleware_stack = RouteIndex(app.router)
     return app
 
 
