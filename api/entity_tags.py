@@ -24,7 +24,13 @@ class Tag:
         self._response.headers["ETag"] = f'"{revision}{digest}"'
 
 
-Tagged = Annotated[Tag, Depends(Tag)]
+async def open_tag(response: Response) -> Tag:
+    """Return the tag of a route's answer."""
+    # Asynchronous, or the framework would use a thread.
+    return Tag(response)
+
+
+Tagged = Annotated[Tag, Depends(open_tag)]
 
 
 def is_known(if_none_match: str, etag: str) -> bool:
@@ -32,7 +38,7 @@ def is_known(if_none_match: str, etag: str) -> bool:
     return if_none_match.strip() == "*" or any(f'"{tag}"' == etag for _, tag in _TAG.findall(if_none_match))
 
 
-def precondition(
+async def precondition(
     if_match: Annotated[
         str | None,
         Header(

@@ -103,7 +103,10 @@ def _standard(status: int, code: str, detail: str) -> dict[str, Any]:
 
 
 def install(app: FastAPI) -> None:
-    """Install the handlers that answer every error with a problem."""
+    """Install the handlers that answer every error with a problem.
+
+    They are asynchronous, or the framework would use a thread for each refusal.
+    """
     app.add_exception_handler(SojournError, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -125,13 +128,13 @@ def answer(error: SojournError) -> Response:
     return problem(error.status, error.code, error.detail, headers=headers, **members)
 
 
-def _answer_refusal(_request: Request, error: Exception) -> Response:
+async def _answer_refusal(_request: Request, error: Exception) -> Response:
     if not isinstance(error, SojournError):
         raise TypeError(type(error).__name__)
     return answer(error)
 
 
-def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(_request: Request, error: Exception) -> Response:
     """Answer errors of declared types without values, which may be personal or a key."""
     if not isinstance(error, RequestValidationError):
         raise TypeError(type(error).__name__)
@@ -147,7 +150,7 @@ def _invalid(_request: Request, error: Exception) -> Response:
     return problem(InvalidRequestError.status, InvalidRequestError.code, detail, errors=faults)
 
 
-def _http(request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise TypeError(type(error).__name__)
     kind = _OF_STATUS.get(error.status_code, SojournError)
@@ -175,7 +178,7 @@ def _methods(request: Request) -> list[str]:
     ]
 
 
-def _database_away(_request: Request, error: Exception) -> Response:
+async def _database_away(_request: Request, error: Exception) -> Response:
     return database_away(error)
 
 

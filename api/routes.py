@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 
 from api.auth import Allowed, authenticate, require
 from api.dependencies import services_of
-from api.entity_tags import Tag, is_known, precondition
+from api.entity_tags import is_known, open_tag, precondition
 from api.problems import refusals
 from domain.access import Scope, includes
 from domain.errors import (
@@ -187,7 +187,7 @@ def _document(route: Route) -> None:
         errors.add(InvalidCursorError)
     if precondition in calls:
         errors.add(PreconditionFailedError)
-    if Tag in calls and "GET" in methods:
+    if open_tag in calls and "GET" in methods:
         parameters.append(_IF_NONE_MATCH)
         route.responses.setdefault(304, {"description": "Nothing has changed since the ETag in If-None-Match."})
     for status, response in refusals(*errors).items():

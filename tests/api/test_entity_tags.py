@@ -32,8 +32,8 @@ from tests.api.live import DOCUMENT, RULES
         ("", 7, False),
     ],
 )
-def test_if_match(if_match: str | None, current: int | None, passes: bool) -> None:
-    asked = precondition(if_match)
+async def test_if_match(if_match: str | None, current: int | None, passes: bool) -> None:
+    asked = await precondition(if_match)
     if passes:
         asked.require(current)
     else:
