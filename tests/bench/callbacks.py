@@ -1,12 +1,8 @@
 """Ingest beside callbacks of a provider, 20,000 reports a minute, one in each: how much they slow it."""
 
-import asyncio
 import base64
 import random
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from uuid import UUID
 
 import httpx
@@ -18,6 +14,7 @@ from settings import Settings
 from tests.bench.http import Connection
 from tests.bench.ingest import CLIENTS, Posting, keep_house
 from tests.bench.measure import Result, beside, in_turns
+from tests.bench.pace import TIME, Pace
 from tests.bench.people import CART, abandoned, batches, run_campaign, settle_in, viewed
 from tests.bench.stack import ADMIN_KEY, ANSWER_SECONDS, Process, Stack
 
@@ -33,53 +30,18 @@ providers:
 """
 # As many of a hundred reports as providers send of each.
 KINDS = {"Delivery": 60, "Open": 30, "Click": 7, "Bounce": 3}
-# Stands in a request for the time at which it is sent.
-_TIME = b"0000-00-00T00:00:00.000000+00:00"
 _AUTHORIZATION = base64.b64encode(f"sojourn:{SECRET}".encode()).decode()
 
 
-class Reporting:
-    """A provider that reports at its pace, whatever the answers take; no report comes twice.
-
-    Its requests are built beforehand but for the time: it shares the processors with what is measured.
-    """
-
-    def __init__(self, url: str, messages: list[UUID]) -> None:
-        self._url = url
-        connection = Connection(url, _AUTHORIZATION)
-        bodies = _bodies(messages)
-        self._waiting = iter([connection.build("/v1/callbacks/mails", body) for body in bodies])
-        self.sent = 0
-
-    @asynccontextmanager
-    async def beside(self) -> AsyncIterator[None]:
-        """Report as long as the block runs."""
-        connections = [await Connection.open(self._url, _AUTHORIZATION) for _ in range(REPORTERS)]
-        first, began, is_over = self.sent, time.perf_counter(), False
-
-        async def report(connection: Connection) -> None:
-            while not is_over:
-                place = self.sent - first
-                self.sent += 1
-                await asyncio.sleep(began + place / PER_SECOND - time.perf_counter())
-                now = datetime.now(UTC).isoformat(timespec="microseconds")
-                await connection.send(next(self._waiting).replace(_TIME, now.encode()))
-            await connection.close()
-
-        async with asyncio.TaskGroup() as tasks:
-            for connection in connections:
-                tasks.create_task(report(connection))
-            yield
-            is_over = True
-            took, sent = time.perf_counter() - began, self.sent - first
-        # By more than those of its connections that are not answered yet.
-        if sent + REPORTERS < 0.9 * took * PER_SECOND:
-            raise RuntimeError(f"only {sent} reports in {took:.1f} s")
+def _reports(url: str, messages: list[UUID]) -> list[bytes]:
+    """Build the requests beforehand, but for their times; no report comes twice."""
+    connection = Connection(url, _AUTHORIZATION)
+    return [connection.build("/v1/callbacks/mails", body) for body in _bodies(messages)]
 
 
 def _bodies(messages: list[UUID]) -> Iterator[bytes]:
     seeded = random.Random(SEED)
-    times = dict.fromkeys(("DeliveredAt", "ReceivedAt", "BouncedAt"), _TIME.decode())
+    times = dict.fromkeys(("DeliveredAt", "ReceivedAt", "BouncedAt"), TIME.decode())
     more = {"Type": "Transient", "OriginalLink": "https://shop.example.com/cart?id=4711"}
     kinds = seeded.choices(list(KINDS), list(KINDS.values()), k=len(messages))
     for number, (record, message) in enumerate(zip(kinds, messages, strict=True)):
@@ -97,7 +59,7 @@ async def measure(stack: Stack) -> list[Result]:
         connections = [await Connection.open(api.url) for _ in range(CLIENTS)]
         posting = Posting(connections)
         await posting(list(batches([abandoned(user) for user in users])))
-        reporting = Reporting(api.url, await _hand_over(database_url, stack.count(MESSAGES, 4_000)))
+        reports = _reports(api.url, await _hand_over(database_url, stack.count(MESSAGES, 4_000)))
         await posting(list(batches([viewed(seeded.choice(users), seeded) for _ in range(count)])))
         await keep_house(database_url)
 
@@ -110,10 +72,16 @@ async def measure(stack: Stack) -> list[Result]:
         async def disturbed(_: int) -> float:
             # Beforehand: reports that fall due meanwhile would all come in the seconds that are measured.
             bodies = build()
-            async with reporting.beside():
-                return count / await posting(bodies)
+            async with reporting.beside() as rounds:
+                took = await posting(bodies)
+            [reported] = rounds
+            # By more than those of its connections that are not answered yet.
+            if reported.sent + REPORTERS < 0.9 * reported.seconds * PER_SECOND:
+                raise RuntimeError(f"only {reported.sent} reports in {reported.seconds:.1f} s")
+            return count / took
 
-        found = await in_turns([alone, disturbed], stack.count(ROUNDS))
+        async with Pace.open(api.url, reports, connections=REPORTERS, a_second=PER_SECOND) as reporting:
+            found = await in_turns([alone, disturbed], stack.count(ROUNDS))
         for opened in connections:
             await opened.close()
     note = f"{REPORTERS} connections, {sum(KINDS.values()) - KINDS['Delivery']} % of the reports are events"

@@ -4,9 +4,8 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from tests.bench.deployed import PATIENCE
 from tests.bench.http import Connection
 from tests.bench.ingest import CLIENTS, Posting, keep_house
 from tests.bench.measure import Result, beside, in_turns, percentile, single
+from tests.bench.pace import Pace, Round
 from tests.bench.people import PLAIN, abandoned, batches, run_campaign, settle_in, viewed
 from tests.bench.stack import ADMIN_KEY, ANSWER_SECONDS, Process, Stack
 
@@ -76,8 +76,6 @@ class Visitors:
 
     api: Process
     headers: dict[str, dict[str, str]]
-    polled: int = 0
-    seconds: float = 0.0
 
     @asynccontextmanager
     async def open(self, users: Sequence[str]) -> AsyncIterator[dict[str, Page]]:
@@ -89,24 +87,10 @@ class Visitors:
                 stack.push_async_callback(page.close)
             yield pages
 
-    @asynccontextmanager
-    async def polling(self, a_second: float) -> AsyncIterator[None]:
-        """Poll at a pace as long as the block runs, or as fast as answers come; count them."""
-        connections = [await Connection.open(self.api.url) for _ in range(POLLERS)]
+    def polling(self, a_second: float) -> AbstractAsyncContextManager[Pace]:
+        """Open the process that polls at a pace, as all users in turn."""
         requests = [build("/v1/client/messages?since=0", headers) for headers in self.headers.values()]
-        turns, began = iter(range(10**9)), time.perf_counter()
-
-        async def poll(connection: Connection) -> None:
-            for request in cycle(requests):
-                await asyncio.sleep(began + next(turns) / a_second - time.perf_counter())
-                await connection.send(request)
-                self.polled += 1
-
-        async with _beside([poll(connection) for connection in connections]):
-            yield
-            self.seconds += time.perf_counter() - began
-        for connection in connections:
-            await connection.close()
+        return Pace.open(self.api.url, requests, connections=POLLERS, a_second=a_second, is_endless=True)
 
 
 async def measure(stack: Stack) -> list[Result]:
@@ -131,28 +115,41 @@ async def measure(stack: Stack) -> list[Result]:
         busy = users[:streams]
         async with visitors.open(users[streams:]) as pages:
             floors = await _bring(http, pages, few)
-        async with visitors.open(busy) as pages, visitors.polling(polls), _feeding(connections[1], bodies, stack):
-            figures = await _bring(http, pages, arrivals)
+        polled: list[Round] = []
 
         async def alone(_: int) -> float:
             return events / await posting(bodies(events))
 
-        async def visited(number: int) -> float:
-            async with visitors.open(busy), visitors.polling(polls):
-                return await alone(number)
+        async def visited(_: int) -> float:
+            # Beforehand: polls that fall due meanwhile would all come in the seconds that are measured.
+            reported = bodies(events)
+            async with visitors.open(busy):
+                async with polling.beside() as rounds:
+                    took = await posting(reported)
+                polled.extend(rounds)
+                return events / took
 
-        found = await in_turns([alone, visited], stack.count(ROUNDS))
+        async with visitors.polling(polls) as polling:
+            async with (
+                visitors.open(busy) as pages,
+                polling.beside() as rounds,
+                _feeding(connections[1], bodies, stack),
+            ):
+                figures = await _bring(http, pages, arrivals)
+            polled.extend(rounds)
+            found = await in_turns([alone, visited], stack.count(ROUNDS))
         for opened in connections:
             await opened.close()
-    polled = f"{streams} streams, and {visitors.polled / visitors.seconds:.0f} polls a second got through"
-    note = f"{PACE} a second, {len(figures)} of them; {polled}"
+    got_through = sum(one.sent for one in polled) / sum(one.seconds for one in polled)
+    visits = f"{streams} streams, and {got_through:.0f} polls a second got through"
+    note = f"{PACE} a second, {len(figures)} of them; {visits}"
     return [
         single("streams_p50", percentile(figures, 50), percentile(floors, 50), note),
         single("streams_p99", percentile(figures, 99), percentile(floors, 99), note),
         beside(
             "ingest_streams",
             [(figure, floor) for floor, figure in found],
-            f"batches of 100, {CLIENTS} clients; {polled}",
+            f"batches of 100, {CLIENTS} clients; {visits}",
         ),
     ]
 
