@@ -1,12 +1,19 @@
 """Figures beside their floors, measured in turns so that their ratio holds on a machine that others use as well."""
 
+import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from statistics import median, quantiles
 
 from msgspec import Struct
 
 from tests.bench.rows import ROWS
+
+# A process is at rest when it uses less than this share of a processor for so long, in seconds.
+REST_SHARE, REST_SECONDS = 0.15, 0.5
+REST_TIMEOUT = 60.0
 
 # One round: its number, from 0, gives what was measured.
 Measure = Callable[[int], Awaitable[float]]
@@ -45,6 +52,25 @@ def beside(key: str, rounds: Sequence[tuple[float, float]], note: str = "") -> R
 def single(key: str, figure: float, floor: float, note: str = "") -> Result:
     """A figure that does not depend on how busy the machine is, or that was measured once."""
     return _say(Result(key, figure, floor, figure / floor, note))
+
+
+async def at_rest(pid: int) -> None:
+    """Wait until a process has done what it was left with, such as the streams of clients that are gone.
+
+    Raises TimeoutError.
+    """
+    async with asyncio.timeout(REST_TIMEOUT):
+        while True:
+            before = _ticks(pid)
+            await asyncio.sleep(REST_SECONDS)
+            if (_ticks(pid) - before) / os.sysconf("SC_CLK_TCK") < REST_SHARE * REST_SECONDS:
+                return
+
+
+def _ticks(pid: int) -> int:
+    """The processor time of a process, in user mode and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _say(result: Result) -> Result:

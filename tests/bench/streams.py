@@ -16,14 +16,14 @@ import msgspec
 from tests.bench.deployed import PATIENCE
 from tests.bench.http import Connection
 from tests.bench.ingest import CLIENTS, Posting, keep_house
-from tests.bench.measure import Result, beside, in_turns, percentile, single
+from tests.bench.measure import Result, at_rest, beside, in_turns, percentile, single
 from tests.bench.pace import Pace, Round
 from tests.bench.people import PLAIN, abandoned, batches, run_campaign, settle_in, viewed
 from tests.bench.stack import ADMIN_KEY, ANSWER_SECONDS, Process, Stack
 
 STREAMS, POLLERS, POLLS, BESIDE = 1_000, 20, 200, 1_000
 FEW, PACE, ARRIVALS = 100, 10, 300
-EVENTS, ROUNDS = 10_000, 5
+EVENTS, ROUNDS = 20_000, 5
 SEED = 20_261_201
 # One address may have an eighth of the streams of a process.
 MAX_STREAMS = 8 * STREAMS
@@ -118,12 +118,15 @@ async def measure(stack: Stack) -> list[Result]:
         polled: list[Round] = []
 
         async def alone(_: int) -> float:
-            return events / await posting(bodies(events))
+            reported = bodies(events)
+            await at_rest(api.pid)
+            return events / await posting(reported)
 
         async def visited(_: int) -> float:
             # Beforehand: polls that fall due meanwhile would all come in the seconds that are measured.
             reported = bodies(events)
             async with visitors.open(busy):
+                await at_rest(api.pid)
                 async with polling.beside() as rounds:
                     took = await posting(reported)
                 polled.extend(rounds)
