@@ -115,11 +115,10 @@ def admit_page(request: Request, access: Access, *, for_pages_only: bool = False
     """
     origin = request.headers.get("origin")
     if access.browser is None:
-        refuse_page(request)
         if for_pages_only:
             raise ForbiddenError("this is the key of a server: pages need a browser key, since anyone can read it")
-    elif origin is not None and not is_origin_allowed(origin, access.browser.origins):
         refuse_page(request)
+    elif origin is not None and not is_origin_allowed(origin, access.browser.origins):
         raise ForbiddenError("this browser key is for pages of other origins: make one with `origins` of this page")
 
 

@@ -1,7 +1,8 @@
 """Cross-origin requests of pages with a browser key (CORS), without cookies.
 
 A preflight has no key, so it says only which methods and headers these paths take from pages. The request itself is
-judged: a key for other pages refuses it, and then the page cannot read the answer either.
+judged: a key for other pages refuses it. The page may read this refusal, so that it does not ask again, and no answer
+to the key of a server.
 Source: the Fetch standard, 3.2.
 """
 

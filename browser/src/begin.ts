@@ -1,6 +1,6 @@
 // One client a page. Its failures never reach the page.
 
-import type { Views } from "./board.js"
+import type { Looks } from "./board.js"
 import { start, type Options, type Sojourn } from "./client.js"
 import { attempt } from "./storage.js"
 
@@ -8,8 +8,8 @@ export type { Options, Sojourn } from "./client.js"
 
 let begun: Sojourn | undefined
 
-export function begin(options: Options, loadViews: () => Promise<Views>): Sojourn {
-  return (begun ??= guard(start(options, loadViews)))
+export function begin(options: Options, loadLooks: () => Promise<Looks>): Sojourn {
+  return (begun ??= guard(start(options, loadLooks)))
 }
 
 /** Let no error of a call through to the page; promises still fail, for those who wait for them. */

@@ -2,12 +2,12 @@
 
 import type { Details, Message, ReactionKind } from "./contract.js"
 import type { Snapshot } from "./connection.js"
-import { onChanges, whenThere } from "./dom.js"
+import { isVisible, onChanges, whenThere } from "./dom.js"
 import { openHistory } from "./history.js"
 import { onNavigation } from "./navigation.js"
 import { asPast, isAnswered, isLasting, isPlace, mayShow } from "./rules.js"
 import { all, listen, when, type Signal } from "./signals.js"
-import { makeStage, type Stage } from "./stage.js"
+import type { makeStage, Stage } from "./views/stage.js"
 import { attempt, readJson, session, writeJson } from "./storage.js"
 import { alone } from "./tabs.js"
 
@@ -32,6 +32,12 @@ export interface View {
 }
 export type Views = Readonly<Record<string, View>>
 
+/** The second script: how messages look. */
+export interface Looks {
+  views: Views
+  makeStage: typeof makeStage
+}
+
 export interface CustomMessage {
   readonly message: Message
   react(kind: ReactionKind, details?: Details): void
@@ -47,7 +53,7 @@ export interface BoardOptions {
   /** Say in the console why an open message is not shown. */
   debug?: boolean
   renderers: ReadonlyMap<string, Renderer>
-  loadViews(): Promise<Views>
+  loadLooks(): Promise<Looks>
   report(message: Message, kind: ReactionKind, details?: Details): void
   track(event: string, properties: Readonly<Record<string, unknown>>): void
 }
@@ -63,13 +69,13 @@ export interface Board {
   setBetween(seconds: number): void
 }
 
-export function board({ name, signal, debug, renderers, loadViews, report, track }: BoardOptions): Board {
+export function board({ name, signal, debug, renderers, loadLooks, report, track }: BoardOptions): Board {
   let state: Snapshot = { seq: 0, open: [], messages: [] }
   let between = 0
   let isTaking = false
   let timer = 0
   let explaining = 0
-  let views: Views | undefined
+  let looks: Looks | undefined
   let loading: Promise<void> | undefined
   let loads = 0
   const stages = new Set<Stage>()
@@ -111,7 +117,7 @@ export function board({ name, signal, debug, renderers, loadViews, report, track
   const find = (id: string) => [...stages].filter(({ message }) => message.message_id === id)
   const withdraw = (id: string) => find(id).forEach(({ leave }) => leave())
   const start = (message: Message, show: (stage: Stage) => void, end = () => {}): void => {
-    const stage = makeStage(message, seen(message)?.step, reports, () => {
+    const stage = looks!.makeStage(message, seen(message)?.step, reports, () => {
       stages.delete(stage)
       // A slot may stand on a page several times.
       withdraw(message.message_id)
@@ -142,7 +148,7 @@ export function board({ name, signal, debug, renderers, loadViews, report, track
       see()
     },
   }
-  const findView = ({ kind }: Message): View | undefined => (kind === "custom" ? custom : views?.[kind])
+  const findView = ({ kind }: Message): View | undefined => (kind === "custom" ? looks && custom : looks?.views[kind])
 
   /** Show what has a place of its own, if the page has this place. */
   const place = (message: Message) => {
@@ -152,8 +158,8 @@ export function board({ name, signal, debug, renderers, loadViews, report, track
   }
 
   const prepare = () =>
-    (loading ??= loadViews().then((loaded) => {
-      views = loaded
+    (loading ??= loadLooks().then((loaded) => {
+      looks = loaded
       look()
     }).catch(() => {
       // During an upgrade a process may have been asked that does not have this build: again, ever later.
@@ -179,19 +185,17 @@ export function board({ name, signal, debug, renderers, loadViews, report, track
       stop()
       pending.delete(id)
     }
-    if (due.some(({ kind }) => kind !== "custom")) {
-      void prepare()
-    }
+    if (due.length) void prepare()
     const ready = due.filter((one) => {
       const id = one.message_id
       // A kind of a later release than this script.
-      if (views && !findView(one)) return fail(one, "kind")
+      if (looks && !findView(one)) return fail(one, "kind")
       if (!pending.has(id)) pending.set(id, wait(one, seen(one)?.step, goesOn(one), look, () => fail(one, "anchor")))
       return pending.get(id)!.isReady && findView(one)
     })
     ready.filter((one) => !one.interrupts).forEach(place)
     const calm = Math.min(...ready.filter((one) => one.interrupts).map(calmAt))
-    const canTake = document.visibilityState === "visible" && !isTaking
+    const canTake = isVisible() && !isTaking
     if (canTake && calm <= now) void take()
     // Those that have expired by the clock of this device may stay for long.
     const ends = state.messages.map((one) => Date.parse(one.expires_at)).filter((end) => end > now)
@@ -238,12 +242,12 @@ export function board({ name, signal, debug, renderers, loadViews, report, track
     isTaking = true
     await alone(`${name}.turn`, signal, async () => {
       // Timers of hidden pages are slow, and others wait for the turn.
-      if (document.visibilityState !== "visible") return
+      if (!isVisible()) return
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
       const next = state.messages.find((one) =>
         one.interrupts && findView(one) && pending.get(one.message_id)?.isReady && isDue(one) && calmAt(one) <= Date.now(),
       )
-      if (signal.aborted || !next || document.visibilityState !== "visible") return
+      if (signal.aborted || !next || !isVisible()) return
       const { message_id: id } = next
       const note = (id?: string) => writeJson(QUIET, { at: Date.now(), id } satisfies Interruption)
       note(id)
@@ -292,7 +296,7 @@ export function board({ name, signal, debug, renderers, loadViews, report, track
       look()
     },
     fill(element, message) {
-      if (views && (isDue(message) || isBack(message))) start(message, (stage) => views!.slot!.show(stage, () => see(message), element))
+      if (looks && (isDue(message) || isBack(message))) start(message, (stage) => looks!.views.slot!.show(stage, () => see(message), element))
     },
   }
 }

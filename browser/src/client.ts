@@ -1,8 +1,9 @@
 // One browser of one person: it tracks, and shows what Sojourn has for this person.
 
-import { board, type Board, type Renderer, type Views } from "./board.js"
+import { board, type Board, type Renderer, type Looks } from "./board.js"
 import { follow, type Snapshot } from "./connection.js"
 import type { Details, Message, Reaction, ReactionKind, Settings } from "./contract.js"
+import { whenActive } from "./dom.js"
 import { forgetHistory } from "./history.js"
 import { http, type TokenSource } from "./http.js"
 import { onNavigation } from "./navigation.js"
@@ -58,7 +59,7 @@ export interface Sojourn {
   flush(): Promise<void>
 }
 
-export function start(options: Options, loadViews: () => Promise<Views>): Sojourn {
+export function start(options: Options, loadLooks: () => Promise<Looks>): Sojourn {
   const { writeKey, headless, trackPages, debug } = options
   const api = http(options.url.replace(/\/+$/, ""), writeKey, options.userToken ?? null)
   let userId = options.userId ?? userOf(options.userToken) ?? read(USER)
@@ -78,9 +79,9 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
   const answered = new Set<string>()
   const renderers = new Map<string, Renderer>()
   let messages: readonly Message[] = []
-  let loading: Promise<Views> | undefined
-  const getViews = () =>
-    (loading ??= loadViews().catch((error: unknown) => {
+  let loading: Promise<Looks> | undefined
+  const getLooks = () =>
+    (loading ??= loadLooks().catch((error: unknown) => {
       loading = undefined
       throw error
     }))
@@ -93,8 +94,8 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     answered.add(message_id)
     tell(messages)
   }
-  const track = (event: string, properties?: Values) => {
-    calls.report({ type: "track", event, properties })
+  const track = (event: string, properties?: Values, messageId?: string) => {
+    calls.report({ type: "track", event, properties, messageId })
     useFeature(event, true)
   }
 
@@ -103,13 +104,13 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     subscribers.forEach((hear) => attempt(() => hear(messages)))
   }
 
-  const run = () => {
+  const run = () => whenActive(() => {
     running.abort()
     running = new AbortController()
     const { signal } = running
     if (!headless) {
       const report = ({ message_id }: Message, kind: ReactionKind, details?: Details) => react(message_id, kind, details)
-      shown = board({ name: `sojourn.${writeKey}`, signal, debug, renderers, loadViews: getViews, report, track })
+      shown = board({ name: `sojourn.${writeKey}`, signal, debug, renderers, loadLooks: getLooks, report, track })
       fillSlots(api, signal, shown.prepare, shown.fill)
     }
     const hear = (state: Snapshot) => {
@@ -125,7 +126,7 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
       follow(api, api.isSigned() ? name : `${name}.`, signal, hear)
     })
     watchTriggers(() => configure(signal), signal, track)
-  }
+  })
   const configure = async (signal: AbortSignal) => {
     const answer = await api.send("/v1/client/settings", { signal, cache: "default" })
     if (!answer.ok) throw answer
@@ -133,7 +134,7 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     if (!signal.aborted) shown?.setBetween(between)
     return triggers
   }
-  const remember = (id: string | null) => {
+  const remember = (id: string) => {
     // Those of the user before are nothing to another one.
     if (userId !== null && id !== userId) tell([])
     userId = id
@@ -143,30 +144,49 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
     await Promise.all([calls.flush(), reactions.flush()])
   }
 
-  if (userId) remember(userId)
-  run()
-  if (early) {
-    const learn = (token: string | null) => {
-      const id = userOf(token)
-      if (id && early && userId === null) remember(id)
-    }
-    api.ask().then(learn).catch(() => {}).then(release)
-  }
-  void flush()
-  // A page with an open connection or lock could not be kept for the way back.
-  listen(window, "pagehide", () => {
+  /** Be someone without a name again. */
+  const leave = () => {
     running.abort()
-    release()
-    void flush()
-  })
-  listen(window, "pageshow", (event) => (event as PageTransitionEvent).persisted && run())
-  listen(window, "online", () => void flush())
-
-  const page = (name?: string, properties?: Values) => calls.report({ type: "page", name, properties })
-  if (trackPages) {
-    page()
-    onNavigation(() => page())
+    api.use(null)
+    userId = null
+    tell([])
+    run()
   }
+  /** Whether another tab has logged the user out, or another one in. */
+  const hasLeft = () => userId !== null && read(USER) !== userId
+  const wake = () => {
+    if (running.signal.aborted) (hasLeft() ? leave : run)()
+  }
+  const page = (name?: string, properties?: Values) => calls.report({ type: "page", name, properties })
+
+  whenActive(() => {
+    if (userId) remember(userId)
+    run()
+    if (early) {
+      const learn = (token: string | null) => {
+        const id = userOf(token)
+        if (id && early && userId === null) remember(id)
+      }
+      api.ask().then(learn).catch(() => {}).then(release)
+    }
+    void flush()
+    // A page with an open connection or lock could not be kept for the way back. One that sleeps would keep it from others.
+    for (const name of ["pagehide", "freeze"]) {
+      listen(window, name, () => {
+        running.abort()
+        release()
+        void flush()
+      })
+    }
+    listen(window, "pageshow", wake)
+    listen(window, "resume", wake)
+    listen(window, "online", () => void flush())
+    listen(window, "storage", () => hasLeft() && leave())
+    if (trackPages) {
+      page()
+      onNavigation(() => page())
+    }
+  })
 
   return {
     identify(id, traits, { userToken } = {}) {
@@ -180,7 +200,7 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
       calls.report({ type: "identify", traits })
       if (isOther || userToken !== undefined) run()
     },
-    track,
+    track: (event, properties) => track(event, properties),
     page,
     group: (groupId, traits) => calls.report({ type: "group", groupId, traits }),
     reset() {
@@ -189,13 +209,11 @@ export function start(options: Options, loadViews: () => Promise<Views>): Sojour
       void flush()
       forgetDevice(api).catch(() => {})
       running.abort()
-      api.use(null)
-      remember(null)
-      tell([])
+      write(USER, null)
       renewAnonymousId()
       forgetHistory()
       for (const name of ["fired", "quiet"]) write(`sojourn.${name}`, null)
-      run()
+      leave()
     },
     feature: (name) => useFeature(name),
     messages: {

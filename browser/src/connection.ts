@@ -3,6 +3,7 @@
 // It reads a stream of events, whose beginning names all that is open; where the API has no room for a stream it polls.
 
 import { toLocal } from "./clock.js"
+import { isVisible } from "./dom.js"
 import { backoff } from "./rules.js"
 import { retryAfter, type Http } from "./http.js"
 import { alone, channel } from "./tabs.js"
@@ -20,12 +21,12 @@ export interface Snapshot {
 }
 
 /** A tab asks for the messages, or says what they are. */
-type TabMessage = { hello: true } | { state: Snapshot }
+type TabMessage = { hello: true } | { state: Snapshot | false }
 
 /** Follow the messages of a person until the signal. `name` is the same in all tabs of the same key and person. */
 export function follow(http: Http, name: string, signal: AbortSignal, tell: (state: Snapshot) => void): void {
   let state: Snapshot = { seq: 0, open: [], messages: [] }
-  let isLeading = false
+  let leading: AbortSignal | undefined
   let isKnown = false
   let hasAnswer = false
   let failures = 0
@@ -34,20 +35,22 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
   // How long the API wants pages to stay away after a stream, each another time. Seconds.
   let pause = 0
 
+  const isLeading = () => leading && !leading.aborted
+
   const change = (next: Snapshot) => {
     if (signal.aborted) return
     state = next
     isKnown = true
     tell(state)
-    if (isLeading) tabs.post({ state } satisfies TabMessage)
+    if (isLeading()) tabs.post({ state } satisfies TabMessage)
   }
 
   const tabs = channel<TabMessage>(name, (message) => {
     if (signal.aborted) return
     if ("state" in message) {
       hasAnswer = true
-      if (!isLeading) change(message.state)
-    } else if (isLeading && isKnown) tabs.post({ state } satisfies TabMessage)
+      if (message.state && !isLeading()) change(message.state)
+    } else if (isLeading()) tabs.post({ state: isKnown && state } satisfies TabMessage)
   })
 
   /** Take what the API says; whether a message is open that it has not given since the place that was named. */
@@ -83,7 +86,7 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
   }
 
   /** Read a stream to its end, or poll where there is no room for one. Returns the seconds until the next time. */
-  const stream = async (): Promise<number> => {
+  const stream = async (signal: AbortSignal): Promise<number> => {
     const reading = new AbortController()
     let silence = 0
     const abort = () => reading.abort()
@@ -91,7 +94,7 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
       clearTimeout(silence)
       silence = setTimeout(abort, SILENCE_MS)
     }
-    signal.addEventListener("abort", abort)
+    const unlisten = listen(signal, "abort", abort)
     hush()
     try {
       const answer = await http.send("/v1/client/stream", {
@@ -123,43 +126,53 @@ export function follow(http: Http, name: string, signal: AbortSignal, tell: (sta
       }
     } finally {
       clearTimeout(silence)
-      signal.removeEventListener("abort", abort)
+      unlisten()
     }
   }
 
-  const lead = async () => {
-    isLeading = true
-    while (!signal.aborted) {
+  const connect = async (turn: AbortSignal) => {
+    leading = turn
+    while (!turn.aborted) {
       let wait: number
       try {
-        wait = await stream()
+        wait = await stream(turn)
         failures = 0
         // All pages lose their streams at once when a process ends.
         wait += Math.random()
       } catch (error) {
-        if (signal.aborted) return
+        if (turn.aborted) return
         wait = pause + backoff(++failures, Math.random())
-        if (error instanceof Response) wait = error.status < 429 ? 300 : retryAfter(error, wait)
+        if (error instanceof Response) wait = retryAfter(error, wait)
       }
-      await rest(wait, signal)
+      await rest(wait, turn)
     }
   }
 
-  /** Ask the tab that leads. If it sleeps it does not answer: then this one asks the API, once. */
+  /** Have the connection, in turn or at once; a turn that another tab has taken comes again after it. */
+  const lead = async (steal?: boolean): Promise<void> => {
+    await alone(name, signal, connect, steal).catch(() => {})
+    if (leading && !steal && !signal.aborted) await lead()
+  }
+
+  /** Ask the tab that leads. If it sleeps it does not answer: then the one in sight leads. */
   const ask = () => {
-    if (isLeading) return
+    if (isLeading()) return
     hasAnswer = false
     tabs.post({ hello: true } satisfies TabMessage)
-    setTimeout(() => !hasAnswer && !isLeading && !signal.aborted && poll().catch(() => {}), HELLO_MS)
+    setTimeout(() => {
+      if (hasAnswer || isLeading() || signal.aborted) return
+      if (isVisible()) void lead(true)
+      else poll().catch(() => {})
+    }, HELLO_MS)
   }
 
   const stop = all([
     () => tabs.close(),
-    listen(document, "visibilitychange", () => document.visibilityState === "visible" && ask()),
+    listen(document, "visibilitychange", () => isVisible() && ask()),
   ])
   signal.addEventListener("abort", stop)
   ask()
-  alone(name, signal, lead).catch(() => {})
+  void lead()
 }
 
 /** The kind and the data of an event of a stream, and milliseconds until the next. Source: the HTML standard, 9.2.6. */
@@ -182,10 +195,8 @@ const rest = (seconds: number, signal: AbortSignal): Promise<void> =>
     const finish = () => {
       clearTimeout(timer)
       stop()
-      signal.removeEventListener("abort", finish)
       resolve()
     }
     const timer = setTimeout(finish, seconds * 1_000)
-    const stop = listen(window, "online", finish)
-    signal.addEventListener("abort", finish)
+    const stop = all([listen(window, "online", finish), listen(signal, "abort", finish)])
   })

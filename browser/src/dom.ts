@@ -6,6 +6,12 @@ import { attempt } from "./storage.js"
 type Attributes = Record<string, string | number | boolean | null | undefined | ((event: Event) => void)>
 export type Child = Node | string | null | undefined | false
 
+export const isVisible = (): boolean => document.visibilityState === "visible"
+
+/** Do something once someone has opened the page, which the browser may have made ready before. */
+export const whenActive = (action: () => void): void =>
+  (document as { prerendering?: boolean }).prerendering ? document.addEventListener("prerenderingchange", action, { once: true }) : action()
+
 /** Make an element; functions are listeners, and false leaves an attribute out. */
 export function h<Name extends keyof HTMLElementTagNameMap>(
   name: Name,

@@ -35,15 +35,23 @@ function ask(user: User): Promise<string | null> {
   return (user.token = asked)
 }
 
+// Before a path is asked again that has refused this key or user.
+export const REST_MS = 900_000
+
 export function http(url: string, key: string, source: TokenSource): Http {
   let user: User = { source }
+  // Until when the paths rest that are refused.
+  let refused: Record<string, number> = {}
+  let isTold = false
   const send = async (path: string, options: RequestInit = {}): Promise<Response> => {
+    const [place] = path.split("?") as [string]
+    if (Date.now() < refused[place]!) throw new Error("refused")
     // Both may change before the request is made.
     const [asker, anonymous] = [user, anonymousId()]
     const go = async () => {
       const token = await (asker.token ?? ask(asker))
       // Without their token it would be of someone else.
-      if (!token && asker.source && asker !== user) throw new Error("the user has changed")
+      if (!token && asker.source && asker !== user) throw new Error("changed")
       const headers = {
         "X-Write-Key": key,
         ...(options.body && { "Content-Type": "application/json" }),
@@ -54,21 +62,34 @@ export function http(url: string, key: string, source: TokenSource): Http {
       readClock(answer)
       return answer
     }
-    const answer = await go()
-    if (answer.status !== 401 || typeof asker.source !== "function" || asker !== user) return answer
-    // It has expired: its source may have a new one.
-    await renew()
-    return go()
+    let answer = await go()
+    if (answer.status === 401 && typeof asker.source === "function" && asker === user) {
+      // It has expired: its source may have a new one.
+      await renew()
+      answer = await go()
+    }
+    const { status } = answer
+    if (status > 400 && status < 405 && asker === user) {
+      refused[place] = Date.now() + REST_MS
+      if (isTold) return answer
+      isTold = true
+      console.warn(`sojourn: ${place} was answered with ${status}`, await answer.clone().text().catch(() => ""))
+    }
+    return answer
   }
   const renew = async () => {
     if (typeof user.source === "function") await ask(user)
+  }
+  const use = (source: TokenSource) => {
+    user = { source }
+    refused = {}
   }
   return {
     send,
     ask: () => user.token ?? ask(user),
     isSigned: () => !!user.source,
-    use: (source) => void (user = { source }),
-    forget: () => void (user = { source: typeof user.source === "function" ? user.source : null }),
+    use,
+    forget: () => use(typeof user.source === "function" ? user.source : null),
     renew,
   }
 }

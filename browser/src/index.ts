@@ -7,4 +7,4 @@ export type { Options, Sojourn } from "./begin.js"
 export type * from "./contract.js"
 
 /** Begin. Later calls return what the first has begun. */
-export const load = (options: Options): Sojourn => begin(options, async () => (await import("./views/index.js")).views)
+export const load = (options: Options): Sojourn => begin(options, () => import("./views/index.js"))

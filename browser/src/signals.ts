@@ -1,7 +1,7 @@
 // Behaviour on a page, as messages wait for it and as page triggers report it.
 
 import type { Trigger } from "./contract.js"
-import { isWithin, whenSeen, whenThere } from "./dom.js"
+import { isVisible, isWithin, whenSeen, whenThere } from "./dom.js"
 
 export interface Signal {
   kind: Trigger["kind"]
@@ -101,7 +101,7 @@ function countVisible(seconds: number, finish: () => void): Stop {
     clearTimeout(timer)
     const now = performance.now()
     if (since) left -= now - since
-    since = document.visibilityState === "visible" ? now : 0
+    since = isVisible() ? now : 0
     if (since) timer = setTimeout(finish, left)
   }
   look()

@@ -1,7 +1,7 @@
 // The script as a tag of a page: its attributes are its options, and `window.sojourn` is what the page calls.
 
 import { begin, type Options } from "./begin.js"
-import type { Views } from "./board.js"
+import type { Looks } from "./board.js"
 import { attempt } from "./storage.js"
 
 declare const VIEWS_INTEGRITY: string
@@ -12,7 +12,7 @@ interface Policy {
 }
 const page = window as unknown as {
   sojourn?: unknown
-  sojournViews?: { views: Views }
+  sojournViews?: Looks
   trustedTypes?: { createPolicy(name: string, rules: Policy): Policy }
 }
 
@@ -21,7 +21,7 @@ const rules: Policy = { createScriptURL: (given) => given }
 let policy: Policy | undefined
 
 /** Load the second script, which is of the same build by its hash. */
-const loadViews = (url: string) => (): Promise<Views> =>
+const loadLooks = (url: string) => (): Promise<Looks> =>
   new Promise((resolve, reject) => {
     const tag = document.createElement("script")
     policy ??= page.trustedTypes?.createPolicy("sojourn", rules) ?? rules
@@ -29,7 +29,7 @@ const loadViews = (url: string) => (): Promise<Views> =>
       src: policy.createScriptURL(`${url}/${VIEWS_ADDRESS}`),
       integrity: VIEWS_INTEGRITY,
       crossOrigin: "anonymous",
-      onload: () => resolve(page.sojournViews!.views),
+      onload: () => resolve(page.sojournViews!),
       onerror: reject,
     })
     document.head.append(tag)
@@ -40,7 +40,7 @@ attempt(() => {
   const { key, url, userId, userToken, headless, trackPages, debug } = tag?.dataset ?? {}
   const queued = Array.isArray(page.sojourn) ? (page.sojourn as Queued[]) : []
   const load = (options: Options) =>
-    (page.sojourn = Object.assign(begin(options, loadViews(options.url.replace(/\/+$/, ""))), { load }))
+    (page.sojourn = Object.assign(begin(options, loadLooks(options.url.replace(/\/+$/, ""))), { load }))
   page.sojourn = { load }
   const run = () => {
     if (key) {

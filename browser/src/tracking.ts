@@ -1,5 +1,6 @@
 // Calls of the tracking API, as analytics.js makes them.
 
+import { whenActive } from "./dom.js"
 import type { Http } from "./http.js"
 import { outbox, type Outbox } from "./outbox.js"
 import { anonymousId, makeId } from "./storage.js"
@@ -12,6 +13,8 @@ export interface Call {
   name?: string
   groupId?: string
   traits?: Values
+  /** Reports of the same id are one. */
+  messageId?: string
   properties?: Values
 }
 
@@ -24,7 +27,7 @@ export function tracking(http: Http, who: () => string, userId: () => string | n
   const calls: Outbox<object> = outbox("calls", who, http, "/v1/batch", (batch) => ({ batch, sentAt: new Date() }))
   return {
     flush: calls.flush,
-    report(call) {
+    report: (call) => whenActive(() => {
       const { pathname: path, search, href: url } = location
       const { title, referrer } = document
       const page = { path, search, url, title, referrer }
@@ -33,12 +36,12 @@ export function tracking(http: Http, who: () => string, userId: () => string | n
         ...call,
         // As analytics.js does.
         ...(call.type === "page" && { properties: { ...page, ...call.properties } }),
-        messageId: makeId(),
+        messageId: call.messageId ?? makeId(),
         timestamp: new Date(),
         anonymousId: anonymousId(),
         context: { page, locale: navigator.language, timezone, library: { name: "@sojourn/browser" } },
       }
       whenKnown(() => calls.add({ ...made, userId: userId() ?? undefined }))
-    },
+    }),
   }
 }

@@ -17,7 +17,7 @@ interface Fired {
 export function watchTriggers(
   ask: () => Promise<readonly Trigger[]>,
   signal: AbortSignal,
-  track: (event: string, properties: Readonly<Record<string, unknown>>) => void,
+  track: (event: string, properties: Readonly<Record<string, unknown>>, id?: string) => void,
 ): void {
   let triggers: readonly Trigger[] = []
   let stops: (() => void)[] = []
@@ -39,7 +39,8 @@ export function watchTriggers(
         const names = fired()
         if (isPerSession && names.includes(name)) return
         if (isPerSession) writeJson(FIRED, { session: session(), names: [...names, name] } satisfies Fired)
-        track(event, properties)
+        // Two tabs at once report it as one.
+        track(event, properties, isPerSession ? `${session()}.${hash(name)}` : undefined)
       }
       // One that this build does not know stops no other.
       return attempt(() => [when(trigger, fire)]) ?? []
@@ -52,6 +53,8 @@ export function watchTriggers(
     all(stops)()
   })
 }
+
+const hash = (text: string): number => [...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, 0)
 
 function fired(): string[] {
   const known = readJson<Fired>(FIRED)

@@ -1,8 +1,8 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
-import { board, type Board, type Views } from "../src/board.js"
+import { board, type Board, type Looks, type Views } from "../src/board.js"
 import { PREFIX } from "../src/history.js"
-import { views as real } from "../src/views/index.js"
+import { makeStage, views as real } from "../src/views/index.js"
 import { message } from "./messages.js"
 
 const slot = message({
@@ -13,7 +13,8 @@ let stopping: AbortController
 let reported: string[]
 let made: Board
 let views: Views
-let load: () => Promise<Views>
+let load: () => Promise<Looks>
+const drawn = (views: Views): Looks => ({ views, makeStage })
 const bar: Views[string] = {
   show(stage) {
     const bar = document.createElement("aside")
@@ -42,9 +43,9 @@ beforeEach(() => {
   localStorage.clear()
   document.body.innerHTML = "<section>phones</section><section>desktops</section>"
   ;[stopping, reported, views] = [new AbortController(), [], { banner: bar, slot: real.slot! }]
-  load = async () => views
+  load = async () => drawn(views)
   made = board({
-    name: "test", signal: stopping.signal, renderers: new Map(), loadViews: () => load(), track: () => {},
+    name: "test", signal: stopping.signal, renderers: new Map(), loadLooks: () => load(), track: () => {},
     report: (_, kind, details) => reported.push(details?.reason ? `${kind}: ${details.reason}` : kind),
   })
   made.update({ seq: 1, open: [slot.message_id], messages: [slot] })
@@ -82,7 +83,7 @@ test("a time that a clock noted which was ahead keeps no message back", async ()
   const banner = message({ kind: "banner", expires_at: "2099-01-01T00:00:00Z" } as object)
   const show = vi.fn()
   const late = board({
-    name: "late", signal: stopping.signal, renderers: new Map(), loadViews: async () => ({ banner: { show } }),
+    name: "late", signal: stopping.signal, renderers: new Map(), loadLooks: async () => drawn({ banner: { show } }),
     track: () => {}, report: () => {},
   })
   late.update({ seq: 1, open: [banner.message_id], messages: [banner] })
@@ -103,7 +104,7 @@ test("a message that was dismissed in another tab leaves, and the next has its t
 
 const open = (stopping: AbortController, ...shown: (typeof slot)[]) => {
   const opened = board({
-    name: "page", signal: stopping.signal, renderers: new Map(), loadViews: async () => views, track: () => {},
+    name: "page", signal: stopping.signal, renderers: new Map(), loadLooks: async () => drawn(views), track: () => {},
     report: (_, kind) => reported.push(kind),
   })
   opened.setBetween(3_600)
@@ -174,7 +175,7 @@ describe("kinds that a later release has", () => {
     views = { ribbon: { show: () => {} } }
     load = async () => {
       if (++loads < 3) throw new Error("404")
-      return views
+      return drawn(views)
     }
     give(true)
     await vi.advanceTimersByTimeAsync(7_000)
@@ -200,7 +201,7 @@ test("on request the console says why an open message is not shown, once for eac
   const lines = () => info.mock.calls.splice(0).map(([line]) => line)
   const told = board({
     name: "told", signal: stopping.signal, debug: true, renderers: new Map(), track: () => {}, report: () => {},
-    loadViews: async () => ({ ...views, card: { hasPlace: () => false, show: () => {} } }),
+    loadLooks: async () => drawn({ ...views, card: { hasPlace: () => false, show: () => {} } }),
   })
   const make = (id: string, content: object, changes: object = {}) => ({
     ...banner(id, 1), ...changes, content: { every: { kind: "once" }, ...content },

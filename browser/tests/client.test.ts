@@ -1,10 +1,11 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import { setFull } from "./full_storage.js"
-import type { Views } from "../src/board.js"
+import type { Looks } from "../src/board.js"
 import { start, type Options, type Sojourn } from "../src/client.js"
 import type { Settings } from "../src/contract.js"
 import { anonymousId, keys } from "../src/storage.js"
+import { makeStage } from "../src/views/index.js"
 import { message } from "./messages.js"
 
 interface Request {
@@ -18,7 +19,7 @@ let requests: Request[] = []
 let streams: Response[] = []
 let settings: Settings | Error
 const begin = (options: Partial<Options> = {}) =>
-  start({ url: "https://api.example", writeKey: "key", headless: true, ...options }, () => new Promise<Views>(() => {}))
+  start({ url: "https://api.example", writeKey: "key", headless: true, ...options }, () => new Promise<Looks>(() => {}))
 const settle = () => vi.advanceTimersByTimeAsync(50)
 const tokens = () => requests.splice(0).map((one) => one.as)
 const events = () => requests.splice(0).filter(({ path }) => path === "/v1/batch").flatMap(({ body }) =>
@@ -203,7 +204,7 @@ test("the messages of a person go as another one comes, also for components of t
 test("views are loaded once for all who come, and again if that failed", async () => {
   const loads: (() => void)[] = []
   const client = start({ url: "https://api.example", writeKey: "key" }, () =>
-    new Promise<Views>((_, reject) => loads.push(() => reject(new Error("offline")))))
+    new Promise<Looks>((_, reject) => loads.push(() => reject(new Error("offline")))))
   for (const [user, count] of [["ada", 1], ["bob", 1], ["eve", 2]] as const) {
     streams = [streamOne()]
     client.identify(user)
@@ -298,7 +299,7 @@ test("all tabs of a person share one stream, and all tabs one turn, however late
   vi.spyOn(navigator, "locks", "get").mockReturnValue({ request } as unknown as LockManager)
   const visit = async (options: Partial<Options>) => {
     streams = [streamOne()]
-    start({ url: "https://api.example", writeKey: "key", ...options }, async () => ({ banner: { show: () => {} } }))
+    start({ url: "https://api.example", writeKey: "key", ...options }, async () => ({ views: { banner: { show: () => {} } }, makeStage }))
     await settle()
     await vi.advanceTimersByTimeAsync(1_000)
     dispatchEvent(new Event("pagehide"))
@@ -316,4 +317,97 @@ test("all tabs of a person share one stream, and all tabs one turn, however late
   const [other, turn] = await visit({})
   expect(other).not.toBe(first[0])
   expect(turn).toBe(first[1])
+})
+
+/** Another tab of the same origin writes into their storage. */
+function writeElsewhere(key: string, value: string | null): void {
+  if (value === null) localStorage.removeItem(key)
+  else localStorage.setItem(key, value)
+  dispatchEvent(new StorageEvent("storage", { key, newValue: value }))
+}
+
+test.each<[string, string | null]>([["logs out", null], ["logs another user in", "bob"]])(
+  "when another tab %s, the user and their messages leave this one", async (_, user) => {
+    streams = [streamOne()]
+    const client = begin({ userId: "ada", userToken: "of-ada" })
+    const told: number[] = []
+    client.messages.subscribe((messages) => told.push(messages.length))
+    await settle()
+    writeElsewhere("sojourn.other", "x")
+    expect(told.slice(-1)).toEqual([1])
+    requests = []
+    writeElsewhere("sojourn.user", user)
+    client.track("Seen")
+    await settle()
+    expect(told.slice(-1)).toEqual([0])
+    expect(new Set(tokens())).toEqual(new Set(["nobody"]))
+    // It says nothing of its own to the others.
+    expect(localStorage.getItem("sojourn.user")).toBe(user)
+  },
+)
+
+test("a page that comes back after a log-out elsewhere shows nothing of the user", async () => {
+  begin({ userId: "ada", userToken: "of-ada" })
+  await settle()
+  dispatchEvent(new Event("freeze"))
+  // A page that sleeps hears of nothing.
+  localStorage.removeItem("sojourn.user")
+  requests = []
+  dispatchEvent(new Event("resume"))
+  await settle()
+  expect(new Set(tokens())).toEqual(new Set(["nobody"]))
+})
+
+test("a page that sleeps has no stream, and has one when it wakes", async () => {
+  const asked = () => requests.splice(0).filter(({ path, as }) => path === "/v1/client/stream" && as === "Bearer of-zoe").length
+  begin({ userId: "zoe", userToken: "of-zoe" })
+  await settle()
+  dispatchEvent(new Event("freeze"))
+  await settle()
+  expect(asked()).toBe(1)
+  await vi.advanceTimersByTimeAsync(600_000)
+  expect(requests).toEqual([])
+  dispatchEvent(new Event("resume"))
+  // After the way back to a page that was kept, browsers say both.
+  dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }))
+  await settle()
+  expect(asked()).toBe(1)
+})
+
+test("a page that is made ready before someone opens it counts from then on", async () => {
+  let isReady = false
+  Object.defineProperty(document, "prerendering", { configurable: true, get: () => !isReady })
+  const client = begin({ userId: "ada", userToken: "of-ada", trackPages: true })
+  client.track("Seen")
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(requests).toEqual([])
+  expect(keys("sojourn.")).toEqual([])
+  isReady = true
+  const opened = Date.now()
+  document.dispatchEvent(new Event("prerenderingchange"))
+  await settle()
+  const [batch] = requests.filter(({ path }) => path === "/v1/batch")
+  const calls = (JSON.parse(batch!.body) as { batch: { type: string; timestamp: string }[] }).batch
+  expect(calls.map(({ type }) => type)).toEqual(["page", "track"])
+  expect(calls.map(({ timestamp }) => Date.parse(timestamp))).toEqual([opened, opened])
+  expect(requests.some(({ path }) => path === "/v1/client/stream")).toBe(true)
+  delete (document as { prerendering?: boolean }).prerendering
+})
+
+test("two tabs that report a trigger of a session at once report the same event", async () => {
+  document.body.innerHTML = "<button></button>"
+  const trigger = (kind: string) => ({ event: "Pressed", kind, element: "button", percent: 1, once_per: "session" }) as never
+  settings = { triggers: [trigger("feature_used"), trigger("scroll")], between: 0 }
+  for (const _ of ["one", "other"]) {
+    begin()
+    await settle()
+    document.querySelector("button")!.click()
+    await settle()
+    // What one of them has noted has not reached the other yet.
+    localStorage.removeItem("sojourn.fired")
+  }
+  const ids = requests.filter(({ path }) => path === "/v1/batch").flatMap(({ body }) =>
+    (JSON.parse(body) as { batch: { messageId: string }[] }).batch.map((one) => one.messageId))
+  expect(ids.length).toBe(4)
+  expect(new Set(ids).size).toBe(2)
 })

@@ -1,8 +1,9 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, expect, test, vi } from "vitest"
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { follow, type Snapshot } from "../src/connection.js"
 import type { Http } from "../src/http.js"
 import { message } from "./messages.js"
+import { Channel, Locks } from "./other_tabs.js"
 
 const ids = (state: Snapshot | undefined) => state?.messages.map((one) => one.message_id)
 const event = (name: string, data: object) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
@@ -89,13 +90,13 @@ test.each(["ends", "breaks"])("a page stays away for as long as a stream says th
   expect(streams()).toBe(2)
 })
 
-test("failures are followed by longer and longer pauses, and a refusal by a long one", async () => {
-  begin(...Array.from({ length: 4 }, () => new Response("", { status: 500 })), new Response("", { status: 403 }))
+test("failures are followed by longer and longer pauses", async () => {
+  begin(...Array.from({ length: 5 }, () => new Response("", { status: 500 })))
   await vi.advanceTimersByTimeAsync(30_000)
   expect(asked.length).toBe(5)
-  await vi.advanceTimersByTimeAsync(250_000)
+  await vi.advanceTimersByTimeAsync(15_000)
   expect(asked.length).toBe(5)
-  await vi.advanceTimersByTimeAsync(60_000)
+  await vi.advanceTimersByTimeAsync(20_000)
   expect(asked.length).toBe(6)
 })
 
@@ -117,14 +118,63 @@ test("a stream that opened ends the count of failures", async () => {
   expect(asked.length).toBe(7)
 })
 
-test("a tab whose leader sleeps asks for itself, each time that it comes into sight", async () => {
-  // The lock is held by another tab.
-  vi.stubGlobal("navigator", { locks: { request: () => new Promise(() => {}) } })
-  begin(inbox(1, ["a"], "a"), inbox(2, ["b"], "b"))
-  await vi.advanceTimersByTimeAsync(1_000)
-  document.dispatchEvent(new Event("visibilitychange"))
-  await vi.advanceTimersByTimeAsync(1_000)
-  expect(asked).toEqual(["/v1/client/messages?since=0", "/v1/client/messages?since=1"])
-  expect(ids(told)).toEqual(["b"])
-  vi.unstubAllGlobals()
+describe("tabs that share a connection", () => {
+  let locks: Locks
+  let sight: string
+  const look = (state: string) => {
+    sight = state
+    document.dispatchEvent(new Event("visibilitychange"))
+    return vi.advanceTimersByTimeAsync(1_000)
+  }
+  /** Another tab that has the connection. */
+  const lead = (answer?: object) => {
+    const other = new Channel("name")
+    other.onmessage = ({ data }) => (data as { hello?: true }).hello && answer && other.postMessage(answer)
+    locks.request("name", {}, () => new Promise(() => {})).catch(() => {})
+    stopping.signal.addEventListener("abort", () => other.close())
+  }
+
+  beforeEach(() => {
+    ;[locks, sight] = [new Locks(), "visible"]
+    vi.stubGlobal("BroadcastChannel", Channel)
+    vi.stubGlobal("origin", "https://shop.example")
+    vi.spyOn(navigator, "locks", "get").mockReturnValue(locks as unknown as LockManager)
+    vi.spyOn(document, "visibilityState", "get").mockImplementation(() => sight as DocumentVisibilityState)
+  })
+  afterEach(() => {
+    vi.unstubAllGlobals()
+    vi.restoreAllMocks()
+  })
+
+  test("one that is out of sight asks once, and the one in sight takes the connection of one that sleeps", async () => {
+    lead()
+    sight = "hidden"
+    begin(inbox(1, ["a"], "a"), stream(event("open", { open: ["a"], seq: 1 }), event("message", message({ message_id: "b", seq: 2 }))))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(asked).toEqual(["/v1/client/messages?since=0"])
+    await look("visible")
+    expect(asked.slice(1, 2)).toEqual(["/v1/client/stream"])
+    expect(ids(told)).toEqual(["a", "b"])
+  })
+
+  test.each<[string, object]>([["messages", { state: { seq: 1, open: [], messages: [] } }], ["none yet", { state: false }]])(
+    "one that answers with %s keeps it", async (_, answer) => {
+      lead(answer)
+      begin()
+      await look("hidden")
+      await look("visible")
+      expect(asked).toEqual([])
+    },
+  )
+
+  test("one whose connection was taken asks no more, until the other has gone", async () => {
+    begin(new Response("", { status: 500 }))
+    await vi.advanceTimersByTimeAsync(1_000)
+    const leave = locks.steal("name")
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(asked).toEqual(["/v1/client/stream"])
+    leave()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(asked).toEqual(["/v1/client/stream", "/v1/client/stream"])
+  })
 })

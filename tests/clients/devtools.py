@@ -56,6 +56,34 @@ class Session:
         await self.until(f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'")
 
 
+class Tab:
+    """A tab, which has a page, and perhaps another one that is made ready."""
+
+    page: Session
+
+    def __init__(self, tools: "DevTools", session: Session) -> None:
+        self._tools, self._session = tools, session
+
+    async def begin(self) -> None:
+        await self._session.call("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=False, flatten=True)
+        self.page = await self._find(None)
+
+    async def prerendered(self) -> Session:
+        """The page that is made ready, once there is one."""
+        return await self._find("prerender")
+
+    async def _find(self, subtype: str | None) -> Session:
+        async for is_last in looks(PATIENCE):
+            for event in self._session.events:
+                given = event["params"]
+                if event["method"] == "Target.attachedToTarget" and given["targetInfo"].get("subtype") == subtype:
+                    page = Session(self._tools, given["sessionId"])
+                    await page.call("Page.enable")
+                    return page
+            assert not is_last, f"no page of subtype {subtype}"
+        raise AssertionError
+
+
 class DevTools:
     """The connection to a browser. `events` are those of all its targets so far."""
 
@@ -94,6 +122,14 @@ class DevTools:
         page = await self.attach(made["targetId"])
         await page.call("Page.enable")
         return page
+
+    async def tab(self, person: str | None = None) -> "Tab":
+        """A new tab, whose pages may be made ready before someone opens them."""
+        whose = {} if person is None else {"browserContextId": person}
+        made = await self.call("Target.createTarget", url="about:blank", forTab=True, **whose)
+        tab = Tab(self, await self.attach(made["targetId"]))
+        await tab.begin()
+        return tab
 
     async def worker(self, url: str) -> Session:
         """The running service worker of a script."""

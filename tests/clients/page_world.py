@@ -49,13 +49,13 @@ class Visitor:
     """A person, and their browser."""
 
     def __init__(self, world: World, user: str, context: str) -> None:
-        self.world, self.user, self._context = world, user, context
+        self.world, self.user, self.context = world, user, context
 
     async def open(self, path: str = "/", **attributes: str) -> Session:
         """Open a page of the shop in another tab."""
         given = {"key": self.world.shop.key["token"], "user-token": self.world.shop.token(self.user), **attributes}
         self.world.front.attributes = " ".join(f'data-{name}="{value}"' for name, value in given.items())
-        page = await self.world.tools.page(self._context)
+        page = await self.world.tools.page(self.context)
         await page.call("Runtime.enable")
         await page.call("Network.enable")
         await page.open(f"{self.world.front.url}{path}")
@@ -130,23 +130,24 @@ async def press(page: Session, key: str) -> None:
         await page.call("Input.dispatchKeyEvent", type=type, key=key, code=key, windowsVirtualKeyCode=code, **more)
 
 
-def find_query(page: Session) -> int:
-    """How often a page has asked for its messages."""
-    return sum(
-        event["method"] == "Network.requestWillBeSent" and "/v1/client/messages" in event["params"]["request"]["url"]
+def find_requests(page: Session, path: str) -> list[dict[str, Any]]:
+    """The requests that a page has sent to a path, but for preflights."""
+    return [
+        event["params"]["request"]
         for event in page.events
-    )
+        if event["method"] == "Network.requestWillBeSent"
+        and path in event["params"]["request"]["url"]
+        and event["params"]["request"]["method"] != "OPTIONS"
+    ]
 
 
 async def until_refused(page: Session, path: str) -> None:
-    """Wait until a page has got no answer to a request, since it may not ask."""
+    """Wait until a page was told that it may not ask."""
     async for is_last in looks(PATIENCE):
-        asked = {
-            event["params"]["requestId"]
+        if any(
+            path in event["params"]["response"]["url"] and event["params"]["response"]["status"] == 403
             for event in page.events
-            if event["method"] == "Network.requestWillBeSent" and path in event["params"]["request"]["url"]
-        }
-        failed = {event["params"]["requestId"] for event in page.events if event["method"] == "Network.loadingFailed"}
-        if asked & failed:
+            if event["method"] == "Network.responseReceived"
+        ):
             return
         assert not is_last, path

@@ -21,7 +21,7 @@ from tests.clients.page_world import (
     TEXT,
     World,
     click,
-    find_query,
+    find_requests,
     inside,
     press,
     until_gone,
@@ -36,7 +36,6 @@ from tests.harness import PATIENCE, looks
 pytestmark = [pytest.mark.takes_long, pytest.mark.usefixtures("calm")]
 
 EXAMPLE = DOCS.partition("```js page\n")[2].partition("```")[0]
-WAITS_FOR_TURN = "navigator.locks.query().then(({ pending }) => pending.some(({ name }) => name.endsWith('.turn')))"
 SLOT = "document.querySelector('[data-sojourn-slot=hero]')"
 GRADE = {"id": "grade", "type": "nps", "text": TEXT, "required": True, "low": "No", "high": "Yes"}
 WHY = {"id": "why", "type": "text", "text": TEXT, "required": False}
@@ -284,7 +283,7 @@ async def test_a_card_of_an_ended_journey_leaves_the_open_page(world: World) -> 
     await visitor.put("card", **KINDS["card"])
     page = await visitor.open()
     await until_shown(page, "card")
-    asked = find_query(page)
+    asked = len(find_requests(page, "/v1/client/messages"))
     await page.run(
         f"{{ const root = {ROOT.format(kind='feed')}; new MutationObserver(() => {{"
         " if (!root.querySelector('.card')) window.left ??= Date.now() }).observe(root, { childList: true }) }"
@@ -294,7 +293,7 @@ async def test_a_card_of_an_ended_journey_leaves_the_open_page(world: World) -> 
     left = await page.until("window.left")
     assert left / 1_000 - acknowledged < 1
     # It was told, and has not asked.
-    assert find_query(page) == asked
+    assert len(find_requests(page, "/v1/client/messages")) == asked
 
 
 async def test_a_pause_takes_messages_back_and_a_resume_gives_them_again(world: World) -> None:
@@ -354,49 +353,3 @@ async def test_a_banner_stays_from_page_to_page_and_from_user_to_token(world: Wo
     await page.open(f"{world.front.url}/")
     await until_shown(page, "card")
     assert not await page.run(f"!!{inside('banner', '.box')}")
-
-
-# Tabs
-
-
-async def test_one_tab_interrupts_at_a_time_and_one_has_the_connection(world: World) -> None:
-    visitor = await world.person()
-    await visitor.put("modal", **KINDS["modal"], every={"kind": "until_dismissed"})
-    await visitor.put("card", **KINDS["card"])
-    first = await visitor.open()
-    await until_shown(first, "modal")
-    second = await visitor.open("/basket")
-    await until_shown(second, "card")
-    await second.until(WAITS_FOR_TURN)
-    assert not await second.run(f"!!{inside('modal', '.box')}")
-    streams = [
-        event
-        for page in (first, second)
-        for event in page.events
-        if event["method"] == "Network.requestWillBeSent"
-        and event["params"]["request"]["url"].endswith("/stream")
-        and event["params"]["request"]["method"] == "GET"
-    ]
-    assert len(streams) == 1
-    await first.call("Page.bringToFront")
-    await click(first, "modal", ".secondary")
-    await until_gone(first, "modal")
-    # What was dismissed in one tab is over in the other as well, and what comes next has one of them.
-    await until_gone(second, "modal")
-    await click(first, "card", ".secondary")
-    await until_gone(second, "card")
-    await visitor.put("banner", **KINDS["banner"])
-    async for is_last in looks(PATIENCE):
-        shown = [await page.run(f"!!{inside('banner', '.box')}") for page in (first, second)]
-        if any(shown):
-            break
-        assert not is_last
-    await visitor.put("card", title="Later", text=TEXT, actions=[])
-    for page in (first, second):
-        await page.until(f"{ROOT.format(kind='feed')}?.textContent.includes('Later')")
-    assert [await page.run(f"!!{inside('banner', '.box')}") for page in (first, second)] == shown
-    assert sum(shown) == 1
-    # The tab with the connection closes: another one takes it over.
-    await first.call("Page.close")
-    await visitor.put("card", title="Another", text=TEXT, actions=[])
-    await second.until(f"{ROOT.format(kind='feed')}?.textContent.includes('Another')")

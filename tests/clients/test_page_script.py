@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.page_world import BANNER, World, click, inside, until_refused, until_sent, until_shown
+from tests.clients.page_world import (
+    BANNER,
+    World,
+    click,
+    find_requests,
+    inside,
+    until_refused,
+    until_sent,
+    until_shown,
+)
 from tests.harness import PATIENCE, looks
 
 pytestmark = [pytest.mark.takes_long, pytest.mark.usefixtures("calm")]
@@ -166,8 +175,16 @@ async def test_a_page_of_another_origin_gets_nothing_and_works(world: World) -> 
     page = await visitor.open("/", key=world.shop.other["token"])
     await page.until("document.querySelector('[data-sojourn-slot] p').checkVisibility({ visibilityProperty: true })")
     await page.run("sojourn.track('Lamp Chosen'); sojourn.page(); sojourn.messages.subscribe(null); sojourn.react()")
-    for path in ("/v1/client/settings", "/v1/client/stream", "/v1/batch"):
+    paths = ("/v1/client/settings", "/v1/client/stream", "/v1/client/slots", "/v1/batch")
+    for path in paths:
         await until_refused(page, path)
+    # It says so once, and does not ask again, whatever its visitor does.
+    warned = [one["params"]["args"] for one in page.events if one["method"] == "Runtime.consoleAPICalled"]
+    assert len(warned) == 1
+    assert "this browser key is for pages of other origins" in warned[0][1]["value"]
+    await page.run("history.pushState({}, '', '/lamps')")
+    await page.run("sojourn.track('Lamp Chosen'); sojourn.flush()")
+    assert [len(find_requests(page, path)) for path in paths] == [1, 1, 1, 1]
     # With its own key a page of the same person shows it, as one does at a time.
     await until_shown(await visitor.open(), "banner")
     assert not await page.run(f"!!{inside('banner', '.box')}")

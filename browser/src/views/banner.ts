@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js"
 import { label, mount } from "./frame.js"
-import type { Stage } from "../stage.js"
+import type { Stage } from "./stage.js"
 import { closer, listActions, onEscape, write } from "./parts.js"
 
 export function showBanner(stage: Stage): void {

@@ -5,7 +5,7 @@ import type { Side } from "../contract.js"
 import { find, h } from "../dom.js"
 import { choosePlace } from "../rules.js"
 import { label, mount } from "./frame.js"
-import type { Stage } from "../stage.js"
+import type { Stage } from "./stage.js"
 import { closer, listActions, onEscape, write } from "./parts.js"
 
 export function showTooltip(stage: Stage): void {

@@ -5,7 +5,7 @@ import type { View } from "../board.js"
 import { h, onChanges, safeUrl, whenSeen } from "../dom.js"
 import { inFeed } from "../rules.js"
 import { dress, label, shade } from "./frame.js"
-import type { Stage } from "../stage.js"
+import type { Stage } from "./stage.js"
 import { closer, cover, draw, listActions, write } from "./parts.js"
 
 const feeds = new WeakMap<Element, ShadowRoot>()

@@ -4,7 +4,7 @@
 import css from "../../../domain/channels/in_app/style.css"
 import { h } from "../dom.js"
 import { listen } from "../signals.js"
-import type { Stage } from "../stage.js"
+import type { Stage } from "./stage.js"
 import { choosePalette } from "./theme.js"
 
 const LABELS: Readonly<Record<string, string>> = {

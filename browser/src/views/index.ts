@@ -9,6 +9,8 @@ import { showSlot } from "./slot.js"
 import { showSurvey } from "./survey.js"
 import { showTour } from "./tour.js"
 
+export { makeStage } from "./stage.js"
+
 /** The kinds that this build shows, but for `custom`. A new one is a module and a line. */
 export const views: Views = {
   banner: { show: showBanner },

@@ -2,7 +2,7 @@
 
 import { h, type Child } from "../dom.js"
 import { label, mount } from "./frame.js"
-import type { Stage } from "../stage.js"
+import type { Stage } from "./stage.js"
 import { closer, cover, listActions, write } from "./parts.js"
 
 export function showModal(stage: Stage): void {

@@ -2,7 +2,7 @@
 
 import type { Action, Image, Rich } from "../contract.js"
 import { fill, h, picture, rich, safeUrl, type Child } from "../dom.js"
-import type { Stage } from "../stage.js"
+import type { Stage } from "./stage.js"
 import { label } from "./frame.js"
 
 const SVG = "http://www.w3.org/2000/svg"

@@ -1,7 +1,7 @@
 // Slots: other content in place of an element's own, which comes back when the message goes.
 
 import { h, safeUrl, whenSeen } from "../dom.js"
-import type { Stage } from "../stage.js"
+import type { Stage } from "./stage.js"
 import { cover, listActions, write } from "./parts.js"
 
 /** Replace the children of an element. The page's own style applies, as it does to its other content. */

@@ -4,7 +4,7 @@ import type { Answer, Question } from "../contract.js"
 import { h, rich, type Child } from "../dom.js"
 import { nextQuestion } from "../rules.js"
 import { label, mount } from "./frame.js"
-import type { Stage } from "../stage.js"
+import type { Stage } from "./stage.js"
 import { openDialog } from "./modal.js"
 import { button, closer, draw, onEscape } from "./parts.js"
 

@@ -3,7 +3,7 @@
 import { h, isWithin } from "../dom.js"
 import { listen } from "../signals.js"
 import { label, mount } from "./frame.js"
-import type { Stage } from "../stage.js"
+import type { Stage } from "./stage.js"
 import { stickTo } from "./bubble.js"
 import { button, closer, draw, onEscape, write } from "./parts.js"
 

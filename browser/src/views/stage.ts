@@ -1,7 +1,7 @@
 // The stage of one message on the page: what it reports, and how it leaves.
 
-import type { Action, Content, Details, Message, ReactionKind } from "./contract.js"
-import { safeUrl } from "./dom.js"
+import type { Action, Content, Details, Message, ReactionKind } from "../contract.js"
+import { safeUrl } from "../dom.js"
 
 export interface Stage {
   readonly message: Message
