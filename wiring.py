@@ -16,7 +16,9 @@ from application.attachments import Attachments
 from application.audit import AuditLog
 from application.bookings import Bookings
 from application.callbacks import Callbacks, ReportGroups
+from application.campaign_graph import CampaignGraphs
 from application.campaign_life import CampaignLife
+from application.campaign_numbers import CampaignsNumbers
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.clickhouse_sink import ClickHouseSink
@@ -143,6 +145,8 @@ class Services:
     segment_numbers: SegmentNumbers
     journeys: Journeys
     funnel: Funnels
+    campaign_graph: CampaignGraphs
+    campaign_numbers: CampaignsNumbers
     survey_results: SurveyResults
     lifecycle: Lifecycle
     rfm: Rfm
@@ -255,6 +259,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             segment_numbers=SegmentNumbers(database, catalogue, settings.timezone),
             journeys=Journeys(database, journey_url(settings)),
             funnel=Funnels(database),
+            campaign_graph=CampaignGraphs(database),
+            campaign_numbers=CampaignsNumbers(database),
             survey_results=SurveyResults(database),
             lifecycle=Lifecycle(database),
             rfm=Rfm(database),

@@ -20,6 +20,7 @@ from application.ad_audiences import MirrorHandler
 from application.ad_flush import AudienceFlush, AudienceJudge
 from application.audience_schedule import AudienceRuns
 from application.computed_traits import BackfillHandler
+from application.count_sweeper import CountSweeper
 from application.deliverability import DeliverySweeper
 from application.ingest import Ingest
 from application.link_tracking import LinkVerdicts
@@ -138,6 +139,7 @@ async def _work(
         tasks.create_task(run_sweeper(ScoreSchedule(engine.database), stop))
         reports = Reports(engine.database, engine.catalogue, ingest)
         tasks.create_task(run_sweeper(DeliverySweeper(engine.database), stop))
+        tasks.create_task(run_sweeper(CountSweeper(engine.database), stop))
         tasks.create_task(run_sweeper(RecallSweeper(engine.database, engine.catalogue, engine.providers), stop))
         tasks.create_task(run_sweeper(AudienceJudge(engine.database), stop))
         tasks.create_task(run_sweeper(AudienceFlush(engine.database, engine.catalogue, engine.ad_platforms), stop))

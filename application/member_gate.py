@@ -102,7 +102,8 @@ async def _record(connection: Connection, request: MembersRequest, campaign_key:
         await decisions.insert(connection, recorded)
     if decision.reservations:
         await messages.reserve(connection, decision.reservations)
-    await journeys.place(connection, request.journey_id, decision.position, request.next_positions.move, request.at)
+    move = request.next_positions.move
+    await journeys.place(connection, request.journey_id, decision.position, move, request.at, via=request.step)
 
 
 def _raise_moved(request: MembersRequest) -> NoReturn:

@@ -217,7 +217,8 @@ async def _record(connection: Connection, request: StepRequest, facts: LockedFac
     if decision.reservation is not None:
         await messages.reserve(connection, [decision.reservation])
     if decision.ends_with is not None:
-        ending = Ending(request.journey_id, COMPLETED, decision.ends_with, None, request.at)
+        ending = Ending(request.journey_id, COMPLETED, decision.ends_with, None, request.at, request.step)
         await journeys.end(connection, [ending])
     else:
-        await journeys.place(connection, request.journey_id, decision.position, request.next_positions.move, request.at)
+        move = request.next_positions.move
+        await journeys.place(connection, request.journey_id, decision.position, move, request.at, via=request.step)

@@ -83,7 +83,8 @@ async def begin_on_version(connection: Connection, version: int, beginnings: Seq
     """Set the version of locked journeys that have not begun."""
     await connection.execute(
         """
-        UPDATE journeys SET campaign_version = %s, step = item.step, status = item.status, wakes_at = item.wakes_at
+        UPDATE journeys SET campaign_version = %s, step = item.step, status = item.status, wakes_at = item.wakes_at,
+                            via = NULL
         FROM jsonb_to_recordset(%s) AS item (journey_id uuid, step text, status text, wakes_at timestamptz)
         WHERE journeys.id = item.journey_id
         """,

@@ -166,18 +166,20 @@ async def insert(
                 "step": position.step if position else None,
                 "status": position.status if position else None,
                 "wakes_at": _after(journey.entered_at, position) if position and not ending else None,
+                "since": journey.entered_at,
             }
         )
     await connection.execute(
         """
         INSERT INTO journeys (id, campaign_key, campaign_version, profile_id, account_id, entry_key, workflow_id, entry,
-                              entered_at, state, outcome, ended_by, ended_at, step, status, wakes_at)
+                              entered_at, state, outcome, ended_by, ended_at, step, status, wakes_at, since)
         SELECT id, campaign_key, campaign_version, profile_id, account_id, entry_key, workflow_id, entry,
-               entered_at, state, outcome, ended_by, ended_at, step, status, wakes_at
+               entered_at, state, outcome, ended_by, ended_at, step, status, wakes_at, since
         FROM jsonb_to_recordset(%s) AS item (
           id uuid, campaign_key text, campaign_version int, profile_id uuid, account_id text, entry_key text,
           workflow_id text, entry jsonb, entered_at timestamptz, state text, outcome text, ended_by text,
-          ended_at timestamptz, step text, status text, wakes_at timestamptz)
+          ended_at timestamptz, step text, status text, wakes_at timestamptz,
+          since timestamptz)
         ORDER BY id
         """,
         (Jsonb(items),),
@@ -188,16 +190,26 @@ async def insert(
             connection.metrics.add(Metric.ENDED, journey.campaign_key, ending.state, ending.outcome)
 
 
-async def place(connection: Connection, journey_id: UUID, position: Position | None, move: int, at: datetime) -> None:
+async def place(
+    connection: Connection,
+    journey_id: UUID,
+    position: Position | None,
+    move: int,
+    at: datetime,
+    *,
+    via: str | None = None,
+) -> None:
     """Set the position of an active journey from `at` on; None if it ends.
 
-    A later move's position stays. The end itself is written elsewhere.
+    `via` is the step whose request was answered. A later move's position stays. The end itself is written elsewhere.
     """
     if position is None:
         return
     await connection.execute(
         """
-        UPDATE journeys SET step = %(step)s, status = %(status)s, wakes_at = %(wakes_at)s, moves = %(move)s
+        UPDATE journeys
+        SET step = %(step)s, status = %(status)s, wakes_at = %(wakes_at)s, moves = %(move)s, via = %(via)s,
+            since = CASE WHEN step IS DISTINCT FROM %(step)s THEN %(at)s ELSE since END
         WHERE id = %(id)s AND state = 'active' AND moves < %(move)s
         """,
         {
@@ -206,6 +218,8 @@ async def place(connection: Connection, journey_id: UUID, position: Position | N
             "status": position.status,
             "wakes_at": _after(at, position),
             "move": move,
+            "via": via,
+            "at": at,
         },
     )
 
@@ -223,8 +237,9 @@ _END = """
 WITH ended AS (
   UPDATE journeys
   SET state = item.state, outcome = item.outcome, ended_by = item.ended_by, ended_at = item.ended_at,
-      wakes_at = NULL, ended_recorded_at = clock_timestamp()
-  FROM jsonb_to_recordset(%(endings)s) AS item (id uuid, state text, outcome text, ended_by text, ended_at timestamptz)
+      via = item.via, wakes_at = NULL, ended_recorded_at = clock_timestamp()
+  FROM jsonb_to_recordset(%(endings)s) AS item (
+    id uuid, state text, outcome text, ended_by text, ended_at timestamptz, via text)
   -- The ids once more as an array: by it the rows are found by their key, however many are active.
   WHERE journeys.id = item.id AND journeys.id = ANY(%(ids)s) AND journeys.state = 'active'
   RETURNING journeys.id, campaign_key, journeys.state, journeys.outcome
@@ -279,7 +294,7 @@ async def end_doubles(connection: Connection, merged: Mapping[UUID, UUID], at: d
             ORDER BY (journeys.profile_id = member.target) DESC, entered_at, journeys.id) AS place
           FROM member JOIN journeys ON journeys.profile_id = member.id WHERE state = 'active' AND account_id IS NULL
         ), ended AS (
-          UPDATE journeys SET state = 'exited', outcome = 'merged', ended_at = %s, wakes_at = NULL,
+          UPDATE journeys SET state = 'exited', outcome = 'merged', ended_at = %s, wakes_at = NULL, via = NULL,
                               ended_recorded_at = clock_timestamp()
           FROM placed WHERE placed.place > 1 AND journeys.id = placed.id AND journeys.state = 'active'
           RETURNING journeys.id, journeys.workflow_id, campaign_key, journeys.state, journeys.outcome

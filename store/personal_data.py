@@ -60,7 +60,9 @@ def _table(name: str, where: str, exported: str, internal: str = "", fate: Erasu
 
 # In the order of an erasure: rows that lead to others come after these.
 PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
-    _table("message_changes", _OF_MESSAGES, "message_id state reason recorded_at", "id recorded_xid"),
+    _table(
+        "message_changes", _OF_MESSAGES, "message_id state reason recorded_at", "id at channel provider recorded_xid"
+    ),
     _table("link_hits", _OF_MESSAGES, "message_id number link at is_person", "id client is_head is_confirmed due_at"),
     _table("tracked_links", _OF_MESSAGES, "message_id targets"),
     _table("message_surveys", _OF_MESSAGES, "message_id content", "recorded_at"),
@@ -125,7 +127,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         id campaign_key campaign_version account_id entry_key state outcome entry step status wakes_at saved entered_at
         ended_at
         """,
-        "profile_id workflow_id ended_by moves ended_recorded_at recorded_at",
+        "profile_id workflow_id ended_by moves since via ended_recorded_at recorded_at",
     ),
     _table("profile_changes", _OWN, "id part changes source source_name source_id at proof", "profile_id recorded_at"),
     _table(
@@ -299,6 +301,17 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "id key name version source rule revision applied_by active_from ready_at retired_at", "written by authors"
     ),
     "segment_counts": _without("id segment_id change", "numbers of people"),
+    "daily_counts": _without(
+        "day campaign_key version kind step outcome reason rule channel provider number", "numbers of many people"
+    ),
+    "journey_moves": _without(
+        "campaign_key from_version from_step from_status from_outcome via version step status outcome number",
+        "numbers of journeys",
+    ),
+    "journey_move_changes": _without(
+        "id campaign_key from_version from_step from_status from_outcome via version step status outcome number",
+        "numbers of journeys",
+    ),
     "delivery_counts": _without(
         """
         provider domain since sent delivered hard_bounced soft_bounced complained opened clicked refused

@@ -147,7 +147,8 @@ async def place(connection: Connection, moved: Sequence[tuple[KnownRow, str, str
     """
     cursor = await connection.execute(
         """
-        UPDATE journeys SET step = item.step, status = item.status, wakes_at = NULL, moves = 0
+        UPDATE journeys SET step = item.step, status = item.status, wakes_at = NULL, moves = 0,
+                            via = NULL, since = now() + clock_ahead()
         FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
           AS item (id, old_step, old_status, step, status)
         WHERE journeys.id = item.id AND journeys.state = 'active'

@@ -233,29 +233,43 @@ def fill_channels(plan: "Plan", by_template: Mapping[str, Sequence[str]]) -> "Pl
     return replace(plan, nodes={**plan.nodes, **filled}) if filled else plan
 
 
-def followers(node: Node) -> Iterator[str | None]:
-    """Iterate over the steps that may follow; None where the flow ends."""
+def list_ways(node: Node) -> Iterator[tuple[str | None, str]]:
+    """Iterate over the steps that may follow, each with the name of the way to it.
+
+    None is where the flow ends.
+    """
     match node:
         case Delay(next=next) | SendMembers(next=next) | Act(next=next):
-            yield next
+            yield next, ""
         case Send(next=next, fallback=fallback):
-            yield next
+            yield next, ""
             if fallback is not None:
-                yield fallback.wait
+                yield fallback.wait, "fallback"
         case Until(next=next, past=past, unreadable=unreadable):
-            yield from (next, past, unreadable)
+            yield from ((next, ""), (past, "past"), (unreadable, "unreadable"))
         case WaitFor(subscriptions=subscriptions, on_timeout=on_timeout):
-            yield from (*(subscription.next for subscription in subscriptions), on_timeout)
+            numbers = [""] if len(subscriptions) == 1 else [f" {place}" for place in range(1, len(subscriptions) + 1)]
+            yield from (
+                (subscription.next, f"event{number}")
+                for subscription, number in zip(subscriptions, numbers, strict=True)
+            )
+            yield on_timeout, "timeout"
         case Branch(cases=cases, otherwise=otherwise):
-            yield from (*cases, otherwise)
+            yield from ((case, f"case {place}") for place, case in enumerate(cases, start=1))
+            yield otherwise, "otherwise"
         case Split(arms=arms):
-            yield from (arm.next for arm in arms)
+            yield from ((arm.next, arm.name) for arm in arms)
         case Repeat(body=body, next=next):
-            yield from (body, next)
+            yield from ((body, "again"), (next, "done"))
         case Exit():
             return
         case _:
             assert_never(node)
+
+
+def followers(node: Node) -> Iterator[str | None]:
+    """Iterate over the steps that may follow; None where the flow ends."""
+    return (following for following, _ in list_ways(node))
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):

@@ -40,13 +40,17 @@ class Journey(Struct, frozen=True):
 
 
 class Ending(Struct, frozen=True):
-    """The end of a journey: its state and outcome, when, and by which event or actor."""
+    """The end of a journey: its state and outcome, when, and by which event or actor.
+
+    `via` is the step whose request it answered.
+    """
 
     id: UUID
     state: EndState
     outcome: str
     ended_by: str | None
     ended_at: datetime
+    via: str | None = None
 
 
 def workflow_id(campaign_key: str, user_reference: str, journey_id: UUID) -> str:

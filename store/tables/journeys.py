@@ -39,6 +39,9 @@ journeys = Table(
     Column("status", Text),
     Column("wakes_at", INSTANT),
     Column("moves", Integer, nullable=False, server_default=text("0")),
+    # Since when it is at the step; and the step whose request the last move answered.
+    Column("since", INSTANT),
+    Column("via", Text),
     # Values of the replies of its webhooks, by name.
     Column("saved", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("entered_at", INSTANT, nullable=False),
@@ -83,6 +86,15 @@ journeys = Table(
     Index("journeys_pages", "campaign_key", "state", "id"),
     # Single messages, whose entry key is the message.
     Index("journeys_single", "entry_key", postgresql_where=text("strpos(campaign_key, ':') > 0")),
+    # For the journey that is at a step of a version for the longest time.
+    Index(
+        "journeys_oldest",
+        "campaign_key",
+        "campaign_version",
+        "step",
+        "since",
+        postgresql_where=text("state = 'active'"),
+    ),
     Index("journeys_step", "campaign_key", "step", "id", postgresql_where=text("state = 'active'")),
 )
 

@@ -234,6 +234,10 @@ message_changes = Table(
     Column("id", Uuid, primary_key=True, server_default=text("uuidv7()")),
     Column("state", Text, nullable=False),
     Column("reason", Text),
+    # As they were then, for counts.
+    Column("at", INSTANT),
+    Column("channel", Text),
+    Column("provider", Text),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("recorded_xid", BigInteger, nullable=False, server_default=CURRENT_XID),
     Index("message_changes_recorded_xid", "recorded_xid"),

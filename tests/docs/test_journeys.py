@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from api.campaign_graphs import GraphNode
 from api.funnel import Funnel, SendFunnel, StepFunnel, VersionFunnel
 from api.journeys import JourneyQuery
 from domain.journey.reconciliation import Finding
@@ -79,6 +80,8 @@ async def test_the_calls_of_the_page(harness: Harness) -> None:
     [funnel, of_version] = [answer for line, answer in answers if "/funnel" in line]
     assert [version["entered"] for version in funnel["versions"]] == [2]
     assert of_version["versions"][0]["version"] == 1
+    [graph] = [answer for line, answer in answers if "/graph" in line]
+    assert graph["nodes"][0]["came"] == 2
 
 
 def test_the_page_names_every_filter_and_every_number_and_finding() -> None:
@@ -90,4 +93,6 @@ def test_the_page_names_every_filter_and_every_number_and_finding() -> None:
     assert named == shown - {
         *("campaign", "versions", "version", "steps", "id", "kind", "within", "block", "depth", "messages")
     }
+    graph = {name for row in table("The graph") for cell in row for name in re.findall(r"`(\w+)`", cell)}
+    assert graph == {*GraphNode.model_fields, "people", "ends"} - {"id", "kind", "label", "within", "block", "depth"}
     assert [row[0].strip("`") for row in table("Reconciliation")] == [finding.value for finding in Finding]

@@ -3,9 +3,11 @@
 import asyncio
 from typing import Any
 
+from application.campaign_graph import CampaignGraphs
 from tests.engine.campaigns import ONE_A_DAY, REACTION
 from tests.harness import ADMIN_KEY, Harness
 
+STATES = ("sent", "failed", "unknown", "cancelled", "under_way")
 SPLIT = """
 key: split
 name: Split
@@ -22,7 +24,22 @@ steps:
 
 
 async def funnel(harness: Harness, key: str, query: str = "") -> dict[str, Any]:
+    """Return a funnel, once the graph of each version has the same numbers."""
     found: dict[str, Any] = await harness.admin("GET", f"/v1/campaigns/{key}/funnel{query}")
+    for version in found["versions"]:
+        graph = await CampaignGraphs(harness.database)(key, version["version"])
+        steps = {node.id: node for node in graph.nodes if not node.id.startswith(":")}
+        assert list(steps) == [step["id"] for step in version["steps"]]
+        for step in version["steps"]:
+            node = steps[step["id"]]
+            assert (node.id, node.came, node.now) == (step["id"], step["reached"], step["now"])
+            if (messages := step["messages"]) is not None:
+                refused = {**messages["refused"], **({"capped": messages["capped"]} if messages["capped"] else {})}
+                assert node.refused == refused
+                assert {state: getattr(node, state) for state in STATES} == {state: messages[state] for state in STATES}
+        assert graph.ends == version["outcomes"]
+        entered = sum(edge.people for edge in graph.edges if edge.source == ":entry")
+        assert entered == version["entered"]
     return found
 
 
@@ -124,6 +141,35 @@ async def test_versions_stand_side_by_side(harness: Harness) -> None:
     assert [version["steps"][1]["now"] for version in found["versions"]] == [{"waiting": 1}, {"waiting": 2}]
     [second] = (await funnel(harness, "reaction", "?version=2"))["versions"]
     assert second == found["versions"][1]
+
+
+async def test_the_numbers_of_the_last_days(harness: Harness) -> None:
+    await harness.run_campaign(REACTION)
+    await harness.identify("u1", email="u1@example.com")
+    await sign_up(harness, "u1", "has-no-address")
+    await harness.track("u1", "Signed Up")
+    numbers = await harness.admin("GET", "/v1/campaign-numbers?days=3")
+    assert numbers["campaigns"] == [
+        {
+            "key": "reaction",
+            "entered_by_day": [0, 0, 2],
+            "in_flight": 2,
+            "sent": 1,
+            "refused": {"already_in": 1, "unreachable": 1},
+            "goals": 0,
+            "goal_rate": {"rate": 0.0, "low": 0.0, "high": 0.657628},
+        }
+    ]
+    graph = await harness.admin("GET", "/v1/campaigns/reaction/graph")
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    assert (nodes[":entry"]["came"], nodes[":entry"]["refused"]) == (2, {"already_in": 1})
+    assert (nodes["clicked"]["here"], nodes["clicked"]["oldest_waiting_since"] is None) == (2, False)
+    assert {"source": ":entry", "target": "hello", "label": "", "people": 2} in graph["edges"]
+    path, headers = "/v1/campaigns/reaction/graph?version=1", {"Authorization": f"Bearer {ADMIN_KEY}"}
+    answer = await harness.http.get(path, headers=headers)
+    same = await harness.http.get(path, headers={**headers, "If-None-Match": answer.headers["etag"]})
+    assert (answer.status_code, same.status_code) == (200, 304)
+    assert (await harness.http.get("/v1/campaigns/none/graph", headers=headers)).status_code == 404
 
 
 async def test_a_campaign_that_nobody_entered_has_a_funnel_too(harness: Harness) -> None:

@@ -1,0 +1,147 @@
+"""Numbers of decisions, messages and goals by day.
+
+They are folded from the stream, up to a position, in the transaction that moves it: each row once. Every sum adds what
+was recorded after the position, in one snapshot, and is exact. Rows that retention or an erasure deletes later stay
+counted.
+"""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Final
+
+from msgspec import Struct
+
+from domain.stream import end_of
+from store.database import Connection
+from store.stream import read_horizon
+from store.stream_consumers import lock_consumer, move_consumer
+
+CONSUMER: Final = "daily_counts"
+# Rows of each kind in one transaction, and those of the last transaction of the stream among them.
+PAGE: Final = 10_000
+_KEY: Final = "day, campaign_key, version, kind, step, outcome, reason, rule, channel, provider"
+_UTC_DAY: Final = "({} AT TIME ZONE 'UTC')::date"
+# A message counts in its last state alone: a change takes back the state before.
+_ROWS: Final = f"""
+SELECT {_UTC_DAY.format("decisions.at")} AS day, decisions.campaign_key, COALESCE(campaign_version, 0) AS version, kind,
+       COALESCE(decisions.step, '') AS step, decisions.outcome, COALESCE(reason, '') AS reason,
+       COALESCE(data ->> 'rule', '') AS rule, '' AS channel, '' AS provider, 1 AS number
+FROM decisions LEFT JOIN journeys ON journeys.id = journey_id WHERE {{range}}
+UNION ALL
+SELECT {_UTC_DAY.format("COALESCE(each.at, messages.at)")}, messages.campaign_key, COALESCE(campaign_version, 0),
+       'message', messages.step, each.state, COALESCE(each.reason, ''), '', COALESCE(each.channel, messages.channel),
+       COALESCE(each.provider, ''), each.number
+FROM message_changes AS changes JOIN messages ON messages.id = message_id
+LEFT JOIN journeys ON journeys.id = messages.journey_id
+CROSS JOIN LATERAL (
+  SELECT changes.state, changes.reason, changes.at, changes.channel, changes.provider, 1 AS number
+  UNION ALL
+  (SELECT before.state, before.reason, before.at, before.channel, before.provider, -1
+   FROM message_changes AS before WHERE before.message_id = changes.message_id AND before.id < changes.id
+   ORDER BY before.id DESC LIMIT 1)) AS each
+WHERE {{range}}
+UNION ALL
+SELECT {_UTC_DAY.format("entered_at")}, conversions.campaign_key, conversions.campaign_version, 'goal', '', 'reached',
+       '', '', '', '', 1
+FROM conversions JOIN journeys ON journeys.id = journey_id WHERE {{range}}
+"""  # noqa: S608 -- constants of this module
+_POSITION: Final = f"COALESCE((SELECT xid FROM stream_consumers WHERE name = '{CONSUMER}'), 0)"  # noqa: S608
+_ALL: Final = f"""
+(SELECT {_KEY}, number FROM daily_counts
+ UNION ALL SELECT {_KEY}, number FROM ({_ROWS.format(range=f"recorded_xid > {_POSITION}")}) AS later) AS counts
+"""  # noqa: S608 -- constants of this module
+
+
+class StepCount(Struct, frozen=True):
+    """The number of decisions of a kind at a step, or of its messages in a state."""
+
+    kind: str
+    step: str
+    outcome: str
+    reason: str
+    number: int
+
+
+class CampaignDay(Struct, frozen=True):
+    """The number of decisions of a campaign on a day, or of its messages or goals."""
+
+    day: date
+    campaign_key: str
+    kind: str
+    outcome: str
+    reason: str
+    number: int
+
+
+async def fold(connection: Connection) -> int | None:
+    """Add the next rows of the stream; return their number, None if others do."""
+    position = await lock_consumer(connection, CONSUMER)
+    if position is None:
+        return None
+    horizon = await read_horizon(connection)
+    cursor = await connection.execute(
+        """
+        SELECT min(xid) AS last FROM (
+          (SELECT recorded_xid FROM decisions WHERE recorded_xid > %(after)s AND recorded_xid < %(below)s
+           ORDER BY recorded_xid LIMIT 1 OFFSET %(page)s)
+          UNION ALL
+          (SELECT recorded_xid FROM message_changes WHERE recorded_xid > %(after)s AND recorded_xid < %(below)s
+           ORDER BY recorded_xid LIMIT 1 OFFSET %(page)s)
+          UNION ALL
+          (SELECT recorded_xid FROM conversions WHERE recorded_xid > %(after)s AND recorded_xid < %(below)s
+           ORDER BY recorded_xid LIMIT 1 OFFSET %(page)s)) AS ends (xid)
+        """,
+        {"after": position.xid, "below": horizon.xid, "page": PAGE - 1},
+    )
+    [row] = await cursor.fetchall()
+    last: int = horizon.xid - 1 if row["last"] is None else row["last"]
+    if last <= position.xid:
+        return 0
+    cursor = await connection.execute(
+        f"""
+        WITH taken AS MATERIALIZED (
+          SELECT {_KEY}, sum(number)::bigint AS number, count(*) AS rows
+          FROM ({_ROWS.format(range="recorded_xid > %(after)s AND recorded_xid <= %(last)s")}) AS recorded
+          GROUP BY {_KEY}
+        ), added AS (
+          INSERT INTO daily_counts AS known ({_KEY}, number) SELECT {_KEY}, number FROM taken WHERE number <> 0
+          ON CONFLICT ({_KEY}) DO UPDATE SET number = known.number + EXCLUDED.number
+        )
+        SELECT COALESCE(sum(rows), 0)::bigint AS number FROM taken
+        """,  # noqa: S608 -- constants of this module
+        {"after": position.xid, "last": last},
+    )
+    [row] = await cursor.fetchall()
+    number: int = row["number"]
+    if number:
+        await move_consumer(connection, CONSUMER, end_of(last))
+    return number
+
+
+async def read_steps(connection: Connection, campaign_key: str, version: int) -> list[StepCount]:
+    """Return the decisions about messages of a version, and its messages, by step.
+
+    And those about entries, of which the refused ones are of no version.
+    """
+    cursor = await connection.execute(
+        f"""
+        SELECT kind, step, outcome, reason, sum(number)::bigint AS number FROM {_ALL}
+        WHERE campaign_key = %s AND (version = %s AND kind IN ('send', 'message') OR version = 0 AND kind = 'entry')
+        GROUP BY 1, 2, 3, 4
+        """,  # noqa: S608 -- constants of this module
+        (campaign_key, version),
+    )
+    return [StepCount(**row) async for row in cursor]
+
+
+async def read_campaigns(connection: Connection, since: date, kinds: Collection[str]) -> list[CampaignDay]:
+    """Return the numbers of all campaigns on each day since one."""
+    cursor = await connection.execute(
+        f"""
+        SELECT day, campaign_key, kind, outcome, CASE WHEN outcome = 'refused' THEN reason ELSE '' END AS reason,
+               sum(number)::bigint AS number
+        FROM {_ALL} WHERE day >= %s AND kind = ANY(%s) GROUP BY 1, 2, 3, 4, 5
+        """,  # noqa: S608 -- constants of this module
+        (since, list(kinds)),
+    )
+    return [CampaignDay(**row) async for row in cursor]
