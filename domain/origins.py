@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection
 from typing import Final
 
+from domain.hosts import spell_host
+
 MAX_ORIGINS: Final = 20
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -18,7 +20,8 @@ _ORIGIN: Final = re.compile(
 
 def read_origin(text: str) -> str | None:
     """Return an origin in the spelling of browsers; None if it is not one."""
-    match = _ORIGIN.fullmatch(text.strip().lower().removesuffix("/"))
+    scheme, separator, host = text.strip().removesuffix("/").partition("://")
+    match = _ORIGIN.fullmatch(f"{scheme.lower()}{separator}{spell_host(host)}")
     if match is None or len(match[2]) > 255:
         return None
     scheme, host, port = match[1], match[2], match[3]

@@ -31,7 +31,7 @@ from domain.origins import is_origin_allowed, read_origin
         ("https://user@shop.example", None),
         ("https://shop.example:0", None),
         ("https://shop.example:65536", None),
-        ("https://bücher.example", None),
+        ("https://Bücher.example", "https://xn--bcher-kva.example"),
         ("https://shop.example\nhttps://evil.example", None),
         ("https://" + ".".join(["a" * 60] * 5), None),
     ],

@@ -18,7 +18,7 @@ from domain.errors import Problem
 from domain.suggestions import did_you_mean
 from domain.templates.front_matter import Field, Leaf
 from domain.templates.mapping_reader import NAME, NAME_FORM, MappingReader
-from domain.tracking.url_globs import MAX_GLOBS, is_url_glob
+from domain.tracking.url_globs import MAX_GLOBS, read_url_glob
 
 Every = Literal["once", "until_clicked", "until_dismissed", "each_session"]
 EVERIES: Final[tuple[Every, ...]] = get_args(Every)
@@ -105,11 +105,11 @@ def _read_where(field: Field | None, problems: list[Problem]) -> list[str]:
             said = f"'{value[:60]}' is a regular expression"
             remedy = "Write `*` for any characters but /, and `**` for any at all: /docs/**"
             problems.append(place.problem(said, remedy))
-        elif not is_url_glob(value):
+        elif (glob := read_url_glob(value)) is None:
             said = f"'{value[:60]}' is not a pattern of addresses"
             problems.append(place.problem(said, "Begin it with /, * or https://, as /pricing or /docs/**"))
         else:
-            globs.append(value)
+            globs.append(glob)
     return globs
 
 
