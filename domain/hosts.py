@@ -1,4 +1,7 @@
-"""Names of hosts in the spelling of browsers: lower case, and ASCII (https://url.spec.whatwg.org, 3.3)."""
+"""Names of hosts in the spelling of browsers, which is lower case and ASCII.
+
+Source: the URL standard, 3.3 "IDNA".
+"""
 
 import idna
 

@@ -21,7 +21,7 @@ _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 def read_url_glob(text: str) -> str | None:
-    """Return a pattern of addresses in the spelling of browsers; None if it is not one."""
+    """Return a pattern in the spelling of browsers; None if it is not one."""
     if len(text) > MAX_GLOB_CHARACTERS or re.fullmatch(_GLOB, text) is None:
         return None
     address = _ADDRESS.fullmatch(text)
