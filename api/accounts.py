@@ -11,9 +11,9 @@ from starlette.convertors import PathConvertor, register_url_convertor
 from api.auth import Reader, allow
 from api.dependencies import ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.person_models import StatedValue
 from api.problems import refusals
 from api.routes import Route
-from api.user_profiles import StatedValue
 from domain.access import Scope
 from domain.errors import NotFoundError
 

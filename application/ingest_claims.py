@@ -18,7 +18,7 @@ from domain.people.segments.deployed import DeployedSegments
 from domain.sending.ledger_marks import LedgerMarks
 from domain.tracking.event import Event, Reject, Trust
 from domain.tracking.rejects import Unrecorded, select_losses
-from store import campaigns, erasures, events, profiles
+from store import campaigns, erasures, events, identity_locks
 from store import rejects as reject_log
 from store.database import Connection
 
@@ -89,11 +89,11 @@ async def claim_part(
     limited = {one.anonymous_id for one in part.events if one.trust is not Trust.VERIFIED and one.anonymous_id}
     control = await campaigns.begin_lock_registry_shared(connection)
     claims = await events.claim_ids(connection, part.events, part.received_at)
-    locked = await profiles.lock_identities(connection, wanted) if exclusive else None
+    locked = await identity_locks.lock_identities(connection, wanted) if exclusive else None
     if exclusive and locked is None:
         raise IdentityMovedError
-    found = None if exclusive else await profiles.find_identities(connection, wanted)
-    claimed_ids = await profiles.find_claimed(connection, limited) if limited else None
+    found = None if exclusive else await identity_locks.find_identities(connection, wanted)
+    claimed_ids = await identity_locks.find_claimed(connection, limited) if limited else None
     erasable = wanted | claimed_identities(part.events)
     erased_ids = await erasures.find_erased_ids(connection, erasable) if looks_up_erased else None
     state = await control.get()

@@ -22,9 +22,9 @@ from domain.people.topics.choices import PreferenceChange
 from domain.people.topics.deployed import DeployedTopics
 from domain.people.topics.subscription import PACE
 from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, CallType, Event
-from store import profiles
+from store import message_recipients
 from store.database import Connection, Database
-from store.profiles import RecipientRow
+from store.message_recipients import RecipientRow
 
 LIFTED: Final[None] = None
 
@@ -77,7 +77,7 @@ class LinkReader:
     async def open_message(self, message_id: UUID) -> OpenedLink:
         """Open what a message links to, by its own id. Raises NotFoundError."""
         async with self.database.transaction() as connection:
-            recipient = await profiles.recipient(connection, message_id)
+            recipient = await message_recipients.recipient(connection, message_id)
             topics = await self._load_topics(connection)
         if recipient is None:
             raise NotFoundError("the message of this link is no longer known")

@@ -14,7 +14,7 @@ from domain.errors import InvalidRequestError, UnavailableError
 from domain.people.identity import IDENTITY_KINDS, Identity, PersonRef
 from domain.people.operator_changes import OperatorChanges
 from domain.revisions import Precondition
-from store import audit, campaigns, people, profiles
+from store import audit, campaigns, identity_locks, people, profiles
 from store.database import Connection, Database
 
 
@@ -81,7 +81,7 @@ async def _lock(connection: Connection, ref: PersonRef, if_match: Precondition) 
         raise unknown_person(ref)
     identities = await (await people.begin_identities(connection, profile_id)).get()
     identity = next((each for each in identities if each.kind in IDENTITY_KINDS), None)
-    held = await (await profiles.find_identities(connection, [identity])).get() if identity else {}
+    held = await (await identity_locks.find_identities(connection, [identity])).get() if identity else {}
     if identity is None or identity not in held or held[identity].profile_id != profile_id:
         raise UnavailableError(f"{ref} is being merged into another profile; try again", retry_after=1)
     profile = PersonRef(str(profile_id), "profile")

@@ -18,8 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from application.operations.migrate import MigrationAnswer
 from domain.errors import UnavailableError
 from domain.journey.migration import CannotMigrate, Migration
-from runtime.relay import is_without_workflow
-from runtime.temporal import CALL_TIMEOUT, TRANSIENT
+from runtime.temporal import CALL_TIMEOUT, TRANSIENT, is_without_workflow
 from workflows.journey import JourneyWorkflow
 
 CONCURRENT_CALLS = 50

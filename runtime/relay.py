@@ -12,12 +12,11 @@ from msgspec import Struct, ValidationError, convert
 from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
 from temporalio.api.common.v1 import Header, Payloads, WorkflowExecution
-from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from application.catalogue import Catalogue, LoadedVersion
 from domain.campaign.plan import Plan
@@ -31,7 +30,7 @@ from domain.sending.single_messages import MESSAGE_KEY, SingleMessage
 from runtime import metrics
 from runtime.journey_workflows import JourneyWorkflows
 from runtime.tasks import cancel_and_wait
-from runtime.temporal import CALL_TIMEOUT, TRANSIENT
+from runtime.temporal import CALL_TIMEOUT, TRANSIENT, is_without_workflow
 from runtime.tracing import child_span, headers_here
 from store import journeys, outbox
 from store.database import Connection, Database, describe_error
@@ -384,13 +383,6 @@ def _describe_away(error: TemporalAwayError | psycopg.OperationalError) -> str:
 
 def _describe_error(error: Exception) -> str:
     return f"{error.status.name}: {error.message}" if isinstance(error, RPCError) else type(error).__name__
-
-
-def is_without_workflow(error: RPCError) -> bool:
-    """Return whether the workflow was not found, rather than its namespace."""
-    if error.status != RPCStatusCode.NOT_FOUND:
-        return False
-    return not any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
 async def _wait_for_any(seconds: float, *events: asyncio.Event) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
-from temporalio.service import RPCStatusCode, TLSConfig
+from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from runtime.codec import data_converter
@@ -65,3 +66,10 @@ async def connect(
         data_converter=data_converter(payload_keys or {}),
         interceptors=trace_interceptors(),
     )
+
+
+def is_without_workflow(error: RPCError) -> bool:
+    """Return whether the workflow was not found, rather than its namespace."""
+    if error.status != RPCStatusCode.NOT_FOUND:
+        return False
+    return not any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)

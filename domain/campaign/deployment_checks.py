@@ -12,10 +12,8 @@ from domain.conditions.expressions import (
     ConditionError,
     ExpressionScope,
     check_names,
-    unknown_place,
-    unknown_segment,
-    unknown_stage,
 )
+from domain.conditions.unknown_names import unknown_place, unknown_segment, unknown_stage
 from domain.deployed_names import DeployedNames
 from domain.document.raw_values import iter_texts
 from domain.document.yaml_source import Path, YamlSource

@@ -8,13 +8,11 @@ CEL-C++ bounds an evaluation to 10,000 iterations and an expression to 32 levels
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import lru_cache
-from math import isfinite
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from cel_expr_python import cel
@@ -25,8 +23,9 @@ from domain.conditions.cel_data import Size, Unusable, cel_data, size_of
 from domain.conditions.cel_errors import explain_failure
 from domain.conditions.cel_roots import COMPUTED, NULLABLE_TEXT, ExpressionScope
 from domain.conditions.cel_times import KNOWN_SINCE, EvaluationTime, TimeReading, evaluate_at
+from domain.conditions.cel_values import describe_type, is_missing, key_text, plain_value, type_name
+from domain.conditions.unknown_names import unknown_place, unknown_segment, unknown_stage, unknown_topic
 from domain.deployed_names import DeployedNames
-from domain.suggestions import did_you_mean
 
 __all__ = [
     "Condition",
@@ -43,9 +42,6 @@ __all__ = [
     "compile_condition",
     "compile_key",
     "compile_value",
-    "unknown_place",
-    "unknown_segment",
-    "unknown_stage",
 ]
 
 MAX_KEY_LENGTH = 255
@@ -225,7 +221,7 @@ class _Compiled:
         if found is None or found[1] not in self.checked.keys:
             # A key from the data may be personal, so it is not repeated.
             return None
-        named = (path for path in self.checked.paths if found[1] in path[1:] and _is_missing(path, found[1], data))
+        named = (path for path in self.checked.paths if found[1] in path[1:] and is_missing(path, found[1], data))
         return ".".join(next(named, (found[1],)))
 
 
@@ -240,7 +236,7 @@ class Condition(_Compiled):
         if failure is not None:
             return ConditionOutcome(False, failure.error, failure.missing, changes_at)
         if not isinstance(value, bool):
-            said = f"the condition is {_describe_type(value)}, not true or false"
+            said = f"the condition is {describe_type(value)}, not true or false"
             return ConditionOutcome(False, said, changes_at=changes_at)
         return ConditionOutcome(value, changes_at=changes_at)
 
@@ -258,9 +254,9 @@ class KeyExpression(_Compiled):
         value, failure, _ = self._result(time, roots, spent or Spent())
         if failure is not None:
             return KeyOutcome(None, failure.error, failure.missing)
-        key = _key_text(value)
+        key = key_text(value)
         if key is None:
-            return KeyOutcome(None, f"{_describe_type(value)} cannot be a key")
+            return KeyOutcome(None, f"{describe_type(value)} cannot be a key")
         if not key or len(key) > MAX_KEY_LENGTH or "\0" in key:
             return KeyOutcome(None, rf"a key has 1 to {MAX_KEY_LENGTH} characters, and none of them is \u0000")
         return KeyOutcome(key)
@@ -283,7 +279,7 @@ class ValueExpression(_Compiled):
         if failure is not None:
             return ValueOutcome(None, failure.error, failure.missing)
         try:
-            plain = _plain(value)
+            plain = plain_value(value)
         except TypeError as refused:
             return ValueOutcome(None, str(refused))
         if (size := len(msgspec.json.encode(plain))) > MAX_VALUE_BYTES:
@@ -346,29 +342,6 @@ def check_names(text: str, place: ExpressionScope, names: DeployedNames) -> None
         raise ConditionError(*unknown_stage(key, known))
 
 
-def unknown_stage(key: str, stages: Collection[str]) -> tuple[str, str]:
-    """Return the message and the remedy for a stage that the life cycle does not have."""
-    return f"the life cycle has no stage `{key}`", did_you_mean(key, stages, "Stages")
-
-
-def unknown_segment(key: str, segments: Collection[str]) -> tuple[str, str]:
-    """Return the message and the remedy for a segment that does not exist."""
-    remedy = "Apply it first: `sojourn segments apply`"
-    return f"there is no segment `{key}`", f"{did_you_mean(key, segments, 'Applied')}. {remedy}"
-
-
-def unknown_topic(key: str, topics: Collection[str]) -> tuple[str, str]:
-    """Return the message and the remedy for a topic that does not exist."""
-    remedy = "Apply it first: `sojourn topics apply`"
-    return f"there is no topic `{key}`", f"{did_you_mean(key, topics, 'Applied')}. {remedy}"
-
-
-def unknown_place(kind: Literal["area", "place"], key: str, known: Collection[str]) -> tuple[str, str]:
-    """Return the message and the remedy for an area or a place that does not exist."""
-    remedy = "Apply it first: `sojourn places apply`"
-    return f"there is no {kind} `{key}`", f"{did_you_mean(key, known, 'Applied')}. {remedy}"
-
-
 @lru_cache(maxsize=4_096)
 def compile_condition(text: str, place: ExpressionScope) -> Condition:
     """Check and compile a condition. Raises ConditionError."""
@@ -396,14 +369,14 @@ def compile_value(text: str, place: ExpressionScope) -> ValueExpression:
 def _require_condition(kind: cel.Type) -> None:
     if kind not in (cel.Type.BOOL, cel.Type.DYN):
         raise ConditionError(
-            f"a condition is true or false, and this is {_type_name(kind)}", "Compare it: `… == …`, `… > …`"
+            f"a condition is true or false, and this is {type_name(kind)}", "Compare it: `… == …`, `… > …`"
         )
 
 
 def _require_key(kind: cel.Type) -> None:
     if kind not in (cel.Type.STRING, cel.Type.INT, cel.Type.DYN, NULLABLE_TEXT):
         raise ConditionError(
-            f"a key is a text or a whole number, and this is {_type_name(kind)}",
+            f"a key is a text or a whole number, and this is {type_name(kind)}",
             "Name a property, as in `event.properties.cart_id`, or turn it into text with `string(…)`",
         )
 
@@ -412,61 +385,6 @@ def _require_value(kind: cel.Type, place: ExpressionScope) -> None:
     wanted = (cel.Type.STRING, cel.Type.TIMESTAMP, cel.Type.DYN, NULLABLE_TEXT)
     if place is ExpressionScope.DELAY_DATE and kind not in wanted:
         raise ConditionError(
-            f"a date is a time or a text, and this is {_type_name(kind)}",
+            f"a date is a time or a text, and this is {type_name(kind)}",
             "Name a trait: `profile.traits.trial_ends_at`",
         )
-
-
-def _key_text(value: Any) -> str | None:
-    match value:
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float() if isfinite(value):
-            # JSON does not distinguish 42.0 from 42, and clients write either for the same id.
-            return format(Decimal(repr(value)), "f").removesuffix(".0")
-    return None
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON or a time; raise TypeError if neither can hold it."""
-    match value:
-        case str() if "\0" in value:
-            raise TypeError(r"a text with the character \u0000 cannot be kept")
-        case cel.Value():
-            return _plain(value.value())
-        case None | bool() | int() | str() | datetime():
-            return value
-        case float() if isfinite(value):
-            # The number is the same; a whole one is easier to read.
-            return cel_data(value)
-        case list():
-            return [_plain(item) for item in value]
-        case dict():
-            return {str(_plain(key)): _plain(item) for key, item in value.items()}
-    raise TypeError(f"{_describe_type(value)} cannot be kept")
-
-
-def _is_missing(path: tuple[str, ...], key: str, data: Mapping[str, Any]) -> bool:
-    """Return whether this key is the first that is missing along a path."""
-    value: Any = data
-    for part in path:
-        if not isinstance(value, Mapping):
-            return False
-        if part not in value:
-            return part == key
-        value = value[part]
-    return False
-
-
-def _describe_type(value: Any) -> str:
-    """Describe a value by its type only, since it may be personal."""
-    names = {"NoneType": "null", "str": "a text", "int": "a number", "float": "a number", "bool": "true or false"}
-    return names.get(type(value).__name__, f"a {type(value).__name__}")
-
-
-def _type_name(kind: cel.Type) -> str:
-    return str(kind.name()).lower()

@@ -22,7 +22,7 @@ from domain.sending.delivery import Unavailable
 from domain.sending.inbox import GiveResult, WaitingMessage
 from runtime import relay
 from runtime.relay import Relay, TemporalAwayError
-from store import inbox, message_marks, messages, outbox, profiles, step_facts
+from store import identity_locks, inbox, message_marks, messages, outbox, step_facts
 from store.database import Connection
 from store.message_claims import Claimed
 
@@ -79,18 +79,18 @@ def relay_forgets_first() -> None:
 def anonymous_before_the_wait() -> None:
     """A batch works out who is anonymous in the statement that waits for the lock, and no constraint forbids it."""
     share = "FOR SHARE OF identity"
-    if share not in profiles._FIND:
+    if share not in identity_locks._FIND:
         raise ValueError("identities are looked up in another way: break that one")
-    known = profiles._FIND.replace(share, "FOR UPDATE OF identity")
+    known = identity_locks._FIND.replace(share, "FOR UPDATE OF identity")
 
     async def lock_identities(connection: Connection, identities: Collection[Identity]) -> dict[Identity, Known]:
-        cursor = await connection.execute(known, profiles._pairs(identities))
+        cursor = await connection.execute(known, identity_locks._pairs(identities))
         return {
             Identity(row["kind"], row["value"]): Known(row["profile_id"], row["is_anonymous"])
             for row in await cursor.fetchall()
         }
 
-    profiles.lock_identities = lock_identities
+    identity_locks.lock_identities = lock_identities
     with psycopg.connect(os.environ["SOJOURN_DATABASE_URL"]) as connection:
         connection.execute("DROP INDEX IF EXISTS identities_one_user")
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from api.dependencies import EXAMPLE
-from api.user_profiles import User
+from api.person_models import User
 from cli.main import run
 from cli.users.show import print_person
 from tests.cli.conftest import Output
