@@ -195,8 +195,8 @@ _STATEMENTS: dict[StreamKind, str] = {
         """,  # noqa: S608 -- a constant above
     "message": f"""
         SELECT recorded_xid, recorded_at, taken.id, message_id, taken.state, taken.reason, profile_id,
-               profiles.user_id, campaign_key, journey_id, step, visit, channel, category, template, provider,
-               provider_id
+               profiles.user_id, campaign_key, journey_id, step, visit, messages.channel, category, template,
+               messages.provider, provider_id
         FROM (SELECT * FROM message_changes {_TAKEN} ORDER BY recorded_xid, id LIMIT %(limit)s) AS taken
         JOIN messages ON messages.id = message_id
         LEFT JOIN profiles ON profiles.id = profile_id ORDER BY recorded_xid, taken.id
