@@ -47,9 +47,11 @@ class ApiProcess:
 
 
 @asynccontextmanager
-async def api_process(database_url: str, *, tree: Path | None = None, **settings: Any) -> AsyncIterator[ApiProcess]:
+async def api_process(
+    database_url: str, *, port: int | None = None, tree: Path | None = None, **settings: Any
+) -> AsyncIterator[ApiProcess]:
     """`sojourn api`, once it answers; killed at the end. `tree` has another build of the product."""
-    port = free_port(None)
+    port = free_port(port)
     named = ("write_key", "admin_key", "link_secret", "webhook_signing_secret")
     environment = {
         **os.environ,
