@@ -18,6 +18,7 @@ from domain.deployment.secrets import SecretFault
 from domain.sending.outbound_secrets import BoundSecret
 from domain.tracking.decode import MAX_BATCH_BYTES
 from domain.tracking.identifiers import DEFAULT_PLACEHOLDERS
+from settings_console import ConsoleSettings
 from settings_sources import (
     PREFIX,
     EnvironmentSettings,
@@ -278,6 +279,7 @@ class Settings(
     WatchSettings,
     MessageSettings,
     ApiSettings,
+    ConsoleSettings,
     MailSettings,
 ):
     """Settings of one deployment, the same for API, worker and command line."""

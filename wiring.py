@@ -23,6 +23,7 @@ from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.clickhouse_sink import ClickHouseSink
 from application.confirmations import Confirmations
+from application.console_sessions import ConsoleSessions
 from application.consumers import Consumer
 from application.data_plan import DataPlan, DataPlanConsumer
 from application.deliverability import Deliverability
@@ -101,6 +102,7 @@ class Services:
 
     database: Database
     keys: Keys
+    console_sessions: ConsoleSessions
     single_messages: SingleMessages
     page_triggers: PageTriggers
     message_templates: MessageTemplates
@@ -189,6 +191,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             database=database,
             keys=Keys(database, environment_keys(settings)),
+            console_sessions=ConsoleSessions(database, environment_keys(settings), settings.console_edit),
             single_messages=SingleMessages(
                 database,
                 catalogue,

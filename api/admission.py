@@ -129,8 +129,7 @@ class Admission:
         """
         request.state.visit = visit
         given = await auth.recognise(request)
-        # Anyone has a browser key: its callers stay among the strangers.
-        is_known = given.access is not None and given.access.browser is None
+        is_known = given.is_of_server
         if is_known:
             visit.is_known()
         if given.is_wrong:

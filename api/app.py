@@ -23,6 +23,8 @@ from api import (
     callbacks,
     campaign_graphs,
     campaigns,
+    console_login,
+    console_sessions,
     data_plan,
     deliverability,
     deployment_documents,
@@ -82,6 +84,7 @@ from api.request_metrics import RequestMetrics
 from api.route_index import RouteIndex
 from api.script_builds import ScriptBuilds
 from api.tracking_paths import TrackingPaths
+from domain.origins import list_own_origins
 from domain.tracking.identifiers import Placeholders
 from settings import Settings
 
@@ -137,6 +140,8 @@ _MODULES = (
     segments,
     segment_members,
     keys,
+    console_login,
+    console_sessions,
     audit,
     reconciliations,
     stream,
@@ -198,6 +203,8 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     )
     app.state.slot_places = LookUpPlaces()
     app.state.public_url = settings.public_url
+    app.state.console_origins = list_own_origins(settings.console_url or settings.public_url)
+    app.state.temporal_ui_url = settings.temporal_ui_url
     app.state.script_builds = ScriptBuilds(page_scripts.FOLDER)
     app.state.countries = Countries(settings.country_database)
     app.add_middleware(

@@ -1,4 +1,4 @@
-"""Authentication: each request but public ones has a key, each route a scope."""
+"""Authentication: a request has a key or a session, each route a scope."""
 
 import base64
 import binascii
@@ -13,7 +13,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.cors import refuse_page
 from api.dependencies import services_of
 from api.limits import RateLimits
-from domain.access import Access, Actor, Scope, includes
+from api.session_cookie import read_cookie, require_own_page
+from domain.access import Access, Actor, Scope, includes, is_edit_refused
 from domain.errors import ForbiddenError, UnauthorizedError
 from domain.origins import is_origin_allowed
 
@@ -21,7 +22,8 @@ _BEARER = HTTPBearer(
     auto_error=False,
     scheme_name="Key",
     description="A key, `Authorization: Bearer KEY`, or the user name of Basic authorization. "
-    "The tracking routes also take it as the header `X-Write-Key`, or as `writeKey` in the query or the body.",
+    "The tracking routes also take it as the header `X-Write-Key`, or as `writeKey` in the query or the body. "
+    "Routes but these, and those for pages and apps, take the cookie of a session in its place.",
 )
 Documented = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 # A JWT: its first part begins with `{"` in base64. No key looks so.
@@ -68,12 +70,21 @@ def user_token(request: Request) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class GivenKey:
-    """A key outside the body, and its rights. `key` is None without one."""
+    """A key outside the body, and its rights. `key` is None without one.
+
+    `session` are the rights of a console's cookie, where there is no key.
+    """
 
     key: bytes | None = None
     access: Access | None = None
+    session: Access | None = None
     # A missing or malformed key, without rights.
     is_wrong: bool = False
+
+    @property
+    def is_of_server(self) -> bool:
+        """Whether it is known, and not a key that anyone has, which proves nothing."""
+        return self.session is not None or (self.access is not None and self.access.browser is None)
 
 
 async def recognise(request: Request) -> GivenKey:
@@ -86,10 +97,18 @@ async def recognise(request: Request) -> GivenKey:
         key = write_key(request)
     except UnauthorizedError:
         return GivenKey(is_wrong=True)
-    if not key:
-        return GivenKey()
-    given = request.state.given = GivenKey(key, access := await _verify(request, key), access is None)
+    if key:
+        given = GivenKey(key, access := await _verify(request, key), is_wrong=access is None)
+    else:
+        given = GivenKey(session=await _verify_cookie(request))
+    request.state.given = given
     return given
+
+
+def find_session(request: Request) -> Access | None:
+    """Return the rights of the request's session; None if it has a key, or neither."""
+    given: GivenKey = getattr(request.state, "given", GivenKey())
+    return given.session
 
 
 async def verify_write_key(request: Request, key: bytes | None) -> Access:
@@ -122,6 +141,14 @@ def admit_page(request: Request, access: Access, *, for_pages_only: bool = False
         raise ForbiddenError("this browser key is for pages of other origins: make one with `origins` of this page")
 
 
+async def _verify_cookie(request: Request) -> Access | None:
+    value = read_cookie(request)
+    access = None if value is None else await services_of(request).console_sessions.verify(value)
+    if access is not None:
+        request.app.state.rate_limits.begin(access.actor)
+    return access
+
+
 async def _verify(request: Request, key: bytes) -> Access | None:
     access = await services_of(request).keys.verify(key)
     if access is not None:
@@ -138,7 +165,13 @@ def wrong_key() -> UnauthorizedError:
 
 
 def require(access: Access, scope: Scope) -> None:
-    """Raise ForbiddenError for a key without the scope."""
+    """Raise ForbiddenError without the scope, and for a session that may not edit."""
+    if is_edit_refused(access, scope):
+        raise ForbiddenError(
+            "this deployment lets no session change documents: set SOJOURN_CONSOLE_EDIT to apply, or use a key",
+            scope=scope,
+            scopes=sorted(access.scopes),
+        )
     if not includes(access.scopes, scope):
         raise ForbiddenError(
             f"this call takes a key of scope {scope}; this one has {', '.join(sorted(access.scopes))}",
@@ -148,10 +181,21 @@ def require(access: Access, scope: Scope) -> None:
 
 
 async def authenticate(request: Request) -> Access:
-    """Verify the key in the header, once a request. Raises as `verify_write_key` does."""
+    """Return the rights of the key in the header, or of the session, once a request.
+
+    Raises as `verify_write_key` does, and ForbiddenError for a session that another page uses.
+    """
     access = getattr(request.state, "access", None)
-    if not isinstance(access, Access):
-        access = request.state.access = await verify_write_key(request, key_in_header(request))
+    if isinstance(access, Access):
+        return access
+    access = find_session(request)
+    if access is not None:
+        require_own_page(request)
+    elif read_cookie(request) is not None and "authorization" not in request.headers:
+        raise UnauthorizedError("this session has ended: log in again")
+    else:
+        access = await verify_write_key(request, key_in_header(request))
+    request.state.access = access
     return access
 
 

@@ -1,18 +1,16 @@
 """The keys of the API: created, listed, revoked, and verified for each request."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-import psycopg
 from msgspec.structs import replace
 
+from application.remembered_rows import RememberedRows
 from domain.access import KEY_PREFIX, Access, Actor, BrowserAccess, KeyKind, KeyTrust, Scope
 from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.origins import MAX_ORIGINS, read_origin
@@ -21,14 +19,11 @@ from store import audit, keys
 from store.database import Database
 from store.keys import Key, StoredKey
 
-# How long a looked-up key is cached: the longest time that a revoked key is valid, in exchange for a query saved for
-# each batch. Seconds.
-REMEMBERED_SECONDS: Final = 1.0
-# Keys in one query.
-KEYS_A_QUERY: Final = 500
 MAX_ID_CHARACTERS: Final = 64
 # The precision of `last_used_at`.
 TOUCHED_EVERY: Final = timedelta(minutes=1)
+
+ENVIRONMENT_MARK: Final = "environment:"
 
 # Besides the newest: tokens signed before a rotation stay valid until the next one.
 KEPT_TOKEN_SECRETS: Final = 1
@@ -45,6 +40,11 @@ class EnvironmentKey:
     def of(cls, variable: str, secret: str, scope: Scope) -> "EnvironmentKey":
         """Return the key of a variable; an empty one is never valid."""
         return cls(secret.encode(), Access(Actor("environment", variable), frozenset({scope}), DEFAULT_SOURCE))
+
+
+def mark_environment_key(secret: bytes) -> str:
+    """Return a name for a key of the settings, which says nothing of its secret."""
+    return f"{ENVIRONMENT_MARK}{sha256(secret).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,10 +79,7 @@ class Keys:
     ) -> None:
         self._database = database
         self._environment = [key for key in environment if key.secret]
-        self._clock = clock
-        self._remembered: dict[str, tuple[float, StoredKey]] = {}
-        self._asked: dict[str, asyncio.Future[StoredKey | None]] = {}
-        self._asking: asyncio.Task[None] | None = None
+        self._rows = RememberedRows(database, keys.find, clock)
 
     async def verify(self, given: bytes) -> Access | None:
         """Return a key's rights; None if it is unknown, expired or revoked.
@@ -97,7 +94,7 @@ class Keys:
         id, _, secret = rest.partition("_")
         if prefix != KEY_PREFIX or not id.isalnum() or not id.isascii() or len(id) > MAX_ID_CHARACTERS:
             return None
-        stored = self._recall(id) or await self._look_up(id)
+        stored = await self._rows.get(id)
         if stored is None or not _is_good(stored, secret):
             return None
         if _was_long_unused(stored):
@@ -224,52 +221,9 @@ class Keys:
         async with self._database.transaction() as connection:
             return await keys.has_admin(connection)
 
-    def _recall(self, id: str) -> StoredKey | None:
-        asked_at, stored = self._remembered.get(id, (-REMEMBERED_SECONDS, None))
-        return stored if self._clock() - asked_at < REMEMBERED_SECONDS else None
-
-    async def _look_up(self, id: str) -> StoredKey | None:
-        """Look a key up in the database, as of after the call.
-
-        One query at a time asks for all pending keys, so that any number of wrong keys takes one connection of the
-        pool.
-        """
-        answer = self._asked.get(id)
-        if answer is None:
-            answer = self._asked[id] = asyncio.get_running_loop().create_future()
-            # A caller that leaves must not cancel it for the others.
-            answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-        if self._asking is None or self._asking.done():
-            # It belongs to no request.
-            self._asking = asyncio.create_task(self._ask(), context=Context())
-        return await asyncio.shield(answer)
-
-    async def _ask(self) -> None:
-        while self._asked:
-            answers = {id: self._asked.pop(id) for id in list(self._asked)[:KEYS_A_QUERY]}
-            # As of the request's time: a revocation may commit while the answer is on its way.
-            asked_at = self._clock()
-            try:
-                async with self._database.transaction() as connection:
-                    found = await keys.find(connection, list(answers))
-            except psycopg.Error as error:
-                for answer in answers.values():
-                    answer.set_exception(error)
-                continue
-            except BaseException:
-                for answer in answers.values():
-                    answer.cancel()
-                raise
-            for id, answer in answers.items():
-                self._remembered.pop(id, None)
-                if id in found:
-                    self._remembered[id] = asked_at, found[id]
-                answer.set_result(found.get(id))
-
     async def _touch(self, stored: StoredKey) -> None:
         # Once, even if many requests use the key.
-        asked_at, _ = self._remembered.get(stored.id, (self._clock(), stored))
-        self._remembered[stored.id] = asked_at, replace(stored, last_used_at=datetime.now(UTC))
+        self._rows.replace(stored.id, replace(stored, last_used_at=datetime.now(UTC)))
         async with self._database.transaction() as connection:
             await keys.touch(connection, stored.id)
 

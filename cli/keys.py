@@ -8,7 +8,7 @@ import typer
 
 from cli.client import connect
 from cli.options import AfterOption, AsJson, LimitOption
-from cli.output import local, local_minute, print_facts, print_json, print_next, print_table, printable
+from cli.output import is_past, local, local_minute, print_facts, print_json, print_next, print_table, printable
 from domain.access import KeyTrust, Scope
 from domain.errors import InvalidRequestError
 
@@ -162,5 +162,4 @@ def _state(key: dict[str, str | None]) -> str:
         return "revoked"
     if (expires_at := key["expires_at"]) is None:
         return "good"
-    is_over = datetime.fromisoformat(expires_at) <= datetime.now(UTC)
-    return "expired" if is_over else f"until {local_minute(expires_at)}"
+    return "expired" if is_past(expires_at) else f"until {local_minute(expires_at)}"

@@ -20,6 +20,7 @@ from cli import (
     messages,
     segments,
     serve,
+    sessions,
     surveys,
     templates,
     users,
@@ -76,7 +77,8 @@ _add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.a
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app, accounts=accounts.app)
 _add("Journeys and users", hold=hold.app, messages=messages.app, templates=templates.app, segments=segments.app)
 _add("Journeys and users", surveys=surveys.app)
-_add("The deployment", audit, reconcile, stream, contexts, script_tag, keys=keys.app, deliverability=deliverability.app)
+_add("The deployment", audit, reconcile, stream, contexts, script_tag, keys=keys.app, sessions=sessions.app)
+_add("The deployment", deliverability=deliverability.app)
 _documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
 add_audience_commands(_documents[AUDIENCES.command])
 add_event_commands(_documents[DECLARED_EVENTS.command])

@@ -197,6 +197,11 @@ def local_minute(instant: str | None) -> str:
     return _local(instant, "%Y-%m-%d %H:%M")
 
 
+def is_past(instant: str) -> bool:
+    """Return whether an instant of the API has passed."""
+    return datetime.fromisoformat(instant) <= datetime.now(UTC)
+
+
 def utc_second(instant: str) -> str:
     """An instant of the API in UTC, for tables whose head says so."""
     return datetime.fromisoformat(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

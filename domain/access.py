@@ -1,6 +1,7 @@
 """Kinds and scopes of keys, roles of people, and actors."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -37,6 +38,8 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+# They report and read for one person: a session of the console has none of them.
+TRACKING_SCOPES: Final = frozenset({Scope.INGEST, Scope.CLIENT})
 # The scopes of every browser key, whichever release made it.
 BROWSER_SCOPES: Final = (Scope.INGEST, Scope.CLIENT)
 
@@ -114,16 +117,43 @@ class BrowserAccess(Struct, frozen=True):
         return f"BrowserAccess(origins={self.origins!r}, trust={self.trust!r})"
 
 
-class Access(Struct, frozen=True):
-    """The rights of a verified key, and the source that scopes its message ids.
+class ConsoleEdit(StrEnum):
+    """The use of documents in the console: none, plans alone, or plans applied."""
 
-    `browser` is None for the key of a server.
+    OFF = "off"
+    PLAN = "plan"
+    APPLY = "apply"
+
+
+class SessionAccess(Struct, frozen=True):
+    """The session of the console that takes the place of a key."""
+
+    id: str
+    expires_at: datetime
+    edit: ConsoleEdit
+
+
+class Access(Struct, frozen=True):
+    """The rights of a key or session, and the source that scopes its message ids.
+
+    `browser` is None for the key of a server, `session` for every key.
     """
 
     actor: Actor
     scopes: frozenset[Scope]
     source: str
     browser: BrowserAccess | None = None
+    session: SessionAccess | None = None
+
+
+def is_edit_refused(access: Access, wanted: Scope) -> bool:
+    """Return whether the deployment lets no session do this, whatever its scopes."""
+    return wanted is Scope.AUTHOR and access.session is not None and access.session.edit is not ConsoleEdit.APPLY
+
+
+def list_open_scopes(access: Access) -> list[Scope]:
+    """Return every scope that is open, also those that others include."""
+    return [scope for scope in Scope if includes(access.scopes, scope) and not is_edit_refused(access, scope)]
 
 
 # The actor of automatic actions: a schedule begins or ends, an audience enters again.

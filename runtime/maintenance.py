@@ -14,6 +14,7 @@ from store import (
     ad_uploads,
     attachments,
     callback_ids,
+    console_sessions,
     delivery_counts,
     device_addresses,
     documents,
@@ -50,6 +51,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await subscription_requests.forget(connection, WINDOW)
             async with database.transaction() as connection:
                 await callback_ids.forget(connection, callback_ids.LIFETIME)
+                await console_sessions.forget(connection, console_sessions.LIFETIME)
                 await delivery_counts.forget(connection, delivery_counts.LIFETIME)
                 await attachments.forget(connection)
                 await recalls.forget(connection)

@@ -289,6 +289,10 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     ),
     "clock_offset": _without("only_row ahead", "of the deployment"),
     "computed_traits": _without("id key rule active_from ready_at retired_at is_watched", "written by authors"),
+    "console_sessions": _without(
+        "id digest actor_id actor_name scopes how key_id created_at expires_at revoked_at",
+        "of those who run the deployment, for 30 days",
+    ),
     "documents": _without("kind version source rules created_by created_at", "written by authors"),
     "erased_ids": _without("hash erased_at operation_id", "keyed hashes, for 30 days"),
     "erased_refusals": _without("hash refusals said", "keyed hashes of addresses, for good"),

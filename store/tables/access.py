@@ -43,6 +43,25 @@ api_keys = Table(
     CheckConstraint("NOT is_browser OR scopes = ARRAY['ingest'] AND origins <> '{}'", name="api_keys_browser"),
 )
 
+# The sessions of the web console. As with keys, one round of SHA-256 is enough. `key_id` may be the mark of a key of
+# the settings, and references nothing.
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("how", Text, nullable=False),
+    Column("key_id", Text),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("revoked_at", INSTANT),
+    Index("console_sessions_created", "created_at", "id"),
+    Index("console_sessions_actor", "actor_id", "created_at"),
+)
+
 # Who did what. Written in the transaction of the action.
 audit_log = Table(
     "audit_log",

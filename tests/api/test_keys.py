@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from application.keys import REMEMBERED_SECONDS, Keys
+from application.keys import Keys
+from application.remembered_rows import REMEMBERED_SECONDS
 from domain.access import SOJOURN, Scope
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY

@@ -14,11 +14,25 @@ from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 
 # The pages for recipients.
 PAGES = ("/unsubscribe/", "/preferences/", "/confirm/", "/survey/", "/c/", "/o/", "/p/", "/sojourn")
-PUBLIC = ("/v1/projects/", "/v1/callbacks/", *PAGES, "/v1/schemas/", "/v1/scripts", "/problems", "/healthz", "/readyz")
+PUBLIC = (
+    "/v1/projects/",
+    "/v1/session/",
+    "/v1/callbacks/",
+    *PAGES,
+    "/v1/schemas/",
+    "/v1/scripts",
+    "/problems",
+    "/healthz",
+    "/readyz",
+)
 # The campaign, or the import, need not be there yet.
 OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")
 # Questions that do not fit into an address.
 ASKED_BY_POST = ("/plan", "/preview")
+# To log in takes no key beside that of the body.
+LOGIN = ("/v1/session", "post")
+# To log out is open to every session.
+LOGOUT = ("/v1/session", "delete")
 CODES = {error.code: error for error in every_error()}
 
 
@@ -35,8 +49,8 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield path, method, operation
 
 
-def is_public(path: str) -> bool:
-    return path in ("/", "/v1/m") or path.startswith(PUBLIC)
+def is_public(path: str, method: str = "") -> bool:
+    return path in ("/", "/v1/m") or path.startswith(PUBLIC) or (path, method) == LOGIN
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -92,10 +106,10 @@ def test_it_shows_what_its_parameters_are(subtests: pytest.Subtests) -> None:
 def test_it_documents_its_refusals(subtests: pytest.Subtests) -> None:
     for path, method, operation in operations():
         with subtests.test(f"{method.upper()} {path}"):
-            _documents_its_refusals(path, operation)
+            _documents_its_refusals(path, method, operation)
 
 
-def _documents_its_refusals(path: str, operation: dict[str, Any]) -> None:
+def _documents_its_refusals(path: str, method: str, operation: dict[str, Any]) -> None:
     if path.startswith(PAGES):
         return
     documented = set()
@@ -107,7 +121,7 @@ def _documents_its_refusals(path: str, operation: dict[str, Any]) -> None:
             assert example["value"]["code"] == code
             documented.add(code)
     assert "internal" in documented
-    if not is_public(path):
+    if not is_public(path, method):
         assert {"unauthorized", "forbidden", "rate_limited", "unavailable", "invalid_request"} <= documented
     if "{" in path and not path.endswith(OF_NEW_THINGS):
         assert "not_found" in documented, "add `responses=refusals(NotFoundError)`"
@@ -121,14 +135,14 @@ def test_it_says_its_scope(subtests: pytest.Subtests) -> None:
 
 
 def _says_its_scope(path: str, method: str, operation: dict[str, Any]) -> None:
-    if is_public(path):
+    if is_public(path, method):
         assert "security" not in operation
         return
     assert operation["security"] == [{"Key": []}]
     scope = operation["x-scope"]
     assert f"Scope: `{scope}`." in operation["description"]
     if scope != "ingest":
-        assert (scope == "read") <= (method == "get" or path.endswith(ASKED_BY_POST))
+        assert (scope == "read") <= (method == "get" or path.endswith(ASKED_BY_POST) or (path, method) == LOGOUT)
 
 
 async def test_no_key_opens_it_without_its_scope(anyone: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
@@ -140,7 +154,7 @@ async def test_no_key_opens_it_without_its_scope(anyone: httpx.AsyncClient, subt
 async def _opens_to_no_other_scope(
     anyone: httpx.AsyncClient, path: str, method: str, operation: dict[str, Any]
 ) -> None:
-    if is_public(path):
+    if is_public(path, method):
         return
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
@@ -158,5 +172,5 @@ def test_what_acts_takes_an_idempotency_key() -> None:
         takes = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
         scope = operation.get("x-scope")
         is_tracking = scope == "ingest" and not path.startswith(("/v1/mails", "/v1/users/"))
-        acts = method != "get" and not is_public(path) and not is_tracking and scope != "client"
+        acts = method != "get" and not is_public(path, method) and not is_tracking and scope != "client"
         assert takes == acts, (path, method)

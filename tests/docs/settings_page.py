@@ -1,6 +1,7 @@
 """Write docs/settings.md from settings.py: `python -m tests.docs.settings_page`."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from inspect import getdoc
 from pathlib import Path
 from types import NoneType, UnionType
@@ -12,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 import settings
+import settings_console
 import settings_temporal
 from settings_sources import OUTBOUND, OUTBOUND_FOLDER, OUTBOUND_PREFIX, PREFIX, TEMPORAL, TEMPORAL_ONLY
 
@@ -24,6 +26,7 @@ CLASSES: Final[dict[str, type[BaseSettings]]] = {
     "Temporal UI": settings_temporal.UiSettings,
     "Codec server": settings_temporal.CodecServerSettings,
     "API": settings.ApiSettings,
+    "Console": settings_console.ConsoleSettings,
     "Messages": settings.MessageSettings,
     "Mail server": settings.MailSettings,
     "Metrics and health": settings.WatchSettings,
@@ -91,6 +94,8 @@ def _value(field: FieldInfo) -> str:
     match _origin(kind):
         case origin if origin is Literal:
             return ", ".join(f"`{value}`" for value in get_args(kind))
+        case origin if isinstance(origin, type) and issubclass(origin, StrEnum):
+            return ", ".join(f"`{value}`" for value in origin)
         case origin if origin is bool:
             return "`true` or `false`"
         case origin if origin is int:

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from domain.access import Scope
+from api.session_cookie import COOKIE
+from domain.access import ROLES, Scope
 from settings import Settings
 from tests.api.fakes import ADMIN_KEY
 from tests.api.live import open_live
@@ -32,7 +33,9 @@ async def test_the_curl_lines_are_answered_as_they_say(database_url: str) -> Non
                 assert answer.headers["idempotent-replayed"] == "true"
             elif line.then:
                 assert answer.json()["code"] == line.then
-            if answer.status_code == 201:
+            if "set-cookie" in answer.headers:
+                known["COOKIE"] = answer.cookies.get(COOKIE) or known["COOKIE"]
+            elif answer.status_code == 201:
                 known |= names_of(answer.json())
             if "next" in answer.text and answer.json().get("next"):
                 known["NEXT"] = answer.json()["next"]
@@ -47,6 +50,11 @@ def names_of(key: dict[str, Any]) -> dict[str, str]:
 
 def test_the_scopes_of_the_page_are_those_that_there_are() -> None:
     assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(Scope)
+
+
+def test_the_roles_of_the_page_are_those_that_there_are() -> None:
+    told = dict(re.findall(r"^\| (\w+) \| (`.*`) \|$", PAGE, re.MULTILINE))
+    assert {role: set(re.findall(r"`(\w+)`", scopes)) for role, scopes in told.items()} == ROLES
 
 
 def test_the_settings_of_the_page_exist() -> None:

@@ -12,7 +12,7 @@ from cli import exit_codes
 from cli.config import read_config
 from cli.main import app, run
 from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
-from tests.harness import Harness
+from tests.harness import ADMIN_KEY, Harness
 
 __all__ = ["api_url", "deployment", "folder", "no_logs"]  # fixtures
 
@@ -75,6 +75,11 @@ async def _known(harness: Harness, words: list[str], capsys: Output) -> dict[str
             query = "SELECT id::text FROM operations LIMIT 1"
         case ["keys", "revoke", "ID"]:
             query = "SELECT id FROM api_keys"
+        case ["sessions", "revoke", "ID"]:
+            page = {"Origin": harness.settings.public_url}
+            answer = await harness.http.post("/v1/session", json={"key": ADMIN_KEY}, headers=page)
+            assert answer.status_code == 201, answer.text
+            query = "SELECT id FROM console_sessions"
         case ["archive", key]:
             await harness.until("SELECT 1 FROM campaigns WHERE key = %s AND state = 'ended'", key)
             return {}
