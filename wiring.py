@@ -48,6 +48,7 @@ from application.linked_surveys import SurveyPages
 from application.links import LinkReader
 from application.merges import Merges
 from application.message_templates import MessageTemplates
+from application.non_sends import NonSends
 from application.operations.service import OperationService
 from application.own_preferences import OwnPreferences
 from application.page_inboxes import PageInboxes
@@ -149,6 +150,7 @@ class Services:
     funnel: Funnels
     campaign_graph: CampaignGraphs
     campaign_numbers: CampaignsNumbers
+    non_sends: NonSends
     survey_results: SurveyResults
     lifecycle: Lifecycle
     rfm: Rfm
@@ -264,6 +266,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             funnel=Funnels(database),
             campaign_graph=CampaignGraphs(database),
             campaign_numbers=CampaignsNumbers(database),
+            non_sends=NonSends(database),
             survey_results=SurveyResults(database),
             lifecycle=Lifecycle(database),
             rfm=Rfm(database),

@@ -46,7 +46,7 @@ SELECT {_UTC_DAY.format("entered_at")}, conversions.campaign_key, conversions.ca
 FROM conversions JOIN journeys ON journeys.id = journey_id WHERE {{range}}
 """  # noqa: S608 -- constants of this module
 _POSITION: Final = f"COALESCE((SELECT xid FROM stream_consumers WHERE name = '{CONSUMER}'), 0)"  # noqa: S608
-_ALL: Final = f"""
+COUNTS: Final = f"""
 (SELECT {_KEY}, number FROM daily_counts
  UNION ALL SELECT {_KEY}, number FROM ({_ROWS.format(range=f"recorded_xid > {_POSITION}")}) AS later) AS counts
 """  # noqa: S608 -- constants of this module
@@ -125,7 +125,7 @@ async def read_steps(connection: Connection, campaign_key: str, version: int) ->
     """
     cursor = await connection.execute(
         f"""
-        SELECT kind, step, outcome, reason, sum(number)::bigint AS number FROM {_ALL}
+        SELECT kind, step, outcome, reason, sum(number)::bigint AS number FROM {COUNTS}
         WHERE campaign_key = %s AND (version = %s AND kind IN ('send', 'message') OR version = 0 AND kind = 'entry')
         GROUP BY 1, 2, 3, 4
         """,  # noqa: S608 -- constants of this module
@@ -140,7 +140,7 @@ async def read_campaigns(connection: Connection, since: date, kinds: Collection[
         f"""
         SELECT day, campaign_key, kind, outcome, CASE WHEN outcome = 'refused' THEN reason ELSE '' END AS reason,
                sum(number)::bigint AS number
-        FROM {_ALL} WHERE day >= %s AND kind = ANY(%s) GROUP BY 1, 2, 3, 4, 5
+        FROM {COUNTS} WHERE day >= %s AND kind = ANY(%s) GROUP BY 1, 2, 3, 4, 5
         """,  # noqa: S608 -- constants of this module
         (since, list(kinds)),
     )

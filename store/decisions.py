@@ -42,8 +42,9 @@ async def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
     await connection.execute(
         """
         INSERT INTO decisions (id, profile_id, campaign_key, kind, outcome, at, journey_id, event_id, step, reason,
-                               answer, data)
-        SELECT id, profile_id, campaign_key, kind, outcome, at, journey_id, event_id, step, reason, answer, data
+                               rule, answer, data)
+        SELECT id, profile_id, campaign_key, kind, outcome, at, journey_id, event_id, step, reason, data ->> 'rule',
+               answer, data
         FROM ROWS FROM (jsonb_to_recordset(%s) AS (
           id uuid, profile_id uuid, campaign_key text, kind text, outcome text, at timestamptz, journey_id uuid,
           event_id text, step text, reason text, answer jsonb, data jsonb)) WITH ORDINALITY AS item (

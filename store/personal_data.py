@@ -83,7 +83,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
         "decisions",
         _OWN,
         "id campaign_key journey_id event_id step kind outcome reason data at",
-        "profile_id answer recorded_at recorded_xid",
+        "profile_id rule answer recorded_at recorded_xid",
     ),
     _table(
         "inbox",

@@ -111,6 +111,8 @@ decisions = Table(
     Column("kind", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("reason", Text),
+    # The rule of the cap or the budget, as `data` has it.
+    Column("rule", Text),
     Column("answer", JSONB),
     Column("data", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     Column("at", INSTANT, nullable=False),
@@ -121,6 +123,18 @@ decisions = Table(
     by_age("decisions_recorded_at", "recorded_at"),
     # For the funnel.
     Index("decisions_campaign", "campaign_key"),
+    # For the people who got nothing: the latest of each reason, and how many they are.
+    Index(
+        "decisions_non_sends",
+        "campaign_key",
+        "step",
+        "reason",
+        "rule",
+        "at",
+        "id",
+        postgresql_include=["profile_id"],
+        postgresql_where=text("outcome = 'refused'"),
+    ),
     # Held journeys, for the resumption of their campaign.
     Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
     # Messages on hold, for its release.

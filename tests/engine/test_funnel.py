@@ -165,6 +165,20 @@ async def test_the_numbers_of_the_last_days(harness: Harness) -> None:
     assert (nodes[":entry"]["came"], nodes[":entry"]["refused"]) == (2, {"already_in": 1})
     assert (nodes["clicked"]["here"], nodes["clicked"]["oldest_waiting_since"] is None) == (2, False)
     assert {"source": ":entry", "target": "hello", "label": "", "people": 2} in graph["edges"]
+    for by, groups in {
+        "reason": [("already_in", 1, 1), ("unreachable", 1, 1)],
+        "step": [("", 1, 1), ("hello", 1, 1)],
+        "campaign": [("reaction", 2, 2)],
+    }.items():
+        found = await harness.admin("GET", f"/v1/non-sends?by={by}")
+        assert [(group["value"], group["people"], group["times"]) for group in found["groups"]] == groups
+        assert (found["total"]["people"], found["total"]["times"]) == (2, 2)
+    [refused] = (await harness.admin("GET", "/v1/non-sends/people?step=hello&limit=1"))["people"]
+    assert (refused["user_id"], refused["campaign"], refused["reason"]) == ("has-no-address", "reaction", "unreachable")
+    first = await harness.admin("GET", "/v1/non-sends/people?limit=1")
+    second = await harness.admin("GET", f"/v1/non-sends/people?limit=1&after={first['next']}")
+    assert [page["people"][0]["reason"] for page in (first, second)] == ["already_in", "unreachable"]
+    assert second["next"] is None
     path, headers = "/v1/campaigns/reaction/graph?version=1", {"Authorization": f"Bearer {ADMIN_KEY}"}
     answer = await harness.http.get(path, headers=headers)
     same = await harness.http.get(path, headers={**headers, "If-None-Match": answer.headers["etag"]})

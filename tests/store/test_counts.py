@@ -45,7 +45,7 @@ SELECT (entered_at AT TIME ZONE 'UTC')::date AS day, conversions.campaign_key, c
 FROM conversions JOIN journeys ON journeys.id = journey_id
 """
 KEY = daily_counts._KEY
-COUNTED = f"SELECT {KEY}, sum(number)::bigint AS number FROM {daily_counts._ALL} GROUP BY {KEY}"  # noqa: S608
+COUNTED = f"SELECT {KEY}, sum(number)::bigint AS number FROM {daily_counts.COUNTS} GROUP BY {KEY}"  # noqa: S608
 LATER = f"recorded_xid > {daily_counts._POSITION}"
 UNFOLDED = f"""
 SELECT (SELECT count(*) FROM journey_move_changes) + (SELECT count(*) FROM decisions WHERE {LATER})

@@ -1,0 +1,47 @@
+"""Why people got nothing: refused entries and messages, counted and one by one."""
+
+from msgspec import Struct
+
+from application.snapshots import Snapshots
+from store import non_sends
+from store.database import Database
+from store.non_sends import NonSend, NonSendFilter, NonSendGroup, NonSendGrouping, NonSendPosition
+
+
+class NonSendNumbers(Struct, frozen=True):
+    """All refusals of a filter, and by value, the most frequent first."""
+
+    total: NonSendGroup
+    groups: list[NonSendGroup]
+
+
+class NonSends:
+    """Counts refusals, for all viewers at once, and lists them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._snapshots: Snapshots[tuple[NonSendFilter, NonSendGrouping], NonSendNumbers] = Snapshots(self._count)
+
+    async def count(self, which: NonSendFilter, by: NonSendGrouping) -> NonSendNumbers:
+        """Count the people and their refusals.
+
+        Refusals that were deleted since count in `times` alone.
+        """
+        return await self._snapshots.get((which, by))
+
+    async def list(self, which: NonSendFilter, *, limit: int, after: NonSendPosition | None = None) -> list[NonSend]:
+        """Return refusals, the latest first."""
+        async with self._database.transaction() as connection:
+            return await non_sends.page(connection, which, limit=limit, after=after)
+
+    async def _count(self, asked: tuple[NonSendFilter, NonSendGrouping]) -> NonSendNumbers:
+        which, by = asked
+        async with self._database.long_read() as connection:
+            times = await non_sends.count_times(connection, which, by)
+            people = await non_sends.count_people(connection, which, by)
+            whole = await non_sends.count_people(connection, which)
+        groups = [NonSendGroup(value, people.get(value, 0), number) for value, number in times.items() if number]
+        return NonSendNumbers(
+            NonSendGroup("", whole.get("", 0), sum(group.times for group in groups)),
+            sorted(groups, key=lambda group: (-group.times, group.value)),
+        )

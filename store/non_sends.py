@@ -1,0 +1,178 @@
+"""People who got nothing: refused entries and messages, by reason.
+
+How often comes from the counts by day, who from an index of refusals; so a list of people reads what it shows, and a
+number of people the refusals of its days.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
+
+from msgspec import Struct
+
+from store.daily_counts import COUNTS
+from store.database import Connection
+
+NonSendGrouping = Literal["reason", "campaign", "step", "rule", "day"]
+_COLUMNS: Final[Mapping[NonSendGrouping, str]] = {
+    "reason": "COALESCE(reason, '')",
+    "campaign": "campaign_key",
+    "step": "COALESCE(step, '')",
+    "rule": "COALESCE(rule, '')",
+    "day": "(at AT TIME ZONE 'UTC')::date::text",
+}
+_COUNTED: Final[Mapping[NonSendGrouping, str]] = {
+    "reason": "reason",
+    "campaign": "campaign_key",
+    "step": "step",
+    "rule": "rule",
+    "day": "day::text",
+}
+
+
+class NonSendFilter(Struct, frozen=True, kw_only=True):
+    """Refusals of the UTC days between two, both included.
+
+    An empty step or rule has those without one.
+    """
+
+    first: date
+    last: date
+    campaign: str | None = None
+    step: str | None = None
+    reason: str | None = None
+    rule: str | None = None
+
+
+class NonSendGroup(Struct, frozen=True):
+    """How many people got nothing for a value of the grouping, and how often."""
+
+    value: str
+    people: int
+    times: int
+
+
+class NonSendPosition(NamedTuple):
+    """The last refusal of a page."""
+
+    at: datetime
+    id: UUID
+
+
+class NonSend(Struct, frozen=True):
+    """A refused entry or message of a person."""
+
+    id: UUID
+    user_id: str | None
+    journey_id: UUID | None
+    campaign: str
+    step: str | None
+    reason: str | None
+    rule: str | None
+    at: datetime
+    data: dict[str, Any]
+
+
+async def count_times(connection: Connection, which: NonSendFilter, by: NonSendGrouping) -> dict[str, int]:
+    """Return how often it happened, by value."""
+    cursor = await connection.execute(
+        f"""
+        SELECT {_COUNTED[by]} AS value, sum(number)::bigint AS times FROM {COUNTS}
+        WHERE {_write_conditions(which, _COUNTED)} AND day BETWEEN %(first)s AND %(last)s AND outcome = 'refused'
+        GROUP BY 1
+        """,  # noqa: S608 -- constants of the store
+        _parameters(which),
+    )
+    return {row["value"]: row["times"] async for row in cursor}
+
+
+async def count_people(
+    connection: Connection, which: NonSendFilter, by: NonSendGrouping | None = None
+) -> dict[str, int]:
+    """Return how many people it happened to, by value; without a grouping, in all."""
+    value = "''" if by is None else _COLUMNS[by]
+    cursor = await connection.execute(
+        f"""
+        SELECT value, count(*) AS people FROM (
+          SELECT DISTINCT {value} AS value, profile_id FROM decisions
+          WHERE outcome = 'refused' AND at >= %(begin)s AND at < %(end)s
+            AND {_write_conditions(which, _COLUMNS)}) AS each
+        GROUP BY 1
+        """,  # noqa: S608 -- constants of this module
+        _parameters(which),
+    )
+    return {row["value"]: row["people"] async for row in cursor}
+
+
+async def page(
+    connection: Connection, which: NonSendFilter, *, limit: int, after: NonSendPosition | None
+) -> list[NonSend]:
+    """Return refusals, the latest first, before `after`.
+
+    The index has the latest of each campaign, step, reason and rule at hand; these are merged.
+    """
+    cursor = await connection.execute(
+        f"""
+        SELECT DISTINCT campaign_key, step, reason, rule FROM {COUNTS}
+        WHERE {_write_conditions(which, _COUNTED)} AND day BETWEEN %(first)s AND %(last)s AND outcome = 'refused'
+        """,  # noqa: S608 -- constants of the store
+        _parameters(which),
+    )
+    groups = [tuple(row.values()) async for row in cursor]
+    if not groups:
+        return []
+    parameters: dict[str, Any] = {
+        **_parameters(which),
+        "limit": limit,
+        "after": after and after.at,
+        "after_id": after and after.id,
+    }
+    parts = [_select(place, group, parameters, after) for place, group in enumerate(groups)]
+    cursor = await connection.execute(
+        f"""
+        SELECT found.id, profiles.user_id, journey_id, campaign_key AS campaign, step, reason, rule, at, data
+        FROM (SELECT * FROM ({" UNION ALL ".join(parts)}) AS latest ORDER BY at DESC, id DESC LIMIT %(limit)s) AS found
+        LEFT JOIN profiles ON profiles.id = profile_id ORDER BY at DESC, found.id DESC
+        """,  # noqa: S608 -- constants of this module
+        parameters,
+    )
+    return [NonSend(**row) async for row in cursor]
+
+
+def _select(place: int, group: Sequence[Any], parameters: dict[str, Any], after: NonSendPosition | None) -> str:
+    """Select the latest refusals of one group, whose values become parameters.
+
+    In the order of the index: the planner does not know that all values are null where a column is.
+    """
+    conditions = []
+    for column, value in zip(("campaign_key", "step", "reason", "rule"), group, strict=True):
+        name = f"{column}_{place}"
+        parameters[name] = value
+        conditions.append(f"{column} = %({name})s" if value else f"{column} IS NULL")
+    if after is not None:
+        conditions.append("(at, id) < (%(after)s, %(after_id)s)")
+    return f"""
+    (SELECT id, profile_id, journey_id, campaign_key, step, reason, rule, at, data FROM decisions
+     WHERE outcome = 'refused' AND at >= %(begin)s AND at < %(end)s AND {" AND ".join(conditions)}
+     ORDER BY step DESC, reason DESC, rule DESC, at DESC, id DESC LIMIT %(limit)s)
+    """  # noqa: S608 -- constants of this module
+
+
+def _write_conditions(which: NonSendFilter, columns: Mapping[NonSendGrouping, str]) -> str:
+    named: Sequence[NonSendGrouping] = ("campaign", "step", "reason", "rule")
+    conditions = [f"{columns[name]} = %({name})s" for name in named if getattr(which, name) is not None]
+    return " AND ".join(conditions) or "true"
+
+
+def _parameters(which: NonSendFilter) -> dict[str, Any]:
+    return {
+        "first": which.first,
+        "last": which.last,
+        "begin": datetime.combine(which.first, time(), UTC),
+        "end": datetime.combine(which.last + timedelta(days=1), time(), UTC),
+        "campaign": which.campaign,
+        "step": which.step,
+        "reason": which.reason,
+        "rule": which.rule,
+    }
