@@ -47,11 +47,12 @@ class NonSendGroup(ResponseModel):
 
 class NonSendNumbers(ResponseModel):
     model_config = example(
-        {"total": {"value": "", "people": 12000, "times": 14350}, "groups": [_GROUP]},
+        {"total": {"value": "", "people": 12000, "times": 14350}, "groups": [_GROUP], "is_estimate": False},
     )
 
     total: NonSendGroup
     groups: list[NonSendGroup] = Field(description="by the value of the grouping, the most frequent first")
+    is_estimate: bool = Field(description="of more than 100,000 refusals, people are estimated from a sample")
 
 
 class NonSendView(ResponseModel):

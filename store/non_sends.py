@@ -14,6 +14,10 @@ from msgspec import Struct
 from store.daily_counts import COUNTS
 from store.database import Connection
 
+# One person in so many is counted for an estimate. As the index `decisions_non_sends_sample` has it: only by the same
+# text does the planner use that.
+SAMPLED: Final = 64
+_IS_SAMPLED: Final = "(uuid_hash(profile_id) & 63) = 0"
 NonSendGrouping = Literal["reason", "campaign", "step", "rule", "day"]
 _COLUMNS: Final[Mapping[NonSendGrouping, str]] = {
     "reason": "COALESCE(reason, '')",
@@ -88,21 +92,25 @@ async def count_times(connection: Connection, which: NonSendFilter, by: NonSendG
 
 
 async def count_people(
-    connection: Connection, which: NonSendFilter, by: NonSendGrouping | None = None
+    connection: Connection, which: NonSendFilter, by: NonSendGrouping | None = None, *, is_estimate: bool = False
 ) -> dict[str, int]:
-    """Return how many people it happened to, by value; without a grouping, in all."""
+    """Return how many people it happened to, by value; without a grouping, in all.
+
+    An estimate is that of one person in 64, and thus a multiple of it.
+    """
     value = "''" if by is None else _COLUMNS[by]
     cursor = await connection.execute(
         f"""
         SELECT value, count(*) AS people FROM (
           SELECT DISTINCT {value} AS value, profile_id FROM decisions
           WHERE outcome = 'refused' AND at >= %(begin)s AND at < %(end)s
-            AND {_write_conditions(which, _COLUMNS)}) AS each
+            AND {_write_conditions(which, _COLUMNS)} AND {_IS_SAMPLED if is_estimate else "true"}) AS each
         GROUP BY 1
         """,  # noqa: S608 -- constants of this module
         _parameters(which),
     )
-    return {row["value"]: row["people"] async for row in cursor}
+    scale = SAMPLED if is_estimate else 1
+    return {row["value"]: row["people"] * scale async for row in cursor}
 
 
 async def page(

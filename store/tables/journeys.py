@@ -135,6 +135,17 @@ decisions = Table(
         postgresql_include=["profile_id"],
         postgresql_where=text("outcome = 'refused'"),
     ),
+    # Those of one person in 64, for estimates of many.
+    Index(
+        "decisions_non_sends_sample",
+        "campaign_key",
+        "step",
+        "reason",
+        "rule",
+        "at",
+        postgresql_include=["profile_id"],
+        postgresql_where=text("outcome = 'refused' AND (uuid_hash(profile_id) & 63) = 0"),
+    ),
     # Held journeys, for the resumption of their campaign.
     Index("decisions_held", "journey_id", postgresql_where=text("kind = 'send' AND outcome = 'held'")),
     # Messages on hold, for its release.

@@ -104,6 +104,32 @@ async def test_counts_and_pages_are_those_of_the_refusals(database: Database) ->
         ]
 
 
+async def test_of_many_refusals_a_sample_of_the_people_is_counted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(
+            """
+            INSERT INTO decisions (id, profile_id, campaign_key, kind, outcome, reason, at)
+            SELECT uuidv7(), gen_random_uuid(), 'a', 'entry', 'refused', 'already_in', '2026-11-01T12:00:00Z'
+            FROM generate_series(1, 20000)
+            """
+        )
+        cursor = await connection.execute("SELECT count(*) AS n FROM decisions WHERE uuid_hash(profile_id) & 63 = 0")
+        [row] = await cursor.fetchall()
+    async with database.transaction() as connection:
+        await connection.execute("ANALYZE decisions")
+    monkeypatch.setattr("application.non_sends.MAX_EXACT", 1_000)
+    which = NonSendFilter(first=START, last=START)
+    found = await NonSends(database).count(which, "reason")
+    assert (found.is_estimate, found.total.times, found.total.people) == (True, 20_000, row["n"] * 64)
+    assert abs(found.total.people - 20_000) < 6_000
+    async with database.transaction() as connection:
+        before = await count_read(connection)
+        await non_sends.count_people(connection, which, is_estimate=True)
+        assert await count_read(connection) - before < 1_000
+
+
 async def list_all(database: Database, which: NonSendFilter, limit: int) -> list[UUID]:
     listed: list[UUID] = []
     after: NonSendPosition | None = None
