@@ -209,7 +209,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             idempotency=Idempotency(database),
             ingest=ingest,
             campaigns=Campaigns(database, checks, takes_replies=settings.reply_domain is not None),
-            versions=Versions(database),
+            versions=Versions(database, checks),
             operations=OperationService(database),
             erasures=Erasures(database),
             exports=Exports(database),

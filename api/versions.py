@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 from msgspec import Meta
+from pydantic import Field
 
 from api.auth import allow
 from api.dependencies import CampaignKey, ResponseModel, Using, example
 from api.entity_tags import Tagged
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.plans import Change
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
@@ -61,6 +63,30 @@ class VersionList(ResponseModel):
     next: str | None
 
 
+class VersionChanges(ResponseModel):
+    model_config = example(
+        {
+            "before": 2,
+            "after": 3,
+            "changes": [
+                {
+                    "kind": "changed",
+                    "what": "step",
+                    "name": "nudge",
+                    "field": "send.expires",
+                    "before": "6h",
+                    "after": "2h",
+                    "text": "step nudge: send.expires was 6h and is 2h",
+                }
+            ],
+        }
+    )
+
+    before: int
+    after: int
+    changes: list[Change] = Field(description="as a plan tells them: of the document, its steps and templates")
+
+
 @router.get("", responses=refusals(NotFoundError))
 async def list_versions(
     key: CampaignKey, services: Using, limit: Limit = DEFAULT_LIMIT, after: After = None
@@ -82,3 +108,17 @@ async def get_version(
     version = Version.model_validate(await services.versions.get(key, number))
     tag.set(version.version)
     return version
+
+
+@router.get("/{number}/changes", responses=refusals(NotFoundError))
+async def compare_versions(
+    key: CampaignKey,
+    number: Annotated[int, Path(ge=1, le=MAX_VERSION, examples=[3])],
+    services: Using,
+    tag: Tagged,
+    before: Annotated[int, Query(alias="from", ge=1, le=MAX_VERSION, examples=[2], description="the version before")],
+) -> VersionChanges:
+    """The changes from one version to another. They never change."""
+    changes = await services.versions.compare(key, before, number)
+    tag.set(number, before)
+    return VersionChanges(before=before, after=number, changes=[Change.model_validate(change) for change in changes])

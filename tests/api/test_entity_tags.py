@@ -100,7 +100,16 @@ async def test_the_versions_of_a_campaign(operator: httpx.AsyncClient) -> None:
     second = await operator.get("/v1/campaigns/hello/versions/2")
     assert second.json() == {**heads[1], "source": sources[1], "templates": {}}
     assert second.headers["etag"] == '"2"'
-    for path in ("/v1/campaigns/none/versions", "/v1/campaigns/hello/versions/4", "/v1/campaigns/none/versions/1"):
+    changes = await operator.get("/v1/campaigns/hello/versions/3/changes", params={"from": 1})
+    assert (changes.json()["before"], changes.json()["after"]) == (1, 3)
+    [change] = changes.json()["changes"]
+    assert (change["kind"], change["what"], change["before"], change["after"]) == ("changed", "step", "1h", "3h")
+    for path in (
+        "/v1/campaigns/none/versions",
+        "/v1/campaigns/hello/versions/4",
+        "/v1/campaigns/none/versions/1",
+        "/v1/campaigns/hello/versions/3/changes?from=4",
+    ):
         assert (await operator.get(path)).status_code == 404
 
 
