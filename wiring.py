@@ -47,6 +47,7 @@ from application.link_tracking import FollowedLinks, LinkTracker
 from application.linked_surveys import SurveyPages
 from application.links import LinkReader
 from application.merges import Merges
+from application.message_counts import MessageCounts
 from application.message_templates import MessageTemplates
 from application.non_sends import NonSends
 from application.operations.service import OperationService
@@ -151,6 +152,7 @@ class Services:
     campaign_graph: CampaignGraphs
     campaign_numbers: CampaignsNumbers
     non_sends: NonSends
+    message_counts: MessageCounts
     survey_results: SurveyResults
     lifecycle: Lifecycle
     rfm: Rfm
@@ -267,6 +269,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             campaign_graph=CampaignGraphs(database),
             campaign_numbers=CampaignsNumbers(database),
             non_sends=NonSends(database),
+            message_counts=MessageCounts(database),
             survey_results=SurveyResults(database),
             lifecycle=Lifecycle(database),
             rfm=Rfm(database),

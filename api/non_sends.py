@@ -1,6 +1,6 @@
 """Why people got nothing: refused entries and messages."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import allow
-from api.dependencies import FIRST_YEAR, LAST_YEAR, ResponseModel, TextField, Using, example
+from api.dependencies import ResponseModel, TextField, Using, example
 from api.entity_tags import Tagged
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
+from api.utc_days import CountedDays
 from domain.access import Scope
 from domain.errors import InvalidCursorError, InvalidRequestError
 from store.non_sends import NonSendFilter, NonSendGrouping, NonSendPosition
@@ -21,8 +22,6 @@ from store.non_sends import NonSendFilter, NonSendGrouping, NonSendPosition
 router = APIRouter(
     prefix="/v1/non-sends", tags=["Non-sends"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
 )
-
-DEFAULT_DAYS = 7
 
 _GROUP: dict[str, Any] = {"value": "no_consent", "people": 11800, "times": 14100}
 _NON_SEND: dict[str, Any] = {
@@ -76,23 +75,14 @@ class NonSendPage(ResponseModel):
 
 
 async def read_filter(
-    services: Using,
-    first: Annotated[
-        date | None, Query(alias="from", examples=["2026-11-16"], description="a UTC day; 7 days with `to` if left out")
-    ] = None,
-    last: Annotated[date | None, Query(alias="to", examples=["2026-11-22"], description="today if left out")] = None,
+    period: CountedDays,
     campaign: Annotated[TextField | None, Query(max_length=255, examples=["abandoned-cart"])] = None,
     step: Annotated[TextField | None, Query(max_length=255, examples=["nudge"], description="empty: entries")] = None,
     reason: Annotated[TextField | None, Query(max_length=255, examples=["no_consent"])] = None,
     rule: Annotated[TextField | None, Query(max_length=255, examples=["marketing-daily"])] = None,
 ) -> NonSendFilter:
-    """Read the filter that counts and lists share. Raises InvalidRequestError."""
-    last = last or (await services.now()).date()
-    for day in (first, last):
-        if day is not None and not FIRST_YEAR <= day.year < LAST_YEAR:
-            raise InvalidRequestError(f"{day} must be a day of the years {FIRST_YEAR} to {LAST_YEAR - 1}")
-    first = first or last - timedelta(days=DEFAULT_DAYS - 1)
-    return NonSendFilter(first=first, last=last, campaign=campaign, step=step, reason=reason, rule=rule)
+    """Read the filter that counts and lists share."""
+    return NonSendFilter(first=period.first, last=period.last, campaign=campaign, step=step, reason=reason, rule=rule)
 
 
 AskedNonSends = Annotated[NonSendFilter, Depends(read_filter)]

@@ -5,12 +5,13 @@ was recorded after the position, in one snapshot, and is exact. Rows that retent
 counted.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
+from domain.sending.claim import MessageState
 from domain.stream import end_of
 from store.database import Connection
 from store.stream import read_horizon
@@ -51,6 +52,14 @@ COUNTS: Final = f"""
  UNION ALL SELECT {_KEY}, number FROM ({_ROWS.format(range=f"recorded_xid > {_POSITION}")}) AS later) AS counts
 """  # noqa: S608 -- constants of this module
 
+MessageGrouping = Literal["channel", "provider", "campaign", "day"]
+_GROUPS: Final[Mapping[MessageGrouping, str]] = {
+    "channel": "channel",
+    "provider": "provider",
+    "campaign": "campaign_key",
+    "day": "day::text",
+}
+
 
 class StepCount(Struct, frozen=True):
     """The number of decisions of a kind at a step, or of its messages in a state."""
@@ -70,6 +79,24 @@ class CampaignDay(Struct, frozen=True):
     kind: str
     outcome: str
     reason: str
+    number: int
+
+
+class MessageDay(Struct, frozen=True):
+    """The number of messages in a state, by a value of a grouping."""
+
+    value: str
+    state: MessageState
+    number: int
+
+
+class CapDay(Struct, frozen=True):
+    """How often a rule put off, or refused, messages of a campaign on a day."""
+
+    rule: str
+    day: date
+    campaign: str
+    outcome: str
     number: int
 
 
@@ -145,3 +172,32 @@ async def read_campaigns(connection: Connection, since: date, kinds: Collection[
         (since, list(kinds)),
     )
     return [CampaignDay(**row) async for row in cursor]
+
+
+async def read_messages(
+    connection: Connection, first: date, last: date, by: MessageGrouping, campaign_key: str | None
+) -> list[MessageDay]:
+    """Return the messages granted on the days between two, by their states now."""
+    cursor = await connection.execute(
+        f"""
+        SELECT {_GROUPS[by]} AS value, outcome AS state, sum(number)::bigint AS number FROM {COUNTS}
+        WHERE day BETWEEN %(first)s AND %(last)s AND kind = 'message'
+          AND (%(campaign)s::text IS NULL OR campaign_key = %(campaign)s)
+        GROUP BY 1, 2 HAVING sum(number) <> 0 ORDER BY 1, 2
+        """,  # noqa: S608 -- constants of this module
+        {"first": first, "last": last, "campaign": campaign_key},
+    )
+    return [MessageDay(**row) async for row in cursor]
+
+
+async def read_caps(connection: Connection, first: date, last: date) -> list[CapDay]:
+    """Return what each rule of caps and budgets put off or refused."""
+    cursor = await connection.execute(
+        f"""
+        SELECT rule, day, campaign_key AS campaign, outcome, sum(number)::bigint AS number FROM {COUNTS}
+        WHERE day BETWEEN %s AND %s AND kind = 'send' AND rule <> '' AND outcome IN ('deferred', 'refused')
+        GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+        """,  # noqa: S608 -- constants of this module
+        (first, last),
+    )
+    return [CapDay(**row) async for row in cursor]

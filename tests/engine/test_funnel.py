@@ -173,6 +173,10 @@ async def test_the_numbers_of_the_last_days(harness: Harness) -> None:
         found = await harness.admin("GET", f"/v1/non-sends?by={by}")
         assert [(group["value"], group["people"], group["times"]) for group in found["groups"]] == groups
         assert (found["total"]["people"], found["total"]["times"]) == (2, 2)
+    for by, value in {"channel": "email", "campaign": "reaction", "day": numbers["at"][:10]}.items():
+        counted = await harness.admin("GET", f"/v1/message-counts?by={by}&campaign=reaction")
+        assert counted["groups"] == [{"value": value, "states": {"sent": 1}}]
+    assert await harness.admin("GET", "/v1/caps/pressure") == {"rules": []}
     [refused] = (await harness.admin("GET", "/v1/non-sends/people?step=hello&limit=1"))["people"]
     assert (refused["user_id"], refused["campaign"], refused["reason"]) == ("has-no-address", "reaction", "unreachable")
     first = await harness.admin("GET", "/v1/non-sends/people?limit=1")

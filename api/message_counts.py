@@ -1,0 +1,108 @@
+"""Numbers of messages by state, and the pressure of caps."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+
+from api.auth import allow
+from api.dependencies import ResponseModel, TextField, Using, example
+from api.entity_tags import Tagged
+from api.funnel import NumberByName
+from api.problems import refusals
+from api.routes import Route
+from api.utc_days import CountedDays
+from domain.access import Scope
+from domain.errors import InvalidRequestError
+from store.daily_counts import CapDay, MessageGrouping
+
+router = APIRouter(prefix="/v1", tags=["Messages"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
+
+_GROUP: dict[str, Any] = {"value": "email", "states": {"sent": 900, "failed": 2}}
+_DAY: dict[str, Any] = {"day": "2026-11-22", "deferred": 210, "refused": 40}
+_CAMPAIGN: dict[str, Any] = {"campaign": "abandoned-cart", "deferred": 200, "refused": 15}
+_RULE: dict[str, Any] = {"rule": "marketing-daily", "days": [_DAY], "campaigns": [_CAMPAIGN]}
+
+
+class MessageGroup(ResponseModel):
+    value: str = Field(examples=["email"], description="empty for messages that have none, such as no provider yet")
+    states: NumberByName = Field(examples=[{"sent": 900}], description="messages by their state now")
+
+
+class MessageNumbers(ResponseModel):
+    model_config = example({"groups": [_GROUP]})
+
+    groups: list[MessageGroup]
+
+
+class PressureOfDay(ResponseModel):
+    """How often a rule put messages off, and refused them."""
+
+    day: date
+    deferred: int
+    refused: int
+
+
+class PressureOfCampaign(ResponseModel):
+    """How often a rule put messages of a campaign off, and refused them."""
+
+    campaign: str
+    deferred: int
+    refused: int
+
+
+class RulePressure(ResponseModel):
+    rule: str = Field(examples=["marketing-daily"], description="of a cap or a budget")
+    days: list[PressureOfDay]
+    campaigns: list[PressureOfCampaign]
+
+
+class CapPressure(ResponseModel):
+    model_config = example({"rules": [_RULE]})
+
+    rules: list[RulePressure]
+
+
+@router.get("/message-counts", responses=refusals(InvalidRequestError))
+async def count_messages(
+    period: CountedDays,
+    services: Using,
+    tag: Tagged,
+    by: Annotated[MessageGrouping, Query(description="what the groups are")] = "channel",
+    campaign: Annotated[TextField | None, Query(max_length=255, examples=["abandoned-cart"])] = None,
+) -> MessageNumbers:
+    """Messages granted on these days, by their states now."""
+    states: dict[str, dict[str, int]] = {}
+    for one in await services.message_counts.count(period.first, period.last, by, campaign):
+        states.setdefault(one.value, {})[one.state] = one.number
+    tag.set(0, states)
+    return MessageNumbers(groups=[MessageGroup(value=value, states=numbers) for value, numbers in states.items()])
+
+
+@router.get("/caps/pressure", responses=refusals(InvalidRequestError))
+async def get_cap_pressure(period: CountedDays, services: Using, tag: Tagged) -> CapPressure:
+    """How often each rule of caps and budgets put messages off or refused them."""
+    found = await services.message_counts.read_caps(period.first, period.last)
+    tag.set(0, found)
+    rules = dict.fromkeys(one.rule for one in found)
+    return CapPressure(rules=[_show(rule, [one for one in found if one.rule == rule]) for rule in rules])
+
+
+def _show(rule: str, found: list[CapDay]) -> RulePressure:
+    def add_up(which: list[CapDay]) -> dict[str, int]:
+        return {
+            outcome: sum(one.number for one in which if one.outcome == outcome) for outcome in ("deferred", "refused")
+        }
+
+    return RulePressure(
+        rule=rule,
+        days=[
+            PressureOfDay(day=day, **add_up([one for one in found if one.day == day]))
+            for day in sorted({one.day for one in found})
+        ],
+        campaigns=[
+            PressureOfCampaign(campaign=campaign, **add_up([one for one in found if one.campaign == campaign]))
+            for campaign in sorted({one.campaign for one in found})
+        ],
+    )

@@ -1,0 +1,37 @@
+"""The days of counts, as queries name them."""
+
+from datetime import date, timedelta
+from typing import Annotated, Final
+
+from fastapi import Depends, Query
+from msgspec import Struct
+
+from api.dependencies import FIRST_YEAR, LAST_YEAR, Using
+from domain.errors import InvalidRequestError
+
+DEFAULT_DAYS: Final = 7
+
+
+class DayPeriod(Struct, frozen=True):
+    """The UTC days between two, both included."""
+
+    first: date
+    last: date
+
+
+async def read_period(
+    services: Using,
+    first: Annotated[
+        date | None, Query(alias="from", examples=["2026-11-16"], description="a UTC day; 7 days with `to` if left out")
+    ] = None,
+    last: Annotated[date | None, Query(alias="to", examples=["2026-11-22"], description="today if left out")] = None,
+) -> DayPeriod:
+    """Read the days of a query. Raises InvalidRequestError."""
+    last = last or (await services.now()).date()
+    for day in (first, last):
+        if day is not None and not FIRST_YEAR <= day.year < LAST_YEAR:
+            raise InvalidRequestError(f"{day} must be a day of the years {FIRST_YEAR} to {LAST_YEAR - 1}")
+    return DayPeriod(first or last - timedelta(days=DEFAULT_DAYS - 1), last)
+
+
+CountedDays = Annotated[DayPeriod, Depends(read_period)]

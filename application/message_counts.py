@@ -1,0 +1,24 @@
+"""Numbers of messages by state, and of what caps put off and refused."""
+
+from datetime import date
+
+from store import daily_counts
+from store.daily_counts import CapDay, MessageDay, MessageGrouping
+from store.database import Database
+
+
+class MessageCounts:
+    """Reads what was counted by day."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def count(self, first: date, last: date, by: MessageGrouping, campaign: str | None) -> list[MessageDay]:
+        """Count the messages that were granted on these days, by their states now."""
+        async with self._database.transaction() as connection:
+            return await daily_counts.read_messages(connection, first, last, by, campaign)
+
+    async def read_caps(self, first: date, last: date) -> list[CapDay]:
+        """Return how often each rule put off or refused a message, by day and campaign."""
+        async with self._database.transaction() as connection:
+            return await daily_counts.read_caps(connection, first, last)
