@@ -169,6 +169,16 @@ class ApiSettings(EnvironmentSettings):
         return key
 
 
+class CampaignSettings(EnvironmentSettings):
+    """[Approval](campaigns.md#approval) of campaigns, the same for all processes."""
+
+    approval_above: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="a campaign that may reach more people than this waits until another person has approved it; by "
+        "default none does",
+    )
+
+
 class MessageSettings(EnvironmentSettings):
     """The zone, the links and the webhooks of messages."""
 
@@ -277,6 +287,7 @@ class Settings(
     TemporalSettings,
     UiSettings,
     WatchSettings,
+    CampaignSettings,
     MessageSettings,
     ApiSettings,
     ConsoleSettings,

@@ -12,6 +12,8 @@ from application.account_views import Accounts
 from application.activity import ActivityConsumer
 from application.ad_audiences import AdAudiences
 from application.ad_flush import AdPlatforms
+from application.approval_gate import ApprovalGate
+from application.approvals import Approvals
 from application.attachments import Attachments
 from application.audit import AuditLog
 from application.bookings import Bookings
@@ -113,6 +115,7 @@ class Services:
     idempotency: Idempotency
     ingest: Ingest
     campaigns: Campaigns
+    approvals: Approvals
     versions: Versions
     operations: OperationService
     erasures: Erasures
@@ -179,6 +182,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     async with _database(settings) as database, AsyncExitStack() as stack:
         checks = DocumentProcesses()
         catalogue = Catalogue(settings.timezone, default_providers(settings))
+        gate = _gate(settings, database)
         public_url = settings.public_url.rstrip("/")
         previews = Previews(database, catalogue, checks, settings.timezone, public_url)
         providers = open_providers(settings, catalogue)
@@ -210,12 +214,13 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             rejects=RejectLog(database),
             idempotency=Idempotency(database),
             ingest=ingest,
-            campaigns=Campaigns(database, checks, takes_replies=settings.reply_domain is not None),
+            campaigns=Campaigns(database, checks, gate, takes_replies=settings.reply_domain is not None),
+            approvals=Approvals(database, gate),
             versions=Versions(database, checks),
             operations=OperationService(database),
             erasures=Erasures(database),
             exports=Exports(database),
-            plans=Plans(database, checks, settings.timezone, takes_replies=settings.reply_domain is not None),
+            plans=Plans(database, checks, settings.timezone, gate, takes_replies=settings.reply_domain is not None),
             documents=DeploymentDocuments(database, checks, settings.timezone),
             ad_audiences=AdAudiences(database),
             segments=SegmentDocuments(database, checks, settings.timezone),
@@ -289,6 +294,7 @@ class Engine:
 
     database: Database
     catalogue: Catalogue
+    gate: ApprovalGate
     life: CampaignLife
     step_decisions: StepDecisions
     retry_gate: RetryGate
@@ -304,6 +310,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
     """Open the engine of one worker process."""
     async with _database(settings) as database, AsyncExitStack() as stack:
         catalogue = Catalogue(settings.timezone, default_providers(settings))
+        gate = _gate(settings, database)
         consumers: list[Consumer] = [DataPlanConsumer(), ActivityConsumer(catalogue)]
         if settings.clickhouse_url is not None:
             clickhouse = await stack.enter_async_context(ClickHouse(settings.clickhouse_url.get_secret_value()))
@@ -315,7 +322,8 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
         yield Engine(
             database=database,
             catalogue=catalogue,
-            life=CampaignLife(database),
+            gate=gate,
+            life=CampaignLife(database, gate),
             step_decisions=StepDecisions(database, catalogue, settings.timezone),
             retry_gate=RetryGate(database, catalogue, settings.timezone),
             sender=_sender(settings, database, catalogue, providers),
@@ -324,6 +332,10 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             link_mark=mark_of(settings.link_secrets[0]),
             consumers=consumers,
         )
+
+
+def _gate(settings: Settings, database: Database) -> ApprovalGate:
+    return ApprovalGate(database, settings.timezone, settings.approval_above)
 
 
 def _sender(settings: Settings, database: Database, catalogue: Catalogue, providers: Providers) -> Sender:

@@ -168,7 +168,7 @@ def _workers(
     build = _build(settings)
     journeys = JourneyActivities(engine.database, engine.step_decisions)
     schedules = AudienceSchedules(client, settings.task_queue)
-    audience_runs = AudienceRuns(engine.database, engine.catalogue, schedules, settings.timezone)
+    audience_runs = AudienceRuns(engine.database, engine.catalogue, schedules, settings.timezone, engine.gate)
     audiences = AudienceActivities(audience_runs)
     campaigns = CampaignActivities(engine.life, audience_runs, operations)
     main = Worker(

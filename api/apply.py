@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from api.auth import Author, allow
 from api.dependencies import RequestModel, ResponseModel, Using, example
-from api.plans import APPLIED, EXAMPLE, HASH, Applied, ApplyRequest
+from api.plans import APPLIED, EXAMPLE, HASH, MAY_WAIT, Applied, ApplyRequest
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
@@ -33,8 +33,17 @@ class AppliedAll(ResponseModel):
     applied: list[Applied] = Field(description="in the order of the request")
 
 
-@router.post("/apply", responses=refusals(ConflictError, PlanOutdatedError, InvalidDocumentError))
-async def apply_all(request: ApplyAllRequest, services: Using, by: Author) -> AppliedAll:
+@router.post(
+    "/apply",
+    responses={
+        202: {"model": AppliedAll, "description": MAY_WAIT},
+        **refusals(ConflictError, PlanOutdatedError, InvalidDocumentError),
+    },
+)
+async def apply_all(request: ApplyAllRequest, response: Response, services: Using, by: Author) -> AppliedAll:
     """Check several documents, then publish all in one transaction, or none."""
     documents = [(each.document(), each.plan) for each in request.campaigns]
-    return AppliedAll.model_validate({"applied": await services.plans.apply_all(documents, by=by)})
+    applied = await services.plans.apply_all(documents, by=by)
+    if any(one.approval is not None for one in applied):
+        response.status_code = 202
+    return AppliedAll.model_validate({"applied": applied})

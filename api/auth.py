@@ -238,5 +238,6 @@ def allow(scope: Scope) -> Allowed:
 Reader = Annotated[Actor, Depends(allow(Scope.READ))]
 Author = Annotated[Actor, Depends(allow(Scope.AUTHOR))]
 Operator = Annotated[Actor, Depends(allow(Scope.OPERATE))]
+Approver = Annotated[Actor, Depends(allow(Scope.APPROVE))]
 Admin = Annotated[Actor, Depends(allow(Scope.ADMIN))]
 PeopleReader = Annotated[Actor, Depends(allow(Scope.PEOPLE))]

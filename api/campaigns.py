@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
+from api.approvals import Approval
 from api.auth import Author, Operator, allow
 from api.dependencies import WHOLE, CampaignKey, FileName, RequestModel, ResponseModel, TextField, Using, example
 from api.entity_tags import IfMatch, Tag, Tagged
@@ -107,6 +108,7 @@ _MOVED: dict[str, Any] = {
     "latest_version": 3,
     "revision": 7,
     "operations": [],
+    "approval": None,
     "updated_at": "2026-11-01T10:00:00Z",
 }
 _CAMPAIGN: dict[str, Any] = {**_MOVED, "active_journeys": 120, "total_journeys": 4711}
@@ -125,6 +127,7 @@ class MovedCampaign(ResponseModel):
     latest_version: int
     revision: int = Field(description="changes with whatever is changed of the campaign")
     operations: list[UUID] = Field(description="those that are not finished")
+    approval: Approval | None = Field(description="the latest change of it that waits for another person")
     updated_at: datetime
 
 
@@ -142,6 +145,13 @@ class CampaignList(ResponseModel):
 
 
 _REFUSALS = refusals(NotFoundError, ConflictError)
+_MAY_WAIT: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": MovedCampaign,
+        "description": "It waits for another person, as `approval` says: nothing has changed yet.",
+    },
+    **_REFUSALS,
+}
 
 
 @router.post(
@@ -175,19 +185,25 @@ async def get_campaign(key: CampaignKey, services: Using, tag: Tagged) -> Campai
     """One campaign."""
     campaign = Campaign.model_validate(await services.campaigns.get(key))
     # Numbers of journeys and operations change without a change of the campaign.
-    tag.set(campaign.revision, campaign.active_journeys, campaign.total_journeys, campaign.operations)
+    approval = None if campaign.approval is None else campaign.approval.id
+    tag.set(campaign.revision, campaign.active_journeys, campaign.total_journeys, campaign.operations, approval)
     return campaign
 
 
-@router.post("/{key}/start", responses=_REFUSALS)
+@router.post("/{key}/start", responses=_MAY_WAIT)
 async def start(
-    key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged, request: StartRequest | None = None
+    key: CampaignKey,
+    response: Response,
+    services: Using,
+    by: Operator,
+    if_match: IfMatch,
+    tag: Tagged,
+    request: StartRequest | None = None,
 ) -> MovedCampaign:
     """Let events start journeys of this campaign, within its schedule."""
     wanted = request or StartRequest()
-    return _moved_response(
-        await services.campaigns.start(key, wanted.version, in_flight=wanted.in_flight, if_match=if_match, by=by), tag
-    )
+    view = await services.campaigns.start(key, wanted.version, in_flight=wanted.in_flight, if_match=if_match, by=by)
+    return _moved_or_waiting(view, tag, response)
 
 
 @router.post("/{key}/pause", responses=_REFUSALS)
@@ -196,10 +212,12 @@ async def pause(key: CampaignKey, services: Using, by: Operator, if_match: IfMat
     return _moved_response(await services.campaigns.pause(key, if_match=if_match, by=by), tag)
 
 
-@router.post("/{key}/resume", responses=_REFUSALS)
-async def resume(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
+@router.post("/{key}/resume", responses=_MAY_WAIT)
+async def resume(
+    key: CampaignKey, response: Response, services: Using, by: Operator, if_match: IfMatch, tag: Tagged
+) -> MovedCampaign:
     """Resume a paused campaign; its held journeys continue at a rate."""
-    return _moved_response(await services.campaigns.resume(key, if_match=if_match, by=by), tag)
+    return _moved_or_waiting(await services.campaigns.resume(key, if_match=if_match, by=by), tag, response)
 
 
 @router.post("/{key}/stop", responses=_REFUSALS)
@@ -215,6 +233,12 @@ async def stop(
 async def archive(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
     """Archive an ended campaign, or one that never started, for good."""
     return _moved_response(await services.campaigns.archive(key, if_match=if_match, by=by), tag)
+
+
+def _moved_or_waiting(view: CampaignView, tag: Tag, response: Response) -> MovedCampaign:
+    if view.approval is not None:
+        response.status_code = 202
+    return _moved_response(view, tag)
 
 
 def _moved_response(view: CampaignView, tag: Tag) -> MovedCampaign:

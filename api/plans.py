@@ -3,9 +3,10 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
+from api.approvals import Approval
 from api.auth import Author, allow
 from api.campaigns import FallbackLanguage, PublishRequest, PublishWarning
 from api.dependencies import CampaignKey, ResponseModel, TextField, Using, example
@@ -168,6 +169,7 @@ APPLIED: dict[str, Any] = {
     "campaign": "abandoned-cart",
     "state": "running",
     "operation": "01a2018a-1b1c-7d3e-8f4a-5b6c7d8e9f0a",
+    "approval": None,
     "plan": _PLAN,
 }
 
@@ -182,7 +184,13 @@ class Applied(ResponseModel):
     operation: UUID | None = Field(
         description="what moves or ends the journeys on other versions; null if nothing does"
     )
+    approval: Approval | None = Field(
+        description="what another person has to approve before users enter by the version; null if nothing waits"
+    )
     plan: CampaignPlan
+
+
+MAY_WAIT = "Published; users enter by it once another person has approved it, as `approval` says."
 
 
 @router.post("/plan", responses=refusals(ConflictError, InvalidDocumentError))
@@ -191,7 +199,16 @@ async def plan(key: CampaignKey, request: PlanRequest, services: Using) -> Campa
     return CampaignPlan.model_validate(await services.plans.plan(key, request.document()))
 
 
-@router.post("/apply", responses=refusals(ConflictError, PlanOutdatedError, InvalidDocumentError))
-async def apply(key: CampaignKey, request: ApplyRequest, services: Using, by: Author) -> Applied:
+@router.post(
+    "/apply",
+    responses={
+        202: {"model": Applied, "description": MAY_WAIT},
+        **refusals(ConflictError, PlanOutdatedError, InvalidDocumentError),
+    },
+)
+async def apply(key: CampaignKey, request: ApplyRequest, response: Response, services: Using, by: Author) -> Applied:
     """Publish a document and start it, if the plan holds; else 409 `plan_outdated`."""
-    return Applied.model_validate(await services.plans.apply(key, request.document(), planned=request.plan, by=by))
+    applied = await services.plans.apply(key, request.document(), planned=request.plan, by=by)
+    if applied.approval is not None:
+        response.status_code = 202
+    return Applied.model_validate(applied)

@@ -5,14 +5,17 @@ from typing import Final, Protocol
 
 from msgspec import Struct, to_builtins
 
+from application.approval_gate import ApprovalGate
 from application.catalogue import Catalogue
 from application.operations.enrol import EnrolParameters
+from application.reach import ReachQuestion
 from domain.access import SOJOURN, Actor
+from domain.campaign.approvals import ENTER, Reach
 from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AgainRule, Rules
 from domain.local_time.instants import local_day
 from domain.local_time.zones import recipient_zone
-from store import campaigns, operations, outbox
+from store import approvals, campaigns, operations, outbox
 from store.database import Connection, Database
 from store.operations import Operation
 
@@ -57,8 +60,14 @@ class AudienceRuns:
     """The runs of repeated audiences."""
 
     def __init__(
-        self, database: Database, catalogue: Catalogue, schedules: AudienceScheduler, deployment_zone: str
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        schedules: AudienceScheduler,
+        deployment_zone: str,
+        gate: ApprovalGate | None = None,
     ) -> None:
+        self._gate = gate or ApprovalGate(database, deployment_zone)
         self._database = database
         self._catalogue = catalogue
         self._schedules = schedules
@@ -76,22 +85,40 @@ class AudienceRuns:
             await self._schedules.remove(campaign_key)
 
     async def begin(self, campaign_key: str, at: datetime) -> Operation | None:
-        """Begin a run of the schedule, at most one a day.
+        """Begin a run of the schedule, at most one a day, or request an approval of it.
 
         While the previous run's audience still enters, this run is skipped: its operation is cancelled from the start.
-        None if there is nothing to do.
+        None if there is nothing to do by now. Raises ConflictError if another version was started meanwhile.
         """
+        reach = await self._gate.measure(ReachQuestion(campaign_key, entering="audience"))
         async with self._database.transaction() as connection:
-            await campaigns.lock_registry_shared(connection)
+            if self._gate.exceeds(reach):
+                await campaigns.lock_registry_exclusive(connection)
+            else:
+                await campaigns.lock_registry_shared(connection)
             recurrence = await self._recurrence(connection, campaign_key)
             if recurrence is None:
                 return None
-            waiting = await operations.open_operations(connection, campaign_key)
-            day = local_day(at, recipient_zone({}, recurrence.timezone))
-            operation = await _ask(connection, campaign_key, day.isoformat(), at, SOJOURN)
-            if operation is not None and any(one.kind == ENROL for one in waiting):
-                await operations.cancel(connection, operation.id)
-            return operation
+            run = local_day(at, recipient_zone({}, recurrence.timezone)).isoformat()
+            if self._gate.exceeds(reach) and await self._is_waiting(connection, campaign_key, recurrence, run, reach):
+                return None
+            return await enter_again(connection, campaign_key, run, at)
+
+    async def _is_waiting(
+        self, connection: Connection, campaign_key: str, recurrence: Recurrence, run: str, reach: Reach | None
+    ) -> bool:
+        """Return whether a run needs an approval, which is requested once.
+
+        It is requested in the name of the person who let users into the campaign.
+        """
+        campaign = await campaigns.campaign(connection, campaign_key)
+        if campaign is None or await approvals.is_run_known(connection, campaign_key, run):
+            return True
+        by = await campaigns.find_opener(connection, campaign_key)
+        approval = await self._gate.request(
+            connection, campaign, recurrence.version, ENTER, reach, by, parameters={"run": run}
+        )
+        return approval is not None
 
     async def _recurrence(self, connection: Connection, campaign_key: str) -> Recurrence | None:
         """Return the recurrence of an open campaign, even if it is paused."""
@@ -104,6 +131,18 @@ class AudienceRuns:
             return None
         timezone = version.rules.timezone or self._deployment_zone
         return Recurrence(version.version, audience.again, timezone, schedule.starts_at, schedule.ends_at)
+
+
+async def enter_again(connection: Connection, campaign_key: str, run: str, at: datetime) -> Operation | None:
+    """Request a run of a repeated audience; it is skipped while an earlier one enters.
+
+    None if it was requested before.
+    """
+    waiting = await operations.open_operations(connection, campaign_key)
+    operation = await _ask(connection, campaign_key, run, at, SOJOURN)
+    if operation is not None and any(one.kind == ENROL for one in waiting):
+        await operations.cancel(connection, operation.id)
+    return operation
 
 
 async def _ask(

@@ -1,11 +1,13 @@
 """Transitions that become due in the life of a campaign."""
 
 from datetime import datetime
-from typing import Literal
 
 from application import campaign_transitions as transitions
+from application.approval_gate import ApprovalGate
+from application.reach import ReachQuestion
 from domain.access import SOJOURN
 from domain.campaign import life
+from domain.campaign.approvals import Reach
 from domain.campaign.life import ENDED, AdvanceResult
 from domain.errors import NotFoundError
 from store import audit, campaigns
@@ -16,8 +18,9 @@ from store.database import Connection, Database
 class CampaignLife:
     """Finds due transitions, and applies them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, gate: ApprovalGate | None = None) -> None:
         self._database = database
+        self._gate = gate or ApprovalGate(database)
 
     async def advance(self, key: str, at: datetime) -> AdvanceResult:
         """Apply the transitions due at this instant; return what to expect next."""
@@ -26,21 +29,41 @@ class CampaignLife:
                 facts = await campaigns.campaign_facts(connection, key)
                 if facts is None:
                     raise NotFoundError(f"there is no campaign {key}", campaign=key)
-                if life.find_due(facts, at) is None:
+                move = life.find_due(facts, at)
+                if move is None:
                     return life.summarize(facts, at)
-                await campaigns.lock_registry_exclusive(connection)
-                # Read again under the lock.
-                facts = await campaigns.campaign_facts(connection, key)
-                move = None if facts is None else life.find_due(facts, at)
-                if move is not None:
-                    await self._do(connection, await transitions.get_or_raise(connection, key), move)
+                if move != "begin" or not self._gate.is_on:
+                    await self._apply_due(connection, key, at, None)
+                    continue
+            # Between the transactions, since it takes a while.
+            reach = await self._gate.measure(ReachQuestion(key, facts.version))
+            async with self._database.transaction() as connection:
+                await self._apply_due(connection, key, at, reach)
 
-    async def _do(self, connection: Connection, campaign: Campaign, move: Literal["begin", "stop", "end"]) -> None:
+    async def _apply_due(self, connection: Connection, key: str, at: datetime, reach: Reach | None) -> None:
+        """Apply what is due under the lock. `reach` is that of a campaign which begins."""
+        await campaigns.lock_registry_exclusive(connection)
+        facts = await campaigns.campaign_facts(connection, key)
+        move = None if facts is None else life.find_due(facts, at)
+        if move is None:
+            return
+        campaign = await transitions.get_or_raise(connection, key)
         match move:
             case "begin":
+                if self._gate.is_on and await self._requests_approval(connection, campaign, reach):
+                    return
                 await transitions.begin(connection, campaign)
             case "stop":
                 await transitions.stop(connection, campaign, "drain", SOJOURN)
             case "end":
                 await transitions.change(connection, campaign, ENDED, SOJOURN)
         await audit.record(connection, SOJOURN, f"campaign.{move}", campaign.key)
+
+    async def _requests_approval(self, connection: Connection, campaign: Campaign, reach: Reach | None) -> bool:
+        """Request an approval in the name of the person who started the campaign."""
+        version = campaign.running_version or 0
+        if reach is None or reach.version != version:
+            # Another version was started meanwhile; its people are counted next.
+            return True
+        by = await campaigns.find_opener(connection, campaign.key)
+        return await self._gate.request(connection, campaign, version, "begin", reach, by) is not None

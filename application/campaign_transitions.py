@@ -94,6 +94,31 @@ async def insert_version(
     return version.version, True
 
 
+async def require_startable(connection: Connection, campaign: Campaign, version: int) -> Rules:
+    """Return the rules of a version that may be started now.
+
+    Raises NotFoundError, and ConflictError if it cannot be started.
+    """
+    stored = await campaigns.version(connection, campaign.key, version)
+    if stored is None:
+        raise NotFoundError(
+            f"campaign {campaign.key} has no version {version}; its latest is {campaign.latest_version}",
+            campaign=campaign.key,
+        )
+    if await operations.ends_version(connection, campaign.key, version):
+        # New entries would be ended with them.
+        raise refusal(campaign, f"is still ending the journeys of version {version}: start it when that is done")
+    ends_at = stored.rules.schedule.ends_at
+    if ends_at is not None and ends_at <= connection.clock.now():
+        raise refusal(
+            campaign,
+            f"cannot start: the schedule of version {version} ended at {ends_at:%Y-%m-%dT%H:%M:%SZ}; publish one with "
+            "a later schedule.ends_at",
+        )
+    await require_names(connection, campaign.key, version)
+    return stored.rules
+
+
 async def activate_version(
     connection: Connection, campaign: Campaign, version: int, *, in_flight: InFlightPolicy, by: Actor
 ) -> Operation | None:
@@ -101,8 +126,7 @@ async def activate_version(
 
     Returns the operation on journeys of other versions; None if they go on unchanged. A paused campaign stays paused.
     """
-    rules = await _startable(connection, campaign, version)
-    await require_names(connection, campaign.key, version)
+    rules = await require_startable(connection, campaign, version)
     others = [one for one in await campaigns.versions_in_use(connection, campaign.key) if one != version]
     # All of its former journeys have ended, else it could not be started.
     exiting = [one for one in campaign.exiting if one != version]
@@ -177,7 +201,7 @@ async def change(
         state=state,
         running_version=campaign.running_version if running_version is None else running_version,
         exiting=campaign.exiting if exiting is None else exiting,
-        changed_by=by.name,
+        by=by,
     )
     await outbox.wake_campaign(connection, campaign.key)
     return period
@@ -210,27 +234,6 @@ async def _running_version(connection: Connection, campaign: Campaign) -> Versio
     if version is None:
         raise ValueError(f"campaign {campaign.key} is {campaign.state} and runs no version")
     return version
-
-
-async def _startable(connection: Connection, campaign: Campaign, version: int) -> Rules:
-    """Return the rules of a version that may be started now."""
-    stored = await campaigns.version(connection, campaign.key, version)
-    if stored is None:
-        raise NotFoundError(
-            f"campaign {campaign.key} has no version {version}; its latest is {campaign.latest_version}",
-            campaign=campaign.key,
-        )
-    if await operations.ends_version(connection, campaign.key, version):
-        # New entries would be ended with them.
-        raise refusal(campaign, f"is still ending the journeys of version {version}: start it when that is done")
-    ends_at = stored.rules.schedule.ends_at
-    if ends_at is not None and ends_at <= connection.clock.now():
-        raise refusal(
-            campaign,
-            f"cannot start: the schedule of version {version} ended at {ends_at:%Y-%m-%dT%H:%M:%SZ}; publish one with "
-            "a later schedule.ends_at",
-        )
-    return stored.rules
 
 
 def refusal(campaign: Campaign, why: str) -> ConflictError:

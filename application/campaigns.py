@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from application import campaign_transitions as transitions
+from application.approval_gate import ApprovalGate
 from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
 from application.people_languages import PeopleLanguages
+from application.reach import ReachQuestion
 from application.references import load_names
 from domain.access import Actor
 from domain.campaign.document_warnings import cycle_warnings, reply_warnings
@@ -18,7 +20,8 @@ from domain.errors import Problem
 from domain.journey.forecast import InFlightPolicy
 from domain.revisions import UNCONDITIONAL, Precondition
 from domain.templates.languages import FallbackLanguage
-from store import audit, campaigns, operations
+from store import approvals, audit, campaigns, operations
+from store.approvals import Approval
 from store.campaigns import Campaign
 from store.database import Connection, Database
 
@@ -39,7 +42,10 @@ class PublishedVersion:
 
 @dataclass(frozen=True, slots=True)
 class CampaignView:
-    """A campaign with its unfinished operations. `revision` changes with it."""
+    """A campaign with its unfinished operations. `revision` changes with it.
+
+    `approval` is the latest one that a change of it waits for.
+    """
 
     key: str
     name: str
@@ -49,6 +55,7 @@ class CampaignView:
     latest_version: int
     revision: int
     operations: list[UUID]
+    approval: Approval | None
     updated_at: datetime
 
 
@@ -70,8 +77,11 @@ class Campaigns:
     campaign's workflow.
     """
 
-    def __init__(self, database: Database, documents: Documents, *, takes_replies: bool = True) -> None:
+    def __init__(
+        self, database: Database, documents: Documents, gate: ApprovalGate | None = None, *, takes_replies: bool = True
+    ) -> None:
         """`takes_replies` says whether the deployment has a domain for replies."""
+        self._gate = gate or ApprovalGate(database)
         self._database = database
         self._takes_replies = takes_replies
         self._documents = documents
@@ -114,10 +124,19 @@ class Campaigns:
         if_match: Precondition = UNCONDITIONAL,
         by: Actor,
     ) -> CampaignView:
-        """Start a version; `in_flight` decides about the journeys on other versions."""
+        """Start a version, or request an approval of it.
+
+        `in_flight` decides about the journeys on other versions.
+        """
+        reach = await self._gate.measure_start(key, version, in_flight)
         async with self._database.transaction() as connection:
             campaign = await transitions.lock_for_transition(connection, key, "start", if_match=if_match)
             chosen = campaign.latest_version if version is None else version
+            if self._gate.is_on:
+                await transitions.require_startable(connection, campaign, chosen)
+                approval = await self._gate.request_start(connection, campaign, chosen, in_flight, reach, by)
+                if approval is not None:
+                    return await _view(connection, key, approval)
             await transitions.activate_version(connection, campaign, chosen, in_flight=in_flight, by=by)
             await audit.record(connection, by, "campaign.start", key, {"version": chosen, "in_flight": in_flight})
             return await _view(connection, key)
@@ -131,9 +150,16 @@ class Campaigns:
             return await _view(connection, key)
 
     async def resume(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
-        """Resume messages; held journeys continue at the rate of the version."""
+        """Resume messages, or request an approval of it.
+
+        Held journeys continue at the rate of the version.
+        """
+        reach = await self._gate.measure(ReachQuestion(key, moving="held"))
         async with self._database.transaction() as connection:
             campaign = await transitions.lock_for_transition(connection, key, "resume", if_match=if_match)
+            running = campaign.running_version or 0
+            if approval := await self._gate.request(connection, campaign, running, "resume", reach, by):
+                return await _view(connection, key, approval)
             await transitions.resume(connection, campaign, by)
             await audit.record(connection, by, "campaign.resume", key)
             return await _view(connection, key)
@@ -168,20 +194,24 @@ class Campaigns:
         return overview
 
 
-async def _view(connection: Connection, key: str) -> CampaignView:
-    """Return a campaign after its transition."""
+async def _view(connection: Connection, key: str, approval: Approval | None = None) -> CampaignView:
+    """Return a campaign after its transition, or with the approval that it waits for.
+
+    An approval of before a transition is outdated by it.
+    """
     campaign = await transitions.get_or_raise(connection, key)
     opened = await operations.open_ids(connection, [key])
-    return CampaignView(**_fields(campaign, opened))
+    return CampaignView(**_fields(campaign, opened, approval))
 
 
 async def _overviews(connection: Connection, known: Sequence[Campaign]) -> list[CampaignOverview]:
     keys = [campaign.key for campaign in known]
     counted = await campaigns.count_journeys(connection, keys)
     opened = await operations.open_ids(connection, keys)
+    waiting = await approvals.find_waiting(connection, keys, connection.clock.now())
     return [
         CampaignOverview(
-            **_fields(campaign, opened),
+            **_fields(campaign, opened, waiting.get(campaign.key)),
             active_journeys=counted[campaign.key].active,
             total_journeys=counted[campaign.key].total,
         )
@@ -189,7 +219,7 @@ async def _overviews(connection: Connection, known: Sequence[Campaign]) -> list[
     ]
 
 
-def _fields(campaign: Campaign, opened: Mapping[str, list[UUID]]) -> dict[str, Any]:
+def _fields(campaign: Campaign, opened: Mapping[str, list[UUID]], approval: Approval | None) -> dict[str, Any]:
     return {
         "key": campaign.key,
         "name": campaign.name,
@@ -199,5 +229,6 @@ def _fields(campaign: Campaign, opened: Mapping[str, list[UUID]]) -> dict[str, A
         "latest_version": campaign.latest_version,
         "revision": campaign.revision,
         "operations": opened.get(campaign.key, []),
+        "approval": approval,
         "updated_at": campaign.updated_at,
     }

@@ -134,9 +134,7 @@ class MessageTemplates:
             )
             await insert_with_files(connection, version)
             await require_names(connection, key, number)
-            await campaigns.change(
-                connection, key, state=RUNNING, running_version=number, exiting=(), changed_by=by.name
-            )
+            await campaigns.change(connection, key, state=RUNNING, running_version=number, exiting=(), by=by)
             await audit.record(connection, by, "template.publish", key, {"version": number})
         return _build_result(template, number, needs, checked, created=True)
 

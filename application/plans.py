@@ -10,12 +10,14 @@ from uuid import UUID
 import msgspec
 
 from application import campaign_transitions as transitions
+from application.approval_gate import ApprovalGate
 from application.audience_sample import AudienceSample, sample_audience
 from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
 from application.people_languages import PeopleLanguages
 from application.references import load_names
 from domain.access import Actor
+from domain.campaign.approvals import Reach
 from domain.campaign.difference import Change
 from domain.campaign.document_warnings import cycle_warnings, reply_warnings
 from domain.campaign.life import OPEN_STATES, CampaignState
@@ -25,6 +27,7 @@ from domain.errors import InvalidDocumentError, PlanOutdatedError, Problem
 from domain.journey.forecast import Compiled, Fate, Forecast, InFlightPolicy, forecast
 from domain.templates.languages import FallbackLanguage
 from store import audit, campaigns, journey_versions
+from store.approvals import Approval
 from store.campaigns import Campaign, Version
 from store.database import Connection, Database
 
@@ -70,21 +73,34 @@ class CampaignPlan:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The result: the version, whether it is new, and the operation on other journeys."""
+    """The result: the version, whether it is new, and the operation on other journeys.
+
+    With an `approval`, users enter by the version once another person has approved it.
+    """
 
     version: int
     created: bool
     campaign: str
     state: CampaignState
     operation: UUID | None
+    approval: Approval | None
     plan: CampaignPlan
 
 
 class Plans:
     """Plans and applies documents."""
 
-    def __init__(self, database: Database, documents: Documents, timezone: str, *, takes_replies: bool = True) -> None:
+    def __init__(
+        self,
+        database: Database,
+        documents: Documents,
+        timezone: str,
+        gate: ApprovalGate | None = None,
+        *,
+        takes_replies: bool = True,
+    ) -> None:
         """`timezone` is the deployment's; `takes_replies` says if replies reach it."""
+        self._gate = gate or ApprovalGate(database, timezone)
         self._database = database
         self._takes_replies = takes_replies
         self._timezone = timezone
@@ -135,9 +151,43 @@ class Plans:
         for one in proved:
             if one.planned not in (None, one.plan.hash):
                 raise _outdated_error(one.plan.campaign, one.planned, one.plan.hash)
+        reaches = [await self._measure(one) for one in proved]
         async with self._database.transaction() as connection:
             await campaigns.lock_registry_exclusive(connection)
-            return [await _apply_one(connection, one, by) for one in proved]
+            return [
+                await self._apply_one(connection, one, reach, by) for one, reach in zip(proved, reaches, strict=True)
+            ]
+
+    async def _measure(self, proved: "_Proved") -> Reach | None:
+        """Count the people of a version that takes effect."""
+        plan = proved.plan
+        if not plan.takes_effect:
+            return None
+        rules, in_flight = proved.checked.rules, proved.document.in_flight
+        return await self._gate.measure_rules(plan.campaign, plan.next_version, rules, in_flight)
+
+    async def _apply_one(self, connection: Connection, proved: "_Proved", reach: Reach | None, by: Actor) -> Applied:
+        """Apply one plan under the lock. Raises PlanOutdatedError and ConflictError."""
+        document, checked, plan = proved.document, proved.checked, proved.plan
+        key = plan.campaign
+        before = await campaigns.campaign(connection, key)
+        if (now := _hash(document, checked, before)) != plan.hash:
+            raise _outdated_error(key, plan.hash, now)
+        version, created = await transitions.insert_version(connection, checked, document.source, document.file, by)
+        campaign = await transitions.get_or_raise(connection, key)
+        operation = approval = None
+        data = {"version": version, "in_flight": document.in_flight, "plan": plan.hash}
+        await audit.record(connection, by, "campaign.apply", key, data)
+        if plan.takes_effect and (version != campaign.running_version or document.in_flight != "keep"):
+            if self._gate.is_on:
+                await transitions.require_startable(connection, campaign, version)
+                approval = await self._gate.request_start(connection, campaign, version, document.in_flight, reach, by)
+            if approval is None:
+                operation = await transitions.activate_version(
+                    connection, campaign, version, in_flight=document.in_flight, by=by
+                )
+                campaign = await transitions.get_or_raise(connection, key)
+        return Applied(version, created, key, campaign.state, operation.id if operation else None, approval, plan)
 
     async def _check(self, document: Document) -> Published:
         async with self._database.own_transaction() as connection:
@@ -219,26 +269,6 @@ class _Proved:
     planned: str | None
     checked: Published
     plan: CampaignPlan
-
-
-async def _apply_one(connection: Connection, proved: _Proved, by: Actor) -> Applied:
-    """Apply one plan under the lock. Raises PlanOutdatedError and ConflictError."""
-    document, checked, plan = proved.document, proved.checked, proved.plan
-    key = plan.campaign
-    before = await campaigns.campaign(connection, key)
-    if (now := _hash(document, checked, before)) != plan.hash:
-        raise _outdated_error(key, plan.hash, now)
-    version, created = await transitions.insert_version(connection, checked, document.source, document.file, by)
-    campaign = await transitions.get_or_raise(connection, key)
-    operation = None
-    if plan.takes_effect and (version != campaign.running_version or document.in_flight != "keep"):
-        operation = await transitions.activate_version(
-            connection, campaign, version, in_flight=document.in_flight, by=by
-        )
-        campaign = await transitions.get_or_raise(connection, key)
-    data = {"version": version, "in_flight": document.in_flight, "plan": plan.hash}
-    await audit.record(connection, by, "campaign.apply", key, data)
-    return Applied(version, created, key, campaign.state, operation.id if operation else None, plan)
 
 
 async def _base(connection: Connection, campaign: Campaign | None) -> Version | None:

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.approvals import describe_approval
 from cli.client import RefusedError, connect
-from cli.exit_codes import REFUSED
+from cli.exit_codes import REFUSED, WAITING
 from cli.operation_progress import watch_operations
 from cli.operations import check_done
 from cli.options import AsJson, CampaignsArgument, OneCampaignArgument, WatchOption, Yes
@@ -125,6 +126,8 @@ def _change(
             changed.append(view)
             if not as_json:
                 typer.echo(printable(_describe(view)))
+                if view["approval"]:
+                    typer.echo(printable(describe_approval(view["approval"])), err=True)
             if watch:
                 operations.extend(api.get("operations", id) for id in view["operations"])
         ended = watch_operations(api, operations, quiet=as_json)
@@ -133,6 +136,8 @@ def _change(
     check_done(ended)
     if len(changed) < len(keys):
         raise typer.Exit(REFUSED)
+    if any(view["approval"] for view in changed):
+        raise typer.Exit(WAITING)
 
 
 def _describe(view: dict[str, Any]) -> str:
@@ -143,7 +148,11 @@ def _describe(view: dict[str, Any]) -> str:
 def _list(found: list[dict[str, Any]]) -> None:
     columns = ["CAMPAIGN", "STATE", "STAGE", "RUNNING", "LATEST", "ACTIVE", "JOURNEYS"]
     fields = ["key", "state", "stage", "running_version", "latest_version", "active_journeys", "total_journeys"]
-    print_table(columns, [["-" if each[name] is None else str(each[name]) for name in fields] for each in found])
+    rows = [["-" if each[name] is None else str(each[name]) for name in fields] for each in found]
+    for each, row in zip(found, rows, strict=True):
+        if each["approval"]:
+            row[1] += ", waits"
+    print_table(columns, rows)
 
 
 def _show(view: dict[str, Any]) -> None:
@@ -153,6 +162,7 @@ def _show(view: dict[str, Any]) -> None:
             "Name": view["name"],
             "Stage": as_text(view["stage"]),
             "State": view["state"],
+            **({"Waits": describe_approval(view["approval"])} if view["approval"] else {}),
             "Journeys": f"{view['active_journeys']} under way, {view['total_journeys']} in all",
             "Changed": local(view["updated_at"]),
         }

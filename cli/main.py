@@ -25,6 +25,7 @@ from cli import (
     templates,
     users,
 )
+from cli.approvals import approvals, approve, reject
 from cli.audience_commands import add_audience_commands
 from cli.audit import audit
 from cli.bounce import bounce
@@ -73,7 +74,8 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 
 
 _add("Campaigns", init, validate, preview, send_test, plan, apply, campaigns.campaigns, campaigns.start)
-_add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.archive, funnel, operations, schema)
+_add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.archive, approvals, approve, reject)
+_add("Campaigns", funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app, accounts=accounts.app)
 _add("Journeys and users", hold=hold.app, messages=messages.app, templates=templates.app, segments=segments.app)
 _add("Journeys and users", surveys=surveys.app)

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.approvals import describe_approval
 from cli.attachments import store_attachments
 from cli.campaigns import InFlightChoice, InFlightOption
 from cli.client import ApiClient, RefusedError, connect
 from cli.documents import TEMPLATES, campaign_document, document_files
-from cli.exit_codes import CHANGES, DONE, status_of
+from cli.exit_codes import CHANGES, DONE, WAITING, status_of
 from cli.operation_progress import watch_operations
 from cli.operations import check_done, tell_operation
 from cli.options import AsJson, WatchOption, Yes
@@ -103,6 +104,8 @@ def apply(
                 hint = f"; `sojourn start {each['campaign']}` lets users in" if each["state"] == "draft" else ""
                 typer.echo(printable(f"{each['campaign']}: version {each['version']} {change}, {each['state']}{hint}"))
                 print_warnings(warnings)
+                if each["approval"]:
+                    typer.echo(printable(describe_approval(each["approval"])), err=True)
             for operation in operations:
                 if not watch:
                     tell_operation(operation)
@@ -111,6 +114,8 @@ def apply(
         results = [{"file": document["file"], **each} for (document, _), each in zip(hashed, applied, strict=True)]
         print_json({"applied": results, "operations": ended or operations})
     check_done(ended)
+    if any(each["approval"] for each in applied):
+        raise typer.Exit(WAITING)
 
 
 def _plan_files(

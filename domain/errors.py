@@ -6,6 +6,7 @@ SojournError
 ├── UnauthorizedError               401  no key, or a wrong one
 ├── UnverifiedCallbackError          401  the callback is not proven to be the provider's
 ├── ForbiddenError                  403  the key lacks a scope; says which
+│   └── SamePersonError             403  another person approves it; says who requested it
 ├── NotFoundError                   404  no such campaign, version, user or journey
 │   ├── NoSuchPathError             404  no route has this path
 │   ├── ClosedSurveyError           404  the survey of a link is over
@@ -14,6 +15,7 @@ SojournError
 ├── MethodNotAllowedError           405  the path is another method's
 ├── RequestTimeoutError             408  the body takes too long to arrive
 ├── ConflictError                   409  the state does not allow it; says the state and what is allowed
+│   ├── ApprovalStateError          409  the approval was decided, or is of another state of the campaign; says which
 │   ├── IdempotencyInProgressError  409  the same request is being carried out
 │   ├── IdempotencyAnswerLostError  409  the same request was interrupted after it had called outside
 │   └── PlanOutdatedError           409  what was planned is not what would be done now; says what has moved
@@ -95,6 +97,12 @@ class ForbiddenError(SojournError):
     remedy = "Use a key that has it."
 
 
+class SamePersonError(ForbiddenError):
+    code = "same_person"
+    meaning = "The change waits for another person than the one who requested it, `requested_by`."
+    remedy = "Let another person approve it, by a key that neither made the requesting key nor was made by it."
+
+
 class NotFoundError(SojournError):
     status = 404
     code = "not_found"
@@ -151,6 +159,14 @@ class ConflictError(SojournError):
     code = "conflict"
     meaning = "The state does not allow it. `state` names it, and `allowed` what is possible now."
     remedy = "Do one of these first, or nothing where the state is what you want."
+
+
+class ApprovalStateError(ConflictError):
+    code = "approval_not_waiting"
+    meaning = (
+        "The approval was decided already, has expired, or is of an earlier state of the campaign. `state` says which."
+    )
+    remedy = "Request the change again, where it is still wanted: that makes another approval."
 
 
 class IdempotencyInProgressError(ConflictError):

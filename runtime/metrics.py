@@ -169,6 +169,11 @@ class PolledGauges(Collector):
             value=gauges.paused_providers,
         )
         yield GaugeMetricFamily(
+            "sojourn_approvals_waiting",
+            "Changes of campaigns that wait for the approval of another person",
+            value=gauges.waiting_approvals,
+        )
+        yield GaugeMetricFamily(
             "sojourn_survey_timestamp_seconds", "When these gauges were last read from the database", value=at
         )
 

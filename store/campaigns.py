@@ -7,6 +7,7 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
+from domain.access import SOJOURN, Actor
 from domain.campaign.life import OPEN_STATES, CampaignFacts, CampaignState
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
@@ -266,7 +267,7 @@ async def change(
     state: CampaignState,
     running_version: int | None,
     exiting: Sequence[int],
-    changed_by: str,
+    by: Actor,
 ) -> int:
     """Change the state of a campaign, with its history; the caller holds the lock.
 
@@ -282,8 +283,10 @@ async def change(
                                revision = revision + 1, updated_at = now()
           WHERE key = %(key)s RETURNING period
         ), recorded AS (
-          INSERT INTO campaign_changes (campaign_key, state_before, state, running_version, exiting, changed_by)
-          SELECT %(key)s, before.state, %(state)s, %(running_version)s::int, %(exiting)s::int[], %(changed_by)s
+          INSERT INTO campaign_changes (campaign_key, state_before, state, running_version, exiting, changed_by,
+                                        actor)
+          SELECT %(key)s, before.state, %(state)s, %(running_version)s::int, %(exiting)s::int[], %(changed_by)s,
+                 %(actor)s
           FROM before
         )
         SELECT period FROM changed
@@ -294,11 +297,25 @@ async def change(
             "running_version": running_version,
             "exiting": list(exiting),
             "open_states": list(OPEN_STATES),
-            "changed_by": changed_by,
+            "changed_by": by.name,
+            "actor": by.id,
         },
     )
     [row] = await cursor.fetchall()
     return int(row["period"])
+
+
+async def find_opener(connection: Connection, key: str) -> Actor:
+    """Return who last let users into a campaign; Sojourn if that is not known."""
+    cursor = await connection.execute(
+        """
+        SELECT actor, changed_by FROM campaign_changes
+        WHERE campaign_key = %s AND state IN ('scheduled', 'running') AND actor <> %s ORDER BY id DESC LIMIT 1
+        """,
+        (key, SOJOURN.id),
+    )
+    row = await cursor.fetchone()
+    return SOJOURN if row is None else Actor(row["actor"], row["changed_by"])
 
 
 # Without the templates of single messages.
@@ -357,6 +374,11 @@ async def campaign_facts(connection: Connection, key: str) -> CampaignFacts | No
                COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', kind, 'done', done, 'total', total) ORDER BY id)
                          FROM operations WHERE operations.campaign_key = key AND finished_at IS NULL), '[]')
                  AS operations,
+               COALESCE((SELECT jsonb_agg(jsonb_build_object('action', action, 'people', people,
+                                                             'expires_at', expires_at) ORDER BY id)
+                         FROM approvals WHERE approvals.campaign_key = key AND approvals.revision = campaigns.revision
+                           AND decision IS NULL), '[]')
+                 AS approvals,
                EXISTS (SELECT 1 FROM journeys WHERE journeys.campaign_key = key AND journeys.state = 'active')
                  AS has_journeys
         FROM campaigns

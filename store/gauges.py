@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from store import circuits, provider_pauses
+from store import approvals, circuits, provider_pauses
 from store.database import Connection
 
 # The outbox is counted up to this; after an hour without Temporal it may have millions of rows.
@@ -16,8 +16,8 @@ MAX_JOURNEYS = 10_000
 class Gauges(Struct, frozen=True):
     """The outbox's rows and its oldest age in seconds, for `triggered` and `bulk`.
 
-    `failing_operations` are open ones whose next page has failed, `open_circuits` those of providers, and
-    `paused_providers` those whose marketing is paused.
+    `failing_operations` are open ones whose next page has failed, `open_circuits` those of providers,
+    `paused_providers` those whose marketing is paused, and `waiting_approvals` the changes that wait for a person.
     """
 
     waiting: dict[str, int]
@@ -26,6 +26,7 @@ class Gauges(Struct, frozen=True):
     failing_operations: int
     open_circuits: int
     paused_providers: int
+    waiting_approvals: int
 
 
 # Ordered like an index, so that no plan reads more rows than it counts. With `priority = 0` the planner would order by
@@ -49,7 +50,7 @@ _OPERATIONS = "SELECT count(*) AS failing FROM operations WHERE finished_at IS N
 
 
 async def read_gauges(connection: Connection) -> Gauges:
-    """Read the gauges in five statements of bounded cost."""
+    """Read the gauges in six statements of bounded cost."""
     cursor = await connection.execute(_OUTBOX, {"most": MAX_ROWS})
     outbox = await cursor.fetchall()
     cursor = await connection.execute(_JOURNEYS, {"most": MAX_JOURNEYS})
@@ -63,6 +64,7 @@ async def read_gauges(connection: Connection) -> Gauges:
         operations["failing"] if operations else 0,
         sum(row.opened_at is not None for row in await circuits.load(connection)),
         len(await provider_pauses.open_pauses(connection)),
+        await approvals.count_waiting(connection, connection.clock.now()),
     )
 
 

@@ -4,7 +4,7 @@ Only the SHA-256 of a key's secret is stored. The secrets of user tokens are sto
 takes the secret that has signed it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from msgspec import Struct, convert, field
@@ -94,6 +94,25 @@ async def find(connection: Connection, ids: Sequence[str]) -> dict[str, StoredKe
         (list(ids),),
     )
     return {row["id"]: convert(row, StoredKey) for row in await cursor.fetchall()}
+
+
+async def find_makers(connection: Connection, actors: Collection[str]) -> dict[str, set[str]]:
+    """Return the makers of each of these keys, and the makers of those.
+
+    Revoked and expired keys count as well.
+    """
+    cursor = await connection.execute(
+        """
+        WITH RECURSIVE made AS (
+          SELECT id AS actor, created_by AS maker FROM api_keys WHERE id = ANY(%s)
+          UNION
+          SELECT made.actor, api_keys.created_by FROM made JOIN api_keys ON api_keys.id = made.maker
+        )
+        SELECT actor, array_agg(maker) AS makers FROM made GROUP BY actor
+        """,
+        (list(actors),),
+    )
+    return {row["actor"]: set(row["makers"]) async for row in cursor}
 
 
 async def touch(connection: Connection, id: str) -> None:

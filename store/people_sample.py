@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from domain.tracking.event import ANY, Trigger
 from store.addresses import REFUSED_OF_PROFILE
 from store.database import Connection
 from store.profiles import LEARNED, Profile
@@ -79,6 +81,27 @@ async def count_locales(connection: Connection, ids: Collection[UUID]) -> Counte
         (list(ids), MAX_LOCALE_CHARACTERS),
     )
     return Counter({row["locale"]: row["people"] async for row in cursor})
+
+
+async def find_reporters(connection: Connection, ids: Collection[UUID], trigger: Trigger, since: datetime) -> set[UUID]:
+    """Return the people with an event of a trigger since an instant."""
+    cursor = await connection.execute(
+        """
+        SELECT person.id FROM unnest(%(ids)s::uuid[]) AS person (id)
+        WHERE EXISTS (
+          SELECT FROM events
+          WHERE profile_id = person.id AND recorded_at > %(since)s AND received_at > %(since)s AND type = %(kind)s
+            AND (%(is_any)s OR CASE WHEN type = 'group' THEN group_id ELSE name END = %(name)s))
+        """,
+        {
+            "ids": list(ids),
+            "since": since,
+            "kind": trigger.kind,
+            "name": trigger.name,
+            "is_any": trigger.name == ANY,
+        },
+    )
+    return {row["id"] async for row in cursor}
 
 
 async def read(connection: Connection, ids: Collection[UUID], parts: ReadParts) -> Sequence[Profile]:

@@ -272,7 +272,15 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
         "written by authors",
     ),
     "campaign_changes": _without(
-        "id campaign_key state_before state running_version exiting changed_by recorded_at", "who changed a campaign"
+        "id campaign_key state_before state running_version exiting changed_by actor recorded_at",
+        "who changed a campaign",
+    ),
+    "approvals": _without(
+        """
+        id campaign_key version revision action parameters people requested_by requested_by_name requested_at expires_at
+        decision decided_by decided_by_name decided_at
+        """,
+        "who let a campaign reach people, and numbers of them",
     ),
     "campaign_versions": _without(
         "campaign_key version name stage file source templates compiled_bodies plan rules published_at",

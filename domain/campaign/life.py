@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from domain.campaign.approvals import BEGIN, PendingApproval
 from domain.operations import OperationKind
 
 CampaignState = Literal["draft", "scheduled", "running", "paused", "stopping", "ended", "archived"]
@@ -58,7 +59,12 @@ class CampaignFacts(Struct, frozen=True):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     operations: tuple[UnderWay, ...] = ()
+    approvals: tuple[PendingApproval, ...] = ()
     has_journeys: bool = False
+
+    def wait_at(self, at: datetime) -> tuple[PendingApproval, ...]:
+        """Return the approvals that the campaign waits for at an instant."""
+        return tuple(approval for approval in self.approvals if approval.expires_at > at)
 
 
 class AdvanceResult(Struct, frozen=True, omit_defaults=True):
@@ -70,6 +76,7 @@ class AdvanceResult(Struct, frozen=True, omit_defaults=True):
     state: CampaignState
     version: int | None = None
     operations: tuple[UnderWay, ...] = ()
+    approvals: tuple[PendingApproval, ...] = ()
     look_again_at: datetime | None = None
     is_over: bool = False
 
@@ -82,12 +89,13 @@ def allowed_transitions(state: CampaignState) -> list[Transition]:
 def find_due(facts: CampaignFacts, at: datetime) -> Literal["begin", "stop", "end"] | None:
     """Return the transition that is due by itself, if any.
 
-    A scheduled campaign begins, a campaign whose schedule is over stops, and a stopping one ends with its last journey.
+    A scheduled campaign begins, unless it waits for an approval; a campaign whose schedule is over stops, and a
+    stopping one ends with its last journey.
     """
     if facts.state in OPEN_STATES and facts.ends_at is not None and at >= facts.ends_at:
         return "stop"
     if facts.state == SCHEDULED and (facts.starts_at is None or at >= facts.starts_at):
-        return "begin"
+        return None if any(one.action == BEGIN for one in facts.wait_at(at)) else "begin"
     if facts.state == STOPPING and not facts.has_journeys and not facts.operations:
         return "end"
     return None
@@ -99,6 +107,7 @@ def summarize(facts: CampaignFacts, at: datetime) -> AdvanceResult:
         state=facts.state,
         version=facts.version,
         operations=facts.operations,
+        approvals=facts.wait_at(at),
         look_again_at=_look_again_at(facts, at),
         is_over=facts.state in (DRAFT, ENDED, ARCHIVED) and not facts.operations,
     )
@@ -112,6 +121,11 @@ def describe(result: AdvanceResult) -> str:
     for operation in result.operations:
         total = "" if operation.total is None else f" of {operation.total:,}"
         lines.append(f"- {operation.kind}: {operation.done:,}{total}")
+    lines += [
+        f"- {approval.action}: waits for the approval of another person, for up to {approval.people:,} people, "
+        f"until {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+        for approval in result.approvals
+    ]
     return "\n".join(lines)
 
 
@@ -125,4 +139,5 @@ def _look_again_at(facts: CampaignFacts, at: datetime) -> datetime | None:
     if facts.state not in OPEN_STATES:
         return None
     instants = [facts.ends_at] if facts.state != SCHEDULED else [facts.starts_at, facts.ends_at]
+    instants += [approval.expires_at for approval in facts.approvals]
     return min((instant for instant in instants if instant is not None and instant > at), default=None)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -52,6 +53,8 @@ campaign_changes = Table(
     Column("running_version", Integer),
     Column("exiting", ARRAY(Integer), nullable=False),
     Column("changed_by", Text, nullable=False),
+    # The actor's id. Those of earlier releases are not known.
+    Column("actor", Text),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Index("campaign_changes_campaign", "campaign_key", "id"),
 )
@@ -71,6 +74,32 @@ campaign_versions = Table(
     Column("rules", JSONB, nullable=False),
     Column("published_at", INSTANT, nullable=False, server_default=text("now()")),
     Index("campaign_versions_surveys", "campaign_key", "version", postgresql_where=text("rules ? 'surveys'")),
+)
+
+# Changes that reach so many people that another person approves them. `decision` is null until there is one.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("campaign_key", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("people", BigInteger, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_by_name", Text, nullable=False),
+    Column("requested_at", INSTANT, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("decision", Text),
+    Column("decided_by", Text),
+    Column("decided_by_name", Text),
+    Column("decided_at", INSTANT),
+    ForeignKeyConstraint(["campaign_key", "version"], ["campaign_versions.campaign_key", "campaign_versions.version"]),
+    CheckConstraint("decision IN ('approved', 'rejected', 'expired', 'outdated')", name="approvals_decision"),
+    CheckConstraint("decision IN ('approved', 'rejected') = (decided_by IS NOT NULL)", name="approvals_decided"),
+    Index("approvals_open", "campaign_key", "action", unique=True, postgresql_where=text("decision IS NULL")),
+    Index("approvals_campaign", "campaign_key", "id"),
 )
 
 # Files that mails attach. One that no version has is deleted after a while.

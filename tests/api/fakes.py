@@ -57,6 +57,7 @@ class CampaignView:
     active_journeys: int = 0
     total_journeys: int = 0
     operations: tuple[UUID, ...] = ()
+    approval: None = None
     updated_at: datetime = NOW
 
 

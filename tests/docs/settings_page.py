@@ -27,6 +27,7 @@ CLASSES: Final[dict[str, type[BaseSettings]]] = {
     "Codec server": settings_temporal.CodecServerSettings,
     "API": settings.ApiSettings,
     "Console": settings_console.ConsoleSettings,
+    "Campaigns": settings.CampaignSettings,
     "Messages": settings.MessageSettings,
     "Mail server": settings.MailSettings,
     "Metrics and health": settings.WatchSettings,

@@ -8,6 +8,7 @@ from typing import get_args
 from sqlalchemy import CheckConstraint
 
 from api.recipient_pages.texts import LANGUAGES
+from domain.campaign.approvals import ApprovalDecision
 from domain.campaign.life import CampaignState
 from domain.campaign.plan import MessagePriority
 from domain.channels.kinds import CHANNELS
@@ -86,6 +87,7 @@ def test_the_states_of_the_database_are_those_of_the_types() -> None:
         if isinstance(constraint, CheckConstraint) and (match := listed.match(str(constraint.sqltext)))
     }
     types = {
+        "approvals.decision": ApprovalDecision,
         "campaigns.state": CampaignState,
         "journeys.state": StoredState,
         "journeys.status": JourneyStatus,

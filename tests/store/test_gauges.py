@@ -12,7 +12,7 @@ from tests.harness import Harness
 async def test_the_outbox_by_priority(database_url: str) -> None:
     async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
         found = await gauges.read_gauges(connection)
-        assert found == gauges.Gauges({"triggered": 0, "bulk": 0}, {"triggered": 0.0, "bulk": 0.0}, 0, 0, 0, 0)
+        assert found == gauges.Gauges({"triggered": 0, "bulk": 0}, {"triggered": 0.0, "bulk": 0.0}, 0, 0, 0, 0, 0)
         await outbox.append(
             connection, [OutboxMessage("cart/u1/1", "exit", {}), OutboxMessage("cart/u2/2", "exit", {})]
         )

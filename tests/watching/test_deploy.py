@@ -28,6 +28,7 @@ SHOWN_AT_ZERO = {
     "sojourn_operations_failing",
     "sojourn_provider_circuits_open",
     "sojourn_providers_paused",
+    "sojourn_approvals_waiting",
     "sojourn_database_pool_waiting",
     "sojourn_database_pool_connections_in_use",
 }
