@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field
 
-from api.auth import Operator, allow
+from api.auth import Operator, Reader, allow
 from api.dependencies import WHOLE, InstantField, RequestModel, ResponseModel, TextField, Using, example
 from api.operations import Operation
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
@@ -175,11 +175,12 @@ async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]
 async def get_journey(
     id: JourneyId,
     services: Using,
+    by: Reader,
     limit: Limit = DEFAULT_LIMIT,
     before: Annotated[TextField | None, Query(description="`next` of the page before")] = None,
 ) -> JourneyStory:
     """One journey: its position, and its latest decisions with reasons."""
-    return JourneyStory.model_validate(await services.journeys.get(id, limit=limit, before=before))
+    return JourneyStory.model_validate(await services.journeys.get(id, limit=limit, before=before, by=by))
 
 
 @router.post("/exit", status_code=202, response_model=Operation, responses={**_DRY_RUN, **refusals(NotFoundError)})

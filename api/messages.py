@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, BackgroundTasks, Depends, Path
 from pydantic import BeforeValidator, Field
 
-from api.auth import allow
+from api.auth import Reader, allow
 from api.dependencies import RequestModel, ResponseModel, TextField, Using, example
 from api.message_templates import TEMPLATE_PATTERN
 from api.problems import refusals
@@ -235,10 +235,10 @@ async def send_message(
     return RequestedMessage(id=requested.id, state=requested.state, reason=requested.reason, until=requested.until)
 
 
-@router.get("/{id}", dependencies=[Depends(allow(Scope.READ))], responses=refusals(NotFoundError))
-async def get_message(id: MessageId, services: Using) -> Message:
+@router.get("/{id}", responses=refusals(NotFoundError))
+async def get_message(id: MessageId, services: Using, by: Reader) -> Message:
     """A message, single or of a campaign: its state, its reports, and the reasons."""
-    return _show(await services.single_messages.get(id))
+    return _show(await services.single_messages.get(id, by=by))
 
 
 def _show(view: MessageView) -> Message:

@@ -33,7 +33,7 @@ class Accounts:
         """Return an account. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             details = await _find(connection, account_id)
-            await audit.record_once_a_day(connection, by, "account.read", account_id)
+            await audit.record_look(connection, by, "account.read", account_id)
             return details
 
     async def members(
@@ -43,7 +43,7 @@ class Accounts:
         async with self._database.transaction() as connection:
             await _find(connection, account_id)
             found = await accounts.page_of_members(connection, account_id, role=role, limit=limit, after=after)
-            await audit.record_once_a_day(connection, by, "account.read", account_id)
+            await audit.record_look(connection, by, "account.read", account_id)
             return found
 
 

@@ -98,7 +98,7 @@ class Explain:
         async with self._database.transaction() as connection:
             profile_id = await profiles.find(connection, person)
             called = person.id if profile_id is None else None
-            await audit.record_once_a_day(connection, by, "user.read", person.id)
+            await audit.record_look(connection, by, "user.read", person.id)
             people = [] if profile_id is None else [profile_id]
             recorded = await timeline.latest(connection, people, limit + 1, place, called=called)
             declared = await read_declared(connection)

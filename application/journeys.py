@@ -85,8 +85,11 @@ class Journeys:
             found = await journey_lists.page(connection, which, limit=limit, after=after)
             return [self._view(journey) for journey in found]
 
-    async def get(self, id: UUID, *, limit: int, before: str | None) -> JourneyStory:
-        """Return a journey with its latest records before a place. Raises NotFoundError."""
+    async def get(self, id: UUID, *, limit: int, before: str | None, by: Actor) -> JourneyStory:
+        """Return a journey with its latest records before a place. Raises NotFoundError.
+
+        The audit log says who has looked at its person.
+        """
         place = place_of(before)
         async with self._database.transaction() as connection:
             found = await _get_or_raise(connection, id)
@@ -94,6 +97,7 @@ class Journeys:
             if found.account_id is not None:
                 people += await accounts.find_all_ids(connection, found.account_id)
             recorded = await timeline.latest(connection, people, limit + 1, place, journey_id=id)
+            await audit.record_look(connection, by, "user.read", found.user_id or str(found.profile_id))
         items, next = timeline_items(recorded, limit, self._journey_url)
         return JourneyStory(
             **_members(found, self._journey_url), entry_event_id=found.entry_event_id, timeline=items, next=next

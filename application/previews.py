@@ -119,7 +119,7 @@ class Previews:
             person = None
             if wanted.user is not None:
                 person = await self._read_person(connection, wanted.user, message, at)
-                await audit.record_once_a_day(connection, by, "user.read", wanted.user.id)
+                await audit.record_look(connection, by, "user.read", wanted.user.id)
         if wanted.given is not None:
             person = merge_given(person or PreviewedPerson(), wanted.given, message.entry_event, at)
         options = PreviewOptions(at, wanted.language, wanted.timezone, self._timezone, self._public_url, senders)

@@ -69,7 +69,7 @@ class SegmentExplanations:
             row = (await (await profile_states.read(connection, people)).get()).get(profile_id, EMPTY)
             facts = (await read_segment_facts(connection, deployed, people)).get(profile_id, NO_FACTS)
             change = await segments.find_latest_change(connection, profile_id, id)
-            await audit.record_once_a_day(connection, by, "user.read", person.id)
+            await audit.record_look(connection, by, "user.read", person.id)
             now = connection.clock.now()
         since = row.segments.get(str(id))
         return SegmentExplanation(

@@ -27,7 +27,7 @@ class SegmentMembers:
         """
         async with self._database.transaction() as connection:
             segment_id = await _find_id(connection, key)
-            await audit.record_once_a_day(connection, by, "segment.members", key)
+            await audit.record_look(connection, by, "segment.members", key)
             return await segments.page_members(connection, segment_id, after, limit)
 
     async def export(self, key: str, *, by: Actor) -> AsyncIterator[list[Member]]:

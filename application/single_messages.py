@@ -51,7 +51,7 @@ from domain.sending.single_messages import (
     require_data,
     template_key,
 )
-from store import campaigns, decisions, journeys, leased_starts, outbox, single_messages, timeline
+from store import audit, campaigns, decisions, journeys, leased_starts, outbox, single_messages, timeline
 from store.database import Connection, Database, describe_error
 from store.decisions import Decision
 from store.outbox import OutboxMessage
@@ -212,10 +212,10 @@ class SingleMessages:
         finally:
             self._under_way -= 1
 
-    async def get(self, id: UUID) -> MessageView:
+    async def get(self, id: UUID, *, by: Actor) -> MessageView:
         """Return a message of the ledger, or one that the gate has not granted.
 
-        Raises NotFoundError.
+        The audit log says who has looked at its person. Raises NotFoundError.
         """
         async with self._database.transaction() as connection:
             found = await single_messages.find(connection, id)
@@ -224,6 +224,7 @@ class SingleMessages:
             recorded = await timeline.latest(
                 connection, [found.profile_id], MAX_LINES + 1, None, journey_id=found.journey_id
             )
+            await audit.record_look(connection, by, "user.read", found.user_id or str(found.profile_id))
         items, _ = timeline_items(recorded, MAX_LINES, self._journey_url)
         return _view(found, [item for item in items if item.step == found.step])
 

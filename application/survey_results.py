@@ -87,7 +87,7 @@ class SurveyResults:
         """
         async with self._database.long_read() as connection:
             which = _as_filter(query, await _find_versions(connection, query))
-            await audit.record_once_a_day(connection, by, "survey.read", query.template)
+            await audit.record_look(connection, by, "survey.read", query.template)
             return await survey_results.page_texts(connection, which, question, after, limit)
 
     async def list_surveys(self) -> list[SurveySummary]:

@@ -1,6 +1,6 @@
 """Imports of people: rows as identifies of the past, which start nothing."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -28,7 +28,7 @@ class UserImports:
         if other := next((event for event in batch.events if event.type != "identify"), None):
             raise InvalidRequestError(f"an import has calls of the type identify; one of these is {other.type}")
         async with self._database.transaction() as connection:
-            await audit.record_once_a_day(connection, by, "users.import", id)
+            await audit.record_look(connection, by, "users.import", id, within=timedelta(days=1))
         return await self._ingest(
             [_as_imported(event, id, by) for event in batch.events],
             batch.rejects,

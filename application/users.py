@@ -38,7 +38,7 @@ class Users:
         """Return a person; the audit log says who has looked. Raises NotFoundError."""
         async with self._database.transaction() as connection:
             view = await show_person(connection, self._catalogue, person, self._journey_url)
-            await audit.record_once_a_day(connection, by, "user.read", person.id)
+            await audit.record_look(connection, by, "user.read", person.id)
             return view
 
     async def find(
@@ -67,7 +67,7 @@ class Users:
         async with self._database.transaction() as connection:
             stages = (await self._catalogue.load_segments(connection)).stages
             found = await people.page(connection, which, stages, limit=limit, after=after)
-            await audit.record_once_a_day(connection, by, "user.find", "users")
+            await audit.record_look(connection, by, "user.find", "users")
         return FoundPeople(found.people, found.next)
 
 

@@ -1,14 +1,17 @@
 """The audit log: who did what, written in the transaction of the action."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from domain.access import Actor
 from store.database import Connection
+
+# Looks of an actor at a person within it are one entry.
+LOOK_INTERVAL: Final = timedelta(minutes=15)
 
 
 async def record(
@@ -24,8 +27,17 @@ async def record(
     )
 
 
-async def record_once_a_day(connection: Connection, actor: Actor, action: str, target: str) -> None:
-    """Record an action that an actor repeats on a target, such as a look, once a day."""
+async def record_look(
+    connection: Connection, actor: Actor, action: str, target: str, *, within: timedelta = LOOK_INTERVAL
+) -> None:
+    """Record what an actor repeats on a target, such as a look, once within a time.
+
+    Concurrent ones wait for each other, so that they leave one entry.
+    """
+    named = {"actor": actor.id, "actor_name": actor.name, "action": action, "target": target, "within": within}
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"look/{actor.id}/{action}/{target}",)
+    )
     await connection.execute(
         """
         INSERT INTO audit_log (actor, actor_name, action, target)
@@ -33,9 +45,9 @@ async def record_once_a_day(connection: Connection, actor: Actor, action: str, t
         WHERE NOT EXISTS (
           SELECT FROM audit_log
           WHERE target = %(target)s AND actor = %(actor)s AND action = %(action)s
-            AND at > clock_timestamp() - interval '1 day')
+            AND at > clock_timestamp() - %(within)s)
         """,
-        {"actor": actor.id, "actor_name": actor.name, "action": action, "target": target},
+        named,
     )
 
 

@@ -74,7 +74,7 @@ async def test_a_person_is_shown_with_the_source_of_each_value(
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_an_unchanged_person_is_304_and_each_look_is_in_the_audit_log_once_a_day(
+async def test_an_unchanged_person_is_304_and_looks_are_one_entry_of_the_audit_log(
     operator: httpx.AsyncClient, identify: Track
 ) -> None:
     await identify({"plan": "free"}, userId="a/b")

@@ -60,6 +60,8 @@ async def test_it_goes_out_without_a_workflow(reset: Harness) -> None:
     shown = await show(reset, requested["id"])
     assert (shown["state"], shown["attempts"], shown["user_id"], shown["campaign"]) == ("sent", 1, "u-1", None)
     assert (shown["template"], shown["category"], shown["step"]) == ("reset", "transactional", "message")
+    looks = await reset.query("SELECT target FROM audit_log WHERE action = 'user.read'")
+    assert [look["target"] for look in looks] == ["u-1"]
     lines = [item["summary"] for item in shown["explanation"]]
     assert lines[0] == "email:reset requested by SOJOURN_ADMIN_KEY"
     assert lines[1:] == ["message: granted, by smtp", "message: email reset sent"]
