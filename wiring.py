@@ -269,7 +269,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             explain_segment=SegmentExplanations(database, catalogue),
             segment_previews=SegmentPreviews(database, catalogue, checks),
             segment_numbers=SegmentNumbers(database, catalogue, settings.timezone),
-            journeys=Journeys(database, journey_url(settings)),
+            journeys=Journeys(database, journey_url(settings), settings.timezone),
             funnel=Funnels(database),
             campaign_graph=CampaignGraphs(database),
             campaign_numbers=CampaignsNumbers(database),

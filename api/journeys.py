@@ -140,9 +140,14 @@ class JourneyList(ResponseModel):
 
 
 class JourneyStory(Journey):
-    model_config = example({**JOURNEY, "entry_event_id": _EVENT_ID, "timeline": [_LINE], "next": None})
+    model_config = example(
+        {**JOURNEY, "entry_event_id": _EVENT_ID, "zone": "Europe/Berlin", "timeline": [_LINE], "next": None}
+    )
 
     entry_event_id: str = Field(description="the `event_id` that the timeline has of the event that let them in")
+    zone: str = Field(
+        examples=["Europe/Berlin"], description="the time zone by which its steps go: the person's, else the campaign's"
+    )
     timeline: list[TimelineItem] = Field(description="what was decided for it, its messages and its end, oldest first")
     next: str | None = Field(description="pass it as `before` for what came earlier; null at the beginning")
 

@@ -20,6 +20,7 @@ from domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from domain.journey.filters import JourneyFilter
 from domain.journey.records import Ending
 from domain.journey.state import EXITED, JourneyStatus, StoredState
+from domain.local_time.zones import recipient_zone
 from domain.people.identity import PersonRef
 from store import accounts, audit, campaigns, decisions, journey_lists, journeys, outbox, profiles, selections, timeline
 from store.database import Connection, Database
@@ -62,9 +63,13 @@ _SHOWN = [field.name for field in fields(JourneyView) if field.name != "url"]
 
 @dataclass(frozen=True, slots=True)
 class JourneyStory(JourneyView):
-    """A journey with its records, oldest first; `next` is the earlier page."""
+    """A journey with its records, oldest first; `next` is the earlier page.
+
+    `zone` is the time zone by which its steps go.
+    """
 
     entry_event_id: str
+    zone: str
     timeline: list[TimelineItem]
     next: str | None
 
@@ -72,9 +77,10 @@ class JourneyStory(JourneyView):
 class Journeys:
     """Use cases of journeys. `journey_url` contains {workflow_id}."""
 
-    def __init__(self, database: Database, journey_url: str) -> None:
+    def __init__(self, database: Database, journey_url: str, timezone: str) -> None:
         self._database = database
         self._journey_url = journey_url
+        self._timezone = timezone
 
     async def list(
         self, which: JourneyFilter, *, user: str | None, limit: int, after: UUID | None
@@ -97,10 +103,15 @@ class Journeys:
             if found.account_id is not None:
                 people += await accounts.find_all_ids(connection, found.account_id)
             recorded = await timeline.latest(connection, people, limit + 1, place, journey_id=id)
+            trait, device, campaign = await journey_lists.find_timezones(connection, id)
             await audit.record_look(connection, by, "user.read", found.user_id or str(found.profile_id))
         items, next = timeline_items(recorded, limit, self._journey_url)
         return JourneyStory(
-            **_members(found, self._journey_url), entry_event_id=found.entry_event_id, timeline=items, next=next
+            **_members(found, self._journey_url),
+            entry_event_id=found.entry_event_id,
+            zone=recipient_zone({"timezone": trait}, device, campaign, self._timezone).key,
+            timeline=items,
+            next=next,
         )
 
     async def exit(self, id: UUID, *, by: Actor) -> JourneyView:

@@ -72,6 +72,22 @@ async def page(connection: Connection, which: JourneyFilter, *, limit: int, afte
     return [ListedJourney(**row) async for row in cursor]
 
 
+async def find_timezones(connection: Connection, id: UUID) -> tuple[Any, str | None, str | None]:
+    """Return the zones of a person's trait, their device, and the campaign."""
+    cursor = await connection.execute(
+        """
+        SELECT traits -> 'timezone' AS trait, context ->> 'timezone' AS device, rules ->> 'timezone' AS campaign
+        FROM journeys JOIN profiles ON profiles.id = profile_id
+        JOIN campaign_versions AS versions
+          ON versions.campaign_key = journeys.campaign_key AND versions.version = campaign_version
+        WHERE journeys.id = %s
+        """,
+        (id,),
+    )
+    row = await cursor.fetchone()
+    return (row["trait"], row["device"], row["campaign"]) if row else (None, None, None)
+
+
 async def one(connection: Connection, id: UUID) -> ListedJourney | None:
     """Return one journey."""
     cursor = await connection.execute(f"{_SHOWN} FROM journeys {_JOINED} WHERE journeys.id = %s", (id,))

@@ -190,6 +190,15 @@ async def test_the_numbers_of_the_last_days(harness: Harness) -> None:
     assert (await harness.http.get("/v1/campaigns/none/graph", headers=headers)).status_code == 404
 
 
+async def test_a_journey_has_the_zone_of_its_person(harness: Harness) -> None:
+    await harness.run_campaign(REACTION.replace("name:", "timezone: Asia/Tokyo\nname:", 1))
+    await harness.identify("u1", timezone="Europe/Paris")
+    await sign_up(harness, "u1", "u2")
+    for user, zone in {"u1": "Europe/Paris", "u2": "Asia/Tokyo"}.items():
+        [journey] = (await harness.admin("GET", f"/v1/journeys?user={user}"))["journeys"]
+        assert (await harness.admin("GET", f"/v1/journeys/{journey['id']}"))["zone"] == zone
+
+
 async def test_a_campaign_that_nobody_entered_has_a_funnel_too(harness: Harness) -> None:
     await harness.run_campaign(REACTION)
     found = await funnel(harness, "reaction")
