@@ -20,7 +20,7 @@ A route that takes a key:
 """
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -49,6 +49,7 @@ def _storable(text: str) -> str:
     return text
 
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d")
 
 FIRST_YEAR, LAST_YEAR = 1900, 9000
@@ -120,6 +121,17 @@ def _refuse_numbers(value: object) -> object:
     if not (isinstance(value, str) and _INSTANT.match(value)):
         raise ValueError("must be an instant with its offset, as 2026-11-01T10:00:00Z")
     return value
+
+
+def _refuse_other_days(value: object) -> object:
+    """Refuse a number as a day, though it could be read as one."""
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("must be a day such as 2026-11-22")
+    return value
+
+
+# A day of a query.
+DayField = Annotated[date, BeforeValidator(_refuse_other_days)]
 
 
 def _imaginable(instant: datetime) -> datetime:

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Query
 from msgspec import Struct
 
-from api.dependencies import FIRST_YEAR, LAST_YEAR, Using
+from api.dependencies import FIRST_YEAR, LAST_YEAR, DayField, Using
 from domain.errors import InvalidRequestError
 
 DEFAULT_DAYS: Final = 7
@@ -22,9 +22,10 @@ class DayPeriod(Struct, frozen=True):
 async def read_period(
     services: Using,
     first: Annotated[
-        date | None, Query(alias="from", examples=["2026-11-16"], description="a UTC day; 7 days with `to` if left out")
+        DayField | None,
+        Query(alias="from", examples=["2026-11-16"], description="a UTC day; else 7 days with `to`"),
     ] = None,
-    last: Annotated[date | None, Query(alias="to", examples=["2026-11-22"], description="today if left out")] = None,
+    last: Annotated[DayField | None, Query(alias="to", examples=["2026-11-22"], description="else today")] = None,
 ) -> DayPeriod:
     """Read the days of a query. Raises InvalidRequestError."""
     last = last or (await services.now()).date()

@@ -177,6 +177,11 @@ async def test_the_numbers_of_the_last_days(harness: Harness) -> None:
         counted = await harness.admin("GET", f"/v1/message-counts?by={by}&campaign=reaction")
         assert counted["groups"] == [{"value": value, "states": {"sent": 1}}]
     assert await harness.admin("GET", "/v1/caps/pressure") == {"rules": []}
+    for day in ("0", "2026-11-22T00:00:00Z", "9999-01-01"):
+        answer = await harness.http.get(
+            "/v1/non-sends", params={"to": day}, headers={"Authorization": f"Bearer {ADMIN_KEY}"}
+        )
+        assert answer.status_code == 400
     [refused] = (await harness.admin("GET", "/v1/non-sends/people?step=hello&limit=1"))["people"]
     assert (refused["user_id"], refused["campaign"], refused["reason"]) == ("has-no-address", "reaction", "unreachable")
     first = await harness.admin("GET", "/v1/non-sends/people?limit=1")
