@@ -12,6 +12,9 @@ NODE_CLIENTS := $(NODE)/node_modules/.package-lock.json
 # The script for web pages, and what builds and tests it.
 BROWSER := browser
 BROWSER_TOOLS := $(BROWSER)/node_modules/.package-lock.json
+# The web console, and what builds and tests it.
+CONSOLE := console
+CONSOLE_TOOLS := $(CONSOLE)/node_modules/.package-lock.json
 
 # pip is left to the virtual environment, and the project is no package of any index.
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
@@ -22,7 +25,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all prove clickhouse chaos bench check dev env schemas settings histories browser keep-scripts lock sbom clean
+.PHONY: help demo test test-all prove clickhouse chaos bench check dev env schemas settings histories browser console keep-scripts lock sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,10 +33,10 @@ help: ## List the targets
 demo: $(READY) ## Run everything on this machine and let about twenty users walk their journeys; ONCE=1 checks and ends
 	$(BIN)/sojourn demo $(if $(filter 1,$(ONCE)),--once)
 
-test: $(READY) $(NODE_CLIENTS) $(BROWSER_TOOLS) ## Run the tests, without the short chaos
+test: $(READY) $(NODE_CLIENTS) $(BROWSER_TOOLS) $(CONSOLE_TOOLS) ## Run the tests, without the short chaos
 	$(BIN)/pytest -m "not chaos"
 
-test-all: $(READY) $(NODE_CLIENTS) $(BROWSER_TOOLS) ## Run all tests: also the short chaos, and the builds broken on purpose that it finds
+test-all: $(READY) $(NODE_CLIENTS) $(BROWSER_TOOLS) $(CONSOLE_TOOLS) ## Run all tests: also the short chaos, and the builds broken on purpose that it finds
 	$(BIN)/pytest
 
 prove: $(READY) $(CHDB) ## Run the long form of the tests that have one
@@ -78,6 +81,10 @@ histories: $(READY) ## Record the journeys of which this release has no history 
 browser: $(BROWSER_TOOLS) ## Build the scripts for web pages anew, from browser/ to api/scripts/
 	cd $(BROWSER) && npm run --silent build
 
+console: $(READY) $(CONSOLE_TOOLS) ## Build the web console anew, from console/src to console/dist, with types of the API
+	$(BIN)/python -m tests.clients.console_document
+	cd $(CONSOLE) && npm run --silent check && npm run --silent build
+
 keep-scripts: ## Keep the scripts for web pages of this release, for pages that have their hash
 	folder=api/scripts/kept/$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) && mkdir -p $$folder && \
 		cp api/scripts/sojourn.js api/scripts/sojourn-views.js $$folder/
@@ -92,7 +99,7 @@ sbom: $(READY) ## Write what a release consists of as CycloneDX to build/sbom.cd
 		--short-PURLs --output-file build/sbom.cdx.json
 
 clean: ## Remove what was installed, built and stored here
-	rm -rf $(VENV) .venv-chdb $(NODE)/node_modules $(BROWSER)/node_modules $(BROWSER)/dist .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-chdb $(NODE)/node_modules $(BROWSER)/node_modules $(BROWSER)/dist $(CONSOLE)/node_modules .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -114,7 +121,7 @@ $(CHDB): tests/clickhouse/requirements.lock
 	.venv-chdb/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
-$(NODE_CLIENTS) $(BROWSER_TOOLS): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
+$(NODE_CLIENTS) $(BROWSER_TOOLS) $(CONSOLE_TOOLS): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 		{ echo "The tests run clients and tools of Node.js: install Node.js 20 or newer, with npm" >&2; exit 1; }
 	cd $* && npm ci --no-audit --no-fund --ignore-scripts --loglevel error

@@ -24,6 +24,7 @@ from api import (
     callbacks,
     campaign_graphs,
     campaigns,
+    console,
     console_login,
     console_sessions,
     data_plan,
@@ -78,6 +79,7 @@ from api.client import slots as client_slots
 from api.client.callers import CLIENT_PATHS
 from api.client.open_streams import OpenStreams
 from api.client.slots import LookUpPlaces
+from api.console import ConsoleFiles
 from api.cors import Cors
 from api.countries import Countries
 from api.dependencies import EXAMPLE
@@ -160,6 +162,7 @@ _MODULES = (
     push_reports,
     page_scripts,
     schemas,
+    console,
     reference,
     health,
 )
@@ -212,6 +215,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.state.console_origins = list_own_origins(settings.console_url or settings.public_url)
     app.state.temporal_ui_url = settings.temporal_ui_url
     app.state.script_builds = ScriptBuilds(page_scripts.FOLDER)
+    app.state.console_files = ConsoleFiles()
     app.state.countries = Countries(settings.country_database)
     app.add_middleware(
         Admission,

@@ -39,6 +39,7 @@ def _places(stack: "DevStack") -> Table:
     settings = stack.settings
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_row("API", stack.api_url)
+    table.add_row("Console", f"{stack.api_url}/console")
     table.add_row("API reference", f"{stack.api_url}/docs")
     table.add_row("Temporal UI", settings.temporal_ui_url)
     table.add_row("Temporal", settings.temporal_address)

@@ -159,6 +159,7 @@ class Demo:
         sojourn = sys.argv[0] if Path(sys.argv[0]).name == "sojourn" else "sojourn"
         self._say("\nLook around:")
         rows = {
+            "Console": f"{stack.api_url}/console",
             "Shop": stack.shop_url,
             "Temporal UI": f"{stack.settings.temporal_ui_url}/namespaces/{stack.settings.temporal_namespace}/workflows",
             "Inbox": stack.inbox.url if stack.inbox else "",

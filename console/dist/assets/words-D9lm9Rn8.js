@@ -1,0 +1,1 @@
+var e=e=>e.replaceAll(`_`,` `);export{e as t};

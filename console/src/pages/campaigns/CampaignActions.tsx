@@ -1,0 +1,123 @@
+import { actingHeaders, http, type Schemas } from "../../api/client"
+import { formatCount } from "../../format/number"
+import { Action } from "../../ui/Action"
+
+type Campaign = Schemas["Campaign"]
+
+/** The transitions that the state of a campaign allows, each with what it will do. */
+export function CampaignActions({ campaign }: { campaign: Campaign }) {
+  switch (campaign.state) {
+    case "draft":
+    case "ended":
+      return <Start campaign={campaign} />
+    case "scheduled":
+      return <Stop campaign={campaign} />
+    case "running":
+      return (
+        <>
+          <Pause campaign={campaign} />
+          <Stop campaign={campaign} />
+        </>
+      )
+    case "paused":
+      return (
+        <>
+          <Resume campaign={campaign} />
+          <Stop campaign={campaign} />
+        </>
+      )
+    case "stopping":
+    case "archived":
+      return null
+  }
+}
+
+function callOf({ key, revision }: Campaign) {
+  return { params: { path: { key } }, headers: actingHeaders(revision) }
+}
+
+const WAITS =
+  "It may reach more people than one person may decide about: it waits until another person approves it (`sojourn approvals`)."
+
+const inFlight = ({ active_journeys }: Campaign) => formatCount(active_journeys, "journey")
+
+function Start({ campaign }: { campaign: Campaign }) {
+  return (
+    <Action
+      label="Start"
+      title={`Start ${campaign.name}`}
+      needs="operate"
+      waits={WAITS}
+      effect={
+        <p>
+          Version {campaign.latest_version} takes effect: from now on, whoever meets its entry begins a journey, and
+          messages are sent. Nobody enters for what happened before.
+        </p>
+      }
+      run={() => http.POST("/v1/campaigns/{key}/start", callOf(campaign))}
+    />
+  )
+}
+
+function Pause({ campaign }: { campaign: Campaign }) {
+  return (
+    <Action
+      label="Pause"
+      title={`Pause ${campaign.name}`}
+      needs="operate"
+      effect={
+        <p>
+          Nobody enters any more. {inFlight(campaign)} in flight: their waits go on, and each is held at its next message
+          until you resume. Messages that were handed to a provider are not called back.
+        </p>
+      }
+      run={() => http.POST("/v1/campaigns/{key}/pause", callOf(campaign))}
+    />
+  )
+}
+
+function Resume({ campaign }: { campaign: Campaign }) {
+  return (
+    <Action
+      label="Resume"
+      title={`Resume ${campaign.name}`}
+      needs="operate"
+      waits={WAITS}
+      effect={
+        <p>
+          People enter again, and the journeys that are held go on: {inFlight(campaign)} in flight. A message whose time
+          has passed meanwhile is not sent.
+        </p>
+      }
+      run={() => http.POST("/v1/campaigns/{key}/resume", callOf(campaign))}
+    />
+  )
+}
+
+function Stop({ campaign }: { campaign: Campaign }) {
+  return (
+    <Action
+      label="Stop"
+      title={`Stop ${campaign.name}`}
+      needs="operate"
+      isDangerous
+      effect={<p>Nobody enters any more. {inFlight(campaign)} in flight:</p>}
+      fields={
+        <fieldset className="stack">
+          <label>
+            <input type="radio" name="mode" value="drain" defaultChecked /> They go on to their ends, with their messages
+          </label>
+          <label>
+            <input type="radio" name="mode" value="exit" /> They end now, and nothing more is sent
+          </label>
+        </fieldset>
+      }
+      run={(form) =>
+        http.POST("/v1/campaigns/{key}/stop", {
+          ...callOf(campaign),
+          body: { mode: form.get("mode") === "exit" ? "exit" : "drain" },
+        })
+      }
+    />
+  )
+}

@@ -1,0 +1,45 @@
+import { useQueryClient } from "@tanstack/react-query"
+import { actingHeaders, api, http, type Schemas } from "../../api/client"
+import { Loaded } from "../../ui/Loaded"
+import { CampaignPlanSummary } from "./CampaignPlanSummary"
+import { DocumentEditor, type Files } from "./DocumentEditor"
+
+type InFlight = NonNullable<Schemas["PlanRequest"]["in_flight"]>
+
+const IN_FLIGHT: Record<InFlight, string> = {
+  keep: "finish on their version",
+  migrate: "go on at the same step of the new one",
+  exit: "end",
+}
+
+/** The latest version of a campaign with its templates, to change. */
+export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }) {
+  const queries = useQueryClient()
+  const { key, latest_version: number } = campaign
+  const version = api.useQuery("get", "/v1/campaigns/{key}/versions/{number}", { params: { path: { key, number } } })
+  return (
+    <Loaded query={version}>
+      {({ file, source, templates }) => (
+        <DocumentEditor
+          key={number}
+          initial={{ [file]: source, ...templates }}
+          schemaName="campaign"
+          choice={{ label: "Journeys in flight", values: IN_FLIGHT }}
+          plan={(files, chosen) => planCampaign(key, file, files, chosen as InFlight)}
+          applied={() => void queries.invalidateQueries()}
+        />
+      )}
+    </Loaded>
+  )
+}
+
+export async function planCampaign(key: string, file: string, files: Files, in_flight: InFlight = "keep") {
+  const { [file]: source = "", ...templates } = files
+  const body = { file, source, templates, in_flight }
+  const params = { path: { key } }
+  const { data, error } = await http.POST("/v1/campaigns/{key}/plan", { params, body })
+  if (data === undefined) return { error }
+  const apply = () =>
+    http.POST("/v1/campaigns/{key}/apply", { params, headers: actingHeaders(), body: { ...body, plan: data.hash } })
+  return { planned: { summary: <CampaignPlanSummary plan={data} />, apply } }
+}

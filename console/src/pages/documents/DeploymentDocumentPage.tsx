@@ -1,0 +1,52 @@
+import { useQueryClient } from "@tanstack/react-query"
+import { getRouteApi, Link } from "@tanstack/react-router"
+import { actingHeaders, api, http, type Schemas } from "../../api/client"
+import { words } from "../../format/words"
+import { Badge } from "../../ui/Badge"
+import { RuleChanges } from "./RuleChanges"
+import { Empty, Loaded } from "../../ui/Loaded"
+import { Page } from "../../ui/Page"
+import { DocumentEditor, type Files } from "./DocumentEditor"
+import { DOCUMENTS, type DocumentName, isDocumentName } from "./names"
+
+const route = getRouteApi("/documents/$name")
+
+export function DeploymentDocumentPage() {
+  const { name } = route.useParams()
+  if (!isDocumentName(name)) return <Empty>There is no document {name} of the deployment.</Empty>
+  return <DeploymentDocument name={name} />
+}
+
+function DeploymentDocument({ name }: { name: DocumentName }) {
+  const queries = useQueryClient()
+  const document = api.useQuery("get", `/v1/${name}`)
+  const file = `${name}.yaml`
+  return (
+    <Loaded query={document}>
+      {({ source, version }: Schemas["Document"]) => (
+        <Page
+          title={words(name)}
+          crumb={<Link to="/documents">Documents</Link>}
+          aside={<Badge>{version === 0 ? "the initial one" : `version ${version}`}</Badge>}
+        >
+          <p className="soft">{DOCUMENTS[name]}</p>
+          <DocumentEditor
+            key={`${name} ${version}`}
+            initial={{ [file]: source }}
+            schemaName={name}
+            plan={(files) => planDocument(name, file, files)}
+            applied={() => void queries.invalidateQueries()}
+          />
+        </Page>
+      )}
+    </Loaded>
+  )
+}
+
+async function planDocument(name: DocumentName, file: string, files: Files) {
+  const body = { file, source: files[file] ?? "" }
+  const { data, error } = await http.POST(`/v1/${name}/plan`, { body })
+  if (data === undefined) return { error }
+  const apply = () => http.PUT(`/v1/${name}`, { body, headers: actingHeaders(data.version) })
+  return { planned: { summary: <RuleChanges plan={data} />, apply } }
+}

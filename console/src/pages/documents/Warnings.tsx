@@ -1,0 +1,22 @@
+import type { Schemas } from "../../api/client"
+import { Section } from "../../ui/Page"
+
+export function Warnings({ warnings }: { warnings: Schemas["PublishWarning"][] }) {
+  if (warnings.length === 0) return null
+  return (
+    <Section title="Worth a second look">
+      <ul className="stack">
+        {warnings.map(({ file, line, message, suggestion }, index) => (
+          <li key={index} className="notice warn">
+            <span>
+              <code>
+                {file}:{line}
+              </code>{" "}
+              {message} <span className="soft">{suggestion}</span>
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Section>
+  )
+}

@@ -1,0 +1,128 @@
+import { actingHeaders, api, http, type Schemas } from "../../api/client"
+import { words } from "../../format/words"
+import { Action } from "../../ui/Action"
+import { Badge } from "../../ui/Badge"
+import { Data } from "../../ui/Data"
+import { Empty, Loaded } from "../../ui/Loaded"
+import { Section } from "../../ui/Page"
+import { Table } from "../../ui/Table"
+import { Time } from "../../ui/Time"
+import type { PersonRef } from "./PersonPage"
+
+type User = Schemas["User"]
+
+const isAllowed = (allowed: boolean, refusal: string | null) => (
+  <Badge tone={allowed ? "good" : "bad"}>{allowed ? "allowed" : words(refusal ?? "refused")}</Badge>
+)
+
+export function PersonConsent({ user, person }: { user: User; person: PersonRef }) {
+  const isMasked = "masked" in user && user.masked === true
+  const topics = Object.entries(user.topics).flatMap(([topic, channels]) =>
+    Object.entries(channels).map(([channel, view]) => ({ topic, channel, ...view })),
+  )
+  return (
+    <>
+      <Section title="Channels">
+        <Table
+          caption="Consent by channel"
+          rows={Object.entries(user.consent)}
+          rowKey={([channel]) => channel}
+          empty="The deployment has no channel that needs consent."
+          columns={[
+            { label: "Channel", cell: ([channel]) => channel },
+            { label: "Marketing", cell: ([, { is_allowed, refusal }]) => isAllowed(is_allowed, refusal) },
+            { label: "Address", cell: ([, { address }]) => <Data value={address} isMasked={isMasked} /> },
+            { label: "Said", cell: ([, { given }]) => (given ? String(given.value) : <span className="soft">–</span>) },
+            {
+              label: "Suppressed",
+              cell: ([channel, { suppressed }]) =>
+                suppressed === null ? (
+                  <span className="soft">–</span>
+                ) : (
+                  <div className="row">
+                    {String(suppressed.value)} <Time at={suppressed.at} />
+                    <LiftSuppression person={person} channel={channel} />
+                  </div>
+                ),
+            },
+          ]}
+        />
+      </Section>
+      <Section title="Topics">
+        <Table
+          caption="Subscriptions"
+          rows={topics}
+          rowKey={({ topic, channel }) => `${topic} ${channel}`}
+          empty="The deployment has no topics."
+          columns={[
+            { label: "Topic", cell: ({ topic }) => topic },
+            { label: "Channel", cell: ({ channel }) => channel },
+            { label: "Messages", cell: ({ is_allowed, refusal }) => isAllowed(is_allowed, refusal) },
+            { label: "State", cell: ({ state }) => state ?? <span className="soft">nothing said</span> },
+          ]}
+        />
+      </Section>
+      <Holds person={person} />
+      <Section title="Changes">
+        <Table
+          caption="Changes of consent"
+          rows={user.consent_log}
+          rowKey={(_, index) => index}
+          empty="Consent never changed."
+          columns={[
+            { label: "When", cell: ({ at }) => <Time at={at} /> },
+            { label: "Part", cell: ({ part }) => words(part) },
+            { label: "By", cell: ({ source, source_name }) => `${source} ${source_name ?? ""}` },
+            { label: "Change", cell: ({ changes }) => <Data value={changes} isMasked={isMasked} /> },
+          ]}
+        />
+      </Section>
+    </>
+  )
+}
+
+function LiftSuppression({ person, channel }: { person: PersonRef; channel: string }) {
+  return (
+    <Action
+      label="Lift"
+      title={`Lift the suppression of ${channel}`}
+      needs="operate"
+      effect={
+        <p>
+          Messages by {channel} to {person.id} are sent again where their consent allows it. What was refused meanwhile is
+          not sent later.
+        </p>
+      }
+      run={() =>
+        http.DELETE("/v1/users/{user_id}/suppressions/{channel}", {
+          params: { path: { user_id: person.id, channel }, query: person.kind ? { kind: person.kind } : {} },
+          headers: actingHeaders(),
+        })
+      }
+    />
+  )
+}
+
+function Holds({ person }: { person: PersonRef }) {
+  const holds = api.useQuery("get", "/v1/holds", { params: { query: { user: person.id, kind: person.kind } } })
+  return (
+    <Section title="Holds">
+      <Loaded query={holds}>
+        {({ holds }) =>
+          holds.length === 0 ? (
+            <Empty>Nothing holds the messages to this person.</Empty>
+          ) : (
+            <ul className="card stack">
+              {holds.map(({ id, reason, until, placed_by, state }) => (
+                <li key={id}>
+                  <Badge tone={state === "open" ? "warn" : "plain"}>{state}</Badge> {reason} <Time at={until} />{" "}
+                  <span className="soft">by {placed_by}</span>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+    </Section>
+  )
+}

@@ -1,0 +1,182 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router"
+import { parseSearch, search, stringifySearch } from "./search"
+import { Shell } from "./shell/Shell"
+import { Empty, Skeleton } from "./ui/Loaded"
+import { Refusal } from "./ui/Refusal"
+
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: () => <Empty>The console has no such page. Choose one at the left.</Empty>,
+})
+const parent = { getParentRoute: () => root }
+
+const home = createRoute({
+  ...parent,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/campaigns" })
+  },
+})
+const campaigns = createRoute({
+  ...parent,
+  path: "/campaigns",
+  validateSearch: search("find", "state"),
+  component: lazyRouteComponent(() => import("./pages/campaigns/CampaignsPage"), "CampaignsPage"),
+})
+const campaign = createRoute({
+  ...parent,
+  path: "/campaigns/$key",
+  validateSearch: search("tab", "version", "step"),
+  component: lazyRouteComponent(() => import("./pages/campaigns/CampaignPage"), "CampaignPage"),
+})
+const journeys = createRoute({
+  ...parent,
+  path: "/journeys",
+  validateSearch: search("campaign", "user", "account", "step", "state", "status", "outcome", "version"),
+  component: lazyRouteComponent(() => import("./pages/journeys/JourneysPage"), "JourneysPage"),
+})
+const journey = createRoute({
+  ...parent,
+  path: "/journeys/$id",
+  component: lazyRouteComponent(() => import("./pages/journeys/JourneyPage"), "JourneyPage"),
+})
+const people = createRoute({
+  ...parent,
+  path: "/people",
+  validateSearch: search("id", "address", "trait", "value", "stage", "segment"),
+  component: lazyRouteComponent(() => import("./pages/people/PeoplePage"), "PeoplePage"),
+})
+const person = createRoute({
+  ...parent,
+  path: "/people/$id",
+  validateSearch: search("kind", "tab"),
+  component: lazyRouteComponent(() => import("./pages/people/PersonPage"), "PersonPage"),
+})
+const segments = createRoute({
+  ...parent,
+  path: "/segments",
+  validateSearch: search("where"),
+  component: lazyRouteComponent(() => import("./pages/segments/SegmentsPage"), "SegmentsPage"),
+})
+const segment = createRoute({
+  ...parent,
+  path: "/segments/$key",
+  validateSearch: search("with"),
+  component: lazyRouteComponent(() => import("./pages/segments/SegmentPage"), "SegmentPage"),
+})
+const lifeCycle = createRoute({
+  ...parent,
+  path: "/life-cycle",
+  component: lazyRouteComponent(() => import("./pages/lifecycle/LifeCyclePage"), "LifeCyclePage"),
+})
+const surveys = createRoute({
+  ...parent,
+  path: "/surveys",
+  component: lazyRouteComponent(() => import("./pages/surveys/SurveysPage"), "SurveysPage"),
+})
+const survey = createRoute({
+  ...parent,
+  path: "/surveys/$template",
+  component: lazyRouteComponent(() => import("./pages/surveys/SurveyPage"), "SurveyPage"),
+})
+const deliverability = createRoute({
+  ...parent,
+  path: "/deliverability",
+  validateSearch: search("days"),
+  component: lazyRouteComponent(() => import("./pages/messages/DeliverabilityPage"), "DeliverabilityPage"),
+})
+const frequencyCaps = createRoute({
+  ...parent,
+  path: "/frequency-caps",
+  component: lazyRouteComponent(() => import("./pages/messages/FrequencyCapsPage"), "FrequencyCapsPage"),
+})
+const dataPlan = createRoute({
+  ...parent,
+  path: "/data-plan",
+  validateSearch: search("source", "type", "name"),
+  component: lazyRouteComponent(() => import("./pages/data/DataPlanPage"), "DataPlanPage"),
+})
+const rejects = createRoute({
+  ...parent,
+  path: "/rejects",
+  validateSearch: search("source", "user_id", "outcome"),
+  component: lazyRouteComponent(() => import("./pages/data/RejectsPage"), "RejectsPage"),
+})
+const documents = createRoute({
+  ...parent,
+  path: "/documents",
+  component: lazyRouteComponent(() => import("./pages/documents/DocumentsPage"), "DocumentsPage"),
+})
+const newCampaign = createRoute({
+  ...parent,
+  path: "/documents/new",
+  component: lazyRouteComponent(() => import("./pages/documents/NewCampaignPage"), "NewCampaignPage"),
+})
+const document = createRoute({
+  ...parent,
+  path: "/documents/$name",
+  component: lazyRouteComponent(() => import("./pages/documents/DeploymentDocumentPage"), "DeploymentDocumentPage"),
+})
+const operations = createRoute({
+  ...parent,
+  path: "/operations",
+  validateSearch: search("id"),
+  component: lazyRouteComponent(() => import("./pages/system/OperationsPage"), "OperationsPage"),
+})
+const reconciliations = createRoute({
+  ...parent,
+  path: "/reconciliations",
+  component: lazyRouteComponent(() => import("./pages/system/ReconciliationsPage"), "ReconciliationsPage"),
+})
+const keys = createRoute({
+  ...parent,
+  path: "/keys",
+  component: lazyRouteComponent(() => import("./pages/system/KeysPage"), "KeysPage"),
+})
+const auditLog = createRoute({
+  ...parent,
+  path: "/audit-log",
+  validateSearch: search("target", "actor"),
+  component: lazyRouteComponent(() => import("./pages/system/AuditLogPage"), "AuditLogPage"),
+})
+
+export const router = createRouter({
+  basepath: "/console",
+  routeTree: root.addChildren([
+    home,
+    campaigns,
+    campaign,
+    journeys,
+    journey,
+    people,
+    person,
+    segments,
+    segment,
+    lifeCycle,
+    surveys,
+    survey,
+    deliverability,
+    frequencyCaps,
+    dataPlan,
+    rejects,
+    documents,
+    newCampaign,
+    document,
+    operations,
+    reconciliations,
+    keys,
+    auditLog,
+  ]),
+  parseSearch,
+  stringifySearch,
+  defaultPreload: "intent",
+  defaultPendingComponent: Skeleton,
+  defaultErrorComponent: ({ error, reset }) => <Refusal error={error} retry={reset} />,
+  scrollRestoration: true,
+})
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router
+  }
+}

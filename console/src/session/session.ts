@@ -1,0 +1,50 @@
+import { queryOptions, useQuery } from "@tanstack/react-query"
+import type { Schemas } from "../api/client"
+import type { Problem } from "../api/problem"
+
+/** Who uses the console, as the API knows it. */
+export type Session = Schemas["CurrentSession"]
+
+/** What an act of the console needs. Reading needs no mention: every session may read. */
+export type Need = "author" | "operate" | "admin" | "people" | "approve"
+
+const PATH = "/v1/session"
+
+async function call<Answer>(path: string, request?: RequestInit): Promise<Answer> {
+  const answer = await fetch(path, { credentials: "same-origin", ...request })
+  if (answer.status === 204) return undefined as Answer
+  const body = (await answer.json()) as unknown
+  if (!answer.ok) throw body
+  return body as Answer
+}
+
+export const sessionQuery = queryOptions<Session, Problem>({
+  queryKey: ["session"],
+  queryFn: () => call<Session>(PATH),
+  staleTime: 60_000,
+  retry: false,
+})
+
+export const signInOptions = queryOptions({
+  queryKey: ["session", "options"],
+  queryFn: () => call<{ single_sign_on: boolean }>(`${PATH}/options`),
+  staleTime: Infinity,
+  retry: false,
+})
+
+export const SINGLE_SIGN_ON = `${PATH}/oidc`
+
+export const signIn = (key: string): Promise<Session> =>
+  call(PATH, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ key }),
+  })
+
+export const signOut = (): Promise<void> => call(PATH, { method: "DELETE" })
+
+/** Whether to offer an act; the API decides about it anew. */
+export function useCan(need: Need): boolean {
+  const { data } = useQuery(sessionQuery)
+  return data?.scopes.includes(need) ?? false
+}

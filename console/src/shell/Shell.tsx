@@ -1,0 +1,89 @@
+import { useQuery } from "@tanstack/react-query"
+import { Link, Outlet, useLocation } from "@tanstack/react-router"
+import { useCallback, useEffect, useRef, useState } from "react"
+import { type Session, sessionQuery } from "../session/session"
+import { Refusal } from "../ui/Refusal"
+import { Account } from "./Account"
+import { Logo } from "./Logo"
+import { NAVIGATION } from "./navigation"
+import { ShortcutHelp } from "./ShortcutHelp"
+import { SignIn } from "./SignIn"
+import { useShortcuts } from "./useShortcuts"
+
+/** The frame of every page; without a session, the way in. */
+export function Shell() {
+  const { data: session, error, refetch } = useQuery(sessionQuery)
+  if (error?.status === 401) return <SignIn />
+  if (error) {
+    return (
+      <main>
+        <Refusal error={error} retry={() => void refetch()} />
+      </main>
+    )
+  }
+  return session ? <Frame session={session} /> : null
+}
+
+function Frame({ session }: { session: Session }) {
+  const { pathname } = useLocation()
+  const main = useRef<HTMLElement>(null)
+  const isFirst = useRef(true)
+  const [isOpen, setOpen] = useState(false)
+  const [isHelpOpen, setHelpOpen] = useState(false)
+  const help = useCallback(() => setHelpOpen(true), [])
+  useShortcuts(help)
+  useEffect(() => {
+    setOpen(false)
+    // The keyboard and the screen reader go on with the new page.
+    if (!isFirst.current) main.current?.focus({ preventScroll: true })
+    isFirst.current = false
+  }, [pathname])
+  return (
+    <div className="shell">
+      <a className="skip" href="#main" onClick={() => main.current?.focus()}>
+        Skip to the page
+      </a>
+      <div className="top">
+        <Link to="/campaigns" className="brand">
+          <Logo /> Sojourn
+        </Link>
+        <button type="button" aria-expanded={isOpen} aria-controls="side" onClick={() => setOpen(true)}>
+          Menu
+        </button>
+      </div>
+      <header id="side" className="side" data-open={isOpen || undefined}>
+        <div className="head">
+          <Link to="/campaigns" className="brand">
+            <Logo /> Sojourn
+          </Link>
+          {isOpen && (
+            <button type="button" onClick={() => setOpen(false)}>
+              Close
+            </button>
+          )}
+        </div>
+        <nav aria-label="Pages">
+          {NAVIGATION.map(({ group, pages }) => (
+            <div key={group}>
+              <h2>{group}</h2>
+              <ul>
+                {pages.map(({ to, label }) => (
+                  <li key={to}>
+                    <Link to={to} activeProps={{ "aria-current": "page" }}>
+                      {label}
+                    </Link>
+                  </li>
+                ))}
+              </ul>
+            </div>
+          ))}
+        </nav>
+        <Account session={session} help={help} />
+      </header>
+      <main id="main" ref={main} tabIndex={-1}>
+        <Outlet />
+      </main>
+      {isHelpOpen && <ShortcutHelp close={() => setHelpOpen(false)} />}
+    </div>
+  )
+}

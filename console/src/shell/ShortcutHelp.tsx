@@ -1,0 +1,32 @@
+import { Dialog } from "../ui/Dialog"
+import { NAVIGATION } from "./navigation"
+
+export function ShortcutHelp({ close }: { close: () => void }) {
+  return (
+    <Dialog title="Keyboard shortcuts" close={close}>
+      <dl className="pairs">
+        <dt>
+          <kbd>?</kbd>
+        </dt>
+        <dd>This help</dd>
+        <dt>
+          <kbd>/</kbd>
+        </dt>
+        <dd>First filter of the page</dd>
+        {NAVIGATION.flatMap(({ pages }) =>
+          pages.map(({ key, label }) => (
+            <div key={key} style={{ display: "contents" }}>
+              <dt>
+                <kbd>g</kbd> <kbd>{key}</kbd>
+              </dt>
+              <dd>{label}</dd>
+            </div>
+          )),
+        )}
+      </dl>
+      <button type="button" onClick={close}>
+        Close
+      </button>
+    </Dialog>
+  )
+}

@@ -1,0 +1,43 @@
+/** The pages of the navigation, by group. `keys` is the shortcut: g, then this letter. */
+export const NAVIGATION = [
+  {
+    group: "Campaigns",
+    pages: [
+      { to: "/campaigns", label: "Campaigns", key: "c" },
+      { to: "/journeys", label: "Journeys", key: "j" },
+    ],
+  },
+  {
+    group: "People",
+    pages: [
+      { to: "/people", label: "People", key: "p" },
+      { to: "/segments", label: "Segments", key: "s" },
+      { to: "/life-cycle", label: "Life cycle", key: "l" },
+      { to: "/surveys", label: "Surveys", key: "u" },
+    ],
+  },
+  {
+    group: "Messages",
+    pages: [
+      { to: "/deliverability", label: "Deliverability", key: "d" },
+      { to: "/frequency-caps", label: "Frequency caps", key: "f" },
+    ],
+  },
+  {
+    group: "Data",
+    pages: [
+      { to: "/data-plan", label: "Data plan", key: "e" },
+      { to: "/rejects", label: "Rejects", key: "r" },
+      { to: "/documents", label: "Documents", key: "m" },
+    ],
+  },
+  {
+    group: "System",
+    pages: [
+      { to: "/operations", label: "Operations", key: "o" },
+      { to: "/reconciliations", label: "Reconciliations", key: "n" },
+      { to: "/keys", label: "Keys", key: "k" },
+      { to: "/audit-log", label: "Audit log", key: "a" },
+    ],
+  },
+] as const

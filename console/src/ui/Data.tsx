@@ -1,0 +1,51 @@
+import type { ReactNode } from "react"
+
+const MASK = <span className="soft" title="Personal fields need the scope people">masked</span>
+
+/** Any JSON as text: members of an object in pairs, items of a list by commas or below each other. */
+export function Data({ value, isMasked = false }: { value: unknown; isMasked?: boolean }): ReactNode {
+  if (value === null || value === undefined) return isMasked ? MASK : <span className="soft">none</span>
+  if (Array.isArray(value)) return <Items items={value} isMasked={isMasked} />
+  if (typeof value === "object") return <Pairs of={Object.entries(value)} isMasked={isMasked} />
+  return String(value)
+}
+
+export function Pairs({ of, isMasked }: { of: [string, unknown][]; isMasked?: boolean }) {
+  if (of.length === 0) return <span className="soft">none</span>
+  return (
+    <dl className="pairs">
+      {of.map(([name, value]) => (
+        <div key={name} style={{ display: "contents" }}>
+          <dt>{name}</dt>
+          <dd>
+            <Data value={value} isMasked={isMasked} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+function Items({ items, isMasked }: { items: unknown[]; isMasked: boolean }) {
+  if (items.length === 0) return <span className="soft">none</span>
+  if (items.every((item) => typeof item !== "object")) return items.join(", ")
+  return (
+    <ul className="stack">
+      {items.map((item, index) => (
+        <li key={index}>
+          <Data value={item} isMasked={isMasked} />
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+/** That personal fields of this page are hidden, and why. */
+export function MaskNotice({ of }: { of: object }) {
+  if (!("masked" in of) || of.masked !== true) return null
+  return (
+    <p className="notice warn">
+      Personal fields are masked: your key or role lacks the scope <code>people</code>.
+    </p>
+  )
+}

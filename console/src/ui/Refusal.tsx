@@ -1,0 +1,34 @@
+import { api } from "../api/client"
+import { problemOf } from "../api/problem"
+
+/** Why a call failed, with the remedy that the API knows for its code. */
+export function Refusal({ error, retry }: { error: unknown; retry?: () => void }) {
+  const problem = problemOf(error)
+  const known = problem.status > 0
+  const { data: kind } = api.useQuery(
+    "get",
+    "/problems/{code}",
+    { params: { path: { code: problem.code } } },
+    { enabled: known, staleTime: Infinity, retry: false },
+  )
+  return (
+    <div className="notice bad" role="alert">
+      <h3>{problem.title}</h3>
+      <p>{problem.detail}</p>
+      {kind && <p className="soft">{kind.remedy}</p>}
+      {problem.problems?.map((each, index) => (
+        <p key={index}>
+          <code>
+            {each.file}:{each.line}
+          </code>{" "}
+          {each.message} <span className="soft">{each.suggestion}</span>
+        </p>
+      ))}
+      {retry && (
+        <button type="button" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </div>
+  )
+}
