@@ -2,11 +2,16 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirec
 import { parseSearch, search, stringifySearch } from "./search"
 import { Shell } from "./shell/Shell"
 import { Empty, Skeleton } from "./ui/Loaded"
+import { Page } from "./ui/Page"
 import { Refusal } from "./ui/Refusal"
 
 const root = createRootRoute({
   component: Shell,
-  notFoundComponent: () => <Empty>The console has no such page. Choose one at the left.</Empty>,
+  notFoundComponent: () => (
+    <Page title="No such page">
+      <Empty>The console has no page at this address. Choose one from the navigation.</Empty>
+    </Page>
+  ),
 })
 const parent = { getParentRoute: () => root }
 

@@ -43,15 +43,15 @@ function Frame({ session }: { session: Session }) {
       <a className="skip" href="#main" onClick={() => main.current?.focus()}>
         Skip to the page
       </a>
-      <div className="top">
+      <header className="top">
         <Link to="/campaigns" className="brand">
           <Logo /> Sojourn
         </Link>
         <button type="button" aria-expanded={isOpen} aria-controls="side" onClick={() => setOpen(true)}>
           Menu
         </button>
-      </div>
-      <header id="side" className="side" data-open={isOpen || undefined}>
+      </header>
+      <aside id="side" className="side" aria-label="Navigation" data-open={isOpen || undefined}>
         <div className="head">
           <Link to="/campaigns" className="brand">
             <Logo /> Sojourn
@@ -79,7 +79,7 @@ function Frame({ session }: { session: Session }) {
           ))}
         </nav>
         <Account session={session} help={help} />
-      </header>
+      </aside>
       <main id="main" ref={main} tabIndex={-1}>
         <Outlet />
       </main>

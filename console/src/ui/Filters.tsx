@@ -6,6 +6,8 @@ export interface Filter {
   /** Its values; without them any text. */
   options?: readonly string[]
   placeholder?: string
+  /** What no value means. */
+  none?: string
 }
 
 type Search = Record<string, string | undefined>
@@ -20,12 +22,12 @@ export function Filters({ filters, search }: { filters: Filter[]; search: Search
   const isFiltered = filters.some(({ name }) => search[name] !== undefined)
   return (
     <form className="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-      {filters.map(({ name, label, options, placeholder }) => (
+      {filters.map(({ name, label, options, placeholder, none = "any" }) => (
         <label key={name} className="field">
           {label}
           {options ? (
             <select value={search[name] ?? ""} onChange={(event) => change(name, event.target.value)}>
-              <option value="">any</option>
+              <option value="">{none}</option>
               {options.map((option) => (
                 <option key={option}>{option}</option>
               ))}

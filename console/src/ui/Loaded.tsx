@@ -1,4 +1,5 @@
 import type { ReactNode } from "react"
+import { Page } from "./Page"
 import { Refusal } from "./Refusal"
 
 interface Query<Data> {
@@ -7,11 +8,23 @@ interface Query<Data> {
   refetch: () => unknown
 }
 
-/** What a query has found, or that it is under way, or why it failed. Found data stays while it is asked for again. */
-export function Loaded<Data>({ query, children }: { query: Query<Data>; children: (data: Data) => ReactNode }) {
+/**
+ * What a query has found, or that it is under way, or why it failed. Found data stays while it is asked for again.
+ * `title` is for a query on which the whole page depends.
+ */
+export function Loaded<Data>({
+  query,
+  title,
+  children,
+}: {
+  query: Query<Data>
+  title?: string
+  children: (data: Data) => ReactNode
+}) {
   if (query.data !== undefined) return <>{children(query.data)}</>
-  if (query.error != null) return <Refusal error={query.error} retry={() => void query.refetch()} />
-  return <Skeleton />
+  const state =
+    query.error == null ? <Skeleton /> : <Refusal error={query.error} retry={() => void query.refetch()} />
+  return title === undefined ? state : <Page title={title}>{state}</Page>
 }
 
 export function Skeleton() {

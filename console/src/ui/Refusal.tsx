@@ -13,7 +13,7 @@ export function Refusal({ error, retry }: { error: unknown; retry?: () => void }
   )
   return (
     <div className="notice bad" role="alert">
-      <h3>{problem.title}</h3>
+      <strong>{problem.title}</strong>
       <p>{problem.detail}</p>
       {kind && <p className="soft">{kind.remedy}</p>}
       {problem.problems?.map((each, index) => (

@@ -24,7 +24,7 @@ export function Table<Row>({
   if (rows.length === 0) return <Empty>{empty}</Empty>
   return (
     // It scrolls where it is too wide, also by the keyboard.
-    <div className="scroll" role="region" aria-label={caption} tabIndex={0}>
+    <div className="scroll" role="group" aria-label={caption} tabIndex={0}>
       <table>
         <caption>{caption}</caption>
         <thead>

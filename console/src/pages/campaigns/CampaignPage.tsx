@@ -28,7 +28,7 @@ export function CampaignPage() {
   const tab: Tab = search.tab !== undefined && search.tab in TABS ? (search.tab as Tab) : "graph"
   const campaign = api.useQuery("get", "/v1/campaigns/{key}", { params: { path: { key } } }, { refetchInterval: 5_000 })
   return (
-    <Loaded query={campaign}>
+    <Loaded query={campaign} title={key}>
       {(campaign) => (
         <Page
           title={campaign.name}
@@ -54,7 +54,7 @@ export function CampaignPage() {
                 key={each}
                 to="."
                 search={{ tab: each === "graph" ? undefined : each }}
-                aria-current={each === tab ? "page" : undefined}
+                activeOptions={{ explicitUndefined: true }}
               >
                 {label}
               </Link>

@@ -85,7 +85,7 @@ export function CodeEditor({
           lintGutter(),
           // Tab leaves the editor, as it leaves any other field.
           keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]),
-          EditorView.contentAttributes.of({ "aria-label": label }),
+          EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
           EditorState.readOnly.of(isReadOnly),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) current.current.change(update.state.doc.toString())

@@ -13,7 +13,13 @@ const route = getRouteApi("/documents/$name")
 
 export function DeploymentDocumentPage() {
   const { name } = route.useParams()
-  if (!isDocumentName(name)) return <Empty>There is no document {name} of the deployment.</Empty>
+  if (!isDocumentName(name)) {
+    return (
+      <Page title={name}>
+        <Empty>There is no such document of the deployment.</Empty>
+      </Page>
+    )
+  }
   return <DeploymentDocument name={name} />
 }
 
@@ -22,7 +28,7 @@ function DeploymentDocument({ name }: { name: DocumentName }) {
   const document = api.useQuery("get", `/v1/${name}`)
   const file = `${name}.yaml`
   return (
-    <Loaded query={document}>
+    <Loaded query={document} title={words(name)}>
       {({ source, version }: Schemas["Document"]) => (
         <Page
           title={words(name)}

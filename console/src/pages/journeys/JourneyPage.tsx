@@ -18,7 +18,7 @@ const route = getRouteApi("/journeys/$id")
 export function JourneyPage() {
   const { id } = route.useParams()
   const story = api.useQuery("get", "/v1/journeys/{id}", { params: { path: { id } } }, { refetchInterval: 5_000 })
-  return <Loaded query={story}>{(journey) => <JourneyStory journey={journey} />}</Loaded>
+  return <Loaded query={story} title="Journey">{(journey) => <JourneyStory journey={journey} />}</Loaded>
 }
 
 function JourneyStory({ journey }: { journey: Story }) {

@@ -28,7 +28,7 @@ export function PersonPage() {
   const user = api.useQuery("get", "/v1/users/{user_id}", { params: { path: { user_id: id }, query: { kind } } })
   const shown = TABS.find((each) => each === tab) ?? "timeline"
   return (
-    <Loaded query={user}>
+    <Loaded query={user} title={id}>
       {(user) => (
         <Page
           title={user.user_id ?? id}
@@ -56,7 +56,7 @@ export function PersonPage() {
                 key={each}
                 to="."
                 search={{ kind, tab: each === "timeline" ? undefined : each }}
-                aria-current={each === shown ? "page" : undefined}
+                activeOptions={{ explicitUndefined: true }}
               >
                 {each.charAt(0).toUpperCase() + each.slice(1)}
               </Link>

@@ -18,7 +18,7 @@ export function SegmentPage() {
   const { key } = route.useParams()
   const segment = api.useQuery("get", "/v1/segments/{key}", { params: { path: { key } } })
   return (
-    <Loaded query={segment}>
+    <Loaded query={segment} title={key}>
       {(segment) => (
         <Page
           title={segment.name}

@@ -46,7 +46,14 @@ export function CampaignGraphTab({ campaign }: { campaign: Schemas["Campaign"] }
               />
               <Filters
                 search={search}
-                filters={[{ name: "version", label: "Version", options: versions.map(({ version }) => String(version)) }]}
+                filters={[
+                  {
+                    name: "version",
+                    label: "Version",
+                    none: "in force",
+                    options: versions.map(({ version }) => String(version)),
+                  },
+                ]}
               />
             </div>
             <Diagram graph={graph} selected={search.step} select={select} />

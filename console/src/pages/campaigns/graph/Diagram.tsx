@@ -39,7 +39,7 @@ export function Diagram({
     target: to,
     label: [label, people === null ? null : formatCompact(people)].filter(Boolean).join(" · "),
     focusable: false,
-    markerEnd: { type: MarkerType.ArrowClosed },
+    markerEnd: { type: MarkerType.ArrowClosed, markerUnits: "userSpaceOnUse", width: 14, height: 14 },
     style: { strokeWidth: 1 + ((people ?? 0) / most) * MOST_WIDTH },
   }))
   return (
