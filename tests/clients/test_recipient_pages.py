@@ -67,7 +67,7 @@ fetch("/names").then(names => names.json()).then(async names => {
 });
 </script></body></html>""".replace("WIDTH", str(WIDTH))
 CHECK = """<script src="/axe.js"></script><script>
-axe.run(document, {runOnly: TAGS}).then(async found => {
+axe.run(document, {runOnly: TAGS, resultTypes: ["violations", "incomplete"]}).then(async found => {
   const faults = found.violations.map(one => [one.id, one.nodes.map(node => node.html + " " + node.failureSummary)]);
   const unclear = found.incomplete.map(one => [one.id, one.nodes.map(node => node.html)]);
   const width = document.documentElement.scrollWidth;
@@ -139,6 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = {**fixed, **self.server.pages}.get(unquote(self.path), b"")
         self.send_response(200 if body else 404)
         self.send_header("Content-Type", "text/javascript" if self.path == "/axe.js" else "text/html; charset=utf-8")
+        if self.path == "/axe.js":
+            # Else each page would load and compile it anew.
+            self.send_header("Cache-Control", "max-age=3600")
         self.end_headers()
         self.wfile.write(body)
 
