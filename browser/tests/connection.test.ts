@@ -31,10 +31,13 @@ const inbox = (seq: number, open: string[], ...given: string[]) =>
 
 beforeEach(() => {
   vi.useFakeTimers()
+  // The middle of each pause: its ends would meet the limits of the tests by chance.
+  vi.spyOn(Math, "random").mockReturnValue(0.5)
   ;[told, asked, stopping] = [undefined, [], new AbortController()]
 })
 afterEach(() => {
   stopping.abort()
+  vi.restoreAllMocks()
   vi.useRealTimers()
 })
 

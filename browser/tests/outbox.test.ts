@@ -22,10 +22,15 @@ const kept = () => keys("sojourn.test.").length
 
 beforeEach(() => {
   vi.useFakeTimers({ now: Date.parse("2026-12-01T12:00:00Z") })
+  // The middle of each pause: its ends would meet the limits of the tests by chance.
+  vi.spyOn(Math, "random").mockReturnValue(0.5)
   keys("").forEach((key) => write(key, null))
   ;[user, answers, sent, requests] = ["", [], [], []]
 })
-afterEach(() => void vi.useRealTimers())
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
 
 test("what a moment brings goes in one request, in its order", async () => {
   const box = open()
