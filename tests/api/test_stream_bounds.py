@@ -127,7 +127,8 @@ async def until_no_content_is_held() -> None:
     """Wait until no message of an inbox that was read is in memory."""
     async for is_last in looks(PATIENCE):
         # A list of them would itself hold them until the next look.
-        held = sum(isinstance(one, InboxMessage | InboxRow) for one in gc.get_objects())
+        # The type, not `isinstance`, which would ask what a weak proxy stands for, and that may be gone.
+        held = sum(type(one) in (InboxMessage, InboxRow) for one in gc.get_objects())
         if not held:
             return
         assert not is_last, f"{held} messages are held"
