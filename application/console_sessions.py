@@ -99,8 +99,12 @@ class ConsoleSessions:
                 most=MAX_SESSIONS,
             )
             await audit.record(connection, actor, "session.create", id, {"how": how, "scopes": session.scopes})
-        if replaced is not None:
-            await self.end(replaced)
+            # With the new one, so that none is left over by a crash.
+            former = replaced.session if replaced is not None else None
+            if replaced is not None and former is not None and await console_sessions.revoke(connection, former.id):
+                await audit.record(connection, replaced.actor, "session.end", former.id)
+        if former is not None:
+            self._rows.forget(former.id)
         return NewSession(session, self._access(session), f"{id}_{secret}")
 
     async def end(self, access: Access) -> None:
