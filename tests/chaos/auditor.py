@@ -144,14 +144,23 @@ class _Auditor:
         if not instants or min(instants) > since + self._history.ahead:
             yield Violation("not-in-force", f"{named} went on after its end was acknowledged")
         kind = "sent-after-exit" if stopped is None else "sent-after-stop"
-        yield from self._late(kind, named, journey, since)
+        # A journey that came to its end before leaves its messages in the inbox.
+        is_read = stopped is not None or journey.state == "exited"
+        yield from self._late(kind, named, journey, since, is_read=is_read)
 
     def _late(
-        self, kind: str, named: str, journey: JourneyRow, since: float, until: float = float("inf")
+        self,
+        kind: str,
+        named: str,
+        journey: JourneyRow,
+        since: float,
+        until: float = float("inf"),
+        *,
+        is_read: bool = True,
     ) -> Iterator[Violation]:
         """Hand-overs between two instants that no claim before the first of them accounts for; readings of pages."""
         for message in self._messages[journey.id]:
-            for reading in self._readings[journey.user]:
+            for reading in self._readings[journey.user] if is_read else ():
                 if since < reading.asked and reading.answered < until and message.id in reading.open:
                     late = f"{reading.asked - since:.3f} s after the acknowledgement"
                     yield Violation(kind.replace("sent", "read", 1), f"{message.id} of {named} was read {late}")

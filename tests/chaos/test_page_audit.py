@@ -110,6 +110,12 @@ def test_a_page_that_reads_a_message_after_the_exit(asked: float, known: dict[st
     assert kinds(audit([FILLED, BOUGHT], [], replace(LEFT, readings=[reading, *LEFT.readings]))) == known
 
 
+def test_a_journey_that_came_to_its_end_before_the_exit_leaves_its_message() -> None:
+    history = replace(READ, stored=LEFT.stored)
+    assert audit([FILLED, replace(BOUGHT, sent=12.0, acknowledged=13.0)], [], history) == []
+    assert kinds(audit([FILLED, BOUGHT], [], history)) == {"not-in-force": 1}
+
+
 def test_a_message_that_is_given_in_a_pause() -> None:
     paused = note(7, "campaigns", key="basket", state="paused", exiting=(), running_version=1)
     moves = [Move("basket", "pause", 6.5, 7.5), Move("basket", "resume", 12, 13)]
