@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, time
 
 from tests.chaos.auditor import audit
 from tests.chaos.campaigns import CAMPAIGNS, CAPS
@@ -17,6 +18,13 @@ from tests.chaos.model import Call, Move
 from tests.chaos.saboteur import Recovery, Saboteur
 from tests.chaos.stack import TASK_QUEUE, Stack, open_stack
 from tests.chaos.traffic import Operator, Traffic, canary, put_providers
+
+# The audit compares instants of both clocks, which may drift apart by so much in a run, in seconds.
+MAX_DRIFT = 0.05
+
+
+class ClockSetError(Exception):
+    """The machine's clock was set during the run, as of a virtual machine that was moved: nothing can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +84,16 @@ async def examined(stack: Stack, client: Client, patience: float) -> tuple[Histo
     return history, audit(client.calls, client.moves, history, client.links)
 
 
+def check_clock(before: float, after: float) -> None:
+    """Compare how far the machine's clock was ahead of the monotonic one. Raises ClockSetError."""
+    if abs(after - before) > MAX_DRIFT:
+        raise ClockSetError(f"the machine's clock was set by {after - before:+.3f} s during the run: run it again")
+
+
 async def run(folder: Path, seed: str, length: Length, *, is_calm: bool = False) -> Result:
-    """A run with faults, or without any where it `is_calm`."""
+    """A run with faults, or without any where it `is_calm`. Raises ClockSetError."""
     loop = asyncio.get_running_loop()
+    ahead = time() - monotonic()
     async with opened(folder) as (stack, client):
         left_out: list[Kind] = [] if stack.disk.is_small else ["disk-full"]
         faults = [] if is_calm else schedule(seed, length.seconds, left_out)
@@ -94,6 +109,7 @@ async def run(folder: Path, seed: str, length: Length, *, is_calm: bool = False)
                 leave_off.set()
         began = loop.time()
         history, violations = await examined(stack, client, length.patience)
+        check_clock(ahead, history.ahead)
         recovered = {recovery.fault for recovery in saboteur.recoveries}
         violations += [
             Violation("no-recovery", f"{fault.kind} at {fault.at:.1f} s: no message of an event after it arrived")

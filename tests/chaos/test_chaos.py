@@ -14,7 +14,7 @@ from tests.chaos.__main__ import INTERRUPTED
 from tests.chaos.faults import schedule
 from tests.chaos.report import as_json, lines
 from tests.chaos.reporter import ReportKind
-from tests.chaos.run import Length, run
+from tests.chaos.run import ClockSetError, Length, check_clock, run
 from tests.harness import PATIENCE, looks
 from tests.processes import ROOT
 
@@ -44,6 +44,12 @@ async def test_every_promise_is_kept_under_every_kind_of_fault(data_folder: Path
     assert result.history.forgeries
     assert {note.kind for note in result.history.notes} >= {"provider_pauses"}
     assert '"violations": []' in as_json(result)
+
+
+def test_a_run_in_which_the_machine_s_clock_was_set_tells_nothing() -> None:
+    check_clock(1_000.0, 1_000.02)
+    with pytest.raises(ClockSetError, match=r"was set by -0\.300 s during the run: run it again"):
+        check_clock(1_000.0, 999.7)
 
 
 async def test_a_run_that_is_broken_off_leaves_nothing_behind(data_folder: Path) -> None:
