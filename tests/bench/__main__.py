@@ -11,6 +11,7 @@ import msgspec
 from runtime.process import exit_now
 from tests.bench import (
     callbacks,
+    console,
     cost,
     crowd,
     gate,
@@ -51,10 +52,11 @@ FAMILIES = {
     "memory": memory.measure,
     "stops": stops.measure,
     "streams": streams.measure,
+    "console": console.measure,
     "millions": millions.measure,
 }
-# A quarter of an hour by itself, and 10 GB.
-ONLY_BY_NAME = {"millions"}
+# A quarter of an hour each by themselves, and up to 10 GB.
+ONLY_BY_NAME = {"console", "millions"}
 
 
 def table(results: list[Result]) -> list[str]:
