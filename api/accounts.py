@@ -11,7 +11,8 @@ from starlette.convertors import PathConvertor, register_url_convertor
 from api.auth import Reader, allow
 from api.dependencies import ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
-from api.person_models import StatedValue
+from api.person_models import PersonalValue
+from api.personal_fields import PeopleAnswer
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
@@ -56,11 +57,11 @@ AccountId = Annotated[
 ]
 
 
-class Account(ResponseModel):
+class Account(PeopleAnswer):
     model_config = example(_ACCOUNT)
 
     id: str = Field(description="the `groupId` of the calls")
-    traits: dict[str, StatedValue]
+    traits: dict[str, PersonalValue]
     members: int = Field(description="the number of members")
     created_at: datetime
     updated_at: datetime = Field(description="when its traits were last stated")

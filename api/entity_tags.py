@@ -33,6 +33,12 @@ async def open_tag(response: Response) -> Tag:
 Tagged = Annotated[Tag, Depends(open_tag)]
 
 
+def mark_masked(response: Response) -> None:
+    """Give a masked answer an ETag of its own, with the revision as before."""
+    if (etag := response.headers.get("ETag")) is not None:
+        response.headers["ETag"] = f'{etag[:-1]}.masked"'
+
+
 def is_known(if_none_match: str, etag: str) -> bool:
     """Whether If-None-Match contains the ETag."""
     return if_none_match.strip() == "*" or any(f'"{tag}"' == etag for _, tag in _TAG.findall(if_none_match))

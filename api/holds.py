@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
 from api.auth import Operator, allow
-from api.dependencies import ID_KIND, InstantField, RequestModel, ResponseModel, TextField, Using, example
+from api.dependencies import ID_KIND, InstantField, RequestModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
 from application.holds import AreaRef, HoldRequest, SegmentRef
@@ -64,7 +65,7 @@ class NewHold(RequestModel):
     reason: Annotated[TextField, Field(min_length=1, max_length=255, description="shown on the timeline of the person")]
 
 
-class Hold(ResponseModel):
+class Hold(PeopleAnswer):
     model_config = example(_HOLD)
 
     id: UUID
@@ -74,7 +75,7 @@ class Hold(ResponseModel):
     area: str | None
     until: datetime
     event: str | None = Field(description="the event that ends it earlier")
-    reason: str
+    reason: Personal[str]
     state: HoldState = Field(description="`released` by someone or by its event, or `expired` at `until`")
     placed_by: str = Field(description="the name of the key")
     placed_at: datetime
@@ -82,7 +83,7 @@ class Hold(ResponseModel):
     ended_by: str | None = Field(description="the name of the key, or the id of the event")
 
 
-class HoldList(ResponseModel):
+class HoldList(PeopleAnswer):
     model_config = example({"holds": [_HOLD], "next": None})
 
     holds: list[Hold]

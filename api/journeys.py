@@ -12,6 +12,7 @@ from api.auth import Operator, Reader, allow
 from api.dependencies import WHOLE, InstantField, RequestModel, ResponseModel, TextField, Using, example
 from api.operations import Operation
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
 from api.users import TimelineItem
@@ -106,7 +107,7 @@ class SkipRequest(ManyRequest):
     status: Literal["waiting"] | None = None
 
 
-class Journey(ResponseModel):
+class Journey(PeopleAnswer):
     model_config = example(JOURNEY)
 
     id: UUID
@@ -128,11 +129,11 @@ class Journey(ResponseModel):
     wakes_at: datetime | None = Field(description="when it goes on by itself, where that is known")
     entered_at: datetime
     ended_at: datetime | None
-    entry_key: str = Field(examples=["c-1"], description="what tells the journeys of one user apart")
+    entry_key: Personal[str] = Field(examples=["c-1"], description="what tells the journeys of one user apart")
     url: str = Field(description="its page in the Temporal UI")
 
 
-class JourneyList(ResponseModel):
+class JourneyList(PeopleAnswer):
     model_config = example({"journeys": [JOURNEY], "next": None})
 
     journeys: list[Journey]

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from api.auth import Reader, allow
 from api.dependencies import RequestModel, ResponseModel, TextField, Using, example
 from api.message_templates import TEMPLATE_PATTERN
+from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
 from api.users import TimelineItem
@@ -111,7 +112,7 @@ class MessageReports(ResponseModel):
     delivered_at: datetime | None
     opened_at: datetime | None
     clicked_at: datetime | None
-    clicked_link: str | None
+    clicked_link: Personal[str | None]
     bounced_at: datetime | None
     bounce: str | None
     complained_at: datetime | None
@@ -132,7 +133,7 @@ _REPORTS: dict[str, Any] = {
 }
 
 
-class Message(ResponseModel):
+class Message(PeopleAnswer):
     model_config = example(
         {
             "id": _ID,
@@ -192,7 +193,7 @@ class Message(ResponseModel):
         "unknown",
     ] = Field(description="before it is granted the answer of the gate, then the state of the ledger")
     reason: str | None
-    detail: str | None
+    detail: Personal[str | None]
     until: datetime | None = Field(description="the end of a deferral or a hold")
     attempts: int
     provider: str | None

@@ -12,6 +12,7 @@ from api.auth import allow
 from api.dependencies import ResponseModel, TextField, Using, example
 from api.entity_tags import Tagged
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
 from api.utc_days import CountedDays
@@ -64,10 +65,10 @@ class NonSendView(ResponseModel):
     reason: str | None
     rule: str | None = Field(description="of a cap or a budget")
     at: datetime
-    data: dict[str, Any] = Field(description="what decided it")
+    data: Personal[dict[str, Any]] = Field(description="what decided it")
 
 
-class NonSendPage(ResponseModel):
+class NonSendPage(PeopleAnswer):
     model_config = example({"people": [_NON_SEND], "next": None})
 
     people: list[NonSendView]

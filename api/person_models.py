@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.dependencies import RequestModel, ResponseModel, TextField, example
 from api.journeys import JOURNEY, Journey
+from api.personal_fields import PeopleAnswer, Personal
 from domain.campaign.schema import SLUG
 from domain.people.topics.subscription import SubscriptionState
 
@@ -139,25 +140,31 @@ class StatedValue(ResponseModel):
     is_verified: bool = Field(description="false if a browser stated it without a user token")
 
 
+class PersonalValue(StatedValue):
+    """A stated value that tells of the person."""
+
+    value: Personal[Any]
+
+
 class PersonIdentity(ResponseModel):
     kind: str = Field(examples=["anonymous"])
-    value: str
+    value: Personal[str]
 
 
 class ChannelConsent(ResponseModel):
     is_allowed: bool = Field(description="whether a message that is not transactional may be sent")
-    refusal: str | None = Field(description="why it may not")
+    refusal: Personal[str | None] = Field(description="why it may not")
     given: StatedValue | None = Field(description="what the person has said: true or false; null for nothing")
-    suppressed: StatedValue | None = Field(description="why an operator has suppressed the channel")
-    address: str | None = Field(examples=["ada@example.com"], description="the present address, normalised")
-    address_refusals: dict[str, StatedValue] = Field(
+    suppressed: PersonalValue | None = Field(description="why an operator has suppressed the channel")
+    address: Personal[str | None] = Field(examples=["ada@example.com"], description="the present address, normalised")
+    address_refusals: dict[str, PersonalValue] = Field(
         description="`suppression` and `opt_out` of that address, in whichever profile it stands, with the reason"
     )
 
 
 class SubscriptionView(ResponseModel):
     is_allowed: bool = Field(description="whether a message about the topic may be sent on the channel")
-    refusal: str | None = Field(description="why it may not")
+    refusal: Personal[str | None] = Field(description="why it may not")
     state: SubscriptionState | None = Field(description="null if nothing was said")
     given: StatedValue | None = Field(description="what the person has said: true or false")
 
@@ -169,15 +176,15 @@ class ConsentChange(ResponseModel):
     source: str = Field(examples=["event"], description="event, import, link, operator, step or merge")
     source_id: str = Field(description="the id of the event or decision, or the operator")
     source_name: str | None = Field(examples=["backend"])
-    changes: dict[str, Any] = Field(description="the values before and after, by channel, topic or address")
-    proof: dict[str, str] | None = Field(
+    changes: Personal[dict[str, Any]] = Field(description="the values before and after, by channel, topic or address")
+    proof: Personal[dict[str, str] | None] = Field(
         description="how it was given: the form, the version of its wording, the keyed hash of the client's address"
     )
 
 
 class ComputedTraitValues(ResponseModel):
     as_of: datetime = Field(description="the instant of the values: some change by time alone")
-    values: dict[str, Any] = Field(description="by key; null is unknown")
+    values: dict[str, Personal[Any]] = Field(description="by key; null is unknown")
     building: list[str] = Field(description="traits without a value yet: their earlier events are being counted")
 
 
@@ -201,11 +208,11 @@ class UserExpectedValue(ResponseModel):
 
 
 class UserRfm(ResponseModel):
-    values: UserRfmValues
+    values: Personal[UserRfmValues]
     scores: UserRfmScores
     segment: str = Field(examples=["rfm.champions"], description="the segment of the scores")
     scored_by: datetime = Field(description="the instant of the breakpoints")
-    expected: UserExpectedValue | None = Field(description="null without a model that has passed its test")
+    expected: Personal[UserExpectedValue | None] = Field(description="null without a model that has passed its test")
 
 
 class UsedName(ResponseModel):
@@ -230,7 +237,7 @@ class UsedDevice(ResponseModel):
 
 class PushAddress(ResponseModel):
     kind: str = Field(examples=["token"], description="token, fid, apns or endpoint")
-    value: str
+    value: Personal[str]
     app: str = Field(description="empty if unknown")
     device_id: str | None
     environment: str | None = Field(description="of a token of Apple's, if it was said")
@@ -245,15 +252,21 @@ class Activity(ResponseModel):
     last_seen: datetime | None = Field(description="the last one, to five minutes")
     sessions: int = Field(description="their number: 30 minutes of silence end one")
     app_version: str | None
-    country: str | None = Field(description="as the client reported it last")
-    region: str | None
-    first_referrer: str | None = Field(description="the page of another site that led here first, without its query")
-    last_referrer: str | None
-    first_campaign: dict[str, str] | None = Field(description="the first UTM campaign: name, source, medium, …")
-    last_campaign: dict[str, str] | None
-    pages: list[UsedName] = Field(description="the ten most viewed among the last 1,000 events; screens as well")
-    features: list[UsedName] = Field(description="the ten most reported events among them")
-    devices: list[UsedDevice] = Field(description="the last 20, the latest first")
+    country: Personal[str | None] = Field(description="as the client reported it last")
+    region: Personal[str | None]
+    first_referrer: Personal[str | None] = Field(
+        description="the page of another site that led here first, without its query"
+    )
+    last_referrer: Personal[str | None]
+    first_campaign: Personal[dict[str, str] | None] = Field(
+        description="the first UTM campaign: name, source, medium, …"
+    )
+    last_campaign: Personal[dict[str, str] | None]
+    pages: Personal[list[UsedName]] = Field(
+        description="the ten most viewed among the last 1,000 events; screens as well"
+    )
+    features: Personal[list[UsedName]] = Field(description="the ten most reported events among them")
+    devices: Personal[list[UsedDevice]] = Field(description="the last 20, the latest first")
 
 
 class UserAccount(ResponseModel):
@@ -266,13 +279,13 @@ class UserSegment(ResponseModel):
     key: str
     name: str
     since: datetime
-    cause: dict[str, Any] | None = Field(
+    cause: Personal[dict[str, Any] | None] = Field(
         description="why the person joined: its `kind` is time, definition, breakpoints, or the source of a change"
     )
     summary: str | None = Field(description="the cause for people")
 
 
-class User(ResponseModel):
+class User(PeopleAnswer):
     model_config = example(_USER)
 
     id: UUID = Field(description="Sojourn's own id of the profile")
@@ -280,13 +293,13 @@ class User(ResponseModel):
     created_at: datetime
     updated_at: datetime
     stage: StatedValue | None
-    traits: dict[str, StatedValue]
+    traits: dict[str, PersonalValue]
     computed: ComputedTraitValues
     rfm: UserRfm | None = Field(description="the scores of a buyer; null without an order, or without breakpoints")
-    device: dict[str, StatedValue] = Field(description="time zone and language, which count where no trait says them")
+    device: dict[str, PersonalValue] = Field(description="time zone and language, which count where no trait says them")
     activity: Activity = Field(description="what the profile has learned by itself, some seconds behind the events")
     push_addresses: list[PushAddress] = Field(description="of devices, the last 20, those seen last first")
-    claims: dict[str, StatedValue] = Field(
+    claims: dict[str, PersonalValue] = Field(
         description="what a browser claimed without a user token, by its path in the call; nothing uses it"
     )
     identities: list[PersonIdentity]
@@ -308,13 +321,13 @@ class ListedUser(ResponseModel):
     id: UUID = Field(description="Sojourn's own id of the profile: `?kind=profile` in the paths of a user")
     user_id: str | None
     anonymous_id: str | None = Field(description="of a person without a user id: the first of them")
-    addresses: dict[str, str] = Field(description="normalised, by channel")
+    addresses: dict[str, Personal[str]] = Field(description="normalised, by channel")
     stage: str | None
     created_at: datetime
     updated_at: datetime
 
 
-class UserList(ResponseModel):
+class UserList(PeopleAnswer):
     model_config = example({"users": [_LISTED], "next": None})
 
     users: list[ListedUser]

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from api.auth import Operator, Reader, allow
 from api.campaigns import PublishRequest, PublishWarning
 from api.dependencies import ID_KIND, WHOLE, InstantField, RequestModel, ResponseModel, TextField, Using, example
+from api.personal_fields import require_people
 from api.problems import refusals
 from api.routes import Route
 from application.documents import CampaignText
@@ -149,7 +150,12 @@ class PersonPreviewRequest(RequestModel):
         """Return the message."""
 
     def read_input(self) -> PreviewInput:
-        """Return the request as use cases take it. Raises InvalidDocumentError."""
+        """Return the request as use cases take it.
+
+        Raises InvalidDocumentError, and ForbiddenError where the caller may not see the person.
+        """
+        if self.user_id is not None:
+            require_people("a preview of a person")
         zone = None if self.timezone is None else zone_name(self.timezone)
         if self.timezone is not None and zone is None:
             said = f"`{self.timezone}` is not a time zone"

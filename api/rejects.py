@@ -10,6 +10,7 @@ from pydantic import Field
 from api.auth import allow
 from api.dependencies import ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.personal_fields import PeopleAnswer, Personal
 from api.routes import Route
 from domain.access import Scope
 from store.rejects import StoredReject
@@ -50,12 +51,12 @@ class RejectView(ResponseModel):
     message_id: str | None
     user_id: str | None
     anonymous_id: str | None
-    error: str = Field(description="why, and what would be right")
-    body: str = Field(description="what was reported: at most 2 KB of it, and 32 KB of one request")
+    error: Personal[str] = Field(description="why, and what would be right")
+    body: Personal[str] = Field(description="what was reported: at most 2 KB of it, and 32 KB of one request")
     unrecorded: int = Field(description="how many more its request had, beyond the 100 that are recorded")
 
 
-class RejectPage(ResponseModel):
+class RejectPage(PeopleAnswer):
     model_config = example({"rejects": [_REJECT], "next": None})
 
     rejects: list[RejectView]

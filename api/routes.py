@@ -4,6 +4,7 @@
 - a body must say that it is JSON;
 - a change (POST, PUT, PATCH, DELETE) is made once under an Idempotency-Key, with its answer kept in the transaction of
   its effect;
+- without the scope `people`, the personal fields of an answer are null (api/personal_fields.py), and its ETag differs;
 - an answer whose ETag the caller has already is 304.
 """
 
@@ -19,7 +20,8 @@ from fastapi.routing import APIRoute
 
 from api.auth import Allowed, authenticate, require
 from api.dependencies import services_of
-from api.entity_tags import is_known, open_tag, precondition
+from api.entity_tags import is_known, mark_masked, open_tag, precondition
+from api.personal_fields import holds_people, is_masked_for, masking
 from api.problems import refusals
 from domain.access import Scope, includes
 from domain.errors import (
@@ -67,6 +69,7 @@ _IF_NONE_MATCH: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
     "example": '"7"',
 }
+_MASKED: Final = "Without the scope `people`, personal fields are null, and `masked` is true."
 # Headers that belong to an answer rather than to its connection.
 _KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control")
 
@@ -84,8 +87,19 @@ class Route(APIRoute):
         _document(self)
 
     def get_route_handler(self) -> Handler:
-        inner = super().get_route_handler()
+        answer = super().get_route_handler()
         scope = find_scope(self.dependant)
+        shows_people = _shows_people(self)
+
+        async def inner(request: Request) -> Response:
+            is_masked = await is_masked_for(request)
+            with masking(is_masked):
+                response = await answer(request)
+            if shows_people:
+                response.headers.add_vary_header("Authorization, Cookie")
+                if is_masked:
+                    mark_masked(response)
+            return response
 
         async def handle(request: Request) -> Response:
             await self.admit(request, scope)
@@ -132,8 +146,12 @@ async def _once(request: Request, key: str, inner: Handler) -> Response:
 
 
 async def _hash(request: Request) -> bytes:
-    """Hash everything that identifies a request."""
+    """Hash everything that identifies a request.
+
+    So a caller who has lost the scope `people` is not given the answer from before.
+    """
     target = f"{request.method} {request.url.path}?{request.url.query}\n{request.headers.get('if-match')}\n"
+    target += f"{await is_masked_for(request)}\n"
     return sha256(target.encode() + await request.body()).digest()
 
 
@@ -158,6 +176,12 @@ def find_scope(dependant: Dependant) -> Scope:
         if all(includes({scope}, other) for other in scopes):
             return scope
     raise TypeError(f"{dependant.path} says no scope that includes {scopes}: give it `Depends(allow(Scope.…))`")
+
+
+def _shows_people(route: Route) -> bool:
+    """Return whether an answer of the route has personal fields."""
+    others = (response.get("model") for response in route.responses.values())
+    return any(map(holds_people, (route.response_model, *others)))
 
 
 def _document(route: Route) -> None:
@@ -192,7 +216,8 @@ def _document(route: Route) -> None:
         route.responses.setdefault(304, {"description": "Nothing has changed since the ETag in If-None-Match."})
     for status, response in refusals(*errors).items():
         _merge(route.responses.setdefault(status, {"description": ""}), response)
-    route.description = f"{route.description}\n\nScope: `{scope}`.".strip()
+    masked = f"\n\n{_MASKED}" if _shows_people(route) else ""
+    route.description = f"{route.description}{masked}\n\nScope: `{scope}`.".strip()
     extra = {**(route.openapi_extra or {}), "x-scope": scope.value}
     extra["parameters"] = [*extra.get("parameters", []), *parameters]
     route.openapi_extra = extra

@@ -12,6 +12,7 @@ from api.auth import Operator, Reader, allow
 from api.dependencies import WHOLE, RequestModel, ResponseModel, SegmentKey, TextField, Using, example
 from api.estimates import ESTIMATE, NumberEstimate
 from api.operations import Operation
+from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
@@ -55,10 +56,10 @@ class PreviewExample(ResponseModel):
     anonymous_id: str | None = Field(description="of a person without a user id")
 
 
-class SegmentPreview(NumberEstimate, ResponseModel):
+class SegmentPreview(NumberEstimate, PeopleAnswer):
     model_config = example(_PREVIEW)
 
-    examples: Sequence[PreviewExample] = Field(description="ten people who would be in it, at most")
+    examples: Personal[Sequence[PreviewExample]] = Field(description="ten people who would be in it, at most")
     not_evaluated: int = Field(description="those who lack something that the condition reads: they would not be in it")
     warnings: Sequence[str]
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from api.auth import Reader, allow
 from api.dependencies import InstantField, ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
+from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
 from application.survey_results import SurveyQuery
@@ -137,14 +138,14 @@ class SurveyText(ResponseModel):
     message_id: UUID
     question: str
     campaign: str
-    text: str
+    text: Personal[str]
     at: datetime
     profile_id: UUID = Field(description="Sojourn's own id of the profile: `?kind=profile` in the paths of a user")
     user_id: str | None
     anonymous_id: str | None = Field(description="of a person without a user id: the first of them")
 
 
-class SurveyTextList(ResponseModel):
+class SurveyTextList(PeopleAnswer):
     model_config = example({"texts": [_TEXT], "next": None})
 
     texts: list[SurveyText]

@@ -12,6 +12,7 @@ from api.dependencies import ChangedPersonPath, PersonPath, TextField, Using
 from api.entity_tags import IfMatch, Tag, Tagged
 from api.pages import DEFAULT_LIMIT, After, Limit, cursor, position
 from api.person_models import ListedUser, User, UserChangeRequest, UserList
+from api.personal_fields import require_people
 from api.problems import refusals
 from api.routes import Route
 from api.user_paths import WHOLE_PERSON
@@ -52,6 +53,8 @@ async def find_users(
     Ids, addresses and segments are looked up. Traits and stages have no index: a page examines 10,000 people and may
     have no match, so follow `next` until it is null.
     """
+    if address is not None or trait is not None or value is not None:
+        require_people("a search by an address or a trait")
     found = await services.users.find(
         id=id,
         address=address,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.auth import Reader, allow
 from api.dependencies import PersonPath, ResponseModel, SegmentKey, Using, example
+from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
@@ -70,9 +71,11 @@ class SegmentPart(ResponseModel):
         description="it holds if all or any of its parts do, if its one part does not, or by its own value"
     )
     text: str = Field(examples=["profile.computed.orders >= 1"], description="as its author wrote it")
-    value: bool | None = Field(description="null where it could not be evaluated")
-    error: str | None = Field(description="why it could not")
-    reads: dict[str, Any] = Field(description="the texts, numbers, times and truth values that it reads, by path")
+    value: Personal[bool | None] = Field(description="null where it could not be evaluated")
+    error: Personal[str | None] = Field(description="why it could not")
+    reads: Personal[dict[str, Any]] = Field(
+        description="the texts, numbers, times and truth values that it reads, by path"
+    )
     changes_at: datetime | None = Field(description="the next instant at which time may change it; null for never")
     parts: list["SegmentPart"] = Field(description="what `&&`, `||` or `!` joins")
 
@@ -80,14 +83,14 @@ class SegmentPart(ResponseModel):
 class LastSegmentChange(ResponseModel):
     has_joined: bool
     at: datetime
-    cause: dict[str, Any] = Field(
+    cause: Personal[dict[str, Any]] = Field(
         description="`kind` is time (with the parts that it flipped), event, definition, breakpoints, operator, step, "
         "import, link or merge"
     )
     summary: str = Field(description="for people")
 
 
-class SegmentExplanation(ResponseModel):
+class SegmentExplanation(PeopleAnswer):
     model_config = example(_EXPLAINED)
 
     segment: str

@@ -18,6 +18,7 @@ from api.dependencies import (
     example,
 )
 from api.pages import DEFAULT_LIMIT, Limit
+from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
@@ -34,8 +35,8 @@ class PersonChange(ResponseModel):
         "(of the device), stage or identity",
     )
     source: str = Field(examples=["event"], description="event, link, operator, step or merge")
-    summary: str = Field(examples=["traits: plan"], description="for people")
-    changes: dict[str, Any] = Field(
+    summary: Personal[str] = Field(examples=["traits: plan"], description="for people")
+    changes: Personal[dict[str, Any]] = Field(
         examples=[{"plan": {"before": "free", "after": "pro"}}],
         description="the values before and after, by name; of an identity, what was linked or merged",
     )
@@ -46,13 +47,15 @@ class TimelineItem(ResponseModel):
     kind: str = Field(
         examples=["send"], description="event, change, entry, send, branch, message, goal, segment, exit, end, …"
     )
-    summary: str = Field(examples=["nudge: refused: capped: 3 of 3 in 604800 s (weekly)"], description="for people")
+    summary: Personal[str] = Field(
+        examples=["nudge: refused: capped: 3 of 3 in 604800 s (weekly)"], description="for people"
+    )
     outcome: str | None = Field(examples=["refused"], description="what came of it; null for an event")
     campaign: str | None
     journey_id: str | None
     step: str | None
     reason: str | None = Field(examples=["capped"], description="why, for programs")
-    data: dict[str, Any] = Field(description="what decided it")
+    data: Personal[dict[str, Any]] = Field(description="what decided it")
     url: str | None = Field(description="the journey in the Temporal UI")
     changes: list[PersonChange] = Field([], description="what it changed of the person")
 
@@ -76,13 +79,15 @@ class Now(ResponseModel):
     """The position of an active journey."""
 
     campaign: str
-    entry_key: str = Field(examples=["c-1"], description="what tells the journeys of one user apart; empty without one")
+    entry_key: Personal[str] = Field(
+        examples=["c-1"], description="what tells the journeys of one user apart; empty without one"
+    )
     journey_id: str
     step: str | None = Field(description="null until it has said where it is")
     status: JourneyStatus | None = Field(examples=["waiting"], description="what it does at its step")
     until: datetime | None = Field(description="null where it waits for no instant")
     timezone: str = Field(examples=["Europe/Berlin"], description="in which the recipient's local times are meant")
-    summary: str = Field(examples=["waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart (c-1)"])
+    summary: Personal[str] = Field(examples=["waits at cool-off until 06:38 (Europe/Berlin), in abandoned-cart (c-1)"])
     url: str = Field(description="the journey in the Temporal UI")
 
 
@@ -99,7 +104,7 @@ _NOW: dict[str, Any] = {
 }
 
 
-class Timeline(ResponseModel):
+class Timeline(PeopleAnswer):
     model_config = example({"user_id": "u-4711", "items": [TIMELINE_ITEM], "now": [_NOW], "next": None})
 
     user_id: str

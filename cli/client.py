@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import typer
 
+from cli.output import print_masked
 from cli.target import Target, find_target, is_here, refuse_address
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem, SojournError, UnavailableError
 
@@ -164,6 +165,8 @@ class ApiClient:
             raise UnavailableError(f"{self.url} answered {response.status_code} and not as Sojourn does")
         if response.is_error:
             raise _error_of(response.status_code, answer)
+        if answer.get("masked"):
+            print_masked()
         return answer
 
     def _describe_failure(self, error: httpx.TransportError) -> str:

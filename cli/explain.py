@@ -31,7 +31,7 @@ def explain(
     print_timeline(timeline["items"])
     if before is None:
         for each in timeline["now"]:
-            typer.echo(printable(f"now: {each['summary']}"))
+            typer.echo(printable(f"now: {each['summary'] or _describe_masked(each)}"))
         if not timeline["now"]:
             typer.echo("now: in no campaign")
     if timeline["next"]:
@@ -57,16 +57,22 @@ def _row(item: dict[str, Any], urls: list[str]) -> list[str]:
 
 def _describe(item: dict[str, Any]) -> str:
     """Describe an entry; the reason's name is added unless the summary has it."""
-    text, reason = f"{item['kind']}: {item['summary']}{_describe_report(item)}", as_text(item["reason"])
+    said = item["summary"] or _describe_masked(item)
+    text, reason = f"{item['kind']}: {said}{_describe_report(item)}", as_text(item["reason"])
     if reason.replace("_", " ") not in text.replace("_", " "):
         text += f" ({reason})"
-    changes = "; ".join(change["summary"] for change in item["changes"])
+    changes = "; ".join(change["summary"] or change["part"] for change in item["changes"])
     return f"{text} ({changes})" if changes else text
+
+
+def _describe_masked(item: dict[str, Any]) -> str:
+    """Describe an entry by what is not personal, where its summary is masked."""
+    return " ".join(filter(None, (item["step"], item.get("outcome") or item.get("status")))) or "masked"
 
 
 def _describe_report(item: dict[str, Any]) -> str:
     """Name the message of a report and what it says, but not the person's words."""
-    data = item["data"]
+    data = item["data"] or {}
     said = data.get("properties", {})
     if item["kind"] != "event" or data.get("source") != SOJOURN_SOURCE or "step" not in said:
         return ""

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,12 @@ def _name_campaigns(problem: Problem, names: Sequence[str]) -> Problem:
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     named = f"{len(names)} campaigns: {', '.join(names[:MAX_NAMED])}{more}"
     return replace(problem, message=f"{problem.message} ({named})")
+
+
+@cache
+def print_masked() -> None:
+    """Say once on standard error that personal fields are masked, and how to see them."""
+    typer.echo("masked: personal fields are empty here, since they need a key of scope people", err=True)
 
 
 def print_warnings(warnings: Sequence[Problem]) -> None:

@@ -41,9 +41,9 @@ def rejects(
             local_second(each["received_at"]),
             as_text(each["user_id"] or each["anonymous_id"]),
             each["outcome"].replace("_", " "),
-            _describe_reason(each["error"], each["unrecorded"]),
+            _describe_reason(as_text(each["error"]), each["unrecorded"]),
             as_text(each["message_id"]),
-            each["body"],
+            as_text(each["body"]),
         ]
         for each in page["rejects"]
     ]

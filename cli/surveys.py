@@ -112,7 +112,12 @@ def texts(
         print_json(page)
         return
     rows = [
-        [local_second(each["at"]), as_text(each["user_id"] or each["anonymous_id"]), each["question"], each["text"]]
+        [
+            local_second(each["at"]),
+            as_text(each["user_id"] or each["anonymous_id"]),
+            each["question"],
+            as_text(each["text"]),
+        ]
         for each in page["texts"]
     ]
     print_table(["TIME", "USER", "QUESTION", "TEXT"], rows, folded={"TEXT"})

@@ -18,10 +18,11 @@ class Scope(StrEnum):
     - client: the routes for pages and apps, of browser keys alone;
     - send: requests for single messages, and nothing else;
     - stream: the stream of everything that is recorded, and nothing else;
-    - read: every question about single campaigns, journeys and users, and the slots of pages that a server renders;
+    - read: every question about single campaigns, journeys and users;
     - author: read, and all that writes documents: campaigns, their templates and the documents of the deployment;
     - operate: author, send, and all that acts on campaigns, journeys and users;
-    - people: personal fields, which answers to other keys mask, and the export of a person;
+    - people: personal fields, which answers to other keys mask, the export of a person, and the slots of pages that a
+      server renders;
     - approve: the approval of a start that waits for one;
     - admin: everything but tracking: also keys, the audit log, reconciliations and erasures.
     """

@@ -13,7 +13,7 @@ from tests import prose
 from tests.prose import Module
 
 # The models of the API, which may stand beside the row or the view that they show.
-MODELS = {"RequestModel", "ResponseModel"}
+MODELS = {"RequestModel", "ResponseModel", "PeopleAnswer"}
 
 
 class TypeName(NamedTuple):

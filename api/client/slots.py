@@ -72,7 +72,7 @@ class SlotReader(Allowed):
 
 
 router = APIRouter(
-    prefix="/v1/client/slots", tags=["Client"], dependencies=[Depends(SlotReader(Scope.READ))], route_class=SlotRoute
+    prefix="/v1/client/slots", tags=["Client"], dependencies=[Depends(SlotReader(Scope.PEOPLE))], route_class=SlotRoute
 )
 
 
@@ -120,7 +120,7 @@ async def read_slots(
 ) -> Response:
     """Return what stands in the slots of a page for a person, within 50 ms.
 
-    The key is that of a page, with a user token or an anonymous id, or that of a server, of scope `read`, with
+    The key is that of a page, with a user token or an anonymous id, or that of a server, of scope `people`, with
     `user_id` or `anonymous_id`. The messages are thereby given to the person. If it takes longer, all are null, and the
     header `Sojourn-Slots` is `timeout`.
     """

@@ -46,7 +46,7 @@ def explain(
 
 def _rows(part: dict[str, Any], depth: int) -> Iterator[list[str]]:
     text = _GROUPS.get(part["kind"]) or " ".join(part["text"].split())
-    read = list_text({path: "null" if value is None else value for path, value in part["reads"].items()})
+    read = list_text({path: "null" if value is None else value for path, value in (part["reads"] or {}).items()})
     yield [f"{_INDENT * depth}{text}", _VALUES[part["value"]], part["error"] or read, local_second(part["changes_at"])]
     for one in part["parts"]:
         yield from _rows(one, depth + 1)

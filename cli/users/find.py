@@ -52,7 +52,7 @@ def find(
     rows = [
         [
             as_text(each["user_id"] or each["anonymous_id"]),
-            ", ".join(each["addresses"].values()),
+            ", ".join(filter(None, each["addresses"].values())),
             as_text(each["stage"]),
             local_second(each["created_at"]),
             each["id"],

@@ -39,7 +39,7 @@ def print_person(person: dict[str, Any]) -> None:
     print_facts(
         {
             "user": as_text(person["user_id"]),
-            "ids": ", ".join(f"{each['kind']} {each['value']}" for each in others),
+            "ids": ", ".join(_join(each["kind"], each["value"]) for each in others),
             "profile": person["id"],
             "stage": as_text(person["stage"] and person["stage"]["value"]),
             "known since": local_second(person["created_at"]),
@@ -98,7 +98,8 @@ def _activity_facts(activity: dict[str, Any]) -> dict[str, str]:
     if activity["last_seen"] is None:
         return {}
     names = {
-        part: ", ".join(f"{each['name']} {each['count']}" for each in activity[part]) for part in ("pages", "features")
+        part: ", ".join(f"{each['name']} {each['count']}" for each in activity[part] or ())
+        for part in ("pages", "features")
     }
     return {
         "first seen": local_second(activity["first_seen"]),
@@ -116,8 +117,11 @@ def _rfm_text(rfm: dict[str, Any]) -> str:
     """Write scores as `5-4-3 rfm.champions: 4 days ago, 3 orders, 187.5`."""
     values, scores = rfm["values"], rfm["scores"]
     written = "-".join(as_text(scores[part]) or "?" for part in ("recency", "frequency", "monetary"))
+    said = f"{written} {rfm['segment']}"
+    if values is None:
+        return said
     days, orders = number_of(values["days"], "day"), number_of(values["orders"], "order")
-    said = f"{written} {rfm['segment']}: {orders}, the last {days} ago, {values['spent']:,.2f} in all"
+    said += f": {orders}, the last {days} ago, {values['spent']:,.2f} in all"
     if (expected := rfm["expected"]) is not None:
         said += f"; alive {expected['p_alive']:.0%}, worth {expected['clv']:,.2f} in {expected['days']:.0f} days"
     return said
@@ -139,7 +143,7 @@ def _address_row(address: dict[str, Any]) -> list[str]:
     else:
         state = "reached" if address["is_reached"] else "not reached"
     device, seen = as_text(address["device_id"]), local_second(address["seen_at"])
-    return [address["value"], address["kind"], address["app"], device, seen, state]
+    return [as_text(address["value"]), address["kind"], address["app"], device, seen, state]
 
 
 def _join(*texts: str | None) -> str:

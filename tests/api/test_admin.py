@@ -128,6 +128,7 @@ async def test_the_timeline(admin: httpx.AsyncClient, services: FakeServices) ->
     answer = await admin.get("/v1/users/u-1/timeline", params={"limit": 5, "before": "cursor"})
     assert services.explain.asked == [("u-1", 5, "cursor")]
     assert answer.json() == {
+        "masked": False,
         "user_id": "u-1",
         "items": [
             {

@@ -292,7 +292,7 @@ async def test_a_slot_has_the_message_of_its_person_or_the_content_of_the_page(
     assert await slots(shop, "hero,footer", anonymous_id="a-victim") == nothing
     # A page names its person by no parameter.
     assert await slots(shop, "hero,footer&user_id=u-victim", anonymous_id="a-never") == nothing
-    made = await shop.operator.post("/v1/keys", json={"name": "renderer", "scopes": ["read"]})
+    made = await shop.operator.post("/v1/keys", json={"name": "renderer", "scopes": ["people"]})
     async with client_of(shop.app, made.json()["token"]) as server:
         for person, message in (
             ({"user_id": "u-victim"}, mine),
@@ -311,7 +311,7 @@ async def test_a_slot_has_the_message_of_its_person_or_the_content_of_the_page(
     # A key that reports events reads nothing of anybody.
     async with client_of(shop.app, WRITE_KEY) as tracker:
         answer = await tracker.get("/v1/client/slots", params={"names": "hero", "user_id": "u-victim"})
-        assert (answer.status_code, answer.json()["scope"]) == (403, "read")
+        assert (answer.status_code, answer.json()["scope"]) == (403, "people")
 
 
 @pytest.mark.parametrize("names", ["", ",", ",".join(map(str, range(21))), "x" * 1_301])

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from api.session_cookie import COOKIE
-from domain.access import ROLES, Scope
+from domain.access import ROLES, Scope, includes
 from settings import Settings
 from tests.api.fakes import ADMIN_KEY
 from tests.api.live import open_live
@@ -31,6 +31,8 @@ async def test_the_curl_lines_are_answered_as_they_say(database_url: str) -> Non
             assert answer.status_code == line.status, f"{text}\n{answer.text}"
             if line.then == "replayed":
                 assert answer.headers["idempotent-replayed"] == "true"
+            elif line.then == "masked":
+                assert answer.json()["masked"] is True
             elif line.then:
                 assert answer.json()["code"] == line.then
             if "set-cookie" in answer.headers:
@@ -45,6 +47,8 @@ def names_of(key: dict[str, Any]) -> dict[str, str]:
     """The names by which the page goes on to use a key that was made."""
     if key["kind"] == "browser":
         return {"KEY_OF_THE_PAGE": key["token"], "USER_TOKEN": token(key["token_secret"], "u-1")}
+    if key["scopes"] == [Scope.READ]:
+        return {"KEY_OF_THE_DASHBOARD": key["token"]}
     return {"ID": key["id"], "KEY_OF_THE_BACKEND": key["token"]}
 
 
@@ -53,8 +57,11 @@ def test_the_scopes_of_the_page_are_those_that_there_are() -> None:
 
 
 def test_the_roles_of_the_page_are_those_that_there_are() -> None:
-    told = dict(re.findall(r"^\| (\w+) \| (`.*`) \|$", PAGE, re.MULTILINE))
-    assert {role: set(re.findall(r"`(\w+)`", scopes)) for role, scopes in told.items()} == ROLES
+    told = re.findall(r"^\| (\w+) \| (`.*`) \| (\w+) \|$", PAGE, re.MULTILINE)
+    assert {role: set(re.findall(r"`(\w+)`", scopes)) for role, scopes, _ in told} == ROLES
+    assert {role: seen == "shown" for role, _, seen in told} == {
+        role: includes(scopes, Scope.PEOPLE) for role, scopes in ROLES.items()
+    }
 
 
 def test_the_settings_of_the_page_exist() -> None:

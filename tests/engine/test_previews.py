@@ -271,13 +271,29 @@ async def test_a_test_that_cannot_go_is_refused(harness: Harness, sent: Any) -> 
         assert (answer.status_code, said in answer.text) == (status, True), answer.text
 
 
-async def test_a_key_that_reads_previews_and_sends_no_test(harness: Harness, sent: Any) -> None:
-    key = (await harness.admin("POST", "/v1/keys", {"name": "reader", "scopes": ["read"]}))["token"]
-    body = {"campaign": "cart", "step": "nudge", "user_id": "u1"}
-    headers = {"Authorization": f"Bearer {key}"}
-    assert (await harness.http.post("/v1/templates/preview", json=body, headers=headers)).status_code == 200
-    refused = await harness.http.post("/v1/templates/send-test", json={**body, "to": "a@b.example"}, headers=headers)
-    assert refused.status_code == 403
+@pytest.mark.parametrize(
+    ("scopes", "statuses"),
+    [
+        (["read"], [200, 403, 403, 403]),
+        (["read", "people"], [200, 200, 403, 403]),
+        (["operate"], [200, 403, 200, 403]),
+        (["operate", "people"], [200, 200, 200, 200]),
+    ],
+)
+async def test_a_preview_of_a_person_takes_the_scope_people(
+    harness: Harness, sent: Any, scopes: list[str], statuses: list[int]
+) -> None:
+    """Else a template of the caller's own would show all that there is of them, also by a test to any address."""
+    key = (await harness.admin("POST", "/v1/keys", {"name": "reader", "scopes": scopes}))["token"]
+    invented = {"campaign": "cart", "step": "nudge"}
+    person = {**invented, "user_id": "u1"}
+    answers = [
+        await harness.http.post(f"/v1/templates/{act}", json=body, headers={"Authorization": f"Bearer {key}"})
+        for act, to in (("preview", {}), ("send-test", {"to": "a@b.example"}))
+        for body in ({**invented, **to}, {**person, **to})
+    ]
+    assert [one.status_code for one in answers] == statuses
+    assert not any("Ada" in one.text for one in answers if one.status_code == 403)
 
 
 async def test_publishing_counts_who_gets_a_fallback_language(harness: Harness) -> None:

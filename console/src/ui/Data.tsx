@@ -1,10 +1,17 @@
 import type { ReactNode } from "react"
 
-const MASK = <span className="soft" title="Personal fields need the scope people">masked</span>
+/** In place of a personal field that the session does not see. */
+export function Masked() {
+  return (
+    <span className="soft" title="Personal fields need the scope people">
+      masked
+    </span>
+  )
+}
 
 /** Any JSON as text: members of an object in pairs, items of a list by commas or below each other. */
 export function Data({ value, isMasked = false }: { value: unknown; isMasked?: boolean }): ReactNode {
-  if (value === null || value === undefined) return isMasked ? MASK : <span className="soft">none</span>
+  if (value === null || value === undefined) return isMasked ? <Masked /> : <span className="soft">none</span>
   if (Array.isArray(value)) return <Items items={value} isMasked={isMasked} />
   if (typeof value === "object") return <Pairs of={Object.entries(value)} isMasked={isMasked} />
   return String(value)
@@ -45,7 +52,8 @@ export function MaskNotice({ of }: { of: object }) {
   if (!("masked" in of) || of.masked !== true) return null
   return (
     <p className="notice warn">
-      Personal fields are masked: your key or role lacks the scope <code>people</code>.
+      Personal fields are masked: they need the scope <code>people</code>, which the roles operator, approver and admin
+      have. Log in with another key or role, or ask who has one.
     </p>
   )
 }

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react"
+import { Masked } from "./Data"
 import { Empty } from "./Loaded"
 
 export interface Column<Row> {
@@ -7,7 +8,7 @@ export interface Column<Row> {
   cell: (row: Row) => ReactNode
 }
 
-/** A table whose first column names the row. `empty` stands in its place if there are no rows. */
+/** A table whose first column names the row. `empty` stands in its place without rows; null is what is masked. */
 export function Table<Row>({
   caption,
   columns,
@@ -17,10 +18,17 @@ export function Table<Row>({
 }: {
   caption: string
   columns: Column<Row>[]
-  rows: Row[]
+  rows: Row[] | null
   rowKey: (row: Row, index: number) => string | number
   empty: ReactNode
 }) {
+  if (rows === null) {
+    return (
+      <Empty>
+        <Masked />: this needs the scope <code>people</code>.
+      </Empty>
+    )
+  }
   if (rows.length === 0) return <Empty>{empty}</Empty>
   return (
     // It scrolls where it is too wide, also by the keyboard.

@@ -2,6 +2,7 @@ import { getRouteApi } from "@tanstack/react-router"
 import { api, PAGES, type Schemas } from "../../api/client"
 import { words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
+import { Masked, MaskNotice } from "../../ui/Data"
 import { Filters } from "../../ui/Filters"
 import { PersonLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
@@ -19,16 +20,24 @@ const COLUMNS: Column<Schemas["RejectView"]>[] = [
     label: "Outcome",
     cell: ({ outcome }) => <Badge tone={outcome === "refused" ? "bad" : "warn"}>{words(outcome)}</Badge>,
   },
-  { label: "Why", cell: ({ error, part }) => (part ? `${part}: ${error}` : error) },
+  { label: "Why", cell: ({ error, part }) => (
+      <>
+        {part !== null && `${part}: `}
+        {error ?? <Masked />}
+      </>
+    ) },
   { label: "Person", cell: ({ user_id, anonymous_id }) => <PersonLink person={{ user_id, anonymous_id }} /> },
   {
     label: "Call",
-    cell: ({ body }) => (
-      <details>
-        <summary className="soft small">Show</summary>
-        <pre>{body}</pre>
-      </details>
-    ),
+    cell: ({ body }) =>
+      body === null ? (
+        <Masked />
+      ) : (
+        <details>
+          <summary className="soft small">Show</summary>
+          <pre>{body}</pre>
+        </details>
+      ),
   },
 ]
 
@@ -52,13 +61,16 @@ export function RejectsPage() {
       />
       <Loaded query={rejects}>
         {({ pages }) => (
-          <Table
-            caption="Rejects"
-            columns={COLUMNS}
-            rows={pages.flatMap(({ rejects }) => rejects)}
-            rowKey={({ id }) => id}
-            empty="Nothing was rejected: every call that arrived could be recorded whole."
-          />
+          <>
+            {pages[0] && <MaskNotice of={pages[0]} />}
+            <Table
+              caption="Rejects"
+              columns={COLUMNS}
+              rows={pages.flatMap(({ rejects }) => rejects)}
+              rowKey={({ id }) => id}
+              empty="Nothing was rejected: every call that arrived could be recorded whole."
+            />
+          </>
         )}
       </Loaded>
       <More pages={rejects} />

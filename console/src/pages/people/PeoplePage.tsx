@@ -1,6 +1,6 @@
 import { getRouteApi } from "@tanstack/react-router"
 import { api, PAGES, type Schemas } from "../../api/client"
-import { MaskNotice } from "../../ui/Data"
+import { Masked, MaskNotice } from "../../ui/Data"
 import { Filters } from "../../ui/Filters"
 import { PersonLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
@@ -19,7 +19,7 @@ const COLUMNS: Column<Schemas["ListedUser"]>[] = [
     cell: ({ addresses }) =>
       Object.entries(addresses ?? {}).map(([channel, address]) => (
         <div key={channel}>
-          <span className="soft">{channel}</span> {address ?? <span className="soft">masked</span>}
+          <span className="soft">{channel}</span> {address ?? <Masked />}
         </div>
       )),
   },

@@ -55,6 +55,7 @@ export function PersonActivity({ user }: { user: Schemas["User"] }) {
               ["country", activity.country],
               ["region", activity.region],
             ]}
+            isMasked={user.masked === true}
           />
         </div>
       </Section>
@@ -62,7 +63,7 @@ export function PersonActivity({ user }: { user: Schemas["User"] }) {
   )
 }
 
-function Used({ title, of }: { title: string; of: Schemas["UsedName"][] }) {
+function Used({ title, of }: { title: string; of: Schemas["UsedName"][] | null }) {
   return (
     <Section title={title}>
       <Table

@@ -2,7 +2,7 @@ import { actingHeaders, api, http, type Schemas } from "../../api/client"
 import { words } from "../../format/words"
 import { Action } from "../../ui/Action"
 import { Badge } from "../../ui/Badge"
-import { Data } from "../../ui/Data"
+import { Data, Masked } from "../../ui/Data"
 import { Empty, Loaded } from "../../ui/Loaded"
 import { Section } from "../../ui/Page"
 import { Table } from "../../ui/Table"
@@ -16,7 +16,7 @@ const isAllowed = (allowed: boolean, refusal: string | null) => (
 )
 
 export function PersonConsent({ user, person }: { user: User; person: PersonRef }) {
-  const isMasked = "masked" in user && user.masked === true
+  const isMasked = user.masked === true
   const topics = Object.entries(user.topics).flatMap(([topic, channels]) =>
     Object.entries(channels).map(([channel, view]) => ({ topic, channel, ...view })),
   )
@@ -40,7 +40,7 @@ export function PersonConsent({ user, person }: { user: User; person: PersonRef 
                   <span className="soft">–</span>
                 ) : (
                   <div className="row">
-                    {String(suppressed.value)} <Time at={suppressed.at} />
+                    <Data value={suppressed.value} isMasked={isMasked} /> <Time at={suppressed.at} />
                     <LiftSuppression person={person} channel={channel} />
                   </div>
                 ),
@@ -115,7 +115,7 @@ function Holds({ person }: { person: PersonRef }) {
             <ul className="card stack">
               {holds.map(({ id, reason, until, placed_by, state }) => (
                 <li key={id}>
-                  <Badge tone={state === "open" ? "warn" : "plain"}>{state}</Badge> {reason} <Time at={until} />{" "}
+                  <Badge tone={state === "open" ? "warn" : "plain"}>{state}</Badge> {reason ?? <Masked />} <Time at={until} />{" "}
                   <span className="soft">by {placed_by}</span>
                 </li>
               ))}

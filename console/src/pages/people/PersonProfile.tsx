@@ -8,7 +8,7 @@ import { Time } from "../../ui/Time"
 type User = Schemas["User"]
 
 export function PersonProfile({ user }: { user: User }) {
-  const isMasked = "masked" in user && user.masked === true
+  const isMasked = user.masked === true
   return (
     <>
       <Section title="Traits">
@@ -40,10 +40,11 @@ export function PersonProfile({ user }: { user: User }) {
               of={[
                 ["segment", user.rfm.segment],
                 ["recency, frequency, monetary", Object.values(user.rfm.scores)],
-                ["orders", user.rfm.values.orders],
-                ["spent", user.rfm.values.spent],
-                ["days since the last order", user.rfm.values.days],
+                ["orders", user.rfm.values?.orders],
+                ["spent", user.rfm.values?.spent],
+                ["days since the last order", user.rfm.values?.days],
               ]}
+              isMasked={isMasked}
             />
           </div>
         </Section>

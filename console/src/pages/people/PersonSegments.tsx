@@ -1,7 +1,7 @@
 import { useState } from "react"
 import { api, type Schemas } from "../../api/client"
 import { Badge } from "../../ui/Badge"
-import { Data } from "../../ui/Data"
+import { Data, Masked } from "../../ui/Data"
 import { SegmentLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
 import { Section } from "../../ui/Page"
@@ -64,12 +64,12 @@ function Part({ part }: { part: Schemas["SegmentPart"] }) {
   return (
     <div className="stack">
       <div className="row">
-        <Badge tone={part.value ? "good" : part.value === null ? "warn" : "plain"}>
-          {part.value === null ? (part.error ?? "unknown") : part.value ? "holds" : "does not hold"}
+        <Badge tone={part.value ? "good" : part.value === null && part.reads !== null ? "warn" : "plain"}>
+          {part.reads === null ? <Masked /> : part.value === null ? (part.error ?? "unknown") : part.value ? "holds" : "does not hold"}
         </Badge>
         <code>{part.text}</code>
       </div>
-      {Object.keys(part.reads).length > 0 && part.parts.length === 0 && <Data value={part.reads} />}
+      {part.reads !== null && Object.keys(part.reads).length > 0 && part.parts.length === 0 && <Data value={part.reads} />}
       {part.parts.length > 0 && (
         <ul className="stack" style={{ paddingLeft: 24 }}>
           {part.parts.map((each, index) => (

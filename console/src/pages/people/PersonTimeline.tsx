@@ -1,4 +1,5 @@
 import { api, PAGES } from "../../api/client"
+import { Masked } from "../../ui/Data"
 import { JourneyLink } from "../../ui/links"
 import { Empty, Loaded } from "../../ui/Loaded"
 import { More } from "../../ui/More"
@@ -25,7 +26,7 @@ export function PersonTimeline({ person }: { person: PersonRef }) {
                 <ul className="card stack">
                   {now.map((each) => (
                     <li key={each.journey_id}>
-                      {each.summary} <JourneyLink id={each.journey_id} label="journey" />
+                      {each.summary ?? each.step ?? <Masked />} <JourneyLink id={each.journey_id} label="journey" />
                     </li>
                   ))}
                 </ul>

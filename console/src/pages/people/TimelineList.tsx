@@ -1,7 +1,7 @@
 import type { Schemas } from "../../api/client"
 import { words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
-import { Data } from "../../ui/Data"
+import { Data, Masked } from "../../ui/Data"
 import { CampaignLink, JourneyLink } from "../../ui/links"
 import { toneOf } from "../../ui/states"
 import { Time } from "../../ui/Time"
@@ -24,7 +24,7 @@ export function TimelineList({ items, isOfJourney = false }: { items: Item[]; is
 function TimelineRow({ item, isOfJourney }: { item: Item; isOfJourney: boolean }) {
   const isNonSend = item.outcome !== null && NON_SENDS.has(item.outcome)
   const changes = item.changes ?? []
-  const hasData = Object.keys(item.data).length > 0 || changes.length > 0
+  const hasData = item.data === null || Object.keys(item.data).length > 0 || changes.length > 0
   return (
     <li>
       <span className="soft small">
@@ -33,7 +33,7 @@ function TimelineRow({ item, isOfJourney }: { item: Item; isOfJourney: boolean }
       <div className="item">
         <div className="row">
           <Badge tone={toneOf(item.outcome)}>{words(item.outcome ?? item.kind)}</Badge>
-          <span>{item.summary}</span>
+          <span>{item.summary ?? item.step ?? <Masked />}</span>
         </div>
         {!isOfJourney && item.campaign !== null && (
           <div className="soft small">
@@ -53,11 +53,10 @@ function TimelineRow({ item, isOfJourney }: { item: Item; isOfJourney: boolean }
               {item.reason === null ? "Data" : `Why: ${words(item.reason)}`}
             </summary>
             <div className="data stack">
-              {Object.keys(item.data).length > 0 && <Data value={item.data} />}
+              {(item.data === null || Object.keys(item.data).length > 0) && <Data value={item.data} isMasked />}
               {changes.map((change, index) => (
                 <div key={index}>
-                  {change.summary}
-                  <Data value={change.changes} />
+                  {change.summary ?? words(change.part)} <Data value={change.changes} isMasked />
                 </div>
               ))}
             </div>

@@ -1,6 +1,7 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router"
 import { type FormEvent } from "react"
 import { api } from "../../api/client"
+import { Masked } from "../../ui/Data"
 import { PersonLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
 import { Section } from "../../ui/Page"
@@ -52,9 +53,11 @@ function Preview({ where }: { where: string }) {
             <p key={warning}>{warning}</p>
           ))}
           <div className="row">
-            {examples.map((person) => (
-              <PersonLink key={person.id} person={person} />
-            ))}
+            {examples?.map((person) => <PersonLink key={person.id} person={person} />) ?? (
+              <span>
+                Who they are is <Masked />.
+              </span>
+            )}
           </div>
         </div>
       )}

@@ -1,7 +1,7 @@
 import { getRouteApi, Link } from "@tanstack/react-router"
 import { api, PAGES, type Schemas } from "../../api/client"
 import { formatNumber, formatShare } from "../../format/number"
-import { MaskNotice } from "../../ui/Data"
+import { Masked, MaskNotice } from "../../ui/Data"
 import { Share } from "../../ui/Chart"
 import { PersonLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
@@ -98,7 +98,7 @@ function Texts({ template }: { template: string }) {
               rowKey={({ message_id, question }) => `${message_id} ${question}`}
               empty="Nobody has written a text."
               columns={[
-                { label: "Text", cell: ({ text }) => text ?? <span className="soft">masked</span> },
+                { label: "Text", cell: ({ text }) => text ?? <Masked /> },
                 { label: "Question", cell: ({ question }) => question },
                 {
                   label: "Person",
