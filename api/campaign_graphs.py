@@ -46,6 +46,7 @@ _GRAPH: dict[str, Any] = {
     "campaign": "abandoned-cart",
     "version": 2,
     "versions": [1, 2],
+    "since": "2026-11-01",
     "at": "2026-11-22T08:00:00Z",
     "nodes": [_NODE],
     "edges": [_EDGE],
@@ -103,6 +104,7 @@ class CampaignGraph(ResponseModel):
     campaign: str = Field(examples=["abandoned-cart"])
     version: int
     versions: list[int] = Field(description="those that have had journeys, and the latest")
+    since: date = Field(description="the UTC day on which the campaign was made: nothing counted is older")
     at: datetime = Field(description="when it was counted: viewers share what was counted in two seconds")
     nodes: list[GraphNode] = Field(description="the entry, the steps in the order of the document, and the end")
     edges: list[GraphEdge]

@@ -15,7 +15,7 @@ from api.routes import Route
 from api.utc_days import CountedDays
 from domain.access import Scope
 from domain.errors import InvalidRequestError
-from store.daily_counts import CapDay, MessageGrouping
+from store.daily_counts import CapDay, MessageFilter, MessageGrouping
 
 router = APIRouter(prefix="/v1", tags=["Messages"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -71,10 +71,15 @@ async def count_messages(
     tag: Tagged,
     by: Annotated[MessageGrouping, Query(description="what the groups are")] = "channel",
     campaign: Annotated[TextField | None, Query(max_length=255, examples=["abandoned-cart"])] = None,
+    channel: Annotated[TextField | None, Query(max_length=255, examples=["email"])] = None,
+    provider: Annotated[
+        TextField | None, Query(max_length=255, examples=["smtp"], description="empty: those without one")
+    ] = None,
 ) -> MessageNumbers:
     """Messages granted on these days, by their states now."""
+    which = MessageFilter(first=period.first, last=period.last, campaign=campaign, channel=channel, provider=provider)
     states: dict[str, dict[str, int]] = {}
-    for one in await services.message_counts.count(period.first, period.last, by, campaign):
+    for one in await services.message_counts.count(which, by):
         states.setdefault(one.value, {})[one.state] = one.number
     tag.set(0, states)
     return MessageNumbers(groups=[MessageGroup(value=value, states=numbers) for value, numbers in states.items()])

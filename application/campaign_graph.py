@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -65,12 +65,16 @@ class GraphEdge(Struct, frozen=True, kw_only=True):
 
 
 class CampaignGraph(Struct, frozen=True, kw_only=True):
-    """A version's graph. `versions` are those with journeys, and the latest."""
+    """A version's graph. `versions` are those with journeys, and the latest.
+
+    `since` is the UTC day on which the campaign was made: nothing that is counted is older.
+    """
 
     campaign: str
     version: int
     revision: int
     versions: list[int]
+    since: date
     at: datetime
     nodes: list[GraphNode]
     edges: list[GraphEdge]
@@ -115,6 +119,7 @@ class CampaignGraphs:
                 version=number,
                 revision=campaign.revision,
                 versions=sorted({campaign.latest_version, *(move.version for move in moves if move.version)}),
+                since=campaign.created_at.astimezone(UTC).date(),
                 at=connection.clock.now(),
                 nodes=_list_nodes(steps, flow, here, oldest, counts),
                 edges=[

@@ -3,7 +3,7 @@
 from datetime import date
 
 from store import daily_counts
-from store.daily_counts import CapDay, MessageDay, MessageGrouping
+from store.daily_counts import CapDay, MessageDay, MessageFilter, MessageGrouping
 from store.database import Database
 
 
@@ -13,10 +13,10 @@ class MessageCounts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def count(self, first: date, last: date, by: MessageGrouping, campaign: str | None) -> list[MessageDay]:
-        """Count the messages that were granted on these days, by their states now."""
+    async def count(self, which: MessageFilter, by: MessageGrouping) -> list[MessageDay]:
+        """Count the messages of a filter, by their states now."""
         async with self._database.transaction() as connection:
-            return await daily_counts.read_messages(connection, first, last, by, campaign)
+            return await daily_counts.read_messages(connection, which, by)
 
     async def read_caps(self, first: date, last: date) -> list[CapDay]:
         """Return how often each rule put off or refused a message, by day and campaign."""

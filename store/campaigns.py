@@ -34,6 +34,7 @@ class Campaign(Struct, frozen=True):
     latest_version: int
     revision: int
     exiting: list[int]
+    created_at: datetime
     updated_at: datetime
 
 
@@ -320,7 +321,8 @@ async def find_opener(connection: Connection, key: str) -> Actor:
 
 # Without the templates of single messages.
 _CAMPAIGNS = f"""
-SELECT key, name, stage, state, running_version, latest_version, revision, exiting, updated_at FROM campaigns
+SELECT key, name, stage, state, running_version, latest_version, revision, exiting, created_at, updated_at
+FROM campaigns
 WHERE NOT {is_template("key")}
 """  # noqa: S608 -- a constant of the store
 

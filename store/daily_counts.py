@@ -10,6 +10,7 @@ from datetime import date
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from domain.sending.claim import MessageState
 from domain.stream import end_of
@@ -80,6 +81,19 @@ class CampaignDay(Struct, frozen=True):
     outcome: str
     reason: str
     number: int
+
+
+class MessageFilter(Struct, frozen=True, kw_only=True):
+    """Messages granted on the UTC days between two, both included.
+
+    An empty provider has those that have none yet.
+    """
+
+    first: date
+    last: date
+    campaign: str | None = None
+    channel: str | None = None
+    provider: str | None = None
 
 
 class MessageDay(Struct, frozen=True):
@@ -174,18 +188,17 @@ async def read_campaigns(connection: Connection, since: date, kinds: Collection[
     return [CampaignDay(**row) async for row in cursor]
 
 
-async def read_messages(
-    connection: Connection, first: date, last: date, by: MessageGrouping, campaign_key: str | None
-) -> list[MessageDay]:
-    """Return the messages granted on the days between two, by their states now."""
+async def read_messages(connection: Connection, which: MessageFilter, by: MessageGrouping) -> list[MessageDay]:
+    """Return the messages of a filter, by their states now."""
+    named: tuple[MessageGrouping, ...] = ("campaign", "channel", "provider")
+    conditions = "".join(f" AND {_GROUPS[name]} = %({name})s" for name in named if getattr(which, name) is not None)
     cursor = await connection.execute(
         f"""
         SELECT {_GROUPS[by]} AS value, outcome AS state, sum(number)::bigint AS number FROM {COUNTS}
-        WHERE day BETWEEN %(first)s AND %(last)s AND kind = 'message'
-          AND (%(campaign)s::text IS NULL OR campaign_key = %(campaign)s)
+        WHERE day BETWEEN %(first)s AND %(last)s AND kind = 'message'{conditions}
         GROUP BY 1, 2 HAVING sum(number) <> 0 ORDER BY 1, 2
         """,  # noqa: S608 -- constants of this module
-        {"first": first, "last": last, "campaign": campaign_key},
+        asdict(which),
     )
     return [MessageDay(**row) async for row in cursor]
 

@@ -162,6 +162,8 @@ async def test_the_numbers_of_the_last_days(harness: Harness) -> None:
     ]
     graph = await harness.admin("GET", "/v1/campaigns/reaction/graph")
     nodes = {node["id"]: node for node in graph["nodes"]}
+    [made] = await harness.query("SELECT (created_at AT TIME ZONE 'UTC')::date::text AS day FROM campaigns")
+    assert graph["since"] == made["day"]
     assert (nodes[":entry"]["came"], nodes[":entry"]["refused"]) == (2, {"already_in": 1})
     assert (nodes["clicked"]["here"], nodes["clicked"]["oldest_waiting_since"] is None) == (2, False)
     assert {"source": ":entry", "target": "hello", "label": "", "people": 2} in graph["edges"]
@@ -174,8 +176,11 @@ async def test_the_numbers_of_the_last_days(harness: Harness) -> None:
         assert [(group["value"], group["people"], group["times"]) for group in found["groups"]] == groups
         assert (found["total"]["people"], found["total"]["times"]) == (2, 2)
     for by, value in {"channel": "email", "campaign": "reaction", "day": numbers["at"][:10]}.items():
-        counted = await harness.admin("GET", f"/v1/message-counts?by={by}&campaign=reaction")
+        counted = await harness.admin("GET", f"/v1/message-counts?by={by}&campaign=reaction&channel=email")
         assert counted["groups"] == [{"value": value, "states": {"sent": 1}}]
+    [provider] = (await harness.admin("GET", "/v1/message-counts?by=provider"))["groups"]
+    for filters, number in {f"provider={provider['value']}": 1, "provider=none": 0, "channel=sms": 0}.items():
+        assert len((await harness.admin("GET", f"/v1/message-counts?{filters}"))["groups"]) == number
     assert await harness.admin("GET", "/v1/caps/pressure") == {"rules": []}
     for day in ("0", "2026-11-22T00:00:00Z", "9999-01-01"):
         answer = await harness.http.get(
