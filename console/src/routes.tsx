@@ -31,19 +31,25 @@ const campaigns = createRoute({
 const campaign = createRoute({
   ...parent,
   path: "/campaigns/$key",
-  validateSearch: search("tab", "version", "step"),
+  validateSearch: search("tab", "version", "compare", "step"),
   component: lazyRouteComponent(() => import("./pages/campaigns/CampaignPage"), "CampaignPage"),
 })
 const journeys = createRoute({
   ...parent,
   path: "/journeys",
-  validateSearch: search("campaign", "user", "account", "step", "state", "status", "outcome", "version"),
+  validateSearch: search("campaign", "user", "account", "step", "state", "status", "outcome", "version", "entered_after", "entered_before"),
   component: lazyRouteComponent(() => import("./pages/journeys/JourneysPage"), "JourneysPage"),
 })
 const journey = createRoute({
   ...parent,
   path: "/journeys/$id",
   component: lazyRouteComponent(() => import("./pages/journeys/JourneyPage"), "JourneyPage"),
+})
+const approvals = createRoute({
+  ...parent,
+  path: "/approvals",
+  validateSearch: search("campaign", "state"),
+  component: lazyRouteComponent(() => import("./pages/approvals/ApprovalsPage"), "ApprovalsPage"),
 })
 const people = createRoute({
   ...parent,
@@ -84,6 +90,18 @@ const survey = createRoute({
   path: "/surveys/$template",
   component: lazyRouteComponent(() => import("./pages/surveys/SurveyPage"), "SurveyPage"),
 })
+const messages = createRoute({
+  ...parent,
+  path: "/messages",
+  validateSearch: search("by", "from", "to", "campaign", "channel", "provider"),
+  component: lazyRouteComponent(() => import("./pages/messages/MessagesPage"), "MessagesPage"),
+})
+const nonSends = createRoute({
+  ...parent,
+  path: "/non-sends",
+  validateSearch: search("by", "from", "to", "campaign", "step", "reason", "rule"),
+  component: lazyRouteComponent(() => import("./pages/messages/NonSendsPage"), "NonSendsPage"),
+})
 const deliverability = createRoute({
   ...parent,
   path: "/deliverability",
@@ -93,6 +111,7 @@ const deliverability = createRoute({
 const frequencyCaps = createRoute({
   ...parent,
   path: "/frequency-caps",
+  validateSearch: search("from", "to"),
   component: lazyRouteComponent(() => import("./pages/messages/FrequencyCapsPage"), "FrequencyCapsPage"),
 })
 const dataPlan = createRoute({
@@ -153,6 +172,7 @@ export const router = createRouter({
     campaign,
     journeys,
     journey,
+    approvals,
     people,
     person,
     segments,
@@ -160,6 +180,8 @@ export const router = createRouter({
     lifeCycle,
     surveys,
     survey,
+    messages,
+    nonSends,
     deliverability,
     frequencyCaps,
     dataPlan,

@@ -1,38 +1,77 @@
 import { expect, test } from "vitest"
-import { graphFromFunnel } from "../src/pages/campaigns/graph/fromFunnel"
+import { draw, drawChanges } from "../src/pages/campaigns/graph/drawing"
+import { placeNodes } from "../src/pages/campaigns/graph/layout"
+import type { Change, GraphNode } from "../src/pages/campaigns/graph/model"
 import { flowGraph } from "../src/pages/lifecycle/flowGraph"
 
-const step = (id: string, reached: number, within: string | null = null, block: string | null = null, kind = "delay") => ({
+const node = (id: string, came = 0, kind = "delay"): GraphNode => ({
   id,
   kind,
-  within,
-  block,
-  depth: within === null ? 0 : 1,
-  reached,
+  label: id,
+  within: null,
+  block: null,
+  depth: 0,
+  came,
+  here: 0,
   now: {},
-  messages: null,
+  oldest_waiting_since: null,
+  left: {},
+  refused: {},
+  deferred: {},
+  held: 0,
+  sent: 0,
+  failed: 0,
+  unknown: 0,
+  cancelled: 0,
+  under_way: 0,
 })
 
-test("branches lead back together, an exit leads to the end, and a branch without steps goes past", () => {
-  const steps = [
-    step("first", 10),
-    step("wait", 9, null, null, "wait_for"),
-    step("out", 2, "wait", "on_event", "exit"),
-    step("late", 4, "wait", "on_timeout"),
-    step("last", 7),
-  ]
-  const funnel = { version: 1, entered: 10, active: 1, outcomes: {}, exits: {}, goals: 0, arms: [], steps }
-  const drawn = graphFromFunnel(funnel).edges.map(({ from, to, label }) => [from, to, label])
-  expect(drawn).toEqual([
-    ["entry", "first", null],
-    ["first", "wait", null],
-    ["wait", "out", "on_event"],
-    ["out", "end", null],
-    ["wait", "late", "on_timeout"],
-    ["late", "last", null],
-    ["wait", "last", "else"],
-    ["last", "end", null],
+const edge = (source: string, target: string, people = 0) => ({ source, target, label: "", people })
+
+const change = (kind: Change["kind"], name: string): Change => ({
+  kind,
+  what: "step",
+  name,
+  field: null,
+  before: null,
+  after: null,
+  text: `${name} ${kind}`,
+})
+
+test("what a version adds, removes, moves and changes is drawn in it", () => {
+  const before = {
+    nodes: [node(":entry"), node("old", 7), node("kept"), node(":end")],
+    edges: [edge(":entry", "old"), edge("old", "kept", 5), edge("kept", ":end")],
+  }
+  const after = {
+    nodes: [node(":entry"), node("kept"), node("new"), node(":end")],
+    edges: [edge(":entry", "kept"), edge("kept", "new"), edge("new", ":end")],
+  }
+  const changes = [change("moved", "kept"), change("changed", "kept"), change("added", "new"), change("removed", "old")]
+  const drawn = drawChanges(after, before, changes)
+  expect(drawn.nodes.map(({ id, came, change }) => [id, came, change])).toEqual([
+    [":entry", 0, null],
+    ["kept", 0, "moved"],
+    ["new", 0, "added"],
+    [":end", 0, null],
+    ["old", 7, "removed"],
   ])
+  expect(drawn.edges.map(({ source, target, people, change }) => [source, target, people, change])).toEqual([
+    [":entry", "kept", 0, "added"],
+    ["kept", "new", 0, "added"],
+    ["new", ":end", 0, "added"],
+    [":entry", "old", 0, "removed"],
+    ["old", "kept", 5, "removed"],
+    ["kept", ":end", 0, "removed"],
+  ])
+})
+
+test("new counts move no node", () => {
+  const graph = (came: number) => ({
+    nodes: [node(":entry", came, "entry"), node("mail", came, "send"), node(":end", came, "end")],
+    edges: [edge(":entry", "mail", came), edge("mail", ":end", came)],
+  })
+  expect(placeNodes(draw(graph(1_000_000)))).toEqual(placeNodes(draw(graph(0))))
 })
 
 test("moves there and back make no cycle", () => {

@@ -16,9 +16,11 @@ from tests.api.fakes import ADMIN_KEY, SETTINGS
 from tests.api.inboxes import serve
 from tests.api.live import client_of
 from tests.api.shop import Shop
+from tests.clients import console_numbers
 from tests.clients.axe import find_faults
 from tests.clients.devtools import DevTools, Session, devtools
 from tests.databases import database_of
+from tests.harness import PATIENCE, looks
 from tests.servers import PostgresServer
 
 # A tracking client can report it, in whatever text it reports.
@@ -26,11 +28,13 @@ SCRIPT: Final = "<img src=x onerror=window.attacked=1><script>window.attacked=1<
 LOOKS: Final = [("light", 1280), ("dark", 390)]
 ADDRESSES: Final = [
     "/campaigns",
-    "/campaigns/welcome?step=rest",
+    "/campaigns/welcome?step=hello",
+    "/campaigns/welcome?version=2&compare=1&step=pause",
     "/campaigns/welcome?tab=versions",
     "/campaigns/welcome?tab=document",
     "/journeys",
     "/journeys/{journey}",
+    "/approvals",
     "/people",
     "/people/u-victim",
     "/people/u-victim?tab=profile",
@@ -41,6 +45,9 @@ ADDRESSES: Final = [
     "/segments/hostile",
     "/life-cycle",
     "/surveys",
+    "/messages",
+    "/non-sends",
+    "/non-sends?reason=capped&campaign=welcome",
     "/deliverability",
     "/frequency-caps",
     "/data-plan",
@@ -61,8 +68,10 @@ SHOTS: Final = os.environ.get("SOJOURN_SCREENSHOTS")
 class Console:
     """The console of one deployment, in one browser."""
 
-    def __init__(self, shop: Shop, url: str, tools: DevTools, journey: str) -> None:
+    def __init__(self, shop: Shop, url: str, tools: DevTools, journey: str, persons: tuple[str, str]) -> None:
         self.shop, self.url, self.tools, self.journey = shop, url, tools, journey
+        # The keys of the person who has asked for an approval, and of another one.
+        self.asking, self.another = persons
 
     async def page(self) -> Session:
         """A page of a person of their own."""
@@ -89,7 +98,12 @@ async def console(
     postgres: PostgresServer, migrated: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Console]:
     async with database_of(postgres, migrated) as database_url, devtools(tmp_path_factory.mktemp("browser")) as tools:
-        app = create_app(SETTINGS.model_copy(update={"database_url": SecretStr(database_url), "rate_limit_address": 0}))
+        settings = {
+            "database_url": SecretStr(database_url),
+            "rate_limit_address": 0,
+            "approval_above": console_numbers.APPROVAL_ABOVE,
+        }
+        app = create_app(SETTINGS.model_copy(update=settings))
         async with (
             app.router.lifespan_context(app),
             client_of(app, ADMIN_KEY) as operator,
@@ -101,7 +115,8 @@ async def console(
             await shop.open()
             await report_scripts(shop)
             [row] = await shop.query("SELECT id FROM journeys LIMIT 1")
-            yield Console(shop, served.url, tools, str(row["id"]))
+            persons = await console_numbers.fill(shop)
+            yield Console(shop, served.url, tools, str(row["id"]), persons)
 
 
 async def report_scripts(shop: Shop) -> None:
@@ -124,6 +139,21 @@ async def report_scripts(shop: Shop) -> None:
     segment = {"file": "hostile.yaml", "source": "key: hostile\nname: Hostile\nwhere: has(profile.traits.name)\n"}
     assert (await shop.operator.put("/v1/segments/hostile", json=segment)).is_success
     assert (await shop.serve("batch", batch=[{"type": SCRIPT, "userId": SCRIPT}])) is not None
+
+
+async def click(page: Session, selector: str, text: str) -> None:
+    """Click the first element that has a text, once it is there."""
+    found = f"[...document.querySelectorAll({selector!r})].find(one => one.textContent.includes({text!r}))"
+    await page.until(f"!!{found}")
+    await page.run(f"{found}.dispatchEvent(new MouseEvent('click', {{bubbles: true, cancelable: true}}))")
+
+
+async def read_rows(page: Session, caption: str) -> list[list[str]]:
+    """The texts of a table, row by row, once it is there."""
+    table = f"[...document.querySelectorAll('table')].find(one => one.caption?.innerText === {caption!r})"
+    cells = "row => [...row.cells].map(cell => cell.innerText.trim())"
+    rows: list[list[str]] = await page.until(f"{table} && [...{table}.tBodies[0].rows].map({cells})")
+    return rows
 
 
 def keep_screenshot(name: str, data: str) -> None:
@@ -168,6 +198,15 @@ async def test_each_page_is_readable_and_takes_no_script(
     assert errors_of(page) == []
 
 
+async def open_page(console: Console, address: str, key: str = ADMIN_KEY) -> Session:
+    """A page at an address, logged in."""
+    page = await console.page()
+    await console.log_in(page, key)
+    await page.until("document.querySelector('h1')?.innerText === 'Campaigns'")
+    await console.show(page, address)
+    return page
+
+
 async def test_a_session_opens_by_a_key_and_ends(console: Console) -> None:
     page = await console.page()
     await console.log_in(page, "sj_wrong")
@@ -184,12 +223,64 @@ async def test_a_campaign_is_paused_after_it_is_said_what_that_does(console: Con
     page = await console.page()
     await console.log_in(page)
     await page.until("document.querySelector('h1')?.innerText === 'Campaigns'")
-    click = "[...document.querySelectorAll({!r})].find(one => one.innerText === {!r}).click()"
     for act, state in (("Pause", "paused"), ("Resume", "running")):
-        await page.until(f"[...document.querySelectorAll('tbody button')].some(one => one.innerText === '{act}')")
-        await page.run(click.format("tbody button", act))
+        await click(page, "tbody button", act)
         assert "in flight" in await page.run("document.querySelector('dialog[open]').innerText")
-        await page.run(click.format("dialog button", act))
-        await page.until(f"document.querySelector('tbody .badge').innerText.includes('{state}')")
+        await click(page, "dialog button", act)
+        await page.until(
+            f"[...document.querySelectorAll('tbody .badge')].some(one => one.innerText.includes('{state}'))"
+        )
     log = (await console.shop.operator.get("/v1/audit-log?limit=10")).json()["entries"]
     assert {"campaign.pause", "campaign.resume"} <= {entry["action"] for entry in log}, json.dumps(log)
+
+
+async def test_why_people_got_nothing_is_answered_in_three_clicks(console: Console) -> None:
+    page = await open_page(console, "/non-sends")
+    assert ["no consent", "6 people", "6"] in await read_rows(page, "People who got nothing, by reason")
+    await click(page, "tbody th a", "no consent")
+    assert await read_rows(page, "People who got nothing, by campaign") == [["welcome", "6 people", "6"]]
+    await click(page, "tbody th a", "welcome")
+    assert await read_rows(page, "People who got nothing, by step") == [["hello", "6 people", "6"]]
+    people = [row[0] for row in await read_rows(page, "People who got nothing")]
+    assert len(people) == 6
+    await click(page, "tbody th a", people[0])
+    await page.until("location.pathname.includes('/console/people/') && !!document.querySelector('.timeline')")
+    # Its address alone leads there as well; entries have no step.
+    await console.show(page, "/non-sends?campaign=welcome&step=%28none%29&by=reason")
+    found = await read_rows(page, "People who got nothing, by reason")
+    assert {row[0] for row in found} == {"already in", "history", "too many journeys"}
+
+
+async def test_the_graph_shows_what_changes_and_leads_to_the_people(console: Console) -> None:
+    page = await open_page(console, "/campaigns/welcome?version=2&compare=1")
+    await page.call("Network.enable")
+    await page.until("!!document.querySelector('.step.added') && !!document.querySelector('.step.changed')")
+    assert await page.run("document.querySelectorAll('.react-flow__edge.removed').length") == 1
+    # Nothing has changed: what is asked for again has no body.
+    async for is_last in looks(PATIENCE):
+        answers = [one["params"] for one in page.events if one["method"] == "Network.responseReceivedExtraInfo"]
+        if any(one["statusCode"] == 304 for one in answers):
+            break
+        assert not is_last, "no answer was 304"
+    await console.show(page, "/campaigns/welcome")
+    await click(page, ".react-flow__node a", "2 capped")
+    assert {(row[1].strip("▲\n "), row[3]) for row in await read_rows(page, "People who got nothing")} == {
+        ("capped", "hello")
+    }
+
+
+async def test_another_person_approves_after_it_is_said_what_that_does(console: Console) -> None:
+    page = await open_page(console, "/approvals", console.asking)
+    await page.until("document.querySelector('a[href$=\"/approvals\"] .badge')?.innerText.includes('1')")
+    await click(page, "tbody button", "Approve")
+    said = await page.run("document.querySelector('dialog[open]').innerText")
+    assert "60 people" in said
+    assert "in the name of Ada" in said
+    await click(page, "dialog button", "Approve")
+    await page.until("document.querySelector('dialog [role=alert]')?.innerText.includes('another person')")
+    page = await open_page(console, "/approvals", console.another)
+    await click(page, "tbody button", "Approve")
+    await click(page, "dialog button", "Approve")
+    await page.until("document.querySelector('tbody .badge')?.innerText.includes('approved')")
+    await page.until("!document.querySelector('a[href$=\"/approvals\"] .badge')")
+    assert (await console.shop.operator.get("/v1/campaigns/news")).json()["state"] == "running"

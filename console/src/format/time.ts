@@ -27,6 +27,15 @@ export function exactTime(at: Date, timeZone?: string): string {
   return `${new Intl.DateTimeFormat("en-GB", parts).format(at)} ${zone?.value ?? ""}`.trim()
 }
 
+/** The days between two, both included, as the API writes them. */
+export function daysBetween(first: string, last: string): string[] {
+  const days = []
+  for (let at = Date.parse(first); at <= Date.parse(last); at += DAY * 1000) {
+    days.push(new Date(at).toISOString().slice(0, 10))
+  }
+  return days
+}
+
 /** "2 Dec": a day of a chart. */
 export function shortDay(day: string): string {
   return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(day))

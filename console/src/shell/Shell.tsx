@@ -9,6 +9,7 @@ import { NAVIGATION } from "./navigation"
 import { ShortcutHelp } from "./ShortcutHelp"
 import { SignIn } from "./SignIn"
 import { useShortcuts } from "./useShortcuts"
+import { WaitingApprovals } from "./WaitingApprovals"
 
 /** The frame of every page; without a session, the way in. */
 export function Shell() {
@@ -71,6 +72,7 @@ function Frame({ session }: { session: Session }) {
                   <li key={to}>
                     <Link to={to} activeProps={{ "aria-current": "page" }}>
                       {label}
+                      {to === "/approvals" && <WaitingApprovals />}
                     </Link>
                   </li>
                 ))}

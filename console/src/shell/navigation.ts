@@ -5,6 +5,7 @@ export const NAVIGATION = [
     pages: [
       { to: "/campaigns", label: "Campaigns", key: "c" },
       { to: "/journeys", label: "Journeys", key: "j" },
+      { to: "/approvals", label: "Approvals", key: "w" },
     ],
   },
   {
@@ -19,6 +20,8 @@ export const NAVIGATION = [
   {
     group: "Messages",
     pages: [
+      { to: "/messages", label: "Messages", key: "t" },
+      { to: "/non-sends", label: "Why nothing was sent", key: "y" },
       { to: "/deliverability", label: "Deliverability", key: "d" },
       { to: "/frequency-caps", label: "Frequency caps", key: "f" },
     ],

@@ -1,5 +1,7 @@
+import type { ReactNode } from "react"
 import { formatNumber } from "../format/number"
-import { shortDay } from "../format/time"
+import { daysBetween, shortDay } from "../format/time"
+import type { Tone } from "./Badge"
 
 export interface DayValue {
   day: string
@@ -40,6 +42,86 @@ export function Trend({ label, days }: { label: string; days: DayValue[] }) {
         {days.length > 1 ? shortDay(days.at(-1)!.day) : ""}
       </text>
     </svg>
+  )
+}
+
+export interface Series {
+  name: string
+  tone: Tone
+}
+
+/**
+ * Numbers by day as bars, stacked in the order of the series. `link` puts the bars of a day into a link to its people,
+ * with the label that is given.
+ */
+export function DayBars({
+  label,
+  series,
+  days,
+  link,
+}: {
+  label: string
+  series: Series[]
+  days: Map<string, number[]>
+  link?: (day: string, label: string, bars: ReactNode) => ReactNode
+}) {
+  const known = [...days.keys()].sort()
+  if (known.length === 0) return null
+  const all = daysBetween(known[0]!, known.at(-1)!)
+  const sum = (day: string) => (days.get(day) ?? []).reduce((total, value) => total + value, 0)
+  const most = Math.max(1, ...all.map(sum))
+  return (
+    // The bars are stretched, and the texts beside them are not.
+    <figure className="bars" style={{ maxWidth: `${all.length * MOST_BAR_WIDTH}px` }}>
+      <span className="soft small">{formatNumber(most)}</span>
+      <svg viewBox={`0 0 ${all.length} 100`} preserveAspectRatio="none" role="group" aria-label={label}>
+        {all.map((day, index) => {
+          const told = series.map(({ name }, place) => `${formatNumber(days.get(day)?.[place] ?? 0)} ${name}`)
+          const text = `${shortDay(day)}: ${told.join(", ")}`
+          const bars = <Bars x={index} heights={days.get(day)?.map((value) => (value / most) * 100)} series={series} />
+          return (
+            <g key={day}>
+              <title>{text}</title>
+              {link && sum(day) > 0 ? link(day, text, bars) : bars}
+            </g>
+          )
+        })}
+      </svg>
+      <span className="head soft small">
+        <span>{shortDay(all[0]!)}</span>
+        {all.length > 1 && <span>{shortDay(all.at(-1)!)}</span>}
+      </span>
+      {series.length > 1 && (
+        <figcaption className="row soft small">
+          {series.map(({ name, tone }) => (
+            <span key={name} className="row">
+              <svg width="10" height="10" aria-hidden="true">
+                <rect className={`mark ${tone}`} width="10" height="10" />
+              </svg>
+              {name}
+            </span>
+          ))}
+        </figcaption>
+      )}
+    </figure>
+  )
+}
+
+const MOST_BAR_WIDTH = 72
+
+/** The bars of a day, from the ground up. */
+function Bars({ x, heights = [], series }: { x: number; heights?: number[]; series: Series[] }) {
+  let top = 100
+  return (
+    <g className="day">
+      {/* All of the day's height can be pointed at. */}
+      <rect x={x} width="1" height="100" fill="transparent" />
+      {series.map(({ name, tone }, place) => {
+        const height = heights[place] ?? 0
+        top -= height
+        return <rect key={name} className={`mark ${tone}`} x={x + 0.1} y={top} width="0.8" height={height} />
+      })}
+    </g>
   )
 }
 

@@ -6,11 +6,18 @@ export interface Filter {
   /** Its values; without them any text. */
   options?: readonly string[]
   placeholder?: string
+  type?: "search" | "date"
   /** What no value means. */
   none?: string
 }
 
 type Search = Record<string, string | undefined>
+
+/** The first and the last of the UTC days that are counted. */
+export const PERIOD: Filter[] = [
+  { name: "from", label: "From (UTC)", type: "date" },
+  { name: "to", label: "To", type: "date" },
+]
 
 /** Filters of a list, kept in the address. A text counts on Enter, or when it is left. */
 export function Filters({ filters, search }: { filters: Filter[]; search: Search }) {
@@ -22,7 +29,7 @@ export function Filters({ filters, search }: { filters: Filter[]; search: Search
   const isFiltered = filters.some(({ name }) => search[name] !== undefined)
   return (
     <form className="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-      {filters.map(({ name, label, options, placeholder, none = "any" }) => (
+      {filters.map(({ name, label, options, placeholder, type = "search", none = "any" }) => (
         <label key={name} className="field">
           {label}
           {options ? (
@@ -35,7 +42,7 @@ export function Filters({ filters, search }: { filters: Filter[]; search: Search
           ) : (
             <input
               key={search[name] ?? ""}
-              type="search"
+              type={type}
               defaultValue={search[name] ?? ""}
               placeholder={placeholder}
               onBlur={(event) => change(name, event.target.value.trim())}

@@ -30,6 +30,15 @@ const TONES: Record<string, Tone> = {
   rejected: "bad",
   unknown: "warn",
   cancelled: "plain",
+  // Approvals
+  approved: "good",
+  expired: "plain",
+  outdated: "plain",
+  // Changes between versions
+  added: "good",
+  removed: "bad",
+  moved: "accent",
+  changed: "accent",
 }
 
 /** The tone of a state of the API; plain for those that ask for no attention. */

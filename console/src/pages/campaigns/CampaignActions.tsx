@@ -37,7 +37,7 @@ function callOf({ key, revision }: Campaign) {
 }
 
 const WAITS =
-  "It may reach more people than one person may decide about: it waits until another person approves it (`sojourn approvals`)."
+  "It may reach more people than one person may decide about: it waits until another person approves it, under Approvals."
 
 const inFlight = ({ active_journeys }: Campaign) => formatCount(active_journeys, "journey")
 

@@ -2,6 +2,7 @@ import { getRouteApi, Link } from "@tanstack/react-router"
 import { lazy, Suspense } from "react"
 import { api, PAGES, type Schemas } from "../../api/client"
 import { formatNumber } from "../../format/number"
+import { capitalize, words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
 import { Loaded, Skeleton } from "../../ui/Loaded"
 import { More } from "../../ui/More"
@@ -48,6 +49,17 @@ export function CampaignPage() {
             </>
           }
         >
+          {campaign.approval !== null && (
+            <p className="notice warn">
+              <span>
+                {capitalize(words(campaign.approval.action))} of version {campaign.approval.version} waits for another person
+                than {campaign.approval.requested_by}:{" "}
+                <Link to="/approvals" search={{ campaign: key, state: "waiting" }}>
+                  decide
+                </Link>
+              </span>
+            </p>
+          )}
           <nav className="tabs" aria-label="Parts of the campaign">
             {Object.entries(TABS).map(([each, label]) => (
               <Link

@@ -30,6 +30,8 @@ export function JourneysPage() {
           { name: "status", label: "Does", options: STATUSES },
           { name: "outcome", label: "Outcome" },
           { name: "version", label: "Version" },
+          { name: "entered_after", label: "Entered after", placeholder: "e.g. 2026-11-22T00:00:00Z" },
+          { name: "entered_before", label: "Entered before" },
         ]}
       />
       <Loaded query={journeys}>

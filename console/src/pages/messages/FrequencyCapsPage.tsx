@@ -1,11 +1,16 @@
-import { Link } from "@tanstack/react-router"
+import { getRouteApi, Link } from "@tanstack/react-router"
 import { api } from "../../api/client"
 import { Data } from "../../ui/Data"
+import { Filters, PERIOD } from "../../ui/Filters"
 import { Loaded } from "../../ui/Loaded"
-import { Page } from "../../ui/Page"
+import { Page, Section } from "../../ui/Page"
 import { Table } from "../../ui/Table"
+import { CapPressure } from "./CapPressure"
+
+const route = getRouteApi("/frequency-caps")
 
 export function FrequencyCapsPage() {
+  const search = route.useSearch()
   const caps = api.useQuery("get", "/v1/frequency-caps")
   return (
     <Page
@@ -18,8 +23,7 @@ export function FrequencyCapsPage() {
     >
       <Loaded query={caps}>
         {({ rules, version }) => (
-          <>
-            <p className="soft">Version {version}</p>
+          <Section title="Rules" aside={<span className="soft">version {version}</span>}>
             <Table
               caption="Caps"
               rows={rules as Record<string, unknown>[]}
@@ -33,9 +37,12 @@ export function FrequencyCapsPage() {
                 },
               ]}
             />
-          </>
+          </Section>
         )}
       </Loaded>
+      <Section title="Pressure" aside={<Filters search={search} filters={PERIOD} />}>
+        <CapPressure />
+      </Section>
     </Page>
   )
 }

@@ -3,8 +3,9 @@ import "@xyflow/react/dist/style.css"
 import { useMemo } from "react"
 import { formatCompact } from "../../../format/number"
 import "./graph.css"
-import { NODE_HEIGHT, NODE_WIDTH, placeNodes } from "./layout"
-import type { CampaignGraph } from "./model"
+import { heightOf, NODE_WIDTH, placeNodes } from "./layout"
+import type { DrawnGraph } from "./model"
+import type { GraphPlace } from "./peopleLinks"
 import { StepNode, type StepNodeType } from "./StepNode"
 
 const NODE_TYPES = { step: StepNode }
@@ -13,38 +14,43 @@ const MOST_WIDTH = 8
 /** The graph as a drawing; the table below it says the same. */
 export function Diagram({
   graph,
+  place,
   selected,
   select,
 }: {
-  graph: CampaignGraph
+  graph: DrawnGraph
+  place: GraphPlace
   selected: string | undefined
   select: (step: string) => void
 }) {
   // New counts move nothing.
-  const shape = JSON.stringify([graph.nodes.map(({ id }) => id), graph.edges.map(({ from, to }) => [from, to])])
+  const shape = JSON.stringify([graph.nodes.map(({ id }) => id), graph.edges.map((edge) => [edge.source, edge.target])])
   const places = useMemo(() => placeNodes(graph), [shape])
-  const most = Math.max(1, ...graph.edges.map(({ people }) => people ?? 0))
+  const most = Math.max(1, ...graph.edges.map(({ people }) => people))
   const nodes = graph.nodes.map<StepNodeType>((step) => ({
     id: step.id,
     type: "step",
     position: places.get(step.id) ?? { x: 0, y: 0 },
     width: NODE_WIDTH,
-    height: NODE_HEIGHT,
-    ariaLabel: step.label,
-    data: { step, isSelected: step.id === selected },
+    height: heightOf(step),
+    ariaLabel: step.change === null ? step.label : `${step.label}, ${step.change}`,
+    data: { step, place, isSelected: step.id === selected },
   }))
-  const edges = graph.edges.map<Edge>(({ from, to, label, people }, index) => ({
-    id: String(index),
-    source: from,
-    target: to,
-    label: [label, people === null ? null : formatCompact(people)].filter(Boolean).join(" · "),
+  const edges = graph.edges.map<Edge>(({ source, target, label, people, change }) => ({
+    id: JSON.stringify([source, target]),
+    source,
+    target,
+    label: [label, formatCompact(people)].filter(Boolean).join(" · "),
+    className: change ?? undefined,
     focusable: false,
     markerEnd: { type: MarkerType.ArrowClosed, markerUnits: "userSpaceOnUse", width: 14, height: 14 },
-    style: { strokeWidth: 1 + ((people ?? 0) / most) * MOST_WIDTH },
+    style: { strokeWidth: 1 + (people / most) * MOST_WIDTH },
   }))
   return (
     <div className="diagram">
       <ReactFlow
+        // Another shape is fitted anew.
+        key={shape}
         nodes={nodes}
         edges={edges}
         nodeTypes={NODE_TYPES}

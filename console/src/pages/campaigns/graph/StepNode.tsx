@@ -1,27 +1,61 @@
 import { Handle, type Node, type NodeProps, Position } from "@xyflow/react"
 import { formatCompact, formatNumber } from "../../../format/number"
 import { words } from "../../../format/words"
-import { type GraphNode, total } from "./model"
+import { Badge } from "../../../ui/Badge"
+import { toneOf } from "../../../ui/states"
+import { Time } from "../../../ui/Time"
+import { type DrawnNode, sorted } from "./model"
+import { type GraphPlace, RefusedLink } from "./peopleLinks"
 
-export type StepNodeType = Node<{ step: GraphNode; isSelected: boolean }, "step">
+export type StepNodeType = Node<{ step: DrawnNode; place: GraphPlace; isSelected: boolean }, "step">
 
-/** One step with what came, what is here, and what was not sent. */
-export function StepNode({ data: { step, isSelected } }: NodeProps<StepNodeType>) {
-  const refused = total(step.refused)
+const MOST_REASONS = 2
+
+/** One step: what came, what is here and since when, what was sent, and why the others got nothing. */
+export function StepNode({ data: { step, place, isSelected } }: NodeProps<StepNodeType>) {
+  const reasons = sorted(step.refused)
   return (
-    <div className={`step ${step.kind}`} data-selected={isSelected || undefined}>
+    <div className={`step ${step.kind} ${step.change ?? ""}`} data-selected={isSelected || undefined}>
       <Handle type="target" position={Position.Top} isConnectable={false} />
       <div className="step-head">
         <strong>{step.label}</strong>
-        {step.kind !== step.id && <span className="soft">{words(step.kind)}</span>}
+        {step.change !== null ? (
+          <Badge tone={toneOf(step.change)}>{step.change}</Badge>
+        ) : (
+          step.kind !== step.label && <span className="soft">{words(step.kind)}</span>
+        )}
       </div>
       <div className="step-counts">
         <Count of={step.came} name="came" />
-        {step.here > 0 && <Count of={step.here} name="here" className="accent" />}
         {step.sent > 0 && <Count of={step.sent} name="sent" className="good" />}
-        {refused > 0 && <Count of={refused} name="not sent" className="bad" />}
         {step.failed > 0 && <Count of={step.failed} name="failed" className="bad" />}
       </div>
+      {step.here > 0 && (
+        <div className="step-counts accent">
+          <Count of={step.here} name={Object.keys(step.now).length === 1 ? Object.keys(step.now)[0]! : "here"} />
+          {Object.keys(step.now).length > 1 &&
+            sorted(step.now).map(([status, number]) => <Count key={status} of={number} name={status} className="soft" />)}
+          {step.oldest_waiting_since !== null && (
+            <span className="soft">
+              oldest <Time at={step.oldest_waiting_since} />
+            </span>
+          )}
+        </div>
+      )}
+      {reasons.length > 0 && (
+        <div className="step-reasons">
+          {reasons.slice(0, MOST_REASONS).map(([reason, times]) => (
+            <RefusedLink key={reason} place={place} node={step} reason={reason}>
+              {formatCompact(times)} {words(reason)}
+            </RefusedLink>
+          ))}
+          {reasons.length > MOST_REASONS && (
+            <RefusedLink place={place} node={step}>
+              {reasons.length - MOST_REASONS} more
+            </RefusedLink>
+          )}
+        </div>
+      )}
       <Handle type="source" position={Position.Bottom} isConnectable={false} />
     </div>
   )
@@ -30,7 +64,7 @@ export function StepNode({ data: { step, isSelected } }: NodeProps<StepNodeType>
 function Count({ of, name, className }: { of: number; name: string; className?: string }) {
   return (
     <span className={className} title={formatNumber(of)}>
-      {formatCompact(of)} {name}
+      {formatCompact(of)} {words(name)}
     </span>
   )
 }

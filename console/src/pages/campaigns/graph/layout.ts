@@ -1,21 +1,25 @@
 import { Graph, layout } from "@dagrejs/dagre"
-import type { CampaignGraph } from "./model"
+import type { DrawnGraph, GraphNode } from "./model"
 
-export const NODE_WIDTH = 208
-export const NODE_HEIGHT = 92
+export const NODE_WIDTH = 224
+
+// By what can stand on it, not by what does: new counts move nothing.
+const HEIGHTS: Partial<Record<GraphNode["kind"], number>> = { entry: 86, end: 58, send: 106 }
+
+export const heightOf = ({ kind }: GraphNode): number => HEIGHTS[kind] ?? 78
 
 /** Where each node stands: its top left corner, by its id. */
-export function placeNodes({ nodes, edges }: CampaignGraph): Map<string, { x: number; y: number }> {
+export function placeNodes({ nodes, edges }: DrawnGraph): Map<string, { x: number; y: number }> {
   const graph = new Graph({ multigraph: true })
-  graph.setGraph({ rankdir: "TB", nodesep: 32, ranksep: 64 })
+  graph.setGraph({ rankdir: "TB", nodesep: 32, ranksep: 56 })
   graph.setDefaultEdgeLabel(() => ({}))
-  for (const { id } of nodes) graph.setNode(id, { width: NODE_WIDTH, height: NODE_HEIGHT })
-  edges.forEach(({ from, to }, index) => graph.setEdge(from, to, {}, String(index)))
+  for (const node of nodes) graph.setNode(node.id, { width: NODE_WIDTH, height: heightOf(node) })
+  edges.forEach(({ source, target }, index) => graph.setEdge(source, target, {}, String(index)))
   layout(graph)
   return new Map(
-    nodes.map(({ id }) => {
-      const { x, y } = graph.node(id) as { x: number; y: number }
-      return [id, { x: x - NODE_WIDTH / 2, y: y - NODE_HEIGHT / 2 }]
+    nodes.map((node) => {
+      const { x, y } = graph.node(node.id) as { x: number; y: number }
+      return [node.id, { x: x - NODE_WIDTH / 2, y: y - heightOf(node) / 2 }]
     }),
   )
 }

@@ -1,28 +1,30 @@
-/** What a campaign is drawn from: nodes with the counts that stand on them, edges with the people who went along them. */
-export interface GraphNode {
-  id: string
-  kind: string
-  label: string
-  came: number
-  here: number
-  sent: number
-  failed: number
-  refused: Record<string, number>
-  deferred: Record<string, number>
-  oldest_waiting_since: string | null
+import type { Schemas } from "../../../api/client"
+
+export type GraphNode = Schemas["GraphNode"]
+export type GraphEdge = Schemas["GraphEdge"]
+export type Change = Schemas["Change"]
+
+/** The ids of the API for the nodes that are no steps. */
+export const ENTRY = ":entry"
+export const END = ":end"
+
+/** A node as it is drawn; `change` only where two versions are compared. */
+export interface DrawnNode extends GraphNode {
+  change: Change["kind"] | null
 }
 
-export interface GraphEdge {
-  from: string
-  to: string
-  label: string | null
-  people: number | null
+export interface DrawnEdge extends GraphEdge {
+  change: "added" | "removed" | null
 }
 
-export interface CampaignGraph {
-  nodes: GraphNode[]
-  edges: GraphEdge[]
+export interface DrawnGraph {
+  nodes: DrawnNode[]
+  edges: DrawnEdge[]
 }
 
 export const total = (counts: Record<string, number>): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0)
+
+/** Names with their numbers, the largest first. */
+export const sorted = (counts: Record<string, number>): [string, number][] =>
+  Object.entries(counts).sort(([, one], [, other]) => other - one)

@@ -1,0 +1,74 @@
+import { Link } from "@tanstack/react-router"
+import { actingHeaders, http, type Schemas } from "../../api/client"
+import { formatCount } from "../../format/number"
+import { words } from "../../format/words"
+import { Action } from "../../ui/Action"
+import { ExactTime } from "../../ui/Time"
+
+type Approval = Schemas["Approval"]
+
+/** What each change does, once it is approved. */
+const EFFECTS: Record<Approval["action"], (approval: Approval) => string> = {
+  start: ({ version }) => `Version ${version} lets people in from then on, or once its schedule begins.`,
+  begin: ({ version }) => `The schedule of version ${version} begins, and people enter.`,
+  resume: ({ version }) => `Version ${version} goes on: people enter again, and the messages that are held are sent.`,
+  enter: ({ version }) => `The audience of version ${version} enters once more.`,
+}
+
+const IN_FLIGHT: Record<string, string> = {
+  keep: "Journeys on other versions finish on theirs.",
+  migrate: "Journeys on other versions go on by this one.",
+  exit: "Journeys on other versions end, and nothing more of them is sent.",
+}
+
+export function ApprovalActions({ approval }: { approval: Approval }) {
+  const call = () => ({ params: { path: { id: approval.id } }, headers: actingHeaders() })
+  return (
+    <div className="row">
+      <Action
+        label="Approve"
+        title={`Approve: ${words(approval.action)} ${approval.campaign}`}
+        needs="approve"
+        effect={<ApproveEffect approval={approval} />}
+        run={() => http.POST("/v1/approvals/{id}/approve", call())}
+      />
+      <Action
+        label="Reject"
+        title={`Reject: ${words(approval.action)} ${approval.campaign}`}
+        needs="approve"
+        isDangerous
+        effect={
+          <p>
+            {approval.action === "begin"
+              ? "The campaign is stopped before it begins."
+              : "The campaign stays as it is."}{" "}
+            {approval.requested_by} can request it again.
+          </p>
+        }
+        run={() => http.POST("/v1/approvals/{id}/reject", call())}
+      />
+    </div>
+  )
+}
+
+function ApproveEffect({ approval }: { approval: Approval }) {
+  const { campaign, version, people, requested_by, parameters, expires_at } = approval
+  const inFlight = IN_FLIGHT[String(parameters.in_flight)]
+  return (
+    <div className="stack">
+      <p>
+        It is done at once, in the name of {requested_by}. {EFFECTS[approval.action](approval)} {inFlight}
+      </p>
+      <p>
+        It may reach up to <strong>{formatCount(people, "person", "people")}</strong>. Messages that are sent are not called
+        back.
+      </p>
+      <p>
+        <Link to="/campaigns/$key" params={{ key: campaign }} search={{ version: String(version) }}>
+          Look at version {version}
+        </Link>{" "}
+        first. Another person than {requested_by} approves, until <ExactTime at={expires_at} />.
+      </p>
+    </div>
+  )
+}

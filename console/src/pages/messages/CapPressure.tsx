@@ -1,0 +1,81 @@
+import { getRouteApi, Link } from "@tanstack/react-router"
+import { api, type Schemas } from "../../api/client"
+import { formatNumber } from "../../format/number"
+import { DayBars } from "../../ui/Chart"
+import { CampaignLink } from "../../ui/links"
+import { Empty, Loaded } from "../../ui/Loaded"
+import { Section } from "../../ui/Page"
+import { Table } from "../../ui/Table"
+import { nonSendSearch } from "./nonSendSearch"
+
+type Rule = Schemas["RulePressure"]
+
+const route = getRouteApi("/frequency-caps")
+
+/** How often each rule put messages off and refused them, by day and campaign. */
+export function CapPressure() {
+  const { from, to } = route.useSearch()
+  const pressure = api.useQuery("get", "/v1/caps/pressure", { params: { query: { from, to } } }, { refetchInterval: 10_000 })
+  return (
+    <Loaded query={pressure}>
+      {({ rules }) =>
+        rules.length === 0 ? (
+          <Empty>No rule held a message back in these days. Choose earlier ones to see more.</Empty>
+        ) : (
+          rules.map((rule) => <RuleSection key={rule.rule} rule={rule} />)
+        )
+      }
+    </Loaded>
+  )
+}
+
+function RuleSection({ rule: { rule, days, campaigns } }: { rule: Rule }) {
+  const { from, to } = route.useSearch()
+  const refusals = (more: { campaign?: string; from?: string; to?: string }) =>
+    nonSendSearch({ from, to, rule, ...more })
+  return (
+    <Section
+      title={rule}
+      aside={
+        <Link to="/non-sends" search={refusals({})}>
+          The people it refused
+        </Link>
+      }
+    >
+      <div className="card">
+        <DayBars
+          label={`${rule} by day`}
+          series={[
+            { name: "put off", tone: "accent" },
+            { name: "refused", tone: "warn" },
+          ]}
+          days={new Map(days.map(({ day, deferred, refused }) => [day, [deferred, refused]]))}
+          link={(day, label, bars) => (
+            <Link to="/non-sends" search={refusals({ from: day, to: day })} aria-label={label}>
+              {bars}
+            </Link>
+          )}
+        />
+      </div>
+      <Table
+        caption={`${rule} by campaign`}
+        rows={campaigns}
+        rowKey={({ campaign }) => campaign}
+        empty="No campaign."
+        columns={[
+          { label: "Campaign", cell: ({ campaign }) => <CampaignLink campaign={campaign} /> },
+          { label: "Put off", isNumber: true, cell: ({ deferred }) => formatNumber(deferred) },
+          {
+            label: "Refused",
+            isNumber: true,
+            cell: ({ campaign, refused }) => (
+              <Link to="/non-sends" search={refusals({ campaign })}>
+                {formatNumber(refused)}
+              </Link>
+            ),
+          },
+        ]}
+      />
+    </Section>
+  )
+}
