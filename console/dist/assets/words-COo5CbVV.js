@@ -1,0 +1,1 @@
+var e=e=>e.replaceAll(`_`,` `),t=e=>e.charAt(0).toUpperCase()+e.slice(1);export{e as n,t};

@@ -1,1 +1,0 @@
-var e=e=>e.replaceAll(`_`,` `);export{e as t};
