@@ -61,7 +61,11 @@ async def insert(
     lifetime: timedelta,
     most: int,
 ) -> ConsoleSession:
-    """Insert a session. An actor has `most` at a time: the oldest ones go."""
+    """Insert a session. An actor has `most` at a time: the oldest ones go.
+
+    Log-ins of one actor take turns: none would see the session of another before its end.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"console session/{actor.id}",))
     await connection.execute(
         """
         INSERT INTO console_sessions (id, digest, actor_id, actor_name, scopes, how, key_id, expires_at)

@@ -20,8 +20,11 @@ from domain.access import ConsoleEdit
 from tests import generated
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 from tests.api.live import client_of, open_live
+from tests.harness import PATIENCE, looks
 
 ORIGIN = SETTINGS.public_url
+# Fewer than the connections of a process.
+AT_ONCE = 6
 CAPS = {"file": "c.yaml", "source": "rules: []\n"}
 OTHER_PAGES = [
     {"Origin": "https://evil.example"},
@@ -288,8 +291,8 @@ async def test_an_address_tries_so_many_keys_a_second(database_url: str) -> None
     assert (statuses[0], statuses[-1]) == (401, 429)
 
 
-async def test_an_actor_has_so_many_sessions(operator: httpx.AsyncClient, live: FastAPI, database_url: str) -> None:
-    first, _ = await log_in(live, ADMIN_KEY)
+async def fill(database_url: str, number: int) -> None:
+    """Let the admin key have so many more sessions."""
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         await connection.execute(
             """
@@ -297,8 +300,35 @@ async def test_an_actor_has_so_many_sessions(operator: httpx.AsyncClient, live: 
             SELECT 'x' || n, '', 'environment', 'x', '{read}', 'key', now() + interval '1 hour'
             FROM generate_series(1, %s) AS n
             """,
-            (MAX_SESSIONS - 1,),
+            (number,),
         )
+
+
+async def test_log_ins_at_once_keep_the_limit(live: FastAPI, database_url: str) -> None:
+    """None of them looks past the others, and each session that was opened is open."""
+    await fill(database_url, MAX_SESSIONS)
+    waiting = """
+    SELECT count(*) FROM pg_locks JOIN pg_database AS here ON here.oid = database
+    WHERE NOT granted AND datname = current_database()
+    """
+    async with await psycopg.AsyncConnection.connect(database_url) as holder:
+        await holder.execute("LOCK TABLE console_sessions IN SHARE MODE")
+        log_ins = [asyncio.create_task(log_in(live, ADMIN_KEY)) for _ in range(AT_ONCE)]
+        async for is_last in looks(PATIENCE):
+            [(number,)] = await (await holder.execute(waiting)).fetchall()
+            if number == AT_ONCE:
+                break
+            assert not is_last, f"{number} of {AT_ONCE} wait"
+    cookies = [cookie for cookie, _ in await asyncio.gather(*log_ins)]
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        [(number,)] = await (await connection.execute("SELECT count(*) FROM console_sessions")).fetchall()
+    assert number == MAX_SESSIONS
+    assert [await status_with(live, cookie) for cookie in cookies] == [200] * AT_ONCE
+
+
+async def test_an_actor_has_so_many_sessions(operator: httpx.AsyncClient, live: FastAPI, database_url: str) -> None:
+    first, _ = await log_in(live, ADMIN_KEY)
+    await fill(database_url, MAX_SESSIONS - 1)
     cookie, _ = await log_in(live, ADMIN_KEY)
     await asyncio.sleep(REMEMBERED_SECONDS)
     assert [await status_with(live, each) for each in (first, cookie)] == [401, 200]
