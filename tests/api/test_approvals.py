@@ -18,7 +18,7 @@ from application.catalogue import Catalogue
 from domain.campaign.life import describe
 from store.campaigns import REGISTRY_LOCK
 from store.database import Database
-from tests.api.fakes import ADMIN_KEY, WRITE_KEY
+from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 from tests.api.live import client_of, open_live
 from tests.harness import PATIENCE, looks
 
@@ -55,6 +55,21 @@ class Office:
         self.ids[name] = answer.json()["id"]
         client = self.people[name] = client_of(self.app, answer.json()["token"])
         return client
+
+    async def log_in(self, name: str) -> str:
+        """Open a session by the key of a person; the name of its page among the people."""
+        page = f"{name}'s page" if f"{name}'s page" not in self.people else f"{name}'s second page"
+        _, _, key = self.people[name].headers["Authorization"].partition(" ")
+        headers = {"Origin": SETTINGS.public_url}
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app), base_url="http://sojourn.test", headers=headers
+        )
+        answer = await client.post("/v1/session", json={"key": key})
+        assert answer.status_code == 201, answer.text
+        # Cookies of a client are for one address, and not for HTTP where they are `Secure`.
+        client.headers["Cookie"] = answer.headers["set-cookie"].partition(";")[0]
+        self.people[page] = client
+        return page
 
     async def know(self, number: int, plan: str = "trial", prefix: str = "u", event: str | None = None) -> None:
         calls: list[dict[str, Any]] = [
@@ -414,6 +429,38 @@ async def test_starts_at_once_are_one_request(office: Office) -> None:
     answers = await raced(office, *(office.move(name, "start") for name in ("Ada", "Bob") * 3))
     assert {one.status_code for one in answers} == {202}
     assert len({one.json()["approval"]["id"] for one in answers}) == 1
+
+
+async def test_key_and_session_are_one_person(office: Office, asked: dict[str, Any]) -> None:
+    """A key, a session that it opened, and a key that this session made, whichever of them asked."""
+    page = await office.log_in("Ada")
+    made = await office.people[page].post("/v1/keys", json={"name": "Ada's other", "scopes": ["admin"]})
+    office.people["other"] = client_of(office.app, made.json()["token"])
+    await office.log_in("other")
+    for who in (page, "other", "other's page"):
+        answer = await office.decide(who, asked)
+        assert (answer.status_code, answer.json()["code"]) == (403, "same_person"), who
+    assert (await office.decide(page, asked, "reject")).status_code == 200
+    again = await office.waits(page)
+    assert (again["requested_by"], again["requested_by_id"]) == ("Ada", office.ids["Ada"])
+    for who in ("Ada", "other", "other's page"):
+        answer = await office.decide(who, again)
+        assert (answer.status_code, answer.json()["code"]) == (403, "same_person"), who
+    assert (await office.decide(await office.log_in("Bob"), again)).status_code == 200
+    assert (await office.campaign())["state"] == "running"
+
+
+async def test_sessions_of_two_people_at_once(office: Office, asked: dict[str, Any]) -> None:
+    """One of them asked by the key, and all of the other's ways in count once."""
+    mine = await office.log_in("Ada")
+    theirs = [await office.log_in("Bob"), await office.log_in("Bob"), "Bob"]
+    answers = await raced(office, office.decide(mine, asked), *(office.decide(each, asked) for each in theirs))
+    # The other person may have been first.
+    assert answers[0].json()["code"] in ("same_person", "approval_not_waiting")
+    decided = (await office.root.get(f"/v1/approvals/{asked['id']}")).json()
+    assert (decided["state"], decided["decided_by"]) == ("approved", "Bob")
+    assert sorted(one.status_code for one in answers[1:]) == [200, 409, 409]
+    assert [one["action"] for one in await changes(office)].count("campaign.start") == 1
 
 
 async def raced(office: Office, *requests: Coroutine[Any, Any, httpx.Response]) -> list[httpx.Response]:
