@@ -22,9 +22,15 @@ SETTLED = """
 """
 
 
+async def keep_axe(page: Session) -> None:
+    """Have axe-core on whatever is opened there from now on: half a megabyte less to be sent for each."""
+    await page.call("Page.addScriptToEvaluateOnNewDocument", source=AXE.read_text())
+
+
 async def find_faults(page: Session) -> list[str]:
     """The rules that a page breaks, each with the elements that do."""
     await page.run(SETTLED)
-    await page.run(AXE.read_text())
+    if await page.run("typeof axe") == "undefined":
+        await page.run(AXE.read_text())
     faults: list[str] = await page.run(FAULTS)
     return faults

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.axe import find_faults
+from tests.clients.axe import find_faults, keep_axe
 from tests.clients.devtools import DevTools, Session
 from tests.clients.page_world import press
 from tests.clients.shop_front import ShopFront
@@ -45,6 +45,7 @@ async def test_no_rule_of_wcag_is_broken(pages: tuple[DevTools, ShopFront], look
     settings = dict((LOOKS | CONTRAST)[look])
     language = settings.pop("language", None)
     page = await open_page(tools, **settings)
+    await keep_axe(page)
     faults = {}
     for name in NAMES:
         await show_one(page, front, name, language)
