@@ -7,13 +7,8 @@ from application.catalogue import Catalogue
 from application.ingest import Ingest
 from store.database import Database
 from tests.engine.ingesting import Query
-from tests.harness import PATIENCE
-
-
-@pytest.fixture(autouse=True)
-def patient_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many connections that are opened at once take longer than 2 s on a busy machine."""
-    monkeypatch.setattr("store.database.CONNECTION_TIMEOUT", PATIENCE)
+from tests.patience import PATIENCE
+from tests.pools import patient_pools as patient_pools
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from tests.examples.harness import ExampleHarness, open_example_harness
 from tests.harness import Harness
+from tests.pools import patient_pools as patient_pools
 
 
 @pytest.fixture
