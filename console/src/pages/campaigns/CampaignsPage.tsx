@@ -43,7 +43,7 @@ const COLUMNS: Column<Row>[] = [
   {
     label: "State",
     cell: ({ campaign: { key, state, approval, running_version, latest_version } }) => (
-      <div className="stack">
+      <div className="lines">
         <span>
           <Badge tone={toneOf(state)}>{state}</Badge>
         </span>
@@ -60,7 +60,7 @@ const COLUMNS: Column<Row>[] = [
     label: `Entered, ${DAYS} days`,
     cell: ({ campaign: { key }, numbers, since }) =>
       numbers && (
-        <Link to="/journeys" search={{ campaign: key, entered_after: since && `${since}T00:00:00Z` }} className="row">
+        <Link to="/journeys" search={{ campaign: key, entered_after: since && `${since}T00:00:00Z` }} className="row nowrap">
           <Sparkline label="By day" values={numbers.entered_by_day} />
           {formatNumber(numbers.entered_by_day.reduce((sum, number) => sum + number, 0))}
         </Link>
