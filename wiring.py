@@ -85,6 +85,7 @@ from application.user_changes import UserChanges
 from application.user_imports import UserImports
 from application.users import Users
 from application.versions import Versions
+from application.what_if import WhatIf
 from channels.email.incoming_mails import read_incoming
 from channels.registry import answer_challenge, open_reader
 from domain.access import Scope
@@ -147,6 +148,7 @@ class Services:
     devices: DeviceRegistry
     device_reports: DeviceReports
     explain: Explain
+    what_if: WhatIf
     explain_segment: SegmentExplanations
     segment_previews: SegmentPreviews
     segment_numbers: SegmentNumbers
@@ -266,6 +268,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             devices=DeviceRegistry(database),
             device_reports=DeviceReports(database, groups_of_pages, settings.link_secrets),
             explain=Explain(database, catalogue, journey_url(settings), settings.timezone),
+            what_if=WhatIf(database, catalogue, settings.timezone),
             explain_segment=SegmentExplanations(database, catalogue),
             segment_previews=SegmentPreviews(database, catalogue, checks),
             segment_numbers=SegmentNumbers(database, catalogue, settings.timezone),

@@ -68,6 +68,7 @@ from api import (
     user_segments,
     users,
     versions,
+    what_if,
 )
 from api.admission import REQUESTS_A_CONNECTION, Admission
 from api.client import devices as client_devices
@@ -131,6 +132,7 @@ _MODULES = (
     lifecycle,
     rfm,
     users,
+    what_if,
     user_segments,
     user_merges,
     erasures,

@@ -104,10 +104,26 @@ async def ask_for_accounts(
     stated = {one.account_id for one in statements}
     if stated:
         await accounts.ensure(connection, stated)
-    ids = stated | await _find_concerned(connection, statements, concerned)
+    ids = stated | await find_concerned(connection, statements, concerned)
     locked = await accounts.lock(connection, ids)
     members = await accounts.read_members(connection, {(one.account_id, one.profile_id) for one in statements})
     return PendingAccounts(frozenset(ids), statements, locked, members)
+
+
+async def find_concerned(
+    connection: Connection, statements: Sequence[AccountStatement], concerned: Iterable[ProfileEvent]
+) -> set[str]:
+    """Return the accounts that events of people may have after the statements."""
+    named: set[str] = set()
+    latest: dict[UUID, int] = {}
+    # With each statement a person may leave an account, and the one before is the latest.
+    stated = Counter(one.profile_id for one in statements)
+    for one in concerned:
+        if (account_id := account_of(one.event)) is not None:
+            named.add(account_id)
+        else:
+            latest[one.profile_id] = 1 + stated[one.profile_id]
+    return named | await accounts.find_latest(connection, latest) if latest else named
 
 
 async def lock_before_merge(
@@ -120,22 +136,6 @@ async def lock_before_merge(
     named = {named for event in events if (named := account_of(event)) is not None}
     ids = stated | named | await account_journeys.find_accounts(connection, people)
     await (await accounts.lock(connection, ids)).get()
-
-
-async def _find_concerned(
-    connection: Connection, statements: Sequence[AccountStatement], concerned: Iterable[ProfileEvent]
-) -> set[str]:
-    """Return the accounts that events of locked people may have after the statements."""
-    named: set[str] = set()
-    latest: dict[UUID, int] = {}
-    # With each statement a person may leave an account, and the one before is the latest.
-    stated = Counter(one.profile_id for one in statements)
-    for one in concerned:
-        if (account_id := account_of(one.event)) is not None:
-            named.add(account_id)
-        else:
-            latest[one.profile_id] = 1 + stated[one.profile_id]
-    return named | await accounts.find_latest(connection, latest) if latest else named
 
 
 def _fold(

@@ -22,7 +22,9 @@ from application.operations.announce import announce
 from application.profile_merges import PeopleMerge
 from application.routing import PendingContext
 from application.statements import PendingStatements, ask_for_people, write_people
-from application.trait_updates import PendingStates, TraitUpdate, ask_for_states
+from application.trait_updates import PendingStates, ask_for_states, no_update
+from domain.journey.listeners import Listeners
+from domain.journey.matching import ProfileEvent
 from domain.journey.routing_result import RoutingResult
 from domain.people.accounts import MEMBER
 from domain.people.left_out import list_left_out
@@ -73,25 +75,17 @@ async def apply_effects(
     All locks take one round trip, and two if rules follow accounts. Raises TooMuchWork beyond one transaction.
     """
     said, of_accounts, listeners = statements.said, statements.of_accounts, claim.listeners
-    possible = chain(
-        possible_profile_changes(said),
-        possible_changes(of_accounts),
-        possible_arrivals(said, claim.segments.places),
-        possible_memberships(people.effective, statements.affected, listeners, claim.segments),
-    )
-    merged = [one for one in linked.changes if claim.segments.reports(one[1])]
-    planned = plan_events(people.effective, statements.heard, possible, merged, listeners, claim.traits)
+    planned = plan_part(people, statements, linked, claim)
     is_heard = planned.profile_events or statements.counted or statements.affected
     if not (said or of_accounts or statements.of_addresses or is_heard):
         return IngestEffects(planned, RoutingResult(), linked.history, linked.refusals, NO_ACCOUNTS)
     pending = await _ask(connection, people, statements, planned, claim, received_at)
     written = await write_people(connection, pending.people)
     accounts = await pending.accounts.write(connection) if pending.accounts else NO_ACCOUNTS
-    computed = (
-        await pending.states.count(connection, written.people, received_at)
-        if pending.states
-        else TraitUpdate(written.people, {}, [])
-    )
+    computed = no_update(written.people)
+    if pending.states:
+        computed = await pending.states.count(connection, written.people, received_at)
+        await computed.write(connection)
     of_accounts_changed = [(one.profile_id, one.change) for one in accounts.changes]
     planned = planned.settle([*written.changes(), *of_accounts_changed, *computed.changes])
     result = RoutingResult()
@@ -105,6 +99,46 @@ async def apply_effects(
         [*linked.refusals, *written.refusals, *accounts.refusals],
         accounts,
     )
+
+
+def plan_part(
+    people: ResolvedEvents, statements: PartStatements, linked: PeopleMerge, claim: PartClaim
+) -> PlannedEvents:
+    """Plan the events of a part for routing, with those that its statements may cause."""
+    possible = chain(
+        possible_profile_changes(statements.said),
+        possible_changes(statements.of_accounts),
+        possible_arrivals(statements.said, claim.segments.places),
+        possible_memberships(people.effective, statements.affected, claim.listeners, claim.segments),
+    )
+    merged = [one for one in linked.changes if claim.segments.reports(one[1])]
+    return plan_events(people.effective, statements.heard, possible, merged, claim.listeners, claim.traits)
+
+
+async def ask_for_computed(
+    connection: Connection,
+    people: ResolvedEvents,
+    statements: PartStatements,
+    planned: PlannedEvents,
+    claim: PartClaim,
+) -> PendingStates | None:
+    """Request the states that the events of a part may change."""
+    return await ask_for_states(
+        connection,
+        claim.traits,
+        claim.segments,
+        people.effective,
+        {one.reported_id for one in planned.profile_events},
+        claim.listeners.watched_traits,
+        statements.affected,
+        people.resolution,
+    )
+
+
+def select_of_accounts(planned: PlannedEvents, listeners: Listeners) -> list[ProfileEvent]:
+    """Return the events whose accounts have journeys that they may start, move or end."""
+    concerned = [one for one in planned.profile_events if one.may_concern_account]
+    return concerned if listeners.concern_accounts(one.event for one in concerned) else []
 
 
 async def _ask(
@@ -126,20 +160,8 @@ async def _ask(
         places=claim.segments.places,
         topics=claim.segments.topics,
     )
-    states = await ask_for_states(
-        connection,
-        claim.traits,
-        claim.segments,
-        people.effective,
-        {one.reported_id for one in happened},
-        listeners.watched_traits,
-        statements.affected,
-        people.resolution,
-    )
-    of_accounts = statements.of_accounts
-    # Those whose accounts have journeys that they may start, move or end.
-    concerned = [one for one in happened if one.may_concern_account]
-    concerned = concerned if listeners.concern_accounts(one.event for one in concerned) else []
+    states = await ask_for_computed(connection, people, statements, planned, claim)
+    of_accounts, concerned = statements.of_accounts, select_of_accounts(planned, listeners)
     accounts = await ask_for_accounts(connection, of_accounts, concerned) if of_accounts or concerned else None
     leaving = bool(listeners.of_accounts) and any(not one.place[MEMBER] for one in of_accounts)
     account_ids = accounts.ids if accounts and (concerned or leaving) else ()

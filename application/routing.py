@@ -1,6 +1,6 @@
 """Routing of events to journeys: read the data, decide, and record the results."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
@@ -43,6 +43,10 @@ MAX_RECEIVED = 5_000
 MAX_WORK = 20_000
 # The events that are in one transaction whatever work they take, by an id that they share.
 Unit = Callable[[ProfileEvent], UUID]
+# Finds the active journeys of people in campaigns, and those of accounts.
+FindActive = Callable[
+    [Connection, Collection[UUID], Collection[str], Collection[str]], Awaitable[PendingResult[list[Journey]]]
+]
 
 
 def by_event(profile_event: ProfileEvent) -> UUID:
@@ -187,17 +191,18 @@ async def load_context(
     *,
     leaving: bool = False,
     unit: Unit = by_event,
+    find_active: FindActive = journeys.lock_active,
 ) -> PendingContext:
     """Lock the journeys of locked people and accounts, and request their data.
 
     `account_ids` are those whose journeys the events may concern. If members are `leaving` them, all journeys of the
-    accounts are locked, so that they can be handed over.
+    accounts are locked, so that they can be handed over. A caller that records nothing finds them without locks.
     """
     events_of_batch = [profile_event.event for profile_event in profile_events]
     campaigns = listeners.campaigns_concerned(events_of_batch)
     if leaving:
         campaigns |= listeners.of_accounts
-    active = await journeys.lock_active(
+    active = await find_active(
         connection, {profile_event.profile_id for profile_event in profile_events}, campaigns, account_ids
     )
     past = None

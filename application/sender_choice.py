@@ -16,7 +16,7 @@ from domain.journey.step_decisions import StepDecision, find_address_kinds
 from domain.journey.step_facts import GateFacts, PageFacts
 from domain.sending.budgets import BudgetFull
 from domain.sending.gate_answers import Answer
-from domain.sending.routes import SenderChoice, SenderPick
+from domain.sending.routes import SenderChoice, SenderChoices, SenderPick
 from store import warm_up
 from store.database import Connection
 
@@ -38,19 +38,8 @@ async def decide_with_sender(
     """
     if not isinstance(step, Message):
         return decide(None)
-    deployed = await catalogue.providers_at(connection, facts.registry_revision)
     zone = ZoneInfo(timezone)
-    choices = deployed.choices(
-        step.channel,
-        step.category,
-        bucket=str(facts.bucket),
-        broken=facts.broken,
-        pauses=facts.pauses,
-        at=at,
-        zone=zone,
-        kinds=find_address_kinds(step.channel, facts.devices, at),
-        max_parts=max_parts.get(step.template, 1),
-    )
+    choices = await find_senders(connection, catalogue, step, at, facts, zone, max_parts)
 
     def decide_by(sender: SenderPick) -> StepDecision[Answer]:
         return _tell_passed_over(decide(sender), sender, choices.passed_over, facts.broken)
@@ -77,6 +66,30 @@ async def decide_with_sender(
     if not charged.charges:
         return decision
     return replace(decision, reservation=replace(decision.reservation, charges=charged.charges))
+
+
+async def find_senders(
+    connection: Connection,
+    catalogue: Catalogue,
+    step: Message,
+    at: datetime,
+    facts: GateFacts,
+    zone: ZoneInfo,
+    max_parts: Mapping[str, int],
+) -> SenderChoices:
+    """Return the providers that may take the message of a step."""
+    deployed = await catalogue.providers_at(connection, facts.registry_revision)
+    return deployed.choices(
+        step.channel,
+        step.category,
+        bucket=str(facts.bucket),
+        broken=facts.broken,
+        pauses=facts.pauses,
+        at=at,
+        zone=zone,
+        kinds=find_address_kinds(step.channel, facts.devices, at),
+        max_parts=max_parts.get(step.template, 1),
+    )
 
 
 def _tell_passed_over(

@@ -98,7 +98,9 @@ async def write_people(connection: Connection, pending: PendingStatements) -> Pe
         history += await write_addresses(connection, await pending.locked.get(), pending.of_addresses, refused)
     known = {
         id: with_deployed(
-            with_refused(person.with_state(updates[id].state) if id in updates else person, refused), pending
+            with_refused(person.with_state(updates[id].state) if id in updates else person, refused),
+            pending.places,
+            pending.topics,
         )
         for id, person in people.items()
     }
@@ -141,10 +143,10 @@ def _without(said: Mapping[UUID, Sequence[Statement]], excess: Sequence[Refusal]
     return {id: [one for one in statements if one not in refused] for id, statements in said.items()}
 
 
-def with_deployed(person: Profile, pending: PendingStatements) -> Profile:
+def with_deployed(person: Profile, places: DeployedPlaces, topics: DeployedTopics) -> Profile:
     """Return a person with the areas that their location is in, and the topics."""
-    areas = pending.places.find_areas(person.context)
-    return replace(person, areas=areas, topics=pending.topics) if areas or pending.topics.is_in_force else person
+    areas = places.find_areas(person.context)
+    return replace(person, areas=areas, topics=topics) if areas or topics.is_in_force else person
 
 
 def _fold_statements(

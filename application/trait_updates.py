@@ -35,12 +35,26 @@ from store.segments import RecordedChange
 class TraitUpdate:
     """The people after the batch, and as each routed event finds them, itself counted.
 
-    `changes` are those of the watched traits and of segments.
+    `changes` are those of the watched traits and of segments. `states` and `memberships` are not written yet.
     """
 
     people: dict[UUID, Profile]
     as_of: dict[UUID, Profile]
     changes: list[tuple[UUID, ValueChange]]
+    states: Mapping[UUID, StateRow]
+    memberships: Sequence[RecordedChange]
+
+    async def write(self, connection: Connection) -> None:
+        """Write the changed states of locked people."""
+        if self.states:
+            await profile_states.write(connection, self.states)
+        if self.memberships:
+            await write_membership_changes(connection, self.memberships)
+
+
+def no_update(people: Mapping[UUID, Profile]) -> TraitUpdate:
+    """Return the update of people whose events nothing counts."""
+    return TraitUpdate(dict(people), {}, [], {}, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class PendingStates:
     history: PendingResult[list[StoredEvent]] | None
 
     async def count(self, connection: Connection, people: Mapping[UUID, Profile], at: datetime) -> TraitUpdate:
-        """Count the events of locked people, and write the states that they change.
+        """Count the events of people, and return what they change.
 
         Raises TooMuchWork beyond one transaction, and PeopleDueError if time has changed people before.
         """
@@ -92,29 +106,26 @@ class PendingStates:
             build,
         )
         await turns.run(counter.count(_pairs(history), _pairs(self.arrived), self.routed))
-        if changed := counter.changed():
-            written = {
-                id: replace(
-                    rows.get(id, EMPTY),
-                    state=one.state,
-                    next_at=one.next_at,
-                    segments=one.segments,
-                    judged=self.segments.revision,
-                    judged_at=one.judged_at,
-                )
-                for id, one in changed.items()
-            }
-            await profile_states.write(connection, written)
-        if tracker.changes:
-            await write_membership_changes(
-                connection, [RecordedChange(id, one, event_cause(event)) for id, one, event in tracker.changes]
+        states = {
+            id: replace(
+                rows.get(id, EMPTY),
+                state=one.state,
+                next_at=one.next_at,
+                segments=one.segments,
+                judged=self.segments.revision,
+                judged_at=one.judged_at,
             )
+            for id, one in counter.changed().items()
+        }
+        memberships = [RecordedChange(id, one, event_cause(event)) for id, one, event in tracker.changes]
         changes = [
             (id, change)
             for id, one, event in tracker.changes
             for change in list_value_changes([one], event_source(event))
         ]
-        return TraitUpdate({**people, **counter.people()}, counter.as_of, counter.changes + changes)
+        return TraitUpdate(
+            {**people, **counter.people()}, counter.as_of, counter.changes + changes, states, memberships
+        )
 
     def _find_due(
         self, rows: Mapping[UUID, StateRow], people: Mapping[UUID, Profile], at: datetime

@@ -82,6 +82,11 @@ async def begin_lock_registry_shared(connection: Connection) -> PendingResult[Re
     """Send `lock_registry_shared` in a pipeline."""
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REGISTRY_LOCK,))
     # A separate statement, whose snapshot is taken after the lock.
+    return await begin_read_registry(connection)
+
+
+async def begin_read_registry(connection: Connection) -> PendingResult[RegistryState]:
+    """Read the registry in a pipeline, as this snapshot has it, without a lock."""
     cursor = await connection.execute(
         "SELECT revision, EXISTS (SELECT FROM erased_ids) AS remembers_erased, holds_until FROM registry"
     )

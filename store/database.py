@@ -250,6 +250,13 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def dry_run(self) -> AsyncIterator[Connection]:
+        """Open a transaction that sees one instant and can write nothing."""
+        async with self.own_transaction() as connection:
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield connection
+
+    @asynccontextmanager
     async def long_read(self) -> AsyncIterator[Connection]:
         """Open a transaction for reads over much history, of which few run at a time.
 

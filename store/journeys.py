@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -43,12 +43,32 @@ async def lock_active(
     account_ids: Collection[str] = (),
 ) -> PendingResult[list[Journey]]:
     """Lock the active journeys of these owners in these campaigns, ordered by id."""
+    return await _select_active(connection, profile_ids, campaigns, account_ids, "FOR UPDATE")
+
+
+async def find_active(
+    connection: Connection,
+    profile_ids: Collection[UUID],
+    campaigns: Collection[str],
+    account_ids: Collection[str] = (),
+) -> PendingResult[list[Journey]]:
+    """Return what `lock_active` does, without locks."""
+    return await _select_active(connection, profile_ids, campaigns, account_ids, "")
+
+
+async def _select_active(
+    connection: Connection,
+    profile_ids: Collection[UUID],
+    campaigns: Collection[str],
+    account_ids: Collection[str],
+    locking: Literal["", "FOR UPDATE"],
+) -> PendingResult[list[Journey]]:
     cursor = await connection.execute(
         f"""
         SELECT {_COLUMNS}
         FROM journeys
         WHERE {_select_owners(account_ids)} AND campaign_key = ANY(%(campaigns)s) AND state = 'active'
-        ORDER BY id FOR UPDATE
+        ORDER BY id {locking}
         """,  # noqa: S608 -- constants
         {"profile_ids": list(profile_ids), "account_ids": list(account_ids), "campaigns": list(campaigns)},
     )

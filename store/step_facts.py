@@ -1,11 +1,13 @@
 """Facts for the decisions of steps, read under the locks of person and journey."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, convert
 
+from domain.journey.records import Journey
 from domain.journey.requests import AuthorizeRequest, MembersRequest
 from domain.journey.retry_decisions import RetryFacts
 from domain.journey.step_facts import GateFacts, MemberFacts, PageFacts, StepFacts
@@ -59,6 +61,15 @@ SELECT journeys.profile_id, {_JOURNEY}, {_RECIPIENT}, (SELECT revision FROM regi
 JOIN profiles ON profiles.id = journeys.profile_id
 {CAPS}
 WHERE journeys.id = %(journey_id)s
+"""  # noqa: S608 -- constants of the store
+# Those of a journey that would begin now, whose campaign has no row of it yet.
+_ENTRY_GATE_FACTS = f"""
+SELECT profiles.id AS profile_id, 'active' AS journey_state, NULL AS ended_by, campaigns.key AS campaign_key,
+       %(version)s::int AS campaign_version, campaigns.state AS campaign_state, NULL AS held_at,
+       COALESCE(caps.rules, '[]') AS rules, {BROKEN} AS broken, {PAUSES} AS pauses, {_RECIPIENT},
+       (SELECT revision FROM registry) AS registry_revision
+FROM profiles JOIN campaigns ON campaigns.key = %(campaign)s {CAPS}
+WHERE profiles.id = %(profile_id)s
 """  # noqa: S608 -- constants of the store
 _PAGE_FACTS = f"""
 SELECT journeys.profile_id, {_JOURNEY}, (SELECT revision FROM registry) AS registry_revision
@@ -149,6 +160,18 @@ async def read_gate_facts(connection: Connection, request: AuthorizeRequest) -> 
         "at": request.at,
     }
     row = await _read_locked(connection, request.journey_id, _GATE_FACTS, parameters, locks_addresses=True)
+    return None if row is None else convert(row, GateFacts)
+
+
+async def read_entry_gate_facts(connection: Connection, journey: Journey, at: datetime) -> GateFacts | None:
+    """Read what the gate would see of a journey that began now, without locks."""
+    parameters = {
+        "profile_id": journey.profile_id,
+        "campaign": journey.campaign_key,
+        "version": journey.campaign_version,
+        "at": at,
+    }
+    row = await (await connection.execute(_ENTRY_GATE_FACTS, parameters)).fetchone()
     return None if row is None else convert(row, GateFacts)
 
 

@@ -121,6 +121,11 @@ class Subscription(Struct, frozen=True, omit_defaults=True):
     next: str | None = None
 
 
+def step_of_subscription(id: str) -> str:
+    """Return the step whose subscription has this id."""
+    return id.rpartition("/")[0]
+
+
 class WaitFor(Struct, frozen=True, tag="wait_for", tag_field="kind", omit_defaults=True):
     """Rest until the first subscription matches, at most for `timeout` seconds."""
 

@@ -1,0 +1,60 @@
+"""Tell what the gate would say of the first message of a journey that began now."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from application.catalogue import Catalogue, LoadedVersion
+from application.channel_choice import choose_for
+from application.sender_choice import find_senders
+from domain.journey.campaign_effects import find_first_send
+from domain.journey.position import NextPositions
+from domain.journey.records import Journey
+from domain.journey.requests import AuthorizeRequest
+from domain.journey.step_decisions import GateOutcome, decide_send, gate_outcome
+from domain.people.segments.deployed import DeployedSegments
+from domain.sending.gate_answers import Deferred, Held
+from store import step_facts
+from store.database import Connection
+
+
+class FirstMessage(Struct, frozen=True):
+    """What the gate would say of a message. `until` is the end of a deferral or hold."""
+
+    step: str
+    channel: str
+    outcome: GateOutcome
+    reason: str | None
+    until: datetime | None
+    data: dict[str, Any]
+
+
+async def decide_first_message(
+    connection: Connection,
+    catalogue: Catalogue,
+    segments: DeployedSegments,
+    journey: Journey,
+    version: LoadedVersion,
+    timezone: str,
+) -> FirstMessage | None:
+    """Decide as the gate, but reserve nothing: the room of warm-ups and budgets stays.
+
+    None if the flow may lead elsewhere before a message. A message after a delay is decided as if it were due now.
+    """
+    node, at = find_first_send(version.plan), journey.entered_at
+    if node is None or (facts := await step_facts.read_entry_gate_facts(connection, journey, at)) is None:
+        return None
+    holds = segments.places.select_holds(facts.holds, facts.context) if facts.holds else facts.holds
+    facts = replace(facts, holds=holds, topics=segments.topics)
+    request = AuthorizeRequest(journey.id, node.id, 1, 1, at, at, None, NextPositions(0, (None,)))
+    choice = await choose_for(connection, catalogue, node, request.message_id, at, facts)
+    step = node if choice is None else choice.step
+    senders = await find_senders(connection, catalogue, step, at, facts, ZoneInfo(timezone), version.rules.max_parts)
+    sender = senders.pick(step.category, is_full=False)
+    decision = decide_send(request, version.plan, version.rules, facts, timezone, sender, choice)
+    until = decision.answer.until if isinstance(decision.answer, Deferred | Held) else None
+    outcome = gate_outcome(decision.answer)
+    return FirstMessage(node.id, step.channel, outcome, decision.reason, until, decision.data)
