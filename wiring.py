@@ -48,6 +48,7 @@ from application.lifecycle import Lifecycle
 from application.link_tracking import FollowedLinks, LinkTracker
 from application.linked_surveys import SurveyPages
 from application.links import LinkReader
+from application.live_events import LiveEvents
 from application.merges import Merges
 from application.message_counts import MessageCounts
 from application.message_templates import MessageTemplates
@@ -164,6 +165,7 @@ class Services:
     reconciliations: Reconciliations
     retries: Retries
     stream: Stream
+    live_events: LiveEvents
     data_plan: DataPlan
     previews: Previews
     send_tests: SendTests
@@ -284,6 +286,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             reconciliations=Reconciliations(database),
             retries=Retries(database),
             stream=Stream(database),
+            live_events=LiveEvents(database),
             data_plan=DataPlan(database),
             previews=previews,
             send_tests=SendTests(database, catalogue, previews, providers, public_url),

@@ -40,6 +40,7 @@ from api import (
     journeys,
     keys,
     lifecycle,
+    live_events,
     message_counts,
     message_retries,
     message_templates,
@@ -85,6 +86,7 @@ from api.cors import Cors
 from api.countries import Countries
 from api.dependencies import EXAMPLE
 from api.limits import RateLimits
+from api.live_viewers import LiveViewers
 from api.recipient_pages import confirm, preferences, survey, unsubscribe
 from api.request_metrics import RequestMetrics
 from api.route_index import RouteIndex
@@ -155,6 +157,7 @@ _MODULES = (
     audit,
     reconciliations,
     stream,
+    live_events,
     data_plan,
     unsubscribe,
     preferences,
@@ -212,6 +215,7 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
         bytes=settings.rate_limit_bytes,
         of_address=settings.rate_limit_address,
     )
+    app.state.live_viewers = LiveViewers()
     app.state.slot_places = LookUpPlaces()
     app.state.public_url = settings.public_url
     app.state.console_origins = list_own_origins(settings.console_url or settings.public_url)

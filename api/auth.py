@@ -199,6 +199,18 @@ async def authenticate(request: Request) -> Access:
     return access
 
 
+async def may_still(request: Request, scope: Scope) -> bool:
+    """Whether the key or session of a request, which is long under way, has a scope now."""
+    given: GivenKey = request.state.given
+    services = services_of(request)
+    if given.key is not None:
+        access = await services.keys.verify(given.key)
+    else:
+        value = read_cookie(request)
+        access = None if value is None else await services.console_sessions.verify(value)
+    return access is not None and includes(access.scopes, scope)
+
+
 class Allowed:
     """The dependency of a route with a scope; it returns the Actor of the key."""
 

@@ -15,9 +15,10 @@ from starlette.responses import StreamingResponse
 from api.auth import allow
 from api.client.callers import AnyCaller, ClientRoute
 from api.client.open_streams import OpenStreams
-from api.client.page_stream import EventStream, PageStream
+from api.client.page_stream import PageStream
 from api.dependencies import ResponseModel, TextField, Using, example
 from api.entity_tags import Tagged, is_known
+from api.event_stream import EventStream
 from api.problems import refusals
 from api.request_metrics import STREAM
 from domain.access import Scope

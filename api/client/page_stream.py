@@ -11,35 +11,22 @@ Source: the HTML standard, 9.2 "Server-sent events".
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from itertools import accumulate
-from random import randint
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import msgspec
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
-
 from api.client.open_streams import OpenStream
+from api.event_stream import HEARTBEAT, RETRY_INTERVAL, write_event, write_retry
 from api.problems import DATABASE_AWAY
-from api.request_metrics import STREAM
 from application.inbox import InboxView
 from domain.errors import UnavailableError
 from domain.sending.inbox import InboxMessage, InboxState
 
-# Proxies close connections that are silent for a minute or so. Seconds.
-HEARTBEAT: Final = 25.0
 # Between two readings, so that notices that come together are one. Seconds.
 MIN_INTERVAL: Final = 0.1
-# Until a reading is tried again while the database is away. Seconds.
-RETRY_INTERVAL: Final = 2.0
 # The messages of one reading that wait for their reader, and one more; the next reading has the others. Bytes.
 MAX_HELD: Final = 64 * 1024
-# How long a client waits before it opens another stream, so that those of a process that stops do not come at once.
-# Milliseconds.
-SOONEST: Final = 1_000
-LATEST: Final = 5_000
 
 # Reads the inbox of the person, whose page has the messages named.
 Read = Callable[[Collection[UUID]], Awaitable[InboxView]]
@@ -67,8 +54,8 @@ class PageStream:
         ends_at = clock() + self._seconds
         self._open = set(view.open)
         self._sent = {one.message_id for one in view.messages if one.seq <= self._since}
-        opening = _event("open", {"open": view.open, "seq": view.seq})
-        waiting = deque([b"retry: %d\n\n" % randint(SOONEST, LATEST), opening])  # noqa: S311 -- not a secret
+        opening = write_event("open", {"open": view.open, "seq": view.seq})
+        waiting = deque([write_retry(), opening])
         next_poll = await self._follow_into(waiting, view)
         # As long as the stream it would hold all that was read.
         del view, opening
@@ -91,7 +78,7 @@ class PageStream:
                 # Others that come meanwhile are one reading.
                 await asyncio.sleep(MIN_INTERVAL)
             if clock() >= beats_at:
-                yield _event("ping", {})
+                yield write_event("ping", {})
                 beats_at = clock() + HEARTBEAT
 
     async def _follow_into(self, waiting: deque[bytes], view: InboxView | None = None) -> float:
@@ -112,7 +99,7 @@ class PageStream:
         if withdrawn:
             # These wait for no one. The next reading has the others, which may have to wait or fail.
             self._stream.subscription.news.set()
-            return [_event("withdrawn", {"message_id": id}) for id in withdrawn]
+            return [write_event("withdrawn", {"message_id": id}) for id in withdrawn]
         unsent = sorted((one for one in view.messages if one.message_id not in self._sent), key=lambda one: one.seq)
         # The sizes before each.
         before = accumulate((one.size for one in unsent), initial=0)
@@ -122,27 +109,4 @@ class PageStream:
             # Read again once the reader has taken these.
             self._stream.subscription.news.set()
         self._sent.update(one.message_id for one in loaded)
-        return [_event("message", one, one.seq) for one in loaded]
-
-
-class EventStream(StreamingResponse):
-    """The answer whose body is a stream.
-
-    `resources` are given back at its end, however it ends.
-    """
-
-    media_type = STREAM
-
-    def __init__(self, events: AsyncIterator[bytes], resources: ExitStack) -> None:
-        # A proxy must neither keep nor gather it.
-        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._resources = resources
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._resources:
-            await super().__call__(scope, receive, send)
-
-
-def _event(name: str, data: Any, id: int | None = None) -> bytes:
-    place = b"" if id is None else b"id: %d\n" % id
-    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), place, msgspec.json.encode(data))
+        return [write_event("message", one, one.seq) for one in loaded]

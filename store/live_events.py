@@ -1,0 +1,164 @@
+"""Recorded events with what they did, in the order of their transactions.
+
+Decisions and goals are recorded in the transaction of their event, and found by it: nothing is written for viewers.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from domain.stream import StreamPosition
+from domain.tracking.event import EventType, Trigger
+from store.database import Connection
+
+LiveResultKind = Literal["entered", "refused", "ended", "goal", "rejected"]
+# Events beyond those that are shown, of one look.
+MAX_COUNTED: Final = 10_000
+# A transaction that stores rejects commits so long after their arrival at most. Seconds.
+REJECTS_OVERLAP: Final = timedelta(seconds=10)
+_KINDS: Final[dict[tuple[str, str], LiveResultKind]] = {
+    ("entry", "entered"): "entered",
+    ("entry", "refused"): "refused",
+    ("goal", "reached"): "goal",
+}
+
+
+class LiveFilter(Struct, frozen=True):
+    """The events of one person, by any id, and those of one name or type; None of all."""
+
+    user: str | None = None
+    event: str | None = None
+
+
+class LiveResult(Struct, frozen=True):
+    """What an event did; `reason` says why it was refused or ended a journey."""
+
+    what: LiveResultKind
+    campaign: str | None = None
+    reason: str | None = None
+
+
+class LiveEvent(Struct, frozen=True):
+    """A recorded event, or a refused call, whose name is unknown.
+
+    `user_id` is that of the event, else of its person.
+    """
+
+    at: datetime
+    user_id: str | None
+    anonymous_id: str | None
+    event: str | None
+    source: str
+    result: Sequence[LiveResult]
+
+
+class LivePage(Struct, frozen=True):
+    """Events with their positions, and how many more there were, up to MAX_COUNTED."""
+
+    events: Sequence[tuple[StreamPosition, LiveEvent]]
+    left_out: int
+
+
+_RANGE: Final = """
+recorded_xid >= %(xid)s AND recorded_xid < %(below)s AND (recorded_xid > %(xid)s OR events.id > %(id)s)
+AND (%(user)s::text IS NULL OR profile_id IN (SELECT profile_id FROM identities WHERE value = %(user)s))
+AND (%(event)s::text IS NULL OR name = %(event)s OR type = %(event)s)
+"""
+_PAGE: Final = f"""
+SELECT recorded_xid, taken.id, recorded_at, COALESCE(taken.user_id, profiles.user_id) AS user_id, anonymous_id, type,
+       CASE WHEN type = 'group' THEN group_id ELSE name END AS name, source
+FROM (SELECT * FROM events WHERE {_RANGE} ORDER BY recorded_xid, id LIMIT %(limit)s) AS taken
+LEFT JOIN profiles ON profiles.id = profile_id ORDER BY recorded_xid, taken.id
+"""  # noqa: S608 -- a constant above
+_NUMBER: Final = f"""
+SELECT count(*) AS number FROM (SELECT FROM events WHERE {_RANGE} LIMIT %(counted)s) AS found
+"""  # noqa: S608 -- a constant above
+_RESULTS: Final = """
+SELECT event_id, kind, outcome, campaign_key, reason FROM decisions
+WHERE recorded_xid = ANY(%(xids)s) AND event_id = ANY(%(ids)s) AND kind IN ('entry', 'exit')
+UNION ALL
+SELECT event_id, 'goal', 'reached', campaign_key, NULL FROM conversions
+WHERE recorded_xid = ANY(%(xids)s) AND event_id = ANY(%(ids)s)
+"""
+
+
+async def read_page(
+    connection: Connection, after: StreamPosition, below: int, which: LiveFilter, limit: int
+) -> LivePage:
+    """Return the first events after a position, below the horizon."""
+    xid, id = after.after_id("event")
+    place = {"xid": xid, "id": id, "below": below, "user": which.user, "event": which.event}
+    cursor = await connection.execute(_PAGE, {**place, "limit": limit}, prepare=True)
+    rows = await cursor.fetchall()
+    number = len(rows)
+    if number == limit:
+        counted = await connection.execute(_NUMBER, {**place, "counted": limit + MAX_COUNTED}, prepare=True)
+        number = (await counted.fetchall())[0]["number"]
+    results = await _read_results(connection, rows)
+    found = [
+        (StreamPosition(row["recorded_xid"], "event", row["id"]), _as_event(row, results[str(row["id"])]))
+        for row in rows
+    ]
+    return LivePage(found, number - len(rows))
+
+
+async def _read_results(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[str, list[LiveResult]]:
+    found: dict[str, list[LiveResult]] = defaultdict(list)
+    if not rows:
+        return found
+    named = {"xids": list({row["recorded_xid"] for row in rows}), "ids": [str(row["id"]) for row in rows]}
+    async for row in await connection.execute(_RESULTS, named, prepare=True):
+        kind = _KINDS.get((row["kind"], row["outcome"]), "ended")
+        found[row["event_id"]].append(LiveResult(kind, row["campaign_key"], row["reason"]))
+    return found
+
+
+def _as_event(row: dict[str, Any], result: Sequence[LiveResult]) -> LiveEvent:
+    type: EventType = row["type"]
+    label = Trigger(type, row["name"]).label
+    return LiveEvent(row["recorded_at"], row["user_id"], row["anonymous_id"], label, row["source"], result)
+
+
+class LiveReject(Struct, frozen=True):
+    """A refused call, or a part that was left out, by the id of its row."""
+
+    id: int
+    event: LiveEvent
+
+
+async def read_rejects(
+    connection: Connection, since: datetime, which: LiveFilter, but: Sequence[int], limit: int
+) -> list[LiveReject]:
+    """Return the first calls and parts refused since an instant, except some.
+
+    A refused call names no event.
+    """
+    if which.event is not None:
+        return []
+    cursor = await connection.execute(
+        """
+        SELECT id, received_at, user_id, anonymous_id, source, part FROM rejects
+        WHERE received_at > %(since)s AND (%(user)s::text IS NULL OR user_id = %(user)s OR anonymous_id = %(user)s)
+          AND id <> ALL(%(but)s)
+        ORDER BY received_at, id LIMIT %(limit)s
+        """,
+        {"since": since, "user": which.user, "but": list(but), "limit": limit},
+        prepare=True,
+    )
+    return [
+        LiveReject(
+            row["id"],
+            LiveEvent(
+                row["received_at"],
+                row["user_id"],
+                row["anonymous_id"],
+                None,
+                row["source"],
+                (LiveResult("rejected", None, "refused" if row["part"] is None else f"left out: {row['part']}"),),
+            ),
+        )
+        async for row in cursor
+    ]
