@@ -78,6 +78,7 @@ from application.segment_previews import SegmentPreviews
 from application.send import Sender
 from application.send_tests import SendTests
 from application.single_messages import SingleMessages
+from application.sources import Sources
 from application.step_decisions import StepDecisions
 from application.stream import Stream
 from application.survey_results import SurveyResults
@@ -166,6 +167,7 @@ class Services:
     retries: Retries
     stream: Stream
     live_events: LiveEvents
+    sources: Sources
     data_plan: DataPlan
     previews: Previews
     send_tests: SendTests
@@ -287,6 +289,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             retries=Retries(database),
             stream=Stream(database),
             live_events=LiveEvents(database),
+            sources=Sources(database),
             data_plan=DataPlan(database),
             previews=previews,
             send_tests=SendTests(database, catalogue, previews, providers, public_url),

@@ -200,7 +200,7 @@ async def authenticate(request: Request) -> Access:
 
 
 async def may_still(request: Request, scope: Scope) -> bool:
-    """Whether the key or session of a request, which is long under way, has a scope now."""
+    """Whether the key or session of a long request still has a scope."""
     given: GivenKey = request.state.given
     services = services_of(request)
     if given.key is not None:

@@ -1,4 +1,4 @@
-"""The viewers of live events in this process: how many there may be, and until when each may look."""
+"""The viewers of live events in this process, and their bounds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

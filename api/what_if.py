@@ -59,7 +59,7 @@ class FirstStepView(ResponseModel):
 
 
 class FirstMessageView(ResponseModel):
-    """What the gate would say now of the first message, after a delay as if that were over."""
+    """The gate's answer to the first message now, as if a delay before it were over."""
 
     step: str = Field(examples=["nudge"])
     channel: str = Field(examples=["push"])

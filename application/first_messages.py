@@ -1,4 +1,4 @@
-"""Tell what the gate would say of the first message of a journey that began now."""
+"""Ask the gate about the first message of a journey that would begin now."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from store.database import Connection
 
 
 class FirstMessage(Struct, frozen=True):
-    """What the gate would say of a message. `until` is the end of a deferral or hold."""
+    """The gate's answer to a message. `until` is the end of a deferral or a hold."""
 
     step: str
     channel: str

@@ -33,7 +33,7 @@ class LiveLook(Struct, frozen=True):
 
 
 class LiveTail:
-    """What one viewer sees. Between two looks it costs nothing.
+    """The view of one viewer. Between two looks it costs nothing.
 
     It begins after a cursor, or with what comes from now on. Rejects come in no strict order: of those of the last
     seconds it remembers which it has shown.
@@ -49,7 +49,7 @@ class LiveTail:
 
     async def look(self) -> LiveLook:
         """Return what was recorded since the look before. One at a time."""
-        async with self._database.dry_run() as connection:
+        async with self._database.snapshot() as connection:
             horizon = await stream.read_horizon(connection)
             position = self._position or self._begin(horizon)
             since = self._since or horizon.at

@@ -1,4 +1,4 @@
-"""Tell what an event would do if it came now: the routing of ingest, without a write."""
+"""Route an event that never comes: as ingest does, without a write."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -46,7 +46,7 @@ from store.profiles import Profile
 
 # Entries of one event whose next steps and first messages are told; each takes some look-ups.
 MAX_TOLD: Final = 20
-# Seconds until a person whom time has just changed is judged again.
+# Time has just changed the person, and the sweeper judges them. Seconds.
 DUE_RETRY: Final = 2
 _NO_MERGE: Final = PeopleMerge([], [], [])
 _LISTENING: Final = frozenset({SCHEDULED, RUNNING, PAUSED, STOPPING})
@@ -81,7 +81,7 @@ class ForeseenEffect(Struct, frozen=True):
 
 
 class Foresight(Struct, frozen=True):
-    """What an event would do to a person; `not_concerned` are the other campaigns."""
+    """The effects of an event on a person; `not_concerned` are the other campaigns."""
 
     user_id: str
     at: datetime
@@ -90,7 +90,7 @@ class Foresight(Struct, frozen=True):
 
 
 class _World(Struct, frozen=True):
-    """What one instant has of a person and the rules, with the routing of the event."""
+    """The rules and the person at one instant, with the routing of the event."""
 
     claim: PartClaim
     person: Profile
@@ -109,12 +109,12 @@ class WhatIf:
     async def foresee(self, person: PersonRef, name: str, properties: Mapping[str, Any], *, by: Actor) -> Foresight:
         """Return what an event of a server would do now; the audit log says who looked.
 
-        What the event would state of the person's accounts is left out. Raises NotFoundError, InvalidRequestError for
+        Statements of the event about accounts are left out. Raises NotFoundError, InvalidRequestError for
         an event that ingest would refuse, and UnavailableError if time has just changed the person.
         """
         async with self._database.transaction() as connection:
             await audit.record_look(connection, by, "user.what_if", person.id)
-        async with self._database.dry_run() as connection:
+        async with self._database.snapshot() as connection:
             at = connection.clock.now()
             profile_id = await profiles.find(connection, person)
             known = {} if profile_id is None else await read_people(connection, [profile_id])

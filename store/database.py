@@ -250,7 +250,7 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def dry_run(self) -> AsyncIterator[Connection]:
+    async def snapshot(self) -> AsyncIterator[Connection]:
         """Open a transaction that sees one instant and can write nothing."""
         async with self.own_transaction() as connection:
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -34,7 +34,7 @@ class LiveFilter(Struct, frozen=True):
 
 
 class LiveResult(Struct, frozen=True):
-    """What an event did; `reason` says why it was refused or ended a journey."""
+    """One effect of an event; `reason` says why it was refused or ended a journey."""
 
     what: LiveResultKind
     campaign: str | None = None

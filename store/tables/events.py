@@ -64,6 +64,7 @@ rejects = Table(
     Column("body", Text, nullable=False),
     Column("unrecorded", Integer, nullable=False, server_default=text("0")),
     Index("rejects_received_at", "received_at"),
+    Index("rejects_source", "source", "received_at"),
     Index("rejects_user_id", "user_id", "recorded_at", postgresql_where=text("user_id IS NOT NULL")),
     Index("rejects_anonymous_id", "anonymous_id", "recorded_at", postgresql_where=text("anonymous_id IS NOT NULL")),
 )

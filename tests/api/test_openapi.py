@@ -28,7 +28,7 @@ PUBLIC = (
 # The campaign, or the import, need not be there yet.
 OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")
 # Questions that do not fit into an address.
-ASKED_BY_POST = ("/plan", "/preview")
+ASKED_BY_POST = ("/plan", "/preview", "/what-if")
 # To log in takes no key beside that of the body.
 LOGIN = ("/v1/session", "post")
 # To log out is open to every session.
