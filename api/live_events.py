@@ -12,6 +12,7 @@ from api.auth import Reader, allow, may_still
 from api.dependencies import TextField, Using
 from api.event_stream import EventStream
 from api.live_viewers import LiveViewers
+from api.personal_fields import is_masked_for, require_people
 from api.problems import refusals
 from api.request_metrics import STREAM
 from api.routes import Route
@@ -41,7 +42,7 @@ _EVENT: dict[str, Any] = {
         "data": {
             "type": "string",
             "description": "JSON: {at, user_id, anonymous_id, event, source, result: [{what: entered | refused | ended "
-            "| goal | rejected, campaign, reason}]}, or {left_out} of `looked`",
+            "| goal | rejected, campaign, reason}]}, or {left_out, masked} of `looked`",
         },
     },
 }
@@ -81,6 +82,8 @@ async def follow_live_events(
 
     The first 50 of each second are shown; `looked` says how many were left out. It ends with the key or the session,
     and after an hour. `rejected` calls have no name. A look at one person is in the audit log.
+
+    Without the scope `people`, `event` is null (`masked`), and no filter.
     """
     viewers: LiveViewers = request.app.state.live_viewers
     try:
@@ -88,6 +91,9 @@ async def follow_live_events(
     except InvalidCursorError:
         # As the standard has it, any text is the id of no event.
         after = None
+    if event is not None:
+        require_people("a filter by events")
+    is_masked = await is_masked_for(request)
     if user is not None:
         await services.live_events.record_look(user, by=by)
     with ExitStack() as stack:
@@ -95,4 +101,6 @@ async def follow_live_events(
         tail = services.live_events.follow(LiveFilter(user, event), after)
         request.state.visit.end()
         request.state.end_stream = viewer.end
-        return EventStream(viewer.watch(tail, partial(may_still, request, Scope.READ)), stack.pop_all())
+        return EventStream(
+            viewer.watch(tail, partial(may_still, request, Scope.READ), is_masked=is_masked), stack.pop_all()
+        )

@@ -6,6 +6,8 @@ from contextlib import contextmanager, suppress
 from random import randint
 from typing import Final
 
+from msgspec.structs import replace
+
 from api.admission import Share
 from api.event_stream import HEARTBEAT, RETRY_INTERVAL, write_event, write_retry
 from api.problems import DATABASE_AWAY
@@ -35,8 +37,10 @@ class Viewer:
         """End the stream at once."""
         self._ended.set()
 
-    async def watch(self, tail: LiveTail, may_look: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
-        """Yield what comes as server-sent events.
+    async def watch(
+        self, tail: LiveTail, may_look: Callable[[], Awaitable[bool]], *, is_masked: bool
+    ) -> AsyncIterator[bytes]:
+        """Yield what comes as server-sent events; masked ones name no event.
 
         A reader that takes nothing is not waited for with anything in memory: the next look is when it has taken all.
         """
@@ -53,9 +57,9 @@ class Viewer:
                 seconds = RETRY_INTERVAL
             else:
                 for cursor, event in look.events:
-                    yield write_event("event", event, cursor)
+                    yield write_event("event", replace(event, event=None) if is_masked else event, cursor)
                 if look.events or clock() >= beats_at:
-                    yield write_event("looked", {"left_out": look.left_out}, look.next)
+                    yield write_event("looked", {"left_out": look.left_out, "masked": is_masked}, look.next)
                     beats_at = clock() + HEARTBEAT
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):

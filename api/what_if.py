@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api.auth import Reader, allow
 from api.dependencies import PersonPath, RequestModel, ResponseModel, TextField, Using, example
+from api.personal_fields import PeopleAnswer, Personal
 from api.previews import Data
 from api.problems import refusals
 from api.routes import Route
@@ -66,7 +67,7 @@ class FirstMessageView(ResponseModel):
     outcome: GateOutcome
     reason: str | None = Field(examples=["capped"])
     until: datetime | None = Field(description="when the gate would be asked again")
-    data: dict[str, Any] = Field(description="what decides it")
+    data: Personal[dict[str, Any]] = Field(description="what decides it")
 
 
 class ForeseenEffectView(ResponseModel):
@@ -81,10 +82,10 @@ class ForeseenEffectView(ResponseModel):
     message: FirstMessageView | None = Field(
         description="null where a branch, a split or a wait before it may lead elsewhere"
     )
-    data: dict[str, Any] = Field(description="what decides it")
+    data: Personal[dict[str, Any]] = Field(description="what decides it")
 
 
-class Foresight(ResponseModel):
+class Foresight(PeopleAnswer):
     model_config = example(
         {"user_id": "u-4711", "at": "2026-11-22T08:00:00Z", "effects": [_EFFECT], "not_concerned": ["win-back"]}
     )

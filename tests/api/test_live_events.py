@@ -37,7 +37,7 @@ class Live:
             events = PageEvents(response)
             if last is None:
                 # It has begun.
-                assert await events.next("looked") == {"left_out": 0}
+                assert (await events.next("looked"))["left_out"] == 0
             yield events
 
     async def track(self, event: str = "Signed Up", user: str = "u-victim", **properties: Any) -> None:
@@ -107,7 +107,7 @@ async def test_a_flood_is_sampled_and_the_rest_counted(live: Live) -> None:
         while "left_out" not in (data := await events.next()):
             found.append(data)
         assert len(found) == MAX_SHOWN
-        assert data == {"left_out": number - MAX_SHOWN}
+        assert data == {"left_out": number - MAX_SHOWN, "masked": False}
 
 
 async def test_an_interrupted_viewer_goes_on_where_it_was(live: Live) -> None:
@@ -136,7 +136,7 @@ async def test_a_revoked_key_and_an_ended_session_end_their_streams(live: Live) 
         cookie = {"Cookie": f"{COOKIE}={answer.cookies[COOKIE]}"}
         async with browser.stream("GET", "/v1/live-events", headers=cookie, timeout=PATIENCE) as response:
             events = PageEvents(response)
-            assert await events.next("looked") == {"left_out": 0}
+            assert await events.next("looked") == {"left_out": 0, "masked": False}
             assert (await browser.delete("/v1/session", headers=cookie)).is_success
             await events.end()
     ingest = (await operator.post("/v1/keys", json={"name": "shop 2", "scopes": ["ingest"]})).json()
@@ -156,3 +156,15 @@ async def test_viewers_are_bounded(live: Live, monkeypatch: pytest.MonkeyPatch) 
     finally:
         for view in views:
             await view.__aexit__(None, None, None)
+
+
+async def test_without_the_scope_people_no_event_is_named(live: Live) -> None:
+    key = (await live.shop.operator.post("/v1/keys", json={"name": "viewer", "scopes": ["read"]})).json()
+    async with live.view(key["token"]) as events:
+        await live.track("Order Completed")
+        ended = await events.next("event")
+        assert (ended["user_id"], ended["event"]) == ("u-victim", None)
+        assert ended["result"][0]["what"] == "ended"
+        assert await events.next() == {"left_out": 0, "masked": True}
+    async with client_of(live.shop.app, key["token"]) as viewer:
+        assert (await viewer.get("/v1/live-events?event=Order+Completed")).status_code == 403

@@ -176,7 +176,8 @@ async def test_asking_writes_and_locks_nothing(shop: Shop) -> None:
 async def test_a_look_is_recorded_and_unknown_people_and_wrong_events_are_refused(shop: Shop) -> None:
     key = (await shop.operator.post("/v1/keys", json={"name": "viewer", "scopes": ["read"]})).json()
     async with client_of(shop.app, key["token"]) as viewer:
-        assert (await viewer.post("/v1/users/u-victim/what-if", json=CART)).status_code == 200
+        masked = (await viewer.post("/v1/users/u-victim/what-if", json=CART)).json()
+        assert (masked["masked"], masked["effects"][0]["data"]) == (True, None)
         assert (await viewer.post("/v1/users/a-victim/what-if?kind=anonymous", json=CART)).status_code == 200
         assert (await viewer.post("/v1/users/u-nobody/what-if", json=CART)).status_code == 404
         too_long = {"event": "Cart Abandoned", "properties": {"text": "x" * 40_000}}
