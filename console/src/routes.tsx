@@ -114,6 +114,17 @@ const frequencyCaps = createRoute({
   validateSearch: search("from", "to"),
   component: lazyRouteComponent(() => import("./pages/messages/FrequencyCapsPage"), "FrequencyCapsPage"),
 })
+const liveEvents = createRoute({
+  ...parent,
+  path: "/live-events",
+  validateSearch: search("user", "event"),
+  component: lazyRouteComponent(() => import("./pages/live/LiveEventsPage"), "LiveEventsPage"),
+})
+const sources = createRoute({
+  ...parent,
+  path: "/sources",
+  component: lazyRouteComponent(() => import("./pages/data/SourcesPage"), "SourcesPage"),
+})
 const dataPlan = createRoute({
   ...parent,
   path: "/data-plan",
@@ -184,6 +195,8 @@ export const router = createRouter({
     nonSends,
     deliverability,
     frequencyCaps,
+    liveEvents,
+    sources,
     dataPlan,
     rejects,
     documents,

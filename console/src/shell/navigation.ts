@@ -29,6 +29,8 @@ export const NAVIGATION = [
   {
     group: "Data",
     pages: [
+      { to: "/live-events", label: "Live events", key: "v" },
+      { to: "/sources", label: "Sources", key: "i" },
       { to: "/data-plan", label: "Data plan", key: "e" },
       { to: "/rejects", label: "Rejects", key: "r" },
       { to: "/documents", label: "Documents", key: "m" },

@@ -16,6 +16,10 @@ const TONES: Record<string, Tone> = {
   acting: "accent",
   deferred: "warn",
   held: "warn",
+  // Effects of events
+  entered: "good",
+  heard: "accent",
+  ended: "plain",
   // Messages and decisions
   sent: "good",
   delivered: "good",

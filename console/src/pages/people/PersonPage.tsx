@@ -10,10 +10,11 @@ import { PersonConsent } from "./PersonConsent"
 import { PersonProfile } from "./PersonProfile"
 import { PersonSegments } from "./PersonSegments"
 import { PersonTimeline } from "./PersonTimeline"
+import { PersonWhatIf } from "./PersonWhatIf"
 
 const route = getRouteApi("/people/$id")
 
-const TABS = ["timeline", "profile", "consent", "segments", "activity"] as const
+const TABS = ["timeline", "profile", "consent", "segments", "activity", "what-if"] as const
 type Tab = (typeof TABS)[number]
 
 /** The person that the page is about: an id, and its kind where it is no user id. */
@@ -81,5 +82,7 @@ function PersonTab({ tab, user, person }: { tab: Tab; user: Schemas["User"]; per
       return <PersonSegments user={user} person={person} />
     case "activity":
       return <PersonActivity user={user} />
+    case "what-if":
+      return <PersonWhatIf person={person} />
   }
 }
