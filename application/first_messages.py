@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from application.catalogue import Catalogue, LoadedVersion
 from application.channel_choice import choose_for
 from application.sender_choice import find_senders
-from domain.journey.campaign_effects import find_first_send
 from domain.journey.position import NextPositions
 from domain.journey.records import Journey
 from domain.journey.requests import AuthorizeRequest
@@ -44,7 +43,7 @@ async def decide_first_message(
 
     None if the flow may lead elsewhere before a message. A message after a delay is decided as if it were due now.
     """
-    node, at = find_first_send(version.plan), journey.entered_at
+    node, at = version.plan.find_first_send(), journey.entered_at
     if node is None or (facts := await step_facts.read_entry_gate_facts(connection, journey, at)) is None:
         return None
     holds = segments.places.select_holds(facts.holds, facts.context) if facts.holds else facts.holds

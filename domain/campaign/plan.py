@@ -302,3 +302,20 @@ class Plan(Struct, frozen=True, omit_defaults=True):
                 raise TypeError(f"step {step} repeats with {enclosing}, which is not a repetition")
             yield node
             step = enclosing
+
+    def find_first_send(self) -> Send | None:
+        """Return the first message; None if a step before it may lead elsewhere."""
+        step, passed = self.start, set[str]()
+        # The rounds of a repetition come back to it.
+        while step is not None and step not in passed:
+            passed.add(step)
+            match node := self.node(step):
+                case Send():
+                    return node
+                case Delay(next=next) | Until(next=next) | Act(next=next):
+                    step = next
+                case Repeat(body=body, checks=False):
+                    step = body
+                case _:
+                    return None
+        return None

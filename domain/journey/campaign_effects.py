@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from domain.campaign.plan import Act, Delay, Plan, Repeat, Send, Until, step_of_subscription
+from domain.campaign.plan import step_of_subscription
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.journey.records import Journey
@@ -74,19 +74,3 @@ def _list_entries(profile_event: ProfileEvent, listeners: Listeners, result: Rou
             yield CampaignEffect("refused", *place, reason=decision.reason, data=decision.data)
         else:
             yield CampaignEffect("entered", *place, decision.journey, data=decision.data)
-
-
-def find_first_send(plan: Plan) -> Send | None:
-    """Return the first message of a flow; None if a step before it may lead elsewhere."""
-    step = plan.start
-    while step is not None:
-        match node := plan.node(step):
-            case Send():
-                return node
-            case Delay(next=next) | Until(next=next) | Act(next=next):
-                step = next
-            case Repeat(body=body, checks=False):
-                step = body
-            case _:
-                return None
-    return None
