@@ -72,7 +72,7 @@ const segments = createRoute({
 const segment = createRoute({
   ...parent,
   path: "/segments/$key",
-  validateSearch: search("with"),
+  validateSearch: search("with", "tab"),
   component: lazyRouteComponent(() => import("./pages/segments/SegmentPage"), "SegmentPage"),
 })
 const lifeCycle = createRoute({
@@ -147,6 +147,11 @@ const newCampaign = createRoute({
   path: "/documents/new",
   component: lazyRouteComponent(() => import("./pages/documents/NewCampaignPage"), "NewCampaignPage"),
 })
+const newSegment = createRoute({
+  ...parent,
+  path: "/documents/new-segment",
+  component: lazyRouteComponent(() => import("./pages/documents/NewSegmentPage"), "NewSegmentPage"),
+})
 const document = createRoute({
   ...parent,
   path: "/documents/$name",
@@ -167,6 +172,11 @@ const keys = createRoute({
   ...parent,
   path: "/keys",
   component: lazyRouteComponent(() => import("./pages/system/KeysPage"), "KeysPage"),
+})
+const sessions = createRoute({
+  ...parent,
+  path: "/sessions",
+  component: lazyRouteComponent(() => import("./pages/system/SessionsPage"), "SessionsPage"),
 })
 const auditLog = createRoute({
   ...parent,
@@ -201,10 +211,12 @@ export const router = createRouter({
     rejects,
     documents,
     newCampaign,
+    newSegment,
     document,
     operations,
     reconciliations,
     keys,
+    sessions,
     auditLog,
   ]),
   parseSearch,

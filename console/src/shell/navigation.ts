@@ -42,6 +42,7 @@ export const NAVIGATION = [
       { to: "/operations", label: "Operations", key: "o" },
       { to: "/reconciliations", label: "Reconciliations", key: "n" },
       { to: "/keys", label: "Keys", key: "k" },
+      { to: "/sessions", label: "Sessions", key: "i" },
       { to: "/audit-log", label: "Audit log", key: "a" },
     ],
   },

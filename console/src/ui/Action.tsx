@@ -7,13 +7,14 @@ import { Refusal } from "./Refusal"
 const ACCEPTED = 202
 
 /** A button for an act that says first what it will do. `run` is given the form's fields. */
-export function Action({
+export function Action<Answer>({
   label,
   title,
   effect,
   needs,
   fields,
   waits,
+  answered,
   isDangerous = false,
   run,
 }: {
@@ -23,33 +24,40 @@ export function Action({
   needs: Need
   fields?: ReactNode
   /** What to say where the API has accepted it, and something else has to happen first. */
-  waits?: string
+  waits?: ReactNode
+  /** What to show of the answer, until it is closed. */
+  answered?: (answer: Answer) => ReactNode
   isDangerous?: boolean
-  run: (form: FormData) => Promise<{ error?: unknown; response: Response }>
+  run: (form: FormData) => Promise<{ data?: Answer; error?: unknown; response: Response }>
 }) {
   const queries = useQueryClient()
   const can = useCan(needs)
   const [isOpen, setOpen] = useState(false)
   const [error, setError] = useState<unknown>(undefined)
   const [isBusy, setBusy] = useState(false)
-  const [isWaiting, setWaiting] = useState(false)
+  const [result, setResult] = useState<ReactNode>(undefined)
   const close = () => {
     setOpen(false)
     setError(undefined)
-    setWaiting(false)
+    setResult(undefined)
   }
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     setBusy(true)
-    const { error: failure, response } = await run(new FormData(event.currentTarget)).catch((thrown: unknown) => ({
+    const outcome = await run(new FormData(event.currentTarget)).catch((thrown: unknown) => ({
+      data: undefined,
       error: thrown,
       response: undefined,
     }))
+    if (outcome.error === undefined) await queries.invalidateQueries()
     setBusy(false)
-    setError(failure)
-    if (failure !== undefined) return
-    await queries.invalidateQueries()
-    if (waits !== undefined && response?.status === ACCEPTED) setWaiting(true)
+    setError(outcome.error)
+    if (outcome.error !== undefined) return
+    const shown =
+      outcome.data !== undefined && answered !== undefined
+        ? answered(outcome.data)
+        : outcome.response?.status === ACCEPTED && waits
+    if (shown) setResult(shown)
     else close()
   }
   return (
@@ -65,22 +73,25 @@ export function Action({
       {isOpen && (
         <Dialog title={title} close={close}>
           <form className="page" onSubmit={(event) => void submit(event)}>
-            <div className="prose">{effect}</div>
-            {fields}
-            {error !== undefined && <Refusal error={error} />}
-            {isWaiting && (
-              <p className="notice warn" role="status">
-                {waits}
-              </p>
+            {result ? (
+              <div className="notice stack" role="status">
+                {result}
+              </div>
+            ) : (
+              <>
+                <div className="prose">{effect}</div>
+                {fields}
+              </>
             )}
+            {error !== undefined && <Refusal error={error} />}
             <div className="row">
-              {!isWaiting && (
+              {!result && (
                 <button type="submit" className={isDangerous ? "danger" : "primary"} disabled={isBusy}>
                   {label}
                 </button>
               )}
               <button type="button" onClick={close}>
-                {isWaiting ? "Close" : "Cancel"}
+                {result ? "Close" : "Cancel"}
               </button>
             </div>
           </form>

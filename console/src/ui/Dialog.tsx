@@ -1,12 +1,16 @@
-import { type ReactNode, useEffect, useRef } from "react"
+import { type ReactNode, useLayoutEffect, useRef } from "react"
 
 /** A dialog of the browser's own: it keeps the focus, closes by Escape, and gives the focus back. */
 export function Dialog({ title, close, children }: { title: string; close: () => void; children: ReactNode }) {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  // Before the page changes: a dialog that is taken out of it gives no focus back.
+  useLayoutEffect(() => {
     const shown = dialog.current
     shown?.showModal()
-    return () => shown?.close()
+    return () => {
+      shown?.close()
+      setTimeout(keepFocus)
+    }
   }, [])
   return (
     <dialog ref={dialog} aria-label={title} onClose={close}>
@@ -16,4 +20,9 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
       </div>
     </dialog>
   )
+}
+
+/** The act of a dialog may take away the button that opened it: then the keyboard goes on with the page. */
+function keepFocus(): void {
+  if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true })
 }

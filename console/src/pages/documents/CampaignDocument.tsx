@@ -3,6 +3,7 @@ import { actingHeaders, api, http, type Schemas } from "../../api/client"
 import { Loaded } from "../../ui/Loaded"
 import { CampaignPlanSummary } from "./CampaignPlanSummary"
 import { DocumentEditor, type Files } from "./DocumentEditor"
+import { SendTest } from "./SendTest"
 
 type InFlight = NonNullable<Schemas["PlanRequest"]["in_flight"]>
 
@@ -27,6 +28,7 @@ export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }
           choice={{ label: "Journeys in flight", values: IN_FLIGHT }}
           plan={(files, chosen) => planCampaign(key, file, files, chosen as InFlight)}
           applied={() => void queries.invalidateQueries()}
+          actions={(files) => <SendTest campaign={campaign} file={file} files={files} />}
         />
       )}
     </Loaded>

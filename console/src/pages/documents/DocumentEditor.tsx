@@ -30,12 +30,15 @@ export function DocumentEditor({
   choice,
   plan,
   applied,
+  actions,
 }: {
   initial: Files
   schemaName: string
   choice?: Choice
   plan: (files: Files, chosen: string) => Promise<{ planned?: Planned; error?: unknown }>
   applied: () => void
+  /** What else can be done with the files. */
+  actions?: (files: Files) => ReactNode
 }) {
   const { data: session } = useQuery(sessionQuery)
   const schema = useSchema(schemaName)
@@ -131,6 +134,7 @@ export function DocumentEditor({
           >
             Apply
           </button>
+          {actions?.(files)}
         </div>
         {error !== undefined && <Refusal error={error} />}
         {planned?.summary ?? (

@@ -1,4 +1,4 @@
-import { getRouteApi } from "@tanstack/react-router"
+import { getRouteApi, Link } from "@tanstack/react-router"
 import { actingHeaders, api, http, type Schemas } from "../../api/client"
 import { words } from "../../format/words"
 import { Action } from "../../ui/Action"
@@ -45,7 +45,7 @@ function JourneyStory({ journey }: { journey: Story }) {
       <Figures
         of={[
           ["Person", <PersonLink key="person" person={journey} />],
-          [journey.state === "active" ? "Is at" : "Was last at", journey.step ?? "its entry"],
+          [journey.state === "active" ? "Is at" : "Was last at", <Position key="position" journey={journey} />],
           ["Entered", <Time key="entered" at={journey.entered_at} />],
           journey.state === "active"
             ? ["Goes on", <NextTimer key="next" journey={journey} />]
@@ -56,6 +56,19 @@ function JourneyStory({ journey }: { journey: Story }) {
         <TimelineList items={[...journey.timeline].reverse()} isOfJourney />
       </Section>
     </Page>
+  )
+}
+
+/** Where it is in its document. */
+function Position({ journey: { campaign, step, version } }: { journey: Story }) {
+  return (
+    <Link
+      to="/campaigns/$key"
+      params={{ key: campaign }}
+      search={{ version: String(version), step: step ?? undefined }}
+    >
+      {step ?? "its entry"}
+    </Link>
   )
 }
 

@@ -5,6 +5,7 @@ import { Loaded } from "../../ui/Loaded"
 import { More } from "../../ui/More"
 import { Page } from "../../ui/Page"
 import { JourneyTable } from "./JourneyTable"
+import { ManyJourneys } from "./ManyJourneys"
 
 const route = getRouteApi("/journeys")
 const STATES = ["active", "completed", "exited"] as const
@@ -19,7 +20,7 @@ export function JourneysPage() {
     PAGES,
   )
   return (
-    <Page title="Journeys">
+    <Page title="Journeys" actions={<ManyJourneys search={search} />}>
       <Filters
         search={search}
         filters={[

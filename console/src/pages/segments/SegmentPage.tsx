@@ -1,21 +1,28 @@
 import { getRouteApi, Link } from "@tanstack/react-router"
+import { lazy, Suspense } from "react"
 import { api, PAGES, type Schemas } from "../../api/client"
 import { formatNumber } from "../../format/number"
 import { Badge } from "../../ui/Badge"
 import { Trend } from "../../ui/Chart"
 import { Filters } from "../../ui/Filters"
 import { PersonLink } from "../../ui/links"
-import { Loaded } from "../../ui/Loaded"
+import { Loaded, Skeleton } from "../../ui/Loaded"
 import { More } from "../../ui/More"
 import { Figures, Page, Section } from "../../ui/Page"
 import { toneOf } from "../../ui/states"
 import { Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
 
+const SegmentDocument = lazy(async () => ({
+  default: (await import("../documents/SegmentDocument")).SegmentDocument,
+}))
+
 const route = getRouteApi("/segments/$key")
+const TABS = { members: "Members", document: "Document" } as const
 
 export function SegmentPage() {
   const { key } = route.useParams()
+  const { tab } = route.useSearch()
   const segment = api.useQuery("get", "/v1/segments/{key}", { params: { path: { key } } })
   return (
     <Loaded query={segment} title={key}>
@@ -34,10 +41,30 @@ export function SegmentPage() {
               ["In force", <Time key="from" at={segment.active_from} />],
             ]}
           />
-          <pre className="card">{segment.where}</pre>
-          <SegmentTrend segment={key} />
-          <Overlap segment={segment} />
-          <Members segment={key} />
+          <nav className="tabs" aria-label="Parts of the segment">
+            {Object.entries(TABS).map(([each, label]) => (
+              <Link
+                key={each}
+                to="."
+                search={{ tab: each === "members" ? undefined : each }}
+                activeOptions={{ explicitUndefined: true }}
+              >
+                {label}
+              </Link>
+            ))}
+          </nav>
+          {tab === "document" ? (
+            <Suspense fallback={<Skeleton />}>
+              <SegmentDocument segment={segment} />
+            </Suspense>
+          ) : (
+            <>
+              <pre className="card">{segment.where}</pre>
+              <SegmentTrend segment={key} />
+              <Overlap segment={segment} />
+              <Members segment={key} />
+            </>
+          )}
         </Page>
       )}
     </Loaded>

@@ -46,7 +46,14 @@ const COLUMNS: Column<Schemas["ListedSegment"]>[] = [
 export function SegmentsPage() {
   const segments = api.useQuery("get", "/v1/segments", {}, { refetchInterval: 5_000 })
   return (
-    <Page title="Segments">
+    <Page
+      title="Segments"
+      actions={
+        <Link className="button" to="/documents/new-segment">
+          New segment
+        </Link>
+      }
+    >
       <Loaded query={segments}>
         {({ segments }) => (
           <Table

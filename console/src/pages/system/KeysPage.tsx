@@ -6,6 +6,7 @@ import { More } from "../../ui/More"
 import { Page } from "../../ui/Page"
 import { type Column, Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
+import { CreateKey } from "./CreateKey"
 
 type Key = Schemas["Key"]
 
@@ -61,7 +62,7 @@ export function KeysPage() {
     PAGES,
   )
   return (
-    <Page title="Keys">
+    <Page title="Keys" actions={<CreateKey />}>
       <Loaded query={keys}>
         {({ pages }) => (
           <Table
@@ -69,7 +70,7 @@ export function KeysPage() {
             columns={COLUMNS}
             rows={pages.flatMap(({ keys }) => keys)}
             rowKey={({ id }) => id}
-            empty="No key was made yet; those of the settings are not listed. `sojourn keys create` makes one."
+            empty="No key was made yet; those of the settings are not listed."
           />
         )}
       </Loaded>

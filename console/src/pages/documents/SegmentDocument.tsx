@@ -1,0 +1,31 @@
+import { useQueryClient } from "@tanstack/react-query"
+import { actingHeaders, http, type Schemas } from "../../api/client"
+import { DocumentEditor, type Files } from "./DocumentEditor"
+import { SegmentPlanSummary } from "./SegmentPlanSummary"
+
+/** The document of a segment, to change. */
+export function SegmentDocument({ segment: { key, version, source } }: { segment: Schemas["Segment"] }) {
+  const queries = useQueryClient()
+  const file = `${key}.yaml`
+  return (
+    <DocumentEditor
+      key={version}
+      initial={{ [file]: source }}
+      schemaName="segment"
+      plan={(files) => planSegment(file, files)}
+      applied={() => void queries.invalidateQueries()}
+    />
+  )
+}
+
+/** The plan of the one segment that a file describes. */
+export async function planSegment(file: string, files: Files) {
+  const body = { file, source: files[file] ?? "" }
+  const { data, error } = await http.POST("/v1/segments/plan", { body: { segments: [body], removed: [] } })
+  const planned = data?.segments.find(({ kind }) => kind !== "removed")
+  if (data === undefined || planned === undefined) return { error }
+  const { key, version } = planned
+  const params = { path: { key } }
+  const apply = () => http.PUT("/v1/segments/{key}", { params, body, headers: actingHeaders(version ?? undefined) })
+  return { key, planned: { summary: <SegmentPlanSummary planned={planned} warnings={data.warnings} />, apply } }
+}

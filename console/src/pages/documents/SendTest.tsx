@@ -1,0 +1,75 @@
+import { actingHeaders, api, http, type Schemas } from "../../api/client"
+import { Action } from "../../ui/Action"
+import { Badge } from "../../ui/Badge"
+import { toneOf } from "../../ui/states"
+import type { Files } from "./DocumentEditor"
+
+/** Send a message of the document in the editor to one address. */
+export function SendTest({ campaign, file, files }: { campaign: Schemas["Campaign"]; file: string; files: Files }) {
+  const { [file]: source = "", ...templates } = files
+  return (
+    <Action
+      label="Send a test"
+      title="Send a test"
+      needs="operate"
+      effect={
+        <p>
+          The message of a step, as the editor has it now, goes to this address at once and is marked as a test. No journey
+          begins, and no cap counts it. Without a user its values are invented.
+        </p>
+      }
+      fields={
+        <>
+          <label className="field">
+            Step
+            <input name="step" required list="sending-steps" autoComplete="off" />
+          </label>
+          <SendingSteps campaign={campaign.key} />
+          <label className="field">
+            To the address
+            <input name="to" required maxLength={255} />
+          </label>
+          <label className="field">
+            With the values of the user (needs the scope people)
+            <input name="user" maxLength={255} autoComplete="off" />
+          </label>
+        </>
+      }
+      answered={(sent: Schemas["SentTest"]) => <SentTest sent={sent} />}
+      run={(form) =>
+        http.POST("/v1/templates/send-test", {
+          headers: actingHeaders(),
+          body: {
+            document: { file, source, templates },
+            step: String(form.get("step")).trim(),
+            to: String(form.get("to")).trim(),
+            user_id: String(form.get("user")).trim() || null,
+          },
+        })
+      }
+    />
+  )
+}
+
+function SendingSteps({ campaign }: { campaign: string }) {
+  const { data } = api.useQuery("get", "/v1/campaigns/{key}/graph", { params: { path: { key: campaign } } })
+  return (
+    <datalist id="sending-steps">
+      {data?.nodes.filter(({ kind }) => kind === "send").map(({ id }) => <option key={id} value={id} />)}
+    </datalist>
+  )
+}
+
+function SentTest({ sent: { outcome, provider, detail, preview } }: { sent: Schemas["SentTest"] }) {
+  return (
+    <>
+      <p>
+        <Badge tone={outcome === "accepted" ? "good" : toneOf("failed")}>{outcome}</Badge> by {provider}{" "}
+        {detail !== null && <span className="soft">{detail}</span>}
+      </p>
+      {preview.warnings.map((warning) => (
+        <p key={warning}>{warning}</p>
+      ))}
+    </>
+  )
+}
