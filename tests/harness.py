@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import psycopg
+from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
@@ -63,6 +64,7 @@ class Harness:
     """What a test holds in its hands."""
 
     settings: Settings
+    app: FastAPI
     http: httpx.AsyncClient
     database: Database
     temporal: Client
@@ -304,7 +306,7 @@ async def open_harness(
             Database(database_url, pool_size=4) as database,
         ):
             await ready.wait()
-            harness = Harness(settings, http, database, client, TimeSkipper(client), inbox)
+            harness = Harness(settings, app, http, database, client, TimeSkipper(client), inbox)
             try:
                 yield harness
             finally:

@@ -21,11 +21,12 @@ from tests.clients.axe import find_faults
 from tests.clients.devtools import DevTools, Session, devtools
 from tests.databases import database_of
 from tests.harness import PATIENCE, looks
+from tests.proofs import IS_LONG
 from tests.servers import PostgresServer
 
 # A tracking client can report it, in whatever text it reports.
 SCRIPT: Final = "<img src=x onerror=window.attacked=1><script>window.attacked=1</script>"
-LOOKS: Final = [("light", 1280), ("dark", 390)]
+LOOKS: Final = [("light", 1280), ("dark", 390), *([("dark", 1280), ("light", 390)] if IS_LONG else [])]
 ADDRESSES: Final = [
     "/campaigns",
     "/campaigns/welcome?step=hello",
@@ -44,6 +45,7 @@ ADDRESSES: Final = [
     "/people/u-victim?tab=what-if",
     "/segments",
     "/segments/hostile",
+    "/segments/hostile?tab=document",
     "/life-cycle",
     "/surveys",
     "/messages",
@@ -57,10 +59,12 @@ ADDRESSES: Final = [
     "/rejects",
     "/documents",
     "/documents/new",
+    "/documents/new-segment",
     "/documents/frequency-caps",
     "/operations",
     "/reconciliations",
     "/keys",
+    "/sessions",
     "/audit-log",
     "/no-such-page",
 ]
@@ -174,6 +178,7 @@ def errors_of(page: Session) -> list[Any]:
     ]
 
 
+@pytest.mark.prove
 @pytest.mark.takes_long
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 async def test_each_page_is_readable_and_takes_no_script(
