@@ -68,6 +68,8 @@ ADDRESSES: Final = [
     "/audit-log",
     "/no-such-page",
 ]
+# Those with personal fields.
+MASKED: Final = ["/people", *(each for each in ADDRESSES if each.startswith(("/people/", "/journeys/"))), "/rejects"]
 LOADED: Final = "document.querySelector('main h1, main .notice') && !document.querySelector('.skeleton')"
 SHOTS: Final = os.environ.get("SOJOURN_SCREENSHOTS")
 
@@ -213,6 +215,27 @@ async def open_page(console: Console, address: str, key: str = ADMIN_KEY) -> Ses
     await page.until("document.querySelector('h1')?.innerText === 'Campaigns'")
     await console.show(page, address)
     return page
+
+
+@pytest.mark.takes_long
+async def test_a_viewer_is_shown_what_is_masked_and_how_to_see_it(console: Console, subtests: pytest.Subtests) -> None:
+    made = await console.shop.operator.post("/v1/keys", json={"name": "viewer", "scopes": ["read"]})
+    page = await open_page(console, "/people", made.json()["token"])
+    for address in MASKED:
+        with subtests.test(address):
+            await console.show(page, address)
+            text = await page.run("document.querySelector('main').innerText")
+            assert "they need the scope people" in text
+            assert await find_faults(page) == []
+            if SHOTS:
+                shot = await page.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+                keep_screenshot(f"{address}-masked", shot["data"])
+    await console.show(page, "/people/u-victim?tab=profile")
+    assert ["list", "masked"] in [row[:2] for row in await read_rows(page, "Traits")]
+    # What cannot be masked is refused, by the name of the scope.
+    await console.show(page, "/people?address=ada")
+    assert "people" in await page.run("document.querySelector('main [role=alert], main .notice').innerText")
+    assert errors_of(page) == []
 
 
 async def test_a_session_opens_by_a_key_and_ends(console: Console) -> None:

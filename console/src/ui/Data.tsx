@@ -52,8 +52,10 @@ export function MaskNotice({ of }: { of: object }) {
   if (!("masked" in of) || of.masked !== true) return null
   return (
     <p className="notice warn">
-      Personal fields are masked: they need the scope <code>people</code>, which the roles operator, approver and admin
-      have. Log in with another key or role, or ask who has one.
+      <span>
+        Personal fields are masked: they need the scope <code>people</code>, which the roles operator, approver and admin
+        have. Log in with another key or role, or ask who has one.
+      </span>
     </p>
   )
 }

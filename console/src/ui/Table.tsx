@@ -25,7 +25,9 @@ export function Table<Row>({
   if (rows === null) {
     return (
       <Empty>
-        <Masked />: this needs the scope <code>people</code>.
+        <span>
+          <Masked />: this needs the scope <code>people</code>.
+        </span>
       </Empty>
     )
   }
