@@ -21,6 +21,8 @@ def describe_reason(reason: str | None, data: dict[str, Any]) -> str:
                 parts.append(f"frees at {format_clock(data['frees_at'], data)}")
             if "opens_at" in data:
                 parts.append(f"in quiet hours until {format_clock(data['opens_at'], data)}")
+            if taken := data.get("taken"):
+                parts.append(f"room taken by {_list_takers(taken)}")
             return ", ".join(parts)
         case "send_window" if "opens_at" in data:
             ends, expires = (format_clock(data[name], data) for name in ("opens_at", "expires_at"))
@@ -118,6 +120,12 @@ def _numbers(data: dict[str, Any]) -> str:
             return f"{count} the calendar {period}, {timezone}"
         case _:
             return f"{count} {format_duration(data['window_seconds'])}"
+
+
+def _list_takers(taken: Mapping[str, int]) -> str:
+    """List the campaigns whose messages fill a cap, the most first."""
+    takers = sorted(taken.items(), key=lambda taker: (-taker[1], taker[0]))
+    return ", ".join(f"{campaign} ({number})" for campaign, number in takers)
 
 
 def format_clock(instant: str, data: Mapping[str, Any] = NO_DATA) -> str:

@@ -18,7 +18,7 @@ COALESCE((
   SELECT jsonb_agg(jsonb_build_object(
     'at', CASE WHEN messages.state IN ('reserved', 'sending')
                THEN greatest(messages.at, least(messages.expires_at, %(at)s)) ELSE COALESCE(given_at, messages.at) END,
-    'channel', channel, 'category', category, 'priority', priority))
+    'channel', channel, 'category', category, 'priority', priority, 'campaign', messages.campaign_key))
   FROM messages
   WHERE messages.profile_id = profiles.id AND is_counted
     AND messages.state IN ('reserved', 'sending', 'sent', 'unknown')

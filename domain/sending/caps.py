@@ -4,11 +4,13 @@ The decider touches nothing but its arguments: the rules, the person's messages 
 person's time zone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from domain.campaign.plan import Message, MessagePriority
 from domain.local_time.periods import Period, next_period_start, period_start
@@ -17,6 +19,8 @@ from domain.sending.budgets import MoneyBudget, NamedBudget
 TRANSACTIONAL, HIGH = "transactional", "high"
 # Transactional messages that a person waits for at this moment: they go at any hour, also after a STOP.
 ONE_TIME_CODE = "one-time-code"
+# The campaigns that a refusal names.
+MAX_TAKERS: Final = 10
 
 _DAY = 86_400
 # A day more than their length by the calendar, which is the most that changes of clocks ever added: the whole period of
@@ -72,13 +76,15 @@ class CountedMessage(Struct, frozen=True):
     channel: str
     category: str
     priority: MessagePriority = "normal"
+    campaign: str = ""
 
 
 class Capped(Struct, frozen=True):
     """The rule that refuses longest.
 
     At `frees_at` all rules allow again, unless something else is sent. One of `window`, `calendar` and `min_gap` is
-    set: the one in which `count` messages reach the `limit`.
+    set: the one in which `count` messages reach the `limit`. `taken` has how many of these each campaign sent: at most
+    MAX_TAKERS campaigns, those with the most.
     """
 
     rule: str
@@ -88,6 +94,7 @@ class Capped(Struct, frozen=True):
     window: int | None = None
     calendar: Period | None = None
     min_gap: int | None = None
+    taken: Mapping[str, int] = field(default_factory=dict)
 
 
 def is_transactional(category: str | None) -> bool:
@@ -141,44 +148,42 @@ def check(
 
 
 def _refusals(rule: CapRule, ledger: Sequence[CountedMessage], at: datetime, zone: ZoneInfo) -> Iterator[Capped]:
-    instants = sorted(
-        message.at for message in ledger if rule.counts_in(message.channel, message.category, message.priority)
+    messages = sorted(
+        (message for message in ledger if rule.counts_in(message.channel, message.category, message.priority)),
+        key=lambda message: message.at,
     )
     if rule.min_gap is not None:
         # A gap is a window with a limit of one.
-        count, frees_at = _rolling_refusal(1, rule.min_gap, instants, at)
-        if frees_at is not None:
-            yield Capped(rule.name, 1, count, frees_at, min_gap=rule.min_gap)
+        counted = _in_window(messages, rule.min_gap, at)
+        if (last := _in_the_way(1, counted)) is not None:
+            frees_at = last + timedelta(seconds=rule.min_gap)
+            yield Capped(rule.name, 1, len(counted), frees_at, min_gap=rule.min_gap, taken=_count_takers(counted))
     if rule.limit is None:
         return
     if rule.calendar is not None:
-        count, frees_at = _by_calendar(rule.limit, rule.calendar, instants, at, zone)
-        if frees_at is not None:
-            yield Capped(rule.name, rule.limit, count, frees_at, calendar=rule.calendar)
+        start = period_start(rule.calendar, at, zone)
+        counted = [message for message in messages if message.at >= start]
+        if (last := _in_the_way(rule.limit, counted)) is not None:
+            frees_at, taken = next_period_start(rule.calendar, last, zone), _count_takers(counted)
+            yield Capped(rule.name, rule.limit, len(counted), frees_at, calendar=rule.calendar, taken=taken)
     elif rule.window is not None:
-        count, frees_at = _rolling_refusal(rule.limit, rule.window, instants, at)
-        if frees_at is not None:
-            yield Capped(rule.name, rule.limit, count, frees_at, window=rule.window)
+        counted = _in_window(messages, rule.window, at)
+        if (last := _in_the_way(rule.limit, counted)) is not None:
+            frees_at, taken = last + timedelta(seconds=rule.window), _count_takers(counted)
+            yield Capped(rule.name, rule.limit, len(counted), frees_at, window=rule.window, taken=taken)
 
 
-def _rolling_refusal(
-    limit: int, seconds: int, instants: Sequence[datetime], at: datetime
-) -> tuple[int, datetime | None]:
+def _in_window(messages: Sequence[CountedMessage], seconds: int, at: datetime) -> list[CountedMessage]:
     window = timedelta(seconds=seconds)
-    counted = [instant for instant in instants if instant + window > at]
-    last = _in_the_way(limit, counted)
-    return len(counted), None if last is None else last + window
+    return [message for message in messages if message.at + window > at]
 
 
-def _by_calendar(
-    limit: int, period: Period, instants: Sequence[datetime], at: datetime, zone: ZoneInfo
-) -> tuple[int, datetime | None]:
-    start = period_start(period, at, zone)
-    counted = [instant for instant in instants if instant >= start]
-    last = _in_the_way(limit, counted)
-    return len(counted), None if last is None else next_period_start(period, last, zone)
-
-
-def _in_the_way(limit: int, counted: Sequence[datetime]) -> datetime | None:
+def _in_the_way(limit: int, counted: Sequence[CountedMessage]) -> datetime | None:
     """Return the last message that must leave the window: all but `limit` - 1 must."""
-    return counted[len(counted) - limit] if len(counted) >= limit else None
+    return counted[len(counted) - limit].at if len(counted) >= limit else None
+
+
+def _count_takers(counted: Iterable[CountedMessage]) -> dict[str, int]:
+    """Count the messages of each campaign, the first by name where they are as many."""
+    takers = Counter(message.campaign for message in counted)
+    return dict(sorted(takers.items(), key=lambda taker: (-taker[1], taker[0]))[:MAX_TAKERS])

@@ -313,6 +313,7 @@ def _check_caps(capped: Capped, request: Request, may_go_at: datetime, zone: Zon
         **{name: number for name, number in numbers.items() if number is not None},
         "frees_at": capped.frees_at.astimezone(zone),
         "on_capped": request.step.on_capped,
+        "taken": dict(capped.taken),
     }
     if may_go_at > capped.frees_at:
         data["opens_at"] = may_go_at.astimezone(zone)

@@ -76,7 +76,8 @@ async def test_a_week_ends_at_the_recipients_midnight(harness: Harness, gate: St
     midnight = datetime(2026, 11, 2, tzinfo=UTC)
     assert await ask(gate, journey, 2, SUNDAY) == Deferred(midnight, "capped")
     assert [item["summary"] for item in await harness.timeline("u1")][-1] == (
-        "note: deferred to 2026-11-02 00:00 UTC: capped: 1 of 1 in the calendar week, Europe/London (weekly)"
+        "note: deferred to 2026-11-02 00:00 UTC: capped: 1 of 1 in the calendar week, Europe/London (weekly), "
+        "room taken by weekly (1)"
     )
     assert isinstance(await ask(gate, journey, 3, midnight - TICK), Deferred)
     assert isinstance(await ask(gate, journey, 2, midnight, number=2), Granted)
@@ -148,7 +149,7 @@ async def test_a_cap_is_waited_for_until_the_window_is_open_too(harness: Harness
     morning = datetime(2026, 11, 2, 9, tzinfo=UTC)
     assert await ask(gate, journey, 2, SUNDAY) == Deferred(morning, "capped")
     assert [item["summary"] for item in await harness.timeline("u1")][-1].endswith(
-        "frees at 2026-11-02 00:00 UTC, in quiet hours until 2026-11-02 09:00 UTC"
+        "frees at 2026-11-02 00:00 UTC, in quiet hours until 2026-11-02 09:00 UTC, room taken by quiet (1)"
     )
     assert isinstance(await ask(gate, journey, 2, morning, number=2), Granted)
 

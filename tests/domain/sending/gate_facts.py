@@ -125,7 +125,7 @@ def send_window(known: Facts) -> None:
 
 
 def capped(known: Facts) -> None:
-    known.update(rules=[ONE_A_MINUTE], ledger=[CountedMessage(known["at"], "email", "marketing")])
+    known.update(rules=[ONE_A_MINUTE], ledger=[CountedMessage(known["at"], "email", "marketing", campaign="news")])
 
 
 def warm_up(known: Facts) -> None:
@@ -202,6 +202,7 @@ DATA: dict[Obstacle, dict[str, Any]] = {
         "window_seconds": 60,
         "frees_at": NOON + timedelta(minutes=1),
         "on_capped": "skip",
+        "taken": {"news": 1},
         "timezone": "Europe/London",
     },
     warm_up: {"provider": "new", "opens_at": datetime(2026, 11, 2, 9, tzinfo=UTC), "timezone": "Europe/London"},

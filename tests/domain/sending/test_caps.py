@@ -12,6 +12,7 @@ from domain.local_time.periods import Period, next_period_start, period_start
 from domain.sending.caps import (
     HIGH,
     MAX_PERIOD_SECONDS,
+    MAX_TAKERS,
     TRANSACTIONAL,
     Capped,
     CapRule,
@@ -30,9 +31,13 @@ LONDON, TOKYO, NEW_YORK = ZoneInfo("Europe/London"), ZoneInfo("Asia/Tokyo"), Zon
 
 
 def mail(
-    at: datetime, category: str = "marketing", channel: str = "email", priority: MessagePriority = "normal"
+    at: datetime,
+    category: str = "marketing",
+    channel: str = "email",
+    priority: MessagePriority = "normal",
+    campaign: str = "news",
 ) -> CountedMessage:
-    return CountedMessage(at, channel, category, priority)
+    return CountedMessage(at, channel, category, priority, campaign)
 
 
 def calendar(period: Period, limit: int = 1, name: str = "calendar") -> CapRule:
@@ -59,7 +64,7 @@ def test_without_rules_everything_goes() -> None:
 def test_the_window_ends_exactly_when_its_time_is_over() -> None:
     ledger = [mail(NOON)]
     frees_at = NOON + timedelta(days=1)
-    expected = Capped("daily", limit=1, window=DAY, count=1, frees_at=frees_at)
+    expected = Capped("daily", limit=1, window=DAY, count=1, frees_at=frees_at, taken={"news": 1})
     assert may([DAILY], ledger, NOON) == expected
     assert may([DAILY], ledger, frees_at - TICK) == expected
     assert may([DAILY], ledger, frees_at) is None
@@ -87,7 +92,7 @@ def test_a_message_of_the_future_counts(rule: CapRule) -> None:
 def test_a_gap_is_kept_between_any_two() -> None:
     gap = CapRule("gap", min_gap=4 * 3_600)
     frees_at = NOON + timedelta(hours=4)
-    expected = Capped("gap", limit=1, count=1, min_gap=4 * 3_600, frees_at=frees_at)
+    expected = Capped("gap", limit=1, count=1, min_gap=4 * 3_600, frees_at=frees_at, taken={"news": 1})
     assert may([gap], [mail(NOON - timedelta(hours=4)), mail(NOON)], frees_at - TICK) == expected
     assert may([gap], [mail(NOON)], frees_at) is None
 
@@ -96,13 +101,33 @@ def test_a_rule_with_both_names_the_half_that_frees_last() -> None:
     both = CapRule("both", limit=2, window=DAY, min_gap=4 * 3_600)
     first, second = mail(NOON), mail(NOON + timedelta(hours=21))
     capped = may([both], [first], NOON + timedelta(hours=1))
-    assert capped == Capped("both", 1, 1, NOON + timedelta(hours=4), min_gap=4 * 3_600)
+    assert capped == Capped("both", 1, 1, NOON + timedelta(hours=4), min_gap=4 * 3_600, taken={"news": 1})
     assert may([both], [first], NOON + timedelta(hours=4)) is None
     capped = may([both], [first, second], NOON + timedelta(hours=21))
-    assert capped == Capped("both", 1, 1, NOON + timedelta(hours=25), min_gap=4 * 3_600)
+    assert capped == Capped("both", 1, 1, NOON + timedelta(hours=25), min_gap=4 * 3_600, taken={"news": 1})
     second = mail(NOON + timedelta(hours=19))
     capped = may([both], [first, second], NOON + timedelta(hours=22))
-    assert capped == Capped("both", 2, 2, NOON + timedelta(hours=24), window=DAY)
+    assert capped == Capped("both", 2, 2, NOON + timedelta(hours=24), window=DAY, taken={"news": 2})
+
+
+@pytest.mark.parametrize("rule", [CapRule("two", 2, DAY), calendar("day", limit=2)], ids=lambda rule: rule.name)
+def test_a_refusal_names_the_campaigns_of_the_messages_in_the_window(rule: CapRule) -> None:
+    counted = [mail(NOON, campaign="b"), mail(NOON - timedelta(hours=1), campaign="a"), mail(NOON, campaign="b")]
+    others = [mail(NOON - timedelta(days=1), campaign="over"), mail(NOON, "transactional", campaign="receipt")]
+    capped = may([rule], [*others, *counted], NOON)
+    assert capped is not None
+    assert list(capped.taken.items()) == [("b", 2), ("a", 1)]
+    gap = may([CapRule("gap", min_gap=60)], [*others, *counted], NOON)
+    assert gap is not None
+    assert gap.taken == {"b": 2}
+
+
+def test_a_refusal_names_so_many_campaigns() -> None:
+    ledger = [mail(NOON, campaign=f"c{number:02}") for number in range(20)]
+    capped = may([DAILY], [*ledger, *[mail(NOON, campaign="z")] * 2], NOON)
+    assert capped is not None
+    assert list(capped.taken) == ["z", *(f"c{number:02}" for number in range(MAX_TAKERS - 1))]
+    assert capped.count == 22
 
 
 def test_the_rule_that_frees_last_is_named() -> None:
@@ -131,7 +156,7 @@ PERIODS: list[tuple[Period, ZoneInfo, datetime, datetime]] = [
 def test_a_calendar_period_is_the_recipients(period: Period, zone: ZoneInfo, starts: datetime, ends: datetime) -> None:
     first, next_first = starts.replace(tzinfo=UTC), ends.replace(tzinfo=UTC)
     rule = calendar(period)
-    expected = Capped("calendar", limit=1, count=1, calendar=period, frees_at=next_first)
+    expected = Capped("calendar", limit=1, count=1, calendar=period, frees_at=next_first, taken={"news": 1})
     for at in (first, NOON, next_first - TICK):
         assert may([rule], [mail(first)], at, zone) == expected
         assert may([rule], [mail(first - TICK)], at, zone) is None

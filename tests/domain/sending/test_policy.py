@@ -193,7 +193,7 @@ def test_a_deferred_message_goes_when_asked_again_then() -> None:
     ],
 )
 def test_a_cap_is_explained_by_its_own_numbers(rule: CapRule, numbers: dict[str, Any], frees_at: str) -> None:
-    sent = CountedMessage(NOON, "email", "marketing")
+    sent = CountedMessage(NOON, "email", "marketing", campaign="news")
     decided = decide({**facts(), "zone": TOKYO, "window": None, "rules": [rule], "ledger": [sent, sent]})
     assert decided.answer == Refused("capped")
     assert decided.data == {
@@ -201,6 +201,7 @@ def test_a_cap_is_explained_by_its_own_numbers(rule: CapRule, numbers: dict[str,
         **numbers,
         "frees_at": datetime.fromisoformat(frees_at),
         "on_capped": "skip",
+        "taken": {"news": 2},
         "timezone": "Asia/Tokyo",
     }
     assert decided.data["frees_at"].isoformat() == frees_at
