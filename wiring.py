@@ -22,6 +22,7 @@ from application.campaign_graph import CampaignGraphs
 from application.campaign_life import CampaignLife
 from application.campaign_numbers import CampaignsNumbers
 from application.campaigns import Campaigns
+from application.cap_pressure import CapPressures
 from application.catalogue import Catalogue
 from application.clickhouse_sink import ClickHouseSink
 from application.confirmations import Confirmations
@@ -160,6 +161,7 @@ class Services:
     campaign_numbers: CampaignsNumbers
     non_sends: NonSends
     message_counts: MessageCounts
+    cap_pressure: CapPressures
     survey_results: SurveyResults
     lifecycle: Lifecycle
     rfm: Rfm
@@ -282,6 +284,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             campaign_numbers=CampaignsNumbers(database),
             non_sends=NonSends(database),
             message_counts=MessageCounts(database),
+            cap_pressure=CapPressures(database),
             survey_results=SurveyResults(database),
             lifecycle=Lifecycle(database),
             rfm=Rfm(database),

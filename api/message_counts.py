@@ -15,14 +15,15 @@ from api.routes import Route
 from api.utc_days import CountedDays
 from domain.access import Scope
 from domain.errors import InvalidRequestError
-from store.daily_counts import CapDay, MessageFilter, MessageGrouping
+from store.daily_counts import MessageFilter, MessageGrouping
 
 router = APIRouter(prefix="/v1", tags=["Messages"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
 _GROUP: dict[str, Any] = {"value": "email", "states": {"sent": 900, "failed": 2}}
-_DAY: dict[str, Any] = {"day": "2026-11-22", "deferred": 210, "refused": 40}
+_DAY: dict[str, Any] = {"day": "2026-11-22", "granted": 5100, "deferred": 210, "refused": 40}
 _CAMPAIGN: dict[str, Any] = {"campaign": "abandoned-cart", "deferred": 200, "refused": 15}
-_RULE: dict[str, Any] = {"rule": "marketing-daily", "days": [_DAY], "campaigns": [_CAMPAIGN]}
+_TAKEN: dict[str, Any] = {"campaign": "abandoned-cart", "by": "weekly-letter", "times": 160}
+_RULE: dict[str, Any] = {"rule": "marketing-daily", "days": [_DAY], "campaigns": [_CAMPAIGN], "taken": [_TAKEN]}
 
 
 class MessageGroup(ResponseModel):
@@ -40,6 +41,9 @@ class PressureOfDay(ResponseModel):
     """How often a rule put messages off, and refused them."""
 
     day: date
+    granted: int | None = Field(
+        description="messages that went and count in the rule, other than in the app; null if it is no longer in force"
+    )
     deferred: int
     refused: int
 
@@ -52,10 +56,19 @@ class PressureOfCampaign(ResponseModel):
     refused: int
 
 
+class TakenRoom(ResponseModel):
+    """How often a campaign's messages had the room that another needed, or itself."""
+
+    campaign: str = Field(description="whose messages were put off or refused")
+    by: str = Field(examples=["weekly-letter"], description="whose messages had the room")
+    times: int
+
+
 class RulePressure(ResponseModel):
     rule: str = Field(examples=["marketing-daily"], description="of a cap or a budget")
     days: list[PressureOfDay]
     campaigns: list[PressureOfCampaign]
+    taken: list[TakenRoom] = Field(description="the most frequent first")
 
 
 class CapPressure(ResponseModel):
@@ -87,27 +100,7 @@ async def count_messages(
 
 @router.get("/caps/pressure", responses=refusals(InvalidRequestError))
 async def get_cap_pressure(period: CountedDays, services: Using, tag: Tagged) -> CapPressure:
-    """How often each rule of caps and budgets put messages off or refused them."""
-    found = await services.message_counts.read_caps(period.first, period.last)
+    """How often each rule of caps and budgets let messages through, or held them back."""
+    found = await services.cap_pressure(period.first, period.last)
     tag.set(0, found)
-    rules = dict.fromkeys(one.rule for one in found)
-    return CapPressure(rules=[_show(rule, [one for one in found if one.rule == rule]) for rule in rules])
-
-
-def _show(rule: str, found: list[CapDay]) -> RulePressure:
-    def add_up(which: list[CapDay]) -> dict[str, int]:
-        return {
-            outcome: sum(one.number for one in which if one.outcome == outcome) for outcome in ("deferred", "refused")
-        }
-
-    return RulePressure(
-        rule=rule,
-        days=[
-            PressureOfDay(day=day, **add_up([one for one in found if one.day == day]))
-            for day in sorted({one.day for one in found})
-        ],
-        campaigns=[
-            PressureOfCampaign(campaign=campaign, **add_up([one for one in found if one.campaign == campaign]))
-            for campaign in sorted({one.campaign for one in found})
-        ],
-    )
+    return CapPressure(rules=[RulePressure.model_validate(rule) for rule in found])

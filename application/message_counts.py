@@ -1,9 +1,7 @@
-"""Numbers of messages by state, and of what caps put off and refused."""
-
-from datetime import date
+"""Numbers of messages by state."""
 
 from store import daily_counts
-from store.daily_counts import CapDay, MessageDay, MessageFilter, MessageGrouping
+from store.daily_counts import MessageDay, MessageFilter, MessageGrouping
 from store.database import Database
 
 
@@ -17,8 +15,3 @@ class MessageCounts:
         """Count the messages of a filter, by their states now."""
         async with self._database.transaction() as connection:
             return await daily_counts.read_messages(connection, which, by)
-
-    async def read_caps(self, first: date, last: date) -> list[CapDay]:
-        """Return how often each rule put off or refused a message, by day and campaign."""
-        async with self._database.transaction() as connection:
-            return await daily_counts.read_caps(connection, first, last)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from domain.campaign.plan import MessagePriority
 from domain.sending.claim import MessageState
 from domain.stream import end_of
 from store.database import Connection
@@ -21,30 +22,40 @@ from store.stream_consumers import lock_consumer, move_consumer
 CONSUMER: Final = "daily_counts"
 # Rows of each kind in one transaction, and those of the last transaction of the stream among them.
 PAGE: Final = 10_000
-_KEY: Final = "day, campaign_key, version, kind, step, outcome, reason, rule, channel, provider"
+_KEY: Final = (
+    "day, campaign_key, version, kind, step, outcome, reason, rule, channel, provider, category, priority, taken_by"
+)
 _UTC_DAY: Final = "({} AT TIME ZONE 'UTC')::date"
-# A message counts in its last state alone: a change takes back the state before.
+# A message counts in its last state alone: a change takes back the state before. A capped message counts once for each
+# campaign that took the room.
 _ROWS: Final = f"""
 SELECT {_UTC_DAY.format("decisions.at")} AS day, decisions.campaign_key, COALESCE(campaign_version, 0) AS version, kind,
        COALESCE(decisions.step, '') AS step, decisions.outcome, COALESCE(reason, '') AS reason,
-       COALESCE(data ->> 'rule', '') AS rule, '' AS channel, '' AS provider, 1 AS number
+       COALESCE(data ->> 'rule', '') AS rule, '' AS channel, '' AS provider, '' AS category, '' AS priority,
+       '' AS taken_by, 1 AS number
 FROM decisions LEFT JOIN journeys ON journeys.id = journey_id WHERE {{range}}
+UNION ALL
+SELECT {_UTC_DAY.format("at")}, campaign_key, 0, 'room', '', 'taken', '', COALESCE(data ->> 'rule', ''), '', '', '', '',
+       taken_by, 1
+FROM decisions CROSS JOIN LATERAL jsonb_object_keys(data -> 'taken') AS taken_by WHERE {{range}}
 UNION ALL
 SELECT {_UTC_DAY.format("COALESCE(each.at, messages.at)")}, messages.campaign_key, COALESCE(campaign_version, 0),
        'message', messages.step, each.state, COALESCE(each.reason, ''), '', COALESCE(each.channel, messages.channel),
-       COALESCE(each.provider, ''), each.number
+       COALESCE(each.provider, ''), COALESCE(each.category, messages.category),
+       COALESCE(each.priority, messages.priority), '', each.number
 FROM message_changes AS changes JOIN messages ON messages.id = message_id
 LEFT JOIN journeys ON journeys.id = messages.journey_id
 CROSS JOIN LATERAL (
-  SELECT changes.state, changes.reason, changes.at, changes.channel, changes.provider, 1 AS number
+  SELECT changes.state, changes.reason, changes.at, changes.channel, changes.provider, changes.category,
+         changes.priority, 1 AS number
   UNION ALL
-  (SELECT before.state, before.reason, before.at, before.channel, before.provider, -1
+  (SELECT before.state, before.reason, before.at, before.channel, before.provider, before.category, before.priority, -1
    FROM message_changes AS before WHERE before.message_id = changes.message_id AND before.id < changes.id
    ORDER BY before.id DESC LIMIT 1)) AS each
 WHERE {{range}}
 UNION ALL
 SELECT {_UTC_DAY.format("entered_at")}, conversions.campaign_key, conversions.campaign_version, 'goal', '', 'reached',
-       '', '', '', '', 1
+       '', '', '', '', '', '', '', 1
 FROM conversions JOIN journeys ON journeys.id = journey_id WHERE {{range}}
 """  # noqa: S608 -- constants of this module
 _POSITION: Final = f"COALESCE((SELECT xid FROM stream_consumers WHERE name = '{CONSUMER}'), 0)"  # noqa: S608
@@ -112,6 +123,25 @@ class CapDay(Struct, frozen=True):
     campaign: str
     outcome: str
     number: int
+
+
+class GrantedDay(Struct, frozen=True):
+    """The number of messages of a kind that were granted on a day and count in caps."""
+
+    day: date
+    channel: str
+    category: str
+    priority: MessagePriority
+    number: int
+
+
+class TakenRoom(Struct, frozen=True):
+    """How often a campaign had the room of a rule that another needed, or itself."""
+
+    rule: str
+    campaign: str
+    by: str
+    times: int
 
 
 async def fold(connection: Connection) -> int | None:
@@ -214,3 +244,28 @@ async def read_caps(connection: Connection, first: date, last: date) -> list[Cap
         (first, last),
     )
     return [CapDay(**row) async for row in cursor]
+
+
+async def read_granted(connection: Connection, first: date, last: date) -> list[GrantedDay]:
+    """Return the messages granted on these days, less cancelled and failed ones."""
+    cursor = await connection.execute(
+        f"""
+        SELECT day, channel, category, priority, sum(number)::bigint AS number FROM {COUNTS}
+        WHERE day BETWEEN %s AND %s AND kind = 'message' AND outcome IN ('reserved', 'sending', 'sent', 'unknown')
+        GROUP BY 1, 2, 3, 4
+        """,  # noqa: S608 -- constants of this module
+        (first, last),
+    )
+    return [GrantedDay(**row) async for row in cursor]
+
+
+async def read_taken(connection: Connection, first: date, last: date) -> list[TakenRoom]:
+    """Return which campaigns took the room of which, the most frequent first."""
+    cursor = await connection.execute(
+        f"""
+        SELECT rule, campaign_key AS campaign, taken_by AS by, sum(number)::bigint AS times FROM {COUNTS}
+        WHERE day BETWEEN %s AND %s AND kind = 'room' GROUP BY 1, 2, 3 ORDER BY 1, 4 DESC, 2, 3
+        """,  # noqa: S608 -- constants of this module
+        (first, last),
+    )
+    return [TakenRoom(**row) async for row in cursor]

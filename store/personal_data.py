@@ -61,7 +61,10 @@ def _table(name: str, where: str, exported: str, internal: str = "", fate: Erasu
 # In the order of an erasure: rows that lead to others come after these.
 PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table(
-        "message_changes", _OF_MESSAGES, "message_id state reason recorded_at", "id at channel provider recorded_xid"
+        "message_changes",
+        _OF_MESSAGES,
+        "message_id state reason recorded_at",
+        "id at channel provider category priority recorded_xid",
     ),
     _table("link_hits", _OF_MESSAGES, "message_id number link at is_person", "id client is_head is_confirmed due_at"),
     _table("tracked_links", _OF_MESSAGES, "message_id targets"),
@@ -314,7 +317,8 @@ IMPERSONAL_TABLES: Final[Mapping[str, ImpersonalTable]] = {
     ),
     "segment_counts": _without("id segment_id change", "numbers of people"),
     "daily_counts": _without(
-        "day campaign_key version kind step outcome reason rule channel provider number", "numbers of many people"
+        "day campaign_key version kind step outcome reason rule channel provider category priority taken_by number",
+        "numbers of many people",
     ),
     "journey_moves": _without(
         "campaign_key from_version from_step from_status from_outcome via version step status outcome number",

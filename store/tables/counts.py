@@ -53,7 +53,7 @@ journey_move_changes = Table(
 )
 
 # Decisions, messages by state and goals by UTC day, as far as the consumer `daily_counts` of the stream is. A message
-# counts on the day of its grant, and a goal on that of its entry.
+# counts on the day of its grant, and a goal on that of its entry. `taken_by` is a campaign that took a message's room.
 daily_counts = Table(
     "daily_counts",
     metadata,
@@ -67,6 +67,9 @@ daily_counts = Table(
     Column("rule", Text, primary_key=True),
     Column("channel", Text, primary_key=True),
     Column("provider", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("priority", Text, primary_key=True),
+    Column("taken_by", Text, primary_key=True),
     Column("number", BigInteger, nullable=False),
     Index("daily_counts_campaign", "campaign_key", "version", "kind"),
 )

@@ -238,6 +238,8 @@ message_changes = Table(
     Column("at", INSTANT),
     Column("channel", Text),
     Column("provider", Text),
+    Column("category", Text),
+    Column("priority", Text),
     Column("recorded_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("recorded_xid", BigInteger, nullable=False, server_default=CURRENT_XID),
     Index("message_changes_recorded_xid", "recorded_xid"),

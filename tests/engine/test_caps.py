@@ -81,6 +81,19 @@ async def test_a_week_ends_at_the_recipients_midnight(harness: Harness, gate: St
     )
     assert isinstance(await ask(gate, journey, 3, midnight - TICK), Deferred)
     assert isinstance(await ask(gate, journey, 2, midnight, number=2), Granted)
+    assert await harness.admin("GET", "/v1/caps/pressure?from=2026-10-31&to=2026-11-03") == {
+        "rules": [
+            {
+                "rule": "weekly",
+                "days": [
+                    {"day": "2026-11-01", "granted": 1, "deferred": 2, "refused": 0},
+                    {"day": "2026-11-02", "granted": 1, "deferred": 0, "refused": 0},
+                ],
+                "campaigns": [{"campaign": "weekly", "deferred": 2, "refused": 0}],
+                "taken": [{"campaign": "weekly", "by": "weekly", "times": 2}],
+            }
+        ]
+    }
 
 
 async def test_whoever_moves_is_judged_by_the_calendar_of_the_new_home(harness: Harness, gate: StepDecisions) -> None:

@@ -30,19 +30,26 @@ PEOPLE = 40
 DECISIONS = """
 SELECT (at AT TIME ZONE 'UTC')::date AS day, decisions.campaign_key, COALESCE(campaign_version, 0) AS version, kind,
        COALESCE(decisions.step, '') AS step, decisions.outcome, COALESCE(reason, '') AS reason,
-       COALESCE(data ->> 'rule', '') AS rule, '' AS channel, '' AS provider
+       COALESCE(data ->> 'rule', '') AS rule, '' AS channel, '' AS provider, '' AS category, '' AS priority,
+       '' AS taken_by
 FROM decisions LEFT JOIN journeys ON journeys.id = journey_id
 """
 MESSAGES = """
 SELECT (at AT TIME ZONE 'UTC')::date AS day, messages.campaign_key, campaign_version AS version, 'message' AS kind,
        messages.step, messages.state AS outcome, COALESCE(reason, '') AS reason, '' AS rule, channel,
-       COALESCE(provider, '') AS provider
+       COALESCE(provider, '') AS provider, category, priority, '' AS taken_by
 FROM messages JOIN journeys ON journeys.id = journey_id
 """
 GOALS = """
 SELECT (entered_at AT TIME ZONE 'UTC')::date AS day, conversions.campaign_key, conversions.campaign_version AS version,
-       'goal' AS kind, '' AS step, 'reached' AS outcome, '' AS reason, '' AS rule, '' AS channel, '' AS provider
+       'goal' AS kind, '' AS step, 'reached' AS outcome, '' AS reason, '' AS rule, '' AS channel, '' AS provider,
+       '' AS category, '' AS priority, '' AS taken_by
 FROM conversions JOIN journeys ON journeys.id = journey_id
+"""
+ROOM = """
+SELECT (at AT TIME ZONE 'UTC')::date AS day, campaign_key, 0 AS version, 'room' AS kind, '' AS step, 'taken' AS outcome,
+       '' AS reason, data ->> 'rule' AS rule, '' AS channel, '' AS provider, '' AS category, '' AS priority, taken_by
+FROM decisions CROSS JOIN jsonb_object_keys(data -> 'taken') AS taken_by
 """
 KEY = daily_counts._KEY
 COUNTED = f"SELECT {KEY}, sum(number)::bigint AS number FROM {daily_counts.COUNTS} GROUP BY {KEY}"  # noqa: S608
@@ -157,7 +164,7 @@ async def decide(connection: Connection, chance: random.Random) -> None:
         (
             chance.choice(("refused", "deferred", "held")),
             chance.choice(("capped", "no_consent", "send_window")),
-            json.dumps(chance.choice(({}, {"rule": "daily"}))),
+            json.dumps(chance.choice(({}, {"rule": "daily"}, {"rule": "daily", "taken": {"world": 1, "other": 2}}))),
             chance.randint(0, 50),
             chance.randint(1, 9),
         ),
@@ -184,10 +191,11 @@ async def grant(connection: Connection, chance: random.Random) -> None:
 
 
 async def settle(connection: Connection, chance: random.Random) -> None:
-    """Also late: what was unknown becomes sent, and a cancelled one is granted anew, by another channel and day."""
+    """Also late: what was unknown becomes sent, and a cancelled one is granted anew, as another and on another day."""
     await connection.execute(
         """
-        UPDATE messages SET state = %s, reason = %s, provider = %s, channel = %s, at = now() - %s * interval '1 hour'
+        UPDATE messages SET state = %s, reason = %s, provider = %s, channel = %s, category = %s, priority = %s,
+                            at = now() - %s * interval '1 hour'
         WHERE id IN (SELECT id FROM messages ORDER BY random() LIMIT %s) AND state <> %s
         """,
         (
@@ -195,6 +203,8 @@ async def settle(connection: Connection, chance: random.Random) -> None:
             chance.choice((None, "bounced")),
             chance.choice((None, "postmark", "ses")),
             chance.choice(("email", "sms")),
+            chance.choice(("marketing", "news", "transactional")),
+            chance.choice(("normal", "high")),
             chance.randint(0, 30),
             chance.randint(1, 5),
             state,
@@ -234,7 +244,7 @@ async def compare(database: Database) -> None:
     async with database.own_transaction() as connection:
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         found: Counter[tuple[Any, ...]] = Counter()
-        for rows in (DECISIONS, MESSAGES, GOALS):
+        for rows in (DECISIONS, ROOM, MESSAGES, GOALS):
             cursor = await connection.execute(
                 f"SELECT {KEY}, count(*) AS number FROM ({rows}) AS one GROUP BY {KEY}"  # noqa: S608
             )
