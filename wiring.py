@@ -79,6 +79,7 @@ from application.segment_previews import SegmentPreviews
 from application.send import Sender
 from application.send_tests import SendTests
 from application.single_messages import SingleMessages
+from application.single_sign_on import SingleSignOn
 from application.sources import Sources
 from application.step_decisions import StepDecisions
 from application.stream import Stream
@@ -90,6 +91,7 @@ from application.users import Users
 from application.versions import Versions
 from application.what_if import WhatIf
 from channels.email.incoming_mails import read_incoming
+from channels.openid_provider import OpenIdProvider
 from channels.registry import answer_challenge, open_reader
 from domain.access import Scope
 from domain.people.links import LinkPurpose, MessageLink, mark_of, sign
@@ -111,6 +113,7 @@ class Services:
     database: Database
     keys: Keys
     console_sessions: ConsoleSessions
+    single_sign_on: SingleSignOn | None
     single_messages: SingleMessages
     page_triggers: PageTriggers
     message_templates: MessageTemplates
@@ -192,6 +195,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         catalogue = Catalogue(settings.timezone, default_providers(settings))
         gate = _gate(settings, database)
         public_url = settings.public_url.rstrip("/")
+        console_sessions = ConsoleSessions(database, environment_keys(settings), settings.console_edit)
         previews = Previews(database, catalogue, checks, settings.timezone, public_url)
         providers = open_providers(settings, catalogue)
         stack.push_async_callback(providers.close)
@@ -207,7 +211,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             database=database,
             keys=Keys(database, environment_keys(settings)),
-            console_sessions=ConsoleSessions(database, environment_keys(settings), settings.console_edit),
+            console_sessions=console_sessions,
+            single_sign_on=_single_sign_on(settings, console_sessions, stack),
             single_messages=SingleMessages(
                 database,
                 catalogue,
@@ -344,6 +349,17 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
             link_mark=mark_of(settings.link_secrets[0]),
             consumers=consumers,
         )
+
+
+def _single_sign_on(settings: Settings, sessions: ConsoleSessions, stack: AsyncExitStack) -> SingleSignOn | None:
+    if settings.oidc_issuer is None or settings.oidc_client_id is None or settings.oidc_client_secret is None:
+        return None
+    provider = OpenIdProvider(
+        settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret.get_secret_value()
+    )
+    stack.push_async_callback(provider.close)
+    redirect_uri = f"{(settings.console_url or settings.public_url).rstrip('/')}/v1/session/oidc/callback"
+    return SingleSignOn(provider, sessions, redirect_uri, settings.oidc_groups_claim, settings.oidc_roles)
 
 
 def _gate(settings: Settings, database: Database) -> ApprovalGate:

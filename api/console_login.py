@@ -80,6 +80,6 @@ def keep_session(response: Response, opened: NewSession) -> None:
 
 
 @router.get("/options", responses=refusals(RateLimitedError, UnavailableError, OverloadedError, SojournError))
-async def get_session_options() -> SessionOptions:
+async def get_session_options(services: Using) -> SessionOptions:
     """The ways to log in."""
-    return SessionOptions(single_sign_on=False)
+    return SessionOptions(single_sign_on=services.single_sign_on is not None)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
 
 from api.auth import Admin, allow, authenticate
-from api.dependencies import ResponseModel, TextField, Using, example
+from api.dependencies import ResponseModel, TextField, Using, example, services_of
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.problems import refusals
 from api.routes import Route
@@ -48,7 +48,10 @@ _LISTED: dict[str, Any] = {
 class SessionActor(ResponseModel):
     model_config = example(_ACTOR)
 
-    id: str = Field(description="the id of the key that has opened the session: the actor of what is done in it")
+    id: str = Field(
+        description="the actor of what is done in the session: the key that has opened it, or a person of an "
+        "identity provider"
+    )
     name: str
 
 
@@ -129,7 +132,7 @@ def describe_session(request: Request, access: Access) -> CurrentSession:
         role=find_role(access.scopes),
         expires_at=session.expires_at,
         console_edit=session.edit,
-        single_sign_on=False,
+        single_sign_on=services_of(request).single_sign_on is not None,
         temporal_ui_url=request.app.state.temporal_ui_url,
         release=RELEASE,
     )

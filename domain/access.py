@@ -76,6 +76,12 @@ ROLES: Final[Mapping[Role, frozenset[Scope]]] = {
 }
 
 
+def unite_roles(roles: Collection[Role]) -> frozenset[Scope]:
+    """Return the scopes of several roles, without those that others of them include."""
+    scopes = frozenset(scope for role in roles for scope in ROLES[role])
+    return frozenset(scope for scope in scopes if not includes(scopes - {scope}, scope))
+
+
 def find_role(scopes: Collection[Scope]) -> Role | None:
     """Return the role that has exactly these scopes; None if there is none."""
     return next((role for role, of_role in ROLES.items() if of_role == frozenset(scopes)), None)

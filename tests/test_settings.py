@@ -41,6 +41,21 @@ WEAK = [
     ("public_url", "http://journeys.example.com", "SOJOURN_PUBLIC_URL sends the links of recipients in the clear"),
     ("public_url", "http://192.168.1.5:8080", "SOJOURN_PUBLIC_URL sends the links of recipients in the clear"),
     ("public_url", "http://shop.localhost", "SOJOURN_PUBLIC_URL sends the links of recipients in the clear"),
+    (
+        "oidc_issuer",
+        "http://accounts.example.com",
+        "SOJOURN_OIDC_ISSUER is not the address of an issuer: write https://",
+    ),
+    ("oidc_issuer", "accounts.example.com", "SOJOURN_OIDC_ISSUER is not the address of an issuer: write https://"),
+    (
+        "oidc_issuer",
+        "https://a.example",
+        "SOJOURN_OIDC_ISSUER is of no use without SOJOURN_OIDC_CLIENT_ID and SOJOURN_",
+    ),
+    ("oidc_client_secret", "two words", "SOJOURN_OIDC_CLIENT_SECRET holds blanks"),
+    ("oidc_roles", "admins=admin", "SOJOURN_OIDC_ROLES is not valid: must be JSON, a role for each group, such as {"),
+    ("oidc_roles", '{"admins": "root"}', "SOJOURN_OIDC_ROLES is not valid: must be JSON, a role for each group"),
+    ("oidc_groups_claim", "", "SOJOURN_OIDC_GROUPS_CLAIM is not valid"),
     ("public_url", "shop.example.org", "SOJOURN_PUBLIC_URL is not the address of a web server"),
     ("public_url", "https://u:p@shop.example.org", "SOJOURN_PUBLIC_URL is not the address of a web server"),
 ]

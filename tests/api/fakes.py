@@ -260,6 +260,7 @@ class FakeServices:
         self.explain = FakeExplain()
         self.unsubscribe = FakeUnsubscribe()
         self.callbacks = FakeCallbacks()
+        self.single_sign_on = None
         self.parts = {"database": "ok", "migrations": "ok"}
 
     async def now(self) -> datetime:

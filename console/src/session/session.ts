@@ -32,7 +32,8 @@ export const signInOptions = queryOptions({
   retry: false,
 })
 
-export const SINGLE_SIGN_ON = `${PATH}/oidc`
+/** The address of a log-in that comes back to a page of the console. */
+export const singleSignOn = (page: string): string => `${PATH}/oidc?return_to=${encodeURIComponent(page)}`
 
 export const signIn = (key: string): Promise<Session> =>
   call(PATH, {

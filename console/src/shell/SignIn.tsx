@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query"
 import { type FormEvent, useEffect, useState } from "react"
-import { SINGLE_SIGN_ON, sessionQuery, signIn, signInOptions } from "../session/session"
+import { sessionQuery, signIn, signInOptions, singleSignOn } from "../session/session"
 import { Refusal } from "../ui/Refusal"
 import { Logo } from "./Logo"
 
@@ -33,7 +33,7 @@ export function SignIn() {
           <h1>Sign in to Sojourn</h1>
         </div>
         {options?.single_sign_on && (
-          <a className="button" href={SINGLE_SIGN_ON}>
+          <a className="button" href={singleSignOn(location.pathname + location.search)}>
             Continue with single sign-on
           </a>
         )}
