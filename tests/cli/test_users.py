@@ -8,6 +8,7 @@ import pytest
 from api.dependencies import EXAMPLE
 from api.person_models import User
 from cli.main import run
+from cli.output import print_masked
 from cli.users.show import print_person
 from tests.cli.conftest import Output
 from tests.harness import WRITE_KEY
@@ -55,6 +56,30 @@ def test_a_person_is_shown_found_and_changed(api_url: str, capsys: Output) -> No
         assert run(["users", *wrong]) == 2
     assert run(["users", "set", "u 1/a", "timezone=GMT+2"]) == 1
     assert "must be an IANA name" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("deployment")
+def test_what_is_masked_is_said_with_its_remedy(api_url: str, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    traits = {"email": "ada@example.com", "city": "Rome"}
+    refused = {"type": "track", "userId": "u-1", "properties": {"city": "Rome"}}
+    batch = [{"type": "identify", "userId": "u-1", "anonymousId": "a-1", "traits": traits}, refused]
+    assert httpx.post(f"{api_url}/v1/batch", json={"batch": batch}, auth=(WRITE_KEY, ""), trust_env=False).is_success
+    commands = (["users", "show", "u-1"], ["users", "find", "--id", "u-1"], ["explain", "u-1"], ["rejects"])
+    for command in commands:
+        assert run(command) == 0
+    shown = capsys.readouterr()
+    assert ("Rome" in shown.out, "ada@" in shown.out, shown.err) == (True, True, "")
+    assert run(["keys", "create", "--name", "dashboard", "--scope", "read"]) == 0
+    monkeypatch.setenv("SOJOURN_API_KEY", capsys.readouterr().out.splitlines()[-1])
+    for command in commands:
+        print_masked.cache_clear()
+        assert run(command) == 0
+        masked = capsys.readouterr()
+        assert ("u-1" in masked.out or command == ["explain", "u-1"], "scope people" in masked.err) == (True, True)
+        assert "Rome" not in masked.out
+        assert "ada@" not in masked.out
+    assert run(["users", "find", "--address", "ada@example.com"]) == 1
+    assert "scope people" in capsys.readouterr().err
 
 
 def test_what_a_profile_has_learned_is_shown(capsys: Output) -> None:
