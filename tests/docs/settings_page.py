@@ -5,7 +5,7 @@ from enum import StrEnum
 from inspect import getdoc
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic import SecretStr
@@ -91,7 +91,12 @@ def _value(field: FieldInfo) -> str:
     if _is_secret(field):
         return "secret"
     kind = _kinds(field.annotation)[0]
-    bounds = {type(each): each for each in field.metadata}
+    metadata = list(field.metadata)
+    if get_origin(kind) is Annotated:
+        # As a member of a union, it keeps its bounds.
+        kind, *own = get_args(kind)
+        metadata += [each for info in own for each in getattr(info, "metadata", [info])]
+    bounds = {type(each): each for each in metadata}
     match _origin(kind):
         case origin if origin is Literal:
             return ", ".join(f"`{value}`" for value in get_args(kind))
