@@ -206,6 +206,27 @@ async def start(
     return _moved_or_waiting(view, tag, response)
 
 
+@router.post("/{key}/request-start", responses=_MAY_WAIT)
+async def request_start(
+    key: CampaignKey,
+    response: Response,
+    services: Using,
+    by: Author,
+    if_match: IfMatch,
+    tag: Tagged,
+    request: StartRequest | None = None,
+) -> MovedCampaign:
+    """Request a start that waits for another person, however few people it may reach.
+
+    It changes nothing of a version that users enter already.
+    """
+    wanted = request or StartRequest()
+    view = await services.campaigns.start(
+        key, wanted.version, in_flight=wanted.in_flight, wait_for_approval=True, if_match=if_match, by=by
+    )
+    return _moved_or_waiting(view, tag, response)
+
+
 @router.post("/{key}/pause", responses=_REFUSALS)
 async def pause(key: CampaignKey, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> MovedCampaign:
     """Hold every message of this campaign, at once and for all of its journeys."""

@@ -1,5 +1,6 @@
 """Plan a document's changes to its campaign, and apply exactly those."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -53,6 +54,13 @@ class ApplyRequest(PlanRequest):
         TextField | None,
         Field(max_length=200, description="the `hash` of the plan; where that is outdated, nothing is done"),
     ] = None
+    wait_for_approval: Annotated[
+        bool, Field(description="users enter by it once another person has approved it, however few it may reach")
+    ] = False
+
+    def document(self) -> Document:
+        """Return the document as use cases take it."""
+        return replace(super().document(), wait_for_approval=self.wait_for_approval)
 
 
 class Change(ResponseModel):

@@ -37,13 +37,19 @@ class ApprovalGate:
         """Count the people of a change, before its transaction; None if it is off."""
         return None if self._above is None else await self._estimator.estimate(question)
 
-    async def measure_start(self, campaign: str, version: int | None, in_flight: InFlightPolicy) -> Reach | None:
-        """Count the people that the start of a version may reach."""
-        return await self.measure(start_question(campaign, version, in_flight))
+    async def measure_start(
+        self, campaign: str, version: int | None, in_flight: InFlightPolicy, *, always: bool = False
+    ) -> Reach | None:
+        """Count the people that the start of a version may reach, `always` or if it is on."""
+        if self._above is None and not always:
+            return None
+        return await self._estimator.estimate(start_question(campaign, version, in_flight))
 
-    async def measure_rules(self, campaign: str, version: int, rules: Rules, in_flight: InFlightPolicy) -> Reach | None:
-        """Count the people of a version that is not published yet."""
-        if self._above is None:
+    async def measure_rules(
+        self, campaign: str, version: int, rules: Rules, in_flight: InFlightPolicy, *, always: bool = False
+    ) -> Reach | None:
+        """Count the people of a version that is not published yet, as `measure_start`."""
+        if self._above is None and not always:
             return None
         return await self._estimator.estimate_rules(start_question(campaign, version, in_flight), version, rules)
 
@@ -59,20 +65,30 @@ class ApprovalGate:
         in_flight: InFlightPolicy,
         reach: Reach | None,
         by: Actor,
+        *,
+        always: bool = False,
     ) -> Approval | None:
-        """Request an approval of a start if it needs one.
+        """Request an approval of a start if it needs one, or `always`.
 
         Each start of a version needs its own. A version that users enter already reaches no further people, nor does a
         paused campaign, whose resumption asks.
         """
-        if self._above is None or campaign.state == PAUSED:
+        if not always and (self._above is None or campaign.state == PAUSED):
             return None
         is_running = campaign.state in OPEN_STATES and campaign.running_version == version
         if is_running and in_flight != "migrate":
             return None
         parameters = {"in_flight": in_flight}
         return await self.request(
-            connection, campaign, version, "start", reach, by, parameters=parameters, is_running=is_running
+            connection,
+            campaign,
+            version,
+            "start",
+            reach,
+            by,
+            parameters=parameters,
+            is_running=is_running,
+            always=always,
         )
 
     async def request(
@@ -86,19 +102,21 @@ class ApprovalGate:
         *,
         parameters: Mapping[str, Any] | None = None,
         is_running: bool = True,
+        always: bool = False,
     ) -> Approval | None:
         """Return the approval that a change waits for; None if it need not wait.
 
-        The caller holds the registry's lock exclusively. With `is_running`, former approvals of the version count. A
-        repeated request is the same approval. Raises ConflictError if the people of another version were counted.
+        The caller holds the registry's lock exclusively. With `is_running`, former approvals of the version count; with
+        `always`, neither they nor the number of people spares it. A repeated request is the same approval. Raises
+        ConflictError if the people of another version were counted.
         """
-        if self._above is None:
+        if self._above is None and not always:
             return None
         if reach is None or reach.version != version:
             said = f"campaign {campaign.key} was changed while its people were counted; ask again"
             raise ConflictError(said, campaign=campaign.key, state=campaign.state)
         approved = await approvals.count_approved(connection, campaign.key, version) if is_running else 0
-        if not self.exceeds(reach, approved):
+        if not always and not self.exceeds(reach, approved):
             return None
         now, wanted = connection.clock.now(), dict(parameters or {})
         waiting = await approvals.find_open(connection, campaign.key, action, now)

@@ -121,20 +121,23 @@ class Campaigns:
         version: int | None = None,
         *,
         in_flight: InFlightPolicy = "keep",
+        wait_for_approval: bool = False,
         if_match: Precondition = UNCONDITIONAL,
         by: Actor,
     ) -> CampaignView:
-        """Start a version, or request an approval of it.
+        """Start a version, or request an approval of it, with `wait_for_approval` always.
 
         `in_flight` decides about the journeys on other versions.
         """
-        reach = await self._gate.measure_start(key, version, in_flight)
+        reach = await self._gate.measure_start(key, version, in_flight, always=wait_for_approval)
         async with self._database.transaction() as connection:
             campaign = await transitions.lock_for_transition(connection, key, "start", if_match=if_match)
             chosen = campaign.latest_version if version is None else version
-            if self._gate.is_on:
+            if self._gate.is_on or wait_for_approval:
                 await transitions.require_startable(connection, campaign, chosen)
-                approval = await self._gate.request_start(connection, campaign, chosen, in_flight, reach, by)
+                approval = await self._gate.request_start(
+                    connection, campaign, chosen, in_flight, reach, by, always=wait_for_approval
+                )
                 if approval is not None:
                     return await _view(connection, key, approval)
             await transitions.activate_version(connection, campaign, chosen, in_flight=in_flight, by=by)

@@ -36,12 +36,16 @@ NO_RULES: Mapping[str, Rules] = {}
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A campaign document with its templates, and what other versions' journeys do."""
+    """A campaign document with its templates, and what other versions' journeys do.
+
+    With `wait_for_approval`, users enter by it once another person has approved it.
+    """
 
     source: str
     file: str
     templates: Mapping[str, str]
     in_flight: InFlightPolicy
+    wait_for_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,8 @@ class Plans:
         if not plan.takes_effect:
             return None
         rules, in_flight = proved.checked.rules, proved.document.in_flight
-        return await self._gate.measure_rules(plan.campaign, plan.next_version, rules, in_flight)
+        always = proved.document.wait_for_approval
+        return await self._gate.measure_rules(plan.campaign, plan.next_version, rules, in_flight, always=always)
 
     async def _apply_one(self, connection: Connection, proved: "_Proved", reach: Reach | None, by: Actor) -> Applied:
         """Apply one plan under the lock. Raises PlanOutdatedError and ConflictError."""
@@ -179,9 +184,17 @@ class Plans:
         data = {"version": version, "in_flight": document.in_flight, "plan": plan.hash}
         await audit.record(connection, by, "campaign.apply", key, data)
         if plan.takes_effect and (version != campaign.running_version or document.in_flight != "keep"):
-            if self._gate.is_on:
+            if self._gate.is_on or document.wait_for_approval:
                 await transitions.require_startable(connection, campaign, version)
-                approval = await self._gate.request_start(connection, campaign, version, document.in_flight, reach, by)
+                approval = await self._gate.request_start(
+                    connection,
+                    campaign,
+                    version,
+                    document.in_flight,
+                    reach,
+                    by,
+                    always=document.wait_for_approval,
+                )
             if approval is None:
                 operation = await transitions.activate_version(
                     connection, campaign, version, in_flight=document.in_flight, by=by

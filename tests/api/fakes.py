@@ -149,6 +149,7 @@ class FakeCampaigns:
         version: int | None = None,
         *,
         in_flight: str = "keep",
+        wait_for_approval: bool = False,
         if_match: Precondition = UNCONDITIONAL,
         by: Actor,
     ) -> CampaignView:
