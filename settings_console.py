@@ -1,11 +1,11 @@
-"""Settings of the web console."""
+"""Settings of the web console and of the MCP server."""
 
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from domain.access import ConsoleEdit, Role
+from domain.access import ConsoleEdit, McpEdit, Role
 from domain.deployment import secrets
 from domain.deployment.secrets import SecretFault
 from settings_sources import PREFIX, EnvironmentSettings
@@ -36,6 +36,11 @@ class ConsoleSettings(EnvironmentSettings):
         ConsoleEdit.PLAN,
         description="what the console does with documents: nothing (`off`), it plans them (`plan`), or it applies "
         "plans as well (`apply`). Keys are not concerned",
+    )
+    mcp_edit: McpEdit = Field(
+        McpEdit.PLAN,
+        description="what [MCP clients](mcp.md) do with documents, whatever their keys: they plan them (`plan`), or "
+        "they apply plans as well (`apply`)",
     )
     oidc_client_id: str | None = Field(None, description="the client that the identity provider has for Sojourn")
     oidc_client_secret: SecretStr | None = Field(None, description="the secret of that client")

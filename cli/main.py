@@ -40,6 +40,7 @@ from cli.explain import explain
 from cli.funnel import funnel
 from cli.init import init
 from cli.lifecycle_commands import add_lifecycle_commands
+from cli.mcp import mcp
 from cli.operations import operations
 from cli.options import complete_context
 from cli.output import print_error
@@ -79,7 +80,7 @@ _add("Campaigns", funnel, operations, schema)
 _add("Journeys and users", explain, rejects, journeys=journeys.app, users=users.app, accounts=accounts.app)
 _add("Journeys and users", hold=hold.app, messages=messages.app, templates=templates.app, segments=segments.app)
 _add("Journeys and users", surveys=surveys.app)
-_add("The deployment", audit, reconcile, stream, contexts, script_tag, keys=keys.app, sessions=sessions.app)
+_add("The deployment", audit, reconcile, stream, mcp, contexts, script_tag, keys=keys.app, sessions=sessions.app)
 _add("The deployment", deliverability=deliverability.app)
 _documents = {kind.command: create_commands(kind) for kind in DEPLOYMENT_DOCUMENTS.values()}
 add_audience_commands(_documents[AUDIENCES.command])

@@ -132,6 +132,13 @@ class ConsoleEdit(StrEnum):
     APPLY = "apply"
 
 
+class McpEdit(StrEnum):
+    """The use of documents by MCP clients: plans alone, or plans applied."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+
+
 class SessionAccess(Struct, frozen=True):
     """The session of the console that takes the place of a key."""
 
