@@ -195,7 +195,7 @@ _STATEMENTS: dict[StreamKind, str] = {
         """,  # noqa: S608 -- a constant above
     "message": f"""
         SELECT recorded_xid, recorded_at, taken.id, message_id, taken.state, taken.reason, profile_id,
-               profiles.user_id, campaign_key, journey_id, step, visit, messages.channel, category, template,
+               profiles.user_id, campaign_key, journey_id, step, visit, messages.channel, messages.category, template,
                messages.provider, provider_id
         FROM (SELECT * FROM message_changes {_TAKEN} ORDER BY recorded_xid, id LIMIT %(limit)s) AS taken
         JOIN messages ON messages.id = message_id
