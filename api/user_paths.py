@@ -5,7 +5,16 @@ from typing import Final
 from starlette.convertors import PathConvertor, register_url_convertor
 
 # Each follows the id in another route, so a path that ends with one is not a bare id. A new part needs its line.
-PARTS: Final = ("timeline", "segments/[^/]*", "suppressions/[^/]*", "merges", "merges/.*", "export", "devices/[^/]*")
+PARTS: Final = (
+    "timeline",
+    "what-if",
+    "segments/[^/]*",
+    "suppressions/[^/]*",
+    "merges",
+    "merges/.*",
+    "export",
+    "devices/[^/]*",
+)
 
 
 class PersonPathConvertor(PathConvertor):
