@@ -15,6 +15,15 @@ def test_every_module_beside_the_packages_is_installed() -> None:
     assert BUILD["py-modules"] == sorted(path.stem for path in ROOT.glob("*.py"))
 
 
+def test_the_image_is_built_of_all_that_is_installed() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    kept = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    modules = {f"{module}.py" for module in BUILD["py-modules"]}
+    # The API carries the documents, by a link to their folder.
+    documents = {"docs", "README.md", "pyproject.toml", "requirements-runtime.lock"}
+    assert kept == {*modules, *PACKAGES, f"{BUILT}/dist", *documents}
+
+
 def test_every_package_is_installed() -> None:
     patterns = BUILD["packages"]["find"]["include"]
     assert sorted(patterns) == sorted([BUILT, *(f"{package}*" for package in PACKAGES)])
