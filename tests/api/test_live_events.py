@@ -44,7 +44,7 @@ class Live:
         await self.shop.serve("track", userId=user, event=event, properties=properties)
 
 
-async def shown(events: PageEvents) -> list[dict[str, Any]]:
+async def look(events: PageEvents) -> list[dict[str, Any]]:
     """Return the events up to the end of a look."""
     found: list[dict[str, Any]] = []
     while True:
@@ -52,6 +52,13 @@ async def shown(events: PageEvents) -> list[dict[str, Any]]:
         if "left_out" in data:
             return found
         found.append(data)
+
+
+async def shown(events: PageEvents) -> list[dict[str, Any]]:
+    """Return the events of the first look that has any: transactions of other tests may hold them up."""
+    while not (found := await look(events)):
+        continue
+    return found
 
 
 @pytest.fixture
@@ -120,7 +127,7 @@ async def test_an_interrupted_viewer_goes_on_where_it_was(live: Live) -> None:
         [second] = await shown(events)
         assert second["event"] == "Second"
     async with live.view(last="no cursor") as events:
-        assert await shown(events) == []
+        assert await look(events) == []
 
 
 async def test_a_revoked_key_and_an_ended_session_end_their_streams(live: Live) -> None:
