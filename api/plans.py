@@ -133,6 +133,7 @@ _PLAN: dict[str, Any] = {
     "totals": {"stays": 12, "migrates": 108, "exits": 0, "undecided": 0},
     "audience": None,
     "fallback_languages": [],
+    "approval": {"people": 12000, "above": 10000},
     "warnings": [],
     "hash": HASH,
 }
@@ -148,6 +149,13 @@ class AudienceSample(ResponseModel):
     missing: dict[str, int] = Field(
         examples=[{"profile.traits.plan": 127}], description="of those not evaluated, by what their data lacks"
     )
+
+
+class ForeseenApproval(ResponseModel):
+    """The approval of another person that users would wait for."""
+
+    people: int = Field(description="how many it may reach at most")
+    above: int = Field(description="an approval is needed beyond so many (`SOJOURN_APPROVAL_ABOVE`)")
 
 
 class CampaignPlan(ResponseModel):
@@ -167,6 +175,7 @@ class CampaignPlan(ResponseModel):
     fallback_languages: list[FallbackLanguage] = Field(
         description="how many people get another language than their own, of those who were looked at"
     )
+    approval: ForeseenApproval | None = Field(description="null if users would enter by it at once")
     warnings: list[PublishWarning]
     hash: str = Field(examples=[HASH], description="pass it to `apply` as `plan`")
 

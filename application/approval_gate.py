@@ -9,7 +9,7 @@ from typing import Any
 
 from application.reach import ReachEstimator, ReachQuestion
 from domain.access import SOJOURN, Actor
-from domain.campaign.approvals import BEGIN, ENTER, VALID_FOR, ApprovalAction, Reach, needs_approval
+from domain.campaign.approvals import BEGIN, ENTER, VALID_FOR, ApprovalAction, ForeseenApproval, Reach, needs_approval
 from domain.campaign.life import OPEN_STATES, PAUSED
 from domain.campaign.rules import Rules
 from domain.errors import ConflictError
@@ -53,6 +53,22 @@ class ApprovalGate:
             return None
         return await self._estimator.estimate_rules(start_question(campaign, version, in_flight), version, rules)
 
+    async def foresee_start(
+        self,
+        connection: Connection,
+        campaign: Campaign,
+        version: int,
+        in_flight: InFlightPolicy,
+        reach: Reach | None,
+    ) -> ForeseenApproval | None:
+        """Return the approval that a start would wait for; None if it would not wait."""
+        if self._above is None or reach is None or campaign.state == PAUSED:
+            return None
+        if not _reaches_others(campaign, version, in_flight):
+            return None
+        approved = await _count_approved(connection, campaign, version, is_running=_is_running(campaign, version))
+        return ForeseenApproval(reach.people, self._above) if self.exceeds(reach, approved) else None
+
     def exceeds(self, reach: Reach | None, approved: int = 0) -> bool:
         """Return whether a reach beyond the `approved` people needs an approval."""
         return self._above is not None and reach is not None and needs_approval(reach.people, self._above, approved)
@@ -75,8 +91,7 @@ class ApprovalGate:
         """
         if not always and (self._above is None or campaign.state == PAUSED):
             return None
-        is_running = campaign.state in OPEN_STATES and campaign.running_version == version
-        if is_running and in_flight != "migrate":
+        if not _reaches_others(campaign, version, in_flight):
             return None
         parameters = {"in_flight": in_flight}
         return await self.request(
@@ -87,7 +102,7 @@ class ApprovalGate:
             reach,
             by,
             parameters=parameters,
-            is_running=is_running,
+            is_running=_is_running(campaign, version),
             always=always,
         )
 
@@ -115,7 +130,7 @@ class ApprovalGate:
         if reach is None or reach.version != version:
             said = f"campaign {campaign.key} was changed while its people were counted; ask again"
             raise ConflictError(said, campaign=campaign.key, state=campaign.state)
-        approved = await approvals.count_approved(connection, campaign.key, version) if is_running else 0
+        approved = await _count_approved(connection, campaign, version, is_running=is_running)
         if not always and not self.exceeds(reach, approved):
             return None
         now, wanted = connection.clock.now(), dict(parameters or {})
@@ -142,6 +157,19 @@ class ApprovalGate:
             # Its workflow shows what it waits for. One that begins asks by itself.
             await outbox.wake_campaign(connection, campaign.key)
         return approval
+
+
+def _is_running(campaign: Campaign, version: int) -> bool:
+    return campaign.state in OPEN_STATES and campaign.running_version == version
+
+
+def _reaches_others(campaign: Campaign, version: int, in_flight: InFlightPolicy) -> bool:
+    """Return whether a start lets further people in, or moves journeys."""
+    return in_flight == "migrate" or not _is_running(campaign, version)
+
+
+async def _count_approved(connection: Connection, campaign: Campaign, version: int, *, is_running: bool) -> int:
+    return await approvals.count_approved(connection, campaign.key, version) if is_running else 0
 
 
 def start_question(campaign: str, version: int | None, in_flight: InFlightPolicy) -> ReachQuestion:

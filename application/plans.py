@@ -17,7 +17,7 @@ from application.documents import CampaignText, Documents
 from application.people_languages import PeopleLanguages
 from application.references import load_names
 from domain.access import Actor
-from domain.campaign.approvals import Reach
+from domain.campaign.approvals import ForeseenApproval, Reach
 from domain.campaign.difference import Change
 from domain.campaign.document_warnings import cycle_warnings, reply_warnings
 from domain.campaign.life import OPEN_STATES, CampaignState
@@ -56,7 +56,8 @@ class CampaignPlan:
     `takes_effect` if the campaign is open; otherwise it is only published. `changes` are those since version
     `compared_with`: the running one, else the latest. `in_flight` are the journeys on other versions, `totals` their
     numbers by fate. `audience` is a sample of the document's audience. `fallback_languages` are the languages of people
-    that its templates are not written in. `hash` identifies the document and the state of the campaign.
+    that its templates are not written in. `approval` is the one that users would wait for, and `reach` the people who
+    were counted for it. `hash` identifies the document and the state of the campaign.
     """
 
     campaign: str
@@ -71,6 +72,8 @@ class CampaignPlan:
     totals: dict[str, int]
     audience: AudienceSample | None
     fallback_languages: list[FallbackLanguage]
+    approval: ForeseenApproval | None
+    reach: Reach | None
     warnings: list[Problem]
     hash: str
 
@@ -155,23 +158,11 @@ class Plans:
         for one in proved:
             if one.planned not in (None, one.plan.hash):
                 raise _outdated_error(one.plan.campaign, one.planned, one.plan.hash)
-        reaches = [await self._measure(one) for one in proved]
         async with self._database.transaction() as connection:
             await campaigns.lock_registry_exclusive(connection)
-            return [
-                await self._apply_one(connection, one, reach, by) for one, reach in zip(proved, reaches, strict=True)
-            ]
+            return [await self._apply_one(connection, one, by) for one in proved]
 
-    async def _measure(self, proved: "_Proved") -> Reach | None:
-        """Count the people of a version that takes effect."""
-        plan = proved.plan
-        if not plan.takes_effect:
-            return None
-        rules, in_flight = proved.checked.rules, proved.document.in_flight
-        always = proved.document.wait_for_approval
-        return await self._gate.measure_rules(plan.campaign, plan.next_version, rules, in_flight, always=always)
-
-    async def _apply_one(self, connection: Connection, proved: "_Proved", reach: Reach | None, by: Actor) -> Applied:
+    async def _apply_one(self, connection: Connection, proved: "_Proved", by: Actor) -> Applied:
         """Apply one plan under the lock. Raises PlanOutdatedError and ConflictError."""
         document, checked, plan = proved.document, proved.checked, proved.plan
         key = plan.campaign
@@ -191,7 +182,7 @@ class Plans:
                     campaign,
                     version,
                     document.in_flight,
-                    reach,
+                    plan.reach,
                     by,
                     always=document.wait_for_approval,
                 )
@@ -247,6 +238,7 @@ class Plans:
         found = forecast(
             groups, versions, Compiled(checked.plan, checked.rules), document.in_flight if takes_effect else "keep"
         )
+        reach = await self._measure(campaign, next_version, document, checked.rules)
         after = CampaignText(document.source, document.file, checked.templates)
         totals = dict.fromkeys(get_args(Fate), 0)
         for one in found:
@@ -264,6 +256,8 @@ class Plans:
             totals=totals,
             audience=sample,
             fallback_languages=await self._languages.find_fallbacks(checked.languages),
+            approval=await self._foresee(campaign, next_version, document, reach),
+            reach=reach,
             warnings=[
                 *checked.warnings,
                 *reply_warnings(checked.source, checked.rules, takes_replies=self._takes_replies),
@@ -272,6 +266,22 @@ class Plans:
             ],
             hash=_hash(document, checked, campaign),
         )
+
+    async def _measure(self, campaign: Campaign | None, version: int, document: Document, rules: Rules) -> Reach | None:
+        """Count the people of a version that would take effect."""
+        if campaign is None or campaign.state not in OPEN_STATES:
+            return None
+        return await self._gate.measure_rules(
+            campaign.key, version, rules, document.in_flight, always=document.wait_for_approval
+        )
+
+    async def _foresee(
+        self, campaign: Campaign | None, version: int, document: Document, reach: Reach | None
+    ) -> ForeseenApproval | None:
+        if campaign is None or reach is None:
+            return None
+        async with self._database.own_transaction() as connection:
+            return await self._gate.foresee_start(connection, campaign, version, document.in_flight, reach)
 
 
 @dataclass(frozen=True, slots=True)

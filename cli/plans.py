@@ -184,6 +184,9 @@ def _show(plan: dict[str, Any]) -> None:
         print_marked([(*MARKS[change["kind"]], change["text"]) for change in plan["changes"]])
     if (audience := plan["audience"]) is not None:
         typer.echo(printable(_audience(audience)))
+    if (approval := plan["approval"]) is not None:
+        people = f"{approval['people']} people, more than {approval['above']}"
+        typer.echo(f"Approval: this may reach {people}: it waits for another person")
     for one in plan["fallback_languages"]:
         typer.echo(printable(f"Languages: {one['summary']}"))
     if not plan["in_flight"]:

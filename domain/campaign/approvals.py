@@ -41,6 +41,13 @@ class Reach(Struct, frozen=True):
         return self.entering + self.in_flight
 
 
+class ForeseenApproval(Struct, frozen=True):
+    """An approval that a change will wait for: of so many people, beyond a number."""
+
+    people: int
+    above: int
+
+
 class PendingApproval(Struct, frozen=True):
     """A change that waits for another person, until it expires."""
 

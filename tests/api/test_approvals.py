@@ -88,6 +88,12 @@ class Office:
     async def move(self, who: str, verb: str, body: Any = None, key: str = "news", **headers: str) -> httpx.Response:
         return await self.people[who].post(f"/v1/campaigns/{key}/{verb}", json=body, headers=headers)
 
+    async def foresees(self, key: str, source: str, **how: str) -> Any:
+        """The approval that the plan of a document tells."""
+        answer = await self.move("Ada", "plan", {**document(source), **how}, key)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["approval"]
+
     async def waits(self, who: str, verb: str = "start", body: Any = None, key: str = "news") -> dict[str, Any]:
         """What a change waits for."""
         answer = await self.move(who, verb, body, key)
@@ -274,10 +280,14 @@ async def test_another_version_of_a_running_campaign_waits(office: Office) -> No
         assert (await office.move("Ada", "start", key=key)).status_code == 200
     await office.know(PEOPLE)
     few = audience("other", plan="none")
+    foreseen = {"people": PEOPLE, "above": ABOVE}
+    assert await office.foresees("news", audience(rest="31d")) == foreseen
+    assert await office.foresees("other", few) is None
     body = {"campaigns": [document(audience(rest="31d")), document(few)]}
     answer = await office.people["Ada"].post("/v1/apply", json=body)
     assert answer.status_code == 202, answer.text
     waiting, done = answer.json()["applied"]
+    assert (waiting["plan"]["approval"], done["plan"]["approval"]) == (foreseen, None)
     assert (waiting["version"], waiting["created"], waiting["approval"]["version"]) == (2, True, 2)
     assert (done["version"], done["approval"], (await office.campaign("other"))["running_version"]) == (2, None, 2)
     assert (await office.campaign())["running_version"] == 1
@@ -289,6 +299,7 @@ async def test_another_version_of_a_running_campaign_waits(office: Office) -> No
     assert (await office.decide("Bob", waiting["approval"])).status_code == 200
     assert (await office.campaign())["running_version"] == 2
     # It runs by now: nobody more is reached.
+    assert await office.foresees("news", audience(rest="31d")) is None
     assert (await office.move("Ada", "start")).status_code == 200
 
 
@@ -298,6 +309,8 @@ async def test_journeys_that_migrate_are_people_as_well(office: Office) -> None:
     await office.know(PEOPLE, event="Cart Abandoned")
     source = EVENT.format(key="news", rest="31d").replace("Cart Abandoned", "Never Seen")
     assert (await office.move("Ada", "apply", document(source))).status_code == 200
+    foreseen = {"people": PEOPLE, "above": ABOVE}
+    assert await office.foresees("news", source.replace("31d", "32d"), in_flight="migrate") == foreseen
     approval = await office.waits("Ada", body={"in_flight": "migrate"})
     assert approval["people"] == PEOPLE
 
@@ -308,6 +321,7 @@ async def test_a_version_that_was_never_approved_is_not_resumed_alone(office: Of
     assert (await office.move("Ada", "pause")).status_code == 200
     await office.know(PEOPLE)
     # A version takes effect, while nothing is sent.
+    assert await office.foresees("news", audience(rest="31d")) is None
     assert (await office.move("Ada", "apply", document(audience(rest="31d")))).status_code == 200
     approval = await office.waits("Ada", "resume")
     assert (approval["action"], approval["version"], (await office.campaign())["state"]) == ("resume", 2, "paused")

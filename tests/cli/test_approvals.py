@@ -64,6 +64,8 @@ def test_a_start_says_that_it_waits_and_another_person_approves_it(
     assert (approved["state"], approved["decided_by"]) == ("approved", "Bob")
     # Another version of the running campaign.
     file.write_text(CAMPAIGN.format(key="abandoned-cart").replace("30m", "40m"))
+    assert run(["plan", str(file)]) == 0
+    assert "Approval: this may reach 3 people, more than 1: it waits for another person" in capsys.readouterr().out
     assert run(["apply", str(file)]) == 6
     output = capsys.readouterr()
     assert "abandoned-cart: version 2 published, running" in output.out
