@@ -315,3 +315,43 @@ async def test_another_person_approves_after_it_is_said_what_that_does(console: 
     await page.until("document.querySelector('tbody .badge')?.innerText.includes('approved')")
     await page.until("!document.querySelector('a[href$=\"/approvals\"] .badge')")
     assert (await console.shop.operator.get("/v1/campaigns/news")).json()["state"] == "running"
+
+
+async def test_live_events_show_what_comes_and_what_it_does(console: Console) -> None:
+    page = await open_page(console, "/live-events?user=u-live")
+    await page.until("document.querySelector('.badge')?.innerText.includes('live')")
+    await console.shop.serve("track", userId="u-live", event="Signed Up", properties={SCRIPT: SCRIPT})
+    await console.shop.serve("track", userId="u-other", event="Signed Up")
+    await page.until("!!document.querySelector('tbody .badge')")
+    await console.shop.serve("track", userId="u-live", event=SCRIPT)
+    await page.until("document.querySelectorAll('tbody tr').length === 2")
+    [script, entered] = await read_rows(page, "Live events")
+    assert (script[0], script[4]) == (SCRIPT, "nothing")
+    assert (entered[0], entered[2]) == ("Signed Up", "u-live")
+    assert "entered" in entered[4]
+    assert "welcome" in entered[4]
+    if SHOTS:
+        shot = await page.call("Page.captureScreenshot", format="png")
+        keep_screenshot("live-events-with-events", shot["data"])
+    assert not await page.run("window.attacked")
+
+
+async def test_a_person_page_says_what_an_event_would_do(console: Console) -> None:
+    page = await open_page(console, "/people/u-victim?tab=what-if")
+    await page.run("document.querySelector('input[name=event]').focus()")
+    await page.call("Input.insertText", text="Signed Up")
+    await page.run("document.querySelector('textarea[name=properties]').focus()")
+    await page.call("Input.insertText", text="[]")
+    await click(page, "form button", "Ask")
+    await page.until("!!document.querySelector('form [role=alert]')")
+    await page.run("document.querySelector('textarea[name=properties]').select()")
+    await page.call("Input.insertText", text='{"value": 5}')
+    await click(page, "form button", "Ask")
+    await page.until("!!document.querySelector('tbody .badge')")
+    rows = await read_rows(page, "Effects of the event")
+    assert [row[0] for row in rows if "refused" in row[1]] == ["welcome"]
+    assert "Already in" in rows[0][3]
+    assert await find_faults(page) == []
+    if SHOTS:
+        shot = await page.call("Page.captureScreenshot", format="png")
+        keep_screenshot("what-if-answered", shot["data"])

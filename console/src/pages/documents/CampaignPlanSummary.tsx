@@ -12,13 +12,20 @@ const TONES: Record<Schemas["Change"]["kind"], Tone> = {
   changed: "accent",
 }
 
+function effectOf({ takes_effect, approval }: Schemas["CampaignPlan"]): string {
+  if (!takes_effect) return "It is published; the campaign lets nobody in yet."
+  if (approval === null) return "It takes effect at once."
+  const people = formatCount(approval.people, "person", "people")
+  return `It is published, and waits for another person's approval: it may reach ${people}, more than ${formatNumber(approval.above)}.`
+}
+
 /** What applying a campaign would do. */
 export function CampaignPlanSummary({ plan }: { plan: Schemas["CampaignPlan"] }) {
   return (
     <div className="page">
       <p>
         {plan.is_new ? `Makes version ${plan.next_version}.` : `The same as version ${plan.next_version}.`}{" "}
-        {plan.takes_effect ? "It takes effect at once." : "It is published; the campaign lets nobody in yet."}
+        {effectOf(plan)}
       </p>
       <Section title="Changes">
         <ul className="card stack">

@@ -12,7 +12,7 @@ type Rule = Schemas["RulePressure"]
 
 const route = getRouteApi("/frequency-caps")
 
-/** How often each rule put messages off and refused them, by day and campaign. */
+/** How often each rule granted, put off and refused messages, by day and campaign, and who took the room. */
 export function CapPressure() {
   const { from, to } = route.useSearch()
   const pressure = api.useQuery("get", "/v1/caps/pressure", { params: { query: { from, to } } }, { refetchInterval: 10_000 })
@@ -29,7 +29,7 @@ export function CapPressure() {
   )
 }
 
-function RuleSection({ rule: { rule, days, campaigns } }: { rule: Rule }) {
+function RuleSection({ rule: { rule, days, campaigns, taken } }: { rule: Rule }) {
   const { from, to } = route.useSearch()
   const refusals = (more: { campaign?: string; from?: string; to?: string }) =>
     nonSendSearch({ from, to, rule, ...more })
@@ -46,10 +46,11 @@ function RuleSection({ rule: { rule, days, campaigns } }: { rule: Rule }) {
         <DayBars
           label={`${rule} by day`}
           series={[
+            { name: "granted", tone: "good" },
             { name: "put off", tone: "accent" },
             { name: "refused", tone: "warn" },
           ]}
-          days={new Map(days.map(({ day, deferred, refused }) => [day, [deferred, refused]]))}
+          days={new Map(days.map(({ day, granted, deferred, refused }) => [day, [granted ?? 0, deferred, refused]]))}
           link={(day, label, bars) => (
             <Link to="/non-sends" search={refusals({ from: day, to: day })} aria-label={label}>
               {bars}
@@ -74,6 +75,17 @@ function RuleSection({ rule: { rule, days, campaigns } }: { rule: Rule }) {
               </Link>
             ),
           },
+        ]}
+      />
+      <Table
+        caption={`Who took the room of whom, ${rule}`}
+        rows={taken}
+        rowKey={({ campaign, by }) => `${campaign} ${by}`}
+        empty="Nobody: no message was held back for others."
+        columns={[
+          { label: "Held back", cell: ({ campaign }) => <CampaignLink campaign={campaign} /> },
+          { label: "Room taken by", cell: ({ by }) => <CampaignLink campaign={by} /> },
+          { label: "Times", isNumber: true, cell: ({ times }) => formatNumber(times) },
         ]}
       />
     </Section>
