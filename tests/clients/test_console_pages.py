@@ -337,7 +337,8 @@ async def test_live_events_show_what_comes_and_what_it_does(console: Console) ->
 
 
 async def test_a_person_page_says_what_an_event_would_do(console: Console) -> None:
-    page = await open_page(console, "/people/u-victim?tab=what-if")
+    await console.shop.serve("track", userId="u-asked", event="Signed Up")
+    page = await open_page(console, "/people/u-asked?tab=what-if")
     await page.run("document.querySelector('input[name=event]').focus()")
     await page.call("Input.insertText", text="Signed Up")
     await page.run("document.querySelector('textarea[name=properties]').focus()")
