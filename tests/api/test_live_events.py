@@ -110,9 +110,9 @@ async def test_a_flood_is_sampled_and_the_rest_counted(live: Live) -> None:
     batch = [{"type": "track", "userId": f"u-{n}", "event": "Flood"} for n in range(number)]
     async with live.view(event="Flood") as events:
         await live.shop.serve("batch", batch=batch)
-        found = []
-        while "left_out" not in (data := await events.next()):
-            found.append(data)
+        found: list[Any] = []
+        while "left_out" not in (data := await events.next()) or not found:
+            found += [data] if "event" in data else []
         assert len(found) == MAX_SHOWN
         assert data == {"left_out": number - MAX_SHOWN, "masked": False}
 
@@ -169,9 +169,9 @@ async def test_without_the_scope_people_no_event_is_named(live: Live) -> None:
     key = (await live.shop.operator.post("/v1/keys", json={"name": "viewer", "scopes": ["read"]})).json()
     async with live.view(key["token"]) as events:
         await live.track("Order Completed")
-        ended = await events.next("event")
+        [ended] = await shown(events)
         assert (ended["user_id"], ended["event"]) == ("u-victim", None)
         assert ended["result"][0]["what"] == "ended"
-        assert await events.next() == {"left_out": 0, "masked": True}
+        assert await events.next("looked") == {"left_out": 0, "masked": True}
     async with client_of(live.shop.app, key["token"]) as viewer:
         assert (await viewer.get("/v1/live-events?event=Order+Completed")).status_code == 403

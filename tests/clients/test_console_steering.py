@@ -127,6 +127,7 @@ async def test_a_campaign_is_paused_by_the_keyboard_alone(stage: Stage) -> None:
     # It goes on where it was.
     assert await page.focused() == "Pause"
     await page.press("Enter")
+    await page.until_shown("Nobody enters any more", "dialog[open]")
     await page.tab_to("Pause")
     await page.press("Enter")
     await page.until_shown("paused", "main .badge")
