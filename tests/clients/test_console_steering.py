@@ -113,7 +113,7 @@ async def test_a_campaign_is_started_paused_resumed_and_stopped(stage: Stage) ->
         assert f"campaign.{act.lower()}" in (await stage.audited("acts"))[:2]
 
 
-async def test_the_keyboard_alone_asks_for_a_pause_and_takes_it_back(stage: Stage) -> None:
+async def test_a_campaign_is_paused_by_the_keyboard_alone(stage: Stage) -> None:
     await stage.begin("keyed")
     page = await stage.page()
     await page.tab_to("keyed")
@@ -126,6 +126,13 @@ async def test_the_keyboard_alone_asks_for_a_pause_and_takes_it_back(stage: Stag
     await page.until_closed()
     # It goes on where it was.
     assert await page.focused() == "Pause"
+    await page.press("Enter")
+    await page.until_shown("Nobody enters any more", "dialog[open]")
+    await page.tab_to("Pause")
+    await page.press("Enter")
+    await page.until_shown("paused", "main .badge")
+    await page.until_closed()
+    assert (await stage.audited("keyed"))[0] == "campaign.pause"
 
 
 async def test_a_document_is_planned_and_applied(stage: Stage) -> None:

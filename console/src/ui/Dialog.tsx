@@ -1,4 +1,4 @@
-import { type ReactNode, useLayoutEffect, useRef } from "react"
+import { type ReactNode, type SyntheticEvent, useLayoutEffect, useRef } from "react"
 
 /** A dialog of the browser's own: it keeps the focus, closes by Escape, and gives the focus back. */
 export function Dialog({ title, close, children }: { title: string; close: () => void; children: ReactNode }) {
@@ -12,8 +12,13 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
       setTimeout(keepFocus)
     }
   }, [])
+  // The browser would close it by itself first and tell later: a key pressed in between would be lost.
+  const cancel = (event: SyntheticEvent) => {
+    event.preventDefault()
+    close()
+  }
   return (
-    <dialog ref={dialog} aria-label={title} onClose={close}>
+    <dialog ref={dialog} aria-label={title} onCancel={cancel} onClose={close}>
       <div className="page">
         <h2>{title}</h2>
         {children}
