@@ -298,7 +298,20 @@ def _openapi(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             each["example"] = msgspec.json.decode(each.pop(EXAMPLE))
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    _close_mappings(schemas)
     return document
+
+
+def _close_mappings(schema: Any) -> None:
+    """Say in a schema that mappings have no other names than those of their pattern."""
+    if isinstance(schema, dict):
+        if "patternProperties" in schema:
+            schema["additionalProperties"] = False
+        for each in schema.values():
+            _close_mappings(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            _close_mappings(each)
 
 
 async def _warn_without_keys(services: wiring.Services) -> None:

@@ -55,7 +55,7 @@ class NewHold(RequestModel):
     segment: Annotated[TextField | None, Field(min_length=1, max_length=255, description="or: its people")] = None
     area: Annotated[TextField | None, Field(min_length=1, max_length=255, description="or: who is in it")] = None
     kind: Annotated[
-        TextField,
+        str,
         Field(pattern=ID_KIND, description="`user`, `anonymous`, the type of an external id, or `profile`"),
     ] = "user"
     until: Annotated[InstantField, Field(description="its end at the latest, at most 366 days ahead")]

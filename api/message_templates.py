@@ -50,7 +50,7 @@ class NewMessageTemplate(RequestModel):
         Field(description="file name to text: `NAME.liquid`, and `NAME.LANG.liquid` for each other language"),
     ]
     category: Annotated[
-        TextField, Field(pattern=SLUG, max_length=64, description="that of messages whose request names none")
+        str, Field(pattern=SLUG, max_length=64, description="that of messages whose request names none")
     ] = TRANSACTIONAL
     send_window: Annotated[
         dict[TextField, Any] | None,

@@ -9,6 +9,8 @@ import jsonschema_rs
 import pytest
 
 from api.app import create_app
+from api.dependencies import ID_KIND
+from domain.campaign.schema import SLUG
 from domain.errors import every_error
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 
@@ -60,6 +62,14 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
         # A body that may be left out, or one of several answers.
         return resolved(next(each for each in schema["anyOf"] if each.get("type") != "null"))
     return schema
+
+
+def walk(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object within a schema."""
+    if isinstance(schema, dict):
+        yield schema
+    for each in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from walk(each)
 
 
 def examples(content: dict[str, Any]) -> list[Any]:
@@ -174,3 +184,16 @@ def test_what_acts_takes_an_idempotency_key() -> None:
         is_tracking = scope == "ingest" and not path.startswith(("/v1/mails", "/v1/users/"))
         acts = method != "get" and not is_public(path, method) and not is_tracking and scope != "client"
         assert takes == acts, (path, method)
+
+
+def test_mappings_have_no_other_names_than_they_say() -> None:
+    mappings = [each for each in walk(document()["components"]["schemas"]) if "patternProperties" in each]
+    assert mappings
+    assert all(each["additionalProperties"] is False for each in mappings)
+
+
+def test_a_field_says_its_own_pattern() -> None:
+    schemas = document()["components"]["schemas"]
+    said = {name: schemas[name]["properties"] for name in ("NewMessageTemplate", "NewHold")}
+    assert said["NewMessageTemplate"]["category"]["pattern"] == SLUG
+    assert said["NewHold"]["kind"]["pattern"] == ID_KIND
