@@ -22,21 +22,18 @@ from domain.people.accounts import (
     states_account,
     trait_trigger,
 )
-from domain.people.derived_events import ValueChange
+from domain.people.derived_events import ChangeOfProfile, ValueChange
+from domain.people.profile import Profile
 from domain.people.profile_state import ProfileState, Refusal
 from domain.people.registers import Registers
 from domain.people.statements import event_source, stamp_of
 from domain.tracking.event import Event
+from domain.tracking.stored_event import StoredEvent
 from domain.tracking.traits import ROLE
 from store import account_journeys, accounts, profiles
 from store.accounts import MemberKey
 from store.database import Connection, PendingResult
-from store.events import StoredEvent
 from store.profile_changes import ProfileChange
-from store.profiles import Profile
-
-# The changed profile, and the change.
-ChangeOfProfile = tuple[UUID, ValueChange]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from domain.people.computed_document import parse_server_sources
 from domain.people.devices import merge_devices, observe_device
 from domain.people.sessions import Activity
 from domain.tracking.event import Event, Trust
+from domain.tracking.stored_event import StoredEvent
 from store import activity, documents
 from store.activity import Devices
 from store.database import Connection
-from store.events import StoredEvent
 
 
 class ServerSources(Struct, frozen=True):

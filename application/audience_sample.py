@@ -16,9 +16,9 @@ from domain.conditions.expressions import ConditionOutcome
 from domain.journey.matching import Matcher
 from domain.long_work import LongWork
 from domain.people.account_view import NO_ACCOUNT, AccountView
+from domain.people.profile import Profile
 from store import audience, computed_traits
 from store.database import Database
-from store.profiles import Profile
 
 # Enough to detect a condition that cannot be evaluated, but not a forecast. A profile may have 256 kB of traits, so
 # they are read in pages.

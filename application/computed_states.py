@@ -12,13 +12,13 @@ from domain.long_work import LongWork
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.history import HistoryCount, list_event_names
+from domain.people.computed.state_row import EMPTY, StateRow
+from domain.people.profile import Profile
 from domain.people.segments.definition import Memberships
 from domain.people.segments.deployed import DeployedSegments
+from domain.tracking.stored_event import StoredEvent
 from store import events, profile_states, profiles, segments
 from store.database import Connection
-from store.events import StoredEvent
-from store.profile_states import EMPTY, StateRow
-from store.profiles import Profile
 
 
 async def recount(

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from application import routing, turns
-from application.accounts import ChangeOfProfile, ask_for_accounts
+from application.accounts import ask_for_accounts
 from application.catalogue import Catalogue
 from application.computed_states import read_computed
 from application.people import read_people
@@ -21,6 +21,7 @@ from domain.people.derived_events import (
     STAGE,
     Cause,
     CausedChange,
+    ChangeOfProfile,
     ValueChange,
     cause_of,
     computed_trigger,
@@ -36,9 +37,9 @@ from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.inputs import inputs_of_changes
 from domain.people.statements import event_source
 from domain.tracking.event import Event
+from domain.tracking.stored_event import StoredEvent
 from store import events, profiles
 from store.database import Connection
-from store.events import StoredEvent
 
 
 class JudgeRequest(Struct, frozen=True):

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from domain.people.segments.definition import RecordedChange
 from store import held_journeys, holds, outbox, segments
 from store.database import Connection
 from store.outbox import OutboxMessage
-from store.segments import RecordedChange
 
 
 async def write_membership_changes(connection: Connection, changes: Sequence[RecordedChange]) -> None:

@@ -15,9 +15,9 @@ from domain.people.identity import PersonRef
 from domain.sending.holds import HoldState, check_end, state_of
 from domain.suggestions import did_you_mean
 from domain.tracking.event import SOJOURN_SOURCE, Trust
+from domain.tracking.stored_event import StoredEvent
 from store import audit, campaigns, holds, operations, profiles
 from store.database import Connection, Database
-from store.events import StoredEvent
 from store.holds import HoldRow
 
 # Open holds of one person, and of all segments and areas: the gate reads them all.

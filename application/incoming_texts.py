@@ -8,7 +8,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from application.address_statements import LinkStatement, ReportedRefusal, state_refusal
+from application.address_statements import state_refusal
 from application.callbacks import ReportGroups
 from application.catalogue import Catalogue
 from application.ingest import Ingest
@@ -16,6 +16,7 @@ from application.ingest_claims import BatchPart
 from application.providers import ProviderSource
 from domain.channels.kinds import CHANNELS
 from domain.deployment_documents import REPLIES
+from domain.people.address_statements import LinkStatement, ReportedRefusal
 from domain.people.consent import OPT_OUT, STOP
 from domain.people.registers import stamp
 from domain.sending.address_reports import find_address_refusal

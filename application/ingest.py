@@ -6,7 +6,6 @@ from datetime import datetime
 
 from psycopg.errors import DeadlockDetected, UniqueViolation
 
-from application.address_statements import LinkStatement
 from application.catalogue import Catalogue
 from application.holds import end_holds_by_events
 from application.identity_locks import IdentityMovedError
@@ -18,6 +17,7 @@ from application.people_due import report_due
 from application.settled_people import PeopleDueError
 from domain.errors import UnavailableError
 from domain.long_work import TooMuchWork
+from domain.people.address_statements import LinkStatement
 from domain.tracking.event import Event, Reject
 from domain.tracking.rejects import ALL_RECORDED, Unrecorded
 from domain.tracking.traits import CONSENT, TOPICS

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from application.address_statements import LinkStatement, ReportedRefusal
 from application.catalogue import Catalogue
 from application.identity_locks import IdentityMovedError
 from domain.journey.listeners import Listeners
+from domain.people.address_statements import LinkStatement, ReportedRefusal
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.erasure import claimed_identities, drop_erased_claims, find_erased, reject_erased
 from domain.people.identity import Identity, Known, identities_of

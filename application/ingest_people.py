@@ -20,9 +20,9 @@ from domain.people.identity import Identity, Known, Resolution, resolve
 from domain.people.identity_sources import identity_sources, merge_sources
 from domain.people.topics.deployed import DeployedTopics
 from domain.tracking.event import Event, Trust
+from domain.tracking.stored_event import StoredEvent
 from store import journeys, outbox, profiles
 from store.database import Connection
-from store.events import StoredEvent
 
 
 @dataclass(frozen=True, slots=True)

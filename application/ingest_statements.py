@@ -8,9 +8,9 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application.accounts import account_statements
-from application.address_statements import AddressStatement, LinkStatement, ReportedRefusal
 from domain.journey.listeners import Listeners
 from domain.people.accounts import AccountStatement
+from domain.people.address_statements import AddressStatement, LinkStatement, ReportedRefusal
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.identity import Resolution
 from domain.people.profile_state import Source, Statement
@@ -18,7 +18,7 @@ from domain.people.segments.affected import find_affected
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.statements import claims_of, event_source, location_of, statements_of, surroundings_of
 from domain.tracking.event import Event
-from store.events import StoredEvent
+from domain.tracking.stored_event import StoredEvent
 
 
 @dataclass(frozen=True, slots=True)

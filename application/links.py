@@ -9,11 +9,11 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 from uuid_utils.compat import uuid7
 
-from application.address_statements import LinkStatement
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from domain.errors import InvalidLinkError, NotFoundError
 from domain.people import links
+from domain.people.address_statements import LinkStatement
 from domain.people.consent import ConsentFacts
 from domain.people.links import LinkPurpose, MessageLink
 from domain.people.profile_state import Proof

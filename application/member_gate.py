@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from application.catalogue import Catalogue
 from application.sender_choice import decide_page_with_senders
 from domain.errors import UnavailableError
+from domain.journey.decision import Decision
 from domain.journey.member_decisions import PageDecision, decide_page, members_step
 from domain.journey.requests import MembersRequest
 from domain.sending.gate_answers import MembersAnswer, MembersPage
 from store import decisions, journeys, messages, step_facts
 from store.database import Connection
-from store.decisions import Decision
 
 # Each page locks its members for one transaction.
 PAGE = 100

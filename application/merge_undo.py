@@ -23,6 +23,7 @@ from domain.errors import ConflictError, NotFoundError
 from domain.people.computed.changes import list_changes
 from domain.people.derived_events import Cause, value_changes
 from domain.people.identity import Identity
+from domain.people.profile import Profile
 from domain.people.profile_state import Part, PartChange, ProfileState, Source, Statement, StateUpdate
 from domain.people.separation import sayings, separate
 from domain.people.statements import event_source, statements_of
@@ -30,7 +31,6 @@ from domain.tracking.event import Trust
 from store import account_journeys, audit, computed_traits, merges, profile_changes, profiles, separation
 from store.database import Connection
 from store.merges import Merge, Snapshot
-from store.profiles import Profile
 from store.separation import ReceivedEvent
 
 

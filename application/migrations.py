@@ -5,11 +5,11 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
+from domain.journey.decision import Decision
 from domain.journey.migration import ENDED, MOVED, CannotMigrate, MigrationOutcome
 from domain.journey.position import Position
 from store import decisions, journey_versions, journeys
 from store.database import Connection
-from store.decisions import Decision
 
 STAYED = "stayed"
 

@@ -19,6 +19,7 @@ from application.people import read_people, unknown_person
 from domain.errors import InvalidRequestError
 from domain.people.consent import OPT_OUT, STOP, ConsentFacts, topic_opt_out
 from domain.people.identity import PersonRef
+from domain.people.profile import Profile
 from domain.people.surroundings import recipient_locale
 from domain.people.topics.choices import Choice, choose, list_choices, pace_of
 from domain.people.topics.subscription import PACE, SubscriptionRef
@@ -26,7 +27,6 @@ from domain.tracking.event import OUR_CONTEXT, SOJOURN_SOURCE, Event
 from domain.tracking.traits import CONSENT
 from store import profiles
 from store.database import Database
-from store.profiles import Profile
 
 # The name of the form and the version of its wording, for proofs.
 FORM: Final = "app"

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from application.address_statements import with_refused
 from domain.errors import NotFoundError, UnavailableError
+from domain.people.address_statements import with_refused
 from domain.people.identity import PersonRef
+from domain.people.profile import Profile
 from store import addresses, profiles
 from store.database import Connection
-from store.profiles import Profile
 
 
 async def read_people(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Profile]:

@@ -13,13 +13,13 @@ from domain.conditions.cel_roots import SEGMENTS, STAGE_VARIABLE, SUBSCRIPTIONS
 from domain.conditions.expressions import Condition, ConditionOutcome, ExpressionScope, compile_condition
 from domain.long_work import LongWork
 from domain.people.account_view import NO_ACCOUNT, AccountView
+from domain.people.profile import Profile
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.inputs import CONSENT, LEARNED
 from domain.people.segments.judged_person import SegmentFacts
 from store import accounts, activity, people_sample
 from store.database import Connection
 from store.people_sample import ReadParts
-from store.profiles import Profile
 
 MAX_EXAMPLES: Final = 10
 # People of one statement. A profile may have 256 kB of traits.

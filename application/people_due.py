@@ -9,9 +9,9 @@ from application.catalogue import Catalogue
 from application.derived_events import report_caused
 from application.segment_judge import open_judge
 from domain.long_work import TooMuchWork
+from domain.people.profile import Profile
 from store import campaigns, profiles
 from store.database import Connection, Database
-from store.profiles import Profile
 
 
 async def report_due(database: Database, catalogue: Catalogue, ids: Collection[UUID], now: datetime) -> None:

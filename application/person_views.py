@@ -20,6 +20,7 @@ from domain.epoch import from_microseconds
 from domain.journey.filters import JourneyFilter
 from domain.people.computed.definition import is_authored
 from domain.people.computed.deployed import DeployedTraits
+from domain.people.computed.state_row import EMPTY
 from domain.people.computed.traits import ComputedState
 from domain.people.consent import ConsentFacts, find_refusal
 from domain.people.device_addresses import list_reached
@@ -175,7 +176,7 @@ async def show_person(connection: Connection, catalogue: Catalogue, ref: PersonR
         devices = await device_addresses.list_of_profile(connection, profile_id)
         if (person := await found.get()) is None:
             raise unknown_person(ref)
-        row = (await states.get()).get(profile_id, profile_states.EMPTY)
+        row = (await states.get()).get(profile_id, EMPTY)
         profile, state = person.profile, person.profile.state()
         active = JourneyFilter(profile_id=profile_id, state="active")
         return PersonView(

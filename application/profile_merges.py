@@ -8,21 +8,22 @@ from uuid import UUID
 from application import turns
 from application.accounts import merge_memberships
 from application.activity_states import merge_activity
-from application.address_statements import AddressStatement, lock_addresses
+from application.address_statements import lock_addresses
 from application.computed_states import merge_states, read_values, recount_sequences
 from application.profile_history import build_history
 from application.statements import named_addresses
 from domain.long_work import LongWork
 from domain.people import profile_state
+from domain.people.address_statements import AddressStatement
 from domain.people.computed.changes import list_changes
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.derived_events import ValueChange, value_changes
+from domain.people.profile import Profile
 from domain.people.profile_state import ProfileState, Refusal, Source, Statement
 from domain.people.topics.deployed import DeployedTopics
 from store import ad_audiences, merges, profiles
 from store.database import Connection, PendingResult
 from store.profile_changes import ProfileChange
-from store.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)

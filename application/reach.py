@@ -19,12 +19,12 @@ from domain.journey.filters import JourneyFilter
 from domain.journey.matching import Matcher
 from domain.long_work import LongWork
 from domain.people.account_view import NO_ACCOUNT, AccountView
+from domain.people.profile import Profile
 from domain.people.segments.estimate import Estimate, estimate_number
 from store import campaigns, computed_traits, journey_versions, people_sample, selections
 from store.campaigns import Version
 from store.database import Connection, Database
 from store.people_sample import WHOLE
-from store.profiles import Profile
 
 # People drawn at random, the time for them, and how many are read at once: a profile may have 256 kB of traits.
 SAMPLE: Final = 20_000

@@ -5,7 +5,6 @@ from typing import Final
 
 from uuid_utils.compat import uuid7
 
-from application.address_statements import AddressStatement
 from application.catalogue import Catalogue
 from application.derived_events import report_changes
 from application.people import lock_person
@@ -14,14 +13,15 @@ from application.statements import ask_for_people, write_people
 from domain.access import Actor
 from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import NotFoundError
+from domain.people.address_statements import AddressStatement
 from domain.people.consent import OPT_OUT, SUPPRESSION, topic_opt_out
 from domain.people.derived_events import Cause
 from domain.people.identity import PersonRef
+from domain.people.profile import Profile
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import stamp
 from store import audit, campaigns, profile_changes
 from store.database import Connection, Database
-from store.profiles import Profile
 
 
 class Recipients:

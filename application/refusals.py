@@ -17,9 +17,9 @@ from domain.journey.listeners import Listeners
 from domain.journey.matching import Matcher, Person, ProfileEvent
 from domain.long_work import LongWork
 from domain.people.account_view import AccountKey, AccountView
+from domain.tracking.stored_event import StoredEvent
 from store import campaigns, decisions, events, timeline
 from store.database import Connection
-from store.events import StoredEvent
 from store.timeline import Recorded
 
 # The most campaigns of one page.

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from application.address_statements import LinkStatement, ReportedRefusal
 from application.catalogue import Catalogue
 from application.deliverability import pause_if_due
 from application.ingest import Ingest
 from application.ingest_claims import BatchPart
 from application.link_clients import read_client
 from domain.long_work import TooMuchWork
+from domain.people.address_statements import LinkStatement, ReportedRefusal
 from domain.people.consent import OPT_OUT
 from domain.sending.address_reports import find_address_refusal
 from domain.sending.ledger_marks import marks_of, merge_marks

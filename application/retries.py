@@ -13,6 +13,7 @@ from application.channel_choice import choose_for, read_earlier
 from application.sender_choice import decide_with_sender
 from domain.access import Actor
 from domain.errors import InvalidRequestError, NotFoundError, UnavailableError
+from domain.journey.decision import Decision
 from domain.journey.records import retry_workflow_id
 from domain.journey.retry_decisions import JourneyEnd, RepeatedStep, RetryFacts, decide_retry
 from domain.journey.state import ACTIVE, COMPLETED, EXITED
@@ -29,7 +30,6 @@ from domain.sending.retries import (
 from domain.sending.single_messages import split_template_key
 from store import audit, campaigns, decisions, messages, operations, retries, single_messages, step_facts
 from store.database import Connection, Database
-from store.decisions import Decision
 from store.operations import Operation
 from store.outbox import OutboxMessage
 from store.retries import FailedGroup, FailedMessage

@@ -12,20 +12,20 @@ from application.accounts import read_accounts
 from application.catalogue import Catalogue
 from application.people import read_people
 from domain.journey import routing
+from domain.journey.decision import Decision
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.journey.position import Position, position_at_entry
 from domain.journey.records import Journey
 from domain.journey.routing_result import RoutingContext, RoutingResult, SubscriptionMatch
 from domain.long_work import LongWork, TooMuchWork
+from domain.people.profile import Profile
+from domain.tracking.stored_event import StoredEvent
 from store import accounts, conversions, decisions, events, journeys, outbox
 from store.conversions import Conversion
 from store.database import Connection, PendingResult
-from store.decisions import Decision
-from store.events import StoredEvent
 from store.journeys import Entered, GoalSought
 from store.outbox import OutboxMessage
-from store.profiles import Profile
 
 log = structlog.get_logger()
 

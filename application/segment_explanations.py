@@ -11,15 +11,16 @@ from application.segment_facts import read_segment_facts
 from domain.access import Actor
 from domain.epoch import from_microseconds
 from domain.errors import NotFoundError
+from domain.people.computed.state_row import EMPTY
 from domain.people.identity import PersonRef
 from domain.people.segments.causes import describe_change
+from domain.people.segments.definition import RecordedChange
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.explanation import ExplainedPart
 from domain.people.segments.judged_person import NO_FACTS
 from domain.suggestions import did_you_mean
 from store import audit, profile_states, profiles, segments
 from store.database import Database
-from store.profile_states import EMPTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,6 @@ def require_segment(deployed: DeployedSegments, key: str) -> int:
     return id
 
 
-def _describe(key: str, change: segments.RecordedChange) -> LatestChange:
+def _describe(key: str, change: RecordedChange) -> LatestChange:
     one = change.change
     return LatestChange(one.has_joined, one.at, change.cause, describe_change(key, one.has_joined, change.cause))

@@ -10,26 +10,25 @@ from uuid import UUID, uuid5
 
 from msgspec.structs import replace
 
-from application.address_statements import with_refused
 from application.held_journeys import write_membership_changes
 from application.segment_facts import read_segment_facts
 from domain.conditions.cel_costs import UNITS_OF_AN_EVALUATION, Spent
 from domain.long_work import LongWork, TooMuchWork
+from domain.people.address_statements import with_refused
 from domain.people.computed.changes import JUST_BEFORE, list_changes
 from domain.people.computed.counter import MAX_WORK, WORK_OF_A_CHANGE
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
+from domain.people.computed.state_row import EMPTY, StateRow
 from domain.people.derived_events import Cause, CausedChange
+from domain.people.profile import Profile
 from domain.people.profile_state import Source
 from domain.people.segments.causes import definition_cause, list_value_changes, source_cause, time_cause
-from domain.people.segments.definition import MembershipChange, SegmentDefinition
+from domain.people.segments.definition import MembershipChange, RecordedChange, SegmentDefinition
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.judged_person import NO_FACTS, SegmentFacts
 from store import addresses, audience, profile_states
 from store.database import Connection
-from store.profile_states import EMPTY, StateRow
-from store.profiles import Profile
-from store.segments import RecordedChange
 
 # A merge judges two people, and its undo: they are not judged apart.
 EXEMPT_PEOPLE: Final = 2

@@ -15,6 +15,7 @@ from application.people_condition import PAGE
 from application.segment_facts import read_segment_facts
 from domain.conditions.cel_costs import Spent
 from domain.long_work import LongWork
+from domain.people.profile import Profile
 from domain.people.segments.definition import SegmentDefinition, SegmentRule
 from domain.people.segments.deployed import DeployedSegments, Judgement
 from domain.people.segments.estimate import Estimate, estimate_number
@@ -22,7 +23,6 @@ from domain.people.segments.judged_person import NO_FACTS, SegmentFacts
 from store import computed_traits, people_sample
 from store.database import Database
 from store.people_sample import WHOLE
-from store.profiles import Profile
 
 # The people of a preview, and its time. A plan evaluates more conditions, and answers with those looked at by then.
 SAMPLE: Final = 20_000

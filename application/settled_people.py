@@ -13,10 +13,10 @@ from application import turns
 from application.catalogue import Catalogue
 from application.segment_judge import open_judge
 from domain.long_work import TooMuchWork
+from domain.people.computed.state_row import EMPTY
 from domain.people.derived_events import CausedChange
 from store import profile_states, profiles
 from store.database import Connection
-from store.profile_states import EMPTY
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from domain.campaign.plan import Plan, Send
 from domain.channels.kinds import CHANNELS
 from domain.errors import NotFoundError, UnavailableError
 from domain.journey import machine
+from domain.journey.decision import Decision
 from domain.journey.position import next_positions, position_at_entry
 from domain.journey.protocol import Answered, Authorize, Dispatch
 from domain.journey.records import Journey, seed_of, user_reference, workflow_id
@@ -36,6 +37,7 @@ from domain.journey.requests import AuthorizeRequest
 from domain.journey.state import JourneyState
 from domain.people.identity import PersonRef
 from domain.people.operator_changes import OperatorChanges
+from domain.people.profile import Profile
 from domain.sending.claim import CANCELLED, POSTPONED, POSTPONING_REASONS, RESERVED, SENDING
 from domain.sending.gate_answers import Answer, Deferred, Granted, Held, Refused
 from domain.sending.single_messages import (
@@ -53,9 +55,7 @@ from domain.sending.single_messages import (
 )
 from store import audit, campaigns, decisions, journeys, leased_starts, outbox, single_messages, timeline
 from store.database import Connection, Database, describe_error
-from store.decisions import Decision
 from store.outbox import OutboxMessage
-from store.profiles import Profile
 from store.single_messages import StoredMessage
 
 log = structlog.get_logger()

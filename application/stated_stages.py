@@ -11,10 +11,10 @@ from domain.deployment_documents import LIFECYCLE
 from domain.errors import InvalidRequestError
 from domain.people.derived_events import Cause
 from domain.people.lifecycle import explain_stated_stage
+from domain.people.profile import Profile
 from domain.people.profile_state import Source
 from store import documents
 from store.database import Connection
-from store.profiles import Profile
 
 
 async def set_stage_by_hand(

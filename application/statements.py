@@ -8,24 +8,24 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application import turns
-from application.address_statements import AddressStatement, lock_addresses, with_refused, write_addresses
+from application.address_statements import lock_addresses, write_addresses
 from application.held_journeys import wake_who_left
 from application.profile_history import build_history
 from domain.channels.kinds import normalized_addresses
 from domain.long_work import LongWork
 from domain.people import profile_state
+from domain.people.address_statements import Address, AddressStatement, with_refused
 from domain.people.derived_events import ValueChange, value_changes
 from domain.people.places.deployed import NO_PLACES, DeployedPlaces
+from domain.people.profile import Profile
 from domain.people.profile_state import ProfileState, Refusal, Source, Statement, StateUpdate
 from domain.people.registers import Registers, stamp, unverified_stamp
 from domain.people.statements import addresses_in, statements_of_traits
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.people.topics.requests import find_requests, refuse_excess
 from store import addresses, profile_changes, profiles, subscription_requests
-from store.addresses import Address
 from store.database import Connection, PendingResult
 from store.profile_changes import ProfileChange
-from store.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from application.ingest import Ingest
 from application.member_gate import authorize_page
 from application.sender_choice import decide_with_sender
 from domain.errors import UnavailableError
+from domain.journey.decision import Decision
 from domain.journey.protocol import Unreadable
 from domain.journey.records import Ending
 from domain.journey.requests import (
@@ -42,7 +43,6 @@ from domain.sending.gate_answers import Answer, MembersAnswer
 from domain.tracking.event import stored_event
 from store import decisions, journeys, messages, step_facts
 from store.database import Connection, Database
-from store.decisions import Decision
 
 A = TypeVar("A")
 F = TypeVar("F", bound=LockedFacts)

@@ -13,10 +13,10 @@ from domain.journey.listeners import Listeners
 from domain.long_work import TooMuchWork
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.due import find_next_look
+from domain.people.computed.state_row import StateRow
 from store import campaigns, computed_traits, operations, profile_states, profiles
 from store.database import Connection, Database
 from store.operations import Operation, Page
-from store.profile_states import StateRow
 
 # People of one transaction: their events wait meanwhile, for some 60 ms.
 PAGE = 500

@@ -14,21 +14,20 @@ from application.settled_people import PeopleDueError
 from domain.people.computed.counter import EventCounter
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
+from domain.people.computed.state_row import EMPTY, StateRow
 from domain.people.computed.traits import ComputedState
 from domain.people.derived_events import ValueChange
 from domain.people.identity import Resolution
+from domain.people.profile import Profile
 from domain.people.segments.causes import event_cause, list_value_changes
-from domain.people.segments.definition import Memberships
+from domain.people.segments.definition import Memberships, RecordedChange
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.tracker import SegmentTracker
 from domain.people.statements import event_source
 from domain.tracking.event import Event
+from domain.tracking.stored_event import StoredEvent
 from store import events, profile_states
 from store.database import Connection, PendingResult
-from store.events import StoredEvent
-from store.profile_states import EMPTY, StateRow
-from store.profiles import Profile
-from store.segments import RecordedChange
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,14 @@ from domain.journey.routing_result import RoutingResult
 from domain.journey.state import JourneyStatus
 from domain.local_time.zones import recipient_zone
 from domain.people.identity import PersonRef, Resolution
+from domain.people.profile import Profile
 from domain.tracking.event import DEFAULT_SOURCE, Event
 from domain.tracking.identifiers import Placeholders
 from domain.tracking.item import event_of_item
 from domain.tracking.item_error import ItemError
+from domain.tracking.stored_event import StoredEvent
 from store import audit, campaigns, journeys, profiles
 from store.database import Connection, Database
-from store.events import StoredEvent
-from store.profiles import Profile
 
 # Entries of one event whose next steps and first messages are told; each takes some look-ups.
 MAX_TOLD: Final = 20

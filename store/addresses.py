@@ -11,12 +11,10 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from domain.people.address_statements import Address
 from domain.people.erasure import REFUSED_BEFORE
 from domain.people.registers import Registers, pack, unpack
 from store.database import Connection, PendingResult
-
-# A channel and the normalised address on it.
-Address = tuple[str, str]
 
 # Shared by transactions that name addresses; an erasure holds it alone while it turns refusals into hashes.
 ERASURE_LOCK = 0x53_4F_4A_45

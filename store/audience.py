@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from domain.people.profile import Profile
 from store.addresses import REFUSED_OF_PROFILE
 from store.database import Connection
 from store.profile_states import MEMBERSHIPS
-from store.profiles import LEARNED, Profile
+from store.profiles import LEARNED
 
 # The members of a segment; their index has the order of the profiles' ids.
 _MEMBERS: Final = """

@@ -11,10 +11,10 @@ from uuid import UUID
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
+from domain.people.address_statements import Address
 from domain.people.erasure import CREATED_WHEN_ERASED, ErasurePhase
 from domain.people.identity import IDENTITY_KINDS, Identity, PersonRef
 from store.account_journeys import BEGAN_BY
-from store.addresses import Address
 from store.campaigns import REGISTRY_LOCK
 from store.database import Connection, PendingResult
 from store.personal_data import PersonalTable

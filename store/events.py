@@ -12,6 +12,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from domain.tracking.event import ANY, BROWSER_SOURCE, Event, EventType, Trigger, Trust
+from domain.tracking.stored_event import StoredEvent
 from store.database import Connection, PendingResult
 from store.transaction_metrics import Metric
 
@@ -24,13 +25,6 @@ MAX_SINCE = 100
 MAX_STEPS = 1_000
 # Events of people that are in memory at once while their history is read.
 MAX_HISTORY_PAGE = 5_000
-
-
-class StoredEvent(Struct, frozen=True, gc=False):
-    """An event with the profile it belongs to."""
-
-    profile_id: UUID
-    event: Event
 
 
 class _Row(Struct, frozen=True, omit_defaults=True, gc=False):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from store.addresses import Address
+from domain.people.address_statements import Address
 from store.database import Connection
 
 

@@ -9,9 +9,9 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from domain.people.identity import Identity
+from domain.people.profile import Profile
 from store.addresses import OF_PROFILE
 from store.database import Connection, PendingResult
-from store.profiles import Profile
 
 # Profiles whose traits one page examines: some 20 ms where each has a kilobyte.
 MAX_EXAMINED = 10_000

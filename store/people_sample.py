@@ -9,10 +9,11 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from domain.people.profile import Profile
 from domain.tracking.event import ANY, Trigger
 from store.addresses import REFUSED_OF_PROFILE
 from store.database import Connection
-from store.profiles import LEARNED, Profile
+from store.profiles import LEARNED
 
 # From so many people on, PostgreSQL's estimate of their number will do: counting takes a second for each ten million.
 MAX_COUNTED: Final = 1_000_000

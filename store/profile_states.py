@@ -2,39 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
 from msgspec.structs import asdict
 from psycopg.types.json import Jsonb
 
-from domain.people.segments.definition import Memberships
+from domain.people.computed.state_row import StateRow
 from store.database import Connection, PendingResult
 
-
-class StateRow(Struct, frozen=True):
-    """The state of a person, by trait id.
-
-    `next_at` is when a watched trait or a segment may change by time alone. A merge during a backfill sets
-    `is_partial`: only one of the two histories may have been counted, so the backfill counts both anew. `segments` are
-    the memberships, by definitions up to the revision `judged`. The last judgement that was written is as of
-    `judged_at`: no later one is as of an earlier instant.
-    """
-
-    state: Mapping[str, Any] = {}
-    next_at: datetime | None = None
-    is_partial: bool = False
-    segments: Memberships = {}
-    judged: int = 0
-    judged_at: datetime | None = None
-
-    def not_before(self, at: datetime) -> datetime:
-        """Return the instant as of which the person may be judged, if it is `at`."""
-        return at if self.judged_at is None else max(at, self.judged_at)
-
-
-EMPTY = StateRow()
 # The memberships of a person, for statements that read `profiles`.
 MEMBERSHIPS = "COALESCE((SELECT segments FROM profile_states WHERE profile_id = profiles.id), '{}')"
 

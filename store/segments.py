@@ -1,6 +1,6 @@
 """The segments of the deployment, their members, and who joined and left."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct, convert
 from psycopg.types.json import Jsonb
 
-from domain.people.segments.definition import MembershipChange, SegmentDefinition, SegmentRule
+from domain.people.segments.definition import MembershipChange, RecordedChange, SegmentDefinition, SegmentRule
 from store.database import Connection, PendingResult
 
 
@@ -28,14 +28,6 @@ class StoredSegment(Struct, frozen=True):
     def version(self) -> int:
         """The version of its document."""
         return self.definition.version
-
-
-class RecordedChange(Struct, frozen=True):
-    """A person joins or leaves a segment; `cause` is that of `segments.causes`."""
-
-    profile_id: UUID
-    change: MembershipChange
-    cause: Mapping[str, Any]
 
 
 class Member(Struct, frozen=True):

@@ -15,6 +15,7 @@ from application.settled_people import SettledPeople, settle_people
 from domain.journey.listeners import Listeners
 from domain.long_work import TooMuchWork
 from domain.people.derived_events import Cause, CausedChange, ValueChange, cause_of
+from domain.people.profile import Profile
 from domain.people.profile_state import Source
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.inputs import ACCOUNT
@@ -22,7 +23,6 @@ from domain.tracking.event import SOJOURN_SOURCE, Event, Trigger, Trust
 from store import accounts, audience, campaigns, events, operations, profiles
 from store.database import Connection
 from store.operations import Operation, Page
-from store.profiles import Profile
 
 # Members of one transaction: their events wait meanwhile.
 MEMBERS = 100

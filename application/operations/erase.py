@@ -6,10 +6,10 @@ from typing import Protocol, assert_never
 
 from application.data_plan import DataPlanConsumer
 from domain.channels.kinds import normalized_addresses
+from domain.people.address_statements import Address
 from domain.people.erasure import spell_in_texts
 from domain.people.identity import find_main_identity
 from store import addresses, erased_copies, erasures, stream_consumers
-from store.addresses import Address
 from store.database import Connection
 from store.erasures import Erasure
 from store.operations import Operation, Page

@@ -12,12 +12,12 @@ from uuid import uuid5
 
 from msgspec import Struct, convert
 
+from domain.journey.decision import Decision
 from domain.journey.filters import JourneyFilter
 from domain.journey.records import Ending
 from domain.journey.state import EXITED
 from store import decisions, journeys, outbox, selections
 from store.database import Connection
-from store.decisions import Decision
 from store.operations import Operation, Page
 from store.outbox import OutboxMessage
 from store.selections import Selected

@@ -13,6 +13,7 @@ from application.catalogue import Catalogue, LoadedVersion
 from application.migrations import STAYED, MigrationRef, decision
 from domain.campaign.plan import Plan
 from domain.journey import machine
+from domain.journey.decision import Decision
 from domain.journey.migration import (
     ENDED,
     MOVED,
@@ -26,7 +27,6 @@ from domain.journey.position import position
 from domain.journey.records import seed_of
 from store import campaigns, decisions, journey_versions
 from store.database import Connection
-from store.decisions import Decision
 from store.journey_versions import Candidate, JourneyStart
 from store.operations import Operation, Page
 

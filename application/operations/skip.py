@@ -7,10 +7,10 @@ from uuid import uuid5
 
 from msgspec import Struct, convert
 
+from domain.journey.decision import Decision
 from domain.journey.filters import JourneyFilter
 from store import decisions, outbox, selections
 from store.database import Connection
-from store.decisions import Decision
 from store.operations import Operation, Page
 from store.outbox import OutboxMessage
 from store.selections import Selected

@@ -65,6 +65,8 @@ class Cause(Struct, frozen=True):
     listener: UUID | None = None
 
 
+# The changed profile, and the change.
+ChangeOfProfile = tuple[UUID, ValueChange]
 # A change of a profile, with its cause.
 CausedChange = tuple[UUID, ValueChange, Cause]
 

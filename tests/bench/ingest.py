@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from domain.tracking.decode import decode
 from domain.tracking.event import DEFAULT_SOURCE
+from domain.tracking.stored_event import StoredEvent
 from store import events
 from store.database import configure
 from tests.bench.http import Connection
@@ -64,7 +65,7 @@ class Inserting:
     def _rows(self, body: bytes) -> Jsonb:
         now = datetime.now(UTC)
         decoded = decode(body, kind="batch", source=DEFAULT_SOURCE, received_at=now, new_id=uuid4)
-        stored = [events.StoredEvent(self._profiles[event.user_id or ""], event) for event in decoded.events]
+        stored = [StoredEvent(self._profiles[event.user_id or ""], event) for event in decoded.events]
         text = msgspec.json.encode(events.rows(stored))
         return Jsonb(None, dumps=lambda _: text)
 

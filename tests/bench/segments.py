@@ -10,10 +10,10 @@ from application.catalogue import Catalogue
 from application.operations.runner import OperationRunner
 from application.segments import JudgeHandler, SegmentText, apply_segments
 from domain.access import SOJOURN
+from domain.people.computed.state_row import StateRow
 from domain.people.segments.definition import SegmentRule
 from store import campaigns, profile_states, profiles
 from store.database import Database
-from store.profile_states import StateRow
 from tests.bench.http import Connection
 from tests.bench.ingest import CLIENTS, EVENTS, PEOPLE, ROUNDS, SEED, Posting, keep_house
 from tests.bench.measure import Measure, Result, beside, in_turns, single

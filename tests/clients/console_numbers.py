@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import httpx
 
+from domain.journey.decision import Decision
 from store import decisions
 from store.database import Database
-from store.decisions import Decision
 from tests.api.live import client_of
 from tests.api.shop import CAMPAIGN, Shop
 

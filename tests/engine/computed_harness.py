@@ -22,13 +22,13 @@ from domain.campaign.publication import Published, check
 from domain.deployed_names import DeployedNames
 from domain.deployment_documents import COMPUTED, DocumentKind, Rule
 from domain.people.computed.deployed import DeployedTraits
+from domain.people.computed.state_row import EMPTY
 from domain.people.segment_document import CheckedSegment, SegmentSource, check_segments
 from domain.people.segments.definition import SegmentRule
 from domain.tracking.event import CallType, Event
 from runtime.documents import DocumentProcesses
 from store import campaigns, profile_states
 from store.database import Database
-from store.profile_states import EMPTY
 from tests.harness import PATIENCE
 
 

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from application.merges import Merges
 from domain.access import SOJOURN
 from domain.errors import ConflictError, NotFoundError
+from domain.people.computed.state_row import EMPTY
 from domain.tracking.event import Event
 from store import profile_states
-from store.profile_states import EMPTY
 from tests.engine.computed_harness import ComputedHarness, computed_harness, event
 from tests.proofs import rounds
 

@@ -12,8 +12,8 @@ from application.ingest import Ingest
 from application.refusals import Unjudged, evaluate_refusals
 from domain.campaign.rules import AudienceRule, EntryRule
 from domain.journey.listeners import Listeners
+from domain.tracking.stored_event import StoredEvent
 from store.database import Database
-from store.events import StoredEvent
 from store.timeline import Recorded
 from tests.domain.journey.routing_harness import ADA, NOON, PEOPLE, campaign, track
 from tests.engine.audience import LASTING, enter, people, start

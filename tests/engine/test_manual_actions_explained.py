@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from domain.journey.decision import Decision
 from store import decisions
-from store.decisions import Decision
 from tests.engine.campaigns import CART
 from tests.harness import Harness, now
 

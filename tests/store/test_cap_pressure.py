@@ -14,10 +14,10 @@ from psycopg.types.json import Jsonb
 from application.cap_pressure import CapPressures, PressureOfDay
 from application.count_sweeper import CountSweeper
 from domain.campaign.plan import MessagePriority
+from domain.journey.decision import Decision
 from domain.sending.caps import CapRule, CountedMessage
 from store import decisions
 from store.database import Connection, Database
-from store.decisions import Decision
 from tests.domain.sending.recount import takes_room
 
 START = date(2026, 11, 1)

@@ -11,9 +11,9 @@ import pytest
 
 from application.count_sweeper import CountSweeper
 from application.non_sends import NonSends
+from domain.journey.decision import Decision
 from store import decisions, non_sends
 from store.database import Connection, Database
-from store.decisions import Decision
 from store.non_sends import NonSendFilter, NonSendGrouping, NonSendPosition
 
 START = date(2026, 11, 1)

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -52,3 +53,11 @@ class MembershipChange(Struct, frozen=True):
     at: datetime
     group: str | None = None
     other: str | None = None
+
+
+class RecordedChange(Struct, frozen=True):
+    """A person joins or leaves a segment; `cause` is that of `segments.causes`."""
+
+    profile_id: UUID
+    change: MembershipChange
+    cause: Mapping[str, Any]
