@@ -1,9 +1,8 @@
 """Accounts: what events state of them and of their members, and reads of them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -16,19 +15,16 @@ from domain.people.account_view import NO_ACCOUNT, AccountKey, AccountView, acco
 from domain.people.accounts import (
     MEMBER,
     AccountStatement,
-    account_statement,
+    find_statement,
     fold_member,
     merge_members,
-    states_account,
     trait_trigger,
 )
-from domain.people.derived_events import ChangeOfProfile, ValueChange
+from domain.people.derived_events import ValueChange
 from domain.people.profile import Profile
 from domain.people.profile_state import ProfileState, Refusal
 from domain.people.registers import Registers
-from domain.people.statements import event_source, stamp_of
 from domain.tracking.event import Event
-from domain.tracking.stored_event import StoredEvent
 from domain.tracking.traits import ROLE
 from store import account_journeys, accounts, profiles
 from store.accounts import MemberKey
@@ -79,19 +75,6 @@ class PendingAccounts:
             left = (key for key, place in places.items() if _is_member(members.get(key)) and not _is_member(place))
             written.left.update(left)
         return written
-
-
-def account_statements(fresh: Iterable[StoredEvent], received_at: datetime) -> list[AccountStatement]:
-    """Return the statements of a batch about accounts, in order."""
-    found = (_statement(one.event, one.profile_id, received_at) for one in fresh if states_account(one.event))
-    return [one for one in found if one is not None]
-
-
-def possible_changes(statements: Iterable[AccountStatement]) -> Iterator[ChangeOfProfile]:
-    """Iterate over the changes that statements may make."""
-    for one in statements:
-        for trait in one.traits:
-            yield one.profile_id, ValueChange(trait_trigger(trait.name), None, None, trait.source)
 
 
 async def ask_for_accounts(
@@ -202,7 +185,7 @@ async def restate_memberships(connection: Connection, profile_ids: Collection[UU
     places: dict[MemberKey, Registers] = {}
     since = await profiles.find_first_arrival(connection, profile_ids)
     for one in await accounts.member_events(connection, profile_ids, since) if since else ():
-        if (said := _statement(one.event, one.profile_id, one.received_at)) is not None:
+        if (said := find_statement(one.event, one.profile_id, one.received_at)) is not None:
             key = (said.account_id, said.profile_id)
             places[key] = fold_member(places.get(key, Registers()), said.place, said.said)
     await accounts.delete_members_of(connection, profile_ids)
@@ -229,11 +212,3 @@ async def read_account(connection: Connection, profile_id: UUID, entry: Event, a
     """Return the account that a journey's steps and messages see: its own, if any."""
     key = (profile_id, account_id or account_of(entry))
     return (await accounts.views(connection, [key])).get(key, NO_ACCOUNT)
-
-
-def _statement(event: Event, profile_id: UUID, received_at: datetime) -> AccountStatement | None:
-    # Every event passes here.
-    if not states_account(event):
-        return None
-    source = event_source(event)
-    return account_statement(event, profile_id, source, stamp_of(event, source, received_at))

@@ -12,10 +12,10 @@ from application.identity_locks import IdentityMovedError
 from application.ingest_claims import BatchPart, claim_part, screen_part
 from application.ingest_effects import apply_effects, record_effects
 from application.ingest_people import link_people, resolve_people
-from application.ingest_statements import read_statements
 from application.people_due import report_due
 from application.settled_people import PeopleDueError
 from domain.errors import UnavailableError
+from domain.journey.part_statements import read_statements
 from domain.long_work import TooMuchWork
 from domain.people.address_statements import LinkStatement
 from domain.tracking.event import Event, Reject

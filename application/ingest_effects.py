@@ -2,29 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 
 from application import routing, turns
 from application.account_journeys import hand_over
-from application.accounts import AccountsWritten, PendingAccounts, ask_for_accounts, possible_changes
+from application.accounts import AccountsWritten, PendingAccounts, ask_for_accounts
 from application.catalogue import Catalogue
-from application.derived_events import (
-    PlannedEvents,
-    plan_events,
-    possible_arrivals,
-    possible_memberships,
-    possible_profile_changes,
-)
 from application.ingest_claims import BatchPart, PartClaim
 from application.ingest_people import ResolvedEvents
-from application.ingest_statements import PartStatements
 from application.operations.announce import announce
 from application.profile_merges import PeopleMerge
 from application.routing import PendingContext
 from application.statements import PendingStatements, ask_for_people, write_people
 from application.trait_updates import PendingStates, ask_for_states, no_update
-from domain.journey.listeners import Listeners
-from domain.journey.matching import ProfileEvent
+from domain.journey.part_statements import PartStatements
+from domain.journey.planned_events import PlannedEvents, plan_part, select_of_accounts
 from domain.journey.routing_result import RoutingResult
 from domain.people.accounts import MEMBER
 from domain.people.left_out import list_left_out
@@ -75,7 +66,7 @@ async def apply_effects(
     All locks take one round trip, and two if rules follow accounts. Raises TooMuchWork beyond one transaction.
     """
     said, of_accounts, listeners = statements.said, statements.of_accounts, claim.listeners
-    planned = plan_part(people, statements, linked, claim)
+    planned = plan_part(people.effective, statements, linked.changes, claim.listeners, claim.traits, claim.segments)
     is_heard = planned.profile_events or statements.counted or statements.affected
     if not (said or of_accounts or statements.of_addresses or is_heard):
         return IngestEffects(planned, RoutingResult(), linked.history, linked.refusals, NO_ACCOUNTS)
@@ -101,20 +92,6 @@ async def apply_effects(
     )
 
 
-def plan_part(
-    people: ResolvedEvents, statements: PartStatements, linked: PeopleMerge, claim: PartClaim
-) -> PlannedEvents:
-    """Plan the events of a part for routing, with those that its statements may cause."""
-    possible = chain(
-        possible_profile_changes(statements.said),
-        possible_changes(statements.of_accounts),
-        possible_arrivals(statements.said, claim.segments.places),
-        possible_memberships(people.effective, statements.affected, claim.listeners, claim.segments),
-    )
-    merged = [one for one in linked.changes if claim.segments.reports(one[1])]
-    return plan_events(people.effective, statements.heard, possible, merged, claim.listeners, claim.traits)
-
-
 async def ask_for_computed(
     connection: Connection,
     people: ResolvedEvents,
@@ -133,12 +110,6 @@ async def ask_for_computed(
         statements.affected,
         people.resolution,
     )
-
-
-def select_of_accounts(planned: PlannedEvents, listeners: Listeners) -> list[ProfileEvent]:
-    """Return the events whose accounts have journeys that they may start, move or end."""
-    concerned = [one for one in planned.profile_events if one.may_concern_account]
-    return concerned if listeners.concern_accounts(one.event for one in concerned) else []
 
 
 async def _ask(

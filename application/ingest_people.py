@@ -11,10 +11,10 @@ from application import routing
 from application.account_journeys import hand_over_of_strangers
 from application.accounts import lock_before_merge as lock_accounts
 from application.identity_locks import IdentityMovedError
-from application.ingest_statements import PartStatements
 from application.profile_history import identity_changes
 from application.profile_merges import PeopleMerge, lock_before_merge, merge_people
 from domain.journey.listeners import Listeners
+from domain.journey.part_statements import PartStatements
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.identity import Identity, Known, Resolution, resolve
 from domain.people.identity_sources import identity_sources, merge_sources

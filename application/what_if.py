@@ -14,11 +14,9 @@ from application.accounts import find_concerned, read_account
 from application.catalogue import Catalogue, LoadedVersion
 from application.first_messages import FirstMessage, decide_first_message
 from application.ingest_claims import PartClaim
-from application.ingest_effects import ask_for_computed, plan_part, select_of_accounts
+from application.ingest_effects import ask_for_computed
 from application.ingest_people import ResolvedEvents
-from application.ingest_statements import read_statements
 from application.people import read_people, unknown_person
-from application.profile_merges import PeopleMerge
 from application.settled_people import PeopleDueError
 from application.statements import with_deployed
 from application.trait_updates import no_update
@@ -29,6 +27,8 @@ from domain.campaign.plan import Until
 from domain.errors import InvalidRequestError, UnavailableError
 from domain.journey.campaign_effects import CampaignEffect, EffectKind, list_effects
 from domain.journey.matching import ProfileEvent
+from domain.journey.part_statements import read_statements
+from domain.journey.planned_events import plan_part, select_of_accounts
 from domain.journey.position import position_at_entry
 from domain.journey.records import Journey
 from domain.journey.routing_result import RoutingResult
@@ -48,7 +48,6 @@ from store.database import Connection, Database
 MAX_TOLD: Final = 20
 # Time has just changed the person, and the sweeper judges them. Seconds.
 DUE_RETRY: Final = 2
-_NO_MERGE: Final = PeopleMerge([], [], [])
 _LISTENING: Final = frozenset({SCHEDULED, RUNNING, PAUSED, STOPPING})
 _ANY_ID: Final = Placeholders(())
 
@@ -144,7 +143,7 @@ class WhatIf:
         stored = [StoredEvent(profile.id, event)]
         people = ResolvedEvents(Resolution({event.id: profile.id}), stored, stored)
         statements = read_statements(stored, people.resolution, listeners, traits, segments, at, None, {})
-        planned = plan_part(people, statements, _NO_MERGE, claim)
+        planned = plan_part(stored, statements, (), listeners, traits, segments)
         update = no_update({profile.id: with_deployed(profile, segments.places, segments.topics)})
         if (states := await ask_for_computed(connection, people, statements, planned, claim)) is not None:
             update = await states.count(connection, update.people, at)

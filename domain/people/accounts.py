@@ -3,17 +3,20 @@
 Sources: Segment's spec of `group`, and of "Account Added User" and "Account Removed User" (spec for B2B SaaS).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.people.account_view import account_of
+from domain.people.derived_events import ChangeOfProfile, ValueChange
 from domain.people.profile_state import Source, Statement
 from domain.people.registers import Registers, Stamp
-from domain.people.statements import statements_of_traits
+from domain.people.statements import event_source, stamp_of, statements_of_traits
 from domain.tracking.event import Event, Trigger
+from domain.tracking.stored_event import StoredEvent
 from domain.tracking.traits import ROLE, is_role
 
 ADDED_USER: Final = "Account Added User"
@@ -80,6 +83,28 @@ def merge_members(target: Registers, other: Registers) -> Registers:
     for name, value, said in other.words():
         new = fold_member(new, {name: value}, said)
     return new
+
+
+def account_statements(fresh: Iterable[StoredEvent], received_at: datetime) -> list[AccountStatement]:
+    """Return the statements of a batch about accounts, in order."""
+    found = (find_statement(one.event, one.profile_id, received_at) for one in fresh if states_account(one.event))
+    return [one for one in found if one is not None]
+
+
+def possible_changes(statements: Iterable[AccountStatement]) -> Iterator[ChangeOfProfile]:
+    """Iterate over the changes that statements may make."""
+    for one in statements:
+        for trait in one.traits:
+            yield one.profile_id, ValueChange(trait_trigger(trait.name), None, None, trait.source)
+
+
+def find_statement(event: Event, profile_id: UUID, received_at: datetime) -> AccountStatement | None:
+    """Return the statement of an event about an account; None if it makes none."""
+    # Every event passes here.
+    if not states_account(event):
+        return None
+    source = event_source(event)
+    return account_statement(event, profile_id, source, stamp_of(event, source, received_at))
 
 
 def _is_refusal(value: Any) -> bool:

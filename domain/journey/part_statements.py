@@ -7,9 +7,8 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from application.accounts import account_statements
 from domain.journey.listeners import Listeners
-from domain.people.accounts import AccountStatement
+from domain.people.accounts import AccountStatement, account_statements
 from domain.people.address_statements import AddressStatement, LinkStatement, ReportedRefusal
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.identity import Resolution
