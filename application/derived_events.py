@@ -10,7 +10,7 @@ from application.accounts import ask_for_accounts
 from application.catalogue import Catalogue
 from application.computed_states import read_computed
 from application.people import read_people
-from application.segment_judge import open_judge
+from application.segment_judge import open_judge, write_judged
 from application.settled_people import SettledPeople
 from domain.journey.matching import ProfileEvent
 from domain.people.derived_events import (
@@ -120,5 +120,5 @@ async def judge_people(
     judge = await open_judge(connection, traits, segments, watched, people, settled.at)
     for id in people:
         await turns.run(judge.follow(id, wanted[id].segments, wanted[id].cause, wanted[id].source))
-    await judge.write(connection)
+    await write_judged(connection, judge)
     return judge.changes

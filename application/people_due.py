@@ -7,7 +7,7 @@ from uuid import UUID
 from application import turns
 from application.catalogue import Catalogue
 from application.derived_events import report_caused
-from application.segment_judge import open_judge
+from application.segment_judge import open_judge, write_judged
 from domain.long_work import TooMuchWork
 from domain.people.profile import Profile
 from store import campaigns, profiles
@@ -47,6 +47,6 @@ async def report_time(
     judge = await open_judge(connection, traits, segments, listeners.watched_traits, people, now)
     due = [id for id in people if judge.is_due(id)]
     await turns.run(judge.pass_once(due))
-    await judge.write(connection)
+    await write_judged(connection, judge)
     await report_caused(connection, catalogue, judge.changes)
     return [id for id in due if judge.is_due(id)]

@@ -9,7 +9,7 @@ from msgspec import Struct, convert
 from application import turns
 from application.catalogue import Catalogue, load_segments
 from application.derived_events import report_caused
-from application.segment_judge import open_judge
+from application.segment_judge import open_judge, write_judged
 from domain.access import Actor
 from domain.long_work import TooMuchWork
 from domain.people.segments.definition import SegmentRule
@@ -143,7 +143,7 @@ async def _judge_page(
     people = await (await profiles.lock(connection, ids)).get()
     judge = await open_judge(connection, traits, deployed, listeners.watched_traits, people, connection.clock.now())
     done = await turns.run(judge.catch_up(people))
-    await judge.write(connection, marks_judged=False)
+    await write_judged(connection, judge, marks_judged=False)
     await report_caused(connection, catalogue, judge.changes)
     judged = ids if len(done) == len(people) else ids[: ids.index(done[-1]) + 1]
     return judged, *judge.count_changes()

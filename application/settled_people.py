@@ -11,7 +11,7 @@ from uuid import UUID
 
 from application import turns
 from application.catalogue import Catalogue
-from application.segment_judge import open_judge
+from application.segment_judge import open_judge, write_judged
 from domain.long_work import TooMuchWork
 from domain.people.computed.state_row import EMPTY
 from domain.people.derived_events import CausedChange
@@ -55,7 +55,7 @@ async def settle_people(connection: Connection, catalogue: Catalogue, ids: Colle
     done = await turns.run(judge.catch_up(judge.people))
     if len(done) < len(judge.people):
         raise TooMuchWork(done[-1])
-    await judge.write(connection)
+    await write_judged(connection, judge)
     return SettledPeople(at, judge.changes)
 
 

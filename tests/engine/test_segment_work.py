@@ -6,12 +6,12 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application import segment_judge
 from application.operations.runner import OperationRunner
 from application.segments import JudgeHandler
 from application.trait_sweeper import Sweeper
 from domain.conditions.cel_costs import Spent
 from domain.people.computed import counter
+from domain.people.segments import judge
 from domain.people.segments.definition import SegmentDefinition, SegmentRule
 from domain.people.segments.deployed import NO_SEGMENTS_YET, DeployedSegments
 from domain.people.segments.judged_person import NO_FACTS
@@ -36,7 +36,7 @@ class _Person(Struct, frozen=True):
 
 @pytest.fixture(autouse=True)
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (segment_judge, counter):
+    for module in (judge, counter):
         monkeypatch.setattr(module, "MAX_WORK", ROOM)
 
 
@@ -104,7 +104,7 @@ async def test_members_of_an_account_are_judged_in_parts(database_url: str) -> N
         await harness.operate()
         assert await harness.members() == EVERYONE
         # As many as a merge has are judged together.
-        assert max(await count_people(harness)) <= segment_judge.EXEMPT_PEOPLE
+        assert max(await count_people(harness)) <= judge.EXEMPT_PEOPLE
 
 
 def judge_chain(length: int) -> float:
