@@ -13,13 +13,14 @@ from application.operations.announce import announce
 from application.profile_merges import PeopleMerge
 from application.routing import PendingContext
 from application.statements import PendingStatements, ask_for_people, write_people
-from application.trait_updates import PendingStates, ask_for_states, no_update
+from application.trait_updates import PendingStates, ask_for_states, write_update
 from domain.journey.part_statements import PartStatements
 from domain.journey.planned_events import PlannedEvents, plan_part, select_of_accounts
 from domain.journey.routing_result import RoutingResult
 from domain.people.accounts import MEMBER
 from domain.people.left_out import list_left_out
 from domain.people.profile_state import Refusal
+from domain.people.trait_updates import no_update
 from domain.sending.ledger_marks import merge_marks
 from domain.tracking.event import Reject
 from domain.tracking.reactions import marks_of_reactions
@@ -76,7 +77,7 @@ async def apply_effects(
     computed = no_update(written.people)
     if pending.states:
         computed = await pending.states.count(connection, written.people, received_at)
-        await computed.write(connection)
+        await write_update(connection, computed)
     of_accounts_changed = [(one.profile_id, one.change) for one in accounts.changes]
     planned = planned.settle([*written.changes(), *of_accounts_changed, *computed.changes])
     result = RoutingResult()
