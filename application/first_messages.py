@@ -5,11 +5,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from application.catalogue import Catalogue, LoadedVersion
 from application.channel_choice import choose_for
 from application.sender_choice import find_senders
+from domain.journey.deployed_facts import complete_gate_facts
 from domain.journey.position import NextPositions
 from domain.journey.records import Journey
 from domain.journey.requests import AuthorizeRequest
@@ -46,8 +46,7 @@ async def decide_first_message(
     node, at = version.plan.find_first_send(), journey.entered_at
     if node is None or (facts := await step_facts.read_entry_gate_facts(connection, journey, at)) is None:
         return None
-    holds = segments.places.select_holds(facts.holds, facts.context) if facts.holds else facts.holds
-    facts = replace(facts, holds=holds, topics=segments.topics)
+    facts = complete_gate_facts(facts, segments)
     request = AuthorizeRequest(journey.id, node.id, 1, 1, at, at, None, NextPositions(0, (None,)))
     choice = await choose_for(connection, catalogue, node, request.message_id, at, facts)
     step = node if choice is None else choice.step

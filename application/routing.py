@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import structlog
 from uuid_utils.compat import uuid7
@@ -12,12 +12,12 @@ from application.accounts import read_accounts
 from application.catalogue import Catalogue
 from application.people import read_people
 from domain.journey import routing
-from domain.journey.decision import Decision
 from domain.journey.listeners import Listeners
 from domain.journey.matching import ProfileEvent
 from domain.journey.position import Position, position_at_entry
 from domain.journey.records import Journey
-from domain.journey.routing_result import RoutingContext, RoutingResult, SubscriptionMatch
+from domain.journey.routing_records import list_decisions, list_told_matches
+from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.long_work import LongWork, TooMuchWork
 from domain.people.profile import Profile
 from domain.tracking.stored_event import StoredEvent
@@ -151,8 +151,8 @@ async def record(
     bulk: bool = False,
 ) -> None:
     """Record the results; decisions first, so that effects follow on the timeline."""
-    if recorded := [*_exit_decisions(result), *_entry_decisions(result, received_at)]:
-        await decisions.insert(connection, _in_order(recorded, profile_events))
+    if recorded := list_decisions(result, profile_events, received_at):
+        await decisions.insert(connection, recorded)
     endings = {id: exit.ending for id, exit in result.exits.items()}
     born = {journey.id for journey in result.entered}
     # Ends come first: they may permit the next journey of the same person, campaign and key.
@@ -242,50 +242,6 @@ async def load_context(
     return PendingContext(connection, profile_events, unit, reads_accounts, active, past, last, received)
 
 
-def _entry_decisions(result: RoutingResult, at: datetime) -> list[Decision]:
-    return [
-        Decision(
-            id=uuid5(decision.profile_event.event.id, decision.campaign_key),
-            profile_id=decision.profile_event.profile_id,
-            campaign_key=decision.campaign_key,
-            kind="entry",
-            outcome="refused" if decision.journey is None else "entered",
-            reason=decision.reason,
-            at=at,
-            journey_id=decision.journey.id if decision.journey else None,
-            event_id=decision.profile_event.event.id,
-            data=decision.data,
-        )
-        for decision in result.decisions
-    ]
-
-
-def _exit_decisions(result: RoutingResult) -> list[Decision]:
-    return [
-        Decision(
-            id=uuid5(exit.journey.id, "exit"),
-            profile_id=exit.journey.profile_id,
-            campaign_key=exit.journey.campaign_key,
-            kind="exit",
-            outcome=exit.ending.outcome,
-            reason=exit.reason,
-            at=exit.ending.ended_at,
-            journey_id=exit.journey.id,
-            event_id=exit.event.id,
-            data={"event": exit.event.trigger.label},
-        )
-        for exit in result.exits.values()
-    ]
-
-
-def _in_order(recorded: Sequence[Decision], profile_events: Sequence[ProfileEvent]) -> list[Decision]:
-    """Order by the events that caused them."""
-    places: dict[UUID | None, int] = {
-        profile_event.event.id: place for place, profile_event in enumerate(profile_events)
-    }
-    return sorted(recorded, key=lambda decision: places[decision.event_id])
-
-
 def _conversions(result: RoutingResult) -> list[Conversion]:
     return [
         Conversion(
@@ -298,16 +254,6 @@ def _conversions(result: RoutingResult) -> list[Conversion]:
         )
         for reached in result.conversions
     ]
-
-
-def _first_and_last(matches: Sequence[SubscriptionMatch]) -> list[SubscriptionMatch]:
-    """Keep the first and the last match of each subscription, of perhaps thousands."""
-    places: dict[tuple[UUID, str], tuple[int, int]] = {}
-    for place, one in enumerate(matches):
-        of = (one.journey.id, one.subscription)
-        first, _ = places.get(of, (place, place))
-        places[of] = (first, place)
-    return [matches[place] for place in sorted({place for ends in places.values() for place in ends})]
 
 
 def _outbox_messages(result: RoutingResult, born: set[UUID]) -> list[OutboxMessage]:
@@ -331,8 +277,7 @@ def _outbox_messages(result: RoutingResult, born: set[UUID]) -> list[OutboxMessa
                 "version": match.journey.campaign_version,
             },
         )
-        for match in _first_and_last(result.matches)
-        if match.journey.id not in result.exits
+        for match in list_told_matches(result)
     ]
     exits = [
         exit_message(exit.journey.workflow_id, str(exit.event.id))

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from msgspec import convert
-from msgspec.structs import replace
 
 from application.accounts import read_account
 from application.catalogue import Catalogue, LoadedVersion
@@ -15,9 +14,8 @@ from application.ingest import Ingest
 from application.member_gate import authorize_page
 from application.sender_choice import decide_with_sender
 from domain.errors import UnavailableError
-from domain.journey.decision import Decision
+from domain.journey.deployed_facts import complete_gate_facts, complete_step_facts
 from domain.journey.protocol import Unreadable
-from domain.journey.records import Ending
 from domain.journey.requests import (
     ActionRequest,
     AuthorizeRequest,
@@ -26,7 +24,6 @@ from domain.journey.requests import (
     MembersRequest,
     StepRequest,
 )
-from domain.journey.state import COMPLETED
 from domain.journey.step_decisions import (
     ActionAnswer,
     BranchAnswer,
@@ -38,6 +35,7 @@ from domain.journey.step_decisions import (
     decide_send,
 )
 from domain.journey.step_facts import GateFacts, LockedFacts, StepFacts
+from domain.journey.step_records import find_ending, record_step
 from domain.people.account_view import NO_ACCOUNT
 from domain.sending.gate_answers import Answer, MembersAnswer
 from domain.tracking.event import stored_event
@@ -87,8 +85,7 @@ class StepDecisions:
         if facts is None or facts.answered is not None:
             return facts
         segments = await self._catalogue.segments_at(connection, facts.registry_revision)
-        holds = segments.places.select_holds(facts.holds, facts.context) if facts.holds else facts.holds
-        return replace(facts, holds=holds, topics=segments.topics)
+        return complete_gate_facts(facts, segments)
 
     async def authorize_members(self, request: MembersRequest) -> MembersAnswer:
         """Ask the gate about a page of members; the answer has the messages to send."""
@@ -151,16 +148,7 @@ class StepDecisions:
             account = NO_ACCOUNT
             if version.reads_account:
                 account = await read_account(connection, facts.profile_id, stored_event(facts.entry), facts.account_id)
-            return replace(
-                facts,
-                computed=segments.traits.view(facts.counted, request.at),
-                segments=segments.keys_of(facts.memberships),
-                areas=segments.places.find_areas(facts.context),
-                topics=segments.topics,
-                judged_stage=segments.stage_of(facts.memberships),
-                unverified_computed=segments.traits.list_unverified(),
-                account=account,
-            )
+            return complete_step_facts(facts, segments, account, request.at)
 
         return read
 
@@ -200,24 +188,10 @@ def _at_once(
 
 
 async def _record(connection: Connection, request: StepRequest, facts: LockedFacts, decision: StepDecision[A]) -> None:
-    recorded = Decision(
-        id=request.decision_id,
-        profile_id=facts.profile_id,
-        campaign_key=facts.campaign_key,
-        kind=decision.kind,
-        outcome=decision.outcome,
-        reason=decision.reason,
-        at=request.at,
-        journey_id=request.journey_id,
-        step=request.step,
-        answer=decision.answer,
-        data=decision.data,
-    )
-    await decisions.insert(connection, [recorded])
+    await decisions.insert(connection, [record_step(request, facts, decision)])
     if decision.reservation is not None:
         await messages.reserve(connection, [decision.reservation])
-    if decision.ends_with is not None:
-        ending = Ending(request.journey_id, COMPLETED, decision.ends_with, None, request.at, request.step)
+    if (ending := find_ending(request, decision)) is not None:
         await journeys.end(connection, [ending])
     else:
         move = request.next_positions.move
