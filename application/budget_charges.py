@@ -1,52 +1,20 @@
 """Charge the budgets that concern granted messages."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.campaign.plan import Message
-from domain.local_time.periods import period_start
+from domain.journey.sender_decisions import Taken
 from domain.sending.budgets import BudgetCharge, BudgetFull, NamedBudget, list_personal, list_shared
-from domain.sending.caps import CapRule, find_budgets
+from domain.sending.caps import find_budgets
 from domain.sending.money import Money
 from domain.sending.policy import Reservation
 from domain.sending.routes import SenderChoice
+from domain.sending.spending import Spending
 from store import budgets, leases
 from store.database import Connection
-
-
-class Charged(Struct, frozen=True):
-    """The charges of a message that its budgets have room for."""
-
-    charges: tuple[BudgetCharge, ...] = ()
-
-
-class Spending(Struct, frozen=True):
-    """A step of a campaign, at an instant in the deployment's zone."""
-
-    step: Message
-    campaign: str
-    rules: Sequence[CapRule]
-    at: datetime
-    zone: ZoneInfo
-
-    @property
-    def day(self) -> date:
-        return period_start("day", self.at, self.zone).astimezone(self.zone).date()
-
-    def budgets_for(self, sender: SenderChoice) -> list[NamedBudget]:
-        """Return the budgets that a message by this provider takes from."""
-        return [] if sender.cost is None else find_budgets(self.rules, self.step, sender.cost.currency)
-
-    def full(self, one: NamedBudget, sender: SenderChoice) -> BudgetFull:
-        """Return the answer about a budget without room for a message by this provider."""
-        if sender.cost is None:
-            raise ValueError("a message without a cost takes from no budget")
-        return BudgetFull(one.name, one.budget, sender.cost, sender.provider, one.ends_at(self.at, self.zone))
 
 
 class ChargedPage(Struct, frozen=True):
@@ -63,7 +31,7 @@ class ChargedPage(Struct, frozen=True):
 
 async def charge(
     connection: Connection, spending: Spending, sender: SenderChoice, profile_id: UUID, message_id: UUID
-) -> Charged | BudgetFull:
+) -> Taken | BudgetFull:
     """Charge one message; nothing is taken if one of its budgets has no room."""
     concerned = spending.budgets_for(sender)
     cost = 0 if sender.cost is None else sender.cost.micros
@@ -79,7 +47,7 @@ async def charge(
                 await budgets.give_back(connection, taken)
             return spending.full(one, sender)
         taken.append(wanted)
-    return Charged(tuple(taken))
+    return Taken(tuple(taken))
 
 
 async def charge_page(connection: Connection, spending: Spending, reservations: Sequence[Reservation]) -> ChargedPage:

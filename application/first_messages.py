@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from application.catalogue import Catalogue, LoadedVersion
 from application.channel_choice import choose_for
-from application.sender_choice import find_senders
 from domain.journey.deployed_facts import complete_gate_facts
 from domain.journey.position import NextPositions
 from domain.journey.records import Journey
 from domain.journey.requests import AuthorizeRequest
+from domain.journey.sender_decisions import find_senders
 from domain.journey.step_decisions import GateOutcome, decide_send, gate_outcome
 from domain.people.segments.deployed import DeployedSegments
 from domain.sending.gate_answers import Deferred, Held
@@ -50,7 +50,8 @@ async def decide_first_message(
     request = AuthorizeRequest(journey.id, node.id, 1, 1, at, at, None, NextPositions(0, (None,)))
     choice = await choose_for(connection, catalogue, node, request.message_id, at, facts)
     step = node if choice is None else choice.step
-    senders = await find_senders(connection, catalogue, step, at, facts, ZoneInfo(timezone), version.rules.max_parts)
+    deployed = await catalogue.providers_at(connection, facts.registry_revision)
+    senders = find_senders(deployed, step, at, facts, ZoneInfo(timezone), version.rules.max_parts)
     sender = senders.pick(step.category, is_full=False)
     decision = decide_send(request, version.plan, version.rules, facts, timezone, sender, choice)
     until = decision.answer.until if isinstance(decision.answer, Deferred | Held) else None

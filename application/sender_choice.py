@@ -1,22 +1,34 @@
 """Choose the providers of granted messages, within their pauses and warm-ups."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import assert_never
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from application.budget_charges import Spending, charge, charge_page
+from application.budget_charges import charge, charge_page
 from application.catalogue import Catalogue
 from domain.campaign.plan import Message, Node, SendMembers
 from domain.journey.member_decisions import PageDecision, PageSenders
 from domain.journey.requests import MembersRequest
-from domain.journey.step_decisions import StepDecision, find_address_kinds
+from domain.journey.sender_decisions import (
+    TAKEN,
+    Charge,
+    LeavePlace,
+    NoPlace,
+    Room,
+    RoomRequest,
+    TakePlace,
+    decide_by_sender,
+    find_senders,
+)
+from domain.journey.step_decisions import StepDecision
 from domain.journey.step_facts import GateFacts, PageFacts
-from domain.sending.budgets import BudgetFull
 from domain.sending.gate_answers import Answer
-from domain.sending.routes import SenderChoice, SenderChoices, SenderPick
+from domain.sending.routes import SenderPick
+from domain.sending.spending import Spending
 from store import warm_up
 from store.database import Connection
 
@@ -39,67 +51,33 @@ async def decide_with_sender(
     if not isinstance(step, Message):
         return decide(None)
     zone = ZoneInfo(timezone)
-    choices = await find_senders(connection, catalogue, step, at, facts, zone, max_parts)
-
-    def decide_by(sender: SenderPick) -> StepDecision[Answer]:
-        return _tell_passed_over(decide(sender), sender, choices.passed_over, facts.broken)
-
-    sender = choices.pick(step.category, is_full=False)
-    decision = decide_by(sender)
-    if decision.reservation is None or not isinstance(sender, SenderChoice):
-        return decision
-    limit = sender.daily_limit
-    if limit is not None:
-        await connection.execute("SAVEPOINT place")
-        if not await warm_up.take(connection, sender.provider, limit, message_id):
-            sender = choices.pick(step.category, is_full=True)
-            decision = decide_by(sender)
-    if decision.reservation is None or not isinstance(sender, SenderChoice):
-        return decision
-    spending = Spending(step, facts.campaign_key, facts.rules, at, zone)
-    charged = await charge(connection, spending, sender, facts.profile_id, message_id)
-    if isinstance(charged, BudgetFull):
-        if limit is not None:
-            # Its place in the warm-up is for another message.
-            await connection.execute("ROLLBACK TO SAVEPOINT place")
-        return decide(charged)
-    if not charged.charges:
-        return decision
-    return replace(decision, reservation=replace(decision.reservation, charges=charged.charges))
-
-
-async def find_senders(
-    connection: Connection,
-    catalogue: Catalogue,
-    step: Message,
-    at: datetime,
-    facts: GateFacts,
-    zone: ZoneInfo,
-    max_parts: Mapping[str, int],
-) -> SenderChoices:
-    """Return the providers that may take the message of a step."""
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
-    return deployed.choices(
-        step.channel,
-        step.category,
-        bucket=str(facts.bucket),
-        broken=facts.broken,
-        pauses=facts.pauses,
-        at=at,
-        zone=zone,
-        kinds=find_address_kinds(step.channel, facts.devices, at),
-        max_parts=max_parts.get(step.template, 1),
-    )
-
-
-def _tell_passed_over(
-    decision: StepDecision[Answer], sender: SenderPick, passed_over: Sequence[str], broken: Mapping[str, datetime]
-) -> StepDecision[Answer]:
-    """Return a grant with the open circuits that another provider is chosen for."""
-    if decision.reservation is None or not isinstance(sender, SenderChoice) or sender.provider in passed_over:
+    choices = find_senders(deployed, step, at, facts, zone, max_parts)
+    spending = Spending(step, facts.campaign_key, facts.rules, at, zone)
+    deciding = decide_by_sender(choices, step.category, facts.broken, decide)
+    try:
+        asked = next(deciding)
+        while True:
+            asked = deciding.send(await _take_room(connection, asked, spending, facts.profile_id, message_id))
+    except StopIteration as done:
+        decision: StepDecision[Answer] = done.value
         return decision
-    since = {name: broken[name].isoformat() for name in passed_over}
-    return replace(decision, data={**decision.data, "open_circuits": since}) if since else decision
+
+
+async def _take_room(
+    connection: Connection, asked: RoomRequest, spending: Spending, profile_id: UUID, message_id: UUID
+) -> Room:
+    match asked:
+        case TakePlace(provider=provider, limit=limit):
+            await connection.execute("SAVEPOINT place")
+            return TAKEN if await warm_up.take(connection, provider, limit, message_id) else NoPlace()
+        case LeavePlace():
+            await connection.execute("ROLLBACK TO SAVEPOINT place")
+            return TAKEN
+        case Charge(sender=sender):
+            return await charge(connection, spending, sender, profile_id, message_id)
+        case _:
+            assert_never(asked)
 
 
 async def decide_page_with_senders(
