@@ -5,22 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from msgspec.structs import replace
-
 from application import turns
 from application.address_statements import lock_addresses, write_addresses
 from application.held_journeys import wake_who_left
 from application.profile_history import build_history
 from domain.channels.kinds import normalized_addresses
-from domain.long_work import LongWork
-from domain.people import profile_state
 from domain.people.address_statements import Address, AddressStatement, with_refused
-from domain.people.derived_events import ValueChange, value_changes
+from domain.people.derived_events import ValueChange
 from domain.people.places.deployed import NO_PLACES, DeployedPlaces
 from domain.people.profile import Profile
 from domain.people.profile_state import ProfileState, Refusal, Source, Statement, StateUpdate
-from domain.people.registers import Registers, stamp, unverified_stamp
-from domain.people.statements import addresses_in, statements_of_traits
+from domain.people.profile_updates import fold_statements, list_changes, state_stage, state_traits, with_deployed
+from domain.people.registers import Registers
+from domain.people.statements import addresses_in
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
 from domain.people.topics.requests import find_requests, refuse_excess
 from store import addresses, profile_changes, profiles, subscription_requests
@@ -58,12 +55,7 @@ class PeopleUpdate:
 
     def changes(self) -> Iterator[tuple[UUID, ValueChange]]:
         """Iterate over the changes of people as rules name them."""
-        for id, one in self.updates.items():
-            person = self.before[id]
-            for arrival in self.places.find_arrivals(one.changes):
-                yield id, arrival
-            for change in value_changes(person, one.changes, self.topics):
-                yield id, change
+        return list_changes(self.before, self.updates, self.places, self.topics)
 
 
 async def ask_for_people(
@@ -89,7 +81,7 @@ async def write_people(connection: Connection, pending: PendingStatements) -> Pe
     people = await pending.people.get()
     refused = await pending.refused.get() if pending.refused else {}
     excess = await _refuse_excess(connection, people, pending)
-    updates = await turns.run(_fold_statements(people, _without(pending.said, excess), pending.places))
+    updates = await turns.run(fold_statements(people, _without(pending.said, excess), pending.places))
     if changed := {id: one.state for id, one in updates.items() if one.is_changed}:
         await profiles.write(connection, changed)
         await _ensure_combined(connection, people, changed, named_addresses(pending.said), refused)
@@ -143,24 +135,6 @@ def _without(said: Mapping[UUID, Sequence[Statement]], excess: Sequence[Refusal]
     return {id: [one for one in statements if one not in refused] for id, statements in said.items()}
 
 
-def with_deployed(person: Profile, places: DeployedPlaces, topics: DeployedTopics) -> Profile:
-    """Return a person with the areas that their location is in, and the topics."""
-    areas = places.find_areas(person.context)
-    return replace(person, areas=areas, topics=topics) if areas or topics.is_in_force else person
-
-
-def _fold_statements(
-    people: Mapping[UUID, Profile], said: Mapping[UUID, Sequence[Statement]], places: DeployedPlaces
-) -> LongWork[dict[UUID, StateUpdate]]:
-    updates: dict[UUID, StateUpdate] = {}
-    for id, statements in sorted(said.items()):
-        if id in people:
-            state = people[id].state()
-            updates[id] = profile_state.fold(state, places.locate(state, statements))
-            yield
-    return updates
-
-
 async def set_traits(
     connection: Connection,
     profile_id: UUID,
@@ -172,19 +146,12 @@ async def set_traits(
 
     A verified value stays against one of `unverified`.
     """
-    said = stamp(source.at, source.id, source.label)
-    verified = {name: value for name, value in traits.items() if name not in unverified}
-    others = {name: value for name, value in traits.items() if name in unverified}
-    statements = statements_of_traits(verified, said, source)
-    return await _state(
-        connection, profile_id, statements + statements_of_traits(others, unverified_stamp(said), source)
-    )
+    return await _state(connection, profile_id, state_traits(traits, unverified, source))
 
 
 async def set_stage(connection: Connection, profile_id: UUID, stage: str | None, source: Source) -> PeopleUpdate:
     """Set or forget the stage of a locked profile, unless a later one was set."""
-    said = stamp(source.at, source.id, source.label)
-    return await _state(connection, profile_id, [Statement("stage", profile_state.STAGE, stage, said, source)])
+    return await _state(connection, profile_id, [state_stage(stage, source)])
 
 
 async def _state(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> PeopleUpdate:

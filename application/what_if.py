@@ -18,7 +18,6 @@ from application.ingest_effects import ask_for_computed
 from application.ingest_people import ResolvedEvents
 from application.people import read_people, unknown_person
 from application.settled_people import PeopleDueError
-from application.statements import with_deployed
 from domain.access import Actor
 from domain.campaign.delays.kind import DelayFacts
 from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING
@@ -35,6 +34,7 @@ from domain.journey.state import JourneyStatus
 from domain.local_time.zones import recipient_zone
 from domain.people.identity import PersonRef, Resolution
 from domain.people.profile import Profile
+from domain.people.profile_updates import with_deployed
 from domain.people.trait_updates import no_update
 from domain.tracking.event import DEFAULT_SOURCE, Event
 from domain.tracking.identifiers import Placeholders
