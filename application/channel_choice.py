@@ -1,6 +1,5 @@
 """Choose the channel of a message, at the gate and after an attempt."""
 
-from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -11,9 +10,8 @@ from application.catalogue import Catalogue, LoadedVersion
 from domain.campaign.plan import Message, Node, Send
 from domain.journey.step_facts import GateFacts
 from domain.people.device_addresses import list_reached
-from domain.sending.channel_choice import NOT_DELIVERED, SENT_BEFORE, ChannelChoice, ChannelHistory, choose_channel
+from domain.sending.channel_choice import ChannelChoice, ChannelHistory, choose_channel, list_used
 from domain.sending.claim import find_departure
-from domain.sending.fallbacks import EarlierMessage
 from domain.sending.objections import Recipient
 from domain.sending.single_messages import find_asked_address
 from store import message_chains
@@ -42,7 +40,7 @@ async def choose_for(
         if node.is_preferred
         else {}
     )
-    history = ChannelHistory(_list_used(used, facts.before), engagement)
+    history = ChannelHistory(list_used(used, facts.before), engagement)
     deployed = await catalogue.providers_at(connection, facts.registry_revision)
     return choose_channel(node, history, facts.recipient(at), facts.topics, deployed)
 
@@ -57,7 +55,7 @@ async def has_other_channel(
     used = await message_chains.find_used_channels(connection, claimed.id)
     deployed = await catalogue.providers_at(connection, claimed.registry_revision)
     segments = await catalogue.segments_at(connection, claimed.registry_revision)
-    history = ChannelHistory(_list_used({*used, claimed.channel}, claimed.before))
+    history = ChannelHistory(list_used({*used, claimed.channel}, claimed.before))
     choice = choose_channel(node, history, read_recipient(claimed, version, at), segments.topics, deployed)
     return choice is not None and choice.reaches
 
@@ -80,8 +78,3 @@ def read_recipient(claimed: Claimed, version: LoadedVersion, at: datetime) -> Re
         find_asked_address(claimed.campaign_key, claimed.entry),
         list_reached(claimed.devices, at),
     )
-
-
-def _list_used(not_delivered: Collection[str], before: Sequence[EarlierMessage]) -> dict[str, str]:
-    """Return the channels that are not used again, each with the reason."""
-    return dict.fromkeys(not_delivered, NOT_DELIVERED) | {one.channel: SENT_BEFORE for one in before}

@@ -12,10 +12,11 @@ from domain.long_work import LongWork
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.history import HistoryCount, list_event_names
+from domain.people.computed.state_merges import merge_rows
 from domain.people.computed.state_row import EMPTY, StateRow
 from domain.people.profile import Profile
-from domain.people.segments.definition import Memberships
 from domain.people.segments.deployed import DeployedSegments
+from domain.people.segments.units import find_earliest
 from domain.tracking.stored_event import StoredEvent
 from store import events, profile_states, profiles, segments
 from store.database import Connection
@@ -45,7 +46,7 @@ async def recount(
         before = known.get(id, EMPTY)
         kept = {trait: one for trait, one in before.state.items() if trait not in replaced}
         state = {**kept, **count.finish()}
-        next_at = _earliest(before.next_at, look_at if state or before.segments else None)
+        next_at = find_earliest(before.next_at, look_at if state or before.segments else None)
         after = replace(before, state=state, next_at=next_at, is_partial=before.is_partial and not are_all)
         if after != before:
             changed[id] = after
@@ -65,35 +66,12 @@ async def merge_states(connection: Connection, merged: Mapping[UUID, UUID], trai
     rows: dict[UUID, StateRow] = {}
     for source, target in sorted(merged.items()):
         mine, theirs = known.get(source, EMPTY), rows.get(target, known.get(target, EMPTY))
-        # Nothing of the merged person changes by time before something of one of the two. They are in the segments of
-        # both, until they are judged.
-        rows[target] = StateRow(
-            traits.following.merge(theirs.state, mine.state),
-            _earliest(theirs.next_at, mine.next_at),
-            bool(traits.building),
-            _join_memberships(theirs.segments, mine.segments),
-            min(theirs.judged, mine.judged),
-            _latest(theirs.judged_at, mine.judged_at),
-        )
+        rows[target] = merge_rows(theirs, mine, traits)
     await profile_states.delete(connection, merged.keys())
     if filled := {id: row for id, row in rows.items() if row != StateRow(judged=row.judged)}:
         await profile_states.write(connection, filled)
     if any(row.segments for row in rows.values()):
         await segments.restate_members(connection, {*merged, *rows})
-
-
-def _join_memberships(one: Memberships, other: Memberships) -> Memberships:
-    return {id: min(one.get(id, since), since) for id, since in other.items()} | {
-        id: since for id, since in one.items() if id not in other
-    }
-
-
-def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((at for at in (one, other) if at is not None), default=None)
-
-
-def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((at for at in (one, other) if at is not None), default=None)
 
 
 async def recount_sequences(connection: Connection, profile_ids: Collection[UUID], traits: DeployedTraits) -> None:

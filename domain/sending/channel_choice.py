@@ -1,6 +1,6 @@
 """The choice of a channel for a person, of those that a step names."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -8,6 +8,7 @@ from msgspec import Struct
 from domain.campaign.plan import Message
 from domain.channels.kinds import CHANNELS
 from domain.people.topics.deployed import DeployedTopics
+from domain.sending.fallbacks import EarlierMessage
 from domain.sending.objections import Recipient, find_objection
 from domain.sending.routes import DeployedProviders
 
@@ -98,6 +99,11 @@ def choose_channel(
     passed = {one: why for one, why in obstacles.items() if one in before or one in history.used}
     named = {one: history.engagement.get(one, NO_ENGAGEMENT) for one in step.channels} if step.is_preferred else {}
     return ChannelChoice(step.by(chosen), passed, tuple(reaching[1:]), bool(reaching), named)
+
+
+def list_used(not_delivered: Collection[str], before: Sequence[EarlierMessage]) -> dict[str, str]:
+    """Return the channels that are not used again, each with the reason."""
+    return dict.fromkeys(not_delivered, NOT_DELIVERED) | {one.channel: SENT_BEFORE for one in before}
 
 
 def _rank(step: Message, engagement: Mapping[str, Engagement]) -> list[str]:
