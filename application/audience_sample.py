@@ -9,7 +9,6 @@ from msgspec import Struct
 from application import turns
 from application.accounts import read_latest_accounts
 from application.catalogue import load_segments
-from application.computed_states import with_computed
 from application.routing import MAX_WORK
 from domain.campaign.rules import AudienceRule
 from domain.conditions.expressions import ConditionOutcome
@@ -17,6 +16,7 @@ from domain.journey.matching import Matcher
 from domain.long_work import LongWork
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.profile import Profile
+from domain.people.profile_updates import with_computed
 from store import audience, computed_traits
 from store.database import Database
 

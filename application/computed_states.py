@@ -15,6 +15,7 @@ from domain.people.computed.history import HistoryCount, list_event_names
 from domain.people.computed.state_merges import merge_rows
 from domain.people.computed.state_row import EMPTY, StateRow
 from domain.people.profile import Profile
+from domain.people.profile_updates import with_computed as with_computed
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.units import find_earliest
 from domain.tracking.stored_event import StoredEvent
@@ -78,18 +79,6 @@ async def recount_sequences(connection: Connection, profile_ids: Collection[UUID
     """Compute the sequences of merged people, which no two states tell."""
     if sequences := [one for one in traits.definitions if one.rule.function == "sequence"]:
         await recount(connection, profile_ids, sequences)
-
-
-def with_computed(person: Profile, deployed: DeployedSegments, at: datetime) -> Profile:
-    """Return a person with their segments and areas, and their computed traits."""
-    return replace(
-        person,
-        computed=deployed.traits.view(person.counted, at),
-        segments=deployed.keys_of(person.memberships),
-        areas=deployed.places.find_areas(person.context),
-        topics=deployed.topics,
-        judged_stage=deployed.stage_of(person.memberships),
-    )
 
 
 async def read_computed(

@@ -5,15 +5,15 @@ from typing import TypeVar, assert_never
 from application.catalogue import Catalogue
 from application.derived_events import JudgeRequest, judge_people
 from application.settled_people import SettledPeople, settle_people
-from application.statements import set_stage, set_traits
+from application.statements import write_statements
 from domain.campaign.steps.action import ChangeAudience, EmitEvent, SetStage, SetTraits
 from domain.deployment_documents import LIFECYCLE
+from domain.journey.effects import list_statements, source_of_step, with_caused
 from domain.journey.requests import StepRequest
-from domain.journey.step_decisions import StepDecision, with_derived, without_audience, without_refused, without_stage
+from domain.journey.step_decisions import StepDecision, without_audience, without_refused, without_stage
 from domain.journey.step_facts import LockedFacts
-from domain.people.derived_events import ValueChange
+from domain.people.derived_events import CausedChange, ValueChange
 from domain.people.lifecycle import explain_stated_stage
-from domain.people.profile_state import Source
 from domain.people.segments.inputs import inputs_of_changes
 from store import ad_audiences, documents
 from store.database import Connection
@@ -34,7 +34,7 @@ async def carry_out(
     """
     # The journey's clock may be ahead if time was skipped.
     at = min(request.at, connection.clock.now())
-    source = Source("step", str(request.decision_id), at, f"{facts.campaign_key}/{request.step}")
+    source = source_of_step(request, facts, at)
     if all(isinstance(effect, EmitEvent) for effect in decision.effects):
         # The answer contains them: they are reported after the commit.
         return decision
@@ -47,8 +47,8 @@ async def carry_out(
         settled = await settle_people(connection, catalogue, [facts.profile_id])
     for effect in decision.effects:
         match effect:
-            case SetTraits(traits=traits, unverified=unverified):
-                written = await set_traits(connection, facts.profile_id, traits, source, unverified)
+            case SetTraits():
+                written = await write_statements(connection, facts.profile_id, list_statements(effect, source))
                 if refused := {refusal.statement.name: refusal.reason for refusal in written.refusals}:
                     decision = without_refused(decision, refused)
                 changes += [change for _, change in written.changes()]
@@ -58,7 +58,7 @@ async def carry_out(
                 if stages and (fault := explain_stated_stage(stage, stages)) is not None:
                     decision = without_stage(decision, fault[0])
                     continue
-                written = await set_stage(connection, facts.profile_id, stage, source)
+                written = await write_statements(connection, facts.profile_id, list_statements(effect, source))
                 changes += [change for _, change in written.changes()]
             case ChangeAudience(name=name, is_wanted=is_wanted):
                 if not await ad_audiences.set_member(
@@ -69,10 +69,8 @@ async def carry_out(
                 continue
             case _:
                 assert_never(effect)
-    caused = [(change, cause) for _, change, cause in settled.changes]
+    judged: list[CausedChange] = []
     if changes and decision.cause is not None:
         affected = JudgeRequest(segments.find_affected(inputs_of_changes(changes)), decision.cause, source)
         judged = await judge_people(connection, catalogue, {facts.profile_id: affected}, settled)
-        caused += [(change, decision.cause) for change in changes if segments.reports(change)]
-        caused += [(change, cause) for _, change, cause in judged]
-    return with_derived(decision, [one for one in caused if listeners.listens_for(one[0].trigger)])
+    return with_caused(decision, settled.changes, changes, judged, segments, listeners)

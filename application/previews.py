@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from application.accounts import read_account
 from application.catalogue import Catalogue
-from application.computed_states import with_computed
 from application.documents import CampaignText, Documents
 from application.message_templates import unknown_template
 from application.people import unknown_person
@@ -21,6 +20,7 @@ from domain.deployment_documents import SENDERS
 from domain.errors import NotFoundError
 from domain.people.account_view import NO_ACCOUNT
 from domain.people.identity import PersonRef
+from domain.people.profile_updates import with_computed
 from domain.sending.previewed_people import GivenPerson, PreviewedPerson, merge_given
 from domain.sending.previews import MessagePreview, PreviewedMessage, PreviewOptions, find_message
 from domain.sending.senders import DeployedSenders

@@ -12,7 +12,6 @@ from uuid import UUID
 from application import turns
 from application.accounts import read_latest_accounts
 from application.catalogue import load_segments
-from application.computed_states import with_computed
 from domain.campaign.approvals import Reach
 from domain.campaign.rules import EntryRule, Rules
 from domain.journey.filters import JourneyFilter
@@ -20,6 +19,7 @@ from domain.journey.matching import Matcher
 from domain.long_work import LongWork
 from domain.people.account_view import NO_ACCOUNT, AccountView
 from domain.people.profile import Profile
+from domain.people.profile_updates import with_computed
 from domain.people.segments.estimate import Estimate, estimate_number
 from store import campaigns, computed_traits, journey_versions, people_sample, selections
 from store.campaigns import Version

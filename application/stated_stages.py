@@ -5,7 +5,7 @@ from uuid_utils.compat import uuid7
 from application.catalogue import Catalogue
 from application.derived_events import report_changes
 from application.settled_people import settle_people
-from application.statements import set_stage
+from application.statements import write_statements
 from domain.access import Actor
 from domain.deployment_documents import LIFECYCLE
 from domain.errors import InvalidRequestError
@@ -13,6 +13,7 @@ from domain.people.derived_events import Cause
 from domain.people.lifecycle import explain_stated_stage
 from domain.people.profile import Profile
 from domain.people.profile_state import Source
+from domain.people.profile_updates import state_stage
 from store import documents
 from store.database import Connection
 
@@ -36,6 +37,6 @@ async def set_stage_by_hand(
         raise InvalidRequestError(f"{fault[0]}. {fault[1]}")
     source = Source("operator", by.name, connection.clock.now(), by.name)
     settled = await settle_people(connection, catalogue, [person.id])
-    written = await set_stage(connection, person.id, stage, source)
+    written = await write_statements(connection, person.id, [state_stage(stage, source)])
     cause = Cause(uuid7(), person.user_id, None if person.user_id else anonymous_id, source.at)
     await report_changes(connection, catalogue, cause, source, written.changes(), settled)

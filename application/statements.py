@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from application import turns
@@ -14,8 +13,8 @@ from domain.people.address_statements import Address, AddressStatement, with_ref
 from domain.people.derived_events import ValueChange
 from domain.people.places.deployed import NO_PLACES, DeployedPlaces
 from domain.people.profile import Profile
-from domain.people.profile_state import ProfileState, Refusal, Source, Statement, StateUpdate
-from domain.people.profile_updates import fold_statements, list_changes, state_stage, state_traits, with_deployed
+from domain.people.profile_state import ProfileState, Refusal, Statement, StateUpdate
+from domain.people.profile_updates import fold_statements, list_changes, with_deployed
 from domain.people.registers import Registers
 from domain.people.statements import addresses_in
 from domain.people.topics.deployed import NO_TOPICS, DeployedTopics
@@ -135,26 +134,8 @@ def _without(said: Mapping[UUID, Sequence[Statement]], excess: Sequence[Refusal]
     return {id: [one for one in statements if one not in refused] for id, statements in said.items()}
 
 
-async def set_traits(
-    connection: Connection,
-    profile_id: UUID,
-    traits: Mapping[str, Any],
-    source: Source,
-    unverified: Collection[str] = (),
-) -> PeopleUpdate:
-    """Set traits of a locked profile, and record it.
-
-    A verified value stays against one of `unverified`.
-    """
-    return await _state(connection, profile_id, state_traits(traits, unverified, source))
-
-
-async def set_stage(connection: Connection, profile_id: UUID, stage: str | None, source: Source) -> PeopleUpdate:
-    """Set or forget the stage of a locked profile, unless a later one was set."""
-    return await _state(connection, profile_id, [state_stage(stage, source)])
-
-
-async def _state(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> PeopleUpdate:
+async def write_statements(connection: Connection, profile_id: UUID, statements: Sequence[Statement]) -> PeopleUpdate:
+    """Apply statements to a locked profile, and record it."""
     async with connection.pipeline():
         pending = await ask_for_people(connection, [profile_id], {profile_id: statements}, with_consent=False)
         written = await write_people(connection, pending)

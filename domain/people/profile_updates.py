@@ -1,6 +1,7 @@
 """Apply statements to people, and name the changes as rules do."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from domain.people.places.deployed import DeployedPlaces
 from domain.people.profile import Profile
 from domain.people.profile_state import Source, Statement, StateUpdate
 from domain.people.registers import stamp, unverified_stamp
+from domain.people.segments.deployed import DeployedSegments
 from domain.people.statements import statements_of_traits
 from domain.people.topics.deployed import DeployedTopics
 
@@ -45,6 +47,18 @@ def with_deployed(person: Profile, places: DeployedPlaces, topics: DeployedTopic
     """Return a person with the areas that their location is in, and the topics."""
     areas = places.find_areas(person.context)
     return replace(person, areas=areas, topics=topics) if areas or topics.is_in_force else person
+
+
+def with_computed(person: Profile, deployed: DeployedSegments, at: datetime) -> Profile:
+    """Return a person with their segments and areas, and their computed traits."""
+    return replace(
+        person,
+        computed=deployed.traits.view(person.counted, at),
+        segments=deployed.keys_of(person.memberships),
+        areas=deployed.places.find_areas(person.context),
+        topics=deployed.topics,
+        judged_stage=deployed.stage_of(person.memberships),
+    )
 
 
 def state_traits(traits: Mapping[str, Any], unverified: Collection[str], source: Source) -> list[Statement]:
