@@ -119,10 +119,12 @@ async def _silenceable(database_url: str) -> AsyncIterator[tuple[str, asyncio.Ev
     writers: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(connect, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    yield urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}"))), silence
-    server.close()
-    for task in pumps:
-        task.cancel()
-    for writer in writers:
-        writer.close()
-    await asyncio.gather(*pumps, *(writer.wait_closed() for writer in writers), return_exceptions=True)
+    try:
+        yield urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}"))), silence
+    finally:
+        server.close()
+        for task in pumps:
+            task.cancel()
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*pumps, *(writer.wait_closed() for writer in writers), return_exceptions=True)

@@ -88,29 +88,28 @@ async def test_following_bears_lost_connections_and_ends_with_its_cursor(deploym
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(pump(reader, to_writer), pump(to_reader, writer), return_exceptions=True)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    relay = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.foreground", "cli.main", "stream", "--follow"),
-        cwd=ROOT,
-        env={**os.environ, "SOJOURN_API_URL": relay, "SOJOURN_API_KEY": ADMIN_KEY},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(SECONDS):
-            await asyncio.to_thread(track, deployment, "A")
-            first = json.loads(await process.stdout.readline())
-            await asyncio.to_thread(track, deployment, "B")
-            second = json.loads(await process.stdout.readline())
-            process.send_signal(signal.SIGINT)
-            _, told = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        relay = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.foreground", "cli.main", "stream", "--follow"),
+            cwd=ROOT,
+            env={**os.environ, "SOJOURN_API_URL": relay, "SOJOURN_API_KEY": ADMIN_KEY},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(SECONDS):
+                await asyncio.to_thread(track, deployment, "A")
+                first = json.loads(await process.stdout.readline())
+                await asyncio.to_thread(track, deployment, "B")
+                second = json.loads(await process.stdout.readline())
+                process.send_signal(signal.SIGINT)
+                _, told = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
     assert [first["data"]["name"], second["data"]["name"]] == ["A", "B"]
     assert process.returncode == 130
     assert "trying again" in told.decode()
     assert "Go on with --after " in told.decode().splitlines()[-1]
-    server.close()

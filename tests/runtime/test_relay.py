@@ -65,16 +65,22 @@ async def test_a_signal_waits_for_the_start_that_another_relay_holds(database: D
     assert await left(database) == ["start: None", "exit: None"]
 
 
+@pytest.fixture
+async def proxy(temporal: TemporalServer) -> AsyncIterator[Proxy]:
+    proxy = Proxy(temporal.port)
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
 @pytest.mark.parametrize("is_erased", [False, True], ids=["stopped", "erased"])
 async def test_a_start_that_is_told_after_its_journey_was_ended_is_taken_back(
-    database: Database, database_url: str, temporal: TemporalServer, is_erased: bool
+    database: Database, database_url: str, temporal: TemporalServer, proxy: Proxy, is_erased: bool
 ) -> None:
     """The relay is cut off from the database, and the answer of Temporal is long in coming.
 
     Of an erased person nothing is left that a signal could end later, so the workflow is deleted.
     """
-    proxy = Proxy(temporal.port)
-    await proxy.start()
     async with open_harness(database_url, temporal, is_working=False) as harness:
         await harness.run_campaign(CART)
         await harness.track("u1", "Cart Abandoned", {"value": 120, "cart_id": "c1"})
@@ -122,7 +128,6 @@ async def test_a_start_that_is_told_after_its_journey_was_ended_is_taken_back(
                 if event.HasField("workflow_execution_signaled_event_attributes")
             ]
             assert signals == ["exit"]
-    await proxy.stop()
 
 
 async def test_what_single_events_cause_goes_first(database: Database, client: Client) -> None:
