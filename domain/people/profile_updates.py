@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -12,15 +12,21 @@ from domain.people import profile_state
 from domain.people.derived_events import ChangeOfProfile, value_changes
 from domain.people.places.deployed import DeployedPlaces
 from domain.people.profile import Profile
-from domain.people.profile_state import Source, Statement, StateUpdate
+from domain.people.profile_state import ProfileState, Source, Statement, StateUpdate
 from domain.people.registers import stamp, unverified_stamp
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.statements import statements_of_traits
 from domain.people.topics.deployed import DeployedTopics
 
 
+class StampedPerson(Protocol):
+    """A person whose values are known with their stamps."""
+
+    def state(self) -> ProfileState: ...
+
+
 def fold_statements(
-    people: Mapping[UUID, Profile], said: Mapping[UUID, Sequence[Statement]], places: DeployedPlaces
+    people: Mapping[UUID, StampedPerson], said: Mapping[UUID, Sequence[Statement]], places: DeployedPlaces
 ) -> LongWork[dict[UUID, StateUpdate]]:
     """Apply statements, a person at a time, with the places of their locations."""
     updates: dict[UUID, StateUpdate] = {}

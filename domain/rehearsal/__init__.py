@@ -1,0 +1,1 @@
+"""Simulate campaigns over people in memory, by the rules of the engine."""

@@ -1,0 +1,191 @@
+"""Simulated people: their profiles, identities, journeys and messages."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from domain.people import profile_state
+from domain.people.computed.state_merges import merge_rows
+from domain.people.computed.state_row import EMPTY, StateRow
+from domain.people.derived_events import ChangeOfProfile, value_changes
+from domain.people.identity import Identity, Known, Resolution, is_external
+from domain.people.identity_sources import identity_sources, merge_sources
+from domain.people.profile import Profile
+from domain.people.profile_state import ProfileState
+from domain.people.segments.deployed import DeployedSegments
+from domain.rehearsal.journeys import SimulatedJourney
+from domain.rehearsal.messages import SimulatedMessage
+from domain.tracking.event import Event, Trigger
+
+# For one person and trigger, the events that may have overtaken an entry; as the store reads.
+MAX_REMEMBERED = 100
+
+
+@dataclass(slots=True, eq=False)
+class SimulatedPerson:
+    """A person in memory. `profile` has the `values`, whose stamps it lacks.
+
+    `bucket` is that by which arms are drawn, `past` the journeys that may still reach their goal, `steps` the events
+    that may be parts of sequences. `watched_at` is when they are looked at next.
+    """
+
+    profile: Profile
+    bucket: UUID
+    values: ProfileState = field(default_factory=ProfileState)
+    row: StateRow = EMPTY
+    anonymous_id: str | None = None
+    external_ids: int = 0
+    active: dict[UUID, SimulatedJourney] = field(default_factory=dict)
+    past: list[SimulatedJourney] = field(default_factory=list)
+    messages: list[SimulatedMessage] = field(default_factory=list)
+    last_entries: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    remembered: dict[Trigger, list[Event]] = field(default_factory=dict)
+    steps: list[Event] = field(default_factory=list)
+    watched_at: datetime | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The id of the profile."""
+        return self.profile.id
+
+    def remember(self, event: Event) -> None:
+        """Keep an event that may overtake an entry; the latest of each trigger."""
+        kept = self.remembered.setdefault(event.trigger, [])
+        kept.append(event)
+        if len(kept) > MAX_REMEMBERED:
+            del kept[0]
+
+    def state(self) -> ProfileState:
+        """Return the values with their stamps."""
+        return self.values
+
+    def update(self, state: ProfileState) -> None:
+        """Take other values."""
+        self.values = state
+        self.profile = self.profile.with_state(state)
+
+    def find_message(self, id: UUID) -> SimulatedMessage | None:
+        """Return a message of the person."""
+        return next((one for one in self.messages if one.id == id), None)
+
+    def messages_of(self, journey_id: UUID) -> list[SimulatedMessage]:
+        """Return the messages of a journey, in the order of their grants."""
+        return [one for one in self.messages if one.granted.journey_id == journey_id]
+
+
+class People:
+    """The people of a simulation, by profile and by identity."""
+
+    def __init__(self, new_id: Callable[[], UUID]) -> None:
+        self.new_id = new_id
+        self._by_id: dict[UUID, SimulatedPerson] = {}
+        self._identities: dict[Identity, UUID] = {}
+
+    def __getitem__(self, id: UUID) -> SimulatedPerson:
+        return self._by_id[id]
+
+    def __iter__(self) -> Iterator[SimulatedPerson]:
+        return iter(self._by_id.values())
+
+    def find(self, identity: Identity) -> SimulatedPerson | None:
+        """Return the person of an identity; None if nothing was reported of them."""
+        id = self._identities.get(identity)
+        return None if id is None else self._by_id[id]
+
+    def find_of(self, event: Event) -> SimulatedPerson | None:
+        """Return the person of an event that was taken."""
+        kind, value = ("user", event.user_id) if event.user_id is not None else ("anonymous", event.anonymous_id)
+        return None if value is None else self.find(Identity(kind, value))
+
+    def get(self, id: UUID) -> SimulatedPerson | None:
+        """Return a person; None once they are merged into another."""
+        return self._by_id.get(id)
+
+    def know(self, identities: Collection[Identity]) -> dict[Identity, Known]:
+        """Return the people behind identities, as far as they are known."""
+        known: dict[Identity, Known] = {}
+        for identity in identities:
+            if (person := self.find(identity)) is not None:
+                known[identity] = Known(person.id, person.profile.user_id is None, person.external_ids)
+        return known
+
+    def apply(self, resolution: Resolution, at: datetime) -> None:
+        """Create people, and link and claim their identities."""
+        for id, user_id in resolution.created.items():
+            profile = Profile(
+                id=id,
+                user_id=user_id,
+                traits={},
+                consent_given={},
+                suppressed={},
+                stated_stage=None,
+                created_at=at,
+            )
+            self._by_id[id] = SimulatedPerson(profile, id)
+        for identity, id in resolution.linked.items():
+            self._identities[identity] = id
+            person = self._by_id[id]
+            if is_external(identity):
+                person.external_ids += 1
+            elif identity.kind == "anonymous":
+                person.anonymous_id = min(filter(None, (person.anonymous_id, identity.value)))
+        for id, user_id in resolution.claimed.items():
+            person = self._by_id[id]
+            person.profile = replace(person.profile, user_id=user_id)
+
+    def merge(
+        self,
+        resolution: Resolution,
+        known: Mapping[Identity, Known],
+        event: Event,
+        segments: DeployedSegments,
+        journeys_ended: Callable[[SimulatedJourney], None],
+    ) -> list[ChangeOfProfile]:
+        """Merge people as an event says; return the changes of those who stay."""
+        sources = merge_sources(resolution, known, identity_sources([event]))
+        changes: list[ChangeOfProfile] = []
+        for id, target_id in sorted(resolution.merged.items()):
+            other, target = self._by_id.pop(id), self._by_id[target_id]
+            update = profile_state.merge(target.values, other.values, sources[id])
+            changes += [(target_id, one) for one in value_changes(target.profile, update.changes, segments.topics)]
+            target.update(update.state)
+            target.row = merge_rows(target.row, other.row, segments.traits)
+            target.profile = replace(
+                target.profile, created_at=min(target.profile.created_at, other.profile.created_at)
+            )
+            _pour(other, target, journeys_ended)
+            for identity, of in self._identities.items():
+                if of == id:
+                    self._identities[identity] = target_id
+        return changes
+
+
+def _pour(other: SimulatedPerson, target: SimulatedPerson, journeys_ended: Callable[[SimulatedJourney], None]) -> None:
+    """Hand over what is kept of a merged person; end the journeys that would be doubled."""
+    if any(one.arms for one in (*other.active.values(), *other.past)) and not any(
+        one.arms for one in (*target.active.values(), *target.past)
+    ):
+        target.bucket = other.bucket
+    places = {(one.record.campaign_key, one.record.entry_key) for one in target.active.values()}
+    for journey in sorted(other.active.values(), key=lambda one: (one.record.entered_at, one.record.id)):
+        journey.belong_to(target.id)
+        place = (journey.record.campaign_key, journey.record.entry_key)
+        if place in places:
+            journeys_ended(journey)
+            continue
+        places.add(place)
+        target.active[journey.record.id] = journey
+    for journey in other.past:
+        journey.belong_to(target.id)
+    target.past += other.past
+    target.messages = sorted(target.messages + other.messages, key=lambda one: one.granted.at)
+    target.anonymous_id = min(filter(None, (target.anonymous_id, other.anonymous_id)), default=None)
+    target.external_ids += other.external_ids
+    target.steps = sorted(target.steps + other.steps, key=lambda one: one.timestamp)
+    for key, at in other.last_entries.items():
+        target.last_entries[key] = max(at, target.last_entries.get(key, at))
+    for trigger, events in other.remembered.items():
+        target.remembered.setdefault(trigger, []).extend(events)

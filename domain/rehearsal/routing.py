@@ -1,0 +1,203 @@
+"""Ingest of simulated events: what each states of its person, and whom it concerns.
+
+The order is that of `application.ingest`: statements, merges, values, computed traits and segments, then journeys.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from domain.journey.matching import ProfileEvent
+from domain.journey.part_statements import PartStatements, read_statements
+from domain.journey.planned_events import plan_part
+from domain.journey.routing import Router
+from domain.journey.routing_result import RoutingContext, RoutingResult
+from domain.long_work import finish
+from domain.people.derived_events import CausedChange, ChangeOfProfile, derived_event
+from domain.people.identity import Resolution, identities_of, resolve
+from domain.people.profile import Profile
+from domain.people.profile_updates import fold_statements, list_changes, with_computed, with_deployed
+from domain.people.segments.judge import SegmentJudge
+from domain.people.trait_updates import TraitUpdate, count_arrived, no_update, select_arrived
+from domain.rehearsal.journeys import SimulatedJourney
+from domain.rehearsal.people import People, SimulatedPerson
+from domain.rehearsal.rulebook import Rulebook
+from domain.tracking.event import Event
+from domain.tracking.reactions import marks_of_reactions
+from domain.tracking.stored_event import StoredEvent
+
+
+@dataclass(slots=True)
+class Routed:
+    """The result of routing some events of one person."""
+
+    person: SimulatedPerson
+    result: RoutingResult
+    profile_events: Sequence[ProfileEvent]
+
+
+class Ingest:
+    """Applies events to people, one at a time, and routes them."""
+
+    def __init__(self, rulebook: Rulebook, people: People) -> None:
+        self._rulebook = rulebook
+        self._people = people
+        # The journeys that a merge has doubled, until they are ended.
+        self.doubled: list[SimulatedJourney] = []
+
+    def take(self, event: Event, received_at: datetime) -> Routed | None:
+        """Apply and route an event; None if no rule hears of it."""
+        rulebook = self._rulebook
+        listeners, traits, segments = rulebook.listeners, rulebook.traits, rulebook.segments
+        known = self._people.know(identities_of([event]))
+        resolution = resolve([event], known, self._people.new_id)
+        if event.id in resolution.unverified:
+            return None
+        stored = [StoredEvent(resolution.profile_of[event.id], event)]
+        statements = read_statements(stored, resolution, listeners, traits, segments, received_at, None, {})
+        merged: Sequence[ChangeOfProfile] = ()
+        if resolution.linked or resolution.claimed or resolution.merged:
+            self._people.apply(resolution, received_at)
+        if resolution.merged:
+            merged = self._people.merge(resolution, known, event, segments, self.doubled.append)
+        person = self._people[stored[0].profile_id]
+        self._react(person, event)
+        if rulebook.remembers(event):
+            person.remember(event)
+        planned = plan_part(stored, statements, merged, listeners, traits, segments)
+        is_heard = planned.profile_events or statements.counted or statements.affected
+        if not (statements.said or is_heard):
+            return None
+        profile, changes = self._write(person, statements)
+        routed = {one.reported_id for one in planned.profile_events}
+        update = self._count(person, profile, stored, routed, statements, resolution, received_at)
+        planned = planned.settle([*changes, *update.changes])
+        if not planned.profile_events:
+            return None
+        return self.route(person, planned.profile_events, update.people, update.as_of, received_at)
+
+    def report(self, person: SimulatedPerson, caused: Iterable[CausedChange], at: datetime) -> Routed | None:
+        """Route the events of changes that no event has made."""
+        listeners = self._rulebook.listeners
+        profile_events = [
+            ProfileEvent(profile_id, derived_event(change, cause), cause.id)
+            for profile_id, change, cause in caused
+            if listeners.listens_for(change.trigger)
+        ]
+        if not profile_events:
+            return None
+        return self.route(person, profile_events, {person.id: self.view(person, at)}, {}, at)
+
+    def judge(self, person: SimulatedPerson, now: datetime) -> SegmentJudge:
+        """Return the judge of a person, as of now."""
+        rulebook = self._rulebook
+        names = {} if person.anonymous_id is None else {person.id: person.anonymous_id}
+        return SegmentJudge(
+            rulebook.traits,
+            rulebook.segments,
+            rulebook.listeners.watched_traits,
+            now,
+            {person.id: person.profile},
+            {person.id: person.row},
+            {},
+            names,
+        )
+
+    def view(self, person: SimulatedPerson, at: datetime) -> Profile:
+        """Return the person as conditions see them at an instant."""
+        row = person.row
+        return with_computed(
+            replace(person.profile, counted=row.state, memberships=row.segments), self._rulebook.segments, at
+        )
+
+    def route(
+        self,
+        person: SimulatedPerson,
+        profile_events: Sequence[ProfileEvent],
+        people: Mapping[UUID, Profile],
+        as_of: Mapping[UUID, Profile],
+        received_at: datetime,
+    ) -> Routed:
+        """Route events of a person whose values are up to date."""
+        listeners = self._rulebook.listeners
+        events = [one.event for one in profile_events]
+        campaigns = listeners.campaigns_concerned(events)
+        active = [one.record for one in person.active.values() if one.record.campaign_key in campaigns]
+        past = [one.record for one in self._find_past(person, events)]
+        context = RoutingContext(
+            people,
+            active,
+            past,
+            {(key, person.id, entry_key): at for (key, entry_key), at in person.last_entries.items()},
+            self._find_overtaking(person, events),
+            as_of,
+        )
+        router = Router(listeners, context, profile_events, received_at, iter(self._people.new_id, None))
+        for one in profile_events:
+            for _ in router.take(one):
+                pass
+        for one in profile_events:
+            if one.cause_id is not None and self._rulebook.remembers(one.event):
+                person.remember(one.event)
+        return Routed(person, router.result, profile_events)
+
+    def _write(self, person: SimulatedPerson, statements: PartStatements) -> tuple[Profile, list[ChangeOfProfile]]:
+        """Fold the statements; return the person with what is deployed, and the changes."""
+        segments, before = self._rulebook.segments, person.profile
+        updates = finish(fold_statements({person.id: person}, statements.said, segments.places))
+        if updates:
+            person.update(updates[person.id].state)
+        changes = list(list_changes({person.id: before}, updates, segments.places, segments.topics))
+        return with_deployed(person.profile, segments.places, segments.topics), changes
+
+    def _count(
+        self,
+        person: SimulatedPerson,
+        profile: Profile,
+        stored: Sequence[StoredEvent],
+        routed: set[UUID],
+        statements: PartStatements,
+        resolution: Resolution,
+        at: datetime,
+    ) -> TraitUpdate:
+        """Count the event; the row of the person follows."""
+        traits, segments = self._rulebook.traits, self._rulebook.segments
+        people = {person.id: profile}
+        arrived = select_arrived(traits, segments, stored, routed, statements.affected, resolution)
+        if arrived is None:
+            return no_update(people)
+        history: list[StoredEvent] = []
+        if traits.following.sequences(stored[0].event):
+            history = [StoredEvent(person.id, one) for one in person.steps]
+            person.steps.append(stored[0].event)
+        watched, rows = self._rulebook.listeners.watched_traits, {person.id: person.row}
+        update = finish(count_arrived(traits, segments, watched, arrived, history, rows, people, {}, at))
+        person.row = update.states.get(person.id, person.row)
+        return update
+
+    def _react(self, person: SimulatedPerson, event: Event) -> None:
+        for marks in marks_of_reactions([event]):
+            if (message := person.find_message(marks.id)) is not None:
+                message.mark(marks)
+
+    def _find_past(self, person: SimulatedPerson, events: Sequence[Event]) -> list[SimulatedJourney]:
+        """Return the ended journeys whose goal these events may reach; forget the others."""
+        earliest = min(one.timestamp for one in events)
+        person.past = [one for one in person.past if one.may_reach_goal(earliest)]
+        wanted = {place for event in events for place in self._rulebook.listeners.goals(event)}
+        return [one for one in person.past if (one.record.campaign_key, one.record.campaign_version) in wanted]
+
+    def _find_overtaking(self, person: SimulatedPerson, events: Sequence[Event]) -> list[ProfileEvent]:
+        entering = [one for one in events if self._rulebook.listeners.entries(one)]
+        if not entering:
+            return []
+        since, own = min(one.timestamp for one in entering), {one.id for one in events}
+        return [
+            ProfileEvent(person.id, one)
+            for kept in person.remembered.values()
+            for one in kept
+            if one.timestamp > since and one.id not in own
+        ]

@@ -1,0 +1,280 @@
+"""The simulator: events and journeys of people in memory, on one clock.
+
+Nothing here decides: it calls the deciders of the engine in the engine's order. It begins nothing by chance: ids are
+made of what they are about, and a tie goes to what was due first.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from heapq import heappop, heappush
+from itertools import count
+from typing import Final, assert_never
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from msgspec.structs import replace
+
+from domain.campaign.plan import Message
+from domain.journey import machine
+from domain.journey.protocol import (
+    Answered,
+    Authorize,
+    AuthorizeMembers,
+    AwaitMatch,
+    AwaitResume,
+    Dispatch,
+    DispatchMembers,
+    Evaluate,
+    Evaluated,
+    Exited,
+    Fact,
+    Finish,
+    LookedUp,
+    LookUp,
+    Matched,
+    Perform,
+    Performed,
+    Settled,
+    SleepUntil,
+    Woke,
+)
+from domain.journey.routing_records import list_decisions, list_told_matches
+from domain.long_work import finish
+from domain.rehearsal.facts import gate_facts
+from domain.rehearsal.journeys import SimulatedJourney, begin_journey
+from domain.rehearsal.messages import SimulatedMessage
+from domain.rehearsal.people import People, SimulatedPerson
+from domain.rehearsal.records import (
+    GoalReached,
+    JourneyEnd,
+    MessageSettled,
+    Outcome,
+    Recorder,
+    ending_of,
+)
+from domain.rehearsal.rooms import Rooms
+from domain.rehearsal.routing import Ingest, Routed
+from domain.rehearsal.rulebook import Rulebook
+from domain.rehearsal.steps import Steps
+from domain.sending.channel_choice import ChannelHistory, choose_channel, list_used
+from domain.sending.claim import POSTPONED, AttemptState
+from domain.tracking.event import Event
+
+# Decides the fate of a message at its provider.
+Provider = Callable[[SimulatedMessage], Outcome]
+_SENT: Final = Outcome()
+_NAMESPACE: Final = uuid5(NAMESPACE_URL, "sojourn:rehearsal")
+
+
+def accept_all(_: SimulatedMessage) -> Outcome:
+    """Send every message."""
+    return _SENT
+
+
+class Simulator:
+    """Simulates the people of one shard. `record` gets the results as they come."""
+
+    def __init__(self, rulebook: Rulebook, record: Recorder, provider: Provider = accept_all) -> None:
+        self._rulebook = rulebook
+        self._record = record
+        self._provider = provider
+        numbers = count()
+        self.people = People(lambda: uuid5(_NAMESPACE, str(next(numbers))))
+        self._ingest = Ingest(rulebook, self.people)
+        self._rooms = Rooms()
+        self._steps = Steps(rulebook, self._ingest, self._rooms, record)
+        self._number = count()
+        # What is due: a journey's rest, by the number of its alarm, or a person's next look.
+        self._due: list[tuple[datetime, int, SimulatedJourney | SimulatedPerson, int]] = []
+        self._ready: deque[SimulatedJourney] = deque()
+
+    def run(self, events: Iterable[tuple[datetime, Event]], until: datetime) -> None:
+        """Take events at their arrivals, in order, and let time pass until an instant."""
+        for received_at, event in events:
+            self.pass_time(received_at)
+            self.take(event, received_at)
+        self.pass_time(until)
+
+    def take(self, event: Event, received_at: datetime) -> None:
+        """Take an event in; the journeys that it concerns go on."""
+        self._take(event, received_at)
+        self._walk_ready(received_at)
+
+    def pass_time(self, until: datetime) -> None:
+        """Do everything that is due until an instant, in its order."""
+        while self._due and self._due[0][0] <= until:
+            at, _, what, alarm = heappop(self._due)
+            if isinstance(what, SimulatedJourney):
+                if what.alarm == alarm and what.stored == "active":
+                    what.tell(Woke(), at)
+                    self._ready.append(what)
+            else:
+                self._look_at(what, at)
+            self._walk_ready(at)
+
+    def _take(self, event: Event, at: datetime) -> None:
+        routed = self._ingest.take(event, at)
+        for journey in self._ingest.doubled:
+            self._leave(journey, "merged", at)
+        self._ingest.doubled.clear()
+        if routed is not None:
+            self._apply(routed, at)
+            self._watch(routed.person)
+        elif (person := self.people.find_of(event)) is not None:
+            self._watch(person)
+
+    def _look_at(self, person: SimulatedPerson, at: datetime) -> None:
+        """Judge a person by what time has changed."""
+        if self.people.get(person.id) is not person or person.row.next_at is None or person.row.next_at > at:
+            return
+        judge = self._ingest.judge(person, at)
+        finish(judge.pass_once([person.id]))
+        person.row = judge.changed_rows().get(person.id, person.row)
+        if (routed := self._ingest.report(person, judge.changes, at)) is not None:
+            self._apply(routed, at)
+        self._watch(person)
+
+    def _watch(self, person: SimulatedPerson) -> None:
+        """Look at a person when time may change them next."""
+        next_at = person.row.next_at
+        if next_at is not None and next_at != person.watched_at:
+            heappush(self._due, (next_at, next(self._number), person, 0))
+        person.watched_at = next_at
+
+    def _apply(self, routed: Routed, at: datetime) -> None:
+        """Record a routing result, and tell the journeys."""
+        person, result = routed.person, routed.result
+        for decision in list_decisions(result, routed.profile_events, at):
+            self._record(decision)
+        for id, exit in result.exits.items():
+            if (known := person.active.get(id)) is not None:
+                known.ended_by = exit.ending.ended_by
+                known.tell(Exited(str(exit.event.id)), at)
+                self._end(person, known)
+            self._record(JourneyEnd(exit.journey, exit.ending))
+        for record in result.entered:
+            campaign = self._rulebook.campaigns[record.campaign_key, record.campaign_version]
+            journey = begin_journey(record, campaign)
+            person.last_entries[record.campaign_key, record.entry_key] = record.entered_at
+            if record.id in result.exits:
+                journey.stored = "exited"
+                person.past.append(journey)
+            else:
+                person.active[record.id] = journey
+                self._ready.append(journey)
+        for reached in result.conversions:
+            self._convert(person, reached.journey.id, GoalReached(reached.journey, reached.event))
+        for match in list_told_matches(result):
+            heard = person.active.get(match.journey.id)
+            if heard is not None:
+                heard.tell(Matched(match.subscription, str(match.event_id)), at)
+                self._ready.append(heard)
+
+    def _convert(self, person: SimulatedPerson, journey_id: UUID, goal: GoalReached) -> None:
+        journey = person.active.get(journey_id) or next(
+            (one for one in person.past if one.record.id == journey_id), None
+        )
+        if journey is None or journey.has_converted:
+            return
+        journey.has_converted = True
+        self._record(goal)
+
+    def _walk_ready(self, at: datetime) -> None:
+        while self._ready:
+            self._walk(self._ready.popleft(), at)
+
+    def _walk(self, journey: SimulatedJourney, at: datetime) -> None:
+        """Carry out the commands of a journey until it rests or is over."""
+        person = self.people.get(journey.record.profile_id)
+        while person is not None and journey.stored == "active":
+            command = machine.next_command(journey.campaign.plan, journey.state)
+            fact: Fact
+            match command:
+                case Finish(outcome=outcome):
+                    self._record(JourneyEnd(journey.record, ending_of(journey.record.id, outcome, at)))
+                    journey.stored = "completed"
+                    self._end(person, journey)
+                    return
+                case SleepUntil(until=until):
+                    if not self._rests(journey, until, at):
+                        return
+                    fact = Woke()
+                case AwaitMatch(until=until):
+                    found = machine.find_match(journey.campaign.plan, journey.state)
+                    if found is None and not self._rests(journey, until, at):
+                        return
+                    fact = Woke()
+                case AwaitResume(until=until):
+                    if until is None or not self._rests(journey, until, at):
+                        return
+                    fact = Woke()
+                case Authorize():
+                    fact = Answered(self._steps.authorize(person, journey, command, at))
+                case Dispatch(message_id=message_id):
+                    fact = Settled(self._send(person, journey, UUID(message_id), at), journey_ended=False)
+                case Evaluate():
+                    fact = Evaluated(self._steps.evaluate(person, journey, command, at))
+                case LookUp():
+                    fact = LookedUp(self._steps.look_up(person, journey, command, at).until)
+                case Perform():
+                    answer = self._steps.perform(person, journey, command, at)
+                    for event in answer.events:
+                        self._take(event, at)
+                    fact = Performed(answer.journey_ended)
+                case AuthorizeMembers() | DispatchMembers():
+                    raise TypeError(f"messages to members of accounts are not simulated: {journey.campaign.key}")
+                case _:
+                    assert_never(command)
+            journey.tell(fact, at)
+
+    def _rests(self, journey: SimulatedJourney, until: datetime, at: datetime) -> bool:
+        """Return whether a rest is over; else wake the journey at its end."""
+        if until <= at:
+            return True
+        journey.alarm += 1
+        heappush(self._due, (until, next(self._number), journey, journey.alarm))
+        return False
+
+    def _send(self, person: SimulatedPerson, journey: SimulatedJourney, message_id: UUID, at: datetime) -> AttemptState:
+        """Hand a message over at the instant of its grant: no fact of its claim can have changed."""
+        message = person.find_message(message_id)
+        if message is None:
+            raise LookupError(f"message {message_id} was not granted")
+        outcome = self._provider(message)
+        message.state, message.reason = outcome.state, outcome.reason
+        if outcome.state == "failed":
+            self._rooms.give_back(message.granted.charges or ())
+            if self._passes_on(person, journey, message, at):
+                message.state = "cancelled"
+                return POSTPONED
+        self._record(MessageSettled(message, at))
+        return message.state
+
+    def _passes_on(
+        self, person: SimulatedPerson, journey: SimulatedJourney, message: SimulatedMessage, at: datetime
+    ) -> bool:
+        """Whether another channel of the step reaches the person."""
+        node = journey.campaign.plan.node(message.granted.step)
+        if not isinstance(node, Message) or not node.has_choice:
+            return False
+        failed = journey.failed.setdefault(message.id, set())
+        failed.add(message.granted.channel)
+        facts = gate_facts(self._rulebook, person, journey, node, message.id)
+        history = ChannelHistory(list_used(failed, facts.before))
+        choice = choose_channel(node, history, facts.recipient(at), facts.topics, self._rulebook.providers)
+        return choice is not None and choice.reaches
+
+    def _leave(self, journey: SimulatedJourney, outcome: str, at: datetime) -> None:
+        """End a journey from outside."""
+        journey.tell(Exited(outcome), at)
+        journey.stored = "exited"
+        ending = replace(ending_of(journey.record.id, outcome, at), state="exited")
+        self._record(JourneyEnd(journey.record, ending))
+
+    def _end(self, person: SimulatedPerson, journey: SimulatedJourney) -> None:
+        """Keep a journey that is over for its goal alone."""
+        if journey.stored == "active":
+            journey.stored = "exited"
+        person.active.pop(journey.record.id, None)
+        if journey.may_reach_goal(journey.record.entry.timestamp):
+            person.past.append(journey)
