@@ -54,7 +54,7 @@ def gate_facts(
 def step_facts(
     rulebook: Rulebook, person: SimulatedPerson, journey: SimulatedJourney, at: datetime, *, with_stamps: bool = False
 ) -> StepFacts:
-    """Return the facts of a step that is no message; actions read the stamps of traits."""
+    """Return the facts of any other step; actions read the stamps of traits."""
     profile, record = person.profile, journey.record
     messages, clicks = describe_messages(person.messages_of(record.id))
     facts = StepFacts(

@@ -1,6 +1,6 @@
 """Simulated people: their profiles, identities, journeys and messages."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -95,6 +95,12 @@ class People:
         id = self._identities.get(identity)
         return None if id is None else self._by_id[id]
 
+    def add(self, person: SimulatedPerson, identities: Iterable[Identity]) -> None:
+        """Add a person who is known before the first event."""
+        self._by_id[person.id] = person
+        for identity in identities:
+            self._identities[identity] = person.id
+
     def find_of(self, event: Event) -> SimulatedPerson | None:
         """Return the person of an event that was taken."""
         kind, value = ("user", event.user_id) if event.user_id is not None else ("anonymous", event.anonymous_id)
@@ -164,7 +170,7 @@ class People:
 
 
 def _pour(other: SimulatedPerson, target: SimulatedPerson, journeys_ended: Callable[[SimulatedJourney], None]) -> None:
-    """Hand over what is kept of a merged person; end the journeys that would be doubled."""
+    """Hand over the rows of a merged person, and end doubled journeys."""
     if any(one.arms for one in (*other.active.values(), *other.past)) and not any(
         one.arms for one in (*target.active.values(), *target.past)
     ):

@@ -13,7 +13,7 @@ from domain.rehearsal.messages import SimulatedMessage
 from domain.tracking.event import Event
 
 
-class JourneyEnd(Struct, frozen=True):
+class EndedJourney(Struct, frozen=True):
     """A journey that is over, and how."""
 
     journey: Journey
@@ -34,11 +34,11 @@ class MessageSettled(Struct, frozen=True):
     at: datetime
 
 
-Record = Decision | JourneyEnd | GoalReached | MessageSettled
+Record = Decision | EndedJourney | GoalReached | MessageSettled
 Recorder = Callable[[Record], None]
 
 
-class Outcome(Struct, frozen=True):
+class ProviderOutcome(Struct, frozen=True):
     """The fate of a message at its provider: sent, unless a scenario says otherwise."""
 
     state: Literal["sent", "failed", "unknown"] = "sent"
@@ -49,7 +49,7 @@ class Results(Struct):
     """The results of a simulation in memory, for a few people."""
 
     decisions: list[Decision] = field(default_factory=list)
-    ends: list[JourneyEnd] = field(default_factory=list)
+    ends: list[EndedJourney] = field(default_factory=list)
     goals: list[GoalReached] = field(default_factory=list)
     messages: list[MessageSettled] = field(default_factory=list)
 
@@ -58,7 +58,7 @@ class Results(Struct):
         match record:
             case Decision():
                 self.decisions.append(record)
-            case JourneyEnd():
+            case EndedJourney():
                 self.ends.append(record)
             case GoalReached():
                 self.goals.append(record)
@@ -66,6 +66,6 @@ class Results(Struct):
                 self.messages.append(record)
 
 
-def ending_of(journey_id: UUID, outcome: str, at: datetime) -> Ending:
+def make_ending(journey_id: UUID, outcome: str, at: datetime) -> Ending:
     """Return the end of a journey by its own flow."""
     return Ending(journey_id, "completed", outcome, None, at)

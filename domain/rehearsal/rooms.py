@@ -24,7 +24,7 @@ from domain.sending.spending import Spending
 
 
 class Rooms:
-    """What was taken of each day of a warm-up, and of each budget."""
+    """The places taken of each day of a warm-up, and the money of each budget."""
 
     def __init__(self) -> None:
         self._taken: Counter[tuple[str, str]] = Counter()

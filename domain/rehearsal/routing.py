@@ -1,4 +1,4 @@
-"""Ingest of simulated events: what each states of its person, and whom it concerns.
+"""Intake of simulated events: their statements, and the journeys that they move.
 
 The order is that of `application.ingest`: statements, merges, values, computed traits and segments, then journeys.
 """
@@ -39,7 +39,7 @@ class Routed:
     profile_events: Sequence[ProfileEvent]
 
 
-class Ingest:
+class EventIntake:
     """Applies events to people, one at a time, and routes them."""
 
     def __init__(self, rulebook: Rulebook, people: People) -> None:

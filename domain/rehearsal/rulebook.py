@@ -53,7 +53,7 @@ class DeployedRules(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Rulebook:
-    """What is deployed, as the deciders read it. `timezone` is the deployment's."""
+    """Everything deployed, as the deciders read it. `timezone` is the deployment's."""
 
     campaigns: Mapping[VersionRef, RunningCampaign]
     listeners: Listeners

@@ -45,28 +45,28 @@ from domain.rehearsal.journeys import SimulatedJourney, begin_journey
 from domain.rehearsal.messages import SimulatedMessage
 from domain.rehearsal.people import People, SimulatedPerson
 from domain.rehearsal.records import (
+    EndedJourney,
     GoalReached,
-    JourneyEnd,
     MessageSettled,
-    Outcome,
+    ProviderOutcome,
     Recorder,
-    ending_of,
+    make_ending,
 )
 from domain.rehearsal.rooms import Rooms
-from domain.rehearsal.routing import Ingest, Routed
+from domain.rehearsal.routing import EventIntake, Routed
 from domain.rehearsal.rulebook import Rulebook
-from domain.rehearsal.steps import Steps
+from domain.rehearsal.steps import StepAnswers
 from domain.sending.channel_choice import ChannelHistory, choose_channel, list_used
 from domain.sending.claim import POSTPONED, AttemptState
 from domain.tracking.event import Event
 
 # Decides the fate of a message at its provider.
-Provider = Callable[[SimulatedMessage], Outcome]
-_SENT: Final = Outcome()
+SettleMessage = Callable[[SimulatedMessage], ProviderOutcome]
+_SENT: Final = ProviderOutcome()
 _NAMESPACE: Final = uuid5(NAMESPACE_URL, "sojourn:rehearsal")
 
 
-def accept_all(_: SimulatedMessage) -> Outcome:
+def accept_all(_: SimulatedMessage) -> ProviderOutcome:
     """Send every message."""
     return _SENT
 
@@ -74,17 +74,17 @@ def accept_all(_: SimulatedMessage) -> Outcome:
 class Simulator:
     """Simulates the people of one shard. `record` gets the results as they come."""
 
-    def __init__(self, rulebook: Rulebook, record: Recorder, provider: Provider = accept_all) -> None:
+    def __init__(self, rulebook: Rulebook, record: Recorder, settle: SettleMessage = accept_all) -> None:
         self._rulebook = rulebook
         self._record = record
-        self._provider = provider
+        self._settle = settle
         numbers = count()
         self.people = People(lambda: uuid5(_NAMESPACE, str(next(numbers))))
-        self._ingest = Ingest(rulebook, self.people)
+        self._ingest = EventIntake(rulebook, self.people)
         self._rooms = Rooms()
-        self._steps = Steps(rulebook, self._ingest, self._rooms, record)
+        self._steps = StepAnswers(rulebook, self._ingest, self._rooms, record)
         self._number = count()
-        # What is due: a journey's rest, by the number of its alarm, or a person's next look.
+        # The rests of journeys, by the number of their alarm, and the next looks at people.
         self._due: list[tuple[datetime, int, SimulatedJourney | SimulatedPerson, int]] = []
         self._ready: deque[SimulatedJourney] = deque()
 
@@ -151,7 +151,7 @@ class Simulator:
                 known.ended_by = exit.ending.ended_by
                 known.tell(Exited(str(exit.event.id)), at)
                 self._end(person, known)
-            self._record(JourneyEnd(exit.journey, exit.ending))
+            self._record(EndedJourney(exit.journey, exit.ending))
         for record in result.entered:
             campaign = self._rulebook.campaigns[record.campaign_key, record.campaign_version]
             journey = begin_journey(record, campaign)
@@ -191,7 +191,7 @@ class Simulator:
             fact: Fact
             match command:
                 case Finish(outcome=outcome):
-                    self._record(JourneyEnd(journey.record, ending_of(journey.record.id, outcome, at)))
+                    self._record(EndedJourney(journey.record, make_ending(journey.record.id, outcome, at)))
                     journey.stored = "completed"
                     self._end(person, journey)
                     return
@@ -236,11 +236,11 @@ class Simulator:
         return False
 
     def _send(self, person: SimulatedPerson, journey: SimulatedJourney, message_id: UUID, at: datetime) -> AttemptState:
-        """Hand a message over at the instant of its grant: no fact of its claim can have changed."""
+        """Hand a message over at its grant, since which no fact of its claim has changed."""
         message = person.find_message(message_id)
         if message is None:
             raise LookupError(f"message {message_id} was not granted")
-        outcome = self._provider(message)
+        outcome = self._settle(message)
         message.state, message.reason = outcome.state, outcome.reason
         if outcome.state == "failed":
             self._rooms.give_back(message.granted.charges or ())
@@ -268,8 +268,8 @@ class Simulator:
         """End a journey from outside."""
         journey.tell(Exited(outcome), at)
         journey.stored = "exited"
-        ending = replace(ending_of(journey.record.id, outcome, at), state="exited")
-        self._record(JourneyEnd(journey.record, ending))
+        ending = replace(make_ending(journey.record.id, outcome, at), state="exited")
+        self._record(EndedJourney(journey.record, ending))
 
     def _end(self, person: SimulatedPerson, journey: SimulatedJourney) -> None:
         """Keep a journey that is over for its goal alone."""

@@ -36,22 +36,22 @@ from domain.rehearsal.messages import SimulatedMessage, count_engagement
 from domain.rehearsal.people import SimulatedPerson
 from domain.rehearsal.records import Recorder
 from domain.rehearsal.rooms import Rooms
-from domain.rehearsal.routing import Ingest
+from domain.rehearsal.routing import EventIntake
 from domain.rehearsal.rulebook import Rulebook
 from domain.sending.channel_choice import ChannelChoice, ChannelHistory, choose_channel, list_used
 from domain.sending.gate_answers import Answer
 from domain.sending.ledger_marks import LedgerMarks
 from domain.sending.spending import Spending
 
-# A simulated journey has no row, so nobody reads the positions: there are as many as a request has answers.
+# A simulated journey has no row, so its positions are never read: there are as many as a request has answers.
 _ONE: Final = NextPositions(0, (None,))
 _THREE: Final = NextPositions(0, (None, None, None))
 
 
-class Steps:
+class StepAnswers:
     """Decides and records the requests of journeys."""
 
-    def __init__(self, rulebook: Rulebook, ingest: Ingest, rooms: Rooms, record: Recorder) -> None:
+    def __init__(self, rulebook: Rulebook, ingest: EventIntake, rooms: Rooms, record: Recorder) -> None:
         self._rulebook = rulebook
         self._ingest = ingest
         self._rooms = rooms

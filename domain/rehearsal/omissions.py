@@ -1,0 +1,79 @@
+"""The parts of campaigns that a simulation leaves out, each told and never silent."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec import Struct, json
+
+from domain.campaign.plan import Message, SendMembers
+from domain.campaign.rules import Rules
+from domain.channels.kinds import CHANNELS
+from domain.journey.listeners import list_triggers
+from domain.people.account_view import may_read_account
+from domain.people.session_events import ENDED_TRIGGER
+from domain.rehearsal.rulebook import RunningCampaign
+
+_LEARNED: Final = re.compile(
+    r"\bprofile\.(devices|first_seen|last_seen|sessions|app_version|country|region|first_referrer|last_referrer"
+    r"|first_campaign|last_campaign)\b"
+)
+_REPLIES: Final = re.compile(r"\bjourney\.(saved|answers)\b")
+
+
+class Omission(Struct, frozen=True):
+    """A part of a campaign that is not simulated. With `leaves_out`, none of it is."""
+
+    campaign: str
+    what: str
+    leaves_out: bool = False
+
+    def __str__(self) -> str:
+        part = "the campaign is left out" if self.leaves_out else "not simulated"
+        return f"{self.campaign}: {part}: {self.what}"
+
+
+def list_omissions(campaign: RunningCampaign) -> Iterator[Omission]:
+    """Iterate over the parts of a campaign that are not simulated."""
+    key, rules, nodes = campaign.key, campaign.rules, campaign.plan.nodes.values()
+    if rules.entry.account:
+        yield Omission(key, "its journeys are of accounts", leaves_out=True)
+        return
+    if any(isinstance(node, SendMembers) for node in nodes):
+        yield Omission(key, "it sends to the members of accounts", leaves_out=True)
+        return
+    if rules.entry.audience is not None:
+        yield Omission(key, "its audience does not enter; people enter by its event alone")
+    channels = {channel for node in nodes if isinstance(node, Message) for channel in node.channels}
+    for channel in sorted(channels):
+        if channel in CHANNELS and CHANNELS[channel].uses_devices:
+            yield Omission(key, f"addresses of devices: {channel} reaches no person")
+    if rules.max_parts:
+        yield Omission(key, "the segments of texts: each is charged for the most that its template may have")
+    yield from _read_omissions(key, rules)
+
+
+def _read_omissions(key: str, rules: Rules) -> Iterator[Omission]:
+    """Find conditions that read what a simulated person does not have."""
+    text = json.encode(rules).decode()
+    if may_read_account(text):
+        yield Omission(key, "conditions on accounts: people have none")
+    if names := sorted(set(_LEARNED.findall(text))):
+        yield Omission(key, f"conditions on what clients report: profile.{', profile.'.join(names)}")
+    if names := sorted(set(_REPLIES.findall(text))):
+        yield Omission(key, f"replies and answers of people: journey.{', journey.'.join(names)}")
+    if ENDED_TRIGGER in list_triggers(rules):
+        yield Omission(key, "the ends of sessions")
+    if any(trigger.kind == "opened" for trigger in list_triggers(rules)):
+        yield Omission(key, "openings of apps and pages")
+
+
+def select_simulated(campaigns: Iterable[RunningCampaign]) -> tuple[list[RunningCampaign], list[Omission]]:
+    """Return the campaigns that can be simulated, and what is left out of all."""
+    kept, omissions = list[RunningCampaign](), list[Omission]()
+    for campaign in campaigns:
+        found = list(list_omissions(campaign))
+        omissions += found
+        if not any(one.leaves_out for one in found):
+            kept.append(campaign)
+    return kept, omissions
