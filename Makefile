@@ -68,7 +68,7 @@ dev: $(READY) ## Run everything on this machine for development, with its data k
 
 schemas: $(READY) ## Write the JSON Schemas of the documents anew
 	@for name in campaign segment frequency-caps computed events lifecycle rfm retention places providers audiences senders \
-		topics replies page-triggers; do \
+		topics replies page-triggers scenarios; do \
 		$(BIN)/sojourn schema $$name > schemas/$$name.schema.json || exit 1; \
 	done
 

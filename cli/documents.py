@@ -42,6 +42,11 @@ def read_bytes(file: Path) -> bytes:
         raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
 
 
+def is_scenario_file(file: Path) -> bool:
+    """Whether a file has scenarios, which are tested and never applied."""
+    return file.stem.endswith(".test")
+
+
 def document_files(given: Sequence[Path]) -> list[Path]:
     """Return the files, and the .yaml files directly in each folder, each once."""
     found: list[Path] = []
@@ -52,7 +57,9 @@ def document_files(given: Sequence[Path]) -> list[Path]:
             found.append(path)
             continue
         files = sorted(
-            file for file in path.iterdir() if file.suffix in DOCUMENT_ENDINGS and not file.name.startswith(".")
+            file
+            for file in path.iterdir()
+            if file.suffix in DOCUMENT_ENDINGS and not file.name.startswith(".") and not is_scenario_file(file)
         )
         if not files:
             raise InvalidRequestError(f"{path} holds no .yaml file")
@@ -65,6 +72,8 @@ def campaign_document(file: Path) -> tuple[str, dict[str, Any]]:
 
     Raises InvalidRequestError if it cannot be read, InvalidDocumentError if it has no key.
     """
+    if is_scenario_file(file):
+        raise InvalidRequestError(f"{file} has scenarios, which are not applied: run them by `sojourn test {file}`")
     source, templates = read_text(file), templates_beside(file)
     return _key_in(file, source, templates), {"file": str(file), "source": source, "templates": templates}
 

@@ -50,6 +50,7 @@ from cli.provider_commands import add_provider_commands
 from cli.reconcile import reconcile
 from cli.rejects import rejects
 from cli.rfm_commands import add_rfm_commands
+from cli.scenario_tests import run_scenarios
 from cli.schema import schema
 from cli.script_tag import script_tag
 from cli.send_test import send_test
@@ -74,6 +75,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
         app.add_typer(group, name=name, rich_help_panel=panel)
 
 
+app.command("test", rich_help_panel="Campaigns")(run_scenarios)
 _add("Campaigns", init, validate, preview, send_test, plan, apply, campaigns.campaigns, campaigns.start)
 _add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.archive, approvals, approve, reject)
 _add("Campaigns", funnel, operations, schema)

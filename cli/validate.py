@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from cli.documents import document_files, read_text, templates_beside
+from cli.documents import document_files, is_scenario_file, read_text, templates_beside
 from cli.exit_codes import DONE, REFUSED
 from cli.options import AsJson
 from cli.output import number_of, print_error, print_json, print_warnings, printable, say_once
@@ -72,6 +72,9 @@ def _check(file: Path) -> _Checked:
     checked = _Checked(str(file))
     try:
         text = read_text(file)
+        if is_scenario_file(file):
+            _check_scenarios(checked, text)
+            return checked
         checked.kind = find_document_kind(read(text, checked.file).data)
         if checked.kind == "campaign":
             _check_campaign(checked, text, templates_beside(file))
@@ -84,6 +87,13 @@ def _check(file: Path) -> _Checked:
     except InvalidRequestError as error:
         checked.problems = [Problem(checked.file, 1, "document", "the file cannot be read", error.detail)]
     return checked
+
+
+def _check_scenarios(checked: _Checked, text: str) -> None:
+    from domain.rehearsal.scenario_document import parse_scenarios
+
+    checked.kind = "scenarios"
+    checked.holds = number_of(len(parse_scenarios(text, checked.file).scenarios), "scenario")
 
 
 def _check_campaign(checked: _Checked, text: str, templates: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from domain.campaign.schema import DocumentModel
 from domain.deployment_documents import DEPLOYMENT_DOCUMENTS
 from domain.errors import NotFoundError
 from domain.people.segment_document import SegmentDocument
+from domain.rehearsal.scenario_document import ScenariosDocument
 
 _DOCUMENTS: dict[str, tuple[type[DocumentModel], str]] = {
     "campaign": (CampaignDocument, "Sojourn campaign"),
@@ -16,14 +17,18 @@ _DOCUMENTS: dict[str, tuple[type[DocumentModel], str]] = {
     **{name: (kind.model, f"Sojourn {kind.title}") for name, kind in DEPLOYMENT_DOCUMENTS.items()},
 }
 NAMES = tuple(_DOCUMENTS)
+# Files beside the documents, which are never applied.
+_LOCAL: dict[str, tuple[type[DocumentModel], str]] = {"scenarios": (ScenariosDocument, "Sojourn scenarios")}
+FILE_NAMES = (*NAMES, *_LOCAL)
 
 
 @cache
 def document_schema(name: str) -> dict[str, Any]:
     """The schema of a kind of document. Raises NotFoundError."""
-    if name not in _DOCUMENTS:
-        raise NotFoundError(f"there is no schema {name}; there are {', '.join(NAMES)}", name=name)
-    model, title = _DOCUMENTS[name]
+    known = {**_DOCUMENTS, **_LOCAL}
+    if name not in known:
+        raise NotFoundError(f"there is no schema {name}; there are {', '.join(FILE_NAMES)}", name=name)
+    model, title = known[name]
     return json_schema(model, name, title)
 
 

@@ -16,4 +16,6 @@ async def test_there_are_no_others(anyone: httpx.AsyncClient) -> None:
     answer = await anyone.get("/v1/schemas/template.json")
     assert answer.status_code == 404
     listed = "campaign, segment, frequency-caps, events, computed, lifecycle, rfm, retention, places, providers"
-    assert answer.json()["detail"].endswith(f"; there are {listed}, audiences, senders, topics, replies, page-triggers")
+    assert answer.json()["detail"].endswith(
+        f"; there are {listed}, audiences, senders, topics, replies, page-triggers, scenarios"
+    )

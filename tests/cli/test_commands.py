@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from cli.main import run
-from domain.document_schemas import NAMES, document_schema
+from domain.document_schemas import FILE_NAMES, document_schema
 from tests.cli.conftest import CAMPAIGN, Output, a_campaign
 from tests.harness import MAIL, WRITE_KEY
 
@@ -183,7 +183,7 @@ def test_a_schema_is_printed_without_a_deployment(folder: Path, capsys: Output) 
     assert run(["schema", "campaign"]) == 0
     assert json.loads(capsys.readouterr().out) == document_schema("campaign")
     assert run(["schema", "template"]) == 1
-    assert capsys.readouterr().err == f"sojourn: there is no schema template; there are {', '.join(NAMES)}\n"
+    assert capsys.readouterr().err == f"sojourn: there is no schema template; there are {', '.join(FILE_NAMES)}\n"
 
 
 @pytest.mark.usefixtures("deployment")

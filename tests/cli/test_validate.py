@@ -11,6 +11,7 @@ from cli.validate import NOT_CHECKED
 from domain.document.yaml_source import read
 from domain.document_schemas import find_document_kind
 from tests.cli.conftest import Output, a_campaign
+from tests.domain.campaign.test_examples import CAMPAIGNS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WRONG = """\
@@ -110,7 +111,7 @@ def test_the_examples_are_valid(capsys: Output) -> None:
     assert run(["validate", str(EXAMPLES), str(EXAMPLES / "caps"), str(EXAMPLES / "computed"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert {each["kind"] for each in printed["documents"]} == {"campaign", "frequency-caps", "computed"}
-    assert len(printed["documents"]) == len([*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("c*/*.yaml")])
+    assert len(printed["documents"]) == len([*CAMPAIGNS, *EXAMPLES.glob("c*/*.yaml")])
 
 
 @pytest.mark.usefixtures("nowhere")

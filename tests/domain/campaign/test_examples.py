@@ -14,7 +14,8 @@ from domain.sending.caps_document import parse_caps
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
-CAMPAIGNS = sorted(EXAMPLES.glob("*.yaml"))
+SCENARIOS = sorted(EXAMPLES.glob("*.test.yaml"))
+CAMPAIGNS = sorted({*EXAMPLES.glob("*.yaml")}.difference(SCENARIOS))
 CAPS = sorted((EXAMPLES / "caps").glob("*.yaml"))
 COMPUTED = EXAMPLES / "computed" / "computed.yaml"
 # Those of the one document that all examples share.

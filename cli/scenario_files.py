@@ -1,0 +1,139 @@
+"""Scenario files on disk, with the campaigns and documents that they deploy."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from cli.documents import read_text, templates_beside
+from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
+
+if TYPE_CHECKING:
+    from domain.campaign.publication import Published
+    from domain.rehearsal.omissions import Omission
+    from domain.rehearsal.rulebook import Rulebook
+    from domain.rehearsal.scenarios import Scenarios
+
+ENDING: Final = ".test.yaml"
+
+
+class DeployedFile(Struct, frozen=True):
+    """A document that scenarios deploy: its kind, its file and its text."""
+
+    kind: str
+    path: Path
+    text: str
+
+
+class LoadedScenarios(Struct, frozen=True):
+    """The scenarios of a file, their campaign and everything that is deployed."""
+
+    scenarios: "Scenarios"
+    campaign: str
+    files: Sequence[DeployedFile]
+    rulebook: "Rulebook"
+    omissions: "Sequence[Omission]"
+
+
+def scenario_files(given: Sequence[Path]) -> list[Path]:
+    """Return the scenario files, and those directly in each folder, each once.
+
+    A campaign's file stands for the scenarios beside it. Raises InvalidRequestError if there are none.
+    """
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            files = sorted(file for file in path.glob(f"*{ENDING}") if not file.name.startswith("."))
+            if not files:
+                raise InvalidRequestError(f"{path} holds no {ENDING} file")
+            found += files
+        else:
+            found.append(path if path.name.endswith(ENDING) else path.with_name(f"{path.stem}{ENDING}"))
+    return list(dict.fromkeys(found))
+
+
+def load_scenarios(file: Path) -> LoadedScenarios:
+    """Read a file and put everything in force that it names.
+
+    Raises InvalidDocumentError with all problems of a document.
+    """
+    # The imports take half a second.
+    from domain.rehearsal.omissions import select_simulated
+    from domain.rehearsal.rulebook import DeployedRules, RunningCampaign, build_rulebook
+    from domain.rehearsal.scenario_document import parse_scenarios
+    from domain.sending.routes import DEVELOPMENT_PROVIDERS
+
+    scenarios = parse_scenarios(read_text(file), str(file))
+    named = scenarios.campaign or f"{file.name.removesuffix(ENDING)}.yaml"
+    files = [_read(file, name) for name in dict.fromkeys((named, *scenarios.deployed))]
+    if files[0].kind != "campaign":
+        raise InvalidDocumentError([_problem(file, "campaign", f"{named} is not a campaign", "Name a campaign's file")])
+    campaigns = [_check(one) for one in files if one.kind == "campaign"]
+    running = [RunningCampaign(one.definition.key, 1, one.plan, one.rules) for one in campaigns]
+    kept, omissions = select_simulated(running)
+    if running[0] not in kept:
+        [*_, last] = [one for one in omissions if one.campaign == running[0].key]
+        said = f"{named} cannot be simulated: {last.what}"
+        raise InvalidDocumentError([_problem(file, "campaign", said, "Test it on a deployment")])
+    rules = DeployedRules(**_parse_rules([one for one in files if one.kind != "campaign"]))
+    rulebook = build_rulebook(kept, rules, scenarios.timezone, DEVELOPMENT_PROVIDERS)
+    return LoadedScenarios(scenarios, running[0].key, files, rulebook, omissions)
+
+
+def _read(file: Path, name: str) -> DeployedFile:
+    from domain.document.yaml_source import read
+    from domain.document_schemas import find_document_kind
+
+    path = file.parent / name
+    if not path.is_file():
+        said = f"there is no file {path}"
+        raise InvalidDocumentError([_problem(file, "deployed", said, "Name files by their paths from this one")])
+    text = read_text(path)
+    return DeployedFile(find_document_kind(read(text, str(path)).data), path, text)
+
+
+def _check(one: DeployedFile) -> "Published":
+    from domain.campaign.publication import check
+
+    return check(one.text, str(one.path), templates_beside(one.path))
+
+
+def _parse_rules(files: Sequence[DeployedFile]) -> dict[str, Any]:
+    """Return the rules of documents by the fields of `DeployedRules`."""
+    from domain.deployment_documents import (
+        COMPUTED,
+        FREQUENCY_CAPS,
+        LIFECYCLE,
+        PLACES,
+        PROVIDERS,
+        TOPICS,
+        DocumentKind,
+    )
+    from domain.people.segment_document import parse_segment
+
+    fields: list[tuple[DocumentKind[Any], str]] = [
+        (FREQUENCY_CAPS, "caps"),
+        (COMPUTED, "computed"),
+        (LIFECYCLE, "stages"),
+        (PLACES, "places"),
+        (TOPICS, "topics"),
+        (PROVIDERS, "providers"),
+    ]
+    by_name = {kind.name: (kind, field) for kind, field in fields}
+    rules: dict[str, Any] = {"segments": {}}
+    for one in files:
+        if one.kind == "segment":
+            checked = parse_segment(one.text, str(one.path))
+            rules["segments"][checked.key] = checked.rule
+        elif one.kind in by_name:
+            kind, field = by_name[one.kind]
+            rules[field] = kind.parse(one.text, str(one.path))
+        else:
+            said = f"{one.path} does not decide about messages"
+            raise InvalidDocumentError([_problem(one.path, "document", said, "Leave it out of `deployed`")])
+    return rules
+
+
+def _problem(file: Path, path: str, said: str, remedy: str) -> Problem:
+    return Problem(str(file), 1, path, said, remedy)
