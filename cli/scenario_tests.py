@@ -1,5 +1,7 @@
 """sojourn test: run scenario files, by the simulator in milliseconds."""
 
+import asyncio
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -8,8 +10,10 @@ from xml.etree import ElementTree
 
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cli.exit_codes import DONE, REFUSED
+from cli.extras import dev_extra
 from cli.options import AsJson
 from cli.output import number_of, print_error, print_json, printable
 from cli.scenario_files import LoadedScenarios, load_scenarios, scenario_files
@@ -30,6 +34,7 @@ class TestedScenario(Struct, frozen=True):
     line: int
     seconds: float
     failures: Sequence[str]
+    note: str = ""
 
 
 def run_scenarios(
@@ -38,6 +43,9 @@ def run_scenarios(
         Path | None,
         typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML.", show_default=False),
     ] = None,
+    engine: Annotated[
+        bool, typer.Option("--engine", help="Run them by the real engine as well, and compare. Takes minutes.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Test campaigns by the scenarios beside them, without a server.
@@ -51,6 +59,11 @@ def run_scenarios(
         try:
             loaded = load_scenarios(file)
             found = [_run(loaded, file, number) for number in range(len(loaded.scenarios.scenarios))]
+            if engine:
+                with dev_extra("test --engine"), tempfile.TemporaryDirectory(prefix="sojourn-test-") as folder:
+                    # The embedded servers may run as another user, who must be able to enter.
+                    Path(folder).chmod(0o755)
+                    found = asyncio.run(_compare(loaded, file, Path(folder), found))
         except InvalidDocumentError as error:
             is_valid = False
             print_error(error)
@@ -81,6 +94,27 @@ def _run(loaded: LoadedScenarios, file: Path, number: int) -> TestedScenario:
     )
 
 
+async def _compare(
+    loaded: LoadedScenarios, file: Path, folder: Path, tested: Sequence[TestedScenario]
+) -> list[TestedScenario]:
+    """Play scenarios on the real engine, and add its differences from the simulator."""
+    from cli.scenario_engine import start_engine
+    from runtime.logs import configure_logs
+
+    configure_logs(is_quiet=True)
+    compared: list[TestedScenario] = []
+    async with start_engine(loaded, folder) as engine:
+        for one, scenario in zip(tested, loaded.scenarios.scenarios, strict=True):
+            if scenario.refusals:
+                compared.append(replace(one, note="by the simulator alone: no provider of the engine refuses"))
+                continue
+            began = perf_counter()
+            differences = await engine.compare(scenario, str(file))
+            seconds = one.seconds + perf_counter() - began
+            compared.append(replace(one, seconds=seconds, failures=[*one.failures, *differences]))
+    return compared
+
+
 def _describe(result: "ScenarioResult", file: str) -> list[str]:
     return [f"{file}:{one.line}: {one.said}" for one in result.differences]
 
@@ -91,7 +125,8 @@ def _print(file: Path, loaded: LoadedScenarios, tested: Sequence[TestedScenario]
         typer.echo(printable(f"  {omission}"))
     for one in tested:
         mark = typer.style("failed", fg="red") if one.failures else typer.style("ok", fg="green")
-        typer.echo(f"  {mark}  {printable(one.name)}")
+        note = f" ({one.note})" if one.note else ""
+        typer.echo(f"  {mark}  {printable(one.name)}{note}")
         for failure in one.failures:
             typer.echo(printable(f"    {failure}"))
 

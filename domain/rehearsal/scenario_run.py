@@ -96,10 +96,15 @@ def find_person(scenario: CampaignScenario, rules: Rules, file: str) -> UUID:
             raise InvalidDocumentError([Problem(file, scenario.line, "given.arms", said, f"Its arms: {known}")])
     for number in range(MAX_DRAWS):
         id = uuid5(_NAMESPACE, str(number))
-        if all(_draw(rules, step, id) == arm for step, arm in wanted.items()):
+        if has_arms(scenario, rules, id):
             return id
     said = f"no person of {MAX_DRAWS:,} is drawn into all of these arms"
     raise InvalidDocumentError([Problem(file, scenario.line, "given.arms", said, "Leave one of them out")])
+
+
+def has_arms(scenario: CampaignScenario, rules: Rules, id: UUID) -> bool:
+    """Whether the splits send a person into the arms of a scenario."""
+    return all(_draw(rules, step, id) == arm for step, arm in scenario.person.arms.items())
 
 
 def _draw(rules: Rules, step: str, id: UUID) -> str:
