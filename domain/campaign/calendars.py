@@ -2,7 +2,8 @@
 
 from calendar import monthrange
 from collections.abc import Iterator
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
+from itertools import count
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from domain.campaign.local_time_fields import WEEKDAYS
 from domain.campaign.rules import AgainRule, DailyRule, MonthlyRule, WeeklyRule
-from domain.local_time.instants import instant
+from domain.local_time.instants import instant, local_day
 
 _DAY = 86_400
 _SHORTEST_MONTH = 28
@@ -80,6 +81,16 @@ def _ordinary(again: AgainRule) -> tuple[Calendar, ...]:
             )
         case _:
             assert_never(again)
+
+
+def find_next_run(again: AgainRule, zone: ZoneInfo, since: datetime) -> datetime:
+    """Return the first run of a rule at an instant or after it."""
+    first = local_day(since, zone)
+    for number in count():
+        day = first + timedelta(days=number)
+        if _is_on(again, day) and (at := instant(day, again.at, zone)) >= since:
+            return at
+    raise AssertionError("there is always another day")
 
 
 def describe(again: AgainRule) -> str:

@@ -42,8 +42,6 @@ def list_omissions(campaign: RunningCampaign) -> Iterator[Omission]:
     if any(isinstance(node, SendMembers) for node in nodes):
         yield Omission(key, "it sends to the members of accounts", leaves_out=True)
         return
-    if rules.entry.audience is not None:
-        yield Omission(key, "its audience does not enter; people enter by its event alone")
     channels = {channel for node in nodes if isinstance(node, Message) for channel in node.channels}
     for channel in sorted(channels):
         if channel in CHANNELS and CHANNELS[channel].uses_devices:

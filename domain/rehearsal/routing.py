@@ -10,10 +10,11 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from domain.journey.listeners import CampaignVersion
 from domain.journey.matching import ProfileEvent
 from domain.journey.part_statements import PartStatements, read_statements
 from domain.journey.planned_events import plan_part
-from domain.journey.routing import Router
+from domain.journey.routing import Router, enrol
 from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.long_work import finish
 from domain.people.derived_events import CausedChange, ChangeOfProfile, derived_event
@@ -24,8 +25,8 @@ from domain.people.segments.judge import SegmentJudge
 from domain.people.trait_updates import TraitUpdate, count_arrived, no_update, select_arrived
 from domain.rehearsal.journeys import SimulatedJourney
 from domain.rehearsal.people import People, SimulatedPerson
-from domain.rehearsal.rulebook import Rulebook
-from domain.tracking.event import Event
+from domain.rehearsal.rulebook import Rulebook, RunningCampaign
+from domain.tracking.event import AUDIENCE, Event
 from domain.tracking.reactions import marks_of_reactions
 from domain.tracking.stored_event import StoredEvent
 
@@ -113,6 +114,20 @@ class EventIntake:
             replace(person.profile, counted=row.state, memberships=row.segments), self._rulebook.segments, at
         )
 
+    def enrol(self, person: SimulatedPerson, entry: ProfileEvent, campaign: RunningCampaign, at: datetime) -> Routed:
+        """Enter a member of an audience, who may have left it by now."""
+        version = CampaignVersion(campaign.key, campaign.version, campaign.rules)
+        context = self._load_context(person, [entry], {person.id: self.view(person, at)}, {})
+        result = enrol(
+            [entry],
+            version,
+            self._rulebook.listeners,
+            context,
+            received_at=at,
+            new_ids=iter(self._people.new_id, None),
+        )
+        return Routed(person, result, [entry])
+
     def route(
         self,
         person: SimulatedPerson,
@@ -122,20 +137,9 @@ class EventIntake:
         received_at: datetime,
     ) -> Routed:
         """Route events of a person whose values are up to date."""
-        listeners = self._rulebook.listeners
-        events = [one.event for one in profile_events]
-        campaigns = listeners.campaigns_concerned(events)
-        active = [one.record for one in person.active.values() if one.record.campaign_key in campaigns]
-        past = [one.record for one in self._find_past(person, events)]
-        context = RoutingContext(
-            people,
-            active,
-            past,
-            {(key, person.id, entry_key): at for (key, entry_key), at in person.last_entries.items()},
-            self._find_overtaking(person, events),
-            as_of,
-        )
-        router = Router(listeners, context, profile_events, received_at, iter(self._people.new_id, None))
+        context = self._load_context(person, profile_events, people, as_of)
+        new_ids = iter(self._people.new_id, None)
+        router = Router(self._rulebook.listeners, context, profile_events, received_at, new_ids)
         for one in profile_events:
             for _ in router.take(one):
                 pass
@@ -143,6 +147,26 @@ class EventIntake:
             if one.cause_id is not None and self._rulebook.remembers(one.event):
                 person.remember(one.event)
         return Routed(person, router.result, profile_events)
+
+    def _load_context(
+        self,
+        person: SimulatedPerson,
+        profile_events: Sequence[ProfileEvent],
+        people: Mapping[UUID, Profile],
+        as_of: Mapping[UUID, Profile],
+    ) -> RoutingContext:
+        events = [one.event for one in profile_events]
+        campaigns = self._rulebook.listeners.campaigns_concerned(events)
+        is_entry = any(event.type == AUDIENCE for event in events)
+        active = [one.record for one in person.active.values() if is_entry or one.record.campaign_key in campaigns]
+        return RoutingContext(
+            people,
+            active,
+            [one.record for one in self._find_past(person, events)],
+            {(key, person.id, entry_key): at for (key, entry_key), at in person.last_entries.items()},
+            self._find_overtaking(person, events),
+            as_of,
+        )
 
     def _write(self, person: SimulatedPerson, statements: PartStatements) -> tuple[Profile, list[ChangeOfProfile]]:
         """Fold the statements; return the person with what is deployed, and the changes."""
@@ -191,7 +215,7 @@ class EventIntake:
         return [one for one in person.past if (one.record.campaign_key, one.record.campaign_version) in wanted]
 
     def _find_overtaking(self, person: SimulatedPerson, events: Sequence[Event]) -> list[ProfileEvent]:
-        entering = [one for one in events if self._rulebook.listeners.entries(one)]
+        entering = [one for one in events if one.type == AUDIENCE or self._rulebook.listeners.entries(one)]
         if not entering:
             return []
         since, own = min(one.timestamp for one in entering), {one.id for one in events}

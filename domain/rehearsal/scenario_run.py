@@ -57,6 +57,7 @@ def run_scenario(scenario: CampaignScenario, rulebook: Rulebook, campaign: str, 
     player = ScenarioPlayer(scenario, rulebook, campaign, file, find_person(scenario, rules, file), USER_ID, began_at)
     at = began_at
     player.report(ArrivedLine(at, scenario.line, introduce(scenario.person)))
+    player.start(at)
     for done in scenario.when:
         at = find_next(done, at, player.zone)
         player.report(ArrivedLine(at, done.line, done.what))
@@ -166,6 +167,10 @@ class ScenarioPlayer:
             timestamp=arrival.at,
         )
         self._simulator.take(event, arrival.at)
+
+    def start(self, at: datetime) -> None:
+        """Start the campaigns, whose audiences enter from now on."""
+        self._simulator.start(at)
 
     def _react(self, reacts: Reacts, line: int) -> ReportedCall:
         message = self._messages.get(reacts.step)

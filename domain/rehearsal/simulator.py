@@ -6,10 +6,10 @@ made of what they are about, and a tie goes to what was due first.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from msgspec.structs import replace
@@ -40,6 +40,7 @@ from domain.journey.protocol import (
 )
 from domain.journey.routing_records import list_decisions, list_told_matches
 from domain.long_work import finish
+from domain.rehearsal.audiences import SimulatedRun, find_run, make_entry, select_members
 from domain.rehearsal.facts import gate_facts
 from domain.rehearsal.journeys import SimulatedJourney, begin_journey
 from domain.rehearsal.messages import SimulatedMessage
@@ -63,6 +64,18 @@ from domain.tracking.event import Event
 # Decides the fate of a message at its provider.
 SettleMessage = Callable[[SimulatedMessage], ProviderOutcome]
 _SENT: Final = ProviderOutcome()
+_MOMENT: Final = timedelta(microseconds=1)
+
+
+class AudienceEntry(NamedTuple):
+    """A member of an audience who is about to enter."""
+
+    person: SimulatedPerson
+    run: SimulatedRun
+
+
+# A rest of a journey, a look at a person, a run of an audience, and an entry of a member.
+DueItem = SimulatedJourney | SimulatedPerson | SimulatedRun | AudienceEntry
 _NAMESPACE: Final = uuid5(NAMESPACE_URL, "sojourn:rehearsal")
 
 
@@ -80,13 +93,18 @@ class Simulator:
         self._settle = settle
         numbers = count()
         self.people = People(lambda: uuid5(_NAMESPACE, str(next(numbers))))
-        self._ingest = EventIntake(rulebook, self.people)
+        self._intake = EventIntake(rulebook, self.people)
         self._rooms = Rooms()
-        self._steps = StepAnswers(rulebook, self._ingest, self._rooms, record)
+        self._steps = StepAnswers(rulebook, self._intake, self._rooms, record)
         self._number = count()
         # The rests of journeys, by the number of their alarm, and the next looks at people.
-        self._due: list[tuple[datetime, int, SimulatedJourney | SimulatedPerson, int]] = []
+        self._due: list[tuple[datetime, int, DueItem, int]] = []
         self._ready: deque[SimulatedJourney] = deque()
+
+    def start(self, at: datetime) -> None:
+        """Start the campaigns, whose audiences enter from now on."""
+        for campaign in self._rulebook.campaigns.values():
+            self._plan_run(find_run(campaign, at, is_first=True))
 
     def run(self, events: Iterable[tuple[datetime, Event]], until: datetime) -> None:
         """Take events at their arrivals, in order, and let time pass until an instant."""
@@ -104,19 +122,42 @@ class Simulator:
         """Do everything that is due until an instant, in its order."""
         while self._due and self._due[0][0] <= until:
             at, _, what, alarm = heappop(self._due)
-            if isinstance(what, SimulatedJourney):
-                if what.alarm == alarm and what.stored == "active":
+            match what:
+                case SimulatedJourney() if what.alarm == alarm and what.stored == "active":
                     what.tell(Woke(), at)
                     self._ready.append(what)
-            else:
-                self._look_at(what, at)
+                case SimulatedPerson():
+                    self._look_at(what, at)
+                case SimulatedRun():
+                    self._begin_run(what)
+                case AudienceEntry():
+                    self._enrol(what, at)
+                case _:
+                    continue
             self._walk_ready(at)
 
+    def _plan_run(self, run: SimulatedRun | None) -> None:
+        if run is not None:
+            heappush(self._due, (run.at, next(self._number), run, 0))
+
+    def _begin_run(self, run: SimulatedRun) -> None:
+        """Have the members of an audience enter, and plan its next run."""
+        people = sorted(self.people, key=lambda person: person.id)
+        viewed = ((person, self._intake.view(person, run.at)) for person in people)
+        for person, at in select_members(run, viewed):
+            heappush(self._due, (at, next(self._number), AudienceEntry(person, run), 0))
+        self._plan_run(find_run(run.campaign, run.at + _MOMENT, is_first=False))
+
+    def _enrol(self, entry: AudienceEntry, at: datetime) -> None:
+        person, run = entry
+        if self.people.get(person.id) is person:
+            self._apply(self._intake.enrol(person, make_entry(run, person), run.campaign, at), at)
+
     def _take(self, event: Event, at: datetime) -> None:
-        routed = self._ingest.take(event, at)
-        for journey in self._ingest.doubled:
+        routed = self._intake.take(event, at)
+        for journey in self._intake.doubled:
             self._leave(journey, "merged", at)
-        self._ingest.doubled.clear()
+        self._intake.doubled.clear()
         if routed is not None:
             self._apply(routed, at)
             self._watch(routed.person)
@@ -127,10 +168,10 @@ class Simulator:
         """Judge a person by what time has changed."""
         if self.people.get(person.id) is not person or person.row.next_at is None or person.row.next_at > at:
             return
-        judge = self._ingest.judge(person, at)
+        judge = self._intake.judge(person, at)
         finish(judge.pass_once([person.id]))
         person.row = judge.changed_rows().get(person.id, person.row)
-        if (routed := self._ingest.report(person, judge.changes, at)) is not None:
+        if (routed := self._intake.report(person, judge.changes, at)) is not None:
             self._apply(routed, at)
         self._watch(person)
 

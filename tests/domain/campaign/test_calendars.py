@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.campaign.calendars import Calendar, calendars, describe, shortest_distance
+from domain.campaign.calendars import Calendar, calendars, describe, find_next_run, shortest_distance
 from domain.campaign.rules import AgainRule, DailyRule, MonthlyRule, WeeklyRule
 from domain.local_time.instants import instant
 
@@ -76,3 +76,16 @@ def test_how_it_is_spoken() -> None:
         "mon, thu at 09:00",
         "day 31 of every month at 09:00",
     ]
+
+
+def test_the_next_run_is_the_first_of_those_of_the_calendars() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    monday = datetime(2026, 3, 23, 8, 1, tzinfo=UTC)
+    assert find_next_run(DailyRule(time(9)), zone, monday) == datetime(2026, 3, 24, 8, tzinfo=UTC)
+    assert find_next_run(WeeklyRule(time(9), (0,)), zone, monday) == datetime(2026, 3, 30, 7, tzinfo=UTC)
+    assert find_next_run(MonthlyRule(time(9), 31), zone, monday) == datetime(2026, 3, 31, 7, tzinfo=UTC)
+    # Clocks skip half past two on the 29th.
+    since = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    assert find_next_run(DailyRule(time(2, 30)), zone, since) == datetime(2026, 3, 29, 1, tzinfo=UTC)
+    at = find_next_run(DailyRule(time(9)), zone, monday)
+    assert find_next_run(DailyRule(time(9)), zone, at) == at

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.rehearsal.omissions import list_omissions
-from tests.domain.rehearsal.story import Story, campaign, compiled
+from tests.domain.rehearsal.story import START, Story, campaign, compiled
 
 NOTE = "  - {id: note, send: {channel: email, template: hello}}\n"
 
@@ -212,6 +212,28 @@ def test_a_budget_has_room_for_so_many_messages() -> None:
     assert "0 note refused over_budget" in story.told()
 
 
+def test_an_audience_enters_each_week_by_the_clocks_of_its_campaign() -> None:
+    audience = 'audience: {where: profile.traits.plan == "trial", again: {every: week, days: [wed], at: "09:00"}}'
+    story = Story(campaign(NOTE, head=f"timezone: Europe/Berlin\nentry: {{{audience}, reentry: always}}"))
+    story.simulator.start(story.at)
+    story.knows("ada", plan="trial")
+    story.knows("bob", plan="free")
+    story.waits(days=5)
+    story.knows("bob", plan="trial")
+    story.waits(days=5)
+    assert [one for one in story.told() if "entered" in one] == ["41 entered", "209 entered", "209 entered"]
+
+
+def test_an_audience_enters_once_at_its_rate() -> None:
+    story = Story(campaign(NOTE, head='entry: {audience: {where: "true", rate: 1}}'))
+    for user in ("ada", "bob", "eve"):
+        story.knows(user)
+    story.simulator.start(story.at)
+    story.waits(days=1)
+    entered = [one.at for one in story.results.decisions if one.kind == "entry"]
+    assert [(at - START).total_seconds() for at in entered] == [0, 1, 2]
+
+
 def test_the_same_story_has_the_same_ids() -> None:
     def told() -> list[str]:
         story = Story(campaign(NOTE))
@@ -229,6 +251,5 @@ def test_what_is_not_simulated_is_said() -> None:
     ]
     audience = campaign(NOTE, head='entry: {event: Begun, audience: {where: "profile.sessions > 3"}}')
     assert [str(one) for one in list_omissions(compiled(audience))] == [
-        "tested: not simulated: its audience does not enter; people enter by its event alone",
         "tested: not simulated: conditions on what clients report: profile.sessions",
     ]
