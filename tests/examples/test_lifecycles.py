@@ -21,7 +21,9 @@ DOCUMENTS = ("computed", "lifecycle")
 
 
 def campaigns_of(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*.yaml")) if path.stem not in DOCUMENTS]
+    """The campaigns of a folder, without the scenarios beside them."""
+    documents = (path for path in sorted(folder.glob("*.yaml")) if not path.name.endswith(".test.yaml"))
+    return [path for path in documents if path.stem not in DOCUMENTS]
 
 
 def names_of(folder: Path) -> DeployedNames:
