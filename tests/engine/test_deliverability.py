@@ -34,6 +34,7 @@ from tests.engine.single_messages import publish, send
 from tests.engine.test_provider_routes import mail_server, put_providers, sent_by, smtp
 from tests.harness import Harness
 from tests.proofs import rounds
+from tests.races import Lead
 
 __all__ = ["send_harness"]  # fixtures
 
@@ -273,7 +274,7 @@ async def test_no_marketing_is_granted_after_the_report_that_pauses_was_acknowle
     print(f"seed {SEED}")  # noqa: T201
     await harness.run_campaign(LATER)
     acknowledged: dict[int, datetime] = {}
-    granted, later, step = 0, 0.0, 0.001
+    granted, lead = 0, Lead()
     async with Database(database_url, pool_size=10) as database:
         gate = StepDecisions(database, Catalogue(), "UTC")
         await sign_up(harness, "u1")
@@ -284,8 +285,8 @@ async def test_no_marketing_is_granted_after_the_report_that_pauses_was_acknowle
             ids = await handed_over(harness, 5)
             await report(reports, about(ids[:4], "complained"))
 
-            async def complain(number: int = number, id: UUID = ids[4], later: float = later) -> None:
-                await asyncio.sleep(max(0, -later) + rolls.uniform(0, 0.002))
+            async def complain(number: int = number, id: UUID = ids[4], wait: float = lead.of_first) -> None:
+                await asyncio.sleep(wait + rolls.uniform(0, 0.002))
                 await report(reports, about([id], "complained"))
                 [now] = await harness.query("SELECT clock_timestamp() AS at")
                 acknowledged[number] = now["at"]
@@ -297,12 +298,9 @@ async def test_no_marketing_is_granted_after_the_report_that_pauses_was_acknowle
                 assert isinstance(answer, Granted | Held)
                 return answer
 
-            _, raced = await asyncio.gather(complain(), ask(2 * number, max(0, later)))
-            is_granted = isinstance(raced, Granted)
-            granted += is_granted
-            # So that either may win, however fast the machine is: further off each time that the same one does.
-            step = 2 * step if (step > 0) is is_granted else (0.002 if is_granted else -0.002)
-            later += step
+            _, raced = await asyncio.gather(complain(), ask(2 * number, lead.of_second))
+            granted += isinstance(raced, Granted)
+            lead.adapt(second_won=isinstance(raced, Granted))
             assert isinstance(await ask(2 * number + 1), Held)
             await resume(harness)
     print(f"granted before the report: {granted} of {ROUNDS}")  # noqa: T201

@@ -37,6 +37,7 @@ from tests.generated import LINK_SECRET
 from tests.harness import PATIENCE, WRITE_KEY, Harness, open_harness
 from tests.processes import environment, sojourn
 from tests.proofs import rounds
+from tests.races import Lead
 from tests.servers import TemporalServer
 
 SEED = 20_261_201
@@ -441,7 +442,7 @@ async def test_nothing_is_granted_after_a_reply_was_acknowledged(database_url: s
     rolls = random.Random(SEED)
     print(f"seed {SEED}")  # noqa: T201
     acknowledged: dict[UUID, datetime] = {}
-    granted, later = 0, 0.0
+    granted, lead = 0, Lead()
     async with (
         open_harness(database_url, temporal, is_working=False) as harness,
         wiring.services(harness.settings) as services,
@@ -454,8 +455,8 @@ async def test_nothing_is_granted_after_a_reply_was_acknowledged(database_url: s
             [row] = await harness.query("SELECT journey_id FROM messages ORDER BY journey_id DESC LIMIT 1")
             journey: UUID = row["journey_id"]
 
-            async def reply(message: UUID = message, journey: UUID = journey, later: float = later) -> None:
-                await asyncio.sleep(max(0, -later) + rolls.uniform(0, 0.002))
+            async def reply(message: UUID = message, journey: UUID = journey, wait: float = lead.of_first) -> None:
+                await asyncio.sleep(wait + rolls.uniform(0, 0.002))
                 mail = write(Message_ID=f"<{message}@example.net>")
                 outcome = await services.incoming_mails.receive(
                     mail, recipient=address("reply", message), sender="ada@example.net"
@@ -471,10 +472,9 @@ async def test_nothing_is_granted_after_a_reply_was_acknowledged(database_url: s
                 assert isinstance(answer, Granted | Refused)
                 return answer
 
-            _, raced = await asyncio.gather(reply(), ask(2, max(0, later)))
+            _, raced = await asyncio.gather(reply(), ask(2, lead.of_second))
             granted += isinstance(raced, Granted)
-            # So that either may win, however fast the machine is.
-            later += 0.002 if isinstance(raced, Granted) else -0.002
+            lead.adapt(second_won=isinstance(raced, Granted))
             assert isinstance(await ask(3), Refused)
         print(f"granted before the reply: {granted} of {ROUNDS}")  # noqa: T201
         rows = await harness.query("SELECT journey_id, reserved_at FROM messages WHERE visit = 2")

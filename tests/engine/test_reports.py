@@ -24,6 +24,7 @@ from tests.engine.ingesting import AT
 from tests.engine.positions import UNRECORDED
 from tests.harness import Harness
 from tests.proofs import rounds
+from tests.races import Lead
 
 SEED = 20_261_201
 ROUNDS = rounds(40, 1_000)
@@ -357,7 +358,7 @@ async def test_nothing_is_granted_after_a_bounce_was_acknowledged(
     print(f"seed {SEED}")  # noqa: T201
     await harness.run_campaign(LETTER.replace("Email Bounced", "Account Closed"))
     acknowledged: dict[UUID, datetime] = {}
-    granted, later = 0, 0.0
+    granted, lead = 0, Lead()
     async with Database(database_url, pool_size=10) as database:
         gate = StepDecisions(database, Catalogue(), "UTC")
         for number in range(ROUNDS):
@@ -368,8 +369,8 @@ async def test_nothing_is_granted_after_a_bounce_was_acknowledged(
             [row] = await harness.query("SELECT journey_id FROM messages ORDER BY journey_id DESC LIMIT 1")
             journey: UUID = row["journey_id"]
 
-            async def bounce(message: UUID = message, journey: UUID = journey, later: float = later) -> None:
-                await asyncio.sleep(max(0, -later) + rolls.uniform(0, 0.002))
+            async def bounce(message: UUID = message, journey: UUID = journey, wait: float = lead.of_first) -> None:
+                await asyncio.sleep(wait + rolls.uniform(0, 0.002))
                 await apply(reports, said(message, rolls.choice(["bounced", "complained"]), bounce="hard"))
                 [now] = await harness.query("SELECT clock_timestamp() AS at")
                 acknowledged[journey] = now["at"]
@@ -381,10 +382,9 @@ async def test_nothing_is_granted_after_a_bounce_was_acknowledged(
                 assert isinstance(answer, Granted | Refused)
                 return answer
 
-            _, raced = await asyncio.gather(bounce(), ask(2, max(0, later)))
+            _, raced = await asyncio.gather(bounce(), ask(2, lead.of_second))
             granted += isinstance(raced, Granted)
-            # So that either may win, however fast the machine is.
-            later += 0.002 if isinstance(raced, Granted) else -0.002
+            lead.adapt(second_won=isinstance(raced, Granted))
             assert isinstance(await ask(3), Refused)
     print(f"granted before the report: {granted} of {ROUNDS}")  # noqa: T201
     rows = await harness.query("SELECT journey_id, reserved_at FROM messages WHERE visit = 2")
