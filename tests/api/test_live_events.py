@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx
+import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -19,6 +20,8 @@ from tests.api.live import client_of
 from tests.api.shop import Shop
 from tests.harness import PATIENCE
 
+_HORIZON: LiteralString = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM pg_sleep(0.01)"
+
 
 class Live:
     """A deployment behind a real server, and its viewers."""
@@ -29,6 +32,8 @@ class Live:
     @asynccontextmanager
     async def view(self, key: str = ADMIN_KEY, last: str | None = None, **which: str) -> AsyncIterator[PageEvents]:
         headers = {"Authorization": f"Bearer {key}", **({} if last is None else {"Last-Event-ID": last})}
+        if last is None:
+            await pass_horizon(self.shop.database_url)
         async with (
             httpx.AsyncClient(base_url=self.url, timeout=PATIENCE) as client,
             client.stream("GET", "/v1/live-events", params=which, headers=headers) as response,
@@ -42,6 +47,21 @@ class Live:
 
     async def track(self, event: str = "Signed Up", user: str = "u-victim", **properties: Any) -> None:
         await self.shop.serve("track", userId=user, event=event, properties=properties)
+
+
+async def pass_horizon(database_url: str) -> None:
+    """Wait until views begin after all that is committed: transactions of other tests hold the horizon up."""
+    async with (
+        asyncio.timeout(PATIENCE),
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection,
+    ):
+        [own] = await fetch_one(connection, "SELECT pg_current_xact_id()::text::bigint")
+        while (await fetch_one(connection, _HORIZON))[0] <= own:
+            continue
+
+
+async def fetch_one(connection: psycopg.AsyncConnection[Any], query: LiteralString) -> Any:
+    return await (await connection.execute(query)).fetchone()
 
 
 async def look(events: PageEvents) -> list[dict[str, Any]]:
