@@ -17,7 +17,7 @@ MAX_RETURN_CHARACTERS: Final = 1_000
 CONSOLE: Final = "/console"
 _BELOW_CONSOLE: Final = re.compile(rf"{CONSOLE}(?:[/?][!-\[\]-~]*)?")
 # The claims that may name a person, by OpenID Connect Core 1.0, 5.1; the first that is there counts.
-_NAMES: Final = ("name", "preferred_username", "email")
+_NAMES: Final = ("name", "preferred_username", "email", "sub")
 
 
 class SignedOnPerson(Struct, frozen=True):
@@ -43,9 +43,9 @@ def read_person(issuer: str, claims: Mapping[str, Any], groups_claim: str, roles
         )
     subject = str(claims["sub"])
     digest = sha256(f"{issuer}\n{subject}".encode()).hexdigest()
+    id = f"oidc_{digest[:32]}"
     names = (_clean(claims.get(claim)) for claim in _NAMES)
-    name = next(filter(None, names), subject)
-    return SignedOnPerson(Actor(f"oidc_{digest[:32]}", name), unite_roles(held))
+    return SignedOnPerson(Actor(id, next(filter(None, names), id)), unite_roles(held))
 
 
 def choose_return(asked: str) -> str:

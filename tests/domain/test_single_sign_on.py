@@ -67,6 +67,7 @@ def test_an_actor_is_of_one_issuer() -> None:
         ({"name": " Ada\n\u202eLovelace\x00 "}, "AdaLovelace"),
         ({"name": "x" * 300}, "x" * 200),
         ({"name": "\x00"}, "7"),
+        ({"sub": "\x00a\u202e"}, "a"),
     ],
 )
 def test_people_have_names(claims: dict[str, object], name: str) -> None:
