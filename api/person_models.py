@@ -282,7 +282,7 @@ class UserSegment(ResponseModel):
     cause: Personal[dict[str, Any] | None] = Field(
         description="why the person joined: its `kind` is time, definition, breakpoints, or the source of a change"
     )
-    summary: str | None = Field(description="the cause for people")
+    summary: Personal[str | None] = Field(description="the cause for people")
 
 
 class User(PeopleAnswer):

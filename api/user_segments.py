@@ -87,7 +87,7 @@ class LastSegmentChange(ResponseModel):
         description="`kind` is time (with the parts that it flipped), event, definition, breakpoints, operator, step, "
         "import, link or merge"
     )
-    summary: str = Field(description="for people")
+    summary: Personal[str] = Field(description="for people")
 
 
 class SegmentExplanation(PeopleAnswer):

@@ -40,6 +40,7 @@ NAMES = frozenset(
         "reads",
         "region",
         "saved",
+        "summary",
         "text",
         "texts",
         "traits",
@@ -64,6 +65,10 @@ OTHERS = {
     "AnswersOfValue.value",
     "MessageGroup.value",
     "NonSendGroup.value",
+    # Numbers of people, for people.
+    "FallbackLanguage.summary",
+    "NumberEstimate.summary",
+    "SegmentPreview.summary",
     # Rates and their bounds.
     "Bounds.value",
     # Stages, and whether the person has consented.
@@ -162,6 +167,19 @@ async def test_a_masked_answer_is_another_one_for_caches(live: FastAPI, operator
         asked = [await client.get("/v1/users/u-1", headers={"If-None-Match": tag}) for tag in tags]
         assert [one.status_code for one in asked] == statuses
         assert {one.headers["vary"] for one in asked} == {"Authorization, Cookie"}
+
+
+async def test_a_masked_tag_says_nothing_of_what_is_masked(
+    live: FastAPI, operator: httpx.AsyncClient, database_url: str
+) -> None:
+    """Whoever knows all else would find a value by trying."""
+    await known(live)
+    reader = await key_of(live, operator, "read")
+    before = [(await one.get("/v1/users/u-1")).headers["etag"] for one in (operator, reader)]
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute("UPDATE profiles SET traits = replace(traits::text, 'Rome', 'Oslo')::jsonb")
+    after = [(await one.get("/v1/users/u-1")).headers["etag"] for one in (operator, reader)]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, True]
 
 
 async def test_a_masked_tag_names_the_revision(live: FastAPI, operator: httpx.AsyncClient) -> None:

@@ -21,7 +21,7 @@ export function PersonSegments({ user, person }: { user: Schemas["User"]; person
         columns={[
           { label: "Segment", cell: ({ key, name }) => <SegmentLink segment={key} label={name} /> },
           { label: "Since", cell: ({ since }) => <Time at={since} /> },
-          { label: "Because", cell: ({ summary }) => summary ?? <span className="soft">–</span> },
+          { label: "Because", cell: ({ summary }) => summary ?? (user.masked ? <Masked /> : <span className="soft">–</span>) },
           {
             label: "Why",
             cell: ({ key }) => (
@@ -48,7 +48,7 @@ function Explanation({ person, segment }: { person: PersonRef; segment: string }
           <div className="card stack">
             {last_change && (
               <p>
-                {last_change.summary} <Time at={last_change.at} />
+                {last_change.summary ?? <Masked />} <Time at={last_change.at} />
               </p>
             )}
             <Part part={condition} />
