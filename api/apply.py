@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from api.auth import Author, allow
+from api.auth import Author, MayStart, allow
 from api.dependencies import RequestModel, ResponseModel, Using, example
 from api.plans import APPLIED, EXAMPLE, HASH, MAY_WAIT, Applied, ApplyRequest
 from api.problems import refusals
@@ -40,9 +40,14 @@ class AppliedAll(ResponseModel):
         **refusals(ConflictError, PlanOutdatedError, InvalidDocumentError),
     },
 )
-async def apply_all(request: ApplyAllRequest, response: Response, services: Using, by: Author) -> AppliedAll:
-    """Check several documents, then publish all in one transaction, or none."""
-    documents = [(each.document(), each.plan) for each in request.campaigns]
+async def apply_all(
+    request: ApplyAllRequest, response: Response, services: Using, by: Author, may_start: MayStart
+) -> AppliedAll:
+    """Check several documents, then publish all in one transaction, or none.
+
+    With a key of scope `author` alone, starts wait for another person.
+    """
+    documents = [(each.document_of(may_start=may_start), each.plan) for each in request.campaigns]
     applied = await services.plans.apply_all(documents, by=by)
     if any(one.approval is not None for one in applied):
         response.status_code = 202

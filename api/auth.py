@@ -246,10 +246,16 @@ def allow(scope: Scope) -> Allowed:
     return Allowed(scope)
 
 
+async def _may_start(request: Request, _author: Annotated[Actor, Depends(allow(Scope.AUTHOR))]) -> bool:
+    return includes((await authenticate(request)).scopes, Scope.OPERATE)
+
+
 # The looking key, where it matters who looks, and the acting key, as the parameter of a route: `by: Operator`.
 Reader = Annotated[Actor, Depends(allow(Scope.READ))]
 Author = Annotated[Actor, Depends(allow(Scope.AUTHOR))]
 Operator = Annotated[Actor, Depends(allow(Scope.OPERATE))]
+# Whether an author may also let users in: a document of one who may not waits for another person.
+MayStart = Annotated[bool, Depends(_may_start)]
 Approver = Annotated[Actor, Depends(allow(Scope.APPROVE))]
 Admin = Annotated[Actor, Depends(allow(Scope.ADMIN))]
 PeopleReader = Annotated[Actor, Depends(allow(Scope.PEOPLE))]

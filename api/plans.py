@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from api.approvals import Approval
-from api.auth import Author, allow
+from api.auth import Author, MayStart, allow
 from api.campaigns import FallbackLanguage, PublishRequest, PublishWarning
 from api.dependencies import CampaignKey, ResponseModel, TextField, Using, example
 from api.problems import refusals
@@ -58,9 +58,9 @@ class ApplyRequest(PlanRequest):
         bool, Field(description="users enter by it once another person has approved it, however few it may reach")
     ] = False
 
-    def document(self) -> Document:
-        """Return the document as use cases take it."""
-        return replace(super().document(), wait_for_approval=self.wait_for_approval)
+    def document_of(self, *, may_start: bool) -> Document:
+        """Return the document of an author who may start campaigns, or may not."""
+        return replace(self.document(), wait_for_approval=self.wait_for_approval or not may_start)
 
 
 class Change(ResponseModel):
@@ -223,9 +223,15 @@ async def plan(key: CampaignKey, request: PlanRequest, services: Using) -> Campa
         **refusals(ConflictError, PlanOutdatedError, InvalidDocumentError),
     },
 )
-async def apply(key: CampaignKey, request: ApplyRequest, response: Response, services: Using, by: Author) -> Applied:
-    """Publish a document and start it, if the plan holds; else 409 `plan_outdated`."""
-    applied = await services.plans.apply(key, request.document(), planned=request.plan, by=by)
+async def apply(
+    key: CampaignKey, request: ApplyRequest, response: Response, services: Using, by: Author, may_start: MayStart
+) -> Applied:
+    """Publish a document and start it, if the plan holds; else 409 `plan_outdated`.
+
+    With a key of scope `author` alone, the start waits for another person.
+    """
+    document = request.document_of(may_start=may_start)
+    applied = await services.plans.apply(key, document, planned=request.plan, by=by)
     if applied.approval is not None:
         response.status_code = 202
     return Applied.model_validate(applied)

@@ -107,6 +107,6 @@ async def change_user(
 def _answer(view: PersonView, tag: Tag) -> User:
     # Not the instant of the answer.
     timeless = User.model_validate(replace(view, computed=replace(view.computed, as_of=view.updated_at)))
-    # Of what is shown: guesses at masked values could be compared with a digest of them.
+    # Made of what is shown: guesses at masked values could be compared with a digest of them.
     tag.set(view.revision, timeless.model_dump_json())
     return User.model_validate(view)

@@ -66,7 +66,7 @@ class ApprovalGate:
             return None
         if not _reaches_others(campaign, version, in_flight):
             return None
-        approved = await _count_approved(connection, campaign, version, is_running=_is_running(campaign, version))
+        approved = await _count_approved(connection, campaign, version, is_running=campaign.lets_in_by(version))
         return ForeseenApproval(reach.people, self._above) if self.exceeds(reach, approved) else None
 
     def exceeds(self, reach: Reach | None, approved: int = 0) -> bool:
@@ -89,9 +89,8 @@ class ApprovalGate:
         Each start of a version needs its own. A version that users enter already reaches no further people, nor does a
         paused campaign, whose resumption asks.
         """
-        if not always and (self._above is None or campaign.state == PAUSED):
-            return None
-        if not _reaches_others(campaign, version, in_flight):
+        reaches_others = campaign.state != PAUSED and _reaches_others(campaign, version, in_flight)
+        if not always and not reaches_others:
             return None
         parameters = {"in_flight": in_flight}
         return await self.request(
@@ -102,7 +101,7 @@ class ApprovalGate:
             reach,
             by,
             parameters=parameters,
-            is_running=_is_running(campaign, version),
+            is_running=campaign.lets_in_by(version),
             always=always,
         )
 
@@ -159,13 +158,9 @@ class ApprovalGate:
         return approval
 
 
-def _is_running(campaign: Campaign, version: int) -> bool:
-    return campaign.state in OPEN_STATES and campaign.running_version == version
-
-
 def _reaches_others(campaign: Campaign, version: int, in_flight: InFlightPolicy) -> bool:
     """Return whether a start lets further people in, or moves journeys."""
-    return in_flight == "migrate" or not _is_running(campaign, version)
+    return in_flight == "migrate" or not campaign.lets_in_by(version)
 
 
 async def _count_approved(connection: Connection, campaign: Campaign, version: int, *, is_running: bool) -> int:

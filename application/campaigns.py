@@ -127,12 +127,15 @@ class Campaigns:
     ) -> CampaignView:
         """Start a version, or request an approval of it, with `wait_for_approval` always.
 
-        `in_flight` decides about the journeys on other versions.
+        `in_flight` decides about the journeys on other versions. A request changes nothing of a version that users
+        enter already.
         """
         reach = await self._gate.measure_start(key, version, in_flight, always=wait_for_approval)
         async with self._database.transaction() as connection:
             campaign = await transitions.lock_for_transition(connection, key, "start", if_match=if_match)
             chosen = campaign.latest_version if version is None else version
+            if wait_for_approval and in_flight == "keep" and campaign.lets_in_by(chosen):
+                return await _view(connection, key)
             if self._gate.is_on or wait_for_approval:
                 await transitions.require_startable(connection, campaign, chosen)
                 approval = await self._gate.request_start(

@@ -37,6 +37,10 @@ class Campaign(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
 
+    def lets_in_by(self, version: int) -> bool:
+        """Return whether users enter by this version, within its schedule."""
+        return self.state in OPEN_STATES and self.running_version == version
+
 
 class CampaignCounts(Struct, frozen=True):
     """The numbers of a campaign's journeys: all, and open ones."""
