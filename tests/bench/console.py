@@ -49,15 +49,17 @@ INSERT_REFUSALS = """
 INSERT INTO decisions (id, profile_id, campaign_key, journey_id, kind, outcome, reason, step, data, at)
 SELECT uuidv7(), profile_id, campaign_key, id, 'send', 'refused',
        CASE WHEN place %% 3 = 0 THEN 'capped' ELSE 'no_consent' END, 'mail',
-       CASE WHEN place %% 3 = 0 THEN %(capped)s ELSE '{}' END::jsonb, now() - place %% 7 * interval '1 day'
+       CASE WHEN place %% 3 = 0 THEN %(capped)s ELSE %(no_consent)s END::jsonb, now() - place %% 7 * interval '1 day'
 FROM (SELECT *, abs(uuid_hash(id)::bigint) AS place FROM journeys WHERE step = 'after') AS journeys WHERE place %% 2 = 0
 """
 CAPPED = json.dumps(
     {
         **{"rule": "daily", "count": 2, "limit": 2, "window_seconds": 86_400, "timezone": "Europe/Berlin"},
         "frees_at": "2026-01-02T09:00:00+00:00",
+        "taken": {"world": 2},
     }
 )
+NO_CONSENT = json.dumps({"channel": "webhook", "detail": "the person has not agreed to marketing by webhook"})
 INSERT_MESSAGES = """
 INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, template, state, at,
                       expires_at)
@@ -93,6 +95,8 @@ ASKED = (
     "/v1/users?trait=first_name&value=Ada",
     "/v1/users/user-1",
     "/v1/users/user-1/timeline",
+    # People of every kind: messages that were sent, capped, refused, and not due yet.
+    *(f"/v1/users/user-{number}/timeline" for number in range(2, 12)),
     "/v1/segments",
     "/v1/lifecycle",
     "/v1/surveys",
@@ -149,7 +153,7 @@ async def _live(url: str) -> int:
     """Everybody has a journey; return how many rows the sweeper has folded, until none was left."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         for statement in (INSERT_JOURNEYS, INSERT_ENTRIES, INSERT_REFUSALS, INSERT_MESSAGES):
-            await connection.execute(statement, {"entry": entry(), "capped": CAPPED})
+            await connection.execute(statement, {"entry": entry(), "capped": CAPPED, "no_consent": NO_CONSENT})
         await connection.execute("VACUUM ANALYZE")
     number = 0
     async with Database(url, pool_size=2) as database:
