@@ -105,8 +105,8 @@ async def _compare(
     compared: list[TestedScenario] = []
     async with start_engine(loaded, folder) as engine:
         for one, scenario in zip(tested, loaded.scenarios.scenarios, strict=True):
-            if scenario.refusals:
-                compared.append(replace(one, note="by the simulator alone: no provider of the engine refuses"))
+            if (why := await engine.explain_omission(scenario)) is not None:
+                compared.append(replace(one, note=f"by the simulator alone: {why}"))
                 continue
             began = perf_counter()
             differences = await engine.compare(scenario, str(file))

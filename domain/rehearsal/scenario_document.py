@@ -65,7 +65,9 @@ NamedValues = dict[str, Any]
 class PersonSpec(DocumentModel):
     """The person of a scenario, as they are known before it begins."""
 
-    traits: NamedValues = Field({}, description="their traits: `{email: ada@example.com, timezone: Europe/Berlin}`")
+    traits: NamedValues = Field(
+        {}, description="their traits, `null` for none: `{email: ada@example.com, timezone: Europe/Berlin}`"
+    )
     consent: dict[str, bool] = Field({}, description="their consent by channel: `{email: false}`")
     arms: dict[str, str] = Field({}, description="the arms of splits that they are in, by step: `{offer: discount}`")
 
@@ -115,7 +117,7 @@ class ScenarioSpec(DocumentModel):
     given: PersonSpec = Field(PersonSpec(), description="the person; traits are added to those of all scenarios")
     at: Annotated[ShownTime | None, Given] = Field(None, description="when it begins, by the clocks of the person")
     providers: dict[str, MessageFate] = Field(
-        {}, description="messages that do not arrive, by step: `{nudge: refused}`"
+        {}, description="messages that do not arrive, by step or channel: `{nudge: refused}`"
     )
     when: Annotated[tuple[DoneSpec, ...], Listed, Field(min_length=1)] = Field(description="what happens, in order")
     until: Annotated[Duration | None, Given] = Field(None, description="how long it is watched after the last line")
@@ -188,11 +190,12 @@ def _join(names: Iterable[str]) -> str:
 def _make_scenario(document: ScenariosDocument, spec: ScenarioSpec, place: int, source: YamlSource) -> CampaignScenario:
     path: Path = ("scenarios", place)
     common, own = document.given, spec.given
+    traits = {name: value for name, value in (common.traits | own.traits).items() if value is not None}
     return CampaignScenario(
         name=spec.name,
         line=source.line(path),
         at=parse_local_time(spec.at or document.at),
-        person=ScenarioPerson(common.traits | own.traits, common.consent | own.consent, common.arms | own.arms),
+        person=ScenarioPerson(traits, common.consent | own.consent, common.arms | own.arms),
         refusals=dict(spec.providers),
         when=tuple(_make_done(one, source.line((*path, "when", number))) for number, one in enumerate(spec.when)),
         then=tuple(_make_expected(one, source.line((*path, "then", number))) for number, one in enumerate(spec.then)),

@@ -194,7 +194,8 @@ class ScenarioPlayer:
         if message.granted.campaign_key != self._campaign:
             return ProviderOutcome()
         self._messages[message.granted.step] = message
-        match self._scenario.refusals.get(message.granted.step):
+        refusals, granted = self._scenario.refusals, message.granted
+        match refusals.get(granted.step, refusals.get(granted.channel)):
             case "refused":
                 return ProviderOutcome("failed", "refused")
             case "unknown":

@@ -106,7 +106,7 @@ class ExpectedLine(Struct, frozen=True):
 class CampaignScenario(Struct, frozen=True, kw_only=True):
     """A person, what happens, and everything that comes of it.
 
-    `refusals` are the messages that do not arrive, by step. It is watched so long after the last line.
+    `refusals` are the messages that do not arrive, by step or channel. It is watched so long after the last line.
     """
 
     name: str
