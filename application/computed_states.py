@@ -15,7 +15,7 @@ from domain.people.computed.history import HistoryCount, list_event_names
 from domain.people.computed.state_merges import merge_rows
 from domain.people.computed.state_row import EMPTY, StateRow
 from domain.people.profile import Profile
-from domain.people.profile_updates import with_computed as with_computed
+from domain.people.profile_updates import with_computed
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.units import find_earliest
 from domain.tracking.stored_event import StoredEvent

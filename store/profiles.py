@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from domain.channels.kinds import normalized_addresses
 from domain.people.identity import IDENTITY_KINDS, Identity, PersonRef
-from domain.people.profile import Profile as Profile
+from domain.people.profile import Profile
 from domain.people.profile_state import STAGE, ProfileState
 from domain.people.registers import pack
 from store.arms import IS_ARM

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from application import routing
 from application.accounts import read_accounts, read_latest_accounts
 from application.catalogue import Catalogue, load_segments
-from application.computed_states import read_computed, with_computed
+from application.computed_states import read_computed
 from application.statements import ask_for_people, write_people
 from domain.campaign.life import PAUSED, RUNNING
 from domain.campaign.rules import AudienceRule
@@ -22,13 +22,14 @@ from domain.journey.matching import Matcher, ProfileEvent
 from domain.journey.routing import enrol
 from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.people.account_view import NO_ACCOUNT, AccountView, may_read_account
+from domain.people.profile import Profile
+from domain.people.profile_updates import with_computed
 from domain.people.segments.deployed import DeployedSegments
 from domain.people.segments.references import find_required
 from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
 from store import audience, campaigns, computed_traits, events, journeys, operations, outbox
 from store.database import Connection
 from store.operations import Operation, Page
-from store.profiles import Profile
 
 # Profiles examined in one transaction, and entries in it: their events wait until its end.
 PAGE, MAX_ENTERING = 500, 200
