@@ -12,6 +12,8 @@ import httpx
 from cli.dev_stack import DevStack
 from cli.documents import templates_beside
 from cli.scenario_files import DeployedFile, LoadedScenarios
+from domain.campaign.plan import Message
+from domain.channels.kinds import CHANNELS
 from domain.deployment_documents import DEPLOYMENT_DOCUMENTS, PROVIDERS
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 from domain.local_time.zones import recipient_zone
@@ -21,8 +23,8 @@ from domain.rehearsal.scenario_run import (
     MAX_DRAWS,
     ArrivedLine,
     ScenarioPlayer,
+    find_campaign,
     find_next,
-    find_rules,
     has_arms,
     introduce,
     react,
@@ -46,7 +48,8 @@ class ScenarioEngine:
         self._stack = stack
         self._http = http
         self._loaded = loaded
-        self._rules = find_rules(loaded.rulebook, loaded.campaign)
+        self._campaign = find_campaign(loaded.rulebook, loaded.campaign)
+        self._rules = self._campaign.rules
         self._number = 0
 
     async def deploy(self) -> None:
@@ -102,6 +105,11 @@ class ScenarioEngine:
         """Say why the engine cannot play a scenario; None if it can."""
         if scenario.refusals:
             return "no provider of the engine refuses"
+        nodes = self._campaign.plan.nodes
+        for done in scenario.when:
+            node = nodes.get(done.what.step) if isinstance(done.what, Reacts) else None
+            if isinstance(node, Message) and any(CHANNELS[channel].waits_for_person for channel in node.channels):
+                return "no person visits the app of the engine"
         now = await self._stack.database.now()
         return "its date is over" if scenario.at.find(now, self._zone_of(scenario)) < now else None
 

@@ -71,12 +71,12 @@ def load_scenarios(file: Path) -> LoadedScenarios:
         raise InvalidDocumentError([_problem(file, "campaign", f"{named} is not a campaign", "Name a campaign's file")])
     campaigns = [_check(one) for one in files if one.kind == "campaign"]
     running = [RunningCampaign(one.definition.key, 1, one.plan, one.rules) for one in campaigns]
-    kept, omissions = select_simulated(running)
+    rules = DeployedRules(**_parse_rules([one for one in files if one.kind != "campaign"]))
+    kept, omissions = select_simulated(running, rules.caps)
     if running[0] not in kept:
         [*_, last] = [one for one in omissions if one.campaign == running[0].key]
         said = f"{named} cannot be simulated: {last.what}"
         raise InvalidDocumentError([_problem(file, "campaign", said, "Test it on a deployment")])
-    rules = DeployedRules(**_parse_rules([one for one in files if one.kind != "campaign"]))
     rulebook = build_rulebook(kept, rules, scenarios.timezone, DEVELOPMENT_PROVIDERS)
     return LoadedScenarios(scenarios, running[0].key, files, rulebook, omissions)
 

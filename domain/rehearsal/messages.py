@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from domain.channels.kinds import CHANNELS
 from domain.journey.active import VersionRef
 from domain.sending.caps import CountedMessage
 from domain.sending.channel_choice import ENGAGEMENT_DAYS, Engagement
@@ -59,8 +60,15 @@ class SimulatedMessage:
 
 
 def list_counted(messages: Iterable[SimulatedMessage]) -> list[CountedMessage]:
-    """Return the messages that caps count."""
-    return [one.counted for one in messages if one.state in COUNTED_STATES]
+    """Return the messages that caps count.
+
+    One of the inbox counts when it is given to its person, which no simulated visit does.
+    """
+    return [
+        one.counted
+        for one in messages
+        if one.state in COUNTED_STATES and not CHANNELS[one.granted.channel].waits_for_person
+    ]
 
 
 def describe_messages(messages: Sequence[SimulatedMessage]) -> tuple[dict[str, str], dict[str, str]]:

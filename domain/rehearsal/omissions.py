@@ -13,6 +13,7 @@ from domain.journey.listeners import list_triggers
 from domain.people.account_view import may_read_account
 from domain.people.session_events import ENDED_TRIGGER
 from domain.rehearsal.rulebook import RunningCampaign
+from domain.sending.caps import CapRule
 
 _LEARNED: Final = re.compile(
     r"\bprofile\.(devices|first_seen|last_seen|sessions|app_version|country|region|first_referrer|last_referrer"
@@ -44,10 +45,10 @@ def list_omissions(campaign: RunningCampaign) -> Iterator[Omission]:
         return
     channels = {channel for node in nodes if isinstance(node, Message) for channel in node.channels}
     for channel in sorted(channels):
+        if channel in CHANNELS and CHANNELS[channel].waits_for_person:
+            yield Omission(key, f"visits that show messages by {channel}: they wait, and count towards no cap")
         if channel in CHANNELS and CHANNELS[channel].uses_devices:
             yield Omission(key, f"addresses of devices: {channel} reaches no person")
-    if rules.max_parts:
-        yield Omission(key, "the segments of texts: each is charged for the most that its template may have")
     yield from _read_omissions(key, rules)
 
 
@@ -66,11 +67,16 @@ def _read_omissions(key: str, rules: Rules) -> Iterator[Omission]:
         yield Omission(key, "openings of apps and pages")
 
 
-def select_simulated(campaigns: Iterable[RunningCampaign]) -> tuple[list[RunningCampaign], list[Omission]]:
+def select_simulated(
+    campaigns: Iterable[RunningCampaign], caps: Iterable[CapRule]
+) -> tuple[list[RunningCampaign], list[Omission]]:
     """Return the campaigns that can be simulated, and what is left out of all."""
     kept, omissions = list[RunningCampaign](), list[Omission]()
+    has_budgets = any(rule.budget is not None for rule in caps)
     for campaign in campaigns:
         found = list(list_omissions(campaign))
+        if has_budgets and campaign.rules.max_parts:
+            found.append(Omission(campaign.key, "the segments of a text: it is charged for the most that it may have"))
         omissions += found
         if not any(one.leaves_out for one in found):
             kept.append(campaign)

@@ -20,10 +20,12 @@ from domain.rehearsal.messages import SimulatedMessage
 from domain.rehearsal.observations import Difference, Observed, compare, observe
 from domain.rehearsal.people import SimulatedPerson
 from domain.rehearsal.records import ProviderOutcome, Record
-from domain.rehearsal.rulebook import Rulebook
+from domain.rehearsal.rulebook import Rulebook, RunningCampaign
 from domain.rehearsal.scenarios import CampaignScenario, DoneLine, Reacts, ReportedCall, ScenarioPerson
 from domain.rehearsal.simulator import Simulator
+from domain.sending.ledger_marks import LedgerMarks
 from domain.tracking.event import Event
+from domain.tracking.reactions import is_reaction
 from domain.tracking.traits import CONSENT
 
 # The first day of a simulated scenario that names none: a Monday, far from a change of clocks in any zone.
@@ -52,7 +54,7 @@ class ArrivedLine(Struct, frozen=True):
 
 def run_scenario(scenario: CampaignScenario, rulebook: Rulebook, campaign: str, file: str) -> ScenarioResult:
     """Simulate a scenario of a campaign. Raises InvalidDocumentError for unknown arms."""
-    rules = find_rules(rulebook, campaign)
+    rules = find_campaign(rulebook, campaign).rules
     began_at = scenario.at.find(FIRST_DAY, recipient_zone(scenario.person.traits, rules.timezone, rulebook.timezone))
     player = ScenarioPlayer(scenario, rulebook, campaign, file, find_person(scenario, rules, file), USER_ID, began_at)
     at = began_at
@@ -66,9 +68,9 @@ def run_scenario(scenario: CampaignScenario, rulebook: Rulebook, campaign: str, 
     return ScenarioResult(scenario, player.observed, differences)
 
 
-def find_rules(rulebook: Rulebook, campaign: str) -> Rules:
-    """Return the rules of a campaign that runs."""
-    return next(one.rules for one in rulebook.campaigns.values() if one.key == campaign)
+def find_campaign(rulebook: Rulebook, key: str) -> RunningCampaign:
+    """Return a campaign that runs."""
+    return next(one for one in rulebook.campaigns.values() if one.key == key)
 
 
 def introduce(person: ScenarioPerson) -> ReportedCall:
@@ -142,7 +144,7 @@ class ScenarioPlayer:
     @property
     def zone(self) -> ZoneInfo:
         """The zone of the person now."""
-        rules = find_rules(self._rulebook, self._campaign)
+        rules = find_campaign(self._rulebook, self._campaign).rules
         return recipient_zone(self._person.profile.traits, rules.timezone, self._rulebook.timezone)
 
     def pass_time(self, until: datetime) -> None:
@@ -185,7 +187,12 @@ class ScenarioPlayer:
             "step": granted.step,
             "template": granted.template,
         }
-        return react(reacts, about, self._file, line)
+        call = react(reacts, about, self._file, line)
+        if not is_reaction(call.name or ""):
+            # Instead of a call by a client, it is a report, which marks the message itself.
+            clicked_at = self._at if reacts.kind == "clicked" else None
+            message.mark(LedgerMarks(id=granted.id, opened_at=self._at, clicked_at=clicked_at))
+        return call
 
     def _record(self, record: Record) -> None:
         self.observed += observe(record, self._campaign, self._at)

@@ -113,3 +113,34 @@ def test_the_examples_pass(capsys: Output) -> None:
     tested = json.loads(capsys.readouterr().out)["scenarios"]
     assert {Path(one["file"]) for one in tested} == {*SCENARIOS}
     assert all(one["is_ok"] for one in tested)
+
+
+def test_a_channel_that_refuses_leads_to_the_next(folder: Path, capsys: Output) -> None:
+    choice = "channel: [email, sms], template: both"
+    (folder / "welcome.yaml").write_text(CAMPAIGN.replace("channel: email, template: hello", choice))
+    (folder / "templates" / "both.email.liquid").write_text(EMAIL)
+    (folder / "templates" / "both.sms.liquid").write_text("---\nchannel: sms\n---\nHello")
+    (folder / "welcome.test.yaml").write_text(
+        SCENARIO.replace(
+            "timezone: Asia/Tokyo}}", 'phone: "+4915112345678", timezone: Asia/Tokyo}, consent: {sms: true}}'
+        ).replace(
+            "channel: email, at: Tue 15:00}\n      - {ends: completed}",
+            # In Germany, where the number is from, texts may come from eight on.
+            "channel: sms, at: Tue 16:00}\n      - {ends: completed}\n    providers: {email: refused}",
+        )
+    )
+    assert run(["test", "welcome.yaml"]) == 0, capsys.readouterr().out
+    (folder / "welcome.test.yaml").write_text(
+        (folder / "welcome.test.yaml").read_text().replace("{email: refused}", "{hello: refused}")
+    )
+    assert run(["test", "welcome.yaml"]) == 1
+    assert "and {not_sent: hello, because: failed, at: Tue 16:00:00} came" in capsys.readouterr().out
+
+
+def test_a_trait_without_a_value_is_unknown(folder: Path, capsys: Output) -> None:
+    (folder / "welcome.test.yaml").write_text(
+        SCENARIO.replace("    when:", "    given: {traits: {email: null}}\n    when:").replace(
+            "{sent: hello, channel: email, at: Tue 15:00}", "{not_sent: hello, because: unreachable}"
+        )
+    )
+    assert run(["test", "welcome.yaml"]) == 0, capsys.readouterr().out

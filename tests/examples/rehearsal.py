@@ -115,7 +115,7 @@ async def read_rulebook(database: Database, timezone: str) -> Rulebook:
             for one in await campaigns.all_campaigns(connection)
             if one.running_version is not None
         ]
-    kept, _ = select_simulated(RunningCampaign(one.key, one.version, one.plan, one.rules) for one in known)
+    kept, _ = select_simulated([RunningCampaign(one.key, one.version, one.plan, one.rules) for one in known], caps)
     listeners = Listeners([CampaignVersion(one.key, one.version, one.rules) for one in kept], ())
     return Rulebook({(one.key, one.version): one for one in kept}, listeners, segments, providers, caps, timezone)
 
