@@ -45,6 +45,7 @@ def gate_facts(
         ledger=list_counted(person.messages),
         bucket=person.bucket,
         broken={},
+        devices=list(person.devices.values()),
         preferences=profile.preferences,
         before=before,
     )

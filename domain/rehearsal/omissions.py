@@ -47,8 +47,6 @@ def list_omissions(campaign: RunningCampaign) -> Iterator[Omission]:
     for channel in sorted(channels):
         if channel in CHANNELS and CHANNELS[channel].waits_for_person:
             yield Omission(key, f"visits that show messages by {channel}: they wait, and count towards no cap")
-        if channel in CHANNELS and CHANNELS[channel].uses_devices:
-            yield Omission(key, f"addresses of devices: {channel} reaches no person")
     yield from _read_omissions(key, rules)
 
 

@@ -11,6 +11,7 @@ from domain.people import profile_state
 from domain.people.computed.state_merges import merge_rows
 from domain.people.computed.state_row import EMPTY, StateRow
 from domain.people.derived_events import ChangeOfProfile, value_changes
+from domain.people.device_addresses import DeviceAddress, read_registration, read_removal
 from domain.people.identity import Identity, Known, Resolution, is_external
 from domain.people.identity_sources import identity_sources, merge_sources
 from domain.people.profile import Profile
@@ -45,6 +46,7 @@ class SimulatedPerson:
     remembered: dict[Trigger, list[Event]] = field(default_factory=dict)
     steps: list[Event] = field(default_factory=list)
     watched_at: datetime | None = None
+    devices: dict[str, DeviceAddress] = field(default_factory=dict)
 
     @property
     def id(self) -> UUID:
@@ -83,6 +85,8 @@ class People:
         self.new_id = new_id
         self._by_id: dict[UUID, SimulatedPerson] = {}
         self._identities: dict[Identity, UUID] = {}
+        # The people of the addresses of devices: a token leaves its former person.
+        self._of_devices: dict[str, SimulatedPerson] = {}
 
     def __getitem__(self, id: UUID) -> SimulatedPerson:
         return self._by_id[id]
@@ -100,6 +104,22 @@ class People:
         self._by_id[person.id] = person
         for identity in identities:
             self._identities[identity] = person.id
+
+    def learn_device(self, person: SimulatedPerson, event: Event) -> None:
+        """Register or remove the device that an event names."""
+        if (gone := read_removal(event)) is not None:
+            for value, one in list(person.devices.items()):
+                if value == gone.value or (gone.device_id is not None and one.device_id == gone.device_id):
+                    del person.devices[value]
+        elif (found := read_registration(event)) is not None:
+            former = self._of_devices.get(found.value, person)
+            former.devices.pop(found.value, None)
+            for value, one in list(person.devices.items()):
+                # A device has one address for each of its apps.
+                if found.device_id is not None and (one.device_id, one.app) == (found.device_id, found.app):
+                    del person.devices[value]
+            person.devices[found.value] = found
+            self._of_devices[found.value] = person
 
     def find_of(self, event: Event) -> SimulatedPerson | None:
         """Return the person of an event that was taken."""
@@ -163,6 +183,7 @@ class People:
                 target.profile, created_at=min(target.profile.created_at, other.profile.created_at)
             )
             _pour(other, target, journeys_ended)
+            self._of_devices |= dict.fromkeys(other.devices, target)
             for identity, of in self._identities.items():
                 if of == id:
                     self._identities[identity] = target_id
@@ -190,6 +211,7 @@ def _pour(other: SimulatedPerson, target: SimulatedPerson, journeys_ended: Calla
     target.messages = sorted(target.messages + other.messages, key=lambda one: one.granted.at)
     target.anonymous_id = min(filter(None, (target.anonymous_id, other.anonymous_id)), default=None)
     target.external_ids += other.external_ids
+    target.devices |= other.devices
     target.steps = sorted(target.steps + other.steps, key=lambda one: one.timestamp)
     for key, at in other.last_entries.items():
         target.last_entries[key] = max(at, target.last_entries.get(key, at))

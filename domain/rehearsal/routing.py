@@ -66,6 +66,7 @@ class EventIntake:
             merged = self._people.merge(resolution, known, event, segments, self.doubled.append)
         person = self._people[stored[0].profile_id]
         self._react(person, event)
+        self._people.learn_device(person, event)
         if rulebook.remembers(event):
             person.remember(event)
         planned = plan_part(stored, statements, merged, listeners, traits, segments)

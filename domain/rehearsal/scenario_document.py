@@ -69,6 +69,9 @@ class PersonSpec(DocumentModel):
         {}, description="their traits, `null` for none: `{email: ada@example.com, timezone: Europe/Berlin}`"
     )
     consent: dict[str, bool] = Field({}, description="their consent by channel: `{email: false}`")
+    context: NamedValues = Field(
+        {}, description="the context that their client reports: `{device: {type: android, token: t1}}`"
+    )
     arms: dict[str, str] = Field({}, description="the arms of splits that they are in, by step: `{offer: discount}`")
 
 
@@ -83,6 +86,7 @@ class DoneSpec(DocumentModel):
     page: Annotated[Text | None, Given] = Field(None, description="a page that they see")
     screen: Annotated[Text | None, Given] = Field(None, description="a screen that they see")
     properties: NamedValues = Field({}, description="the properties of the event, page or screen")
+    context: NamedValues = Field({}, description="the context that their client reports")
     traits: Annotated[NamedValues | None, Given] = Field(None, description="traits that change")
     consent: Annotated[dict[str, bool] | None, Given] = Field(None, description="consent that changes, by channel")
     opens: Annotated[Text | None, Given] = Field(None, description="the step whose message they open")
@@ -195,7 +199,9 @@ def _make_scenario(document: ScenariosDocument, spec: ScenarioSpec, place: int, 
         name=spec.name,
         line=source.line(path),
         at=parse_local_time(spec.at or document.at),
-        person=ScenarioPerson(traits, common.consent | own.consent, common.arms | own.arms),
+        person=ScenarioPerson(
+            traits, common.consent | own.consent, common.arms | own.arms, common.context | own.context
+        ),
         refusals=dict(spec.providers),
         when=tuple(_make_done(one, source.line((*path, "when", number))) for number, one in enumerate(spec.when)),
         then=tuple(_make_expected(one, source.line((*path, "then", number))) for number, one in enumerate(spec.then)),
@@ -209,13 +215,13 @@ def _make_done(spec: DoneSpec, line: int) -> DoneLine:
     calls: dict[CallType, str | None] = {"track": spec.event, "page": spec.page, "screen": spec.screen}
     for type, name in calls.items():
         if name is not None:
-            return DoneLine(line, at, after, ReportedCall(type, name, spec.properties))
+            return DoneLine(line, at, after, ReportedCall(type, name, spec.properties, spec.context))
     reactions: dict[ReactionName, str | None] = {"opened": spec.opens, "clicked": spec.clicks}
     for kind, step in reactions.items():
         if step is not None:
             return DoneLine(line, at, after, Reacts(kind, step))
     consent = {} if spec.consent is None else {CONSENT: spec.consent}
-    return DoneLine(line, at, after, ReportedCall("identify", None, {**(spec.traits or {}), **consent}))
+    return DoneLine(line, at, after, ReportedCall("identify", None, {**(spec.traits or {}), **consent}, spec.context))
 
 
 def _make_expected(spec: ExpectedSpec, line: int) -> ExpectedLine:

@@ -76,7 +76,7 @@ def find_campaign(rulebook: Rulebook, key: str) -> RunningCampaign:
 def introduce(person: ScenarioPerson) -> ReportedCall:
     """Return the call that makes the person of a scenario known."""
     consent = {CONSENT: dict(person.consent)} if person.consent else {}
-    return ReportedCall("identify", None, {**person.traits, **consent})
+    return ReportedCall("identify", None, {**person.traits, **consent}, person.context)
 
 
 def find_next(done: DoneLine, at: datetime, zone: ZoneInfo) -> datetime:
@@ -165,7 +165,7 @@ class ScenarioPlayer:
             user_id=self._user_id,
             anonymous_id=None,
             properties=dict(call.properties),
-            context={},
+            context=dict(call.context),
             timestamp=arrival.at,
         )
         self._simulator.take(event, arrival.at)

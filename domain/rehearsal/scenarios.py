@@ -62,6 +62,7 @@ class ScenarioPerson(Struct, frozen=True):
     traits: Mapping[str, Any]
     consent: Mapping[str, bool]
     arms: Mapping[str, str]
+    context: Mapping[str, Any] = {}
 
 
 class ReportedCall(Struct, frozen=True):
@@ -70,6 +71,7 @@ class ReportedCall(Struct, frozen=True):
     type: CallType
     name: str | None
     properties: Mapping[str, Any]
+    context: Mapping[str, Any] = {}
 
 
 class Reacts(Struct, frozen=True):
