@@ -156,7 +156,8 @@ async def read_events(connection: Connection, spans: Sequence[Span]) -> list[lis
                  properties, context, timestamp, reported_timestamp, integrations, is_history, trust
           FROM events
           WHERE profile_id = span.profile_id AND timestamp BETWEEN span.first AND span.last
-            AND trust <> 'unverified' AND recorded_at >= span.first - %(differ)s AND received_at >= %(since)s
+            AND trust <> 'unverified' AND recorded_at >= span.first - clock_ahead() - %(differ)s
+            AND received_at >= %(since)s
           ORDER BY timestamp, id LIMIT %(limit)s) AS found
         ORDER BY place, timestamp, id
         """,

@@ -91,7 +91,8 @@ async def find_reporters(connection: Connection, ids: Collection[UUID], trigger:
         SELECT person.id FROM unnest(%(ids)s::uuid[]) AS person (id)
         WHERE EXISTS (
           SELECT FROM events
-          WHERE profile_id = person.id AND recorded_at > %(since)s AND received_at > %(since)s AND type = %(kind)s
+          WHERE profile_id = person.id AND recorded_at > %(since)s - clock_ahead() AND received_at > %(since)s
+            AND type = %(kind)s
             AND (%(is_any)s OR CASE WHEN type = 'group' THEN group_id ELSE name END = %(name)s))
         """,
         {

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
+from psycopg.sql import SQL, Identifier
 
 from application.activity import ActivityConsumer
 from application.catalogue import Catalogue
@@ -19,8 +21,8 @@ from domain.access import SOJOURN
 from domain.deployment_documents import COMPUTED
 from domain.people.identity import PersonRef
 from domain.tracking.event import CallType, Event, Trust
-from store import activity, documents
-from store.activity import Learned
+from store import activity, documents, people_sample
+from store.activity import Learned, Span
 from store.database import Database
 from tests.engine.ingesting import statements
 from tests.harness import PATIENCE, looks
@@ -202,3 +204,26 @@ async def test_events_of_a_merged_person_count_for_the_one_who_stays(database: D
     known = await learned(database)
     assert known.activity is not None
     assert (known.activity.first_seen, known.activity.sessions) == (at(0), 2)
+
+
+async def test_events_are_found_however_far_the_clock_is_ahead(database_url: str) -> None:
+    """In development the clock of a deployment may be days ahead of the one by which rows are recorded."""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        name = Identifier(connection.info.dbname)
+        await connection.execute(SQL("ALTER DATABASE {} SET sojourn.clock = 'adjustable'").format(name))
+    # Sessions of their own: those that are kept for the next test do not know of it.
+    adjustable = f"{database_url}{'&' if '?' in database_url else '?'}application_name=ahead"
+    async with Database(adjustable, pool_size=2) as database:
+        async with database.transaction() as connection:
+            await connection.execute("SELECT advance_clock('5 days')")
+        now = await database.now()
+        viewed = replace(event(0), timestamp=now)
+        await Ingest(database, Catalogue())([viewed], received_at=now)
+        async with database.transaction() as connection:
+            [row] = await (await connection.execute("SELECT id FROM profiles")).fetchall()
+            [found] = await activity.read_events(connection, [Span(row["id"], now, now)])
+            reporters = await people_sample.find_reporters(
+                connection, [row["id"]], viewed.trigger, now - timedelta(days=1)
+            )
+    assert [one.name for one in found] == ["Viewed"]
+    assert reporters == {row["id"]}
