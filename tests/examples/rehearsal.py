@@ -36,7 +36,7 @@ TOLERANCE = timedelta(seconds=10)
 
 _DECIDED = """
 SELECT decisions.campaign_key, COALESCE(journeys.entry ->> 'id', decisions.event_id) AS entry, decisions.kind,
-       decisions.step, decisions.outcome, decisions.reason, decisions.at
+       decisions.step, decisions.outcome, decisions.reason, decisions.at, decisions.data ->> 'frees_at' AS frees_at
 FROM decisions LEFT JOIN journeys ON journeys.id = journey_id
 WHERE decisions.profile_id = %s AND decisions.campaign_key = ANY(%s)
 ORDER BY decisions.at, decisions.recorded_at
@@ -70,6 +70,7 @@ class Happened:
     of: tuple[str, str]
     what: str
     at: datetime
+    frees_at: datetime | None = None
 
 
 # Two things that are due at one instant happen in no certain order, and the engine takes a part of a second for each.
@@ -148,10 +149,10 @@ def _find_first(engine: Sequence[Happened], simulator: Sequence[Happened]) -> da
 
 
 def _is_tie(at: datetime, real: Sequence[Happened]) -> bool:
-    """Whether two messages were asked about at this instant, or one again as soon as a cap was free."""
+    """Whether two messages were asked about at this instant, or one just before a cap was free."""
     asked = [one for one in real if one.what.startswith("send ") and abs(one.at - at) < AT_ONCE]
-    has_waited = any(one.what.endswith("deferred capped") for one in asked) and len(asked) > 1
-    return len({one.of for one in asked}) > 1 or has_waited
+    is_early = any(one.frees_at is not None and one.frees_at - one.at < AT_ONCE for one in asked)
+    return len({one.of for one in asked}) > 1 or is_early
 
 
 def _instant(one: Happened) -> datetime:
@@ -181,7 +182,12 @@ async def _read_real(database: Database, profile_id: UUID, keys: Iterable[str]) 
     ]
     return [
         *(
-            Happened(_of(row), _decision(row["kind"], row["step"], row["outcome"], row["reason"]), row["at"])
+            Happened(
+                _of(row),
+                _decision(row["kind"], row["step"], row["outcome"], row["reason"]),
+                row["at"],
+                row["frees_at"] and datetime.fromisoformat(row["frees_at"]),
+            )
             for row in decided
         ),
         *(Happened(_of(row), f"message {row['step']} by {row['channel']} {row['state']}", row["at"]) for row in sent),
