@@ -16,10 +16,10 @@ from application.activity_states import ServerSources, load_server_sources
 from application.catalogue import Catalogue
 from application.derived_events import JudgeRequest, judge_people, report_caused
 from application.device_registrations import read_registrations
-from application.session_events import hears_ends
 from application.settled_people import SettledPeople, settle_people
 from application.statements import ask_for_people, write_people
 from domain.errors import UnavailableError
+from domain.journey.session_listeners import hears_ends
 from domain.long_work import LongWork
 from domain.people import profile_state, sessions
 from domain.people.derived_events import cause_of

@@ -9,25 +9,21 @@ The id of a reported event depends on its session alone, so a page that is repea
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from uuid import UUID
+from datetime import datetime
 
 from application.activity_states import load_server_sources
 from application.catalogue import Catalogue
 from application.ingest import Ingest
 from application.trait_sweeper import SweepResult
-from domain.journey.listeners import Listeners
-from domain.people.computed.deployed import DeployedTraits
+from domain.journey.session_listeners import hears_ends
 from domain.people.session_events import (
-    ENDED_TRIGGER,
-    SESSION_ENDED,
     NamedPerson,
     cut_session,
     ended_event,
     opened_event,
 )
 from domain.people.sessions import SILENCE, Session
-from domain.tracking.event import SOJOURN_SOURCE, Event
+from domain.tracking.event import Event
 from store import activity, campaigns, profiles, session_reports
 from store.activity import Span
 from store.database import Connection, Database
@@ -35,23 +31,6 @@ from store.session_reports import OpenSession, SessionReport
 
 # Sessions of one transaction.
 PAGE = 200
-_SAMPLE = Event(
-    id=UUID(int=0),
-    source=SOJOURN_SOURCE,
-    message_id="",
-    type="track",
-    name=SESSION_ENDED,
-    user_id=None,
-    anonymous_id="-",
-    properties={},
-    context={},
-    timestamp=datetime.min.replace(tzinfo=UTC),
-)
-
-
-def hears_ends(listeners: Listeners, traits: DeployedTraits) -> bool:
-    """Return whether a campaign or a computed trait hears the ends of sessions."""
-    return listeners.listens_for(ENDED_TRIGGER) or traits.following.hears(_SAMPLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,9 @@
 """Scenarios on a stack of their own, whose time is moved, beside the simulator."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final, get_args
 from zoneinfo import ZoneInfo
 
@@ -19,7 +17,6 @@ from domain.channels.kinds import CHANNELS
 from domain.deployment_documents import DEPLOYMENT_DOCUMENTS, PROVIDERS
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 from domain.local_time.zones import recipient_zone
-from domain.people.device_addresses import REMOVING_EVENTS
 from domain.people.identity import PersonRef
 from domain.rehearsal.observations import Observed, list_unlike
 from domain.rehearsal.scenario_run import (
@@ -33,14 +30,13 @@ from domain.rehearsal.scenario_run import (
     react,
 )
 from domain.rehearsal.scenarios import CampaignScenario, ExpectedKind, Reacts, ReportedCall
-from runtime.embedded.forward import Forwarder
+from runtime.embedded.forward import MARGIN, Forwarder
 from runtime.temporal import connect
-from store import device_addresses, profiles
+from store import profiles
 
-# The engine takes a part of a second for each step, and more on a busy machine.
-MAX_APART: Final = timedelta(seconds=10)
-# How long a device may take until it is known.
-DEVICE_SECONDS: Final = 30.0
+# The engine takes a part of a second for each step, and more on a busy machine. Its sweepers report what time has
+# changed once the clock was moved, by up to the margin too far.
+MAX_APART: Final = MARGIN + timedelta(seconds=10)
 _TIMELINE: Final = 500
 # The stack's inbox takes the calls of webhooks, whose receivers are not there.
 _WEBHOOKS: Final = "providers: {calls: {kind: console, channel: webhook}}\n"
@@ -148,23 +144,7 @@ class ScenarioEngine:
         key = self._stack.settings.write_key.get_secret_value()
         answer = await self._http.post(f"/v1/{call.type}", json=body | {"timestamp": at.isoformat()}, auth=(key, ""))
         answer.raise_for_status()
-        await self._await_device(call)
         return ArrivedLine(at, line, what)
-
-    async def _await_device(self, call: ReportedCall) -> None:
-        """Wait until the device of a call is known, or forgotten: it is learned beside the intake."""
-        token = call.context.get("device", {}).get("token")
-        is_removed = call.name in REMOVING_EVENTS
-        give_up_at = monotonic() + DEVICE_SECONDS
-        while token is not None and monotonic() < give_up_at:
-            async with self._stack.database.transaction() as connection:
-                profile_id = await profiles.find(connection, PersonRef(self._user_id))
-                if profile_id is None:
-                    continue
-                known = await (await device_addresses.list_of_profile(connection, profile_id)).get()
-            if any(one.address.value == token and one.removed_at is None for one in known) != is_removed:
-                return
-            await asyncio.sleep(0.05)
 
     async def _react(self, reacts: Reacts, line: int, file: str) -> ReportedCall:
         sent = [one async for one in self._items() if one["kind"] == "message" and one["step"] == reacts.step]

@@ -59,7 +59,7 @@ def load_scenarios(file: Path) -> LoadedScenarios:
     Raises InvalidDocumentError with all problems of a document.
     """
     # The imports take half a second.
-    from domain.rehearsal.omissions import select_simulated
+    from domain.rehearsal.omissions import list_segment_omissions, select_simulated
     from domain.rehearsal.rulebook import DeployedRules, RunningCampaign, build_rulebook
     from domain.rehearsal.scenario_document import parse_scenarios
     from domain.sending.routes import DEVELOPMENT_PROVIDERS
@@ -78,6 +78,7 @@ def load_scenarios(file: Path) -> LoadedScenarios:
         said = f"{named} cannot be simulated: {last.what}"
         raise InvalidDocumentError([_problem(file, "campaign", said, "Test it on a deployment")])
     rulebook = build_rulebook(kept, rules, scenarios.timezone, DEVELOPMENT_PROVIDERS)
+    omissions += list_segment_omissions(rulebook.segments)
     return LoadedScenarios(scenarios, running[0].key, files, rulebook, omissions)
 
 

@@ -84,6 +84,7 @@ def step_facts(
         saved={},
         counted=dict(person.row.state),
         memberships=person.row.segments,
+        learned=person.profile.learned,
         said_traits=pack(person.values.traits.stamps) if with_stamps else None,
     )
     return complete_step_facts(facts, rulebook.segments, NO_ACCOUNT, at)

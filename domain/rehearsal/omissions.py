@@ -9,21 +9,19 @@ from msgspec import Struct, json
 from domain.campaign.plan import Message, SendMembers
 from domain.campaign.rules import Rules
 from domain.channels.kinds import CHANNELS
-from domain.journey.listeners import list_triggers
 from domain.people.account_view import may_read_account
-from domain.people.session_events import ENDED_TRIGGER
+from domain.people.segments.deployed import DeployedSegments
 from domain.rehearsal.rulebook import RunningCampaign
 from domain.sending.caps import CapRule
 
-_LEARNED: Final = re.compile(
-    r"\bprofile\.(devices|first_seen|last_seen|sessions|app_version|country|region|first_referrer|last_referrer"
-    r"|first_campaign|last_campaign)\b"
-)
 _REPLIES: Final = re.compile(r"\bjourney\.(saved|answers)\b")
 
 
 class Omission(Struct, frozen=True):
-    """A part of a campaign that is not simulated. With `leaves_out`, none of it is."""
+    """A part of a campaign, or of the segments, that is not simulated.
+
+    With `leaves_out`, none of the campaign is.
+    """
 
     campaign: str
     what: str
@@ -55,14 +53,8 @@ def _read_omissions(key: str, rules: Rules) -> Iterator[Omission]:
     text = json.encode(rules).decode()
     if may_read_account(text):
         yield Omission(key, "conditions on accounts: people have none")
-    if names := sorted(set(_LEARNED.findall(text))):
-        yield Omission(key, f"conditions on what clients report: profile.{', profile.'.join(names)}")
     if names := sorted(set(_REPLIES.findall(text))):
         yield Omission(key, f"replies and answers of people: journey.{', journey.'.join(names)}")
-    if ENDED_TRIGGER in list_triggers(rules):
-        yield Omission(key, "the ends of sessions")
-    if any(trigger.kind == "opened" for trigger in list_triggers(rules)):
-        yield Omission(key, "openings of apps and pages")
 
 
 def select_simulated(
@@ -79,3 +71,11 @@ def select_simulated(
         if not any(one.leaves_out for one in found):
             kept.append(campaign)
     return kept, omissions
+
+
+def list_segment_omissions(segments: DeployedSegments) -> Iterator[Omission]:
+    """Iterate over the parts of segments that are not simulated."""
+    if segments.reads_accounts:
+        yield Omission("segments", "conditions on accounts: people have none")
+    if segments.reads_devices:
+        yield Omission("segments", "conditions on devices: people have none")

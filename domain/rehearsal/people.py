@@ -17,6 +17,8 @@ from domain.people.identity_sources import identity_sources, merge_sources
 from domain.people.profile import Profile
 from domain.people.profile_state import ProfileState
 from domain.people.segments.deployed import DeployedSegments
+from domain.people.session_events import NamedPerson
+from domain.rehearsal.activity import PersonActivity
 from domain.rehearsal.journeys import SimulatedJourney
 from domain.rehearsal.messages import SimulatedMessage
 from domain.tracking.event import Event, Trigger
@@ -47,6 +49,7 @@ class SimulatedPerson:
     steps: list[Event] = field(default_factory=list)
     watched_at: datetime | None = None
     devices: dict[str, DeviceAddress] = field(default_factory=dict)
+    activity: PersonActivity = field(default_factory=PersonActivity)
 
     @property
     def id(self) -> UUID:
@@ -59,6 +62,11 @@ class SimulatedPerson:
         kept.append(event)
         if len(kept) > MAX_REMEMBERED:
             del kept[0]
+
+    @property
+    def named(self) -> NamedPerson:
+        """The person as reports of sessions name them."""
+        return NamedPerson(self.id, self.profile.user_id, self.anonymous_id)
 
     def state(self) -> ProfileState:
         """Return the values with their stamps."""
@@ -212,6 +220,7 @@ def _pour(other: SimulatedPerson, target: SimulatedPerson, journeys_ended: Calla
     target.anonymous_id = min(filter(None, (target.anonymous_id, other.anonymous_id)), default=None)
     target.external_ids += other.external_ids
     target.devices |= other.devices
+    target.activity.merge(other.activity)
     target.steps = sorted(target.steps + other.steps, key=lambda one: one.timestamp)
     for key, at in other.last_entries.items():
         target.last_entries[key] = max(at, target.last_entries.get(key, at))

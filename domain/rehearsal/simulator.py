@@ -40,6 +40,9 @@ from domain.journey.protocol import (
 )
 from domain.journey.routing_records import list_decisions, list_told_matches
 from domain.long_work import finish
+from domain.people.derived_events import cause_of
+from domain.people.statements import event_source
+from domain.rehearsal.activity import ActivityRules
 from domain.rehearsal.audiences import SimulatedRun, find_run, make_entry, select_members
 from domain.rehearsal.facts import gate_facts
 from domain.rehearsal.journeys import SimulatedJourney, begin_journey
@@ -74,8 +77,14 @@ class AudienceEntry(NamedTuple):
     run: SimulatedRun
 
 
-# A rest of a journey, a look at a person, a run of an audience, and an entry of a member.
-DueItem = SimulatedJourney | SimulatedPerson | SimulatedRun | AudienceEntry
+class SessionEnd(NamedTuple):
+    """A person whose session may be over."""
+
+    person: SimulatedPerson
+
+
+# A rest of a journey, a look at a person, the end of a session, a run of an audience, and an entry of a member.
+DueItem = SimulatedJourney | SimulatedPerson | SessionEnd | SimulatedRun | AudienceEntry
 _NAMESPACE: Final = uuid5(NAMESPACE_URL, "sojourn:rehearsal")
 
 
@@ -95,6 +104,7 @@ class Simulator:
         self.people = People(lambda: uuid5(_NAMESPACE, str(next(numbers))))
         self._intake = EventIntake(rulebook, self.people)
         self._rooms = Rooms()
+        self._activity = ActivityRules(rulebook)
         self._steps = StepAnswers(rulebook, self._intake, self._rooms, record)
         self._number = count()
         # The rests of journeys, by the number of their alarm, and the next looks at people.
@@ -128,6 +138,8 @@ class Simulator:
                     self._ready.append(what)
                 case SimulatedPerson():
                     self._look_at(what, at)
+                case SessionEnd(person=person):
+                    self._end_session(person, at)
                 case SimulatedRun():
                     self._begin_run(what)
                 case AudienceEntry():
@@ -163,6 +175,35 @@ class Simulator:
             self._watch(routed.person)
         elif (person := self.people.find_of(event)) is not None:
             self._watch(person)
+        if self._activity.is_followed and (known := self.people.find_of(event)) is not None:
+            self._follow(known, event, at)
+
+    def _follow(self, person: SimulatedPerson, event: Event, at: datetime) -> None:
+        """Follow the activity of a person, after the event was taken in as by the engine."""
+        before = person.activity.seen
+        reports = list(self._activity.observe(person.activity, person.named, event))
+        after = person.activity.seen
+        is_news = before is None or (after is not None and not after.is_stored_as(before))
+        if is_news:
+            person.profile = replace(person.profile, learned=person.activity.row())
+        if (end := self._activity.find_end(person.activity)) is not None:
+            heappush(self._due, (end, next(self._number), SessionEnd(person), 0))
+        if is_news and self._activity.affected:
+            judge = self._intake.judge(person, at)
+            cause = cause_of(event)
+            finish(judge.follow(person.id, self._activity.affected, cause, event_source(event)))
+            person.row = judge.changed_rows().get(person.id, person.row)
+            if (routed := self._intake.report(person, judge.changes, at)) is not None:
+                self._apply(routed, at)
+            self._watch(person)
+        for report in reports:
+            self._take(report, at)
+
+    def _end_session(self, person: SimulatedPerson, at: datetime) -> None:
+        if self.people.get(person.id) is not person:
+            return
+        if (report := self._activity.end(person.activity, person.named, at)) is not None:
+            self._take(report, at)
 
     def _look_at(self, person: SimulatedPerson, at: datetime) -> None:
         """Judge a person by what time has changed."""

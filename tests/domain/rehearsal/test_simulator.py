@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.rehearsal.omissions import list_omissions
+from domain.rehearsal.omissions import list_omissions, list_segment_omissions
 from tests.domain.rehearsal.story import START, Story, campaign, compiled
 
 NOTE = "  - {id: note, send: {channel: email, template: hello}}\n"
@@ -249,7 +249,21 @@ def test_what_is_not_simulated_is_said() -> None:
     assert [str(one) for one in list_omissions(compiled(account))] == [
         "tested: the campaign is left out: its journeys are of accounts"
     ]
-    audience = campaign(NOTE, head='entry: {event: Begun, audience: {where: "profile.sessions > 3"}}')
-    assert [str(one) for one in list_omissions(compiled(audience))] == [
-        "tested: not simulated: conditions on what clients report: profile.sessions",
+    segment = "key: app\nname: App\nwhere: profile.devices.exists(one, one.app == 'shop')\n"
+    story = Story(campaign(NOTE), segments=[segment])
+    assert [str(one) for one in list_segment_omissions(story.rulebook.segments)] == [
+        "segments: not simulated: conditions on devices: people have none"
     ]
+
+
+def test_a_session_ends_after_half_an_hour_of_silence() -> None:
+    head = 'entry: {event: Session Ended, where: "event.properties.event_count >= 2 && profile.sessions == 2"}'
+    story = Story(campaign(NOTE, head=head))
+    story.knows("ada")
+    story.does("ada", "Product Viewed")
+    story.waits(hours=5)
+    story.does("ada", "Product Viewed")
+    story.waits(minutes=29)
+    story.does("ada", "Product Viewed")
+    story.waits(days=1)
+    assert story.told()[0] == f"{5 + 59 / 60:g} entered"
