@@ -225,7 +225,7 @@ def _operations(client: Client, task_queue: str, engine: Engine) -> OperationRun
         "announce": AnnounceHandler(engine.catalogue),
         "backfill": BackfillHandler(),
         "count": CountHandler(engine.catalogue),
-        "enrol": EnrolHandler(engine.catalogue),
+        "enrol": EnrolHandler(engine.catalogue, engine.gate),
         "erase": EraseHandler(
             JourneyWorkflows(client, task_queue),
             # Consumers that follow moved profiles hold copies of their rows.

@@ -9,7 +9,16 @@ from typing import Any
 
 from application.reach import ReachEstimator, ReachQuestion
 from domain.access import SOJOURN, Actor
-from domain.campaign.approvals import BEGIN, ENTER, VALID_FOR, ApprovalAction, ForeseenApproval, Reach, needs_approval
+from domain.campaign.approvals import (
+    DUE_BY_ITSELF,
+    ENTER,
+    VALID_FOR,
+    ApprovalAction,
+    ForeseenApproval,
+    Reach,
+    most_people,
+    needs_approval,
+)
 from domain.campaign.life import OPEN_STATES, PAUSED
 from domain.campaign.rules import Rules
 from domain.errors import ConflictError
@@ -72,6 +81,12 @@ class ApprovalGate:
     def exceeds(self, reach: Reach | None, approved: int = 0) -> bool:
         """Return whether a reach beyond the `approved` people needs an approval."""
         return self._above is not None and reach is not None and needs_approval(reach.people, self._above, approved)
+
+    async def most_entering(self, connection: Connection, campaign: str, version: int) -> int | None:
+        """Return how many people may enter without a further approval; None if all."""
+        if self._above is None:
+            return None
+        return most_people(self._above, await approvals.count_approved(connection, campaign, version))
 
     async def request_start(
         self,
@@ -150,10 +165,10 @@ class ApprovalGate:
         )
         data = {"approval": str(approval.id), "action": action, "version": version, "people": approval.people}
         await audit.record(
-            connection, SOJOURN if action in (BEGIN, ENTER) else by, "approval.request", campaign.key, data
+            connection, SOJOURN if action in DUE_BY_ITSELF else by, "approval.request", campaign.key, data
         )
-        if campaign.state in OPEN_STATES and action != BEGIN:
-            # Its workflow shows what it waits for. One that begins asks by itself.
+        if campaign.state in OPEN_STATES and (action == ENTER or action not in DUE_BY_ITSELF):
+            # Its workflow shows what it waits for. It has found by itself what else is due.
             await outbox.wake_campaign(connection, campaign.key)
         return approval
 

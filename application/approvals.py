@@ -13,7 +13,7 @@ from domain.access import SOJOURN, Actor
 from domain.campaign.approvals import WAITING, ApprovalState, is_same_person
 from domain.campaign.life import OPEN_STATES
 from domain.errors import ApprovalStateError, NotFoundError, SamePersonError
-from store import approvals, audit, campaigns, keys, outbox
+from store import approvals, audit, campaigns, keys, operations, outbox
 from store.approvals import Approval
 from store.campaigns import Campaign
 from store.database import Connection, Database
@@ -67,7 +67,9 @@ class Approvals:
             return await _get_or_raise(connection, id, now)
 
     async def reject(self, id: UUID, *, by: Actor) -> Approval:
-        """Reject a change; the campaign stays as it is. One that was to begin is stopped.
+        """Reject a change; the campaign stays as it is.
+
+        One that was to begin is stopped, and the rest of an audience does not enter.
 
         The person who requested it may take it back so. Raises NotFoundError and ApprovalStateError.
         """
@@ -83,6 +85,8 @@ class Approvals:
                 await transitions.stop(connection, campaign, "drain", by)
                 await audit.record(connection, by, "campaign.stop", approval.campaign, {"mode": "drain"})
             elif campaign.state in OPEN_STATES:
+                if approval.action == "continue":
+                    await operations.cancel(connection, UUID(approval.parameters["operation"]))
                 await outbox.wake_campaign(connection, approval.campaign)
             return await _get_or_raise(connection, id, now)
 
@@ -95,7 +99,7 @@ def _question(approval: Approval) -> ReachQuestion:
             return ReachQuestion(approval.campaign, approval.version)
         case "resume":
             return ReachQuestion(approval.campaign, approval.version, moving="held")
-        case "enter":
+        case "enter" | "continue":
             return ReachQuestion(approval.campaign, approval.version, entering="audience")
         case _:
             assert_never(approval.action)
@@ -119,6 +123,9 @@ async def _make(connection: Connection, approval: Approval, now: datetime) -> No
             await audit.record(connection, by, "campaign.resume", key, data)
         case "enter":
             await enter_again(connection, key, approval.parameters["run"], now)
+        case "continue":
+            await operations.release(connection, UUID(approval.parameters["operation"]))
+            await outbox.wake_campaign(connection, key)
         case _:
             assert_never(approval.action)
 

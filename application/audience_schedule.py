@@ -100,7 +100,11 @@ class AudienceRuns:
             if recurrence is None:
                 return None
             run = local_day(at, recipient_zone({}, recurrence.timezone)).isoformat()
-            if self._gate.exceeds(reach) and await self._is_waiting(connection, campaign_key, recurrence, run, reach):
+            if (
+                self._gate.exceeds(reach)
+                and not await _is_entering(connection, campaign_key)
+                and await self._is_waiting(connection, campaign_key, recurrence, run, reach)
+            ):
                 return None
             return await enter_again(connection, campaign_key, run, at)
 
@@ -138,11 +142,16 @@ async def enter_again(connection: Connection, campaign_key: str, run: str, at: d
 
     None if it was requested before.
     """
-    waiting = await operations.open_operations(connection, campaign_key)
+    is_skipped = await _is_entering(connection, campaign_key)
     operation = await _ask(connection, campaign_key, run, at, SOJOURN)
-    if operation is not None and any(one.kind == ENROL for one in waiting):
+    if operation is not None and is_skipped:
         await operations.cancel(connection, operation.id)
     return operation
+
+
+async def _is_entering(connection: Connection, campaign_key: str) -> bool:
+    """Return whether an audience of the campaign still enters, or is held."""
+    return any(one.kind == ENROL for one in await operations.open_operations(connection, campaign_key))
 
 
 async def _ask(

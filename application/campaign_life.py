@@ -4,13 +4,13 @@ from datetime import datetime
 
 from application import campaign_transitions as transitions
 from application.approval_gate import ApprovalGate
-from application.reach import ReachQuestion
+from application.reach import EntryScope, ReachQuestion
 from domain.access import SOJOURN
 from domain.campaign import life
-from domain.campaign.approvals import Reach
-from domain.campaign.life import ENDED, AdvanceResult
+from domain.campaign.approvals import CONTINUE, Reach
+from domain.campaign.life import ENDED, OPEN_STATES, AdvanceResult, HeldEntry
 from domain.errors import NotFoundError
-from store import audit, campaigns
+from store import audit, campaigns, operations
 from store.campaigns import Campaign
 from store.database import Connection, Database
 
@@ -32,11 +32,12 @@ class CampaignLife:
                 move = life.find_due(facts, at)
                 if move is None:
                     return life.summarize(facts, at)
-                if move != "begin" or not self._gate.is_on:
+                if move not in ("begin", "continue") or not self._gate.is_on:
                     await self._apply_due(connection, key, at, None)
                     continue
             # Between the transactions, since it takes a while.
-            reach = await self._gate.measure(ReachQuestion(key, facts.version))
+            entering: EntryScope = "all" if move == "begin" else "audience"
+            reach = await self._gate.measure(ReachQuestion(key, facts.version, entering=entering))
             async with self._database.transaction() as connection:
                 await self._apply_due(connection, key, at, reach)
 
@@ -45,7 +46,7 @@ class CampaignLife:
         await campaigns.lock_registry_exclusive(connection)
         facts = await campaigns.campaign_facts(connection, key)
         move = None if facts is None else life.find_due(facts, at)
-        if move is None:
+        if facts is None or move is None:
             return
         campaign = await transitions.get_or_raise(connection, key)
         match move:
@@ -57,6 +58,10 @@ class CampaignLife:
                 await transitions.stop(connection, campaign, "drain", SOJOURN)
             case "end":
                 await transitions.change(connection, campaign, ENDED, SOJOURN)
+            case "continue":
+                if not await self._holds(connection, campaign, facts.held[0], reach):
+                    await operations.release(connection, facts.held[0].id)
+                return
         await audit.record(connection, SOJOURN, f"campaign.{move}", campaign.key)
 
     async def _requests_approval(self, connection: Connection, campaign: Campaign, reach: Reach | None) -> bool:
@@ -67,3 +72,20 @@ class CampaignLife:
             return True
         by = await campaigns.find_opener(connection, campaign.key)
         return await self._gate.request(connection, campaign, version, "begin", reach, by) is not None
+
+    async def _holds(self, connection: Connection, campaign: Campaign, held: HeldEntry, reach: Reach | None) -> bool:
+        """Return whether an audience waits, and request an approval of its rest.
+
+        It is requested as the beginning is. The audience of a campaign without entries goes on to its end.
+        """
+        if not self._gate.is_on or campaign.state not in OPEN_STATES:
+            return False
+        version = campaign.running_version or 0
+        if reach is None or reach.version != version:
+            return True
+        # Who has entered may not belong to the audience any more.
+        people = Reach(version, max(reach.people, held.entered + 1))
+        by = await campaigns.find_opener(connection, campaign.key)
+        parameters = {"operation": str(held.id), "entered": held.entered}
+        approval = await self._gate.request(connection, campaign, version, CONTINUE, people, by, parameters=parameters)
+        return approval is not None

@@ -13,6 +13,7 @@ from application.references import require_names
 from domain.access import SOJOURN, Actor
 from domain.campaign import life
 from domain.campaign.life import (
+    OPEN_STATES,
     PAUSED,
     RUNNING,
     SCHEDULED,
@@ -90,6 +91,9 @@ async def insert_version(
         rules=checked.rules,
     )
     await insert_with_files(connection, version)
+    if campaign is not None and campaign.state in OPEN_STATES:
+        # Its workflow may wait for an approval, which is of an earlier revision now.
+        await outbox.wake_campaign(connection, definition.key)
     await audit.record(connection, by, "campaign.publish", definition.key, {"version": version.version})
     return version.version, True
 

@@ -19,7 +19,8 @@ POLL_SECONDS = 0.5
 # A restart of the API takes seconds, during which the operation goes on.
 RETRY_TIMEOUT_SECONDS = 60
 BAR_WIDTH = 20
-OVER = {"done", "cancelled"}
+# One that is held waits for a person, for days.
+OVER = {"done", "cancelled", "held"}
 
 
 def watch_operations(api: ApiClient, operations: list[dict[str, Any]], *, quiet: bool = False) -> list[dict[str, Any]]:
@@ -46,7 +47,7 @@ def watch_operations(api: ApiClient, operations: list[dict[str, Any]], *, quiet:
 def watch(
     look: Callable[[], dict[str, Any]], name: str, tell: Callable[[dict[str, Any]], str], again: str, *, quiet: bool
 ) -> dict[str, Any]:
-    """Poll until the state is done or cancelled; return the last one.
+    """Poll until it is over, or held; return the last one.
 
     `tell` describes the progress in a line, `again` is the command that continues.
     """

@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from cli.client import connect
-from cli.exit_codes import REFUSED
+from cli.exit_codes import REFUSED, WAITING
 from cli.operation_progress import progress, watch_operations
 from cli.options import AfterOption, AsJson, CampaignOption, LimitOption, WatchOption
 from cli.output import (
@@ -57,9 +57,13 @@ def operations(
 
 
 def check_done(ended: list[dict[str, Any]]) -> None:
-    """Raise typer.Exit if an operation was cancelled."""
-    if any(each["state"] == "cancelled" for each in ended):
+    """Raise typer.Exit if an operation was cancelled, or waits for another person."""
+    states = {each["state"] for each in ended}
+    if "cancelled" in states:
         raise typer.Exit(REFUSED)
+    if "held" in states:
+        typer.echo("It waits for another person: sojourn approvals", err=True)
+        raise typer.Exit(WAITING)
 
 
 def tell_operation(operation: dict[str, Any]) -> None:

@@ -21,7 +21,9 @@ OperationKind = Literal[
     "retry",
     "mirror",
 ]
-OperationState = Literal["pending", "running", "done", "cancelled"]
+# `held`: it goes on once another person has approved it.
+OperationState = Literal["pending", "running", "held", "done", "cancelled"]
+HELD: Final = "held"
 
 # The pause before a failed page of the deployment is tried again: it doubles with each failure.
 MIN_RETRY_PAUSE, MAX_RETRY_PAUSE = timedelta(seconds=1), timedelta(minutes=5)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Struct, convert
@@ -40,10 +40,15 @@ class Approval(Struct, frozen=True):
         return Actor(self.requested_by_id, self.requested_by)
 
 
-# Nothing need be written for an approval to expire, or for one whose campaign is changed.
-_STATE = """
+# Nothing need be written for an approval to expire, or for one whose campaign is changed, or whose entry was cancelled.
+IS_CURRENT: Final = """(
+approvals.revision = campaigns.revision AND (action <> 'continue' OR EXISTS (
+  SELECT FROM operations WHERE operations.id = (approvals.parameters ->> 'operation')::uuid
+                           AND operations.state = 'held')))
+"""
+_STATE = f"""
 CASE WHEN decision IS NOT NULL THEN decision
-     WHEN approvals.revision <> campaigns.revision THEN 'outdated'
+     WHEN NOT {IS_CURRENT} THEN 'outdated'
      WHEN expires_at <= %(now)s THEN 'expired'
      ELSE 'waiting' END
 """

@@ -13,6 +13,7 @@ from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
 from domain.journey.forecast import Compiled
 from domain.templates.parts import CompiledBody
+from store.approvals import IS_CURRENT
 from store.database import Connection, PendingResult
 from store.single_messages import is_template
 
@@ -336,9 +337,14 @@ WHERE NOT {is_template("key")}
 """  # noqa: S608 -- a constant of the store
 
 
-async def all_campaigns(connection: Connection) -> list[Campaign]:
-    """Return all campaigns by key."""
-    cursor = await connection.execute(f"{_CAMPAIGNS} ORDER BY key")
+async def all_campaigns(
+    connection: Connection, *, after: str | None = None, limit: int | None = None
+) -> list[Campaign]:
+    """Return all campaigns by key, or the first ones after a key."""
+    cursor = await connection.execute(
+        f"{_CAMPAIGNS} AND key > COALESCE(%s, '') ORDER BY key LIMIT %s",
+        (after, limit),
+    )
     return [Campaign(**row) async for row in cursor]
 
 
@@ -378,24 +384,28 @@ async def count_journeys(connection: Connection, keys: Sequence[str]) -> dict[st
 async def campaign_facts(connection: Connection, key: str) -> CampaignFacts | None:
     """Return the facts that decide what is due in a campaign."""
     cursor = await connection.execute(
-        """
+        f"""
         SELECT state, campaigns.updated_at AS since, running_version AS version,
-               (rules #>> '{schedule,starts_at}')::timestamptz AS starts_at,
-               (rules #>> '{schedule,ends_at}')::timestamptz AS ends_at,
+               (rules #>> '{{schedule,starts_at}}')::timestamptz AS starts_at,
+               (rules #>> '{{schedule,ends_at}}')::timestamptz AS ends_at,
                COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', kind, 'done', done, 'total', total) ORDER BY id)
-                         FROM operations WHERE operations.campaign_key = key AND finished_at IS NULL), '[]')
-                 AS operations,
+                         FROM operations
+                         WHERE operations.campaign_key = key AND finished_at IS NULL AND operations.state <> 'held'),
+                        '[]') AS operations,
+               COALESCE((SELECT jsonb_agg(jsonb_build_object('id', id, 'done', done, 'total', total, 'entered',
+                                                             COALESCE((counts ->> 'entered')::bigint, 0)) ORDER BY id)
+                         FROM operations WHERE operations.campaign_key = key AND operations.state = 'held'), '[]')
+                 AS held,
                COALESCE((SELECT jsonb_agg(jsonb_build_object('action', action, 'people', people,
                                                              'expires_at', expires_at) ORDER BY id)
-                         FROM approvals WHERE approvals.campaign_key = key AND approvals.revision = campaigns.revision
-                           AND decision IS NULL), '[]')
+                         FROM approvals WHERE approvals.campaign_key = key AND {IS_CURRENT} AND decision IS NULL), '[]')
                  AS approvals,
                EXISTS (SELECT 1 FROM journeys WHERE journeys.campaign_key = key AND journeys.state = 'active')
                  AS has_journeys
         FROM campaigns
         LEFT JOIN campaign_versions ON campaign_versions.campaign_key = key AND version = running_version
         WHERE key = %s
-        """,
+        """,  # noqa: S608 -- a constant of the store
         (key,),
     )
     row = await cursor.fetchone()

@@ -50,13 +50,15 @@ class Operation(Struct, frozen=True):
 class Page(Struct, frozen=True):
     """The result of one page. `cursor` begins the next; `is_last` means there is none.
 
-    `counts` are added to those of the operation. The next page begins `pause` seconds later at the earliest.
+    `counts` are added to those of the operation. The next page begins `pause` seconds later at the earliest; with
+    `is_held`, once the operation is released.
     """
 
     cursor: UUID | None
     done: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     is_last: bool = False
+    is_held: bool = False
     pause: float = 0.0
 
 
@@ -198,9 +200,9 @@ async def open_ids(connection: Connection, campaign_keys: Sequence[str]) -> dict
 
 
 async def lock_open(connection: Connection, id: UUID) -> Operation | None:
-    """Lock an unfinished operation against other workers and cancellation."""
+    """Lock an operation that can go on against other workers and cancellation."""
     cursor = await connection.execute(
-        f"SELECT {_COLUMNS} FROM operations WHERE id = %s AND finished_at IS NULL FOR UPDATE",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM operations WHERE id = %s AND finished_at IS NULL AND state <> 'held' FOR UPDATE",  # noqa: S608
         (id,),
     )
     row = await cursor.fetchone()
@@ -274,7 +276,7 @@ async def advance(connection: Connection, id: UUID, page: Page) -> None:
             counts = counts || COALESCE((
               SELECT jsonb_object_agg(key, value::bigint + COALESCE((counts ->> key)::bigint, 0))
               FROM jsonb_each_text(%(counts)s)), '{}'),
-            state = CASE WHEN %(is_last)s THEN 'done' ELSE state END,
+            state = CASE WHEN %(is_last)s THEN 'done' WHEN %(is_held)s THEN 'held' ELSE state END,
             failures = 0, last_error = NULL, next_page_at = clock_timestamp() + make_interval(secs => %(pause)s),
             finished_at = CASE WHEN %(is_last)s THEN clock_timestamp() END
         WHERE id = %(id)s
@@ -285,9 +287,15 @@ async def advance(connection: Connection, id: UUID, page: Page) -> None:
             "done": page.done,
             "counts": Jsonb(page.counts),
             "is_last": page.is_last,
+            "is_held": page.is_held,
             "pause": page.pause,
         },
     )
+
+
+async def release(connection: Connection, id: UUID) -> None:
+    """Let a held operation go on. The caller holds the registry's lock."""
+    await connection.execute("UPDATE operations SET state = 'running' WHERE id = %s AND state = 'held'", (id,))
 
 
 async def cancel(connection: Connection, id: UUID) -> bool:

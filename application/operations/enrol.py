@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -11,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from application import routing
 from application.accounts import read_accounts, read_latest_accounts
+from application.approval_gate import ApprovalGate
 from application.catalogue import Catalogue, load_segments
 from application.computed_states import read_computed
 from application.statements import ask_for_people, write_people
@@ -52,11 +54,13 @@ class EnrolParameters(Struct, frozen=True):
 class EnrolHandler:
     """Enters the audience of the running version. `done` counts the examined profiles.
 
-    All counts together equal it, apart from those of missing data, which detail the failures.
+    All counts together equal it, apart from those of missing data, which detail the failures. It holds before it lets
+    in more people than were approved, for an audience may grow while it enters.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, gate: ApprovalGate) -> None:
         self._catalogue = catalogue
+        self._gate = gate
 
     async def total(self, connection: Connection, operation: Operation) -> int:
         """Count the people known by now, or the members of the required segment.
@@ -87,18 +91,23 @@ class EnrolHandler:
         page = await audience.page(connection, operation.cursor, operation.created_at, PAGE, find_required(rule.where))
         found = [with_computed(profile, segments, now) for profile in page]
         accounts = await read_latest_accounts(connection, rule.where, found)
-        counts, members, looked_at = await asyncio.to_thread(_first_members, rule, found, accounts, time)
-        if members:
+        most = await self._gate.most_entering(connection, operation.campaign, version.version)
+        left = None if most is None else max(most - operation.counts.get(ENTERED, 0), 0)
+        looked_at = await asyncio.to_thread(_find_first_members, rule, found, accounts, time, left)
+        counts = looked_at.counts
+        if looked_at.members:
             listeners = await self._catalogue.listeners(connection)
             if await self._find_open_version(connection, operation.campaign) != version:
                 # The campaign has changed: these results were computed for another version.
                 return Page(operation.cursor)
-            counts += await _let_in(connection, self._catalogue, operation, version, listeners, members)
+            counts += await _let_in(connection, self._catalogue, operation, version, listeners, looked_at.members)
+        done = looked_at.number
         return Page(
-            cursor=looked_at[-1].id if looked_at else operation.cursor,
-            done=len(looked_at),
+            cursor=found[done - 1].id if done else operation.cursor,
+            done=done,
             counts=dict(counts),
-            is_last=len(looked_at) == len(found) < PAGE,
+            is_last=done == len(found) < PAGE,
+            is_held=looked_at.is_another_left,
             pause=counts[ENTERED] / rule.rate,
         )
 
@@ -121,27 +130,47 @@ async def _are_being_judged(connection: Connection, segments: DeployedSegments, 
     return await operations.is_open(connection, "judge") or await operations.is_open(connection, "backfill")
 
 
-def _first_members(
-    rule: AudienceRule, found: Sequence[Profile], accounts: Mapping[UUID, AccountView], time: EvaluationTime
-) -> tuple[Counter[str], list[UUID], Sequence[Profile]]:
-    """Return the first members, and the counts and profiles examined for them.
+@dataclass(frozen=True, slots=True)
+class FirstMembers:
+    """The first members of some people, with counts of the others.
+
+    So many as `number` were examined. `is_another_left` means that the next one is a member, and none may enter.
+    """
+
+    members: list[UUID]
+    counts: Counter[str]
+    number: int
+    is_another_left: bool = False
+
+
+def _find_first_members(
+    rule: AudienceRule,
+    found: Sequence[Profile],
+    accounts: Mapping[UUID, AccountView],
+    time: EvaluationTime,
+    left: int | None,
+) -> FirstMembers:
+    """Find the first members, `left` at most.
 
     At most as many as enter in a second, to spread them evenly, and as MAX_WORK permits.
     """
+    most = min(rule.rate, MAX_ENTERING) if left is None else min(rule.rate, MAX_ENTERING, left)
     matcher = Matcher({}, time.at)
     counts: Counter[str] = Counter()
     members: list[UUID] = []
-    for number, profile in enumerate(found, start=1):
+    for number, profile in enumerate(found):
         outcome = matcher.belongs(rule.where, profile, time.timezone, accounts.get(profile.id, NO_ACCOUNT))
         if outcome.holds:
+            if most == 0:
+                return FirstMembers(members, counts, number, is_another_left=True)
             members.append(profile.id)
         else:
             counts[NOT_EVALUATED if outcome.error else NOT_IN_AUDIENCE] += 1
             if outcome.missing is not None:
                 counts[MISSING + outcome.missing] += 1
-        if len(members) == min(rule.rate, MAX_ENTERING) or matcher.work >= routing.MAX_WORK:
-            return counts, members, found[:number]
-    return counts, members, found
+        if len(members) == most > 0 or matcher.work >= routing.MAX_WORK:
+            return FirstMembers(members, counts, number + 1)
+    return FirstMembers(members, counts, len(found))
 
 
 async def _let_in(

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from domain.operations import OperationKind, retry_after
+from domain.operations import HELD, OperationKind, retry_after
 from store import operations
 from store.database import Connection, Database, describe_error
 from store.operations import Operation, Page
@@ -68,7 +68,7 @@ class OperationRunner:
         return operation is not None
 
     async def work(self, campaign_key: str, *, goes_on: Callable[[], bool]) -> bool:
-        """Work on the campaign's open operations in turns; False once there are none.
+        """Work on the campaign's open operations in turns; False once none can go on.
 
         `goes_on` is checked at every turn. A page that fails is rolled back, and delays no other operation; its error
         is raised once there is nothing else to do.
@@ -77,7 +77,8 @@ class OperationRunner:
         failed: dict[UUID, Exception] = {}
         while goes_on():
             async with self._database.transaction() as connection:
-                waiting = await operations.open_operations(connection, campaign_key)
+                opened = await operations.open_operations(connection, campaign_key)
+            waiting = [operation for operation in opened if operation.state != HELD]
             if not waiting:
                 return False
             if all(operation.id in failed for operation in waiting):

@@ -7,12 +7,15 @@ from typing import Final, Literal
 from msgspec import Struct
 
 # The changes that let a campaign reach people: a version lets users in, by a request or by its schedule; held messages
-# go on; a repeated audience enters.
-ApprovalAction = Literal["start", "begin", "resume", "enter"]
+# go on; a repeated audience enters; an audience that has grown while it entered goes on.
+ApprovalAction = Literal["start", "begin", "resume", "enter", "continue"]
 START: Final = "start"
 BEGIN: Final = "begin"
 RESUME: Final = "resume"
 ENTER: Final = "enter"
+CONTINUE: Final = "continue"
+# They become due, and are requested in the name of the person who last let users in.
+DUE_BY_ITSELF: Final = (BEGIN, ENTER, CONTINUE)
 
 # `outdated`: the campaign was changed since, or a later request took its place.
 ApprovalState = Literal["waiting", "approved", "rejected", "expired", "outdated"]
@@ -58,7 +61,12 @@ class PendingApproval(Struct, frozen=True):
 
 def needs_approval(people: int, above: int, approved: int = 0) -> bool:
     """Return whether so many people need an approval beyond the `approved` ones."""
-    return people > max(above, MAX_GROWTH * approved)
+    return people > most_people(above, approved)
+
+
+def most_people(above: int, approved: int = 0) -> int:
+    """Return how many people need no approval beyond the `approved` ones."""
+    return max(above, MAX_GROWTH * approved)
 
 
 def is_same_person(one: str, other: str, makers: Mapping[str, Collection[str]]) -> bool:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal
+from uuid import UUID
 
 from msgspec import Struct
 
-from domain.campaign.approvals import BEGIN, PendingApproval
+from domain.campaign.approvals import BEGIN, CONTINUE, ApprovalAction, PendingApproval
 from domain.operations import OperationKind
 
 CampaignState = Literal["draft", "scheduled", "running", "paused", "stopping", "ended", "archived"]
@@ -47,6 +48,15 @@ class UnderWay(Struct, frozen=True):
     total: int | None = None
 
 
+class HeldEntry(Struct, frozen=True):
+    """An audience that has entered as many people as were approved: so many of `done`."""
+
+    id: UUID
+    entered: int
+    done: int
+    total: int | None = None
+
+
 class CampaignFacts(Struct, frozen=True):
     """The facts about a campaign that decide what is due.
 
@@ -59,12 +69,17 @@ class CampaignFacts(Struct, frozen=True):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     operations: tuple[UnderWay, ...] = ()
+    held: tuple[HeldEntry, ...] = ()
     approvals: tuple[PendingApproval, ...] = ()
     has_journeys: bool = False
 
     def wait_at(self, at: datetime) -> tuple[PendingApproval, ...]:
         """Return the approvals that the campaign waits for at an instant."""
         return tuple(approval for approval in self.approvals if approval.expires_at > at)
+
+    def waits_for(self, action: ApprovalAction, at: datetime) -> bool:
+        """Return whether a change of the campaign waits for an approval."""
+        return any(one.action == action for one in self.wait_at(at))
 
 
 class AdvanceResult(Struct, frozen=True, omit_defaults=True):
@@ -76,6 +91,7 @@ class AdvanceResult(Struct, frozen=True, omit_defaults=True):
     state: CampaignState
     version: int | None = None
     operations: tuple[UnderWay, ...] = ()
+    held: tuple[HeldEntry, ...] = ()
     approvals: tuple[PendingApproval, ...] = ()
     look_again_at: datetime | None = None
     is_over: bool = False
@@ -86,16 +102,18 @@ def allowed_transitions(state: CampaignState) -> list[Transition]:
     return [move for move, states in ALLOWED.items() if state in states]
 
 
-def find_due(facts: CampaignFacts, at: datetime) -> Literal["begin", "stop", "end"] | None:
+def find_due(facts: CampaignFacts, at: datetime) -> Literal["begin", "stop", "end", "continue"] | None:
     """Return the transition that is due by itself, if any.
 
-    A scheduled campaign begins, unless it waits for an approval; a campaign whose schedule is over stops, and a
-    stopping one ends with its last journey.
+    A scheduled campaign begins, and the rest of a held audience is decided about, unless they wait for an approval; a
+    campaign whose schedule is over stops, and a stopping one ends with its last journey.
     """
     if facts.state in OPEN_STATES and facts.ends_at is not None and at >= facts.ends_at:
         return "stop"
     if facts.state == SCHEDULED and (facts.starts_at is None or at >= facts.starts_at):
-        return None if any(one.action == BEGIN for one in facts.wait_at(at)) else "begin"
+        return None if facts.waits_for(BEGIN, at) else "begin"
+    if facts.held and not facts.waits_for(CONTINUE, at):
+        return "continue"
     if facts.state == STOPPING and not facts.has_journeys and not facts.operations:
         return "end"
     return None
@@ -107,6 +125,7 @@ def summarize(facts: CampaignFacts, at: datetime) -> AdvanceResult:
         state=facts.state,
         version=facts.version,
         operations=facts.operations,
+        held=facts.held,
         approvals=facts.wait_at(at),
         look_again_at=_look_again_at(facts, at),
         is_over=facts.state in (DRAFT, ENDED, ARCHIVED) and not facts.operations,
@@ -118,15 +137,18 @@ def describe(result: AdvanceResult) -> str:
     until = "" if result.look_again_at is None else f", until {result.look_again_at:%Y-%m-%d %H:%M:%S} UTC"
     version = "" if result.version is None else f", version {result.version}"
     lines = [f"**{result.state.capitalize()}**{version}{until}"]
-    for operation in result.operations:
-        total = "" if operation.total is None else f" of {operation.total:,}"
-        lines.append(f"- {operation.kind}: {operation.done:,}{total}")
+    lines += [f"- {one.kind}: {_progress(one)}" for one in result.operations]
+    lines += [f"- enrol: {_progress(one)}, held; {one.entered:,} have entered" for one in result.held]
     lines += [
         f"- {approval.action}: waits for the approval of another person, for up to {approval.people:,} people, "
         f"until {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
         for approval in result.approvals
     ]
     return "\n".join(lines)
+
+
+def _progress(operation: UnderWay | HeldEntry) -> str:
+    return f"{operation.done:,}" + ("" if operation.total is None else f" of {operation.total:,}")
 
 
 def _look_again_at(facts: CampaignFacts, at: datetime) -> datetime | None:

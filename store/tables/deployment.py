@@ -140,7 +140,7 @@ operations = Table(
     Column("next_page_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
-    CheckConstraint("state IN ('pending', 'running', 'done', 'cancelled')", name="operations_state"),
+    CheckConstraint("state IN ('pending', 'running', 'held', 'done', 'cancelled')", name="operations_state"),
     CheckConstraint("(state IN ('done', 'cancelled')) = (finished_at IS NOT NULL)", name="operations_finished_at"),
     UniqueConstraint("campaign_key", "kind", "audience_run", name="operations_once_a_run"),
     Index("operations_campaign", "campaign_key", "id"),

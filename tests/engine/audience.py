@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from application.approval_gate import ApprovalGate
 from application.campaigns import Campaigns
 from application.catalogue import Catalogue
 from application.ingest import Ingest
@@ -44,9 +45,12 @@ async def start(database: Database, source: str = LASTING) -> str:
     return published.key
 
 
-async def enter(database: Database, key: str = "news", timezone: str | None = None) -> list[Operation]:
+async def enter(
+    database: Database, key: str = "news", timezone: str | None = None, above: int | None = None
+) -> list[Operation]:
     """Work on what there is to do until there is nothing more; the campaign's operations, newest first."""
-    work = OperationRunner(database, {"enrol": EnrolHandler(Catalogue(timezone))})
+    handler = EnrolHandler(Catalogue(timezone), ApprovalGate(database, "UTC", above))
+    work = OperationRunner(database, {"enrol": handler})
     await work.work(key, goes_on=lambda: True)
     async with database.transaction() as connection:
         return await operations.list_campaign(connection, key, 100)

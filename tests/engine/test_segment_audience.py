@@ -2,6 +2,7 @@
 
 import pytest
 
+from application.approval_gate import ApprovalGate
 from application.operations.enrol import EnrolHandler
 from domain.people.segments.references import find_required
 from store import operations
@@ -26,7 +27,7 @@ def test_a_condition_may_require_a_segment(where: str, segment: str | None) -> N
 
 async def enrol(harness: SegmentHarness) -> tuple[int, Page]:
     """How many an operation counts, and a page of it."""
-    handler = EnrolHandler(harness.catalogue)
+    handler = EnrolHandler(harness.catalogue, ApprovalGate(harness.database))
     async with harness.database.transaction() as connection:
         [operation] = await operations.open_operations(connection, "news")
         total = await handler.total(connection, operation)

@@ -13,6 +13,13 @@ const EFFECTS: Record<Approval["action"], (approval: Approval) => string> = {
   begin: ({ version }) => `The schedule of version ${version} begins, and people enter.`,
   resume: ({ version }) => `Version ${version} goes on: people enter again, and the messages that are held are sent.`,
   enter: ({ version }) => `The audience of version ${version} enters once more.`,
+  continue: ({ version }) => `The rest of the audience of version ${version} enters, from where it was held.`,
+}
+
+/** What becomes of it once it is rejected, unless the campaign stays as it is. */
+const REJECTIONS: Partial<Record<Approval["action"], string>> = {
+  begin: "The campaign is stopped before it begins.",
+  continue: "The rest of the audience does not enter. Those who have entered go on.",
 }
 
 const IN_FLIGHT: Record<string, string> = {
@@ -39,10 +46,7 @@ export function ApprovalActions({ approval }: { approval: Approval }) {
         isDangerous
         effect={
           <p>
-            {approval.action === "begin"
-              ? "The campaign is stopped before it begins."
-              : "The campaign stays as it is."}{" "}
-            {approval.requested_by} can request it again.
+            {REJECTIONS[approval.action] ?? `The campaign stays as it is. ${approval.requested_by} can request it again.`}
           </p>
         }
         run={() => http.POST("/v1/approvals/{id}/reject", call())}
