@@ -188,10 +188,11 @@ class Campaigns:
             await audit.record(connection, by, "campaign.archive", key)
             return await _view(connection, key)
 
-    async def list(self) -> list[CampaignOverview]:
-        """Return every campaign by key."""
+    async def list(self, *, after: str | None = None, limit: int | None = None) -> list[CampaignOverview]:
+        """Return every campaign by key, or the first ones after a key."""
         async with self._database.transaction() as connection:
-            return await _overviews(connection, await campaigns.all_campaigns(connection))
+            found = await campaigns.all_campaigns(connection, after=after, limit=limit)
+            return await _overviews(connection, found)
 
     async def get(self, key: str) -> CampaignOverview:
         """Return one campaign. Raises NotFoundError."""
