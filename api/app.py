@@ -228,7 +228,6 @@ def create_app(settings: Settings, open_services: OpenServices = wiring.services
     app.state.temporal_ui_url = settings.temporal_ui_url
     app.state.script_builds = ScriptBuilds(page_scripts.FOLDER)
     app.state.console_files = ConsoleFiles()
-    app.state.mcp_server = mcp_server.create_server()
     app.state.mcp_edit = settings.mcp_edit
     app.state.countries = Countries(settings.country_database)
     app.add_middleware(

@@ -12,6 +12,7 @@ from api.auth import Author, Operator, allow
 from api.dependencies import WHOLE, CampaignKey, FileName, RequestModel, ResponseModel, TextField, Using, example
 from api.entity_tags import IfMatch, Tag, Tagged
 from api.estimates import NumberEstimate
+from api.pages import After, LimitOrAll, cut_or_all, one_more, position
 from api.problems import refusals
 from api.routes import Route
 from application.campaigns import CampaignView
@@ -139,9 +140,10 @@ class Campaign(MovedCampaign):
 
 
 class CampaignList(ResponseModel):
-    model_config = example({"campaigns": [_CAMPAIGN]})
+    model_config = example({"campaigns": [_CAMPAIGN], "next": None})
 
-    campaigns: list[Campaign]
+    campaigns: list[Campaign] = Field(description="by key")
+    next: str | None = Field(description="pass it as `after` for the following ones; null at the end")
 
 
 _REFUSALS = refusals(NotFoundError, ConflictError)
@@ -175,9 +177,11 @@ async def publish(
 
 
 @router.get("")
-async def list_campaigns(services: Using) -> CampaignList:
-    """All campaigns."""
-    return CampaignList(campaigns=[Campaign.model_validate(each) for each in await services.campaigns.list()])
+async def list_campaigns(services: Using, limit: LimitOrAll = None, after: After = None) -> CampaignList:
+    """All campaigns by key."""
+    rows = await services.campaigns.list(after=position(after, str), limit=one_more(limit))
+    found, next = cut_or_all(rows, limit, lambda campaign: campaign.key)
+    return CampaignList(campaigns=[Campaign.model_validate(each) for each in found], next=next)
 
 
 @router.get("/{key}", responses=refusals(NotFoundError))

@@ -28,6 +28,7 @@ _InFlight = Annotated[
     Literal["keep", "migrate", "exit"], Field(description="what becomes of journeys on other versions")
 ]
 _Kind = Annotated[str, Field(description=" or ".join(DEPLOYMENT_DOCUMENTS))]
+_Segments = Annotated[list[_Source], Field(max_length=100, description="documents of segments, YAML")]
 _PlanHash = Annotated[str, Field(description="`hash` of the plan of exactly this text", max_length=200)]
 
 
@@ -83,12 +84,20 @@ async def apply_document(context: McpContext, kind: _Kind, source: _Source, plan
 
 async def plan_segments(
     context: McpContext,
-    sources: Annotated[list[_Source], Field(max_length=100, description="documents of segments, YAML")],
+    sources: _Segments,
     removed: Annotated[list[str], Field(max_length=100, description="keys of segments to delete")],
 ) -> str:
-    """Check documents of segments, and count the people who would move."""
-    segments = [{"file": f"segment-{number}.yaml", "source": each} for number, each in enumerate(sources, 1)]
-    return await post(context, "segments", "plan", body={"segments": segments, "removed": removed})
+    """Check documents of segments, and count the people who would move.
+
+    The answer has all problems with line and remedy, or the changes with their `hash`.
+    """
+    return await post(context, "segments", "plan", body={"segments": _segments(sources), "removed": removed})
+
+
+async def apply_segments(context: McpContext, sources: _Segments, plan: _PlanHash) -> str:
+    """Put planned documents of segments in force together, or none."""
+    _require_apply(context)
+    return await post(context, "segments", "apply", body={"segments": _segments(sources), "plan": plan})
 
 
 async def request_start(
@@ -106,7 +115,7 @@ def add_tools(server: MCPServer) -> None:
     """Add the tools that plan and that change."""
     for tool in (plan_campaign, plan_document, plan_segments):
         server.tool(annotations=READ_ONLY, structured_output=False)(tool)
-    for change in (apply_campaign, apply_document, request_start):
+    for change in (apply_campaign, apply_document, apply_segments, request_start):
         server.tool(annotations=CHANGES, structured_output=False)(change)
 
 
@@ -116,6 +125,10 @@ def _document(campaign: str, source: str, templates: dict[str, str], in_flight: 
 
 def _body(kind: str, source: str) -> dict[str, str]:
     return {"file": f"{kind}.yaml", "source": source}
+
+
+def _segments(sources: list[str]) -> list[dict[str, str]]:
+    return [_body(f"segment-{number}", each) for number, each in enumerate(sources, 1)]
 
 
 def _hash(kind: str, source: str, version: int) -> str:

@@ -20,9 +20,9 @@ _Day = Annotated[str | None, Field(description="a day such as 2026-11-22 (UTC), 
 DEFAULT_LIMIT: Final = 20
 
 
-async def list_campaigns(context: McpContext) -> str:
-    """List campaigns with state, versions and what waits for approval."""
-    return await get(context, "campaigns")
+async def list_campaigns(context: McpContext, limit: _Limit = DEFAULT_LIMIT, after: _After = None) -> str:
+    """List campaigns by key, with state, versions and what waits for approval."""
+    return await get(context, "campaigns", limit=limit, after=after)
 
 
 async def get_campaign_graph(
@@ -79,9 +79,9 @@ async def get_timeline(
     return await get(context, "users", user, "timeline", limit=limit, before=before)
 
 
-async def list_segments(context: McpContext) -> str:
-    """List segments with their conditions and the numbers of their members."""
-    return await get(context, "segments")
+async def list_segments(context: McpContext, limit: _Limit = DEFAULT_LIMIT, after: _After = None) -> str:
+    """List segments by key, with their conditions and the numbers of their members."""
+    return await get(context, "segments", limit=limit, after=after)
 
 
 async def count_non_sends(

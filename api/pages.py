@@ -21,6 +21,10 @@ from domain.errors import InvalidCursorError
 T = TypeVar("T")
 
 Limit = Annotated[int, Query(ge=1, le=500, description="how many at most", examples=[100])]
+# For lists that programs read whole.
+LimitOrAll = Annotated[
+    int | None, Query(ge=1, le=500, description="how many at most; all, if it is left out", examples=[100])
+]
 After = Annotated[TextField | None, Query(max_length=1024, description="`next` of the page before")]
 DEFAULT_LIMIT = 100
 
@@ -30,6 +34,16 @@ def cut(rows: Sequence[T], limit: int, place: Callable[[T], object]) -> tuple[Se
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], cursor(place(rows[limit - 1]))
+
+
+def cut_or_all(rows: Sequence[T], limit: int | None, place: Callable[[T], object]) -> tuple[Sequence[T], str | None]:
+    """Split off the extra row as `cut` does; a list without a limit is whole."""
+    return (rows, None) if limit is None else cut(rows, limit, place)
+
+
+def one_more(limit: int | None) -> int | None:
+    """Return how many rows `cut_or_all` needs."""
+    return None if limit is None else limit + 1
 
 
 def cursor(place: object) -> str:

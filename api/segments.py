@@ -13,10 +13,11 @@ from api.dependencies import FileName, RequestModel, ResponseModel, SegmentKey, 
 from api.deployment_documents import RuleReader
 from api.entity_tags import IfMatch, Tagged
 from api.estimates import MOVEMENT, SegmentMovement
+from api.pages import After, LimitOrAll, cut_or_all, one_more, position
 from api.problems import refusals
 from api.routes import Route
 from domain.access import Scope
-from domain.errors import ConflictError, InvalidDocumentError, NotFoundError
+from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, PlanOutdatedError
 from domain.people.segment_document import MAX_SEGMENTS, SegmentSource
 
 router = APIRouter(
@@ -50,7 +51,8 @@ _CHANGE: dict[str, Any] = {
     "read_by": [{"kind": "campaign", "key": "win-back", "version": 2}],
     "people": MOVEMENT,
 }
-_PLAN: dict[str, Any] = {"segments": [_CHANGE], "warnings": []}
+_HASH = "segments-3f2a9c1b7d5e4f60a1b2c3d4e5f60718"
+_PLAN: dict[str, Any] = {"segments": [_CHANGE], "warnings": [], "hash": _HASH}
 
 
 class SegmentDocumentRequest(RequestModel):
@@ -70,6 +72,10 @@ class ApplySegmentsRequest(RequestModel):
     model_config = example({"segments": [_SOURCE]})
 
     segments: Annotated[list[SegmentDocumentRequest], Field(min_length=1, max_length=MAX_SEGMENTS)]
+    plan: Annotated[
+        TextField | None,
+        Field(max_length=200, description="the `hash` of their plan; where that is outdated, nothing is done"),
+    ] = None
 
 
 class PlanSegmentsRequest(RequestModel):
@@ -114,9 +120,10 @@ class Segment(ListedSegment):
 
 
 class SegmentList(ResponseModel):
-    model_config = example({"segments": [SEGMENT]})
+    model_config = example({"segments": [SEGMENT], "next": None})
 
     segments: list[ListedSegment] = Field(description="by key")
+    next: str | None = Field(description="pass it as `after` for the following ones; null at the end")
 
 
 class PlannedSegment(ResponseModel):
@@ -139,6 +146,7 @@ class SegmentPlan(ResponseModel):
 
     segments: list[PlannedSegment] = Field(description="each after those that it reads, and removed ones last")
     warnings: list[PublishWarning]
+    hash: str = Field(examples=[_HASH], description="of the documents and what is in force; pass it on to apply them")
 
 
 class AppliedSegments(ResponseModel):
@@ -149,9 +157,11 @@ class AppliedSegments(ResponseModel):
 
 
 @router.get("")
-async def list_segments(services: Using) -> SegmentList:
-    """All segments, with the numbers of their members."""
-    return SegmentList.model_validate({"segments": await services.segments.list_all()})
+async def list_segments(services: Using, limit: LimitOrAll = None, after: After = None) -> SegmentList:
+    """All segments by key, with the numbers of their members."""
+    rows = await services.segments.list_all(after=position(after, str), limit=one_more(limit))
+    found, next = cut_or_all(rows, limit, lambda segment: segment.key)
+    return SegmentList.model_validate({"segments": found, "next": next})
 
 
 @router.post("/plan", responses=refusals(InvalidDocumentError, NotFoundError))
@@ -161,11 +171,11 @@ async def plan_segments(request: PlanSegmentsRequest, services: Using) -> Segmen
     return SegmentPlan.model_validate(await services.segments.plan(documents, request.removed))
 
 
-@router.post("/apply", responses=refusals(ConflictError, InvalidDocumentError))
+@router.post("/apply", responses=refusals(ConflictError, PlanOutdatedError, InvalidDocumentError))
 async def apply_segments(request: ApplySegmentsRequest, services: Using, by: Author) -> AppliedSegments:
     """Put documents in force together, or none. An operation judges everyone by them."""
     documents = [each.document() for each in request.segments]
-    return AppliedSegments.model_validate(await services.segments.apply(documents, by=by))
+    return AppliedSegments.model_validate(await services.segments.apply(documents, planned=request.plan, by=by))
 
 
 @router.get("/{key}", responses=refusals(NotFoundError))

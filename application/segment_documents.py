@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import to_builtins
 
 from application.catalogue import load_segments
@@ -20,7 +22,7 @@ from domain.access import Actor
 from domain.conditions.cel_times import KNOWN_FOR
 from domain.deployed_names import DeployedNames
 from domain.deployment_documents import RuleReader
-from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, Problem
+from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, PlanOutdatedError, Problem
 from domain.people.segment_document import CheckedSegment, SegmentSource
 from domain.people.segments.definition import OnChange, SegmentRule
 from domain.people.segments.keys import is_authored
@@ -81,10 +83,14 @@ class SegmentChange:
 
 @dataclass(frozen=True, slots=True)
 class SegmentPlan:
-    """The effects of documents. Each segment follows those that it reads."""
+    """The effects of documents. Each segment follows those that it reads.
+
+    `hash` is of the documents, and of every segment in force.
+    """
 
     segments: list[SegmentChange]
     warnings: list[Problem]
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +124,11 @@ class SegmentDocuments:
         self._timezone = timezone
         self._sampling = asyncio.Lock()
 
-    async def list_all(self) -> list[SegmentView]:
-        """Return every segment by key."""
+    async def list_all(self, *, after: str | None = None, limit: int | None = None) -> list[SegmentView]:
+        """Return every segment by key, or the first ones after a key."""
         async with self._database.transaction() as connection:
-            return await _list_views(connection)
+            views = sorted(await _list_views(connection), key=lambda view: view.key)
+        return [view for view in views if after is None or view.key > after][:limit]
 
     async def get(self, key: str) -> SegmentView:
         """Return a segment. Raises NotFoundError."""
@@ -138,15 +145,23 @@ class SegmentDocuments:
         return await self._plan(deployment, checked, removed)
 
     async def apply(
-        self, sources: Sequence[SegmentSource], *, if_match: Precondition = UNCONDITIONAL, by: Actor
+        self, sources: Sequence[SegmentSource], *, planned: str | None = None, by: Actor
     ) -> AppliedSegments:
         """Put documents in force together, or none of them.
 
-        Everyone is judged by those with another condition, in an operation. `if_match` is for the only document.
-        Raises InvalidDocumentError with the problems of all, and ConflictError if definitions change meanwhile.
+        Everyone is judged by those with another condition, in an operation. `planned` is the hash of their plan. Raises
+        InvalidDocumentError with the problems of all, PlanOutdatedError, and ConflictError if definitions change
+        meanwhile.
         """
         deployment, checked = await self._check(sources)
-        return await self._apply(deployment, checked, if_match, by)
+        if planned not in (None, now := _hash(deployment, checked)):
+            raise PlanOutdatedError(
+                "the documents, or the segments in force, are not as they were planned: plan again, and look at the "
+                "changes",
+                planned=planned,
+                plan=now,
+            )
+        return await self._apply(deployment, checked, UNCONDITIONAL, by)
 
     async def put(self, key: str, source: SegmentSource, *, if_match: Precondition, by: Actor) -> AppliedSegments:
         """Put the document of a segment in force. Its key must be that of the document."""
@@ -205,6 +220,7 @@ class SegmentDocuments:
         return SegmentPlan(
             [replace(one, read_by=readers.get(one.key, ()), people=moving.get(one.key)) for one in changes],
             [*warnings, *(warning for one in checked for warning in _warn_of_extremes(one, moving))],
+            _hash(deployment, checked, removed),
         )
 
     async def _apply(
@@ -287,6 +303,13 @@ def _find_state(
 
 def _unknown(key: str) -> NotFoundError:
     return NotFoundError(f"there is no segment {key}; apply it first", segment=key)
+
+
+def _hash(deployment: _Deployment, checked: Sequence[CheckedSegment], removed: Sequence[str] = ()) -> str:
+    texts = {one.key: one.text for one in checked}
+    versions = {one.definition.key: one.version for one in deployment.stored}
+    wanted = msgspec.json.encode([texts, sorted(removed), versions], order="sorted")
+    return f"segments-{sha256(wanted).hexdigest()[:32]}"
 
 
 def _compare(stored: StoredSegment | None, checked: CheckedSegment | None) -> SegmentChange:

@@ -1,11 +1,15 @@
 """sojourn mcp: the MCP server of the deployment, for clients that speak stdio."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import typer
 
+from cli.output import printable
 from cli.target import Target, find_target
+
+# Lines of the server's instructions that concern who runs the assistant as well.
+_WARNING: Final = "Warning: "
 
 
 def mcp(context: typer.Context) -> None:
@@ -46,6 +50,9 @@ async def _forward(target: Target) -> None:
         async def read_resource(_context: Any, params: Any) -> Any:
             return await api.read_resource(params.uri)
 
+        for line in (api.instructions or "").splitlines():
+            if line.startswith(_WARNING):
+                typer.echo(printable(line), err=True)
         server = Server(
             "sojourn",
             instructions=api.instructions,

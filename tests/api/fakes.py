@@ -171,7 +171,7 @@ class FakeCampaigns:
     async def resume(self, key: str, *, if_match: Precondition = UNCONDITIONAL, by: Actor) -> CampaignView:
         return await self._to(key, "running", 1)
 
-    async def list(self) -> list[CampaignView]:
+    async def list(self, *, after: str | None = None, limit: int | None = None) -> list[CampaignView]:
         return list(self.views.values())
 
     async def get(self, key: str) -> CampaignView:

@@ -49,7 +49,7 @@ async def test_campaigns_are_listed_and_shown(admin: httpx.AsyncClient, publishe
     assert shown["state"] == "draft"
     assert shown["running_version"] is None
     assert shown["updated_at"] == "2026-11-01T10:00:00Z"
-    assert (await admin.get("/v1/campaigns")).json() == {"campaigns": [shown]}
+    assert (await admin.get("/v1/campaigns")).json() == {"campaigns": [shown], "next": None}
 
 
 @pytest.mark.parametrize(

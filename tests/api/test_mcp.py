@@ -11,7 +11,7 @@ from typing import Any, Literal
 import httpx
 import httpx2
 import pytest
-from mcp import Client, MCPError, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from api.mcp_calls import MAX_ANSWER_CHARACTERS
@@ -153,6 +153,58 @@ async def test_a_document_of_the_deployment_is_applied_as_planned(editable: ApiP
         assert "plan it again" in again
 
 
+async def test_segments_are_applied_as_planned(editable: ApiProcess) -> None:
+    pro, free = (f"key: {name}\nname: {name}\nwhere: profile.traits.plan == '{name}'\n" for name in ("pro", "free"))
+    async with assistant(editable.url, await key_of(editable, Scope.AUTHOR)) as client:
+        wrong = await problem_of(client, "plan_segments", sources=["key: pro\n"], removed=[])
+        assert wrong["problems"][0]["file"] == "segment-1.yaml"
+        plan = await call(client, "plan_segments", sources=[pro, free], removed=[])
+        for other in ([pro], [pro, free + "\n"]):
+            assert "plan_outdated" in await refusal(client, "apply_segments", sources=other, plan=plan["hash"])
+        applied = await call(client, "apply_segments", sources=[pro, free], plan=plan["hash"])
+        assert [one["version"] for one in applied["segments"]] == [1, 1]
+        # What is in force is another by now.
+        assert "plan_outdated" in await refusal(client, "apply_segments", sources=[pro, free], plan=plan["hash"])
+        first = await call(client, "list_segments", limit=1)
+        second = await call(client, "list_segments", limit=1, after=first["next"])
+        assert [one["key"] for one in (*first["segments"], *second["segments"])] == ["free", "pro"]
+        assert second["next"] is None
+
+
+async def test_a_long_list_of_campaigns_has_pages(editable: ApiProcess) -> None:
+    async with editable.client(ADMIN_KEY) as root, assistant(editable.url, ADMIN_KEY) as client:
+        for number in range(3):
+            source = f"key: c{number}\nname: C\nentry: {{event: Signed Up}}\nsteps: [{{id: rest, delay: 1h}}]\n"
+            await root.post("/v1/campaigns", json={"file": "c.yaml", "source": source, "templates": {}})
+        first = await call(client, "list_campaigns", limit=2)
+        second = await call(client, "list_campaigns", limit=2, after=first["next"])
+        pages = [[one["key"] for one in page["campaigns"]] for page in (first, second)]
+        assert (pages, second["next"]) == ([["c0", "c1"], ["c2"]], None)
+        assert len((await root.get("/v1/campaigns")).json()["campaigns"]) == 3
+        assert (await root.get("/v1/campaigns", params={"after": "no cursor"})).status_code == 422
+
+
+@pytest.mark.parametrize(("scope", "is_warned"), [(Scope.AUTHOR, False), (Scope.OPERATE, True), (Scope.ADMIN, True)])
+async def test_a_key_that_could_start_is_warned_of(
+    served: ApiProcess, scope: Scope, is_warned: bool, tmp_path: Path
+) -> None:
+    """In the instructions over HTTP, and on standard error of the command."""
+    key = await key_of(served, scope)
+    async with assistant(served.url, key) as client:
+        assert ("Warning: this key may start" in str(client.instructions)) == is_warned
+    program = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "cli.main", "mcp"],
+        env={"SOJOURN_API_URL": served.url, "SOJOURN_API_KEY": key},
+        cwd=str(ROOT),
+    )
+    with (tmp_path / "err").open("w+") as errors:
+        async with Client(stdio_client(program, errlog=errors)) as client:
+            assert (await client.list_tools()).tools
+        errors.seek(0)
+        assert ("Warning: this key may start" in errors.read()) == is_warned
+
+
 async def test_nothing_is_applied_where_the_deployment_does_not_say_so(served: ApiProcess) -> None:
     async with assistant(served.url, ADMIN_KEY) as client:
         document = await trial(client)
@@ -162,6 +214,7 @@ async def test_nothing_is_applied_where_the_deployment_does_not_say_so(served: A
         caps = await call(client, "plan_document", kind="frequency-caps", source=CAPS)
         said = await refusal(client, "apply_document", kind="frequency-caps", source=CAPS, plan=caps["hash"])
         assert "SOJOURN_MCP_EDIT" in said
+        assert "SOJOURN_MCP_EDIT" in await refusal(client, "apply_segments", sources=["key: pro"], plan="x")
         assert (await call(client, "list_campaigns"))["campaigns"] == []
 
 

@@ -43,7 +43,7 @@ async def test_a_segment_is_put_shown_changed_and_deleted(operator: httpx.AsyncC
     assert (await operator.delete("/v1/segments/known", headers={"If-Match": '"2"'})).status_code == 204
     for answer in (await operator.get("/v1/segments/known"), await operator.delete("/v1/segments/known")):
         assert (answer.status_code, answer.json()["detail"]) == (404, "there is no segment known; apply it first")
-    assert (await operator.get("/v1/segments")).json() == {"segments": []}
+    assert (await operator.get("/v1/segments")).json() == {"segments": [], "next": None}
 
 
 async def test_several_are_applied_together_or_none(operator: httpx.AsyncClient) -> None:
@@ -52,7 +52,7 @@ async def test_several_are_applied_together_or_none(operator: httpx.AsyncClient)
     assert refused.status_code == 422
     [problem] = refused.json()["problems"]
     assert (problem["file"], problem["line"], problem["path"]) == ("a.yaml", 3, "where")
-    assert (await operator.get("/v1/segments")).json() == {"segments": []}
+    assert (await operator.get("/v1/segments")).json() == {"segments": [], "next": None}
     broken["source"] = broken["source"].replace("none", "known")
     applied = await operator.post("/v1/segments/apply", json={"segments": [broken, KNOWN]})
     assert [each["key"] for each in applied.json()["segments"]] == ["known", "a"]

@@ -52,7 +52,7 @@ def test_apply_prints_every_problem_and_publishes_nothing(folder: Path, capsys: 
     assert nothing == "sojourn: nothing was published: all files are, or none"
     assert output.out == ""
     assert run(["campaigns", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"campaigns": []}
+    assert json.loads(capsys.readouterr().out) == {"campaigns": [], "next": None}
 
 
 @pytest.mark.usefixtures("deployment")
@@ -92,7 +92,7 @@ def test_plan_takes_folders_and_publishes_nothing(folder: Path, capsys: Output) 
     assert f"{bad}:3: entry.evnt: " in output.err
     assert output.out == ""
     assert run(["campaigns", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"campaigns": []}
+    assert json.loads(capsys.readouterr().out) == {"campaigns": [], "next": None}
 
 
 @pytest.mark.parametrize("command", [["start"], ["stop"], ["campaigns"], ["funnel"], ["journeys", "--campaign"]])
