@@ -87,11 +87,22 @@ class ForeseenEffectView(ResponseModel):
 
 class Foresight(PeopleAnswer):
     model_config = example(
-        {"user_id": "u-4711", "at": "2026-11-22T08:00:00Z", "effects": [_EFFECT], "not_concerned": ["win-back"]}
+        {
+            "user_id": "u-4711",
+            "at": "2026-11-22T08:00:00Z",
+            "due": [],
+            "effects": [_EFFECT],
+            "not_concerned": ["win-back"],
+        }
     )
 
     user_id: str
     at: datetime
+    due: list[str] = Field(
+        examples=[["leaves new-people"]],
+        description="changes of the person by time that no worker has reported yet: they come before the event, which "
+        "finds the person so; their own effects on campaigns are not told",
+    )
     effects: list[ForeseenEffectView]
     not_concerned: list[str] = Field(description="the other campaigns that are scheduled, running, paused or stopping")
 
@@ -100,7 +111,7 @@ class Foresight(PeopleAnswer):
 async def foresee(person: PersonPath, request: WhatIfRequest, services: Using, by: Reader) -> Foresight:
     """Say what an event of this user would do now; nothing is reported or changed.
 
-    The routing and the gate are those of real events. The room of warm-ups and budgets is not looked at, and neither
+    The routing and the gate are those of real events, with the room that warm-ups and budgets have now. It leaves out
     what the event would state of accounts.
     """
     return Foresight.model_validate(await services.what_if.foresee(person, request.event, request.properties, by=by))

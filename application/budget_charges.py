@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.journey.sender_decisions import Taken
+from domain.journey.sender_decisions import TAKEN, Taken
 from domain.sending.budgets import BudgetCharge, BudgetFull, NamedBudget, list_personal, list_shared
 from domain.sending.caps import find_budgets
 from domain.sending.money import Money
@@ -33,21 +33,45 @@ async def charge(
     connection: Connection, spending: Spending, sender: SenderChoice, profile_id: UUID, message_id: UUID
 ) -> Taken | BudgetFull:
     """Charge one message; nothing is taken if one of its budgets has no room."""
-    concerned = spending.budgets_for(sender)
-    cost = 0 if sender.cost is None else sender.cost.micros
-    for one in list_personal(concerned):
-        spent = await budgets.spent_on(connection, [profile_id], one.budget.currency, one.channels)
-        if spent.get(profile_id, 0) + cost > one.budget.micros:
-            return spending.full(one, sender)
+    if (full := await _find_full_personal(connection, spending, sender, profile_id)) is not None:
+        return full
     taken: list[BudgetCharge] = []
-    for one in list_shared(concerned):
-        wanted = BudgetCharge(one.name, one.key(spending.campaign, spending.day), cost)
+    for one in list_shared(spending.budgets_for(sender)):
+        wanted, cost = _charge_of(spending, one, sender), sender.micros
         if not await leases.take(connection, wanted.budget, wanted.key, cost, one.budget.micros, message_id.int):
             if taken:
                 await budgets.give_back(connection, taken)
             return spending.full(one, sender)
         taken.append(wanted)
     return Taken(tuple(taken))
+
+
+async def look_for_room(
+    connection: Connection, spending: Spending, sender: SenderChoice, profile_id: UUID
+) -> Taken | BudgetFull:
+    """Answer as `charge` would now, and take nothing."""
+    if (full := await _find_full_personal(connection, spending, sender, profile_id)) is not None:
+        return full
+    for one in list_shared(spending.budgets_for(sender)):
+        wanted = _charge_of(spending, one, sender)
+        if not await leases.has_room(connection, wanted.budget, wanted.key, wanted.micros, one.budget.micros):
+            return spending.full(one, sender)
+    return TAKEN
+
+
+async def _find_full_personal(
+    connection: Connection, spending: Spending, sender: SenderChoice, profile_id: UUID
+) -> BudgetFull | None:
+    """Return a budget of the person that has no room."""
+    for one in list_personal(spending.budgets_for(sender)):
+        spent = await budgets.spent_on(connection, [profile_id], one.budget.currency, one.channels)
+        if spent.get(profile_id, 0) + sender.micros > one.budget.micros:
+            return spending.full(one, sender)
+    return None
+
+
+def _charge_of(spending: Spending, one: NamedBudget, sender: SenderChoice) -> BudgetCharge:
+    return BudgetCharge(one.name, one.key(spending.campaign, spending.day), sender.micros)
 
 
 async def charge_page(connection: Connection, spending: Spending, reservations: Sequence[Reservation]) -> ChargedPage:

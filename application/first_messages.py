@@ -2,20 +2,20 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from application.catalogue import Catalogue, LoadedVersion
 from application.channel_choice import choose_for
+from application.sender_choice import foresee_with_sender
 from domain.journey.deployed_facts import complete_gate_facts
 from domain.journey.position import NextPositions
 from domain.journey.records import Journey
 from domain.journey.requests import AuthorizeRequest
-from domain.journey.sender_decisions import find_senders
-from domain.journey.step_decisions import GateOutcome, decide_send, gate_outcome
+from domain.journey.step_decisions import GateOutcome, StepDecision, decide_send, gate_outcome
 from domain.people.segments.deployed import DeployedSegments
-from domain.sending.gate_answers import Deferred, Held
+from domain.sending.gate_answers import Answer, Deferred, Held
+from domain.sending.routes import SenderPick
 from store import step_facts
 from store.database import Connection
 
@@ -39,7 +39,7 @@ async def decide_first_message(
     version: LoadedVersion,
     timezone: str,
 ) -> FirstMessage | None:
-    """Decide as the gate, but reserve nothing: the room of warm-ups and budgets stays.
+    """Decide as the gate, but reserve nothing, and take no room.
 
     None if the flow may lead elsewhere before a message. A message after a delay is decided as if it were due now.
     """
@@ -50,10 +50,13 @@ async def decide_first_message(
     request = AuthorizeRequest(journey.id, node.id, 1, 1, at, at, None, NextPositions(0, (None,)))
     choice = await choose_for(connection, catalogue, node, request.message_id, at, facts)
     step = node if choice is None else choice.step
-    deployed = await catalogue.providers_at(connection, facts.registry_revision)
-    senders = find_senders(deployed, step, at, facts, ZoneInfo(timezone), version.rules.max_parts)
-    sender = senders.pick(step.category, is_full=False)
-    decision = decide_send(request, version.plan, version.rules, facts, timezone, sender, choice)
+
+    def decide(sender: SenderPick | None) -> StepDecision[Answer]:
+        return decide_send(request, version.plan, version.rules, facts, timezone, sender, choice)
+
+    decision = await foresee_with_sender(
+        connection, catalogue, step, at, facts, timezone, version.rules.max_parts, decide
+    )
     until = decision.answer.until if isinstance(decision.answer, Deferred | Held) else None
     outcome = gate_outcome(decision.answer)
     return FirstMessage(node.id, step.channel, outcome, decision.reason, until, decision.data)

@@ -1,6 +1,6 @@
 """Choose the providers of granted messages, within their pauses and warm-ups."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from application.budget_charges import charge, charge_page
+from application.budget_charges import charge, charge_page, look_for_room
 from application.catalogue import Catalogue
 from domain.campaign.plan import Message, Node, SendMembers
 from domain.journey.member_decisions import PageDecision, PageSenders
@@ -20,6 +20,7 @@ from domain.journey.sender_decisions import (
     NoPlace,
     Room,
     RoomRequest,
+    SenderDecision,
     TakePlace,
     decide_by_sender,
     find_senders,
@@ -55,13 +56,49 @@ async def decide_with_sender(
     choices = find_senders(deployed, step, at, facts, zone, max_parts)
     spending = Spending(step, facts.campaign_key, facts.rules, at, zone)
     deciding = decide_by_sender(choices, step.category, facts.broken, decide)
+    return await _decide(deciding, lambda asked: _take_room(connection, asked, spending, facts.profile_id, message_id))
+
+
+async def foresee_with_sender(
+    connection: Connection,
+    catalogue: Catalogue,
+    step: Message,
+    at: datetime,
+    facts: GateFacts,
+    timezone: str,
+    max_parts: Mapping[str, int],
+    decide: Callable[[SenderPick | None], StepDecision[Answer]],
+) -> StepDecision[Answer]:
+    """Decide as `decide_with_sender` by the room that there is now, and take none."""
+    zone = ZoneInfo(timezone)
+    deployed = await catalogue.providers_at(connection, facts.registry_revision)
+    choices = find_senders(deployed, step, at, facts, zone, max_parts)
+    spending = Spending(step, facts.campaign_key, facts.rules, at, zone)
+    deciding = decide_by_sender(choices, step.category, facts.broken, decide)
+    return await _decide(deciding, lambda asked: _look_for_room(connection, asked, spending, facts.profile_id))
+
+
+async def _decide(deciding: SenderDecision, answer: Callable[[RoomRequest], Awaitable[Room]]) -> StepDecision[Answer]:
+    """Answer the requests for room of a decision until it is made."""
     try:
         asked = next(deciding)
         while True:
-            asked = deciding.send(await _take_room(connection, asked, spending, facts.profile_id, message_id))
+            asked = deciding.send(await answer(asked))
     except StopIteration as done:
         decision: StepDecision[Answer] = done.value
         return decision
+
+
+async def _look_for_room(connection: Connection, asked: RoomRequest, spending: Spending, profile_id: UUID) -> Room:
+    match asked:
+        case TakePlace(provider=provider, limit=limit):
+            return TAKEN if await warm_up.has_room(connection, provider, limit) else NoPlace()
+        case LeavePlace():
+            return TAKEN
+        case Charge(sender=sender):
+            return await look_for_room(connection, spending, sender, profile_id)
+        case _:
+            assert_never(asked)
 
 
 async def _take_room(

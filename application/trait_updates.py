@@ -8,10 +8,12 @@ from uuid import UUID
 from application import turns
 from application.held_journeys import write_membership_changes
 from application.segment_facts import read_segment_facts
+from application.segment_judge import open_judge
 from application.settled_people import PeopleDueError
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.state_row import StateRow
+from domain.people.derived_events import CausedChange
 from domain.people.identity import Resolution
 from domain.people.profile import Profile
 from domain.people.segments.deployed import DeployedSegments
@@ -46,9 +48,29 @@ class PendingStates:
         Raises TooMuchWork beyond one transaction, and PeopleDueError if time has changed people before.
         """
         rows = await self.states.get()
-        history = await self.history.get() if self.history else []
         if due := find_due(self.segments, self.arrived, rows, people, at):
             raise PeopleDueError(due, at)
+        return await self._count(connection, people, rows, at)
+
+    async def foresee(
+        self, connection: Connection, people: Mapping[UUID, Profile], at: datetime
+    ) -> tuple[TraitUpdate, Sequence[CausedChange]]:
+        """Count the events of people as `count` does, and write nothing.
+
+        The changes by time that are due are judged in memory, and returned: they are reported before the events.
+        """
+        rows, changes = await self.states.get(), list[CausedChange]()
+        if due := find_due(self.segments, self.arrived, rows, people, at):
+            changed = {id: people[id] for id in due}
+            judge = await open_judge(connection, self.traits, self.segments, self.watched, changed, at)
+            await turns.run(judge.catch_up(judge.people))
+            rows, changes = {**rows, **judge.changed_rows()}, judge.changes
+        return await self._count(connection, people, rows, at), changes
+
+    async def _count(
+        self, connection: Connection, people: Mapping[UUID, Profile], rows: Mapping[UUID, StateRow], at: datetime
+    ) -> TraitUpdate:
+        history = await self.history.get() if self.history else []
         happened = {one.profile_id for one in self.arrived.events}
         facts = await read_segment_facts(connection, self.segments, happened)
         return await turns.run(

@@ -17,12 +17,11 @@ from application.ingest_claims import PartClaim
 from application.ingest_effects import ask_for_computed
 from application.ingest_people import ResolvedEvents
 from application.people import read_people, unknown_person
-from application.settled_people import PeopleDueError
 from domain.access import Actor
 from domain.campaign.delays.kind import DelayFacts
 from domain.campaign.life import PAUSED, RUNNING, SCHEDULED, STOPPING
 from domain.campaign.plan import Until
-from domain.errors import InvalidRequestError, UnavailableError
+from domain.errors import InvalidRequestError
 from domain.journey.campaign_effects import CampaignEffect, EffectKind, list_effects
 from domain.journey.matching import ProfileEvent
 from domain.journey.part_statements import read_statements
@@ -32,6 +31,7 @@ from domain.journey.records import Journey
 from domain.journey.routing_result import RoutingResult
 from domain.journey.state import JourneyStatus
 from domain.local_time.zones import recipient_zone
+from domain.people.derived_events import CausedChange
 from domain.people.identity import PersonRef, Resolution
 from domain.people.profile import Profile
 from domain.people.profile_updates import with_deployed
@@ -46,8 +46,6 @@ from store.database import Connection, Database
 
 # Entries of one event whose next steps and first messages are told; each takes some look-ups.
 MAX_TOLD: Final = 20
-# Time has just changed the person, and the sweeper judges them. Seconds.
-DUE_RETRY: Final = 2
 _LISTENING: Final = frozenset({SCHEDULED, RUNNING, PAUSED, STOPPING})
 _ANY_ID: Final = Placeholders(())
 
@@ -80,10 +78,15 @@ class ForeseenEffect(Struct, frozen=True):
 
 
 class Foresight(Struct, frozen=True):
-    """The effects of an event on a person; `not_concerned` are the other campaigns."""
+    """The effects of an event on a person; `not_concerned` are the other campaigns.
+
+    `due` are changes of the person by time that no worker has reported yet. They come before the event, and what they
+    do to campaigns is not told.
+    """
 
     user_id: str
     at: datetime
+    due: Sequence[str]
     effects: Sequence[ForeseenEffect]
     not_concerned: Sequence[str]
 
@@ -95,6 +98,7 @@ class _World(Struct, frozen=True):
     person: Profile
     profile_events: Sequence[ProfileEvent]
     result: RoutingResult
+    due: Sequence[CausedChange]
 
 
 class WhatIf:
@@ -108,8 +112,8 @@ class WhatIf:
     async def foresee(self, person: PersonRef, name: str, properties: Mapping[str, Any], *, by: Actor) -> Foresight:
         """Return what an event of a server would do now; the audit log says who looked.
 
-        Statements of the event about accounts are left out. Raises NotFoundError, InvalidRequestError for
-        an event that ingest would refuse, and UnavailableError if time has just changed the person.
+        Statements of the event about accounts are left out. Raises NotFoundError, and InvalidRequestError for an event
+        that ingest would refuse.
         """
         async with self._database.transaction() as connection:
             await audit.record_look(connection, by, "user.what_if", person.id)
@@ -120,18 +124,15 @@ class WhatIf:
             if profile_id is None or (profile := known.get(profile_id)) is None or profile.is_erased:
                 raise unknown_person(person)
             event = _make_event(profile, person, name, properties, at)
-            try:
-                world = await self._route(connection, profile, event, at)
-            except PeopleDueError as error:
-                said = "time has changed this person just now, and that is judged first; ask again"
-                raise UnavailableError(said, retry_after=DUE_RETRY) from error
+            world = await self._route(connection, profile, event, at)
             found = list_effects(world.profile_events, world.claim.listeners, world.result)
             begun = [one.journey.id for one in found if one.kind == "entered" and one.journey is not None]
             effects = [await self._describe(connection, world, one, begun) for one in found]
             concerned = {one.campaign for one in found}
             listed = await campaigns.all_campaigns(connection)
             others = [one.key for one in listed if one.state in _LISTENING and one.key not in concerned]
-        return Foresight(person.id, at, effects, others)
+        due = list(dict.fromkeys(change.trigger.label for _, change, _ in world.due))
+        return Foresight(person.id, at, due, effects, others)
 
     async def _route(self, connection: Connection, profile: Profile, event: Event, at: datetime) -> _World:
         """Route the event as ingest does, by the same rules over unlocked rows."""
@@ -145,8 +146,9 @@ class WhatIf:
         statements = read_statements(stored, people.resolution, listeners, traits, segments, at, None, {})
         planned = plan_part(stored, statements, (), listeners, traits, segments)
         update = no_update({profile.id: with_deployed(profile, segments.places, segments.topics)})
+        due: Sequence[CausedChange] = ()
         if (states := await ask_for_computed(connection, people, statements, planned, claim)) is not None:
-            update = await states.count(connection, update.people, at)
+            update, due = await states.foresee(connection, update.people, at)
         planned = planned.settle(update.changes)
         result = RoutingResult()
         if planned.profile_events:
@@ -156,7 +158,7 @@ class WhatIf:
             )
             context = await pending.get(update.people, update.as_of)
             result = await turns.run(routing.route(planned.profile_events, listeners, context, at))
-        return _World(claim, update.people[profile.id], planned.profile_events, result)
+        return _World(claim, update.people[profile.id], planned.profile_events, result, due)
 
     async def _describe(
         self, connection: Connection, world: _World, effect: CampaignEffect, begun: Sequence[UUID]

@@ -46,6 +46,24 @@ async def take(connection: Connection, name: str, key: str, amount: int, limit: 
     return await take_many(connection, name, key, limit, [amount], slot) == 1
 
 
+async def has_room(connection: Connection, name: str, key: str, amount: int, limit: int) -> bool:
+    """Return whether `take` would have room now, without a lock."""
+    if not amount:
+        return True
+    cursor = await connection.execute(
+        """
+        SELECT %(limit)s - COALESCE(sum(leased) FILTER (WHERE slot = 0), 0)
+             + COALESCE(sum(leased - used) FILTER (WHERE slot > 0), 0)
+             + COALESCE((SELECT sum(amount) FROM lease_returns WHERE name = %(name)s AND key = %(key)s), 0)
+             >= %(amount)s AS has_room
+        FROM leases WHERE name = %(name)s AND key = %(key)s
+        """,
+        {"name": name, "key": key, "amount": amount, "limit": limit},
+    )
+    [row] = await cursor.fetchall()
+    return bool(row["has_room"])
+
+
 async def take_many(
     connection: Connection, name: str, key: str, limit: int, amounts: Sequence[int], slot: int = 1
 ) -> int:

@@ -20,6 +20,11 @@ async def take(connection: Connection, provider: str, limit: DailyLimit, message
     return await leases.take(connection, *_lease(provider, limit), 1, limit.messages, message_id.int)
 
 
+async def has_room(connection: Connection, provider: str, limit: DailyLimit) -> bool:
+    """Return whether a provider's day has room for a new message, without a lock."""
+    return await leases.has_room(connection, *_lease(provider, limit), 1, limit.messages)
+
+
 async def take_many(connection: Connection, provider: str, limit: DailyLimit, number: int) -> int:
     """Take several messages at once; return how many the day has room for."""
     return await leases.take_many(connection, *_lease(provider, limit), limit.messages, [1] * number)

@@ -143,6 +143,11 @@ class SenderChoice(Struct, frozen=True, omit_defaults=True):
     daily_limit: DailyLimit | None = None
     cost: Money | None = None
 
+    @property
+    def micros(self) -> int:
+        """The most that the message may cost, in millionths; 0 without a price."""
+        return 0 if self.cost is None else self.cost.micros
+
 
 # The result of looking for a provider, for the gate's decision.
 SenderPick = SenderChoice | DayFull | BudgetFull | NoProvider | ProviderPause

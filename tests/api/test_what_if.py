@@ -1,10 +1,14 @@
 """An event that never comes: what it would do is what it does, and asking writes nothing."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from domain.sending.budgets import day_key
+from store import leases
+from store.database import Database
 from tests.api.live import client_of
 from tests.api.shop import Shop, open_shop
 from tests.engine.segment_harness import segment_harness
@@ -157,6 +161,97 @@ async def test_a_new_journey_says_its_first_step_and_what_the_gate_would_say(sho
     await put_consent(shop, email=False)
     message = (await entries())["once"]["message"]
     assert (message["outcome"], message["reason"]) == ("refused", "no_consent")
+
+
+RELAY = "{kind: smtp, channel: email, host: 127.0.0.1, port: 25, security: none, cost: {amount: 0.01, currency: EUR}}"
+SPEND = "rules: []\nbudgets: [{name: spend, scope: SCOPE, amount: 0.01, currency: EUR}]\n"
+
+
+async def first_message(shop: Shop) -> dict[str, Any]:
+    found: dict[str, Any]
+    [found] = [one["message"] for one in (await ask(shop, CART))["effects"] if one["campaign"] == "once"]
+    return found
+
+
+@pytest.mark.parametrize("scope", ["day", "campaign", "person"])
+async def test_a_full_budget_is_foreseen(shop: Shop, scope: str) -> None:
+    await put(shop, "/v1/providers", {"file": "providers.yaml", "source": f"providers: {{relay: {RELAY}}}\n"})
+    await put(shop, "/v1/frequency-caps", {"file": "caps.yaml", "source": SPEND.replace("SCOPE", scope)})
+    assert (await first_message(shop))["outcome"] == "granted"
+    await spend(shop, scope)
+    message = await first_message(shop)
+    assert (message["outcome"], message["reason"], message["data"]["rule"]) == ("refused", "over_budget", "spend")
+    # A budget with room for both.
+    await put(
+        shop,
+        "/v1/frequency-caps",
+        {"file": "caps.yaml", "source": SPEND.replace("SCOPE", scope).replace("0.01", "0.02")},
+    )
+    assert (await first_message(shop))["outcome"] == "granted"
+
+
+async def spend(shop: Shop, scope: str) -> None:
+    """A cent of the budget, by a message of the campaign to the person."""
+    if scope == "person":
+        await shop.query(
+            "INSERT INTO messages (id, journey_id, profile_id, campaign_key, step, visit, channel, category, template,"
+            " state, at, expires_at, provider, is_counted, cost, currency) SELECT gen_random_uuid(), id, profile_id,"
+            " campaign_key, 'hello', 1, 'email', 'marketing', 'note', 'sent', now(), now() + interval '1 day', 'relay',"
+            " true, 10000, 'EUR' FROM journeys LIMIT 1 RETURNING id"
+        )
+        return
+    key = "campaign once EUR" if scope == "campaign" else f"{day_key(datetime.now(UTC).date())} EUR"
+    async with Database(shop.database_url, pool_size=1) as database, database.transaction() as connection:
+        assert await leases.take(connection, "spend", key, 10_000, 10_000, 3)
+
+
+async def test_a_full_day_of_a_warm_up_is_foreseen(shop: Shop) -> None:
+    today = datetime.now(UTC).date()
+    second = RELAY.replace("port: 25", "port: 26")
+    source = (
+        f"providers: {{first: {RELAY}, second: {second}}}\nroutes:\n"
+        f'- {{channel: email, use: [first], warm_up: {{provider: first, from: "{today}", daily: [1]}}}}\n'
+    )
+    await put(shop, "/v1/providers", {"file": "providers.yaml", "source": source})
+    assert (await first_message(shop))["outcome"] == "granted"
+    async with Database(shop.database_url, pool_size=1) as database, database.transaction() as connection:
+        assert await leases.take(connection, "warm-up:first", day_key(today), 1, 1, 3)
+    message = await first_message(shop)
+    assert (message["outcome"], message["reason"]) == ("deferred", "warm_up")
+    await put(shop, "/v1/providers", {"file": "providers.yaml", "source": source.replace("[first]", "[first, second]")})
+    assert (await first_message(shop))["outcome"] == "granted"
+
+
+async def test_a_person_that_time_has_changed_is_asked_about_as_they_are(shop: Shop) -> None:
+    """While no worker has reported it: the answer says what comes first."""
+    await put(
+        shop,
+        "/v1/segments/new-people",
+        {"file": "new.yaml", "source": "key: new-people\nname: New\nwhere: '!known_for(\"1d\")'\n"},
+    )
+    entry = "entry: {event: Visited, where: '\"new-people\" in profile.segments'}\n"
+    document = {
+        "file": "visit.yaml",
+        "source": f"key: visit\nname: V\n{entry}steps: [{{id: rest, delay: 1h}}]\n",
+        "templates": {},
+    }
+    for path, body in (("", document), ("/visit/start", None)):
+        assert (await shop.operator.post(f"/v1/campaigns{path}", json=body)).is_success
+    async with segment_harness(shop.database_url) as judged:
+        await judged.operate()
+    visited = {"event": "Visited", "properties": {}}
+    foreseen = await ask(shop, visited)
+    assert (by_kind(foreseen), foreseen["due"]) == ({"entered": [("visit", None)]}, [])
+    # As if a day had passed.
+    await shop.query("UPDATE profiles SET created_at = created_at - interval '25 hours' RETURNING id")
+    await shop.query("UPDATE profile_states SET next_at = next_at - interval '25 hours' RETURNING next_at")
+    before = await rows(shop)
+    foreseen = await ask(shop, visited)
+    assert (by_kind(foreseen), foreseen["due"]) == ({"refused": [("visit", "condition")]}, ["leaves new-people"])
+    assert await rows(shop) == before
+    await shop.serve("track", userId="u-victim", **visited)
+    assert "visit" not in await journeys(shop)
+    assert (await ask(shop, visited))["due"] == []
 
 
 async def put_consent(shop: Shop, **channels: bool) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from datetime import date, timedelta
+from random import Random
 from typing import Final
 
 import pytest
@@ -69,6 +70,21 @@ async def test_the_last_of_a_budget_is_sought_in_all_slots(database_url: str) ->
             assert not await leases.take(connection, BUDGET, KEY, 1, LIMIT, 3)
             # A greater budget has room at once.
             assert await leases.take(connection, BUDGET, KEY, 1, LIMIT + 1, 3)
+
+
+async def test_a_look_for_room_is_what_is_taken_and_takes_nothing(database_url: str) -> None:
+    dice = Random(7)
+    async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
+        kept, refused = [0], 0
+        while refused < 20:
+            amount = dice.randrange(LIMIT // 30)
+            foreseen = [await leases.has_room(connection, BUDGET, KEY, amount, LIMIT) for _ in range(2)]
+            taken = await leases.take(connection, BUDGET, KEY, amount, LIMIT, dice.getrandbits(32))
+            assert foreseen == [taken, taken]
+            refused += not taken
+            kept += [amount] if taken else []
+            if kept and dice.random() < 0.2:
+                await leases.give_back(connection, BUDGET, KEY, kept.pop(dice.randrange(len(kept))))
 
 
 async def test_who_finds_a_slot_used_up_by_another_keeps_no_lock_of_it(database_url: str) -> None:

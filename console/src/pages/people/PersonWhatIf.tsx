@@ -77,9 +77,15 @@ function Foresight({ person, question }: { person: PersonRef; question: Question
   )
   return (
     <Loaded query={foresight}>
-      {({ at, effects, not_concerned, masked }) => (
+      {({ at, due, effects, not_concerned, masked }) => (
         <>
           <MaskNotice of={{ masked }} />
+          {due.length > 0 && (
+            <p className="notice">
+              Time has changed this person, and no worker has reported it yet: {due.join(", ")}. That comes before the
+              event, which finds the person so. Its own effects on campaigns are not shown.
+            </p>
+          )}
           <Table
             caption="Effects of the event"
             rows={effects}
