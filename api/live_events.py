@@ -80,8 +80,8 @@ async def follow_live_events(
 ) -> EventStream:
     """Follow events, with what they did, as server-sent events.
 
-    The first 50 of each second are shown; `looked` says how many were left out. It ends with the key or the session,
-    and after an hour. `rejected` calls have no name. A look at one person is in the audit log.
+    Up to 50 of each second are shown, drawn at random; `looked` says how many were left out. It ends with the key or
+    the session, and after an hour. `rejected` calls have no name. A look at one person is in the audit log.
 
     Without the scope `people`, `event` is null (`masked`), and no filter.
     """

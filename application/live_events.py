@@ -16,6 +16,8 @@ from store.stream import Horizon
 
 # The events of one look; others are counted.
 MAX_SHOWN: Final = 50
+# Rejects among them, which a flood of events does not hide. Further ones are of the next look.
+MAX_REJECTS: Final = 10
 # An interrupted viewer goes on where it was, if that is not longer ago.
 RESUMED_WITHIN: Final = timedelta(minutes=1)
 MAX_REMEMBERED: Final = 20 * MAX_SHOWN
@@ -53,9 +55,9 @@ class LiveTail:
             horizon = await stream.read_horizon(connection)
             position = self._position or self._begin(horizon)
             since = self._since or horizon.at
-            page = await live_events.read_page(connection, position, horizon.xid, self._which, MAX_SHOWN)
-            room = MAX_SHOWN - len(page.events)
-            rejects = await live_events.read_rejects(connection, since, self._which, list(self._shown), room)
+            rejects = await live_events.read_rejects(connection, since, self._which, list(self._shown), MAX_REJECTS)
+            room = MAX_SHOWN - len(rejects)
+            page = await live_events.read_page(connection, position, horizon.xid, self._which, room)
 
         def cursor(position: StreamPosition) -> str:
             return StreamCursor(horizon.system_identifier, position, horizon.at).encode()

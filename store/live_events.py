@@ -15,7 +15,7 @@ from domain.tracking.event import EventType, Trigger
 from store.database import Connection
 
 LiveResultKind = Literal["entered", "refused", "ended", "goal", "rejected"]
-# Events beyond those that are shown, of one look.
+# The events of one look that are counted, and among which the sample is drawn.
 MAX_COUNTED: Final = 10_000
 # A transaction that stores rejects commits so long after their arrival at most. Seconds.
 REJECTS_OVERLAP: Final = timedelta(seconds=10)
@@ -67,14 +67,17 @@ recorded_xid >= %(xid)s AND recorded_xid < %(below)s AND (recorded_xid > %(xid)s
 AND (%(user)s::text IS NULL OR profile_id IN (SELECT profile_id FROM identities WHERE value = %(user)s))
 AND (%(event)s::text IS NULL OR name = %(event)s OR type = %(event)s)
 """
+# A hash of the id is as good as a die: each event of a second has the same chance, and all viewers see the same ones.
 _PAGE: Final = f"""
 SELECT recorded_xid, taken.id, recorded_at, COALESCE(taken.user_id, profiles.user_id) AS user_id, anonymous_id, type,
-       CASE WHEN type = 'group' THEN group_id ELSE name END AS name, source
-FROM (SELECT * FROM events WHERE {_RANGE} ORDER BY recorded_xid, id LIMIT %(limit)s) AS taken
+       name, source, number
+FROM (
+  SELECT *, count(*) OVER () AS number
+  FROM (SELECT recorded_xid, id, recorded_at, user_id, anonymous_id, type, source, profile_id,
+               CASE WHEN type = 'group' THEN group_id ELSE name END AS name
+        FROM events WHERE {_RANGE} ORDER BY recorded_xid LIMIT %(counted)s) AS found
+  ORDER BY uuid_hash(id) LIMIT %(limit)s) AS taken
 LEFT JOIN profiles ON profiles.id = profile_id ORDER BY recorded_xid, taken.id
-"""  # noqa: S608 -- a constant above
-_NUMBER: Final = f"""
-SELECT count(*) AS number FROM (SELECT FROM events WHERE {_RANGE} LIMIT %(counted)s) AS found
 """  # noqa: S608 -- a constant above
 _RESULTS: Final = """
 SELECT event_id, kind, outcome, campaign_key, reason FROM decisions
@@ -88,15 +91,12 @@ WHERE recorded_xid = ANY(%(xids)s) AND event_id = ANY(%(ids)s)
 async def read_page(
     connection: Connection, after: StreamPosition, below: int, which: LiveFilter, limit: int
 ) -> LivePage:
-    """Return the first events after a position, below the horizon."""
+    """Return the events between a position and the horizon, or a fair sample."""
     xid, id = after.after_id("event")
     place = {"xid": xid, "id": id, "below": below, "user": which.user, "event": which.event}
-    cursor = await connection.execute(_PAGE, {**place, "limit": limit}, prepare=True)
+    cursor = await connection.execute(_PAGE, {**place, "limit": limit, "counted": MAX_COUNTED}, prepare=True)
     rows = await cursor.fetchall()
-    number = len(rows)
-    if number == limit:
-        counted = await connection.execute(_NUMBER, {**place, "counted": limit + MAX_COUNTED}, prepare=True)
-        number = (await counted.fetchall())[0]["number"]
+    number = rows[0]["number"] if rows else 0
     results = await _read_results(connection, rows)
     found = [
         (StreamPosition(row["recorded_xid"], "event", row["id"]), _as_event(row, results[str(row["id"])]))

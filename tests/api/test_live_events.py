@@ -137,6 +137,39 @@ async def test_a_flood_is_sampled_and_the_rest_counted(live: Live) -> None:
         assert data == {"left_out": number - MAX_SHOWN, "masked": False}
 
 
+async def test_a_sample_is_fair_and_shows_rejects_as_well(live: Live) -> None:
+    """Each part of a batch has its share, and every viewer sees the same events."""
+    number = 4 * MAX_SHOWN
+    batch = [{"type": "track", "userId": f"u-{n}", "event": "Flood", "messageId": f"m-{n}"} for n in range(number)]
+    async with live.view() as events, live.view() as others:
+        answer = await live.shop.serve("batch", batch=[*batch, {"type": "nonsense", "userId": "u-2"}])
+        assert len(answer["rejected"]) == 1
+        found, seen = await flood(events), await flood(others)
+    rejects = [one for one in found if one["event"] is None]
+    assert [one["result"][0]["what"] for one in rejects] == ["rejected"]
+    shares = [0] * 4
+    for user in users(found):
+        shares[int(user.removeprefix("u-")) // MAX_SHOWN] += 1
+    assert min(shares) >= MAX_SHOWN // 8, shares
+    # One of them may have the reject in another look.
+    assert len(users(found) & users(seen)) >= MAX_SHOWN - 1
+
+
+def users(found: list[dict[str, Any]]) -> set[str]:
+    return {one["user_id"] for one in found if one["event"] is not None}
+
+
+async def flood(events: PageEvents) -> list[dict[str, Any]]:
+    """Return what is shown until a reject was, and something left out."""
+    found: list[dict[str, Any]] = []
+    is_over = False
+    while not is_over or all(one["event"] is not None for one in found):
+        data = await events.next()
+        is_over = is_over or bool(data.get("left_out"))
+        found += [data] if "event" in data else []
+    return found
+
+
 async def test_an_interrupted_viewer_goes_on_where_it_was(live: Live) -> None:
     async with live.view() as events:
         await live.track("First")
