@@ -50,7 +50,7 @@ class ConsoleSettings(EnvironmentSettings):
     oidc_roles: Annotated[dict[str, Role], NoDecode, BeforeValidator(_read_roles)] = Field(
         {},
         examples=[_EXAMPLE],
-        description="the [role](api.md#sessions) of each group, as JSON; a person of several has the scopes of all",
+        description="the [role](api.md#sessions) of each group; a person of several has the scopes of all",
     )
     # Behind the settings without which it is of no use.
     oidc_issuer: str | None = Field(

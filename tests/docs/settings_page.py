@@ -110,7 +110,8 @@ def _value(field: FieldInfo) -> str:
         case origin if origin is tuple:
             return "list"
         case origin if origin is dict:
-            return "JSON" if _origin(get_args(kind)[1]) is dict else "text"
+            # Texts are of one variable each, as Temporal has it.
+            return "text" if get_args(kind)[1] is str else "JSON"
     return "text"
 
 
