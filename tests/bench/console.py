@@ -22,6 +22,8 @@ from tests.bench.stack import ADMIN_KEY, ANSWER_SECONDS, Process, Stack
 JOURNEYS = 1_000_000
 # The people who report events while ingest is measured, and those who look at the graph, each again every two seconds.
 LIVELY, VIEWERS, PAUSE = 10_000, 10, 2.0
+# Live streams of one key.
+VIEWERS_OF_KEY = 5
 TIMES = 5
 CAMPAIGN = """
 key: world
@@ -138,14 +140,22 @@ async def measure(stack: Stack) -> list[Result]:
             async with _viewers(api):
                 return await post()
 
-        found = await in_turns([alone, looked_at], stack.count(ROUNDS))
+        async def followed(_: int) -> float:
+            async with _followers(api) as is_shown:
+                figure = await post()
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await is_shown.wait()
+                return figure
+
+        found = await in_turns([alone, looked_at, followed], stack.count(ROUNDS))
         for connection in connections:
             await connection.close()
     slowest = sorted(took, key=took.__getitem__, reverse=True)
     said = ", ".join(f"{path} {took[path]:.0f} ms" for path in slowest[:5])
     return [
         single("console", took[slowest[0]], took[FLOOR], f"{rows} rows folded in {folded:.0f} s; {said}"),
-        beside("ingest_console", [(figure, floor) for floor, figure in found], f"{VIEWERS} look, batches of 100"),
+        beside("ingest_console", [(figure, floor) for floor, figure, _ in found], f"{VIEWERS} look, batches of 100"),
+        beside("ingest_live", [(figure, floor) for floor, _, figure in found], f"{VIEWERS} follow, batches of 100"),
     ]
 
 
@@ -195,6 +205,33 @@ async def _viewers(api: Process) -> AsyncIterator[None]:
     async with _client(api) as http, asyncio.TaskGroup() as group:
         tasks = [group.create_task(look(http, PAUSE * number / VIEWERS)) for number in range(VIEWERS)]
         yield
+        for task in tasks:
+            task.cancel()
+
+
+@asynccontextmanager
+async def _followers(api: Process) -> AsyncIterator[asyncio.Event]:
+    """People who follow live events as long as the block runs; it says once one was shown an event."""
+    is_shown, began = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def follow(http: httpx.AsyncClient, key: str) -> None:
+        async with http.stream("GET", "/v1/live-events", headers={"Authorization": f"Bearer {key}"}) as response:
+            response.raise_for_status()
+            began.release()
+            async for line in response.aiter_lines():
+                if line == "event: event":
+                    is_shown.set()
+
+    async with _client(api) as http, asyncio.TaskGroup() as group:
+        made = [
+            await http.post("/v1/keys", json={"name": f"viewers {number}", "scopes": ["read", "people"]})
+            for number in range(VIEWERS // VIEWERS_OF_KEY)
+        ]
+        keys = [one.raise_for_status().json()["token"] for one in made]
+        tasks = [group.create_task(follow(http, keys[number // VIEWERS_OF_KEY])) for number in range(VIEWERS)]
+        for _ in tasks:
+            await began.acquire()
+        yield is_shown
         for task in tasks:
             task.cancel()
 

@@ -195,6 +195,7 @@ _ROWS = (
         "events/s",
         least=0.95,
     ),
+    Row("ingest_live", "ingest while ten people follow live events", "without", "events/s", least=0.95),
     Row("relay", "starts delivered by the relay", "signal-with-start alone", "starts/s", least=0.8),
     Row("crowd_100k", "time to ingest with 100,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),
     Row("crowd_1m", "time to ingest with 1,000,000 journeys in flight", FIRST_CROWD, "ms/batch", most=1.2),

@@ -74,7 +74,7 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
         pytest.param(mails.measure, ["mails"], id="mails"),
         pytest.param(relay.measure, ["relay"], id="relay"),
         pytest.param(streams.measure, ["streams_p50", "streams_p99", "ingest_streams"], id="streams"),
-        pytest.param(console.measure, ["console", "ingest_console"], id="console"),
+        pytest.param(console.measure, ["console", "ingest_console", "ingest_live"], id="console"),
         pytest.param(stops.measure, ["stop_person", "stop_batch", "stop_broken"], id="stops"),
     ],
 )
