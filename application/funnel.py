@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from application import campaign_transitions
 from application.account_journeys import ACCOUNT_EMPTY
 from application.operations.exit import CAMPAIGN_STOPPED
+from application.snapshots import Snapshots
 from domain.campaign.compile import Outlined, compile_plan, outline
 from domain.campaign.definition import CampaignDocument
 from domain.campaign.plan import Exit
@@ -117,13 +118,21 @@ class Funnel:
 
 
 class Funnels:
-    """Counts the records of PostgreSQL, in one snapshot."""
+    """Counts the records of PostgreSQL, in one snapshot.
+
+    It reads all journeys of the campaign, which takes long with many: those who ask while it counts share the answer.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._counting: Snapshots[tuple[str, int | None], Funnel] = Snapshots(self._count, max_age=0.0)
 
     async def __call__(self, key: str, version: int | None) -> Funnel:
-        """Count one version, or each that has journeys or runs. Raises NotFoundError."""
+        """Return one version, or each that has journeys or runs. Raises NotFoundError."""
+        return await self._counting.get((key, version))
+
+    async def _count(self, asked: tuple[str, int | None]) -> Funnel:
+        key, version = asked
         async with self._database.long_read() as connection:
             await connection.execute(funnel.ISOLATION)
             campaign = await campaign_transitions.get_or_raise(connection, key)

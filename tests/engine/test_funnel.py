@@ -3,8 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from application.campaign_graph import CampaignGraphs
+from application.funnel import Funnels
 from tests.engine.campaigns import ONE_A_DAY, REACTION
+from tests.engine.ingesting import statements
 from tests.harness import ADMIN_KEY, Harness
 
 STATES = ("sent", "failed", "unknown", "cancelled", "under_way")
@@ -216,3 +220,17 @@ async def test_a_campaign_that_nobody_entered_has_a_funnel_too(harness: Harness)
     for path in ("/v1/campaigns/none/funnel", "/v1/campaigns/reaction/funnel?version=2"):
         answer = await harness.http.get(path, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
         assert answer.status_code == 404
+
+
+async def test_those_who_ask_at_once_share_one_count(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads every journey. A later request is counted anew."""
+    await harness.run_campaign(SPLIT)
+    funnels = Funnels(harness.database)
+    with statements(monkeypatch) as sent:
+        alone = await funnels("split", None)
+    cost = len(sent)
+    with statements(monkeypatch) as sent:
+        assert await asyncio.gather(*(funnels("split", None) for _ in range(10))) == [alone] * 10
+    assert len(sent) == cost
+    await harness.track("ada", "Signed Up")
+    assert (await funnels("split", None)).versions[0].entered == 1
