@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from domain.journey.routing_records import ENTRY, EXIT, effect_of
 from domain.stream import StreamPosition
 from domain.tracking.event import EventType, Trigger
 from store.database import Connection
@@ -19,11 +20,6 @@ LiveResultKind = Literal["entered", "refused", "ended", "goal", "rejected"]
 MAX_COUNTED: Final = 10_000
 # A transaction that stores rejects commits so long after their arrival at most. Seconds.
 REJECTS_OVERLAP: Final = timedelta(seconds=10)
-_KINDS: Final[dict[tuple[str, str], LiveResultKind]] = {
-    ("entry", "entered"): "entered",
-    ("entry", "refused"): "refused",
-    ("goal", "reached"): "goal",
-}
 
 
 class LiveFilter(Struct, frozen=True):
@@ -81,9 +77,9 @@ LEFT JOIN profiles ON profiles.id = profile_id ORDER BY recorded_xid, taken.id
 """  # noqa: S608 -- a constant above
 _RESULTS: Final = """
 SELECT event_id, kind, outcome, campaign_key, reason FROM decisions
-WHERE recorded_xid = ANY(%(xids)s) AND event_id = ANY(%(ids)s) AND kind IN ('entry', 'exit')
+WHERE recorded_xid = ANY(%(xids)s) AND event_id = ANY(%(ids)s) AND kind = ANY(%(kinds)s)
 UNION ALL
-SELECT event_id, 'goal', 'reached', campaign_key, NULL FROM conversions
+SELECT event_id, NULL, NULL, campaign_key, NULL FROM conversions
 WHERE recorded_xid = ANY(%(xids)s) AND event_id = ANY(%(ids)s)
 """
 
@@ -109,10 +105,15 @@ async def _read_results(connection: Connection, rows: Sequence[dict[str, Any]]) 
     found: dict[str, list[LiveResult]] = defaultdict(list)
     if not rows:
         return found
-    named = {"xids": list({row["recorded_xid"] for row in rows}), "ids": [str(row["id"]) for row in rows]}
+    named = {
+        "xids": list({row["recorded_xid"] for row in rows}),
+        "ids": [str(row["id"]) for row in rows],
+        "kinds": [ENTRY, EXIT],
+    }
     async for row in await connection.execute(_RESULTS, named, prepare=True):
-        kind = _KINDS.get((row["kind"], row["outcome"]), "ended")
-        found[row["event_id"]].append(LiveResult(kind, row["campaign_key"], row["reason"]))
+        is_goal = row["kind"] is None
+        what: LiveResultKind = "goal" if is_goal else effect_of(row["kind"], row["outcome"])
+        found[row["event_id"]].append(LiveResult(what, row["campaign_key"], row["reason"]))
     return found
 
 

@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final, Literal
 from uuid import UUID, uuid5
 
 from domain.journey.decision import Decision
 from domain.journey.matching import ProfileEvent
 from domain.journey.routing_result import RoutingResult, SubscriptionMatch
+
+# The kinds of decisions that events cause.
+ENTRY: Final = "entry"
+EXIT: Final = "exit"
+_REFUSED: Final = "refused"
 
 
 def list_decisions(result: RoutingResult, profile_events: Sequence[ProfileEvent], at: datetime) -> list[Decision]:
@@ -16,6 +22,13 @@ def list_decisions(result: RoutingResult, profile_events: Sequence[ProfileEvent]
         profile_event.event.id: place for place, profile_event in enumerate(profile_events)
     }
     return sorted(recorded, key=lambda decision: places[decision.event_id])
+
+
+def effect_of(kind: str, outcome: str) -> Literal["entered", "refused", "ended"]:
+    """Return the effect of an event that a recorded decision of these kinds tells."""
+    if kind == EXIT:
+        return "ended"
+    return "refused" if outcome == _REFUSED else "entered"
 
 
 def list_told_matches(result: RoutingResult) -> list[SubscriptionMatch]:
@@ -38,8 +51,8 @@ def _entry_decisions(result: RoutingResult, at: datetime) -> list[Decision]:
             id=uuid5(decision.profile_event.event.id, decision.campaign_key),
             profile_id=decision.profile_event.profile_id,
             campaign_key=decision.campaign_key,
-            kind="entry",
-            outcome="refused" if decision.journey is None else "entered",
+            kind=ENTRY,
+            outcome=_REFUSED if decision.journey is None else "entered",
             reason=decision.reason,
             at=at,
             journey_id=decision.journey.id if decision.journey else None,
@@ -56,7 +69,7 @@ def _exit_decisions(result: RoutingResult) -> list[Decision]:
             id=uuid5(exit.journey.id, "exit"),
             profile_id=exit.journey.profile_id,
             campaign_key=exit.journey.campaign_key,
-            kind="exit",
+            kind=EXIT,
             outcome=exit.ending.outcome,
             reason=exit.reason,
             at=exit.ending.ended_at,
