@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
-from api.auth import Operator, allow
+from api.auth import Operator, Reader, allow
 from api.dependencies import ID_KIND, InstantField, RequestModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.personal_fields import PeopleAnswer, Personal
@@ -112,6 +112,7 @@ async def place(request: NewHold, services: Using, by: Operator) -> Hold:
 @router.get("", responses=refusals(NotFoundError))
 async def list_holds(
     services: Using,
+    by: Reader,
     user: Annotated[TextField | None, Query(min_length=1, max_length=255, examples=["u-4711"])] = None,
     kind: Annotated[str, Query(pattern=ID_KIND, description="the kind of the id `user`")] = "user",
     all: Annotated[bool, Query(description="also those that are over")] = False,
@@ -124,6 +125,7 @@ async def list_holds(
         only_open=not all,
         before=position(after, UUID),
         limit=limit + 1,
+        by=by,
     )
     holds, next = cut(found, limit, lambda hold: hold.id)
     return HoldList(holds=[Hold.model_validate(each) for each in holds], next=next)

@@ -168,10 +168,10 @@ _ONE = refusals(NotFoundError, ConflictError)
 
 
 @router.get("", responses=refusals(InvalidCursorError, NotFoundError))
-async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]) -> JourneyList:
+async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()], by: Reader) -> JourneyList:
     """Journeys, newest first. An unknown campaign, version or user is refused."""
     rows = await services.journeys.list(
-        query.filter(), user=query.user, limit=query.limit + 1, after=position(query.after, UUID)
+        query.filter(), user=query.user, limit=query.limit + 1, after=position(query.after, UUID), by=by
     )
     journeys, next = cut(rows, query.limit, lambda journey: journey.id)
     return JourneyList(journeys=[Journey.model_validate(each) for each in journeys], next=next)

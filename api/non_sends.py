@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from api.auth import allow
+from api.auth import Reader, allow
 from api.dependencies import ResponseModel, TextField, Using, example
 from api.entity_tags import Tagged
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
@@ -107,9 +107,9 @@ async def count_non_sends(
 
 @router.get("/people", responses=refusals(InvalidRequestError, InvalidCursorError))
 async def list_non_sends(
-    which: AskedNonSends, services: Using, limit: Limit = DEFAULT_LIMIT, after: After = None
+    which: AskedNonSends, services: Using, by: Reader, limit: Limit = DEFAULT_LIMIT, after: After = None
 ) -> NonSendPage:
     """The people who got nothing, by refusals, the latest first."""
-    rows = await services.non_sends.list(which, limit=limit + 1, after=position(after, NonSendPosition))
+    rows = await services.non_sends.list(which, limit=limit + 1, after=position(after, NonSendPosition), by=by)
     shown, next = cut(rows, limit, lambda row: NonSendPosition(row.at, row.id))
     return NonSendPage(people=[NonSendView.model_validate(row) for row in shown], next=next)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from msgspec import Meta
 from pydantic import Field
 
-from api.auth import allow
+from api.auth import Reader, allow
 from api.dependencies import ResponseModel, TextField, Using, example
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.personal_fields import PeopleAnswer, Personal
@@ -66,6 +66,7 @@ class RejectPage(PeopleAnswer):
 @router.get("")
 async def list_rejects(
     services: Using,
+    by: Reader,
     user_id: Annotated[
         TextField | None,
         Query(max_length=255, examples=["u-4711"], description="that the call names, or an anonymous id"),
@@ -82,6 +83,7 @@ async def list_rejects(
         user_id=user_id,
         source=source,
         is_part=None if outcome is None else outcome == "left_out",
+        by=by,
     )
     shown, next = cut(rows, limit, lambda reject: reject.id)
     return RejectPage(rejects=[_view(reject) for reject in shown], next=next)

@@ -111,13 +111,17 @@ class Holds:
             return _view(hold, now)
 
     async def page(
-        self, *, person: PersonRef | None, only_open: bool, before: UUID | None, limit: int
+        self, *, person: PersonRef | None, only_open: bool, before: UUID | None, limit: int, by: Actor
     ) -> list[HoldView]:
-        """Return holds, the newest first. Raises NotFoundError for a person never named."""
+        """Return holds, the newest first; the audit log says who has looked.
+
+        Raises NotFoundError for a person never named.
+        """
         async with self._database.transaction() as connection:
             profile_id = None if person is None else await profiles.find(connection, person)
             if person is not None and profile_id is None:
                 raise unknown_person(person)
+            await audit.record_list(connection, by, "holds", None if person is None else person.id)
             found = await holds.page(connection, profile_id=profile_id, only_open=only_open, before=before, limit=limit)
             return [_view(hold, connection.clock.now()) for hold in found]
 

@@ -83,11 +83,15 @@ class Journeys:
         self._timezone = timezone
 
     async def list(
-        self, which: JourneyFilter, *, user: str | None, limit: int, after: UUID | None
+        self, which: JourneyFilter, *, user: str | None, limit: int, after: UUID | None, by: Actor
     ) -> list[JourneyView]:
-        """Return the newest, or those before one. Raises NotFoundError."""
+        """Return the newest, or those before one. Raises NotFoundError.
+
+        The audit log says who has looked.
+        """
         async with self._database.transaction() as connection:
             which = await _select_user(connection, which, user)
+            await audit.record_list(connection, by, "journeys", user)
             found = await journey_lists.page(connection, which, limit=limit, after=after)
             return [self._view(journey) for journey in found]
 

@@ -5,7 +5,8 @@ from typing import Final
 from msgspec import Struct
 
 from application.snapshots import Snapshots
-from store import non_sends
+from domain.access import Actor
+from store import audit, non_sends
 from store.database import Database
 from store.non_sends import NonSend, NonSendFilter, NonSendGroup, NonSendGrouping, NonSendPosition
 
@@ -38,9 +39,12 @@ class NonSends:
         """
         return await self._snapshots.get((which, by))
 
-    async def list(self, which: NonSendFilter, *, limit: int, after: NonSendPosition | None = None) -> list[NonSend]:
-        """Return refusals, the latest first."""
+    async def list(
+        self, which: NonSendFilter, *, limit: int, after: NonSendPosition | None = None, by: Actor
+    ) -> list[NonSend]:
+        """Return refusals, the latest first; the audit log says who has looked."""
         async with self._database.transaction() as connection:
+            await audit.record_list(connection, by, "non-sends")
             return await non_sends.page(connection, which, limit=limit, after=after)
 
     async def _count(self, asked: tuple[NonSendFilter, NonSendGrouping]) -> NonSendNumbers:

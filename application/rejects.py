@@ -1,6 +1,7 @@
 """Refused calls and parts of calls."""
 
-from store import rejects
+from domain.access import Actor
+from store import audit, rejects
 from store.database import Database
 from store.rejects import StoredReject
 
@@ -19,9 +20,14 @@ class RejectLog:
         user_id: str | None = None,
         source: str | None = None,
         is_part: bool | None = None,
+        by: Actor,
     ) -> list[StoredReject]:
-        """Return rejects, the newest first, before `after`: the id of the last one seen."""
+        """Return rejects, the newest first, before `after`: the id of the last one seen.
+
+        The audit log says who has looked.
+        """
         async with self._database.transaction() as connection:
+            await audit.record_list(connection, by, "rejects", user_id)
             return await rejects.page(
                 connection, limit=limit, after=after, user_id=user_id, source=source, is_part=is_part
             )

@@ -67,7 +67,7 @@ class Users:
         async with self._database.transaction() as connection:
             stages = (await self._catalogue.load_segments(connection)).stages
             found = await people.page(connection, which, stages, limit=limit, after=after)
-            await audit.record_look(connection, by, "user.find", "users")
+            await audit.record_list(connection, by, "users")
         return FoundPeople(found.people, found.next)
 
 

@@ -51,6 +51,14 @@ async def record_look(
     )
 
 
+async def record_list(connection: Connection, actor: Actor, listed: str, user: str | None = None) -> None:
+    """Record a look at a list of people, or at the only one that its filter names."""
+    if user is None:
+        await record_look(connection, actor, "user.find", listed)
+    else:
+        await record_look(connection, actor, "user.read", user)
+
+
 class AuditEntry(Struct, frozen=True):
     """One recorded action."""
 

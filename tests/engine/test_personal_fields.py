@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from domain.access import Scope
-from tests.api.test_openapi import contents, examples, is_public, operations
+from tests.api.test_openapi import contents, examples, is_public, operations, resolved
 from tests.docs.test_surveys import TEMPLATE
 from tests.harness import Harness
 
@@ -35,7 +35,13 @@ key: {SEGMENT}
 name: Lapsing buyers
 where: profile.traits.city != "Rome"
 """
-COMPUTED = "computed:\n  last_code: {last: Looked, of: event.properties.code}\n"
+# The last two are those of the API's example of a condition.
+COMPUTED = """
+computed:
+  last_code: {last: Looked, of: event.properties.code}
+  orders: {count: Order Completed}
+  active_14d: {any: "*", within: 14d}
+"""
 # Of routes that take a page or a secret of another kind, that end what the others look at, or that never end
 # (tests/api/test_live_events.py).
 LEFT_OUT = {"/v1/client/stream", "/v1/live-events", "/v1/session"}
@@ -197,3 +203,22 @@ async def test_only_the_scope_people_sees_what_a_person_is_like(harness: Harness
         assert where == [], json.dumps(where, indent=1)
     told, _ = await walk(harness, ids, Scope.READ, Scope.PEOPLE)
     assert told == TEXTS
+
+
+def shows_people(operation: dict[str, Any]) -> bool:
+    answers = [resolved(content["schema"]) for where, content in contents(operation) if where != "request"]
+    return operation.get("x-scope") == Scope.READ and any("masked" in each.get("properties", {}) for each in answers)
+
+
+async def test_each_look_at_people_is_in_the_audit_log(harness: Harness, ids: dict[str, str]) -> None:
+    looks = [each for each in operations() if shows_people(each[2])]
+    assert len(looks) > 10
+    for path, method, operation in looks:
+        for target in targets(path, operation, ids):
+            # A key for each, since an actor's looks are one entry.
+            made = await harness.admin("POST", "/v1/keys", {"name": "support", "scopes": ["read", "people"]})
+            headers = {"Authorization": f"Bearer {made['token']}"}
+            answer = await harness.http.request(method, target, json=bodies(operation)[0], headers=headers)
+            assert answer.is_success, answer.text
+            looked = await harness.query("SELECT FROM audit_log WHERE actor = %s", made["id"])
+            assert len(looked) == 1, f"{method} {target} leaves no trace of who has looked"

@@ -11,6 +11,7 @@ from application.campaign_graph import CampaignGraphs
 from application.campaign_numbers import CampaignsNumbers
 from application.count_sweeper import CountSweeper
 from application.non_sends import NonSends
+from domain.access import SOJOURN
 from store.database import Database
 from store.non_sends import NonSendFilter
 from tests.proofs import rounds
@@ -80,7 +81,7 @@ async def test_every_number_is_answered_within_a_second(database: Database) -> N
         assert await take(ask) == JOURNEYS
 
     async def people() -> int:
-        return len(await NonSends(database).list(week, limit=100))
+        return len(await NonSends(database).list(week, limit=100, by=SOJOURN))
 
     assert await take(people) == 100
 

@@ -11,6 +11,7 @@ import pytest
 
 from application.count_sweeper import CountSweeper
 from application.non_sends import NonSends
+from domain.access import SOJOURN
 from domain.journey.decision import Decision
 from store import decisions, non_sends
 from store.database import Connection, Database
@@ -135,7 +136,7 @@ async def test_of_many_refusals_a_sample_of_the_people_is_counted(
 async def list_all(database: Database, which: NonSendFilter, limit: int) -> list[UUID]:
     listed: list[UUID] = []
     after: NonSendPosition | None = None
-    while page := await NonSends(database).list(which, limit=limit, after=after):
+    while page := await NonSends(database).list(which, limit=limit, after=after, by=SOJOURN):
         assert all(row.user_id is not None for row in page)
         listed += [row.id for row in page]
         after = NonSendPosition(page[-1].at, page[-1].id)
