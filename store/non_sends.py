@@ -6,6 +6,7 @@ number of people the refusals of its days.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
 from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
 
@@ -33,6 +34,10 @@ _COUNTED: Final[Mapping[NonSendGrouping, str]] = {
     "rule": "rule",
     "day": "day::text",
 }
+
+
+# The columns that lack a value in some refusals; counts have an empty one there.
+_NULLABLE: Final = ("step", "reason", "rule")
 
 
 class NonSendFilter(Struct, frozen=True, kw_only=True):
@@ -118,52 +123,55 @@ async def page(
 ) -> list[NonSend]:
     """Return refusals, the latest first, before `after`.
 
-    The index has the latest of each campaign, step, reason and rule at hand; these are merged.
+    The index has the latest of each campaign, step, reason and rule at hand; only groups whose latest is among the
+    latest of all can be on the page.
     """
+    parameters = _parameters(which)
+    end = NonSendPosition(parameters["end"], UUID(int=0))
+    before = end if after is None else min(after, end)
     cursor = await connection.execute(
         f"""
-        SELECT DISTINCT campaign_key, step, reason, rule FROM {COUNTS}
-        WHERE {_write_conditions(which, _COUNTED)} AND day BETWEEN %(first)s AND %(last)s AND outcome = 'refused'
+        WITH groups AS (
+          SELECT DISTINCT campaign_key, step, reason, rule FROM {COUNTS}
+          WHERE {_write_conditions(which, _COUNTED)} AND day BETWEEN %(first)s AND %(last)s AND outcome = 'refused'
+        ), named AS (
+          SELECT named.campaign_key, named.step, named.reason, named.rule
+          FROM groups AS named CROSS JOIN LATERAL ({_select_latest("1")}) AS latest
+          ORDER BY latest.at DESC, latest.id DESC LIMIT %(limit)s
+        ), found AS (
+          SELECT latest.id FROM named CROSS JOIN LATERAL ({_select_latest("%(limit)s")}) AS latest
+          ORDER BY latest.at DESC, latest.id DESC LIMIT %(limit)s
+        )
+        SELECT decisions.id, profiles.user_id, journey_id, campaign_key AS campaign, step, reason, rule, at, data
+        FROM decisions LEFT JOIN profiles ON profiles.id = profile_id
+        WHERE decisions.id IN (SELECT id FROM found) ORDER BY at DESC, decisions.id DESC
         """,  # noqa: S608 -- constants of the store
-        _parameters(which),
-    )
-    groups = [tuple(row.values()) async for row in cursor]
-    if not groups:
-        return []
-    parameters: dict[str, Any] = {
-        **_parameters(which),
-        "limit": limit,
-        "after": after and after.at,
-        "after_id": after and after.id,
-    }
-    parts = [_select(place, group, parameters, after) for place, group in enumerate(groups)]
-    cursor = await connection.execute(
-        f"""
-        SELECT found.id, profiles.user_id, journey_id, campaign_key AS campaign, step, reason, rule, at, data
-        FROM (SELECT * FROM ({" UNION ALL ".join(parts)}) AS latest ORDER BY at DESC, id DESC LIMIT %(limit)s) AS found
-        LEFT JOIN profiles ON profiles.id = profile_id ORDER BY at DESC, found.id DESC
-        """,  # noqa: S608 -- constants of this module
-        parameters,
+        {**parameters, "limit": limit, "before": before.at, "before_id": before.id},
     )
     return [NonSend(**row) async for row in cursor]
 
 
-def _select(place: int, group: Sequence[Any], parameters: dict[str, Any], after: NonSendPosition | None) -> str:
-    """Select the latest refusals of one group, whose values become parameters.
+def _select_latest(limit: str) -> str:
+    """Select the latest refusals of the group `named`.
 
-    In the order of the index: the planner does not know that all values are null where a column is.
+    An index finds no value that is null by an equation: there is a branch for each, of which one runs.
     """
-    conditions = []
-    for column, value in zip(("campaign_key", "step", "reason", "rule"), group, strict=True):
-        name = f"{column}_{place}"
-        parameters[name] = value
-        conditions.append(f"{column} = %({name})s" if value else f"{column} IS NULL")
-    if after is not None:
-        conditions.append("(at, id) < (%(after)s, %(after_id)s)")
+    return " UNION ALL ".join(
+        _select_branch(nullable, limit) for nullable in product((True, False), repeat=len(_NULLABLE))
+    )
+
+
+def _select_branch(is_null: Sequence[bool], limit: str) -> str:
+    # In the order of the index: the planner does not know that all values are null where a column is.
+    conditions = " AND ".join(
+        f"named.{column} = '' AND {column} IS NULL" if null else f"named.{column} <> '' AND {column} = named.{column}"
+        for column, null in zip(_NULLABLE, is_null, strict=True)
+    )
     return f"""
-    (SELECT id, profile_id, journey_id, campaign_key, step, reason, rule, at, data FROM decisions
-     WHERE outcome = 'refused' AND at >= %(begin)s AND at < %(end)s AND {" AND ".join(conditions)}
-     ORDER BY step DESC, reason DESC, rule DESC, at DESC, id DESC LIMIT %(limit)s)
+    (SELECT at, id FROM decisions
+     WHERE outcome = 'refused' AND campaign_key = named.campaign_key AND {conditions}
+       AND at >= %(begin)s AND (at, id) < (%(before)s, %(before_id)s)
+     ORDER BY step DESC, reason DESC, rule DESC, at DESC, id DESC LIMIT {limit})
     """  # noqa: S608 -- constants of this module
 
 

@@ -186,6 +186,29 @@ async def test_a_page_reads_what_it_shows(database: Database) -> None:
             assert await count_read(connection) - before < 20
 
 
+async def test_a_page_of_very_many_groups_reads_the_latest_of_each(database: Database) -> None:
+    """A deployment has a group for each campaign, step, reason and rule: more than a statement takes parts."""
+    groups = 17_000
+    async with database.transaction() as connection:
+        await connection.execute(
+            """
+            INSERT INTO decisions (id, profile_id, campaign_key, kind, outcome, reason, step, at)
+            SELECT uuidv7(), %s, 'c' || n, 'send', 'refused', 'capped', CASE WHEN n %% 2 = 0 THEN 'first' END,
+                   timestamptz '2026-11-01T00:00:00Z' + n * interval '1 second'
+            FROM generate_series(1, %s) AS n
+            """,
+            (PEOPLE[0], groups),
+        )
+        await connection.execute("ANALYZE decisions")
+    which = NonSendFilter(first=START, last=START + timedelta(days=1))
+    after = NonSendPosition(datetime(2026, 11, 1, 2, tzinfo=UTC), UUID(int=0))
+    async with database.transaction() as connection:
+        before = await count_read(connection)
+        page = await non_sends.page(connection, which, limit=5, after=after)
+        assert await count_read(connection) - before < 3 * groups
+    assert [one.campaign for one in page] == [f"c{number}" for number in range(7199, 7194, -1)]
+
+
 async def count_read(connection: Connection) -> int:
     """How many rows of decisions this connection has read."""
     cursor = await connection.execute(
