@@ -72,6 +72,12 @@ class CampaignsNumbers:
                 refused.setdefault(key, Counter())[count.reason] += count.number
             else:
                 sums[key, count.outcome] += count.number
+        exiting = {(campaign.key, version) for campaign in known for version in campaign.exiting}
+        in_flight: Counter[str] = Counter()
+        for (key, version), number in active.items():
+            # Those of a stopped version count as ended, though their rows may not say so yet.
+            if (key, version) not in exiting:
+                in_flight[key] += number
         listed = []
         for campaign in known:
             by_day = [entered[campaign.key, since + timedelta(days=day)] for day in range(days)]
@@ -80,11 +86,7 @@ class CampaignsNumbers:
                 CampaignNumbers(
                     key=campaign.key,
                     entered_by_day=by_day,
-                    in_flight=sum(
-                        number
-                        for (key, version), number in active.items()
-                        if key == campaign.key and version not in campaign.exiting
-                    ),
+                    in_flight=in_flight[campaign.key],
                     sent=sums[campaign.key, "sent"],
                     refused=dict(sorted(refused.get(campaign.key, {}).items())),
                     goals=goals,
