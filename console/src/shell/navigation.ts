@@ -1,4 +1,4 @@
-/** The pages of the navigation, by group. `keys` is the shortcut: g, then this letter. */
+/** The pages of the navigation, by group. `key` is the shortcut: g, then this letter. */
 export const NAVIGATION = [
   {
     group: "Campaigns",
@@ -42,7 +42,7 @@ export const NAVIGATION = [
       { to: "/operations", label: "Operations", key: "o" },
       { to: "/reconciliations", label: "Reconciliations", key: "n" },
       { to: "/keys", label: "Keys", key: "k" },
-      { to: "/sessions", label: "Sessions", key: "i" },
+      { to: "/sessions", label: "Sessions", key: "x" },
       { to: "/audit-log", label: "Audit log", key: "a" },
     ],
   },
