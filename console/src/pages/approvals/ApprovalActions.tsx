@@ -7,11 +7,11 @@ import { ExactTime } from "../../ui/Time"
 
 type Approval = Schemas["Approval"]
 
-/** What each change does, once it is approved. */
+/** The effect of each change, once it is approved. */
 const EFFECTS: Record<Approval["action"], (approval: Approval) => string> = {
   start: ({ version }) => `Version ${version} lets people in from then on, or once its schedule begins.`,
   begin: ({ version }) => `The schedule of version ${version} begins, and people enter.`,
-  resume: ({ version }) => `Version ${version} goes on: people enter again, and the messages that are held are sent.`,
+  resume: ({ version }) => `Version ${version} goes on, and the messages that the pause holds are sent unless their time has passed.`,
   enter: ({ version }) => `The audience of version ${version} enters once more.`,
   continue: ({ version }) => `The rest of the audience of version ${version} enters, from where it was held.`,
 }

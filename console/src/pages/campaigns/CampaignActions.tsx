@@ -50,8 +50,8 @@ function Start({ campaign }: { campaign: Campaign }) {
       waits={WAITS}
       effect={
         <p>
-          Version {campaign.latest_version} takes effect: from now on, whoever meets its entry begins a journey, and
-          messages are sent. Nobody enters for what happened before.
+          Version {campaign.latest_version} takes effect, now or when its schedule begins: people enter by its events,
+          those of an audience at once or on its days, and messages are sent.
         </p>
       }
       run={() => http.POST("/v1/campaigns/{key}/start", callOf(campaign))}
@@ -67,8 +67,8 @@ function Pause({ campaign }: { campaign: Campaign }) {
       needs="operate"
       effect={
         <p>
-          Nobody enters any more. {inFlight(campaign)} in flight: their waits go on, and each is held at its next message
-          until you resume. Messages that were handed to a provider are not called back.
+          No message is sent until you resume: each journey is held at its next one. {inFlight(campaign)} in flight: their
+          waits go on, and further people enter. Messages that were handed to a provider are not called back.
         </p>
       }
       run={() => http.POST("/v1/campaigns/{key}/pause", callOf(campaign))}
@@ -85,8 +85,8 @@ function Resume({ campaign }: { campaign: Campaign }) {
       waits={WAITS}
       effect={
         <p>
-          People enter again, and the journeys that are held go on: {inFlight(campaign)} in flight. A message whose time
-          has passed meanwhile is not sent.
+          Messages are sent again, and the journeys that the pause holds go on: {inFlight(campaign)} in flight. A message
+          whose time has passed meanwhile is not sent.
         </p>
       }
       run={() => http.POST("/v1/campaigns/{key}/resume", callOf(campaign))}
@@ -101,7 +101,7 @@ function Stop({ campaign }: { campaign: Campaign }) {
       title={`Stop ${campaign.name}`}
       needs="operate"
       isDangerous
-      effect={<p>Nobody enters any more. {inFlight(campaign)} in flight:</p>}
+      effect={<p>No further person enters. {inFlight(campaign)} in flight:</p>}
       fields={
         <fieldset className="stack">
           <label>
