@@ -26,7 +26,7 @@ type Tab = keyof typeof TABS
 export function CampaignPage() {
   const { key } = route.useParams()
   const search = route.useSearch()
-  const tab: Tab = search.tab !== undefined && search.tab in TABS ? (search.tab as Tab) : "graph"
+  const tab: Tab = search.tab !== undefined && Object.hasOwn(TABS, search.tab) ? (search.tab as Tab) : "graph"
   const campaign = api.useQuery("get", "/v1/campaigns/{key}", { params: { path: { key } } }, { refetchInterval: 5_000 })
   return (
     <Loaded query={campaign} title={key}>

@@ -17,4 +17,4 @@ export const DOCUMENTS = {
 
 export type DocumentName = keyof typeof DOCUMENTS
 
-export const isDocumentName = (name: string): name is DocumentName => name in DOCUMENTS
+export const isDocumentName = (name: string): name is DocumentName => Object.hasOwn(DOCUMENTS, name)

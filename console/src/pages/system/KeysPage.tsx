@@ -24,7 +24,8 @@ const COLUMNS: Column<Key>[] = [
     label: "State",
     cell: ({ revoked_at, expires_at }) => {
       if (revoked_at !== null) return <Badge>revoked</Badge>
-      return expires_at === null ? <Badge tone="good">valid</Badge> : <Badge tone="accent">expires</Badge>
+      if (expires_at === null) return <Badge tone="good">valid</Badge>
+      return new Date(expires_at) > new Date() ? <Badge tone="accent">expires</Badge> : <Badge>expired</Badge>
     },
   },
   { label: "Kind", cell: ({ kind }) => kind },
