@@ -28,6 +28,8 @@ _NEGATED: Final = re.compile(
 _SCRIPT_COMMENT: Final = re.compile(
     r"(?:(?:^|(?<=\s))//(?=\s)[^\n]*(?:\n[ \t]*(?=//\s))?)+|/\*\*?\s.*?\*/", re.MULTILINE | re.DOTALL
 )
+# Between tags, and in quotation marks; a value within counts as nothing.
+_SHOWN: Final = re.compile(r">([^<>{}=;]+)[<{]|\}([^<>{}=;]+)[<{]|\"([^\"\n]*)\"|`([^`]*)`")
 _FENCE: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 # Past forms that do not end in `ed`.
@@ -131,14 +133,21 @@ def parse(file: str, source: str) -> Module:
 
 
 def read_texts(modules: Iterable[Module], root: Path = ROOT) -> Iterator[Text]:
-    """Read all texts for people in these modules, the pages and the script for browsers of a checkout."""
+    """Read all texts for people in these modules, the pages and the scripts for browsers of a checkout."""
     for name, source, tree in modules:
         yield from (Text(name, line, text) for line, text in (*_comments(source), *_strings(tree)))
     for file in sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md")]):
         page = _FENCE.sub(lambda match: "\n" * match[0].count("\n"), file.read_text())
         yield Text(str(file.relative_to(root)), 1, page)
-    for file in sorted((root / "browser" / "src").rglob("*.ts")):
-        yield from (Text(str(file.relative_to(root)), line, text) for line, text in script_comments(file.read_text()))
+    for file in script_files(root):
+        texts = (*script_comments(source := file.read_text()), *elements(source))
+        yield from (Text(str(file.relative_to(root)), line, text) for line, text in texts)
+
+
+def script_files(root: Path = ROOT) -> list[Path]:
+    """Return the modules of the script for browsers and of the console, without generated ones."""
+    files = (file for name in ("browser", "console") for file in (root / name / "src").rglob("*.ts*"))
+    return sorted(file for file in files if not file.name.endswith(".d.ts"))
 
 
 def _comments(source: str) -> Iterator[tuple[int, str]]:
@@ -161,6 +170,15 @@ def script_comments(source: str) -> Iterator[tuple[int, str]]:
     for match in _SCRIPT_COMMENT.finditer(source):
         lines = (line.strip(" \t/*") for line in match[0].splitlines())
         yield source.count("\n", 0, match.start()) + 1, "\n".join(lines)
+
+
+def elements(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the texts of several words that a module shows: between tags and in quotation marks, each with its line."""
+    code = _SCRIPT_COMMENT.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), source)
+    for match in _SHOWN.finditer(code):
+        text = next(filter(None, match.groups()), "")
+        if " " in text.strip():
+            yield code.count("\n", 0, match.start()) + 1, " ".join(text.split())
 
 
 def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:

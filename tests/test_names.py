@@ -126,6 +126,15 @@ def test_the_comments_of_the_script_are_read_too() -> None:
     ]
 
 
+def test_the_texts_of_the_console_are_read_too() -> None:
+    source = (
+        "// It begins.\nexport const Empty = () => (\n"
+        '  <p className="soft small">\n    Nobody fits {count} of\n    them.\n  </p>\n'
+        ")\nconst TITLE = `Stop ${name}`\nconst isFew = count < most && rest > 0\n"
+    )
+    assert list(prose.elements(source)) == [(3, "soft small"), (3, "Nobody fits"), (4, "of them."), (8, "Stop ${name}")]
+
+
 def test_every_docstring_begins_with_a_short_summary(modules: list[Module]) -> None:
     assert breaches(modules, prose.list_summaries) == []
     long = f'"""{"x" * 80}."""\n"""Not a docstring, however long it is' + " so" * 30 + '."""'

@@ -23,7 +23,7 @@ const UNREACHABLE: Problem = {
   detail: "The API did not answer. Look whether it runs, and whether this machine reaches it.",
 }
 
-/** What a failed call has thrown, as a problem. */
+/** Read a thrown error as a problem. */
 export function problemOf(error: unknown): Problem {
   if (typeof error === "object" && error !== null && "code" in error && "detail" in error) return error as Problem
   if (error instanceof TypeError) return UNREACHABLE

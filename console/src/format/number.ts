@@ -8,7 +8,7 @@ export const formatNumber = (value: number): string => WHOLE.format(value)
 /** "12.3K", where there is no room. */
 export const formatCompact = (value: number): string => COMPACT.format(value)
 
-/** Of 0 to 1. Small shares keep the digits that tell them from nothing. */
+/** A share of 0 to 1. A small one keeps the digits that tell it from nothing. */
 export const formatShare = (share: number): string =>
   (share !== 0 && Math.abs(share) < 0.01 ? SMALL_PERCENT : PERCENT).format(share)
 

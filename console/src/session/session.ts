@@ -5,7 +5,7 @@ import type { Problem } from "../api/problem"
 /** Who uses the console, as the API knows it. */
 export type Session = Schemas["CurrentSession"]
 
-/** What an act of the console needs. Reading needs no mention: every session may read. */
+/** The scope that an act needs. Every session may read. */
 export type Need = "author" | "operate" | "admin" | "people" | "approve"
 
 const PATH = "/v1/session"

@@ -23,9 +23,9 @@ export function Action<Answer>({
   effect: ReactNode
   needs: Need
   fields?: ReactNode
-  /** What to say where the API has accepted it, and something else has to happen first. */
+  /** The text where the API has accepted it, and something else has to happen first. */
   waits?: ReactNode
-  /** What to show of the answer, until it is closed. */
+  /** The part of the answer to show until it is closed. */
   answered?: (answer: Answer) => ReactNode
   isDangerous?: boolean
   run: (form: FormData) => Promise<{ data?: Answer; error?: unknown; response: Response }>

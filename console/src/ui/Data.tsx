@@ -47,7 +47,7 @@ function Items({ items, isMasked }: { items: unknown[]; isMasked: boolean }) {
   )
 }
 
-/** That personal fields of this page are hidden, and why. */
+/** Say that personal fields of this page are hidden, and why. */
 export function MaskNotice({ of }: { of: object }) {
   if (!("masked" in of) || of.masked !== true) return null
   return (

@@ -7,7 +7,7 @@ export interface Filter {
   options?: readonly string[]
   placeholder?: string
   type?: "search" | "date"
-  /** What no value means. */
+  /** The name of having no value. */
   none?: string
 }
 

@@ -9,7 +9,7 @@ interface Query<Data> {
 }
 
 /**
- * What a query has found, or that it is under way, or why it failed. Found data stays while it is asked for again.
+ * The data of a query, or that it is under way, or why it failed. Data stays while it is asked for again.
  * `title` is for a query on which the whole page depends.
  */
 export function Loaded<Data>({
@@ -37,7 +37,7 @@ export function Skeleton() {
   )
 }
 
-/** That there is nothing, and what would change that. */
+/** Say that there is nothing, and what would change that. */
 export function Empty({ children }: { children: ReactNode }) {
   return <div className="notice soft prose">{children}</div>
 }

@@ -13,13 +13,13 @@ const TONES: Record<Schemas["Change"]["kind"], Tone> = {
 }
 
 function effectOf({ takes_effect, approval }: Schemas["CampaignPlan"]): string {
-  if (!takes_effect) return "It is published; the campaign lets nobody in yet."
+  if (!takes_effect) return "It is published; people enter by it once the campaign is started."
   if (approval === null) return "It takes effect at once."
   const people = formatCount(approval.people, "person", "people")
   return `It is published, and waits for another person's approval: it may reach ${people}, more than ${formatNumber(approval.above)}.`
 }
 
-/** What applying a campaign would do. */
+/** The effects of applying a campaign. */
 export function CampaignPlanSummary({ plan }: { plan: Schemas["CampaignPlan"] }) {
   return (
     <div className="page">

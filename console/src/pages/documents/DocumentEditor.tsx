@@ -15,7 +15,7 @@ export interface Planned {
   apply: (() => Promise<{ error?: unknown }>) | undefined
 }
 
-/** What the plan has to know besides the files; its first value holds unless another is chosen. */
+/** A parameter of the plan besides the files; its first value holds unless another is chosen. */
 export interface Choice {
   label: string
   values: Record<string, string>
@@ -37,7 +37,7 @@ export function DocumentEditor({
   choice?: Choice
   plan: (files: Files, chosen: string) => Promise<{ planned?: Planned; error?: unknown }>
   applied: () => void
-  /** What else can be done with the files. */
+  /** Further acts with the files. */
   actions?: (files: Files) => ReactNode
 }) {
   const { data: session } = useQuery(sessionQuery)

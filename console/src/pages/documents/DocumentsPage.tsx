@@ -16,7 +16,7 @@ export function DocumentsPage() {
         </Link>
       }
     >
-      <Section title="Of the deployment">
+      <Section title="Deployment">
         <Table
           caption="Documents of the deployment"
           rows={Object.entries(DOCUMENTS)}
@@ -35,7 +35,7 @@ export function DocumentsPage() {
           ]}
         />
       </Section>
-      <Section title="Of campaigns">
+      <Section title="Campaigns">
         <Loaded query={campaigns}>
           {({ campaigns }) => (
             <Table

@@ -5,7 +5,7 @@ import { Warnings } from "./Warnings"
 
 const TONES: Record<Schemas["DocumentRuleChange"]["kind"], Tone> = { added: "good", removed: "bad", changed: "accent" }
 
-/** What applying a document of the deployment would do. */
+/** The effects of applying a document of the deployment. */
 export function RuleChanges({ plan }: { plan: Schemas["PlannedDocument"] }) {
   return (
     <div className="page">

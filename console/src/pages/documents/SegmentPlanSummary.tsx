@@ -3,7 +3,7 @@ import { Data } from "../../ui/Data"
 import { Section } from "../../ui/Page"
 import { Warnings } from "./Warnings"
 
-/** What applying a segment would do, and to how many people. */
+/** The effects of applying a segment, with how many people they concern. */
 export function SegmentPlanSummary({
   planned: { kind, key, next_version, before, after, read_by, people },
   warnings,

@@ -24,7 +24,7 @@ export interface Completion {
 const LINE = /^(\s*)((?:-\s+)*)(?:([\w.-]+):(?:\s|$))?/
 const ITEM = "-"
 
-/** What may stand at the end of a YAML text, by the schema of the document. */
+/** Complete the end of a YAML text by the schema of the document. */
 export function complete(schema: Schema, text: string): Completion[] {
   const lines = text.split("\n")
   const current = lines.pop() ?? ""

@@ -18,7 +18,7 @@ function selectionOf({ state, outcome, campaign, version, ...given }: Search): S
   }
 }
 
-/** What can be done to all journeys that the filters select, once these name a campaign. */
+/** Acts on all journeys that the filters select, once these name a campaign. */
 export function ManyJourneys({ search }: { search: Search }) {
   const selection = selectionOf(search)
   if (selection === undefined) return null

@@ -45,7 +45,7 @@ export function LifeCyclePage() {
               ]}
             />
             {flow.moves.length === 0 ? (
-              <Empty>Nobody has moved between stages in this time.</Empty>
+              <Empty>No person has moved between stages in this time.</Empty>
             ) : (
               <Section title="Flow">
                 <div className="card">

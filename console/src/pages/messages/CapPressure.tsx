@@ -78,10 +78,10 @@ function RuleSection({ rule: { rule, days, campaigns, taken } }: { rule: Rule })
         ]}
       />
       <Table
-        caption={`Who took the room of whom, ${rule}`}
+        caption={`Campaigns that took the room, ${rule}`}
         rows={taken}
         rowKey={({ campaign, by }) => `${campaign} ${by}`}
-        empty="Nobody: no message was held back for others."
+        empty="None: no message was held back for others."
         columns={[
           { label: "Held back", cell: ({ campaign }) => <CampaignLink campaign={campaign} /> },
           { label: "Room taken by", cell: ({ by }) => <CampaignLink campaign={by} /> },

@@ -23,7 +23,7 @@ const route = getRouteApi("/non-sends")
 const GROUPINGS = ["reason", "campaign", "step", "rule", "day"] as const
 const POLL = { refetchInterval: 10_000 }
 
-// What the groups have in common that lack the value.
+// The names of groups without the value.
 const WITHOUT: Record<Grouping, string> = {
   reason: "no reason",
   campaign: "no campaign",
@@ -40,7 +40,7 @@ const PEOPLE: Column<Schemas["NonSendView"]>[] = [
   { label: "Rule", cell: ({ rule }) => rule ?? <span className="soft">–</span> },
   { label: "When", cell: ({ at }) => <Time at={at} /> },
   {
-    label: "What decided it",
+    label: "Decided by",
     cell: ({ data }) => {
       if (data === null) return <Masked />
       if (Object.keys(data).length === 0) return null
@@ -94,7 +94,7 @@ export function NonSendsPage() {
                 columns={PEOPLE}
                 rows={pages.flatMap(({ people }) => people)}
                 rowKey={(_, index) => index}
-                empty="Nobody. Refusals that were deleted, with their people or by retention, are counted and not listed."
+                empty="No one. Refusals that were deleted, with their people or by retention, are counted and not listed."
               />
             </>
           )}
@@ -159,7 +159,7 @@ function Groups({ numbers: { groups, total, is_estimate }, by }: { numbers: Numb
       caption={`People who got nothing, by ${by}`}
       rows={groups}
       rowKey={({ value }) => value}
-      empty="Nobody was refused in these days. Choose earlier ones, or clear a filter."
+      empty="No one was refused in these days. Choose earlier ones, or clear a filter."
       columns={[
         {
           label: capitalize(by),

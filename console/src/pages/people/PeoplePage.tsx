@@ -57,7 +57,7 @@ export function PeoplePage() {
               columns={COLUMNS}
               rows={pages.flatMap(({ users }) => users)}
               rowKey={({ id }) => id}
-              empty="Nobody fits. Ids and addresses are compared whole; clear a filter to see more."
+              empty="No one fits. Ids and addresses are compared whole; clear a filter to see more."
             />
           </>
         )}

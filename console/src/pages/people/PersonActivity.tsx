@@ -5,7 +5,7 @@ import { Section } from "../../ui/Page"
 import { Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
 
-/** What the profile has learned by itself, and the devices. */
+/** Values that the profile has learned by itself, and the devices. */
 export function PersonActivity({ user }: { user: Schemas["User"] }) {
   const { activity } = user
   return (

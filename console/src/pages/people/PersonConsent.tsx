@@ -89,8 +89,8 @@ function LiftSuppression({ person, channel }: { person: PersonRef; channel: stri
       needs="operate"
       effect={
         <p>
-          Messages by {channel} to {person.id} are sent again where their consent allows it. What was refused meanwhile is
-          not sent later.
+          Messages by {channel} to {person.id} are sent again where their consent allows it. Messages that were refused
+          meanwhile are not sent later.
         </p>
       }
       run={() =>

@@ -17,7 +17,7 @@ const route = getRouteApi("/people/$id")
 const TABS = ["timeline", "profile", "consent", "segments", "activity", "what-if"] as const
 type Tab = (typeof TABS)[number]
 
-/** The person that the page is about: an id, and its kind where it is no user id. */
+/** The person that the page is about: an id, and its kind unless that is a user id. */
 export interface PersonRef {
   id: string
   kind: string | undefined

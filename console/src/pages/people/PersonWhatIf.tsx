@@ -14,7 +14,7 @@ import type { PersonRef } from "./PersonPage"
 type Question = Schemas["WhatIfRequest"]
 type Effect = Schemas["ForeseenEffectView"]
 
-/** What an event would do if it came now. It stays out of the address, since its properties may be personal. */
+/** The effects of an event if it came now. It stays out of the address, since its properties may be personal. */
 export function PersonWhatIf({ person }: { person: PersonRef }) {
   const [question, setQuestion] = useState<Question>()
   const [fault, setFault] = useState<string>()
@@ -26,7 +26,7 @@ export function PersonWhatIf({ person }: { person: PersonRef }) {
     if (properties !== undefined) setQuestion({ event: String(given.get("event")).trim(), properties })
   }
   return (
-    <Section title="What would happen if an event came now">
+    <Section title="If an event came now">
       <form className="stack" onSubmit={submit}>
         <label className="field">
           Event

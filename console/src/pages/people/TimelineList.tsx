@@ -8,7 +8,7 @@ import { Time } from "../../ui/Time"
 
 type Item = Schemas["TimelineItem"]
 
-/** Decisions by which somebody got nothing, or not yet: they show at once what decided them. */
+/** Decisions that sent nothing, or not yet: they show at once what decided them. */
 const NON_SENDS = new Set(["refused", "deferred", "held", "failed", "cancelled", "capped", "unknown"])
 
 export function TimelineList({ items, isOfJourney = false }: { items: Item[]; isOfJourney?: boolean }) {

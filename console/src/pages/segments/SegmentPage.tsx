@@ -137,7 +137,7 @@ function Members({ segment }: { segment: string }) {
             caption="Members"
             rows={pages.flatMap(({ members }) => members)}
             rowKey={({ id }) => id}
-            empty="Nobody is in it."
+            empty="No one is in it."
             columns={[
               { label: "Person", cell: (member) => <PersonLink person={member} /> },
               { label: "Since", cell: ({ since }) => <Time at={since} /> },

@@ -96,7 +96,7 @@ function Texts({ template }: { template: string }) {
               caption="Texts"
               rows={pages.flatMap(({ texts }) => texts)}
               rowKey={({ message_id, question }) => `${message_id} ${question}`}
-              empty="Nobody has written a text."
+              empty="No one has written a text."
               columns={[
                 { label: "Text", cell: ({ text }) => text ?? <Masked /> },
                 { label: "Question", cell: ({ question }) => question },

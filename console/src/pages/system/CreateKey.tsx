@@ -5,7 +5,7 @@ import { Action } from "../../ui/Action"
 type Kind = Schemas["KeyKind"]
 type Scope = Schemas["Scope"]
 
-/** What a server's key may be given, with what it opens. */
+/** The scopes of a server's key, with what each opens. */
 const SCOPES: Partial<Record<Scope, string>> = {
   ingest: "report events and people",
   send: "ask for single messages",

@@ -53,7 +53,7 @@ const COLUMNS: Column<Operation>[] = [
           title={`Cancel the operation ${words(kind)}`}
           needs="operate"
           isDangerous
-          effect={<p>It ends after its present page. What it did for {formatNumber(done)} so far stays done.</p>}
+          effect={<p>It ends after its present page. The {formatNumber(done)} that are done stay so.</p>}
           run={() =>
             http.POST("/v1/operations/{id}/cancel", { params: { path: { id } }, headers: actingHeaders() })
           }

@@ -15,7 +15,7 @@ import { VersionChanges } from "./VersionChanges"
 type Graph = Schemas["CampaignGraph"]
 
 const route = getRouteApi("/campaigns/$key")
-// As old as the API's numbers may be. What is unchanged is answered without a body, and a page out of sight asks nothing.
+// As old as the API's numbers may be. An unchanged graph is answered without a body, and a page out of sight asks nothing.
 const POLL = { refetchInterval: 2_000 }
 
 export function CampaignGraphTab({ campaign }: { campaign: Schemas["Campaign"] }) {

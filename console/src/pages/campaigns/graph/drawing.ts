@@ -17,7 +17,7 @@ const way = ({ source, target }: GraphEdge): string => JSON.stringify([source, t
 export function drawChanges(after: Graph, before: Graph, changes: Change[]): DrawnGraph {
   const kinds = new Map<string | null, Change["kind"]>()
   for (const { what, name, kind } of changes) {
-    // That a step was moved is said before what else of it is changed.
+    // The first change of a step counts: a move stands before what else is changed of it.
     if (what === "step" && !kinds.has(name)) kinds.set(name, kind)
   }
   const shown = new Set(after.nodes.map(({ id }) => id))

@@ -4,7 +4,7 @@ export type GraphNode = Schemas["GraphNode"]
 export type GraphEdge = Schemas["GraphEdge"]
 export type Change = Schemas["Change"]
 
-/** The ids of the API for the nodes that are no steps. */
+/** The API's ids of the nodes beside the steps. */
 export const ENTRY = ":entry"
 export const END = ":end"
 
