@@ -71,7 +71,7 @@ async def log_in(body: LoginRequest, request: Request, response: Response, servi
         raise wrong_key()
     opened = await services.console_sessions.open_by_key(key, access, find_session(request))
     keep_session(response, opened)
-    return describe_session(request, opened.access)
+    return await describe_session(request, opened.access)
 
 
 def keep_session(response: Response, opened: NewSession) -> None:

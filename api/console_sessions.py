@@ -28,6 +28,7 @@ _SESSION: dict[str, Any] = {
     "scopes": ["read"],
     "role": "viewer",
     "expires_at": "2026-11-22T20:00:00Z",
+    "at": "2026-11-22T08:00:00Z",
     "console_edit": "plan",
     "single_sign_on": False,
     "temporal_ui_url": "http://localhost:8233",
@@ -63,6 +64,7 @@ class CurrentSession(ResponseModel):
     scopes: list[Scope] = Field(description="all that are open to it, also those that others include")
     role: Role | None = Field(description="the role that has these scopes, if one has")
     expires_at: datetime
+    at: datetime = Field(description="the deployment's time, by which a page tells how long ago something was")
     console_edit: ConsoleEdit = Field(description="what the console offers for documents, by `SOJOURN_CONSOLE_EDIT`")
     single_sign_on: bool = Field(description="whether people log in by an identity provider")
     temporal_ui_url: str
@@ -94,7 +96,7 @@ async def get_session(request: Request, response: Response) -> CurrentSession:
     """The session of the request's cookie."""
     access = await authenticate(request)
     response.headers["Cache-Control"] = "no-store"
-    return describe_session(request, access)
+    return await describe_session(request, access)
 
 
 @router.delete("/session", status_code=204)
@@ -122,17 +124,19 @@ async def revoke_session(
     return _show(await services.console_sessions.revoke(id, by=by))
 
 
-def describe_session(request: Request, access: Access) -> CurrentSession:
+async def describe_session(request: Request, access: Access) -> CurrentSession:
     """Describe the session of an access. Raises UnauthorizedError for a key."""
     session = _require_session(access)
+    services = services_of(request)
     return CurrentSession(
         id=session.id,
         actor=SessionActor.model_validate(access.actor),
         scopes=list_open_scopes(access),
         role=find_role(access.scopes),
         expires_at=session.expires_at,
+        at=await services.now(),
         console_edit=session.edit,
-        single_sign_on=services_of(request).single_sign_on is not None,
+        single_sign_on=services.single_sign_on is not None,
         temporal_ui_url=request.app.state.temporal_ui_url,
         release=RELEASE,
     )
