@@ -227,9 +227,10 @@ def _apply(world: World, kind: str, file: str, source: str) -> list[dict[str, An
 
 def _start(world: World, name: str) -> str:
     """Publish and start a campaign of the examples; return its key."""
-    key, document = campaign_document(EXAMPLES / f"{name}.yaml")
+    file = f"{name}.yaml"
+    key, document = campaign_document(EXAMPLES / file)
     templates = {name: text.replace(CRM, world.receiver.url) for name, text in document["templates"].items()}
-    world.api.post("campaigns", body={**document, "templates": templates})
+    world.api.post("campaigns", body={**document, "file": f"examples/{file}", "templates": templates})
     world.api.post("campaigns", key, "start")
     return key
 
