@@ -83,10 +83,8 @@ async def list_operations(
 
 
 @router.get("/operations")
-async def list_deployment_operations(
-    services: Using, limit: Limit = DEFAULT_LIMIT, after: After = None
-) -> OperationList:
-    """The operations of the deployment, which belong to no campaign, newest first."""
+async def list_all_operations(services: Using, limit: Limit = DEFAULT_LIMIT, after: After = None) -> OperationList:
+    """All operations, those of the deployment with `campaign` null, newest first."""
     rows = await services.operations.list(None, limit=limit + 1, before=position(after, UUID))
     return _page(rows, limit)
 

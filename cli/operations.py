@@ -35,7 +35,7 @@ def operations(
     after: AfterOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show operations of the deployment or of a campaign; watch or cancel one."""
+    """Show all operations or those of a campaign; watch or cancel one."""
     if id is not None and campaign is not None:
         raise typer.BadParameter("name an operation by its id, or a campaign with --campaign")
     if id is None and (watch or cancel):
@@ -81,6 +81,7 @@ def _list(page: dict[str, Any], *, as_json: bool) -> None:
         [
             each["id"],
             each["kind"],
+            each["campaign"] or "",
             each["state"],
             str(each["done"]) if each["total"] is None else f"{each['done']} of {each['total']}",
             counts_text(each["counts"]),
@@ -88,7 +89,7 @@ def _list(page: dict[str, Any], *, as_json: bool) -> None:
         ]
         for each in page["operations"]
     ]
-    print_table(["OPERATION", "KIND", "STATE", "DONE", "COUNTS", "ASKED"], rows, folded={"COUNTS"})
+    print_table(["OPERATION", "KIND", "CAMPAIGN", "STATE", "DONE", "COUNTS", "ASKED"], rows, folded={"COUNTS"})
     print_next(page)
 
 

@@ -153,12 +153,12 @@ async def list_campaign(
     return [Operation(**row) async for row in cursor]
 
 
-async def list_deployment(connection: Connection, limit: int, before: UUID | None = None) -> list[Operation]:
-    """Return the deployment's latest operations, newest first, before one if given."""
+async def list_latest(connection: Connection, limit: int, before: UUID | None = None) -> list[Operation]:
+    """Return the latest operations, of campaigns and of the deployment, newest first, before one if given."""
     cursor = await connection.execute(
         f"""
         SELECT {_COLUMNS} FROM operations
-        WHERE campaign_key IS NULL AND (%(before)s::uuid IS NULL OR id < %(before)s)
+        WHERE %(before)s::uuid IS NULL OR id < %(before)s
         ORDER BY id DESC LIMIT %(limit)s
         """,  # noqa: S608
         {"before": before, "limit": limit},

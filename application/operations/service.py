@@ -26,13 +26,13 @@ class OperationService:
             return await _get_or_raise(connection, id)
 
     async def list(self, campaign_key: str | None, *, limit: int, before: UUID | None) -> list[Operation]:
-        """Return the latest operations of a campaign, or of the deployment, newest first.
+        """Return the latest operations, or those of a campaign, newest first.
 
         Raises NotFoundError.
         """
         async with self._database.transaction() as connection:
             if campaign_key is None:
-                return await operations.list_deployment(connection, limit, before)
+                return await operations.list_latest(connection, limit, before)
             await transitions.get_or_raise(connection, campaign_key)
             return await operations.list_campaign(connection, campaign_key, limit, before)
 

@@ -51,9 +51,11 @@ async def test_operations_are_listed_and_shown(resting: Harness, capsys: Output)
     capsys.readouterr()
     assert await sojourn("operations", "--campaign", "cart") == 0
     header, row = capsys.readouterr().out.splitlines()
-    assert header.split() == ["OPERATION", "KIND", "STATE", "DONE", "COUNTS", "ASKED"]
-    id, kind, state, done, *_ = re.split(r"  +", row)
+    assert header.split() == ["OPERATION", "KIND", "CAMPAIGN", "STATE", "DONE", "COUNTS", "ASKED"]
+    id, kind, _, state, done, *_ = re.split(r"  +", row)
     assert (kind, state, done) == ("exit", "done", f"{USERS} of {USERS}")
+    assert await sojourn("operations") == 0
+    assert capsys.readouterr().out.splitlines() == [header, row]
     assert await sojourn("operations", id) == 0
     shown = capsys.readouterr().out
     assert re.search(rf"^Progress +done, {USERS} of {USERS}", shown, re.MULTILINE)

@@ -76,6 +76,7 @@ async def test_exit_ends_everything(harness: Harness) -> None:
     [operation] = (await harness.admin("GET", "/v1/campaigns/plain/operations"))["operations"]
     assert operation["state"] == "done"
     assert (operation["kind"], operation["done"], operation["counts"]["exited"]) == ("exit", 3, 3)
+    assert operation in (await harness.admin("GET", "/v1/operations"))["operations"]
     assert (await refused(harness, "stop", {"mode": "exit"}))["state"] == "ended"
     [exited] = [item for item in await harness.timeline("u1") if item["kind"] == "exit"]
     assert (exited["reason"], exited["data"]["by"]) == ("campaign_stopped", "SOJOURN_ADMIN_KEY")

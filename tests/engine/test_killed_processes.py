@@ -121,7 +121,7 @@ async def test_a_killed_judgement_moves_each_person_once(database_url: str, tmp_
         assert sorted(user for user, *_ in await harness.changes()) == members
         assert await harness.entered() == members
         async with harness.database.transaction() as connection:
-            [done] = await operations.list_deployment(connection, 10, None)
+            [done] = await operations.list_latest(connection, 10, None)
         assert (done.state, done.done) == ("done", len(users))
 
 

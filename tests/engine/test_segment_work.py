@@ -88,7 +88,7 @@ async def test_a_new_definition_judges_people_page_by_page(database_url: str) ->
         assert await harness.members() == EVERYONE
         assert await count_people(harness) == [1] * len(USERS)
         async with harness.database.transaction() as connection:
-            [done] = await operations.list_deployment(connection, 10, None)
+            [done] = await operations.list_latest(connection, 10, None)
         assert (done.state, done.done, done.counts["joined"]) == ("done", len(USERS), len(USERS) * len(SEGMENTS))
 
 
