@@ -1,3 +1,5 @@
+import { formatCount } from "./number"
+
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
@@ -36,7 +38,27 @@ export function daysBetween(first: string, last: string): string[] {
   return days
 }
 
+/** The first day of the week that ends with a day. */
+export const weekBefore = (day: string): string => new Date(Date.parse(day) - 6 * DAY * 1000).toISOString().slice(0, 10)
+
 /** "2 Dec": a day of a chart. */
 export function shortDay(day: string): string {
   return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(day))
 }
+
+/** "2 Dec 2026": the UTC day of an instant. */
+export function formatDay(at: string): string {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" }).format(new Date(at))
+}
+
+/** "3.2 days", "5 hours", "under an hour": a length in days. */
+export function formatDays(days: number): string {
+  const hours = Math.round(days * 24)
+  if (hours === 0) return "under an hour"
+  return hours < 48 ? formatCount(hours, "hour") : `${days.toFixed(1)} days`
+}
+
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
+
+/** Whether a text is an instant as the API writes one. */
+export const isInstant = (text: string): boolean => INSTANT.test(text) && !Number.isNaN(Date.parse(text))

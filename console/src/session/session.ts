@@ -1,6 +1,7 @@
 import { queryOptions, useQuery } from "@tanstack/react-query"
 import type { Schemas } from "../api/client"
 import type { Problem } from "../api/problem"
+import { setClock } from "../clock"
 
 /** Who uses the console, as the API knows it. */
 export type Session = Schemas["CurrentSession"]
@@ -18,9 +19,15 @@ async function call<Answer>(path: string, request?: RequestInit): Promise<Answer
   return body as Answer
 }
 
+async function openSession(request?: RequestInit): Promise<Session> {
+  const session = await call<Session>(PATH, request)
+  setClock(session.at)
+  return session
+}
+
 export const sessionQuery = queryOptions<Session, Problem>({
   queryKey: ["session"],
-  queryFn: () => call<Session>(PATH),
+  queryFn: () => openSession(),
   staleTime: 60_000,
   retry: false,
 })
@@ -36,7 +43,7 @@ export const signInOptions = queryOptions({
 export const singleSignOn = (page: string): string => `${PATH}/oidc?return_to=${encodeURIComponent(page)}`
 
 export const signIn = (key: string): Promise<Session> =>
-  call(PATH, {
+  openSession({
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ key }),

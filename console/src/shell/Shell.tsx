@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query"
 import { Link, Outlet, useLocation } from "@tanstack/react-router"
 import { useCallback, useEffect, useRef, useState } from "react"
 import { type Session, sessionQuery } from "../session/session"
+import { Skeleton } from "../ui/Loaded"
 import { Refusal } from "../ui/Refusal"
 import { Account } from "./Account"
 import { Logo } from "./Logo"
@@ -22,7 +23,12 @@ export function Shell() {
       </main>
     )
   }
-  return session ? <Frame session={session} /> : null
+  if (session) return <Frame session={session} />
+  return (
+    <main>
+      <Skeleton />
+    </main>
+  )
 }
 
 function Frame({ session }: { session: Session }) {

@@ -21,7 +21,7 @@ export const NAVIGATION = [
     group: "Messages",
     pages: [
       { to: "/messages", label: "Messages", key: "t" },
-      { to: "/non-sends", label: "Why nothing was sent", key: "y" },
+      { to: "/non-sends", label: "Why people got nothing", key: "y" },
       { to: "/deliverability", label: "Deliverability", key: "d" },
       { to: "/frequency-caps", label: "Frequency caps", key: "f" },
     ],

@@ -1,49 +1,8 @@
 import type { ReactNode } from "react"
-import { formatNumber } from "../format/number"
-import { daysBetween, shortDay } from "../format/time"
+import { formatNumber, formatShare } from "../format/number"
+import { presentTime } from "../clock"
+import { daysBetween, shortDay, weekBefore } from "../format/time"
 import type { Tone } from "./Badge"
-
-export interface DayValue {
-  day: string
-  value: number
-}
-
-const WIDTH = 640
-const HEIGHT = 120
-
-/** The course of a number by day: one line, its least and most, first and last day. */
-export function Trend({ label, days }: { label: string; days: DayValue[] }) {
-  const values = days.map(({ value }) => value)
-  const least = Math.min(...values)
-  const most = Math.max(...values)
-  const range = most - least || 1
-  const x = (index: number) => (days.length > 1 ? (index / (days.length - 1)) * WIDTH : WIDTH / 2)
-  const y = (value: number) => HEIGHT - 20 - ((value - least) / range) * (HEIGHT - 40)
-  const points = days.map(({ value }, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`)
-  const text = `${label}: from ${formatNumber(values[0] ?? 0)} to ${formatNumber(values.at(-1) ?? 0)}`
-  return (
-    <svg className="chart" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={text}>
-      <line x1="0" x2={WIDTH} y1={HEIGHT - 18} y2={HEIGHT - 18} stroke="var(--line)" />
-      <polyline points={points.join(" ")} fill="none" stroke="var(--accent)" strokeWidth="1.5" />
-      {days.map(({ day, value }, index) => (
-        <circle key={day} cx={x(index)} cy={y(value)} r="3" fill="var(--accent)">
-          <title>{`${shortDay(day)}: ${formatNumber(value)}`}</title>
-        </circle>
-      ))}
-      <text x="0" y="10">
-        {formatNumber(most)}
-      </text>
-      {days[0] && (
-        <text x="0" y={HEIGHT - 4}>
-          {shortDay(days[0].day)}
-        </text>
-      )}
-      <text x={WIDTH} y={HEIGHT - 4} textAnchor="end">
-        {days.length > 1 ? shortDay(days.at(-1)!.day) : ""}
-      </text>
-    </svg>
-  )
-}
 
 export interface Series {
   name: string
@@ -51,30 +10,37 @@ export interface Series {
 }
 
 /**
- * Numbers by day as bars, stacked in the order of the series. `link` puts the bars of a day into a link to its people,
- * with the label that is given.
+ * Numbers by day as bars, stacked in the order of the series. `from` and `to` are the first and the last day, by default
+ * those of the API: the week that ends today. `link` puts the bars of a day into a link to its people, with the label that
+ * is given.
  */
 export function DayBars({
   label,
   series,
   days,
+  from,
+  to,
   link,
 }: {
   label: string
   series: Series[]
   days: Map<string, number[]>
+  from?: string
+  to?: string
   link?: (day: string, label: string, bars: ReactNode) => ReactNode
 }) {
   const known = [...days.keys()].sort()
   if (known.length === 0) return null
-  const all = daysBetween(known[0]!, known.at(-1)!)
+  const last = to ?? latest(known.at(-1)!, presentTime().toISOString().slice(0, 10))
+  const all = daysBetween(from ?? earliest(known[0]!, weekBefore(last)), last)
   const sum = (day: string) => (days.get(day) ?? []).reduce((total, value) => total + value, 0)
   const most = Math.max(1, ...all.map(sum))
+  const width = `${all.length * MOST_BAR_WIDTH}px`
   return (
     // The bars are stretched, and the texts beside them are not.
-    <figure className="bars" style={{ maxWidth: `${all.length * MOST_BAR_WIDTH}px` }}>
+    <figure className="bars">
       <span className="soft small">{formatNumber(most)}</span>
-      <svg viewBox={`0 0 ${all.length} 100`} preserveAspectRatio="none" role="group" aria-label={label}>
+      <svg viewBox={`0 0 ${all.length} 100`} style={{ maxWidth: width }} preserveAspectRatio="none" role="group" aria-label={label}>
         {all.map((day, index) => {
           const told = series.map(({ name }, place) => `${formatNumber(days.get(day)?.[place] ?? 0)} ${name}`)
           const text = `${shortDay(day)}: ${told.join(", ")}`
@@ -87,7 +53,7 @@ export function DayBars({
           )
         })}
       </svg>
-      <span className="head soft small">
+      <span className="head soft small" style={{ maxWidth: width }}>
         <span>{shortDay(all[0]!)}</span>
         {all.length > 1 && <span>{shortDay(all.at(-1)!)}</span>}
       </span>
@@ -95,10 +61,7 @@ export function DayBars({
         <figcaption className="row soft small">
           {series.map(({ name, tone }) => (
             <span key={name} className="row">
-              <svg width="10" height="10" aria-hidden="true">
-                <rect className={`mark ${tone}`} width="10" height="10" />
-              </svg>
-              {name}
+              <Sample tone={tone} /> {name}
             </span>
           ))}
         </figcaption>
@@ -107,7 +70,9 @@ export function DayBars({
   )
 }
 
-const MOST_BAR_WIDTH = 72
+const MOST_BAR_WIDTH = 144
+const earliest = (one: string, other: string) => (one < other ? one : other)
+const latest = (one: string, other: string) => (one > other ? one : other)
 
 /** The bars of a day, from the ground up. */
 function Bars({ x, heights = [], series }: { x: number; heights?: number[]; series: Series[] }) {
@@ -119,9 +84,18 @@ function Bars({ x, heights = [], series }: { x: number; heights?: number[]; seri
       {series.map(({ name, tone }, place) => {
         const height = heights[place] ?? 0
         top -= height
-        return <rect key={name} className={`mark ${tone}`} x={x + 0.1} y={top} width="0.8" height={height} />
+        return <rect key={name} className={`mark ${tone}`} x={x + 0.2} y={top} width="0.6" height={height} />
       })}
     </g>
+  )
+}
+
+/** The colour of a series, beside its name. */
+export function Sample({ tone }: { tone: Tone }) {
+  return (
+    <svg width="10" height="10" aria-hidden="true">
+      <rect className={`mark ${tone}`} width="10" height="10" />
+    </svg>
   )
 }
 
@@ -141,12 +115,14 @@ export function Sparkline({ label, values }: { label: string; values: number[] }
   )
 }
 
-/** A share as a bar with its number beside it. */
-export function Share({ of, share }: { of: string; share: number }) {
+/** A share as a number with its bar. */
+export function Share({ share }: { share: number }) {
   return (
-    <span className="row" title={of}>
-      <span className="bar" style={{ width: `${Math.max(1, share * 80)}px` }} />
-      {of}
+    <span className="share">
+      {formatShare(share)}
+      <span>
+        <span className="bar" style={{ width: `${Math.max(1, share * 100)}%` }} />
+      </span>
     </span>
   )
 }

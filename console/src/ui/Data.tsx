@@ -1,4 +1,7 @@
 import type { ReactNode } from "react"
+import { isInstant } from "../format/time"
+import { Nothing } from "./Nothing"
+import { ExactTime } from "./Time"
 
 /** In place of a personal field that the session does not see. */
 export function Masked() {
@@ -11,14 +14,15 @@ export function Masked() {
 
 /** Any JSON as text: members of an object in pairs, items of a list by commas or below each other. */
 export function Data({ value, isMasked = false }: { value: unknown; isMasked?: boolean }): ReactNode {
-  if (value === null || value === undefined) return isMasked ? <Masked /> : <span className="soft">none</span>
+  if (value === null || value === undefined) return isMasked ? <Masked /> : <Nothing />
   if (Array.isArray(value)) return <Items items={value} isMasked={isMasked} />
   if (typeof value === "object") return <Pairs of={Object.entries(value)} isMasked={isMasked} />
-  return String(value)
+  const text = String(value)
+  return isInstant(text) ? <ExactTime at={text} /> : text
 }
 
 export function Pairs({ of, isMasked }: { of: [string, unknown][]; isMasked?: boolean }) {
-  if (of.length === 0) return <span className="soft">none</span>
+  if (of.length === 0) return <Nothing />
   return (
     <dl className="pairs">
       {of.map(([name, value]) => (
@@ -34,7 +38,7 @@ export function Pairs({ of, isMasked }: { of: [string, unknown][]; isMasked?: bo
 }
 
 function Items({ items, isMasked }: { items: unknown[]; isMasked: boolean }) {
-  if (items.length === 0) return <span className="soft">none</span>
+  if (items.length === 0) return <Nothing />
   if (items.every((item) => typeof item !== "object")) return items.join(", ")
   return (
     <ul className="stack">

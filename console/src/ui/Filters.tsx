@@ -6,7 +6,8 @@ export interface Filter {
   /** Its values; without them any text. */
   options?: readonly string[]
   placeholder?: string
-  type?: "search" | "date"
+  /** An instant is the begin of a UTC day. */
+  type?: "search" | "date" | "instant"
   /** The name of having no value. */
   none?: string
 }
@@ -18,6 +19,13 @@ export const PERIOD: Filter[] = [
   { name: "from", label: "From (UTC)", type: "date" },
   { name: "to", label: "To", type: "date" },
 ]
+
+const DAY_LENGTH = "2026-12-02".length
+
+function valueOf({ value }: HTMLInputElement, type: Filter["type"]): string {
+  const given = value.trim()
+  return type === "instant" && given !== "" ? `${given}T00:00:00Z` : given
+}
 
 /** Filters of a list, kept in the address. A text counts on Enter, or when it is left. */
 export function Filters({ filters, search }: { filters: Filter[]; search: Search }) {
@@ -42,12 +50,12 @@ export function Filters({ filters, search }: { filters: Filter[]; search: Search
           ) : (
             <input
               key={search[name] ?? ""}
-              type={type}
-              defaultValue={search[name] ?? ""}
+              type={type === "instant" ? "date" : type}
+              defaultValue={type === "instant" ? search[name]?.slice(0, DAY_LENGTH) : search[name]}
               placeholder={placeholder}
-              onBlur={(event) => change(name, event.target.value.trim())}
+              onBlur={(event) => change(name, valueOf(event.target, type))}
               onKeyDown={(event) => {
-                if (event.key === "Enter") change(name, event.currentTarget.value.trim())
+                if (event.key === "Enter") change(name, valueOf(event.currentTarget, type))
               }}
             />
           )}

@@ -1,4 +1,4 @@
-import { Link } from "@tanstack/react-router"
+import { Tabs } from "./Tabs"
 
 type Search = Record<string, string | undefined>
 
@@ -30,20 +30,11 @@ export function GroupTabs({
   search: Search
 }) {
   return (
-    <nav className="tabs" aria-label="Grouped by">
-      {groupings.map((each) => (
-        <Link
-          key={each}
-          to="."
-          search={{ ...search, by: each } as never}
-          // The router does not know which is the default.
-          activeProps={{ "aria-current": undefined }}
-          aria-current={each === current ? "page" : undefined}
-        >
-          By {each}
-        </Link>
-      ))}
-    </nav>
+    <Tabs
+      label="Grouped by"
+      tabs={Object.fromEntries(groupings.map((each) => [each, `By ${each}`]))}
+      current={current}
+      search={(by) => ({ ...search, by })}
+    />
   )
 }
-

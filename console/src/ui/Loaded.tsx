@@ -39,5 +39,5 @@ export function Skeleton() {
 
 /** Say that there is nothing, and what would change that. */
 export function Empty({ children }: { children: ReactNode }) {
-  return <div className="notice soft prose">{children}</div>
+  return <div className="empty prose">{children}</div>
 }

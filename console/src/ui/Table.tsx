@@ -1,6 +1,7 @@
 import type { ReactNode } from "react"
 import { Masked } from "./Data"
 import { Empty } from "./Loaded"
+import { Nothing } from "./Nothing"
 
 export interface Column<Row> {
   label: string
@@ -8,7 +9,18 @@ export interface Column<Row> {
   cell: (row: Row) => ReactNode
 }
 
-/** A table whose first column names the row. `empty` stands in its place without rows; null is what is masked. */
+// More do not fit a telephone beside each other: there each row is a card.
+const MOST_NARROW_COLUMNS = 3
+
+function showCell(cell: ReactNode): ReactNode {
+  const isEmpty = cell == null || cell === false || cell === "" || (Array.isArray(cell) && cell.length === 0)
+  return isEmpty ? <Nothing /> : cell
+}
+
+/**
+ * A table whose first column names the row. A cell without a value shows so. `empty` stands in place of no rows; null rows
+ * are masked.
+ */
 export function Table<Row>({
   caption,
   columns,
@@ -34,29 +46,30 @@ export function Table<Row>({
   if (rows.length === 0) return <Empty>{empty}</Empty>
   return (
     // It scrolls where it is too wide, also by the keyboard.
-    <div className="scroll" role="group" aria-label={caption} tabIndex={0}>
-      <table>
+    <div className={columns.length > MOST_NARROW_COLUMNS ? "scroll wide" : "scroll"} role="group" aria-label={caption} tabIndex={0}>
+      {/* The roles stay where the styles make cards of the rows. */}
+      <table role="table">
         <caption>{caption}</caption>
-        <thead>
-          <tr>
+        <thead role="rowgroup">
+          <tr role="row">
             {columns.map(({ label, isNumber }) => (
-              <th key={label} scope="col" className={isNumber ? "number" : undefined}>
+              <th key={label} role="columnheader" scope="col" className={isNumber ? "number" : undefined}>
                 {label}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {rows.map((row, index) => (
-            <tr key={rowKey(row, index)}>
+            <tr key={rowKey(row, index)} role="row">
               {columns.map(({ label, isNumber, cell }, place) =>
                 place === 0 ? (
-                  <th key={label} scope="row">
-                    {cell(row)}
+                  <th key={label} role="rowheader" scope="row">
+                    {showCell(cell(row))}
                   </th>
                 ) : (
-                  <td key={label} className={isNumber ? "number" : undefined}>
-                    {cell(row)}
+                  <td key={label} role="cell" data-label={label} className={isNumber ? "number" : undefined}>
+                    {showCell(cell(row))}
                   </td>
                 ),
               )}

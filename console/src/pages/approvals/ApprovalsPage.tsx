@@ -81,7 +81,7 @@ export function ApprovalsPage() {
       <Filters
         search={search}
         filters={[
-          { name: "campaign", label: "Campaign", placeholder: "e.g. abandoned-cart" },
+          { name: "campaign", label: "Campaign", placeholder: "e.g. win-back" },
           { name: "state", label: "State", options: STATES },
         ]}
       />

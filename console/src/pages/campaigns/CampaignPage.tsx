@@ -9,6 +9,7 @@ import { More } from "../../ui/More"
 import { Page } from "../../ui/Page"
 import { toneOf } from "../../ui/states"
 import { Table } from "../../ui/Table"
+import { Tabs } from "../../ui/Tabs"
 import { Time } from "../../ui/Time"
 import { CampaignActions } from "./CampaignActions"
 
@@ -60,18 +61,12 @@ export function CampaignPage() {
               </span>
             </p>
           )}
-          <nav className="tabs" aria-label="Parts of the campaign">
-            {Object.entries(TABS).map(([each, label]) => (
-              <Link
-                key={each}
-                to="."
-                search={{ tab: each === "graph" ? undefined : each }}
-                activeOptions={{ explicitUndefined: true }}
-              >
-                {label}
-              </Link>
-            ))}
-          </nav>
+          <Tabs
+            label="Parts of the campaign"
+            tabs={TABS}
+            current={tab}
+            search={(name) => ({ tab: name === "graph" ? undefined : name })}
+          />
           <Suspense fallback={<Skeleton />}>
             <CampaignTab tab={tab} campaign={campaign} />
           </Suspense>

@@ -7,6 +7,7 @@ import { Sparkline } from "../../ui/Chart"
 import { Filters } from "../../ui/Filters"
 import { CampaignLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
+import { Nothing } from "../../ui/Nothing"
 import { Page } from "../../ui/Page"
 import { toneOf } from "../../ui/states"
 import { type Column, Table } from "../../ui/Table"
@@ -27,7 +28,6 @@ const route = getRouteApi("/campaigns")
 const STATES = ["draft", "scheduled", "running", "paused", "stopping", "ended", "archived"] as const
 const DAYS = 14
 const MOST_REASONS = 2
-const NONE = <span className="soft">–</span>
 
 const COLUMNS: Column<Row>[] = [
   {
@@ -58,9 +58,10 @@ const COLUMNS: Column<Row>[] = [
   },
   {
     label: `Entered, ${DAYS} days`,
+    isNumber: true,
     cell: ({ campaign: { key }, numbers, since }) =>
       numbers && (
-        <Link to="/journeys" search={{ campaign: key, entered_after: since && `${since}T00:00:00Z` }} className="row nowrap">
+        <Link to="/journeys" search={{ campaign: key, entered_after: since && `${since}T00:00:00Z` }} className="spark">
           <Sparkline label="By day" values={numbers.entered_by_day} />
           {formatNumber(numbers.entered_by_day.reduce((sum, number) => sum + number, 0))}
         </Link>
@@ -88,6 +89,7 @@ const COLUMNS: Column<Row>[] = [
   { label: "Refused", cell: (row) => <Refused row={row} /> },
   {
     label: "Reached the goal",
+    isNumber: true,
     cell: ({ numbers }) =>
       numbers?.goal_rate ? (
         <span title={`${formatNumber(numbers.goals)} journeys; 95 % interval`}>
@@ -96,9 +98,7 @@ const COLUMNS: Column<Row>[] = [
             {formatShare(numbers.goal_rate.low)} – {formatShare(numbers.goal_rate.high)}
           </div>
         </span>
-      ) : (
-        NONE
-      ),
+      ) : null,
   },
   {
     label: "Actions",
@@ -154,7 +154,7 @@ export function CampaignsPage() {
 function Refused({ row: { campaign, numbers, since } }: { row: Row }) {
   if (numbers === undefined) return null
   const reasons = Object.entries(numbers.refused).sort(([, one], [, other]) => other - one)
-  if (reasons.length === 0) return NONE
+  if (reasons.length === 0) return <Nothing />
   const link = (reason: string | undefined, text: string) => (
     <Link key={text} to="/non-sends" search={nonSendSearch({ campaign: campaign.key, reason, from: since })}>
       {text}

@@ -8,7 +8,7 @@ import { Time } from "../../ui/Time"
 
 const COLUMNS: Column<Schemas["SourceView"]>[] = [
   { label: "Source", cell: ({ source }) => source },
-  { label: "Key", cell: ({ kinds }) => kinds.join(", ") || <span className="soft">none</span> },
+  { label: "Key", cell: ({ kinds }) => kinds.join(", ") },
   {
     label: "Today",
     isNumber: true,

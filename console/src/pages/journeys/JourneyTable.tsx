@@ -18,7 +18,7 @@ const COLUMNS: Column<Journey>[] = [
       <Badge tone={toneOf(status ?? outcome ?? state)}>{words(status ?? outcome ?? state)}</Badge>
     ),
   },
-  { label: "Step", cell: ({ step }) => step ?? <span className="soft">–</span> },
+  { label: "Step", cell: ({ step }) => step },
   { label: "Goes on", cell: ({ wakes_at }) => <Time at={wakes_at} /> },
   { label: "Entered", cell: ({ entered_at }) => <Time at={entered_at} /> },
   { label: "Ended", cell: ({ ended_at }) => <Time at={ended_at} /> },

@@ -24,15 +24,15 @@ export function JourneysPage() {
       <Filters
         search={search}
         filters={[
-          { name: "campaign", label: "Campaign", placeholder: "e.g. abandoned-cart" },
+          { name: "campaign", label: "Campaign", placeholder: "e.g. win-back" },
           { name: "user", label: "User", placeholder: "e.g. u-4711" },
           { name: "step", label: "Step" },
           { name: "state", label: "State", options: STATES },
-          { name: "status", label: "Does", options: STATUSES },
+          { name: "status", label: "Status", options: STATUSES },
           { name: "outcome", label: "Outcome" },
           { name: "version", label: "Version" },
-          { name: "entered_after", label: "Entered after", placeholder: "e.g. 2026-11-22T00:00:00Z" },
-          { name: "entered_before", label: "Entered before" },
+          { name: "entered_after", label: "Entered since (UTC)", type: "instant" },
+          { name: "entered_before", label: "Entered before", type: "instant" },
         ]}
       />
       <Loaded query={journeys}>

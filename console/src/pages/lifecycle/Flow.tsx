@@ -1,25 +1,45 @@
 import { sankey, sankeyLinkHorizontal } from "d3-sankey"
 import type { Schemas } from "../../api/client"
 import { formatNumber } from "../../format/number"
+import { Sample } from "../../ui/Chart"
+import { useWidth } from "../../ui/useWidth"
 import { flowGraph } from "./flowGraph"
 
-const WIDTH = 960
+type ShownFlow = Pick<Schemas["LifecycleFlow"], "stages" | "moves">
+
 const HEIGHT = 320
-const MARGIN = 24
+const MARGIN = 8
 
 /** Moves between stages: from the stage at the left to the one at the right, as wide as people. */
-export function Flow({ flow }: { flow: Pick<Schemas["LifecycleFlow"], "stages" | "moves"> }) {
+export function Flow({ flow }: { flow: ShownFlow }) {
+  const [figure, width] = useWidth<HTMLElement>()
+  return (
+    <figure ref={figure} className="stack">
+      {width > 0 && <Drawing flow={flow} width={width} />}
+      <figcaption className="row soft small">
+        <span className="row">
+          <Sample tone="accent" /> as designed
+        </span>
+        <span className="row">
+          <Sample tone="warn" /> not in the design
+        </span>
+      </figcaption>
+    </figure>
+  )
+}
+
+function Drawing({ flow, width }: { flow: ShownFlow; width: number }) {
   const { nodes, links } = sankey<{ id: string; name: string }, { isDesigned: boolean }>()
     .nodeId(({ id }) => id)
     .nodeWidth(10)
     .nodePadding(18)
     .extent([
-      [MARGIN, MARGIN / 2],
-      [WIDTH - MARGIN, HEIGHT - MARGIN / 2],
+      [0, MARGIN],
+      [width, HEIGHT - MARGIN],
     ])(flowGraph(flow))
   const path = sankeyLinkHorizontal()
   return (
-    <svg className="chart" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label="Moves between stages, as in the table below">
+    <svg className="chart" width={width} height={HEIGHT} role="img" aria-label="Moves between stages, as in the table below">
       {links.map((link, index) => (
         <path
           key={index}
@@ -29,11 +49,11 @@ export function Flow({ flow }: { flow: Pick<Schemas["LifecycleFlow"], "stages" |
           strokeOpacity="0.35"
           strokeWidth={Math.max(2, link.width ?? 0)}
         >
-          <title>{`${formatNumber(link.value)} people${link.isDesigned ? "" : ", not drawn in the design"}`}</title>
+          <title>{`${formatNumber(link.value)} people${link.isDesigned ? "" : ", not in the design"}`}</title>
         </path>
       ))}
       {nodes.map(({ id, name, x0 = 0, x1 = 0, y0 = 0, y1 = 0, value }) => {
-        const isLeft = x0 < WIDTH / 2
+        const isLeft = x0 < width / 2
         return (
           <g key={id}>
             <rect x={x0} y={y0} width={x1 - x0} height={Math.max(2, y1 - y0)} fill="var(--text-soft)" />

@@ -1,19 +1,20 @@
 import { api, type Schemas } from "../../api/client"
 import { formatNumber, formatShare } from "../../format/number"
+import { formatDay, formatDays } from "../../format/time"
 import { Badge } from "../../ui/Badge"
 import { Empty, Loaded } from "../../ui/Loaded"
+import { Nothing } from "../../ui/Nothing"
 import { Figures, Page, Section } from "../../ui/Page"
 import { type Column, Table } from "../../ui/Table"
-import { Time } from "../../ui/Time"
 import { Flow } from "./Flow"
 
 type Move = Schemas["StageMove"]
 
-const COLUMNS: Column<Move>[] = [
-  { label: "Move", cell: ({ before, after }) => `${before} → ${after}` },
+const columns = (names: Map<string, string>): Column<Move>[] => [
+  { label: "Move", cell: ({ before, after }) => `${names.get(before) ?? before} → ${names.get(after) ?? after}` },
   {
     label: "Design",
-    cell: ({ is_designed }) => <Badge tone={is_designed ? "good" : "warn"}>{is_designed ? "designed" : "not drawn"}</Badge>,
+    cell: ({ is_designed }) => <Badge tone={is_designed ? "good" : "warn"}>{is_designed ? "as designed" : "not in the design"}</Badge>,
   },
   { label: "People", isNumber: true, cell: ({ people }) => formatNumber(people) },
   { label: "Moves", isNumber: true, cell: ({ moves }) => formatNumber(moves) },
@@ -21,11 +22,11 @@ const COLUMNS: Column<Move>[] = [
   {
     label: "Median stay",
     isNumber: true,
-    cell: ({ median_days }) => (median_days === null ? "–" : `${median_days.toFixed(1)} d`),
+    cell: ({ median_days }) => median_days !== null && formatDays(median_days),
   },
   {
     label: "Last message before",
-    cell: ({ messages }) => messages.map(({ campaign, step }) => `${campaign} · ${step}`).join(", ") || "–",
+    cell: ({ messages }) => messages.map(({ campaign, step }) => `${campaign} · ${step}`).join(", "),
   },
 ]
 
@@ -38,10 +39,9 @@ export function LifeCyclePage() {
           <>
             <Figures
               of={[
-                ["Moves as designed", flow.designed_share === null ? "–" : formatShare(flow.designed_share)],
+                ["Moves as designed", flow.designed_share === null ? <Nothing key="share" /> : formatShare(flow.designed_share)],
                 ["Came in", formatNumber(Object.values(flow.entered).reduce((sum, count) => sum + count, 0))],
-                ["From", <Time key="from" at={flow.begin} />],
-                ["To", <Time key="to" at={flow.end} />],
+                ["Period", `${formatDay(flow.begin)} to ${formatDay(flow.end)}`],
               ]}
             />
             {flow.moves.length === 0 ? (
@@ -56,7 +56,7 @@ export function LifeCyclePage() {
             <Section title="Moves">
               <Table
                 caption="Moves"
-                columns={COLUMNS}
+                columns={columns(new Map(flow.stages.map(({ key, name }) => [key, name])))}
                 rows={flow.moves}
                 rowKey={({ before, after }) => `${before} ${after}`}
                 empty="No move."

@@ -45,6 +45,8 @@ function RuleSection({ rule: { rule, days, campaigns, taken } }: { rule: Rule })
       <div className="card">
         <DayBars
           label={`${rule} by day`}
+          from={from}
+          to={to}
           series={[
             { name: "granted", tone: "good" },
             { name: "put off", tone: "accent" },

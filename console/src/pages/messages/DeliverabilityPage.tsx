@@ -11,23 +11,22 @@ import { type Column, Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
 
 const route = getRouteApi("/deliverability")
-const DAYS = ["1", "3", "7", "14", "30"] as const
+const DAYS = ["3", "7", "14", "30"] as const
 
 type Numbers = Schemas["DomainNumbers"]
 
 const rate = (label: string, count: (numbers: Numbers) => number, of: keyof Schemas["DeliveryRates"]): Column<Numbers> => ({
   label,
   isNumber: true,
-  cell: (numbers) => (
-    <span title={`${formatNumber(count(numbers))} of ${formatNumber(numbers.sent)}`}>
-      {numbers.rates[of] === null ? "–" : formatShare(numbers.rates[of])}
-    </span>
-  ),
+  cell: (numbers) =>
+    numbers.rates[of] !== null && (
+      <span title={`${formatNumber(count(numbers))} of ${formatNumber(numbers.sent)}`}>{formatShare(numbers.rates[of])}</span>
+    ),
 })
 
 const COLUMNS: Column<Numbers>[] = [
   { label: "Provider", cell: ({ provider }) => provider },
-  { label: "Domain", cell: ({ domain }) => domain || <span className="soft">–</span> },
+  { label: "Domain", cell: ({ domain }) => domain },
   { label: "Sent", isNumber: true, cell: ({ sent }) => formatNumber(sent) },
   rate("Delivered", ({ delivered }) => delivered, "delivered"),
   rate("Hard bounces", ({ hard_bounced }) => hard_bounced, "hard_bounced"),
@@ -44,7 +43,7 @@ export function DeliverabilityPage() {
   const numbers = api.useQuery("get", "/v1/deliverability", { params: { query: { days } } }, { refetchInterval: 10_000 })
   return (
     <Page title="Deliverability">
-      <Filters search={search} filters={[{ name: "days", label: "Days", options: DAYS }]} />
+      <Filters search={search} filters={[{ name: "days", label: "Days", options: DAYS, none: "1" }]} />
       <Loaded query={numbers}>
         {({ numbers, pauses, since }) => (
           <>

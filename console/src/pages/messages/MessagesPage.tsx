@@ -49,7 +49,7 @@ export function MessagesPage() {
         search={search}
         filters={[
           ...PERIOD,
-          { name: "campaign", label: "Campaign", placeholder: "e.g. abandoned-cart" },
+          { name: "campaign", label: "Campaign", placeholder: "e.g. win-back" },
           { name: "channel", label: "Channel", placeholder: "e.g. email" },
           { name: "provider", label: "Provider" },
         ]}
@@ -60,6 +60,8 @@ export function MessagesPage() {
             <div className="card">
               <DayBars
                 label="Messages by day"
+                from={from}
+                to={to}
                 series={statesOf(groups)}
                 days={new Map(groups.map(({ value, states }) => [value, statesOf(groups).map(({ name }) => states[name] ?? 0)]))}
                 link={(day, label, bars) => (

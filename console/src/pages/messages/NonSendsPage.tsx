@@ -1,6 +1,6 @@
 import { getRouteApi, Link } from "@tanstack/react-router"
 import { api, PAGES, type Schemas } from "../../api/client"
-import { formatCount, formatNumber } from "../../format/number"
+import { formatNumber } from "../../format/number"
 import { shortDay } from "../../format/time"
 import { capitalize, words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
@@ -37,7 +37,7 @@ const PEOPLE: Column<Schemas["NonSendView"]>[] = [
   { label: "Reason", cell: ({ reason }) => <Badge tone="warn">{words(reason ?? "refused")}</Badge> },
   { label: "Campaign", cell: ({ campaign }) => <CampaignLink campaign={campaign} /> },
   { label: "Step", cell: ({ step }) => step ?? <span className="soft">entry</span> },
-  { label: "Rule", cell: ({ rule }) => rule ?? <span className="soft">–</span> },
+  { label: "Rule", cell: ({ rule }) => rule },
   { label: "When", cell: ({ at }) => <Time at={at} /> },
   {
     label: "Decided by",
@@ -73,7 +73,7 @@ export function NonSendsPage() {
         filters={[
           ...PERIOD,
           { name: "reason", label: "Reason", placeholder: "e.g. no_consent" },
-          { name: "campaign", label: "Campaign", placeholder: "e.g. abandoned-cart" },
+          { name: "campaign", label: "Campaign", placeholder: "e.g. win-back" },
           { name: "step", label: "Step" },
           { name: "rule", label: "Rule" },
         ]}
@@ -134,6 +134,8 @@ function ByDay() {
               label="Refusals by day"
               series={[{ name: "refusals", tone: "accent" }]}
               days={new Map(groups.map(({ value, times }) => [value, [times]]))}
+              from={search.from}
+              to={search.to}
               link={(day, label, bars) => (
                 <Link to="/non-sends" search={groupSearch(search, "day", day)} aria-label={label}>
                   {bars}
@@ -171,10 +173,10 @@ function Groups({ numbers: { groups, total, is_estimate }, by }: { numbers: Numb
         },
         {
           label: is_estimate ? "People (estimated)" : "People",
-          cell: ({ people }) => (
-            <Share of={formatCount(people, "person", "people")} share={people / Math.max(1, total.people)} />
-          ),
+          isNumber: true,
+          cell: ({ people }) => formatNumber(people),
         },
+        { label: "Share", cell: ({ people }) => <Share share={people / Math.max(1, total.people)} /> },
         { label: "Refusals", isNumber: true, cell: ({ times }) => formatNumber(times) },
       ]}
     />

@@ -13,7 +13,7 @@ const route = getRouteApi("/people")
 
 const COLUMNS: Column<Schemas["ListedUser"]>[] = [
   { label: "Person", cell: (user) => <PersonLink person={user} /> },
-  { label: "Stage", cell: ({ stage }) => stage ?? <span className="soft">–</span> },
+  { label: "Stage", cell: ({ stage }) => stage },
   {
     label: "Addresses",
     cell: ({ addresses }) =>

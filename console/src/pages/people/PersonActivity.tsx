@@ -18,9 +18,9 @@ export function PersonActivity({ user }: { user: Schemas["User"] }) {
           empty="No device was seen."
           columns={[
             { label: "Device", cell: (device) => device.model ?? device.platform ?? device.id },
-            { label: "System", cell: ({ os, os_version }) => [os, os_version].filter(Boolean).join(" ") || "–" },
-            { label: "App", cell: ({ app, app_version }) => [app, app_version].filter(Boolean).join(" ") || "–" },
-            { label: "Zone", cell: ({ timezone }) => timezone ?? "–" },
+            { label: "System", cell: ({ os, os_version }) => [os, os_version].filter(Boolean).join(" ") },
+            { label: "App", cell: ({ app, app_version }) => [app, app_version].filter(Boolean).join(" ") },
+            { label: "Zone", cell: ({ timezone }) => timezone },
             { label: "Seen", cell: ({ last_seen }) => <Time at={last_seen} /> },
           ]}
         />
@@ -33,7 +33,7 @@ export function PersonActivity({ user }: { user: Schemas["User"] }) {
           empty="No device takes pushes."
           columns={[
             { label: "Kind", cell: ({ kind }) => kind },
-            { label: "App", cell: ({ app }) => app || "–" },
+            { label: "App", cell: ({ app }) => app },
             {
               label: "State",
               cell: ({ is_reached, removed_reason }) => (

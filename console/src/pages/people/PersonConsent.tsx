@@ -12,7 +12,10 @@ import type { PersonRef } from "./PersonPage"
 type User = Schemas["User"]
 
 const isAllowed = (allowed: boolean, refusal: string | null) => (
-  <Badge tone={allowed ? "good" : "bad"}>{allowed ? "allowed" : words(refusal ?? "refused")}</Badge>
+  <>
+    <Badge tone={allowed ? "good" : "bad"}>{allowed ? "allowed" : "refused"}</Badge>{" "}
+    {refusal !== null && <span className="soft small">{words(refusal)}</span>}
+  </>
 )
 
 export function PersonConsent({ user, person }: { user: User; person: PersonRef }) {
@@ -32,13 +35,11 @@ export function PersonConsent({ user, person }: { user: User; person: PersonRef 
             { label: "Channel", cell: ([channel]) => channel },
             { label: "Marketing", cell: ([, { is_allowed, refusal }]) => isAllowed(is_allowed, refusal) },
             { label: "Address", cell: ([, { address }]) => <Data value={address} isMasked={isMasked} /> },
-            { label: "Said", cell: ([, { given }]) => (given ? String(given.value) : <span className="soft">–</span>) },
+            { label: "Stated", cell: ([, { given }]) => given && String(given.value) },
             {
               label: "Suppressed",
               cell: ([channel, { suppressed }]) =>
-                suppressed === null ? (
-                  <span className="soft">–</span>
-                ) : (
+                suppressed !== null && (
                   <div className="row">
                     <Data value={suppressed.value} isMasked={isMasked} /> <Time at={suppressed.at} />
                     <LiftSuppression person={person} channel={channel} />

@@ -4,6 +4,7 @@ import { Badge } from "../../ui/Badge"
 import { MaskNotice } from "../../ui/Data"
 import { Loaded } from "../../ui/Loaded"
 import { Figures, Page } from "../../ui/Page"
+import { Tabs } from "../../ui/Tabs"
 import { Time } from "../../ui/Time"
 import { PersonActivity } from "./PersonActivity"
 import { PersonConsent } from "./PersonConsent"
@@ -14,8 +15,15 @@ import { PersonWhatIf } from "./PersonWhatIf"
 
 const route = getRouteApi("/people/$id")
 
-const TABS = ["timeline", "profile", "consent", "segments", "activity", "what-if"] as const
-type Tab = (typeof TABS)[number]
+const TABS = {
+  timeline: "Timeline",
+  profile: "Profile",
+  consent: "Consent",
+  segments: "Segments",
+  activity: "Activity",
+  "what-if": "What-if",
+} as const
+type Tab = keyof typeof TABS
 
 /** The person that the page is about: an id, and its kind unless that is a user id. */
 export interface PersonRef {
@@ -27,7 +35,7 @@ export function PersonPage() {
   const { id } = route.useParams()
   const { kind, tab } = route.useSearch()
   const user = api.useQuery("get", "/v1/users/{user_id}", { params: { path: { user_id: id }, query: { kind } } })
-  const shown = TABS.find((each) => each === tab) ?? "timeline"
+  const shown: Tab = tab !== undefined && Object.hasOwn(TABS, tab) ? (tab as Tab) : "timeline"
   return (
     <Loaded query={user} title={id}>
       {(user) => (
@@ -51,18 +59,12 @@ export function PersonPage() {
               ["Segments", user.segments.length],
             ]}
           />
-          <nav className="tabs" aria-label="Parts of the person">
-            {TABS.map((each) => (
-              <Link
-                key={each}
-                to="."
-                search={{ kind, tab: each === "timeline" ? undefined : each }}
-                activeOptions={{ explicitUndefined: true }}
-              >
-                {each.charAt(0).toUpperCase() + each.slice(1)}
-              </Link>
-            ))}
-          </nav>
+          <Tabs
+            label="Parts of the person"
+            tabs={TABS}
+            current={shown}
+            search={(name) => ({ kind, tab: name === "timeline" ? undefined : name })}
+          />
           <PersonTab tab={shown} user={user} person={{ id, kind }} />
         </Page>
       )}

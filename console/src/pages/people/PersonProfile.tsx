@@ -20,7 +20,7 @@ export function PersonProfile({ user }: { user: User }) {
           columns={[
             { label: "Trait", cell: ([name]) => name },
             { label: "Value", cell: ([, stated]) => <Data value={stated?.value} isMasked={isMasked} /> },
-            { label: "From", cell: ([, stated]) => stated?.source ?? "–" },
+            { label: "From", cell: ([, stated]) => stated?.source },
             { label: "Stated", cell: ([, stated]) => <Time at={stated?.at} /> },
           ]}
         />

@@ -31,9 +31,9 @@ function TimelineRow({ item, isOfJourney }: { item: Item; isOfJourney: boolean }
         <Time at={item.at} />
       </span>
       <div className="item">
-        <div className="row">
-          <Badge tone={toneOf(item.outcome)}>{words(item.outcome ?? item.kind)}</Badge>
-          <span>{item.summary ?? item.step ?? <Masked />}</span>
+        <div>
+          <Badge tone={toneOf(item.outcome)}>{words(item.outcome ?? item.kind)}</Badge>{" "}
+          {item.summary ?? item.step ?? <Masked />}
         </div>
         {!isOfJourney && item.campaign !== null && (
           <div className="soft small">

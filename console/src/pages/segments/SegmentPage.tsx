@@ -3,13 +3,14 @@ import { lazy, Suspense } from "react"
 import { api, PAGES, type Schemas } from "../../api/client"
 import { formatNumber } from "../../format/number"
 import { Badge } from "../../ui/Badge"
-import { Trend } from "../../ui/Chart"
+import { DayBars } from "../../ui/Chart"
 import { Filters } from "../../ui/Filters"
 import { PersonLink } from "../../ui/links"
 import { Loaded, Skeleton } from "../../ui/Loaded"
 import { More } from "../../ui/More"
 import { Figures, Page, Section } from "../../ui/Page"
 import { toneOf } from "../../ui/states"
+import { Tabs } from "../../ui/Tabs"
 import { Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
 
@@ -41,18 +42,12 @@ export function SegmentPage() {
               ["In force", <Time key="from" at={segment.active_from} />],
             ]}
           />
-          <nav className="tabs" aria-label="Parts of the segment">
-            {Object.entries(TABS).map(([each, label]) => (
-              <Link
-                key={each}
-                to="."
-                search={{ tab: each === "members" ? undefined : each }}
-                activeOptions={{ explicitUndefined: true }}
-              >
-                {label}
-              </Link>
-            ))}
-          </nav>
+          <Tabs
+            label="Parts of the segment"
+            tabs={TABS}
+            current={tab === "document" ? tab : "members"}
+            search={(name) => ({ tab: name === "members" ? undefined : name })}
+          />
           {tab === "document" ? (
             <Suspense fallback={<Skeleton />}>
               <SegmentDocument segment={segment} />
@@ -80,7 +75,11 @@ function SegmentTrend({ segment }: { segment: string }) {
       <Loaded query={trend}>
         {({ days }) => (
           <div className="card">
-            <Trend label="Members" days={days.map(({ day, members }) => ({ day, value: members }))} />
+            <DayBars
+              label="Members by day"
+              series={[{ name: "members", tone: "accent" }]}
+              days={new Map(days.map(({ day, members }) => [day, [members]]))}
+            />
             <p className="soft small">
               {formatNumber(days.reduce((sum, { joined }) => sum + joined, 0))} joined,{" "}
               {formatNumber(days.reduce((sum, { left }) => sum + left, 0))} left
@@ -104,7 +103,7 @@ function Overlap({ segment }: { segment: Schemas["Segment"] }) {
   )
   return (
     <Section title="Overlap">
-      <Filters search={search} filters={[{ name: "with", label: "With", options: others }]} />
+      <Filters search={search} filters={[{ name: "with", label: "With", options: others, none: "choose one" }]} />
       {search.with !== undefined && (
         <Loaded query={overlap}>
           {({ both, only_first, only_second }) => (
@@ -149,7 +148,7 @@ function Members({ segment }: { segment: string }) {
                     params={{ id: user_id ?? id }}
                     search={{ tab: "segments", kind: user_id === null ? "profile" : undefined }}
                   >
-                    explain
+                    Explain
                   </Link>
                 ),
               },

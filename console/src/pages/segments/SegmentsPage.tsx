@@ -38,7 +38,7 @@ const COLUMNS: Column<Schemas["ListedSegment"]>[] = [
       </Link>
     ),
   },
-  { label: "Who", cell: ({ where }) => <code>{where}</code> },
+  { label: "Condition", cell: ({ where }) => <code>{where}</code> },
   { label: "On change", cell: ({ on_change }) => on_change },
   { label: "In force", cell: ({ active_from }) => <Time at={active_from} /> },
 ]

@@ -4,8 +4,9 @@ import { formatNumber, formatShare } from "../../format/number"
 import { Masked, MaskNotice } from "../../ui/Data"
 import { Share } from "../../ui/Chart"
 import { PersonLink } from "../../ui/links"
-import { Loaded } from "../../ui/Loaded"
+import { Empty, Loaded } from "../../ui/Loaded"
 import { More } from "../../ui/More"
+import { Nothing } from "../../ui/Nothing"
 import { Figures, Page, Section } from "../../ui/Page"
 import { Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
@@ -28,13 +29,15 @@ export function SurveyPage() {
     <Page title={template} crumb={<Link to="/surveys">Surveys</Link>}>
       <Loaded query={results}>
         {({ groups }) =>
-          groups.map((group) => (
+          groups.length === 0 ? (
+            <Empty>The survey was shown to no one yet. Its results are counted by question once it is.</Empty>
+          ) : groups.map((group) => (
             <div key={group.group} className="page">
               <Figures
                 of={[
                   ["Shown", formatNumber(group.shown)],
                   ["Answered", formatNumber(group.answered)],
-                  ["Rate", group.response_rate ? interval(group.response_rate, formatShare) : "–"],
+                  ["Rate", group.response_rate ? interval(group.response_rate, formatShare) : <Nothing key="rate" />],
                 ]}
               />
               {group.questions.map((question) => (
@@ -71,7 +74,7 @@ function Question({ results }: { results: Results }) {
           columns={[
             { label: "Answer", cell: ({ value }) => value },
             { label: "Answers", isNumber: true, cell: ({ answers }) => formatNumber(answers) },
-            { label: "Share", cell: ({ share }) => <Share of={formatShare(share.value)} share={share.value} /> },
+            { label: "Share", cell: ({ share }) => <Share share={share.value} /> },
           ]}
         />
       )}

@@ -1,6 +1,5 @@
-import { getRouteApi } from "@tanstack/react-router"
+import { getRouteApi, Link } from "@tanstack/react-router"
 import { api, PAGES, type Schemas } from "../../api/client"
-import { words } from "../../format/words"
 import { Data } from "../../ui/Data"
 import { Filters } from "../../ui/Filters"
 import { Loaded } from "../../ui/Loaded"
@@ -13,9 +12,23 @@ const route = getRouteApi("/audit-log")
 
 const COLUMNS: Column<Schemas["AuditEntry"]>[] = [
   { label: "When", cell: ({ at }) => <Time at={at} /> },
-  { label: "Who", cell: ({ actor, actor_name }) => <span title={actor}>{actor_name}</span> },
-  { label: "Did", cell: ({ action }) => words(action) },
-  { label: "To", cell: ({ target }) => target },
+  {
+    label: "Who",
+    cell: ({ actor, actor_name }) => (
+      <Link to="/audit-log" search={{ actor }} title={actor}>
+        {actor_name}
+      </Link>
+    ),
+  },
+  { label: "Did", cell: ({ action }) => <code>{action}</code> },
+  {
+    label: "To",
+    cell: ({ target }) => (
+      <Link to="/audit-log" search={{ target }}>
+        {target}
+      </Link>
+    ),
+  },
   {
     label: "Data",
     cell: ({ data }) =>
@@ -41,7 +54,7 @@ export function AuditLogPage() {
       <Filters
         search={search}
         filters={[
-          { name: "target", label: "To", placeholder: "e.g. abandoned-cart" },
+          { name: "target", label: "To", placeholder: "e.g. win-back" },
           { name: "actor", label: "Id of the actor", placeholder: "e.g. environment" },
         ]}
       />

@@ -32,7 +32,7 @@ const COLUMNS: Column<Key>[] = [
   { label: "Scopes", cell: ({ scopes }) => scopes.join(", ") },
   { label: "Source", cell: ({ source }) => source },
   { label: "Used", cell: ({ last_used_at }) => <Time at={last_used_at} /> },
-  { label: "Made", cell: ({ created_at }) => <Time at={created_at} /> },
+  { label: "Created", cell: ({ created_at }) => <Time at={created_at} /> },
   { label: "Expires", cell: ({ expires_at }) => <Time at={expires_at} /> },
   {
     label: "Actions",

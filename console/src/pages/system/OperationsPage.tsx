@@ -39,10 +39,10 @@ const COLUMNS: Column<Operation>[] = [
     cell: ({ counts }) =>
       Object.entries(counts)
         .map(([name, count]) => `${words(name)} ${formatNumber(count)}`)
-        .join(", ") || <span className="soft">–</span>,
+        .join(", "),
   },
   { label: "By", cell: ({ requested_by }) => requested_by },
-  { label: "Asked", cell: ({ created_at }) => <Time at={created_at} /> },
+  { label: "Requested", cell: ({ created_at }) => <Time at={created_at} /> },
   { label: "Finished", cell: ({ finished_at }) => <Time at={finished_at} /> },
   {
     label: "Actions",
@@ -79,7 +79,7 @@ export function OperationsPage() {
             columns={COLUMNS}
             rows={pages.flatMap(({ operations }) => operations).filter((one) => id === undefined || one.id === id)}
             rowKey={({ id }) => id}
-            empty="Nothing that takes long was asked for yet: migrations, exits, backfills and erasures stand here."
+            empty="No operation was requested yet. Migrations, exits, backfills and erasures are listed here."
           />
         )}
       </Loaded>

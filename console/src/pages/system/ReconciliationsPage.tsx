@@ -13,12 +13,12 @@ import { Time } from "../../ui/Time"
 type Reconciliation = Schemas["Reconciliation"]
 
 const COLUMNS: Column<Reconciliation>[] = [
-  { label: "Asked", cell: ({ created_at }) => <Time at={created_at} /> },
+  { label: "Requested", cell: ({ created_at }) => <Time at={created_at} /> },
   { label: "By", cell: ({ requested_by }) => requested_by },
   { label: "State", cell: ({ state }) => <Badge tone={toneOf(state)}>{state}</Badge> },
-  { label: "Rows", isNumber: true, cell: ({ report }) => (report ? formatNumber(report.rows) : "–") },
-  { label: "Workflows", isNumber: true, cell: ({ report }) => (report ? formatNumber(report.workflows) : "–") },
-  { label: "Findings", cell: ({ report }) => (report ? <Findings report={report} /> : "–") },
+  { label: "Rows", isNumber: true, cell: ({ report }) => report && formatNumber(report.rows) },
+  { label: "Workflows", isNumber: true, cell: ({ report }) => report && formatNumber(report.workflows) },
+  { label: "Findings", cell: ({ report }) => report && <Findings report={report} /> },
   { label: "Finished", cell: ({ finished_at }) => <Time at={finished_at} /> },
 ]
 
