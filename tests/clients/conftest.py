@@ -7,6 +7,7 @@ import pytest
 from api.page_scripts import describe_scripts
 from tests.api.inboxes import serve
 from tests.api.shop import open_shop
+from tests.clients.console_site import Console, open_console
 from tests.clients.devtools import devtools
 from tests.clients.page_world import World
 from tests.clients.shop_front import open_front
@@ -39,3 +40,16 @@ async def calm(world: World) -> AsyncIterator[None]:
     assert violations == []
     thrown = [one for one in world.tools.events[begun:] if one["method"] == "Runtime.exceptionThrown"]
     assert thrown == []
+
+
+@pytest.fixture(scope="module")
+async def console(
+    postgres: PostgresServer, migrated: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Console]:
+    async with (
+        database_of(postgres, migrated) as url,
+        devtools(tmp_path_factory.mktemp("browser")) as tools,
+        open_console(url, tools) as console,
+    ):
+        await console.fill()
+        yield console

@@ -1,4 +1,4 @@
-"""A fortnight of a shop's campaign: entries, messages and refusals, an approval that waits, and a second version."""
+"""A fortnight of a shop: entries, messages and refusals, approvals in each state, and what operators have to do."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -7,7 +7,8 @@ from uuid import uuid4
 import httpx
 
 from domain.journey.decision import Decision
-from store import decisions
+from domain.sending.deliverability import RateExcess
+from store import decisions, provider_pauses
 from store.database import Database
 from tests.api.live import client_of
 from tests.api.shop import CAMPAIGN, Shop
@@ -16,12 +17,13 @@ PEOPLE: Final = 12
 # More than two persons may decide about together.
 MANY: Final = 60
 APPROVAL_ABOVE: Final = 50
-NEWS: Final[dict[str, Any]] = {
-    "file": "news.yaml",
-    "source": "key: news\nname: News\nentry: {audience: {where: 'profile.traits.plan == \"trial\"', rate: 100}}\n"
-    "steps: [{id: rest, delay: 30d}]\n",
-    "templates": {},
-}
+CHANGES: Final = ["trial", "pro", "none"]
+LIFE_CYCLE: Final = """stages:
+- {key: visitors, name: Visitors, when: "true"}
+- {key: trial, name: On trial, when: has(profile.traits.step) && profile.traits.step == "trial"}
+- {key: pro, name: Customers, when: has(profile.traits.step) && profile.traits.step == "pro"}
+designed: [visitors > trial > pro]
+"""
 CAPPED: Final = {
     "rule": "marketing-daily",
     "limit": 1,
@@ -56,14 +58,71 @@ async def fill(shop: Shop) -> tuple[str, str]:
         .replace("delay: 1h", "delay: 2h")
         .replace("- {id: hello", "- {id: pause, delay: 1d}\n- {id: hello")
     )
-    for body in ({**CAMPAIGN, "source": source}, NEWS):
-        assert (await shop.operator.post("/v1/campaigns", json=body)).is_success
+    assert (await shop.operator.post("/v1/campaigns", json={**CAMPAIGN, "source": source})).is_success
     await count_fortnight(shop)
+    await move_between_stages(shop)
+    await leave_work(shop)
+    return await ask_for_approvals(shop)
+
+
+async def ask_for_approvals(shop: Shop) -> tuple[str, str]:
+    """Ask for an approval that another person rejects, one that a change outdates, and one that waits."""
     tokens = [await hire(shop, name) for name in ("Ada", "Bob")]
-    async with client_of(shop.app, tokens[0]) as ada:
-        answer = await ada.post("/v1/campaigns/news/start")
-    assert (answer.status_code, answer.json()["approval"]["people"]) == (202, MANY)
+    async with client_of(shop.app, tokens[0]) as ada, client_of(shop.app, tokens[1]) as bob:
+        for key in ("offers", "tips", "news"):
+            assert (await ada.post("/v1/campaigns", json=campaign_for_many(key))).is_success
+            answer = await ada.post(f"/v1/campaigns/{key}/start")
+            approval = answer.json()["approval"]
+            assert (answer.status_code, approval["people"]) == (202, MANY)
+            if key == "offers":
+                assert (await bob.post(f"/v1/approvals/{approval['id']}/reject")).is_success
+            elif key == "tips":
+                assert (await ada.post("/v1/campaigns", json=campaign_for_many(key, "31d"))).is_success
     return tokens[0], tokens[1]
+
+
+def campaign_for_many(key: str, rest: str = "30d") -> dict[str, Any]:
+    source = (
+        f"key: {key}\nname: {key.capitalize()}\n"
+        "entry: {audience: {where: 'profile.traits.plan == \"trial\"', rate: 100}}\n"
+        f"steps: [{{id: rest, delay: {rest}}}]\n"
+    )
+    return {"file": f"{key}.yaml", "source": source, "templates": {}}
+
+
+async def move_between_stages(shop: Shop) -> None:
+    """Move people through a life cycle, some of them against its design."""
+    document = {"file": "lifecycle.yaml", "source": LIFE_CYCLE}
+    assert (await shop.operator.put("/v1/lifecycle", json=document)).is_success
+    for place, step in enumerate(CHANGES):
+        people = [f"s-{number}" for number in range(PEOPLE // (place + 1))]
+        calls = [{"type": "identify", "userId": user, "traits": {"step": step}} for user in people]
+        await shop.serve("batch", batch=calls)
+
+
+async def leave_work(shop: Shop) -> None:
+    """Leave what operators act on: a suppression, journeys that wait, a paused campaign and provider, an operation."""
+    assert (await shop.operator.put("/v1/users/u-victim/suppressions/email", json={"reason": "asked us"})).is_success
+    paused = "key: winback\nname: Win back\nentry: {event: Left}\nsteps: [{id: a, delay: 1d}]\n"
+    document = {"file": "winback.yaml", "source": paused, "templates": {}}
+    assert (await shop.operator.post("/v1/campaigns", json=document)).is_success
+    for verb in ("start", "pause"):
+        assert (await shop.operator.post(f"/v1/campaigns/winback/{verb}")).is_success
+    async with Database(shop.database_url, pool_size=1) as database, database.transaction() as connection:
+        await connection.execute(
+            """
+            UPDATE journeys SET status = 'waiting', step = 'pause', since = now(), wakes_at = now() + interval '1 day'
+            WHERE state = 'active'
+            """
+        )
+        await connection.execute(
+            """
+            INSERT INTO operations (id, campaign_key, kind, state, total, done, requested_by, started_at)
+            VALUES (%s, 'welcome', 'migrate', 'running', 60, 12, 'Ada', now())
+            """,
+            (uuid4(),),
+        )
+        await provider_pauses.place(connection, "smtp", RateExcess("hard_bounces", 8, 100, 0.05))
 
 
 async def hire(shop: Shop, name: str) -> str:

@@ -3,6 +3,7 @@ import { Link, Outlet, useLocation } from "@tanstack/react-router"
 import { useCallback, useEffect, useRef, useState } from "react"
 import { type Session, sessionQuery } from "../session/session"
 import { Skeleton } from "../ui/Loaded"
+import { Page } from "../ui/Page"
 import { Refusal } from "../ui/Refusal"
 import { Account } from "./Account"
 import { Logo } from "./Logo"
@@ -19,7 +20,9 @@ export function Shell() {
   if (error) {
     return (
       <main>
-        <Refusal error={error} retry={() => void refetch()} />
+        <Page title="Console">
+          <Refusal error={error} retry={() => void refetch()} />
+        </Page>
       </main>
     )
   }

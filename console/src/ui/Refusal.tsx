@@ -1,5 +1,9 @@
 import { api } from "../api/client"
 import { problemOf } from "../api/problem"
+import { Prose } from "./Prose"
+
+// It leads to the text above it.
+const NO_REMEDY = "`detail`"
 
 /** Why a call failed, with the remedy that the API knows for its code. */
 export function Refusal({ error, retry }: { error: unknown; retry?: () => void }) {
@@ -14,8 +18,14 @@ export function Refusal({ error, retry }: { error: unknown; retry?: () => void }
   return (
     <div className="notice bad" role="alert">
       <strong>{problem.title}</strong>
-      <p>{problem.detail}</p>
-      {kind && <p className="soft">{kind.remedy}</p>}
+      <p>
+        <Prose text={problem.detail} />
+      </p>
+      {kind && !kind.remedy.includes(NO_REMEDY) && (
+        <p className="soft">
+          <Prose text={kind.remedy} />
+        </p>
+      )}
       {problem.problems?.map((each, index) => (
         <p key={index}>
           <code>

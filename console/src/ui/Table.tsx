@@ -2,6 +2,7 @@ import type { ReactNode } from "react"
 import { Masked } from "./Data"
 import { Empty } from "./Loaded"
 import { Nothing } from "./Nothing"
+import { Prose } from "./Prose"
 
 export interface Column<Row> {
   label: string
@@ -43,7 +44,7 @@ export function Table<Row>({
       </Empty>
     )
   }
-  if (rows.length === 0) return <Empty>{empty}</Empty>
+  if (rows.length === 0) return <Empty>{typeof empty === "string" ? <Prose text={empty} /> : empty}</Empty>
   return (
     // It scrolls where it is too wide, also by the keyboard.
     <div className={columns.length > MOST_NARROW_COLUMNS ? "scroll wide" : "scroll"} role="group" aria-label={caption} tabIndex={0}>

@@ -1,4 +1,6 @@
+import { Link } from "@tanstack/react-router"
 import { api, type Schemas } from "../../api/client"
+import { problemOf } from "../../api/problem"
 import { formatNumber, formatShare } from "../../format/number"
 import { formatDay, formatDays } from "../../format/time"
 import { Badge } from "../../ui/Badge"
@@ -32,6 +34,20 @@ const columns = (names: Map<string, string>): Column<Move>[] => [
 
 export function LifeCyclePage() {
   const flow = api.useQuery("get", "/v1/lifecycle/flow")
+  const error: unknown = flow.error
+  if (problemOf(error).status === 404) {
+    return (
+      <Page title="Life cycle">
+        <Empty>
+          No life cycle was applied yet. Its document names the stages of people, and how they are meant to move:{" "}
+          <Link to="/documents/$name" params={{ name: "lifecycle" }}>
+            write it
+          </Link>
+          .
+        </Empty>
+      </Page>
+    )
+  }
   return (
     <Page title="Life cycle">
       <Loaded query={flow}>
