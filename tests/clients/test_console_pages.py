@@ -1,10 +1,13 @@
 """Pages of the console in a browser, over a real API: where they lead, and what they say."""
 
 import json
+from typing import Final
 
 from tests.clients.console_site import SCRIPT, Console, click, look, read_rows
 from tests.clients.devtools import Session
 from tests.harness import ADMIN_KEY, PATIENCE, looks
+
+ROW: Final = 'tbody tr:has(a[href$="/campaigns/welcome"])'
 
 
 async def open_page(console: Console, address: str, key: str = ADMIN_KEY) -> Session:
@@ -31,12 +34,10 @@ async def test_a_campaign_is_paused_after_it_is_said_what_that_does(console: Con
     await console.log_in(page)
     await page.until("document.querySelector('h1')?.innerText === 'Campaigns'")
     for act, state in (("Pause", "paused"), ("Resume", "running")):
-        await click(page, "tbody button", act)
+        await click(page, f"{ROW} button", act)
         assert "in flight" in await page.run("document.querySelector('dialog[open]').innerText")
         await click(page, "dialog button", act)
-        await page.until(
-            f"[...document.querySelectorAll('tbody .badge')].some(one => one.innerText.includes('{state}'))"
-        )
+        await page.until(f"document.querySelector({f'{ROW} .badge'!r})?.innerText.includes('{state}')")
     log = (await console.shop.operator.get("/v1/audit-log?limit=10")).json()["entries"]
     assert {"campaign.pause", "campaign.resume"} <= {entry["action"] for entry in log}, json.dumps(log)
 

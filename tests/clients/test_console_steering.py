@@ -204,7 +204,18 @@ async def test_journeys_are_skipped_and_ended(stage: Stage) -> None:
     await stage.harness.until("SELECT 1 FROM journeys WHERE id = %s AND state = 'exited'", journeys[0])
     assert (await stage.audited(journeys[0]))[:2] == ["journey.exit", "journey.skip"]
     # All that the filters select, which are counted first.
-    await page.show("/journeys?campaign=walked&step=rest")
+    await page.show("/journeys?campaign=walked&step=rest&user=u-2")
+    await page.click("Skip waits")
+    await page.until_shown("1 journey of walked fit the filters now", "dialog[open]")
+    await page.click("Skip waits")
+    await page.until_shown("page by page", "dialog[open]")
+    await page.click("Operations")
+    await page.until_shown("Operations", "main h1")
+    await page.until_shown("walked")
+    await stage.harness.until(
+        "SELECT FROM journeys WHERE campaign_key = 'walked' AND state = 'active' AND step = 'more'"
+    )
+    await page.show("/journeys?campaign=walked")
     await page.click("End journeys")
     await page.until_shown("2 journeys of walked fit the filters now", "dialog[open]")
     await page.click("End journeys")

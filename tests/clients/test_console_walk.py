@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from tests.clients import console_numbers
 from tests.clients.console_site import Console, click, errors_of, look, open_console, read_rows
 from tests.clients.devtools import devtools
 from tests.databases import database_of
@@ -59,7 +60,7 @@ ADDRESSES: Final = [
     "/journeys/none",
     "/people/nobody",
     "/segments/none",
-    "/segments?where=1%20%2B",
+    "/segments?where=1+%2B",
     "/journeys?version=x",
 ]
 # Those with personal fields.
@@ -252,6 +253,15 @@ async def test_an_approval_that_a_change_has_outdated_says_so(console: Console) 
     await console.show(page, "/approvals")
     states = {row[0]: row[1] for row in await read_rows(page, "Approvals")}
     assert ("rejected" in states["offers"], "outdated" in states["tips"]) == (True, True)
+    # One that a change outdates while a person reads what it would do.
+    await click(page, "tbody button", "Approve")
+    await page.until(OPEN)
+    changed = console_numbers.campaign_for_many("news", "31d")
+    assert (await console.shop.operator.post("/v1/campaigns", json=changed)).is_success
+    await click(page, "dialog button", "Approve")
+    told = await page.until("document.querySelector('dialog [role=alert]')?.innerText")
+    assert "was changed" in told
+    await look(page, "dialog-outdated")
 
 
 @pytest.mark.takes_long

@@ -24,9 +24,11 @@ export function ShortcutHelp({ close }: { close: () => void }) {
           )),
         )}
       </dl>
-      <button type="button" onClick={close}>
-        Close
-      </button>
+      <div className="row">
+        <button type="button" onClick={close}>
+          Close
+        </button>
+      </div>
     </Dialog>
   )
 }

@@ -92,7 +92,7 @@ export function ApprovalsPage() {
             columns={COLUMNS}
             rows={pages.flatMap(({ approvals }) => approvals)}
             rowKey={({ id }) => id}
-            empty="Nothing waits for another person. A campaign does that may reach more people than the setting approval_above, once it is started, resumed or applied."
+            empty="Nothing waits for another person. A campaign does that may reach more people than the setting `approval_above`, once it is started, resumed or applied."
           />
         )}
       </Loaded>

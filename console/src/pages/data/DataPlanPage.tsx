@@ -77,7 +77,7 @@ export function DataPlanPage() {
         filters={[
           { name: "source", label: "Source" },
           { name: "type", label: "Type", options: TYPES },
-          { name: "name", label: "Event", placeholder: "e.g. Order Completed" },
+          { name: "name", label: "Event", placeholder: "e.g. Signed Up" },
         ]}
       />
       <Section title="Departures from the plan">

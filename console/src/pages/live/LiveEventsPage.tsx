@@ -66,7 +66,7 @@ export function LiveEventsPage() {
         search={search}
         filters={[
           { name: "user", label: "Person", placeholder: "any of their ids" },
-          { name: "event", label: "Event", placeholder: "e.g. Order Completed" },
+          { name: "event", label: "Event", placeholder: "e.g. Signed Up" },
         ]}
       />
       <MaskNotice of={{ masked: isMasked }} />
