@@ -22,9 +22,10 @@ export default defineConfig({
         // Libraries stand alone: what changes with the console is small, here and in a browser's cache.
         codeSplitting: {
           groups: [
+            // First, since a group takes along what its modules import: every page needs these.
+            { name: "library", test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack|openapi-)/ },
             { name: "editor", test: /node_modules\/(@codemirror|@lezer|style-mod|w3c-keyname|crelt|@marijn)/ },
             { name: "diagram", test: /node_modules\/(@xyflow|@dagrejs|zustand|classcat|d3-(?!sankey|path|shape|array))/ },
-            { name: "library", test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack|openapi-)/ },
           ],
         },
       },

@@ -117,6 +117,12 @@ HELP: Final = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '
 OPEN: Final = "document.querySelector('dialog[open]') && !document.querySelector('dialog .skeleton')"
 CLOSED: Final = "!document.querySelector('dialog[open]')"
 FITS: Final = "one => one.scrollWidth <= one.clientWidth"
+SIZES: Final = """
+Object.fromEntries(performance.getEntriesByType("resource").map(({ name, transferSize }) => [name, transferSize]))
+"""
+# Compressed, with the scripts and styles of the page of campaigns.
+MOST_FIRST_BYTES: Final = 150_000
+MOST_PAINT_MILLISECONDS: Final = 1000
 MAIN: Final = "document.querySelector('main').innerText"
 
 
@@ -275,3 +281,20 @@ async def test_a_key_is_shown_once_in_a_readable_dialog(console: Console) -> Non
     await click(page, "dialog button", "New key")
     await page.until("!!document.querySelector('dialog input[readonly]')")
     await look(page, "dialog-key-made-dark-390")
+
+
+@pytest.mark.prove
+@pytest.mark.takes_long
+async def test_the_first_page_needs_little_and_is_painted_at_once(console: Console) -> None:
+    page = await console.page()
+    await console.log_in(page)
+    await page.until("document.querySelector('h1')?.innerText === 'Campaigns'")
+    await page.call("Network.clearBrowserCache")
+    await page.open(f"{console.url}/console/campaigns")
+    await page.until("!!document.querySelector('table')")
+    paint = await page.until("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    sizes = await page.run(SIZES)
+    files = {name: size for name, size in sizes.items() if "/assets/" in name}
+    assert not [name for name in files if "diagram" in name or "editor" in name]
+    assert sum(files.values()) < MOST_FIRST_BYTES, files
+    assert not IS_LONG or paint < MOST_PAINT_MILLISECONDS, paint
