@@ -41,7 +41,7 @@ export function PeoplePage() {
         search={search}
         filters={[
           { name: "id", label: "Id", placeholder: "e.g. u-4711" },
-          { name: "address", label: "Address", placeholder: "e.g. lea@example.com" },
+          { name: "address", label: "Address", placeholder: "e.g. lea@a.example" },
           { name: "trait", label: "Trait", placeholder: "e.g. plan" },
           { name: "value", label: "Its value", placeholder: "e.g. pro" },
           { name: "stage", label: "Stage" },
