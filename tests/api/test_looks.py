@@ -20,7 +20,7 @@ async def journey(operator: httpx.AsyncClient, live: FastAPI) -> str:
     assert (await operator.post("/v1/campaigns/hello/start")).status_code == 200
     async with client_of(live, WRITE_KEY) as tracker:
         assert (await tracker.post("/v1/track", json={"userId": "u-1", "event": "Signed Up"})).status_code == 200
-    [found] = (await operator.get("/v1/journeys?user=u-1")).json()["journeys"]
+    [found] = (await operator.get("/v1/journeys?campaign=hello")).json()["journeys"]
     return str(found["id"])
 
 
