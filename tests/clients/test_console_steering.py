@@ -99,8 +99,8 @@ async def test_a_campaign_is_started_paused_resumed_and_stopped(stage: Stage) ->
     await page.show("/campaigns/acts")
     for act, says, state in (
         ("Start", "Version 1 takes effect", "running"),
-        ("Pause", "Nobody enters any more", "paused"),
-        ("Resume", "People enter again", "running"),
+        ("Pause", "No message is sent until you resume", "paused"),
+        ("Resume", "Messages are sent again", "running"),
         ("Stop", "They end now", "ended"),
     ):
         await page.click(act)
@@ -121,13 +121,13 @@ async def test_a_campaign_is_paused_by_the_keyboard_alone(stage: Stage) -> None:
     await page.until_shown("Graph")
     await page.tab_to("Pause")
     await page.press("Enter")
-    await page.until_shown("Nobody enters any more", "dialog[open]")
+    await page.until_shown("No message is sent until you resume", "dialog[open]")
     await page.press("Escape")
     await page.until_closed()
     # It goes on where it was.
     assert await page.focused() == "Pause"
     await page.press("Enter")
-    await page.until_shown("Nobody enters any more", "dialog[open]")
+    await page.until_shown("No message is sent until you resume", "dialog[open]")
     await page.tab_to("Pause")
     await page.press("Enter")
     await page.until_shown("paused", "main .badge")
