@@ -25,8 +25,8 @@ export function PersonSegments({ user, person }: { user: Schemas["User"]; person
           {
             label: "Why",
             cell: ({ key }) => (
-              <button type="button" onClick={() => setExplained(key)}>
-                Explain<span className="soft"> {key}</span>
+              <button type="button" aria-label={`Explain ${key}`} onClick={() => setExplained(key)}>
+                Explain
               </button>
             ),
           },
