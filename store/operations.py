@@ -154,7 +154,7 @@ async def list_campaign(
 
 
 async def list_latest(connection: Connection, limit: int, before: UUID | None = None) -> list[Operation]:
-    """Return the latest operations, of campaigns and of the deployment, newest first, before one if given."""
+    """Return the latest operations, newest first, before one if it is given."""
     cursor = await connection.execute(
         f"""
         SELECT {_COLUMNS} FROM operations

@@ -16,10 +16,10 @@ const EFFECTS: Record<Approval["action"], (approval: Approval) => string> = {
   continue: ({ version }) => `The rest of the audience of version ${version} enters, from where it was held.`,
 }
 
-/** What becomes of it once it is rejected, unless the campaign stays as it is. */
+/** The consequence of a rejection, unless the campaign stays as it is. */
 const REJECTIONS: Partial<Record<Approval["action"], string>> = {
   begin: "The campaign is stopped before it begins.",
-  continue: "The rest of the audience does not enter. Those who have entered go on.",
+  continue: "The rest of the audience does not enter. People who have entered go on.",
 }
 
 const IN_FLIGHT: Record<string, string> = {

@@ -82,8 +82,8 @@ function Foresight({ person, question }: { person: PersonRef; question: Question
           <MaskNotice of={{ masked }} />
           {due.length > 0 && (
             <p className="notice">
-              Time has changed this person, and no worker has reported it yet: {due.join(", ")}. That comes before the
-              event, which finds the person so. Its own effects on campaigns are not shown.
+              Time has changed this person, and no worker has reported it yet: {due.join(", ")}. This change comes before
+              the event, which finds the person so. Its own effects on campaigns are not shown.
             </p>
           )}
           <Table
