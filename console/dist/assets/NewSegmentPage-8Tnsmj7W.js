@@ -1,4 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{b as t,f as n,p as r}from"./library-D9CdLqHn.js";import{d as i,f as a}from"./diagram-DzTrvb7w.js";import{o}from"./index-BcWG_wUa.js";import{t as s}from"./DocumentEditor-DHU7cxOi.js";import{planSegment as c}from"./SegmentDocument-DE2ghCHf.js";var l=e(a(),1),u=i(),d=`segment.yaml`,f=`key: my-segment
-name: My segment
-where: profile.traits.plan == "pro"
-`;function p(){let e=r(),i=t(),a=(0,l.useRef)(``);return(0,u.jsx)(o,{title:`New segment`,crumb:(0,u.jsx)(n,{to:`/segments`,children:`Segments`}),children:(0,u.jsx)(s,{initial:{[d]:f},schemaName:`segment`,plan:async e=>{let t=await c(d,e);return a.current=t.key??``,t},applied:()=>{i.invalidateQueries(),e({to:`/segments/$key`,params:{key:a.current}})}})})}export{p as NewSegmentPage};
