@@ -38,11 +38,11 @@ def find_run(campaign: RunningCampaign, since: datetime, *, is_first: bool) -> S
 
 
 def select_members(
-    run: SimulatedRun, people: Iterable[tuple[SimulatedPerson, Profile]]
+    run: SimulatedRun, people: Iterable[tuple[SimulatedPerson, Profile]], share: float
 ) -> Iterator[tuple[SimulatedPerson, datetime]]:
     """Iterate over the members of a run, each with the instant of the entry.
 
-    They enter at the rate of the audience.
+    They enter at their share of the rate of the audience.
     """
     audience, timezone = run.campaign.rules.entry.audience, run.campaign.rules.timezone
     if audience is None:
@@ -50,7 +50,7 @@ def select_members(
     matcher, number = Matcher({}, run.at), 0
     for person, profile in people:
         if matcher.belongs(audience.where, profile, timezone).holds:
-            yield person, run.at + timedelta(seconds=number // audience.rate)
+            yield person, run.at + timedelta(seconds=number // (audience.rate * share))
             number += 1
 
 

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from domain.journey.records import Journey
 from domain.people import profile_state
 from domain.people.computed.state_merges import merge_rows
 from domain.people.computed.state_row import EMPTY, StateRow
 from domain.people.derived_events import ChangeOfProfile, value_changes
 from domain.people.device_addresses import DeviceAddress, read_registration, read_removal
-from domain.people.identity import Identity, Known, Resolution, is_external
+from domain.people.identity import Identity, Known, Resolution, identities_of, is_external
 from domain.people.identity_sources import identity_sources, merge_sources
 from domain.people.profile import Profile
 from domain.people.profile_state import ProfileState
@@ -32,7 +33,8 @@ class SimulatedPerson:
     """A person in memory. `profile` has the `values`, whose stamps it lacks.
 
     `bucket` is that by which arms are drawn, `past` the journeys that may still reach their goal, `steps` the events
-    that may be parts of sequences. `watched_at` is when they are looked at next.
+    that may be parts of sequences. `watched_at` is when they are looked at next. `under_way` are journeys that began
+    before the simulation: they take their place, and nothing else comes of them.
     """
 
     profile: Profile
@@ -43,6 +45,7 @@ class SimulatedPerson:
     external_ids: int = 0
     active: dict[UUID, SimulatedJourney] = field(default_factory=dict)
     past: list[SimulatedJourney] = field(default_factory=list)
+    under_way: dict[UUID, Journey] = field(default_factory=dict)
     messages: list[SimulatedMessage] = field(default_factory=list)
     last_entries: dict[tuple[str, str], datetime] = field(default_factory=dict)
     remembered: dict[Trigger, list[Event]] = field(default_factory=dict)
@@ -92,6 +95,8 @@ class People:
     def __init__(self, new_id: Callable[[], UUID]) -> None:
         self.new_id = new_id
         self._by_id: dict[UUID, SimulatedPerson] = {}
+        # The ids that people get who come during the simulation, by their first names.
+        self._expected: dict[Identity, UUID] = {}
         self._identities: dict[Identity, UUID] = {}
         # The people of the addresses of devices: a token leaves its former person.
         self._of_devices: dict[str, SimulatedPerson] = {}
@@ -112,6 +117,21 @@ class People:
         self._by_id[person.id] = person
         for identity in identities:
             self._identities[identity] = person.id
+
+    def expect(self, id: UUID, identities: Iterable[Identity]) -> None:
+        """Give an id to the person of these names, who comes during the simulation.
+
+        Arms are drawn by the id.
+        """
+        if id not in self._by_id:
+            self._expected.update(dict.fromkeys(identities, id))
+
+    def take_id(self, event: Event) -> UUID:
+        """Return the id of a person that an event creates."""
+        for identity in sorted(identities_of([event]), reverse=True):
+            if (id := self._expected.pop(identity, None)) is not None and id not in self._by_id:
+                return id
+        return self.new_id()
 
     def learn_device(self, person: SimulatedPerson, event: Event) -> None:
         """Register or remove the device that an event names."""
@@ -216,6 +236,7 @@ def _pour(other: SimulatedPerson, target: SimulatedPerson, journeys_ended: Calla
     for journey in other.past:
         journey.belong_to(target.id)
     target.past += other.past
+    target.under_way |= {id: replace(one, profile_id=target.id) for id, one in other.under_way.items()}
     target.messages = sorted(target.messages + other.messages, key=lambda one: one.granted.at)
     target.anonymous_id = min(filter(None, (target.anonymous_id, other.anonymous_id)), default=None)
     target.external_ids += other.external_ids

@@ -1,6 +1,7 @@
 """The room of warm-ups and budgets in a simulation: what simulated messages take."""
 
 from collections import Counter
+from math import ceil
 from typing import assert_never
 
 from domain.journey.sender_decisions import (
@@ -24,9 +25,13 @@ from domain.sending.spending import Spending
 
 
 class Rooms:
-    """The places taken of each day of a warm-up, and the money of each budget."""
+    """The places taken of each day of a warm-up, and the money of each budget.
 
-    def __init__(self) -> None:
+    A shard of people has its `share` of the room, so that the order of shards decides nothing.
+    """
+
+    def __init__(self, share: float = 1.0) -> None:
+        self._share = share
         self._taken: Counter[tuple[str, str]] = Counter()
 
     def drive(self, deciding: SenderDecision, spending: Spending, person: SimulatedPerson) -> StepDecision[Answer]:
@@ -59,7 +64,7 @@ class Rooms:
             self._taken[one.budget, one.key] -= one.micros
 
     def _take(self, place: tuple[str, str], number: int, most: int) -> Room:
-        if self._taken[place] + number > most:
+        if self._taken[place] + number > ceil(most * self._share):
             return NoPlace()
         self._taken[place] += number
         return TAKEN

@@ -6,7 +6,8 @@ The order is that of `application.ingest`: statements, merges, values, computed 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from functools import partial
+from uuid import UUID, uuid5
 
 from msgspec.structs import replace
 
@@ -17,10 +18,12 @@ from domain.journey.planned_events import plan_part
 from domain.journey.routing import Router, enrol
 from domain.journey.routing_result import RoutingContext, RoutingResult
 from domain.long_work import finish
-from domain.people.derived_events import CausedChange, ChangeOfProfile, derived_event
+from domain.people.derived_events import Cause, CausedChange, ChangeOfProfile, derived_event
 from domain.people.identity import Resolution, identities_of, resolve
 from domain.people.profile import Profile
+from domain.people.profile_state import Source, Statement
 from domain.people.profile_updates import fold_statements, list_changes, with_computed, with_deployed
+from domain.people.segments.inputs import CONSENT, inputs_of_changes
 from domain.people.segments.judge import SegmentJudge
 from domain.people.trait_updates import TraitUpdate, count_arrived, no_update, select_arrived
 from domain.rehearsal.journeys import SimulatedJourney
@@ -29,6 +32,9 @@ from domain.rehearsal.rulebook import Rulebook, RunningCampaign
 from domain.tracking.event import AUDIENCE, Event
 from domain.tracking.reactions import marks_of_reactions
 from domain.tracking.stored_event import StoredEvent
+
+# The refusals of a person's addresses, by channel and kind.
+Refusals = Mapping[str, dict[str, str | None]]
 
 
 @dataclass(slots=True)
@@ -54,7 +60,7 @@ class EventIntake:
         rulebook = self._rulebook
         listeners, traits, segments = rulebook.listeners, rulebook.traits, rulebook.segments
         known = self._people.know(identities_of([event]))
-        resolution = resolve([event], known, self._people.new_id)
+        resolution = resolve([event], known, partial(self._people.take_id, event))
         if event.id in resolution.unverified:
             return None
         stored = [StoredEvent(resolution.profile_of[event.id], event)]
@@ -73,7 +79,7 @@ class EventIntake:
         is_heard = planned.profile_events or statements.counted or statements.affected
         if not (statements.said or is_heard):
             return None
-        profile, changes = self._write(person, statements)
+        profile, changes = self._write(person, statements.said)
         routed = {one.reported_id for one in planned.profile_events}
         update = self._count(person, profile, stored, routed, statements, resolution, received_at)
         planned = planned.settle([*changes, *update.changes])
@@ -92,6 +98,34 @@ class EventIntake:
         if not profile_events:
             return None
         return self.route(person, profile_events, {person.id: self.view(person, at)}, {}, at)
+
+    def change(
+        self, person: SimulatedPerson, statements: Sequence[Statement], refused: Refusals, source: Source, at: datetime
+    ) -> Routed | None:
+        """Change a person as an operator or a report does, and route what comes of it.
+
+        `refused` are the refusals of their addresses by channel.
+        """
+        _, changes = self._write(person, {person.id: statements})
+        person.profile = replace(person.profile, refused_addresses={**person.profile.refused_addresses, **refused})
+        said = [change for _, change in changes]
+        affected = self._rulebook.segments.find_affected({*inputs_of_changes(said), *(CONSENT if refused else ())})
+        cause = Cause(
+            uuid5(person.id, f"{source.kind} {source.id} {at.isoformat()}"),
+            person.profile.user_id,
+            person.anonymous_id,
+            at,
+        )
+        judge = self.judge(person, at)
+        finish(judge.follow(person.id, affected, cause, source))
+        person.row = judge.changed_rows().get(person.id, person.row)
+        return self.report(person, [*((person.id, one, cause) for one in said), *judge.changes], at)
+
+    def judge_silently(self, person: SimulatedPerson, at: datetime) -> None:
+        """Judge a person who is known before the simulation; no rule hears of it."""
+        judge = self.judge(person, at)
+        finish(judge.follow(person.id, self._rulebook.segments.all, None, Source("event", "", at)))
+        person.row = judge.changed_rows().get(person.id, person.row)
 
     def judge(self, person: SimulatedPerson, now: datetime) -> SegmentJudge:
         """Return the judge of a person, as of now."""
@@ -159,7 +193,8 @@ class EventIntake:
         events = [one.event for one in profile_events]
         campaigns = self._rulebook.listeners.campaigns_concerned(events)
         is_entry = any(event.type == AUDIENCE for event in events)
-        active = [one.record for one in person.active.values() if is_entry or one.record.campaign_key in campaigns]
+        known = (*(one.record for one in person.active.values()), *person.under_way.values())
+        active = [one for one in known if is_entry or one.campaign_key in campaigns]
         return RoutingContext(
             people,
             active,
@@ -169,10 +204,12 @@ class EventIntake:
             as_of,
         )
 
-    def _write(self, person: SimulatedPerson, statements: PartStatements) -> tuple[Profile, list[ChangeOfProfile]]:
+    def _write(
+        self, person: SimulatedPerson, said: Mapping[UUID, Sequence[Statement]]
+    ) -> tuple[Profile, list[ChangeOfProfile]]:
         """Fold the statements; return the person with what is deployed, and the changes."""
         segments, before = self._rulebook.segments, person.profile
-        updates = finish(fold_statements({person.id: person}, statements.said, segments.places))
+        updates = finish(fold_statements({person.id: person}, said, segments.places))
         if updates:
             person.update(updates[person.id].state)
         changes = list(list_changes({person.id: before}, updates, segments.places, segments.topics))

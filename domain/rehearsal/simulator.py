@@ -5,7 +5,7 @@ made of what they are about, and a tie goes to what was due first.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
@@ -41,6 +41,9 @@ from domain.journey.protocol import (
 from domain.journey.routing_records import list_decisions, list_told_matches
 from domain.long_work import finish
 from domain.people.derived_events import cause_of
+from domain.people.identity import Identity
+from domain.people.profile import Profile
+from domain.people.profile_state import Source, Statement
 from domain.people.statements import event_source
 from domain.rehearsal.activity import ActivityRules
 from domain.rehearsal.audiences import SimulatedRun, find_run, make_entry, select_members
@@ -57,7 +60,7 @@ from domain.rehearsal.records import (
     make_ending,
 )
 from domain.rehearsal.rooms import Rooms
-from domain.rehearsal.routing import EventIntake, Routed
+from domain.rehearsal.routing import EventIntake, Refusals, Routed
 from domain.rehearsal.rulebook import Rulebook
 from domain.rehearsal.steps import StepAnswers
 from domain.sending.channel_choice import ChannelHistory, choose_channel, list_used
@@ -94,16 +97,19 @@ def accept_all(_: SimulatedMessage) -> ProviderOutcome:
 
 
 class Simulator:
-    """Simulates the people of one shard. `record` gets the results as they come."""
+    """Simulates the people of one shard, a `share` of all; `record` gets each result."""
 
-    def __init__(self, rulebook: Rulebook, record: Recorder, settle: SettleMessage = accept_all) -> None:
+    def __init__(
+        self, rulebook: Rulebook, record: Recorder, settle: SettleMessage = accept_all, share: float = 1.0
+    ) -> None:
         self._rulebook = rulebook
         self._record = record
         self._settle = settle
         numbers = count()
         self.people = People(lambda: uuid5(_NAMESPACE, str(next(numbers))))
         self._intake = EventIntake(rulebook, self.people)
-        self._rooms = Rooms()
+        self._share = share
+        self._rooms = Rooms(share)
         self._activity = ActivityRules(rulebook)
         self._steps = StepAnswers(rulebook, self._intake, self._rooms, record)
         self._number = count()
@@ -111,10 +117,34 @@ class Simulator:
         self._due: list[tuple[datetime, int, DueItem, int]] = []
         self._ready: deque[SimulatedJourney] = deque()
 
-    def start(self, at: datetime) -> None:
-        """Start the campaigns, whose audiences enter from now on."""
+    def start(self, at: datetime, running: Collection[str] = ()) -> None:
+        """Start the campaigns, whose audiences enter from now on.
+
+        The audiences of those `running` have entered before, unless they do again.
+        """
         for campaign in self._rulebook.campaigns.values():
-            self._plan_run(find_run(campaign, at, is_first=True))
+            self._plan_run(find_run(campaign, at, is_first=campaign.key not in running))
+
+    def view(self, person: SimulatedPerson, at: datetime) -> Profile:
+        """Return a person as templates and conditions see them."""
+        return self._intake.view(person, at)
+
+    def introduce(self, person: SimulatedPerson, identities: Iterable[Identity], at: datetime) -> None:
+        """Add a person as they are known at an instant; time changes them from now on."""
+        self.people.add(person, identities)
+        self._intake.judge_silently(person, at)
+        self._watch(person)
+        if (end := self._activity.find_end(person.activity)) is not None:
+            heappush(self._due, (end, next(self._number), SessionEnd(person), 0))
+
+    def change(
+        self, person: SimulatedPerson, statements: Sequence[Statement], refused: Refusals, source: Source, at: datetime
+    ) -> None:
+        """Change a person as a source does that reports no event."""
+        if (routed := self._intake.change(person, statements, refused, source, at)) is not None:
+            self._apply(routed, at)
+        self._watch(person)
+        self._walk_ready(at)
 
     def run(self, events: Iterable[tuple[datetime, Event]], until: datetime) -> None:
         """Take events at their arrivals, in order, and let time pass until an instant."""
@@ -156,7 +186,7 @@ class Simulator:
         """Have the members of an audience enter, and plan its next run."""
         people = sorted(self.people, key=lambda person: person.id)
         viewed = ((person, self._intake.view(person, run.at)) for person in people)
-        for person, at in select_members(run, viewed):
+        for person, at in select_members(run, viewed, self._share):
             heappush(self._due, (at, next(self._number), AudienceEntry(person, run), 0))
         self._plan_run(find_run(run.campaign, run.at + _MOMENT, is_first=False))
 
@@ -226,6 +256,8 @@ class Simulator:
     def _apply(self, routed: Routed, at: datetime) -> None:
         """Record a routing result, and tell the journeys."""
         person, result = routed.person, routed.result
+        for id in result.exits.keys() & person.under_way.keys():
+            del result.exits[id], person.under_way[id]
         for decision in list_decisions(result, routed.profile_events, at):
             self._record(decision)
         for id, exit in result.exits.items():
