@@ -1,0 +1,1 @@
+"""Backtests: campaigns simulated over recorded history."""

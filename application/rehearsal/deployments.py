@@ -1,0 +1,64 @@
+"""The rules of a deployment for a backtest: what runs, with some of it replaced."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.campaign.life import OPEN_STATES
+from domain.deployment_documents import FREQUENCY_CAPS, LIFECYCLE, PLACES, PROVIDERS, TOPICS
+from domain.people.computed_document import NamedTrait
+from domain.people.segments.stages import STAGE_PREFIX
+from domain.rehearsal.rulebook import DeployedRules, RunningCampaign
+from domain.rehearsal.samples import CampaignTemplates
+from store import campaigns, computed_traits, documents, segments
+from store.database import Connection
+
+
+class BacktestedCampaign(Struct, frozen=True):
+    """A version of a campaign with its templates. `is_given` ones come by files."""
+
+    running: RunningCampaign
+    templates: CampaignTemplates
+    is_given: bool = False
+
+
+class BacktestedRules(Struct, frozen=True):
+    """Everything that is in force in a backtest."""
+
+    campaigns: Sequence[BacktestedCampaign]
+    rules: DeployedRules
+
+    def with_given(self, given: Sequence[BacktestedCampaign], fields: Mapping[str, Any]) -> "BacktestedRules":
+        """Return the rules with these campaigns and documents in place of theirs.
+
+        `fields` are those of DeployedRules; segments are replaced by their keys.
+        """
+        keys = {one.running.key for one in given}
+        kept = [one for one in self.campaigns if one.running.key not in keys]
+        known = {**self.rules.segments, **fields.get("segments", {})}
+        return BacktestedRules([*given, *kept], replace(self.rules, **{**fields, "segments": known}))
+
+
+async def read_deployed(connection: Connection) -> BacktestedRules:
+    """Read the campaigns that people enter, and the documents in force."""
+    known = []
+    for one in await campaigns.all_campaigns(connection):
+        if one.running_version is not None and one.state in OPEN_STATES:
+            version = await campaigns.version(connection, one.key, one.running_version)
+            if version is not None:
+                running = RunningCampaign(one.key, version.version, version.plan, version.rules)
+                known.append(BacktestedCampaign(running, CampaignTemplates(version.templates, version.compiled_bodies)))
+    traits = [one.definition for one in await computed_traits.load(connection)]
+    stored = [one.definition for one in await segments.load(connection)]
+    rules = DeployedRules(
+        caps=(await documents.latest(connection, FREQUENCY_CAPS)).rules,
+        computed=[NamedTrait(one.key, one.rule) for one in traits],
+        segments={one.key: one.rule for one in stored if not one.key.startswith(STAGE_PREFIX)},
+        stages=(await documents.latest(connection, LIFECYCLE)).rules,
+        places=(await documents.latest(connection, PLACES)).rules,
+        topics=(await documents.latest(connection, TOPICS)).rules,
+        providers=(await documents.latest(connection, PROVIDERS)).rules,
+    )
+    return BacktestedRules(known, rules)

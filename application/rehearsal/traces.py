@@ -1,0 +1,87 @@
+"""The trace of one person through a backtest, in the words of a timeline."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct, to_builtins
+
+from application.timeline_text import describe_record
+from domain.journey.decision import Decision
+from domain.rehearsal.records import EndedJourney, GoalReached, MessageSettled, Record
+from store.timeline import Recorded
+
+
+class TraceLine(Struct, frozen=True):
+    """One thing that came of a person's simulation."""
+
+    at: datetime
+    campaign: str
+    kind: str
+    outcome: str | None
+    step: str | None
+    reason: str | None
+    summary: str
+
+
+def trace(records: Iterable[Record]) -> list[TraceLine]:
+    """Return the records of a person as lines, the earliest first."""
+    lines = [
+        TraceLine(one.at, one.campaign or "", one.kind, one.outcome, one.step, one.reason, describe_record(one))
+        for one in map(_as_recorded, records)
+    ]
+    return sorted(lines, key=lambda line: line.at)
+
+
+def _as_recorded(record: Record) -> Recorded:
+    match record:
+        case Decision():
+            return _make_record(
+                record.kind,
+                record.at,
+                record.campaign_key,
+                record.outcome,
+                record.data,
+                None,
+                record.step,
+                record.reason,
+            )
+        case MessageSettled(message=message, at=at):
+            granted = message.granted
+            said = {"channel": granted.channel}
+            return _make_record(
+                "message", at, granted.campaign_key, message.state, said, granted.template, granted.step, message.reason
+            )
+        case GoalReached(journey=journey, event=event):
+            return _make_record(
+                "goal", event.timestamp, journey.campaign_key, "converted", {"arms": {}}, event.trigger.label
+            )
+        case EndedJourney(journey=journey, ending=ending):
+            return _make_record("end", ending.ended_at, journey.campaign_key, ending.outcome, {}, None)
+
+
+def _make_record(
+    kind: str,
+    at: datetime,
+    campaign: str,
+    outcome: str,
+    data: dict[str, Any],
+    name: str | None,
+    step: str | None = None,
+    reason: str | None = None,
+) -> Recorded:
+    return Recorded(
+        kind=kind,
+        recorded_at=at,
+        key="",
+        at=at,
+        name=name,
+        outcome=outcome,
+        reason=reason,
+        campaign=campaign,
+        journey_id=None,
+        workflow_id=None,
+        step=step,
+        data=to_builtins(data),
+        changes=[],
+    )

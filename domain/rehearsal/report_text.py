@@ -1,0 +1,147 @@
+"""The report of a backtest in Markdown."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from zoneinfo import ZoneInfo
+
+from domain.rehearsal.report import BacktestReport, CampaignReport, ReportHead, StepRefusals
+
+TableRow = list[str | int]
+_SKIPPED = {"reactions": "reactions to real messages", "caused": "events that rules had made"}
+
+
+def write_report(report: BacktestReport) -> str:
+    """Write a report as Markdown."""
+    parts = [
+        _write_head(report.head),
+        _write_campaigns(report.campaigns),
+        *(_write_campaign(one) for one in report.campaigns),
+        _write_caps(report),
+        _write_people(report),
+        _write_samples(report),
+    ]
+    return "\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _write_head(head: ReportHead) -> list[str]:
+    zone = ZoneInfo(head.timezone)
+    since, until = (f"{at.astimezone(zone):%Y-%m-%d %H:%M}" for at in (head.since, head.until))
+    replaced = ", ".join(f"`{file}`" for file in head.files) or "what runs"
+    whom = ("1 person" if head.people == 1 else f"{head.people:,} people") + (
+        f", {head.sample:.0%} of all" if head.sample < 1 else ""
+    )
+    whom += f", members of `{head.segment}` now" if head.segment is not None else ""
+    missing = head.missing
+    first = missing.first_event
+    return [
+        "# Backtest",
+        "",
+        f"- Simulated: {replaced}, from {since} to {until} ({head.timezone}), for {whom}.",
+        f"- History: {missing.cut:,} people came before the first event that is kept"
+        + (f" ({first.astimezone(zone):%Y-%m-%d})" if first is not None else "")
+        + f", {missing.merged:,} were merged by hand in the period, {missing.erased:,} were erased.",
+        *([f"- Left out: {_list_numbers(_SKIPPED, head.skipped)}."] if head.skipped else []),
+        *(f"- Not simulated: {one}" for one in head.omissions),
+        *(f"- Assumed: {one}" for one in head.assumptions),
+        "",
+    ]
+
+
+def _list_numbers(names: Mapping[str, str], numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {names.get(name, name)}" for name, number in numbers.items())
+
+
+def _write_campaigns(campaigns: Sequence[CampaignReport]) -> list[str]:
+    rows: list[TableRow] = [
+        [one.campaign, one.entered, one.sent, sum(part.number for part in one.not_sent), one.goals] for one in campaigns
+    ]
+    return _table(["Campaign", "Entered", "Sent", "Not sent", "Goals reached anyway"], rows)
+
+
+def _write_campaign(one: CampaignReport) -> list[str]:
+    rows = list(_iter_results(one))
+    days: dict[str, int] = {}
+    for step in one.messages:
+        for day, number in step.days.items():
+            days[day] = days.get(day, 0) + number
+    by_day = (
+        [f"Sent by day: {', '.join(f'{day} {number:,}' for day, number in sorted(days.items()))}", ""] if days else []
+    )
+    return [f"## {one.campaign}", "", *_table(["Step", "Result", "Number"], rows), *by_day] if rows else []
+
+
+def _iter_results(one: CampaignReport) -> Iterator[TableRow]:
+    for step in one.messages:
+        if step.sent:
+            yield [step.step, f"sent by {step.channel}", step.sent]
+        if step.failed:
+            yield [step.step, f"failed by {step.channel}", step.failed]
+    yield from _refusals("not sent", one.not_sent)
+    yield from _refusals("put off", one.put_off)
+    for reason, number in one.not_entered.items():
+        yield ["", f"not let in: {reason}", number]
+    for outcome, number in one.ends.items():
+        yield ["", f"ended: {outcome}", number]
+
+
+def _refusals(what: str, refusals: Iterable[StepRefusals]) -> Iterator[TableRow]:
+    for one in refusals:
+        rule = f" ({one.rule})" if one.rule else ""
+        yield [one.step, f"{what}: {one.reason}{rule}", one.number]
+
+
+def _write_caps(report: BacktestReport) -> list[str]:
+    rows: list[TableRow] = [
+        [one.rule, one.refused, one.put_off, ", ".join(f"{key} {number:,}" for key, number in one.taken_by.items())]
+        for one in report.caps
+    ]
+    return ["## Caps", "", *_table(["Rule", "Refused", "Put off", "Room taken by"], rows)] if rows else []
+
+
+def _write_people(report: BacktestReport) -> list[str]:
+    people: list[TableRow] = [[f"{number:,}", count] for number, count in report.messages_per_person.items()]
+    none: list[TableRow] = [[reason, count] for reason, count in report.without_message.items()]
+    return [
+        "## People",
+        "",
+        *_table(["Messages", "People"], people),
+        *(_table(["Without a message", "People"], none) if none else []),
+    ]
+
+
+def _write_samples(report: BacktestReport) -> list[str]:
+    if not report.rendered:
+        return []
+    rows: list[TableRow] = [
+        [
+            one.campaign,
+            one.step,
+            one.channel,
+            ("fails: " if one.fails else "") + one.said,
+            one.number,
+            one.user_id or "",
+        ]
+        for one in report.faults
+    ]
+    said = f"{report.rendered:,} messages were rendered" + ("." if rows else ", without a fault.")
+    table = _table(["Campaign", "Step", "Channel", "Fault", "Messages", "Such as"], rows) if rows else []
+    return ["## Texts", "", said, "", *table]
+
+
+def _table(columns: Sequence[str], rows: Iterable[TableRow]) -> list[str]:
+    """Return a table of Markdown; numbers stand on the right."""
+    written = list(rows)
+    is_number = [bool(written) and isinstance(written[0][place], int) for place in range(len(columns))]
+    return [
+        _row(columns),
+        _row(["---:" if right else "---" for right in is_number]),
+        *(_row([f"{one:,}" if isinstance(one, int) else _escape(one) for one in row]) for row in written),
+        "",
+    ]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,125 @@
+"""A sample of simulated messages, rendered as their people would get them."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import heappush, heappushpop
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from domain.campaign.plan import Plan
+from domain.campaign.rules import Rules
+from domain.errors import InvalidDocumentError
+from domain.journey.active import VersionRef
+from domain.people.profile import Profile
+from domain.rehearsal.journeys import SimulatedJourney
+from domain.rehearsal.messages import SimulatedMessage
+from domain.sending.previewed_people import PreviewedPerson
+from domain.sending.previews import PreviewedMessage, PreviewOptions, find_message, render_preview
+from domain.templates.parts import CompiledBody
+
+MAX_SAMPLES: Final = 1_000
+
+
+class SampledMessage(Struct, frozen=True):
+    """A granted message with its person as they were at the grant."""
+
+    id: UUID
+    version: VersionRef
+    step: str
+    channel: str
+    person: PreviewedPerson
+    options: PreviewOptions
+
+
+class MessageFault(Struct, frozen=True):
+    """A fault of rendered messages: how many have it, and one of their people.
+
+    The message failed, or `variable` has no value where the text prints it.
+    """
+
+    campaign: str
+    step: str
+    channel: str
+    said: str
+    number: int
+    user_id: str | None
+    fails: bool
+
+
+class CampaignTemplates(Struct, frozen=True):
+    """The templates of a version."""
+
+    files: Mapping[str, str]
+    compiled_bodies: Mapping[str, CompiledBody]
+
+
+class Sampler(Struct):
+    """Keeps the messages with the smallest ids, which are hashes."""
+
+    kept: list[tuple[int, SampledMessage]] = field(default_factory=list)
+
+    def offer(self, message: SimulatedMessage, journey: SimulatedJourney, person: Profile, timezone: str) -> None:
+        """Take a message into the sample, unless that has MAX_SAMPLES that come first."""
+        place = -message.id.int
+        if len(self.kept) >= MAX_SAMPLES and place <= self.kept[0][0]:
+            return
+        granted = message.granted
+        shown = PreviewedPerson(
+            user_id=person.user_id,
+            traits=person.traits,
+            context=person.context,
+            computed=person.computed,
+            stage=person.stage,
+            learned=person.learned,
+            entry=journey.entry,
+            is_real=True,
+        )
+        options = PreviewOptions(granted.at, deployment_timezone=timezone)
+        self._put(place, SampledMessage(message.id, message.version, granted.step, granted.channel, shown, options))
+
+    def add(self, other: "Sampler") -> None:
+        """Add the sample of another shard."""
+        for place, one in other.kept:
+            self._put(place, one)
+
+    def _put(self, place: int, one: SampledMessage) -> None:
+        if len(self.kept) < MAX_SAMPLES:
+            heappush(self.kept, (place, one))
+        elif place > self.kept[0][0]:
+            heappushpop(self.kept, (place, one))
+
+
+def render_samples(
+    samples: Iterable[SampledMessage], campaigns: Mapping[VersionRef, tuple[Plan, Rules, CampaignTemplates]]
+) -> list[MessageFault]:
+    """Render messages, and return what is wrong with them, the most frequent first."""
+    numbers: Counter[tuple[str, str, str, str, bool]] = Counter()
+    people: dict[tuple[str, str, str, str, bool], str | None] = {}
+    messages: dict[tuple[VersionRef, str, str], PreviewedMessage] = {}
+    for one in samples:
+        place = (one.version, one.step, one.channel)
+        if place not in messages:
+            plan, rules, templates = campaigns[one.version]
+            messages[place] = find_message(
+                one.version[0], plan, rules, templates.files, one.step, one.channel, templates.compiled_bodies
+            )
+        for said, fails in set(_find_faults(messages[place], one)):
+            of = (one.version[0], one.step, one.channel, said, fails)
+            numbers[of] += 1
+            people.setdefault(of, one.person.user_id)
+    return [MessageFault(*of[:4], number, people[of], of[4]) for of, number in numbers.most_common()]
+
+
+def _find_faults(message: PreviewedMessage, one: SampledMessage) -> Iterator[tuple[str, bool]]:
+    try:
+        preview = render_preview(message, one.person, one.options)
+    except InvalidDocumentError as error:
+        yield str(error), True
+        return
+    for problem in preview.problems:
+        yield problem.message, True
+    for missing in preview.missing:
+        if missing.printed is not None:
+            yield f"{missing.variable} has no value", False

@@ -1,0 +1,69 @@
+"""The simulation of a shard: a part of the people, who do not concern the others."""
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
+
+from domain.rehearsal.history import PersonHistory
+from domain.rehearsal.messages import SimulatedMessage
+from domain.rehearsal.playback import Playback, Player
+from domain.rehearsal.records import ProviderOutcome, Record
+from domain.rehearsal.rulebook import Rulebook
+from domain.rehearsal.samples import Sampler
+from domain.rehearsal.simulator import Simulator
+from domain.rehearsal.tally import Tally, TallyTaker
+from domain.tracking.event import Event
+
+
+class ShardResult(Struct):
+    """The results of a shard; `records` are kept of a few people alone."""
+
+    tally: Tally = field(default_factory=Tally)
+    sampler: Sampler = field(default_factory=Sampler)
+    records: list[Record] = field(default_factory=list)
+
+    def add(self, other: "ShardResult") -> None:
+        """Add the results of another shard."""
+        self.tally.add(other.tally)
+        self.sampler.add(other.sampler)
+        self.records += other.records
+
+
+def simulate_shard(
+    rulebook: Rulebook,
+    playback: Playback,
+    histories: Sequence[PersonHistory],
+    share: float,
+    *,
+    keeps_records: bool = False,
+) -> ShardResult:
+    """Simulate people over their recorded history; every message is sent.
+
+    Reactions to real messages are left out, since the simulated ones are others.
+    """
+    result, taker = ShardResult(), TallyTaker(ZoneInfo(rulebook.timezone))
+
+    def record(one: Record) -> None:
+        taker.record(one)
+        if keeps_records:
+            result.records.append(one)
+
+    def settle(message: SimulatedMessage) -> ProviderOutcome:
+        person = simulator.people[message.granted.profile_id]
+        journey = person.active[message.granted.journey_id]
+        shown = simulator.view(person, message.granted.at)
+        result.sampler.offer(message, journey, shown, rulebook.timezone)
+        return ProviderOutcome()
+
+    simulator = Simulator(rulebook, record, settle, share)
+    player = Player(rulebook, playback, simulator, _drop)
+    player.play(histories)
+    given = {message.id for history in histories for message in history.messages}
+    result.tally = taker.finish(simulator.people, given)
+    result.tally.skipped = player.skipped
+    return result
+
+
+def _drop(_: Event) -> None:
+    """Leave out a reaction."""

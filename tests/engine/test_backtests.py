@@ -1,0 +1,179 @@
+"""Backtests: what campaigns would have done over recorded events."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from application.ingest import Ingest
+from application.rehearsal.backtests import Backtest, Backtested, BacktestOptions
+from application.rehearsal.deployments import BacktestedCampaign, BacktestedRules, read_deployed
+from application.rehearsal.traces import trace
+from domain.campaign.publication import check
+from domain.deployment_documents import FREQUENCY_CAPS
+from domain.errors import NotFoundError
+from domain.rehearsal.report import CampaignReport, StepRefusals
+from domain.rehearsal.report_text import write_report
+from domain.rehearsal.rulebook import DeployedRules, RunningCampaign
+from domain.rehearsal.samples import CampaignTemplates
+from domain.sending.routes import DEVELOPMENT_PROVIDERS
+from store.database import Database
+from tests.engine.ingesting import AT, event
+from tests.harness import MAIL, Harness
+
+DAY = timedelta(days=1)
+CART = """
+key: cart
+name: Cart
+entry: {event: Cart Abandoned, where: event.properties.value > 50}
+exit: [{event: Order Completed}]
+goal: {event: Order Completed, within: 7d}
+steps:
+  - {id: rest, delay: 1h}
+  - {id: nudge, send: {channel: email, template: note}}
+"""
+CAPS = "rules:\n  - {name: daily, limit: 1, per: 1d}\n"
+
+
+def given(source: str, template: str = MAIL) -> BacktestedCampaign:
+    """A campaign by a file."""
+    published = check(source, "a.yaml", {"note.liquid": template})
+    running = RunningCampaign(published.definition.key, 0, published.plan, published.rules)
+    templates = CampaignTemplates(published.templates, published.compiled_bodies)
+    return BacktestedCampaign(running, templates, is_given=True)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url, pool_size=2) as database:
+        yield database
+
+
+async def run(
+    database: Database, *campaigns: BacktestedCampaign, since: datetime = AT, caps: str = "", **options: Any
+) -> Backtested:
+    rules = DeployedRules(caps=FREQUENCY_CAPS.parse(caps, "caps.yaml") if caps else ())
+    chosen = BacktestOptions(since=since, until=since + 14 * DAY, **options)
+    backtest = Backtest(database, BacktestedRules(campaigns, rules), chosen, "UTC", DEVELOPMENT_PROVIDERS)
+    return await backtest.run(["a.yaml"], lambda done, total: None)
+
+
+async def knows(ingest: Ingest, *users: str, at: datetime = AT - DAY, **traits: Any) -> None:
+    for user in users:
+        known = event("identify", user, at=at, email=f"{user}@example.com", first_name="Ada", **traits)
+        await ingest([known], received_at=at)
+
+
+async def does(ingest: Ingest, user: str, name: str, at: datetime, **properties: Any) -> None:
+    await ingest([event("track", user, name=name, at=at, **properties)], received_at=at)
+
+
+def of(found: Backtested, campaign: str = "cart") -> CampaignReport:
+    [report] = [one for one in found.report.campaigns if one.campaign == campaign]
+    return report
+
+
+async def test_a_report_tells_who_would_have_got_what(ingest: Ingest, database: Database) -> None:
+    await knows(ingest, "ada", "bob", "eve", "zoe")
+    await does(ingest, "ada", "Cart Abandoned", AT + DAY, value=80)
+    await does(ingest, "ada", "Cart Abandoned", AT + DAY + timedelta(hours=3), value=90)
+    await does(ingest, "bob", "Cart Abandoned", AT + 2 * DAY, value=20)
+    await does(ingest, "eve", "Cart Abandoned", AT + 3 * DAY, value=99)
+    await does(ingest, "eve", "Order Completed", AT + 3 * DAY + timedelta(minutes=10))
+    found = await run(database, given(CART), caps=CAPS)
+    report = of(found)
+    assert (report.entered, report.sent, report.goals) == (3, 1, 1)
+    assert report.not_sent == [StepRefusals("nudge", "capped", "daily", 1)]
+    assert report.ends == {"completed": 2, "exited": 1}
+    assert [dict(one.days) for one in report.messages] == [{"2026-11-02": 1}]
+    assert found.report.messages_per_person == {0: 3, 1: 1}
+    assert found.report.head.people == 4
+    [cap] = found.report.caps
+    assert (cap.rule, cap.refused, cap.taken_by) == ("daily", 1, {"cart": 1})
+    assert (found.report.rendered, [one.said for one in found.report.faults]) == (
+        1,
+        ["entry.properties.cart_id has no value"],
+    )
+    text = write_report(found.report)
+    assert "| cart | 3 | 1 | 1 | 1 |" in text
+    assert "Assumed: " in text
+
+
+async def test_nothing_looks_ahead(ingest: Ingest, database: Database) -> None:
+    """The condition sees the traits, the consent and the person of then, not those of today."""
+    source = CART.replace("event.properties.value > 50", 'profile.traits.plan == "free"')
+    await knows(ingest, "ada", "bob", plan="free", consent={"email": True})
+    await does(ingest, "ada", "Cart Abandoned", AT + DAY, value=80)
+    await does(ingest, "bob", "Cart Abandoned", AT + DAY, value=80)
+    await ingest([event("track", None, anonymous="a1", name="Cart Abandoned", at=AT + DAY)], received_at=AT + DAY)
+    later = AT + 5 * DAY
+    await ingest([event("identify", "ada", at=later, plan="pro")], received_at=later)
+    await ingest([event("identify", "bob", at=later, consent={"email": False})], received_at=later)
+    await ingest([event("track", "bob", anonymous="a1", name="Signed In", at=later)], received_at=later)
+    found = await run(database, given(source))
+    assert (of(found).entered, of(found).sent) == (2, 2)
+    assert of(found).not_entered == {"condition": 1}
+
+
+async def test_a_report_shows_texts_that_fail_or_have_gaps(ingest: Ingest, database: Database) -> None:
+    await ingest([event("identify", "ada", email="ada@example.com", at=AT - DAY)], received_at=AT - DAY)
+    await does(ingest, "ada", "Cart Abandoned", AT + DAY, value=80)
+    found = await run(database, given(CART, MAIL.replace("A note for", "Hello {{ profile.traits.nickname }}")))
+    [fault] = [one for one in found.report.faults if "nickname" in one.said]
+    assert (fault.campaign, fault.step, fault.number, fault.user_id, fault.fails) == ("cart", "nudge", 1, "ada", True)
+
+
+async def test_one_person_has_a_trace(ingest: Ingest, database: Database) -> None:
+    await knows(ingest, "ada", "bob")
+    await does(ingest, "ada", "Cart Abandoned", AT + DAY, value=80)
+    await does(ingest, "bob", "Cart Abandoned", AT + DAY, value=80)
+    found = await run(database, given(CART), user_id="ada")
+    assert [one.summary for one in trace(found.records)] == [
+        "entered cart",
+        "nudge: granted, by smtp",
+        "nudge: email note sent",
+        "cart is over: completed",
+    ]
+    with pytest.raises(NotFoundError, match="the user nemo"):
+        await run(database, given(CART), user_id="nemo")
+
+
+async def test_the_running_campaigns_decide_as_they_did(harness: Harness) -> None:
+    source = CART.replace("delay: 1h", "delay: 1s")
+    begun = await harness.database.now()
+    await harness.run_campaign(source)
+    for user in ("ada", "bob"):
+        await harness.identify(user, email=f"{user}@example.com")
+        await harness.track(user, "Cart Abandoned", {"value": 80})
+    await harness.track("eve", "Cart Abandoned", {"value": 20})
+    await harness.until(
+        "SELECT 1 FROM (SELECT count(*) AS sent FROM messages WHERE state = 'sent') AS done WHERE sent = 2"
+    )
+    before = await harness.query("SELECT count(*) FROM messages")
+    async with harness.database.snapshot() as connection:
+        deployed = await read_deployed(connection)
+    options = BacktestOptions(since=begun, until=await harness.database.now() + timedelta(minutes=1))
+    found = await Backtest(harness.database, deployed, options, "UTC", DEVELOPMENT_PROVIDERS).run([], lambda *_: None)
+    assert (of(found).entered, of(found).sent) == (2, 2)
+    assert await harness.query("SELECT count(*) FROM messages") == before
+
+
+async def test_journeys_under_way_take_their_place(harness: Harness) -> None:
+    """Their real messages count, and nothing is simulated of them."""
+    await harness.put_caps(CAPS)
+    await harness.run_campaign(CART.replace("delay: 1h", "delay: 1s"))
+    await harness.identify("ada", email="ada@example.com")
+    await harness.track("ada", "Cart Abandoned", {"value": 80})
+    await harness.until("SELECT 1 FROM journeys WHERE state = 'active'")
+    begun = await harness.database.now()
+    await harness.until("SELECT 1 FROM messages WHERE state = 'sent'")
+    await harness.ended("ada")
+    await harness.track("ada", "Cart Abandoned", {"value": 90})
+    await harness.until("SELECT 1 FROM decisions WHERE reason = 'capped'")
+    async with harness.database.snapshot() as connection:
+        deployed = await read_deployed(connection)
+    options = BacktestOptions(since=begun, until=await harness.database.now() + timedelta(minutes=1))
+    found = await Backtest(harness.database, deployed, options, "UTC", DEVELOPMENT_PROVIDERS).run([], lambda *_: None)
+    assert (of(found).entered, of(found).sent) == (1, 0)
+    assert of(found).not_sent == [StepRefusals("nudge", "capped", "daily", 1)]
