@@ -28,6 +28,7 @@ from cli import (
 from cli.approvals import approvals, approve, reject
 from cli.audience_commands import add_audience_commands
 from cli.audit import audit
+from cli.backtest import backtest
 from cli.bounce import bounce
 from cli.check import check
 from cli.codec_server import codec_server
@@ -76,6 +77,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 
 
 app.command("test", rich_help_panel="Campaigns")(run_scenarios)
+_add("Campaigns", backtest)
 _add("Campaigns", init, validate, preview, send_test, plan, apply, campaigns.campaigns, campaigns.start)
 _add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.archive, approvals, approve, reject)
 _add("Campaigns", funnel, operations, schema)

@@ -69,9 +69,9 @@ def load_scenarios(file: Path) -> LoadedScenarios:
     files = [_read(file, name) for name in dict.fromkeys((named, *scenarios.deployed))]
     if files[0].kind != "campaign":
         raise InvalidDocumentError([_problem(file, "campaign", f"{named} is not a campaign", "Name a campaign's file")])
-    campaigns = [_check(one) for one in files if one.kind == "campaign"]
+    campaigns = [check_campaign(one) for one in files if one.kind == "campaign"]
     running = [RunningCampaign(one.definition.key, 1, one.plan, one.rules) for one in campaigns]
-    rules = DeployedRules(**_parse_rules([one for one in files if one.kind != "campaign"]))
+    rules = DeployedRules(**parse_rules([one for one in files if one.kind != "campaign"]))
     kept, omissions = select_simulated(running, rules.caps)
     if running[0] not in kept:
         [*_, last] = [one for one in omissions if one.campaign == running[0].key]
@@ -83,25 +83,34 @@ def load_scenarios(file: Path) -> LoadedScenarios:
 
 
 def _read(file: Path, name: str) -> DeployedFile:
-    from domain.document.yaml_source import read
-    from domain.document_schemas import find_document_kind
-
     path = file.parent / name
     if not path.is_file():
         said = f"there is no file {path}"
         raise InvalidDocumentError([_problem(file, "deployed", said, "Name files by their paths from this one")])
+    return read_document(path)
+
+
+def read_document(path: Path) -> DeployedFile:
+    """Read a document and find its kind. Raises InvalidDocumentError."""
+    from domain.document.yaml_source import read
+    from domain.document_schemas import find_document_kind
+
     text = read_text(path)
     return DeployedFile(find_document_kind(read(text, str(path)).data), path, text)
 
 
-def _check(one: DeployedFile) -> "Published":
+def check_campaign(one: DeployedFile) -> "Published":
+    """Compile a campaign with the templates beside it. Raises InvalidDocumentError."""
     from domain.campaign.publication import check
 
     return check(one.text, str(one.path), templates_beside(one.path))
 
 
-def _parse_rules(files: Sequence[DeployedFile]) -> dict[str, Any]:
-    """Return the rules of documents by the fields of `DeployedRules`."""
+def parse_rules(files: Sequence[DeployedFile]) -> dict[str, Any]:
+    """Return the rules of documents by the fields of `DeployedRules`.
+
+    Raises InvalidDocumentError for a document that decides nothing about messages.
+    """
     from domain.deployment_documents import (
         COMPUTED,
         FREQUENCY_CAPS,
@@ -132,7 +141,7 @@ def _parse_rules(files: Sequence[DeployedFile]) -> dict[str, Any]:
             rules[field] = kind.parse(one.text, str(one.path))
         else:
             said = f"{one.path} does not decide about messages"
-            raise InvalidDocumentError([_problem(one.path, "document", said, "Leave it out of `deployed`")])
+            raise InvalidDocumentError([_problem(one.path, "document", said, "Leave it out")])
     return rules
 
 

@@ -45,6 +45,18 @@ def api_url(database_url: str) -> Iterator[str]:
         yield url
 
 
+def set_deployment(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    """An environment with the settings of a deployment, whose servers are never asked."""
+    for name, value in {
+        "DATABASE_URL": database_url,
+        "WRITE_KEY": WRITE_KEY,
+        "ADMIN_KEY": ADMIN_KEY,
+        "LINK_SECRET": LINK_SECRET,
+        "WEBHOOK_SIGNING_SECRET": SIGNING_SECRET,
+    }.items():
+        monkeypatch.setenv(f"SOJOURN_{name}", value)
+
+
 @contextmanager
 def serve_api(database_url: str, **more: Any) -> Iterator[str]:
     """Serve the real API on a free port; `more` are settings."""

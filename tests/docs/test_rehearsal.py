@@ -10,7 +10,7 @@ import pytest
 
 from cli.main import run
 from domain.rehearsal.scenarios import ExpectedKind
-from tests.cli.conftest import Output
+from tests.cli.conftest import Output, set_deployment
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "rehearsal.md").read_text()
@@ -20,7 +20,8 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_the_commands_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_commands_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) -> None:
+    set_deployment(monkeypatch, database_url)
     monkeypatch.chdir(ROOT)
     lines = [line.partition("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     assert lines

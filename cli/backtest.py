@@ -1,0 +1,141 @@
+"""sojourn backtest: what campaigns would have done over the last days."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from cli.documents import document_files, is_scenario_file
+from cli.exit_codes import REFUSED
+from cli.options import AsJson
+from cli.output import print_json, printable
+from cli.scenario_files import DeployedFile, check_campaign, parse_rules, read_document
+from domain.campaign.durations import DurationError, parse_duration
+
+if TYPE_CHECKING:
+    from application.rehearsal.backtests import Backtested, BacktestOptions
+    from application.rehearsal.deployments import BacktestedCampaign
+    from settings import Settings
+
+# The version of a campaign by a file: those that are published count from 1 on.
+GIVEN_VERSION: Final = 0
+CONNECTIONS: Final = 2
+
+
+class OtherCampaigns(StrEnum):
+    """How the campaigns count of which no file is given."""
+
+    SIMULATE = "simulate"
+    LEDGER = "ledger"
+
+
+BacktestedFiles = Annotated[list[Path] | None, typer.Argument(exists=True, metavar="FILE", show_default=False)]
+
+
+def _parse_last(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except DurationError as error:
+        raise typer.BadParameter(f"{error.message}: {error.suggestion}") from error
+
+
+def _parse_share(text: str) -> float:
+    number = text.removesuffix("%")
+    if number != text and number.replace(".", "", 1).isdigit() and 0 < float(number) <= 100:
+        return float(number) / 100
+    raise typer.BadParameter(f"`{text}` is not a share of people: write `10%`, more than 0% and at most 100%")
+
+
+def backtest(
+    files: BacktestedFiles = None,
+    last: Annotated[str, typer.Option(metavar="DURATION", help="The period until now.")] = "30d",
+    others: Annotated[
+        OtherCampaigns, typer.Option(help="Simulate the other running campaigns, or take their messages as they went.")
+    ] = OtherCampaigns.SIMULATE,
+    sample: Annotated[str, typer.Option(metavar="SHARE", help="The share of people.")] = "100%",
+    segment: Annotated[str | None, typer.Option(help="Only the members of a segment now.", show_default=False)] = None,
+    user: Annotated[str | None, typer.Option(help="Only this person, with a trace.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate campaigns over the events of the last days, and send nothing.
+
+    Files take the place of what runs: campaigns, caps, segments and other documents. Runs on a machine of the
+    deployment with its settings, and only reads its database; a replica will do.
+    """
+    from settings import Settings
+
+    period, share = timedelta(seconds=_parse_last(last)), _parse_share(sample)
+    given = [read_document(one) for one in document_files(files or []) if not is_scenario_file(one)]
+
+    def choose(until: datetime) -> "BacktestOptions":
+        from application.rehearsal.backtests import BacktestOptions
+
+        return BacktestOptions(
+            since=until - period,
+            until=until,
+            others=others.value,
+            sample=share,
+            segment=segment,
+            user_id=user,
+        )
+
+    found = asyncio.run(_run(Settings(), given, choose))
+    _print(found, as_json=as_json, with_trace=user is not None)
+
+
+async def _run(
+    settings: "Settings", given: Sequence[DeployedFile], choose: "Callable[[datetime], BacktestOptions]"
+) -> "Backtested":
+    from application.rehearsal.backtests import Backtest
+    from application.rehearsal.deployments import read_deployed
+    from provider_wiring import default_providers
+    from store.database import Database
+
+    async with Database(settings.database_url.get_secret_value(), pool_size=CONNECTIONS) as database:
+        async with database.snapshot() as connection:
+            deployed = await read_deployed(connection)
+        documents = parse_rules([one for one in given if one.kind != "campaign"])
+        deployed = deployed.with_given([_compile(one) for one in given if one.kind == "campaign"], documents)
+        chosen = choose(await database.now())
+        run = Backtest(database, deployed, chosen, settings.timezone, default_providers(settings))
+        return await run.run([str(one.path) for one in given], _tell_progress)
+
+
+def _compile(one: DeployedFile) -> "BacktestedCampaign":
+    from application.rehearsal.deployments import BacktestedCampaign
+    from domain.rehearsal.rulebook import RunningCampaign
+    from domain.rehearsal.samples import CampaignTemplates
+
+    published = check_campaign(one)
+    running = RunningCampaign(published.definition.key, GIVEN_VERSION, published.plan, published.rules)
+    return BacktestedCampaign(running, CampaignTemplates(published.templates, published.compiled_bodies), is_given=True)
+
+
+def _tell_progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"\r{done:,} of {total:,} people", nl=done >= total, err=True)
+
+
+def _print(found: "Backtested", *, as_json: bool, with_trace: bool) -> None:
+    from msgspec import to_builtins
+
+    from application.rehearsal.traces import trace
+    from domain.rehearsal.report_text import write_report
+
+    lines = trace(found.records) if with_trace else []
+    if as_json:
+        report: dict[str, Any] = to_builtins(found.report, str_keys=True)
+        print_json({**report, "trace": to_builtins(lines)} if with_trace else report)
+    else:
+        typer.echo("\n".join(map(printable, write_report(found.report).splitlines())))
+        if with_trace:
+            typer.echo("\n## Trace\n")
+            for line in lines:
+                typer.echo(printable(f"- {line.at:%Y-%m-%d %H:%M} {line.campaign}: {line.summary}"))
+    if any(one.fails for one in found.report.faults):
+        raise typer.Exit(REFUSED)

@@ -1,0 +1,98 @@
+"""`sojourn backtest` over the events of a real database."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from application.catalogue import Catalogue
+from application.ingest import Ingest
+from cli.main import run
+from domain.tracking.event import Event
+from store.database import Database
+from tests.cli.conftest import CAMPAIGN, Output, set_deployment
+
+SENDING = CAMPAIGN.format(key="cart") + "  - {id: nudge, send: {channel: email, template: note}}\n"
+MAIL = (
+    "---\nchannel: email\nsubject: Hi\nfrom: a@example.com\ntext: Hello\n---\n<p>{{ profile.traits.first_name }}</p>\n"
+)
+
+
+def called(at: datetime, name: str | None, user: str, **values: str) -> Event:
+    id = uuid4()
+    return Event(
+        id=id,
+        message_id=str(id),
+        type="identify" if name is None else "track",
+        name=name,
+        user_id=user,
+        anonymous_id=None,
+        properties=values,
+        context={},
+        timestamp=at,
+    )
+
+
+async def report(database_url: str) -> None:
+    at = datetime.now(UTC) - timedelta(days=3)
+    async with Database(database_url, pool_size=2) as database:
+        ingest = Ingest(database, Catalogue())
+        await ingest([called(at, None, "ada", email="ada@example.com", first_name="Ada")], received_at=at)
+        await ingest([called(at, None, "bob", email="bob@example.com")], received_at=at)
+        for user in ("ada", "bob"):
+            await ingest([called(at + timedelta(hours=1), "Cart Abandoned", user)], received_at=at + timedelta(hours=1))
+
+
+@pytest.fixture
+def file(monkeypatch: pytest.MonkeyPatch, database_url: str, folder: Path) -> str:
+    set_deployment(monkeypatch, database_url)
+    asyncio.run(report(database_url))
+    (folder / "templates").mkdir()
+    (folder / "templates" / "note.liquid").write_text(MAIL)
+    (folder / "cart.yaml").write_text(SENDING)
+    return "cart.yaml"
+
+
+def test_a_file_is_simulated_over_the_last_days(file: str, capsys: Output) -> None:
+    assert run(["backtest", file, "--last", "2d"]) == 0
+    assert "| cart | 0 | 0 | 0 | 0 |" in capsys.readouterr().out
+    # The message of one of them fails, which a script must see.
+    assert run(["backtest", file, "--last", "5d", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    [campaign] = found["campaigns"]
+    assert (campaign["entered"], campaign["sent"], found["head"]["people"]) == (2, 2, 2)
+    [fault] = found["faults"]
+    assert (fault["user_id"], fault["fails"], fault["number"]) == ("bob", True, 1)
+    assert "trace" not in found
+
+
+def test_one_person_is_traced(file: str, capsys: Output) -> None:
+    assert run(["backtest", file, "--last", "5d", "--user", "ada"]) == 0
+    printed = capsys.readouterr().out
+    assert "cart: entered cart" in printed
+    assert "for 1 people" not in printed
+    assert run(["backtest", file, "--user", "nemo"]) == 1
+    assert "nothing was ever reported of the user nemo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--last", "soon"], "soon"),
+        (["--sample", "0%"], "more than 0%"),
+        (["--sample", "200%"], "at most 100%"),
+        (["--segment", "nosuch"], "there is no segment nosuch"),
+    ],
+)
+def test_a_wrong_option_says_so(file: str, capsys: Output, options: list[str], said: str) -> None:
+    assert run(["backtest", file, *options]) in (1, 2)
+    assert said in capsys.readouterr().err
+
+
+def test_a_document_that_decides_nothing_is_refused(file: str, folder: Path, capsys: Output) -> None:
+    (folder / "retention.yaml").write_text("retention: {}\n")
+    assert run(["backtest", file, "retention.yaml"]) == 1
+    assert "does not decide about messages" in capsys.readouterr().err
