@@ -98,11 +98,11 @@ async def _run(
 
     async with Database(settings.database_url.get_secret_value(), pool_size=CONNECTIONS) as database:
         async with database.snapshot() as connection:
-            deployed = await read_deployed(connection)
+            running = await read_deployed(connection)
         documents = parse_rules([one for one in given if one.kind != "campaign"])
-        deployed = deployed.with_given([_compile(one) for one in given if one.kind == "campaign"], documents)
+        deployed = running.with_given([_compile(one) for one in given if one.kind == "campaign"], documents)
         chosen = choose(await database.now())
-        run = Backtest(database, deployed, chosen, settings.timezone, default_providers(settings))
+        run = Backtest(database, deployed, running, chosen, settings.timezone, default_providers(settings))
         return await run.run([str(one.path) for one in given], _tell_progress)
 
 

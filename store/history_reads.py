@@ -17,6 +17,7 @@ from domain.people.identity import Identity
 from domain.people.profile import Profile
 from domain.people.profile_state import Source
 from domain.people.registers import Registers, unpack
+from domain.rehearsal.fidelity import PastDecision
 from domain.rehearsal.history import (
     PastChange,
     PastDevice,
@@ -140,6 +141,12 @@ async def read_histories(connection: Connection, ids: Sequence[UUID], wanted: Hi
     ]
 
 
+async def read_decisions(connection: Connection, ids: Sequence[UUID], wanted: HistoryRange) -> list[PastDecision]:
+    """Return the decisions of a period, except about journeys that began before."""
+    parameters = {"ids": list(ids), "since": wanted.since, "until": wanted.until, "campaigns": list(wanted.campaigns)}
+    return [PastDecision(**row) for row in await _select(connection, _DECISIONS, parameters)]
+
+
 _PROFILES = """
 SELECT id, COALESCE(bucket, id) AS bucket, user_id, traits, consent AS consent_given, suppressed,
        stage AS stated_stage, created_at, context, preferences, said, claims
@@ -185,6 +192,16 @@ _JOURNEYS = """
 SELECT id, campaign_key, campaign_version, profile_id, entry_key, workflow_id, entry, entered_at, ended_at FROM journeys
 WHERE profile_id = ANY(%(ids)s) AND campaign_key = ANY(%(campaigns)s) AND account_id IS NULL AND entered_at < %(since)s
 ORDER BY entered_at, id
+"""
+_DECISIONS = """
+SELECT decisions.profile_id, decisions.campaign_key AS campaign, journey_id,
+       COALESCE(journeys.entry ->> 'id', event_id) AS entry, journeys.entry ->> 'type' AS entry_type,
+       campaign_version AS version, kind, decisions.step, decisions.outcome, reason, at
+FROM decisions LEFT JOIN journeys ON journeys.id = journey_id
+WHERE decisions.profile_id = ANY(%(ids)s) AND decisions.campaign_key = ANY(%(campaigns)s)
+  AND decisions.recorded_at >= %(since)s - clock_ahead() AND at >= %(since)s AND at < %(until)s
+  AND (entered_at IS NULL OR entered_at >= %(since)s)
+ORDER BY decisions.profile_id, at, decisions.recorded_at
 """
 _DEVICES = """
 SELECT profile_id, value, kind, app, device_id, environment, keys, seen_at, registered_at, removed_at

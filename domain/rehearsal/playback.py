@@ -64,9 +64,13 @@ class Player:
     """Plays histories over one simulation. `skipped` are counts of left-out events."""
 
     def __init__(
-        self, rulebook: Rulebook, playback: Playback, simulator: Simulator, rename: Callable[[Event], Event | None]
+        self,
+        rulebook: Rulebook,
+        playback: Playback,
+        simulator: Simulator,
+        rename: Callable[[Event], Event | None] | None = None,
     ) -> None:
-        """`rename` returns a reaction as one to a simulated message; None to drop it."""
+        """`rename` turns reactions into those to simulated messages; else none is played."""
         self._playback = playback
         self._simulator = simulator
         self._known = KnownPeople(rulebook, playback.since)
@@ -140,7 +144,7 @@ class Player:
                     yield PastChange(id, "addresses", changes, Source("address", said.id, at), at)
 
     def _replays(self, event: PastEvent) -> bool:
-        return not event.is_made_by_rule and (not event.is_reaction or self._rename(event.event) is not None)
+        return not event.is_made_by_rule and (not event.is_reaction or self._rename is not None)
 
     def _is_given(self, change: PastChange, replayed: Collection[str]) -> bool:
         """Whether a change comes from outside of the simulation.
@@ -154,7 +158,9 @@ class Player:
         return change.campaign not in self._playback.simulated
 
     def _take(self, arrived: PastEvent) -> None:
-        event = self._rename(arrived.event) if arrived.is_reaction else arrived.event
+        event: Event | None = arrived.event
+        if arrived.is_reaction and self._rename is not None:
+            event = self._rename(arrived.event)
         if event is not None:
             self._simulator.take(event, arrived.received_at)
 

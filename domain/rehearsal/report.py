@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from domain.rehearsal.fidelity import Fidelity
 from domain.rehearsal.omissions import Omission
 from domain.rehearsal.samples import MessageFault
 from domain.rehearsal.tally import Tally
@@ -73,6 +74,7 @@ class ReportHead(Struct, frozen=True):
     """The period and the people of a report, with assumptions and omissions.
 
     `skipped` are the recorded events that were not replayed: reactions to real messages, and events that rules made.
+    `fidelity` is that of what runs; None without a running campaign.
     """
 
     since: datetime
@@ -86,6 +88,7 @@ class ReportHead(Struct, frozen=True):
     people: int
     missing: MissingHistory
     skipped: Mapping[str, int]
+    fidelity: Fidelity | None
     assumptions: Sequence[str]
     omissions: Sequence[Omission]
 

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
+from msgspec import convert
+
+from domain.rehearsal.fidelity import CAUSES, DifferenceCause, Fidelity
 from domain.rehearsal.report import BacktestReport, CampaignReport, ReportHead, StepRefusals
 
 TableRow = list[str | int]
@@ -39,11 +42,24 @@ def _write_head(head: ReportHead) -> list[str]:
         f"- History: {missing.cut:,} people came before the first event that is kept"
         + (f" ({first.astimezone(zone):%Y-%m-%d})" if first is not None else "")
         + f", {missing.merged:,} were merged by hand in the period, {missing.erased:,} were erased.",
+        *([_describe_fidelity(head.fidelity)] if head.fidelity is not None else []),
         *([f"- Left out: {_list_numbers(_SKIPPED, head.skipped)}."] if head.skipped else []),
         *(f"- Not simulated: {one}" for one in head.omissions),
         *(f"- Assumed: {one}" for one in head.assumptions),
         "",
     ]
+
+
+def _describe_fidelity(fidelity: Fidelity) -> str:
+    """Describe how well what runs is simulated: `98.7% of 41,200 decisions are equal`."""
+    if not fidelity.decisions:
+        return "- Fidelity: no real decision to compare with."
+    share = fidelity.equal / fidelity.decisions
+    named = [f"{number:,} {CAUSES[convert(cause, DifferenceCause)]}" for cause, number in fidelity.causes.most_common()]
+    said = f"; {fidelity.causes.total():,} differ: {', '.join(named)}" if named else ""
+    return (
+        f"- Fidelity: {share:.1%} of {fidelity.decisions:,} decisions about {fidelity.people:,} people are equal{said}."
+    )
 
 
 def _list_numbers(names: Mapping[str, str], numbers: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
+from domain.rehearsal.fidelity import Reality
 from domain.rehearsal.history import PersonHistory
 from domain.rehearsal.messages import SimulatedMessage
 from domain.rehearsal.playback import Playback, Player
@@ -13,7 +14,6 @@ from domain.rehearsal.rulebook import Rulebook
 from domain.rehearsal.samples import Sampler
 from domain.rehearsal.simulator import Simulator
 from domain.rehearsal.tally import Tally, TallyTaker
-from domain.tracking.event import Event
 
 
 class ShardResult(Struct):
@@ -57,7 +57,7 @@ def simulate_shard(
         return ProviderOutcome()
 
     simulator = Simulator(rulebook, record, settle, share)
-    player = Player(rulebook, playback, simulator, _drop)
+    player = Player(rulebook, playback, simulator)
     player.play(histories)
     given = {message.id for history in histories for message in history.messages}
     result.tally = taker.finish(simulator.people, given)
@@ -65,5 +65,7 @@ def simulate_shard(
     return result
 
 
-def _drop(_: Event) -> None:
-    """Leave out a reaction."""
+def simulate_reality(rulebook: Rulebook, playback: Playback, reality: Reality, share: float) -> None:
+    """Simulate people with the real outcomes and reactions, and keep the decisions."""
+    simulator = Simulator(rulebook, reality.record, reality.settle, share)
+    Player(rulebook, playback, simulator, reality.rename).play(reality.histories)

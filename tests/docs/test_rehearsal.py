@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from cli.main import run
+from domain.rehearsal.fidelity import DifferenceCause
 from domain.rehearsal.scenarios import ExpectedKind
 from tests.cli.conftest import Output, set_deployment
 
@@ -36,6 +37,10 @@ def test_the_scenario_passes(tmp_path: Path, capsys: Output) -> None:
     (tmp_path / "examples" / "abandoned-cart.test.yaml").write_text(scenario)
     assert run(["test", str(tmp_path / "examples" / "abandoned-cart.yaml")]) == 0
     assert "  ok  a cart left at night" in capsys.readouterr().out
+
+
+def test_the_table_has_every_cause() -> None:
+    assert {*re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)} - {"cause"} == {*get_args(DifferenceCause)}
 
 
 def test_the_table_has_every_line() -> None:

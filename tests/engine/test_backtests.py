@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from application.ingest import Ingest
 from application.rehearsal.backtests import Backtest, Backtested, BacktestOptions
@@ -13,6 +14,7 @@ from application.rehearsal.traces import trace
 from domain.campaign.publication import check
 from domain.deployment_documents import FREQUENCY_CAPS
 from domain.errors import NotFoundError
+from domain.rehearsal.fidelity import Fidelity
 from domain.rehearsal.report import CampaignReport, StepRefusals
 from domain.rehearsal.report_text import write_report
 from domain.rehearsal.rulebook import DeployedRules, RunningCampaign
@@ -23,6 +25,7 @@ from tests.engine.ingesting import AT, event
 from tests.harness import MAIL, Harness
 
 DAY = timedelta(days=1)
+NOTHING = BacktestedRules((), DeployedRules())
 CART = """
 key: cart
 name: Cart
@@ -32,6 +35,17 @@ goal: {event: Order Completed, within: 7d}
 steps:
   - {id: rest, delay: 1h}
   - {id: nudge, send: {channel: email, template: note}}
+"""
+REACTS = """
+key: welcome
+name: Welcome
+entry: {event: Signed Up}
+steps:
+  - {id: rest, delay: 2s}
+  - {id: hello, send: {channel: email, template: note}}
+  - id: opened
+    wait_for: {event: Email Opened, timeout: 30d}
+    on_event: [{id: which, branch: [{when: journey.messages.hello == "opened", do: [{id: engaged, exit: engaged}]}]}]
 """
 CAPS = "rules:\n  - {name: daily, limit: 1, per: 1d}\n"
 
@@ -55,7 +69,7 @@ async def run(
 ) -> Backtested:
     rules = DeployedRules(caps=FREQUENCY_CAPS.parse(caps, "caps.yaml") if caps else ())
     chosen = BacktestOptions(since=since, until=since + 14 * DAY, **options)
-    backtest = Backtest(database, BacktestedRules(campaigns, rules), chosen, "UTC", DEVELOPMENT_PROVIDERS)
+    backtest = Backtest(database, BacktestedRules(campaigns, rules), NOTHING, chosen, "UTC", DEVELOPMENT_PROVIDERS)
     return await backtest.run(["a.yaml"], lambda done, total: None)
 
 
@@ -154,9 +168,51 @@ async def test_the_running_campaigns_decide_as_they_did(harness: Harness) -> Non
     async with harness.database.snapshot() as connection:
         deployed = await read_deployed(connection)
     options = BacktestOptions(since=begun, until=await harness.database.now() + timedelta(minutes=1))
-    found = await Backtest(harness.database, deployed, options, "UTC", DEVELOPMENT_PROVIDERS).run([], lambda *_: None)
+    found = await Backtest(harness.database, deployed, deployed, options, "UTC", DEVELOPMENT_PROVIDERS).run(
+        [], lambda *_: None
+    )
     assert (of(found).entered, of(found).sent) == (2, 2)
     assert await harness.query("SELECT count(*) FROM messages") == before
+    fidelity = found.report.head.fidelity
+    assert fidelity is not None
+    assert (fidelity.people, fidelity.decisions, fidelity.equal, fidelity.causes) == (3, 4, 4, {})
+    assert "Fidelity: 100.0% of 4 decisions about 3 people are equal." in write_report(found.report)
+
+
+async def test_a_difference_from_what_happened_has_a_named_cause(harness: Harness) -> None:
+    begun = await harness.database.now()
+    await harness.run_campaign(CART.replace("delay: 1h", "delay: 1s"))
+    await harness.run_campaign(REACTS)
+    await harness.identify("eve", email="eve@example.com")
+    await harness.track("eve", "Cart Abandoned", {"value": 80})
+    await harness.until("SELECT 1 FROM messages WHERE step = 'nudge' AND state = 'sent'")
+    await harness.track("eve", "Signed Up")
+    [mail] = await harness.until("SELECT id::text FROM messages WHERE step = 'hello' AND state = 'sent'")
+    await harness.track("eve", "Email Opened", {"message_id": mail["id"]})
+    await harness.until("SELECT 1 FROM journeys WHERE state <> 'active' HAVING count(*) = 2")
+    async with harness.database.snapshot() as connection:
+        deployed = await read_deployed(connection)
+    options = BacktestOptions(since=begun, until=await harness.database.now() + timedelta(minutes=1))
+
+    async def measure(running: BacktestedRules) -> Fidelity:
+        backtest = Backtest(harness.database, running, running, options, "UTC", DEVELOPMENT_PROVIDERS)
+        fidelity = (await backtest.run([], lambda *_: None)).report.head.fidelity
+        assert fidelity is not None
+        return fidelity
+
+    # The reaction to the real message is one to the simulated message in its place.
+    found = await measure(deployed)
+    assert (found.equal, found.causes) == (found.decisions, {})
+    planted = FREQUENCY_CAPS.parse(CAPS, "caps.yaml")
+    found = await measure(BacktestedRules(deployed.campaigns, replace(deployed.rules, caps=planted)))
+    assert found.equal < found.decisions
+    assert set(found.causes) == {"unknown"}
+    [example] = found.examples
+    assert (example.user_id, example.real, example.simulated) == (
+        "eve",
+        "send hello granted",
+        "send hello refused capped",
+    )
 
 
 async def test_journeys_under_way_take_their_place(harness: Harness) -> None:
@@ -174,6 +230,44 @@ async def test_journeys_under_way_take_their_place(harness: Harness) -> None:
     async with harness.database.snapshot() as connection:
         deployed = await read_deployed(connection)
     options = BacktestOptions(since=begun, until=await harness.database.now() + timedelta(minutes=1))
-    found = await Backtest(harness.database, deployed, options, "UTC", DEVELOPMENT_PROVIDERS).run([], lambda *_: None)
+    found = await Backtest(harness.database, deployed, deployed, options, "UTC", DEVELOPMENT_PROVIDERS).run(
+        [], lambda *_: None
+    )
     assert (of(found).entered, of(found).sent) == (1, 0)
     assert of(found).not_sent == [StepRefusals("nudge", "capped", "daily", 1)]
+
+
+async def test_the_real_messages_of_other_campaigns_count_as_they_went(harness: Harness) -> None:
+    begun = await harness.database.now()
+    await harness.put_caps(CAPS)
+    await harness.run_campaign(REACTS)
+    await harness.identify("ada", email="ada@example.com")
+    await harness.track("ada", "Signed Up")
+    await harness.until("SELECT 1 FROM messages WHERE step = 'hello' AND state = 'sent'")
+    await harness.track("ada", "Cart Abandoned", {"value": 80})
+    async with harness.database.snapshot() as connection:
+        running = await read_deployed(connection)
+    deployed = running.with_given([given(CART.replace("delay: 1h", "delay: 1s"))], {})
+    until = await harness.database.now() + timedelta(minutes=1)
+    options = BacktestOptions(since=begun, until=until, others="ledger")
+    backtest = Backtest(harness.database, deployed, running, options, "UTC", DEVELOPMENT_PROVIDERS)
+    report = (await backtest.run(["cart.yaml"], lambda *_: None)).report
+    assert [one.campaign for one in report.campaigns] == ["cart"]
+    assert report.campaigns[0].not_sent == [StepRefusals("nudge", "capped", "daily", 1)]
+    assert report.caps[0].taken_by == {"welcome": 1}
+
+
+async def test_what_an_operator_changes_comes_at_its_instant(harness: Harness) -> None:
+    begun = await harness.database.now()
+    await harness.identify("ada", email="ada@example.com")
+    await harness.track("ada", "Cart Abandoned", {"value": 80, "cart": 1})
+    await harness.admin("PATCH", "/v1/users/ada", {"suppressed": {"email": "asked by phone"}})
+    await harness.track("ada", "Cart Abandoned", {"value": 80, "cart": 2})
+    at_once = CART.replace("  - {id: rest, delay: 1h}\n", "").replace(
+        "value > 50}", "value > 50, key: string(event.properties.cart)}"
+    )
+    deployed = BacktestedRules([given(at_once)], DeployedRules())
+    options = BacktestOptions(since=begun, until=await harness.database.now() + timedelta(minutes=1))
+    backtest = Backtest(harness.database, deployed, NOTHING, options, "UTC", DEVELOPMENT_PROVIDERS)
+    report = of(await backtest.run([], lambda *_: None))
+    assert (report.sent, report.not_sent) == (1, [StepRefusals("nudge", "suppressed", "", 1)])
