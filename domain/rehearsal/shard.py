@@ -56,7 +56,7 @@ def simulate_shard(
         result.sampler.offer(message, journey, shown, rulebook.timezone)
         return ProviderOutcome()
 
-    simulator = Simulator(rulebook, record, settle, share)
+    simulator = Simulator(rulebook, record, settle, share, _name(histories))
     player = Player(rulebook, playback, simulator)
     player.play(histories)
     given = {message.id for history in histories for message in history.messages}
@@ -67,5 +67,10 @@ def simulate_shard(
 
 def simulate_reality(rulebook: Rulebook, playback: Playback, reality: Reality, share: float) -> None:
     """Simulate people with the real outcomes and reactions, and keep the decisions."""
-    simulator = Simulator(rulebook, reality.record, reality.settle, share)
+    simulator = Simulator(rulebook, reality.record, reality.settle, share, _name(reality.histories))
     Player(rulebook, playback, simulator, reality.rename).play(reality.histories)
+
+
+def _name(histories: Sequence[PersonHistory]) -> str:
+    """Name a shard by its first person."""
+    return str(histories[0].profile.id) if histories else ""

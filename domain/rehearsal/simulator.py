@@ -97,16 +97,21 @@ def accept_all(_: SimulatedMessage) -> ProviderOutcome:
 
 
 class Simulator:
-    """Simulates the people of one shard, a `share` of all; `record` gets each result."""
+    """Simulates one shard of people, a `share` of all; ids are made by its `name`."""
 
     def __init__(
-        self, rulebook: Rulebook, record: Recorder, settle: SettleMessage = accept_all, share: float = 1.0
+        self,
+        rulebook: Rulebook,
+        record: Recorder,
+        settle: SettleMessage = accept_all,
+        share: float = 1.0,
+        name: str = "",
     ) -> None:
         self._rulebook = rulebook
         self._record = record
         self._settle = settle
-        numbers = count()
-        self.people = People(lambda: uuid5(_NAMESPACE, str(next(numbers))))
+        numbers, namespace = count(), uuid5(_NAMESPACE, name)
+        self.people = People(lambda: uuid5(namespace, str(next(numbers))))
         self._intake = EventIntake(rulebook, self.people)
         self._share = share
         self._rooms = Rooms(share)

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from application.ingest import Ingest
+from application.rehearsal import backtests
 from application.rehearsal.backtests import Backtest, Backtested, BacktestOptions
 from application.rehearsal.deployments import BacktestedCampaign, BacktestedRules, read_deployed
 from application.rehearsal.traces import trace
@@ -112,6 +113,17 @@ async def test_a_report_tells_who_would_have_got_what(ingest: Ingest, database: 
     text = write_report(found.report)
     assert "| cart | 3 | 1 | 1 | 1 |" in text
     assert "Assumed: " in text
+
+
+async def test_shards_of_people_add_up(ingest: Ingest, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    users = [f"u{number}" for number in range(5)]
+    await knows(ingest, *users)
+    for user in users:
+        await does(ingest, user, "Cart Abandoned", AT + DAY, value=80)
+    whole = (await run(database, given(CART))).report
+    monkeypatch.setattr(backtests, "SHARD", 2)
+    assert (await run(database, given(CART))).report == whole
+    assert (whole.rendered, whole.campaigns[0].sent) == (5, 5)
 
 
 async def test_nothing_looks_ahead(ingest: Ingest, database: Database) -> None:
