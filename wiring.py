@@ -207,6 +207,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         reports = Reports(database, catalogue, ingest)
         groups, groups_of_pages = ReportGroups(database, reports), ReportGroups(database, reports)
         unsubscribe = Unsubscribe(links)
+        graphs = CampaignGraphs(database)
         page_inboxes = PageInboxes(database, Inboxes(database, catalogue, settings.timezone))
         yield Services(
             database=database,
@@ -233,7 +234,9 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             operations=OperationService(database),
             erasures=Erasures(database),
             exports=Exports(database),
-            plans=Plans(database, checks, settings.timezone, gate, takes_replies=settings.reply_domain is not None),
+            plans=Plans(
+                database, checks, settings.timezone, gate, graphs, takes_replies=settings.reply_domain is not None
+            ),
             documents=DeploymentDocuments(database, checks, settings.timezone),
             ad_audiences=AdAudiences(database),
             segments=SegmentDocuments(database, checks, settings.timezone),
@@ -285,7 +288,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             segment_numbers=SegmentNumbers(database, catalogue, settings.timezone),
             journeys=Journeys(database, journey_url(settings), settings.timezone),
             funnel=Funnels(database),
-            campaign_graph=CampaignGraphs(database),
+            campaign_graph=graphs,
             campaign_numbers=CampaignsNumbers(database),
             non_sends=NonSends(database),
             message_counts=MessageCounts(database),

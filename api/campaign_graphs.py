@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1", tags=["Campaigns"], dependencies=[Depends(allow
 
 MAX_DAYS = 90
 
-_NODE: dict[str, Any] = {
+NODE: dict[str, Any] = {
     "id": "nudge",
     "kind": "send",
     "label": "nudge",
@@ -41,15 +41,15 @@ _NODE: dict[str, Any] = {
     "cancelled": 12,
     "under_way": 4,
 }
-_EDGE: dict[str, Any] = {"source": "cool-off", "target": "nudge", "label": "", "people": 1000}
+EDGE: dict[str, Any] = {"source": "cool-off", "target": "nudge", "label": "", "people": 1000}
 _GRAPH: dict[str, Any] = {
     "campaign": "abandoned-cart",
     "version": 2,
     "versions": [1, 2],
     "since": "2026-11-01",
     "at": "2026-11-22T08:00:00Z",
-    "nodes": [_NODE],
-    "edges": [_EDGE],
+    "nodes": [NODE],
+    "edges": [EDGE],
     "ends": {"completed": 700, "exited": 50},
 }
 _NUMBERS: dict[str, Any] = {

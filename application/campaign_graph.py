@@ -6,16 +6,18 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 from application import campaign_transitions
+from application.graph_shape import GraphEdge, GraphNode, Numbers, list_nodes, list_ways
 from application.snapshots import Snapshots
 from domain.campaign.compile import Outlined, compile_plan, outline
 from domain.campaign.definition import CampaignDocument
 from domain.campaign.plan import Plan
 from domain.document.yaml_source import read
 from domain.errors import NotFoundError
-from domain.journey.flow import END, ENTRY, Flow, Move, count_flow, list_edges
+from domain.journey.flow import ENTRY, Flow, Move, count_flow
 from domain.journey.state import EXITED
 from store import daily_counts, funnel, journey_moves
 from store.daily_counts import StepCount
@@ -24,44 +26,6 @@ from store.journey_moves import JourneyMoves
 
 # Plans and outlines are derived from the documents, which takes some milliseconds each.
 PLANS_KEPT: Final = 500
-
-Numbers = dict[str, int]
-
-
-class GraphNode(Struct, frozen=True, kw_only=True):
-    """A step, the entry or the end, with its journeys and messages.
-
-    `now` has those who are there by status, `left` those who ended there otherwise than by the plan, by outcome.
-    """
-
-    id: str
-    kind: str
-    label: str
-    within: str | None = None
-    block: str | None = None
-    depth: int = 0
-    came: int = 0
-    here: int = 0
-    now: Numbers = field(default_factory=dict)
-    oldest_waiting_since: datetime | None = None
-    left: Numbers = field(default_factory=dict)
-    refused: Numbers = field(default_factory=dict)
-    deferred: Numbers = field(default_factory=dict)
-    held: int = 0
-    sent: int = 0
-    failed: int = 0
-    unknown: int = 0
-    cancelled: int = 0
-    under_way: int = 0
-
-
-class GraphEdge(Struct, frozen=True, kw_only=True):
-    """A way between two nodes, with its name, and how many went it."""
-
-    source: str
-    target: str
-    label: str
-    people: int
 
 
 class CampaignGraph(Struct, frozen=True, kw_only=True):
@@ -121,16 +85,8 @@ class CampaignGraphs:
                 versions=sorted({campaign.latest_version, *(move.version for move in moves if move.version)}),
                 since=campaign.created_at.astimezone(UTC).date(),
                 at=connection.clock.now(),
-                nodes=_list_nodes(steps, flow, here, oldest, counts),
-                edges=[
-                    GraphEdge(
-                        source=edge.source,
-                        target=edge.target,
-                        label=", ".join(edge.labels),
-                        people=flow.went[edge.source, edge.target],
-                    )
-                    for edge in list_edges(plan)
-                ],
+                nodes=_count_nodes(list_nodes(steps), flow, here, oldest, counts),
+                edges=[replace(way, people=flow.went[way.source, way.target]) for way in list_ways(plan)],
                 ends=dict(sorted(flow.ended.items())),
             )
 
@@ -167,8 +123,8 @@ def _count_here(moves: Iterable[JourneyMoves], version: int) -> dict[str, Counte
     return {step: counted for step, statuses in here.items() if (counted := +statuses)}
 
 
-def _list_nodes(
-    steps: Sequence[Outlined],
+def _count_nodes(
+    nodes: Sequence[GraphNode],
     flow: Flow,
     here: Mapping[str, Mapping[str, int]],
     oldest: Mapping[str, datetime],
@@ -177,36 +133,23 @@ def _list_nodes(
     of_step: dict[str, list[StepCount]] = {}
     for count in counts:
         of_step.setdefault(count.step if count.kind != "entry" else ENTRY, []).append(count)
-    depths: dict[str | None, int] = {None: -1}
-    for step in steps:
-        depths[step.id] = depths[step.within] + 1
-    entered = sum(people for (source, _), people in flow.went.items() if source == ENTRY)
-    refused = _sums((count.reason, count.number) for count in of_step.get(ENTRY, ()) if count.outcome == "refused")
+    came = {**flow.came, ENTRY: sum(people for (source, _), people in flow.went.items() if source == ENTRY)}
     return [
-        GraphNode(id=ENTRY, kind="entry", label="entry", came=entered, refused=refused),
-        *(
-            GraphNode(
-                id=step.id,
-                kind=step.kind,
-                label=step.id,
-                within=step.within,
-                block=step.block,
-                depth=depths[step.id],
-                came=flow.came[step.id],
-                here=sum(here.get(step.id, {}).values()),
-                now=dict(sorted(here.get(step.id, {}).items())),
-                oldest_waiting_since=oldest.get(step.id),
-                left=dict(sorted(flow.left.get(step.id, {}).items())),
-                **_count_messages(of_step.get(step.id, ())),
-            )
-            for step in steps
-        ),
-        GraphNode(id=END, kind="end", label="end", came=flow.came[END]),
+        replace(
+            node,
+            came=came.get(node.id, 0),
+            here=sum(here.get(node.id, {}).values()),
+            now=dict(sorted(here.get(node.id, {}).items())),
+            oldest_waiting_since=oldest.get(node.id),
+            left=dict(sorted(flow.left.get(node.id, {}).items())),
+            **_count_messages(of_step.get(node.id, ())),
+        )
+        for node in nodes
     ]
 
 
 def _count_messages(counts: Sequence[StepCount]) -> dict[str, Any]:
-    asked = [count for count in counts if count.kind == "send"]
+    asked = [count for count in counts if count.kind in ("send", "entry")]
     states = _sums((count.outcome, count.number) for count in counts if count.kind == "message")
     return {
         "refused": _sums((count.reason, count.number) for count in asked if count.outcome == "refused"),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import get_args
 from uuid import UUID
@@ -10,11 +10,14 @@ from uuid import UUID
 import msgspec
 
 from application import campaign_transitions as transitions
+from application import planned_graph
 from application.approval_gate import ApprovalGate
 from application.audience_sample import AudienceSample, sample_audience
+from application.campaign_graph import CampaignGraphs
 from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
 from application.people_languages import PeopleLanguages
+from application.planned_graph import PlannedGraph
 from application.references import load_names
 from domain.access import Actor
 from domain.campaign.approvals import ForeseenApproval, Reach
@@ -57,7 +60,8 @@ class CampaignPlan:
     `compared_with`: the running one, else the latest. `in_flight` are the journeys on other versions, `totals` their
     numbers by fate. `audience` is a sample of the document's audience. `fallback_languages` are the languages of people
     that its templates are not written in. `approval` is the one that users would wait for, and `reach` the people who
-    were counted for it. `hash` identifies the document and the state of the campaign.
+    were counted for it. `hash` identifies the document and the state of the campaign. `graph` is there if it was to be
+    drawn.
     """
 
     campaign: str
@@ -76,6 +80,7 @@ class CampaignPlan:
     reach: Reach | None
     warnings: list[Problem]
     hash: str
+    graph: PlannedGraph | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +108,13 @@ class Plans:
         documents: Documents,
         timezone: str,
         gate: ApprovalGate | None = None,
+        graphs: CampaignGraphs | None = None,
         *,
         takes_replies: bool = True,
     ) -> None:
         """`timezone` is the deployment's; `takes_replies` says if replies reach it."""
         self._gate = gate or ApprovalGate(database, timezone)
+        self._graphs = graphs or CampaignGraphs(database)
         self._database = database
         self._takes_replies = takes_replies
         self._timezone = timezone
@@ -115,9 +122,16 @@ class Plans:
         self._languages = PeopleLanguages(database)
         self._sampling = asyncio.Lock()
 
-    async def plan(self, key: str, document: Document) -> CampaignPlan:
-        """Plan without changes. Raises InvalidDocumentError, and ConflictError if closed."""
-        return await self._plan(key, document, await self._check_all(key, document))
+    async def plan(self, key: str, document: Document, *, draws: bool = False) -> CampaignPlan:
+        """Plan without changes, and draw the graph of the document if it is asked for.
+
+        Raises InvalidDocumentError, and ConflictError if closed.
+        """
+        checked = await self._check_all(key, document)
+        plan = await self._plan(key, document, checked)
+        if not draws:
+            return plan
+        return replace(plan, graph=await planned_graph.draw(self._graphs, checked, plan.running_version))
 
     async def apply(self, key: str, document: Document, *, planned: str | None, by: Actor) -> Applied:
         """Publish the document, and start it if the campaign is open.
