@@ -1,4 +1,4 @@
-"""One deployment, one shop and one browser for the tests of a module about pages."""
+"""One deployment and one browser for the tests of a module: about pages with a shop, or about the console."""
 
 from collections.abc import AsyncIterator
 
@@ -8,11 +8,13 @@ from api.page_scripts import describe_scripts
 from tests.api.inboxes import serve
 from tests.api.shop import open_shop
 from tests.clients.console_site import Console, open_console
+from tests.clients.console_stage import Stage
 from tests.clients.devtools import devtools
 from tests.clients.page_world import World
 from tests.clients.shop_front import open_front
 from tests.databases import database_of
-from tests.servers import PostgresServer
+from tests.harness import open_harness
+from tests.servers import PostgresServer, TemporalServer
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,18 @@ async def console(
     ):
         await console.fill()
         yield console
+
+
+@pytest.fixture(scope="module")
+async def stage(
+    postgres: PostgresServer, migrated: str, temporal: TemporalServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    async with (
+        database_of(postgres, migrated) as url,
+        open_harness(url, temporal, console_edit="apply", rate_limit_address=0) as harness,
+        serve(harness.app) as served,
+        devtools(tmp_path_factory.mktemp("browser")) as tools,
+    ):
+        # Its port is not known before.
+        harness.app.state.console_origins = frozenset({served.url})
+        yield Stage(harness, served.url, tools, url)

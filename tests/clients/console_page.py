@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from tests.clients.devtools import DevTools, Session
 
-_KEYS: Final = {"Enter": 13, "Tab": 9, "Escape": 27, "End": 35, "Home": 36, "a": 65, "z": 90}
+_KEYS: Final = {"Enter": 13, "Tab": 9, "Escape": 27, "End": 35, "Home": 36, "Delete": 46, "a": 65, "z": 90}
 _MODIFIERS: Final = {"Control": 2, "Shift": 8}
 _TEXTS: Final = {"Enter": "\r"}
 LOADED: Final = "document.querySelector('main h1, main .notice') && !document.querySelector('.skeleton')"

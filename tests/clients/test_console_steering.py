@@ -1,96 +1,19 @@
 """Steer a deployment by clicks in the console: API, worker, Temporal and browser are real."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
-import pytest
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
 from tests.api.inboxes import serve
-from tests.api.live import open_live
+from tests.clients.console_editor import LAST_LINE
 from tests.clients.console_page import ConsolePage
-from tests.clients.devtools import DevTools, devtools
-from tests.databases import database_of
-from tests.harness import ADMIN_KEY, PATIENCE, Harness, open_harness
-from tests.servers import PostgresServer, TemporalServer
+from tests.clients.console_stage import Stage, campaign
+from tests.harness import ADMIN_KEY
 
 SCRIPT: Final = "<svg/onload=window.attacked=1>"
 ATTACKED: Final = "window.attacked || document.querySelector('svg[onload]')"
-EDITOR: Final = "document.querySelector('.editor')?.shadowRoot"
-LAST_LINE: Final = f"{EDITOR}?.querySelector('.cm-line:last-child')"
-# How far the mark of an error is from the last line.
-MARK_AT: Final = f"""
-Math.abs({EDITOR}.querySelector('.cm-lint-marker-error').getBoundingClientRect().top -
-         {LAST_LINE}.getBoundingClientRect().top)
-"""
-IS_APPLY_DISABLED: Final = "[...document.querySelectorAll('button')].find(one => one.innerText === 'Apply').disabled"
-
-
-def campaign(key: str, event: str = "Signed Up", name: str | None = None) -> str:
-    return (
-        f"key: {key}\nname: {name or key}\nentry: {{event: {event}, reentry: always}}\nsteps:\n"
-        "- {id: rest, delay: 1d}\n"
-        "- {id: hello, send: {channel: email, template: note, category: transactional}}\n"
-        "- {id: more, delay: 1d}\n"
-    )
-
-
-@dataclass
-class Stage:
-    """A deployment whose console people use."""
-
-    harness: Harness
-    url: str
-    tools: DevTools
-    database_url: str
-
-    async def page(self, key: str = ADMIN_KEY, url: str | None = None) -> ConsolePage:
-        page = await ConsolePage.open(self.tools, url or self.url)
-        await page.log_in(key)
-        return page
-
-    async def begin(self, key: str, *users: str) -> list[str]:
-        """Run a campaign, and let people rest at its first step; the ids of their journeys."""
-        event = f"Began {key}"
-        await self.harness.run_campaign(campaign(key, event))
-        for user in users:
-            await self.harness.track(user, event)
-            await self.harness.rests(await self.harness.journey(user, key), "rest")
-        rows = await self.harness.query("SELECT id FROM journeys WHERE campaign_key = %s ORDER BY id", key)
-        return [str(row["id"]) for row in rows]
-
-    async def audited(self, target: str) -> list[str]:
-        """Return what the audit log has of a target, the latest first."""
-        entries = (await self.harness.admin("GET", f"/v1/audit-log?target={target}"))["entries"]
-        return [entry["action"] for entry in entries]
-
-    @asynccontextmanager
-    async def beside(self, **settings: Any) -> AsyncIterator[str]:
-        """Another API over the same database, with other settings; its URL."""
-        async with open_live(self.database_url, rate_limit_address=0, **settings) as app, serve(app) as served:
-            app.state.console_origins = frozenset({served.url})
-            yield served.url
-
-
-@pytest.fixture(scope="module")
-async def stage(
-    postgres: PostgresServer, migrated: str, temporal: TemporalServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
-    folder: Path = tmp_path_factory.mktemp("browser")
-    async with (
-        database_of(postgres, migrated) as url,
-        open_harness(url, temporal, console_edit="apply", rate_limit_address=0) as harness,
-        serve(harness.app) as served,
-        devtools(folder) as tools,
-    ):
-        # Its port is not known before.
-        harness.app.state.console_origins = frozenset({served.url})
-        yield Stage(harness, served.url, tools, url)
 
 
 async def test_a_campaign_is_started_paused_resumed_and_stopped(stage: Stage) -> None:
@@ -133,44 +56,6 @@ async def test_a_campaign_is_paused_by_the_keyboard_alone(stage: Stage) -> None:
     await page.until_shown("paused", "main .badge")
     await page.until_closed()
     assert (await stage.audited("keyed"))[0] == "campaign.pause"
-
-
-async def test_a_document_is_planned_and_applied(stage: Stage) -> None:
-    await stage.begin("edited", "u-edited")
-    page = await stage.page()
-    await page.show("/campaigns/edited?tab=document")
-    await page.click_on(LAST_LINE)
-    await page.press("End", "Control")
-    await page.type("- {id: last, delay: never}")
-    await page.click("Plan")
-    # On its line, and beside the editor with the remedy.
-    await page.page.until(f"{MARK_AT} < 20")
-    assert "campaign.yaml:8" in await page.read("[role=alert]")
-    assert await page.page.run(IS_APPLY_DISABLED)
-    await page.click_on(LAST_LINE)
-    await page.press("End")
-    await page.press("Home", "Shift")
-    await page.type("- {id: last, delay: 2d}")
-    await page.click("Plan")
-    await page.until_shown("Makes version 2")
-    await page.until_shown("1 journey of version 1 at rest: stays")
-    await page.click("Apply")
-    await stage.harness.until("SELECT 1 FROM campaign_versions WHERE campaign_key = 'edited' AND version = 2")
-    await page.until_shown("version 2")
-    assert (await stage.audited("edited"))[0] == "campaign.apply"
-
-
-async def test_a_deployment_that_plans_applies_nothing(stage: Stage) -> None:
-    await stage.begin("planned")
-    async with stage.beside(console_edit="plan") as url:
-        page = await stage.page(url=url)
-        await page.show("/campaigns/planned?tab=document")
-        await page.click("Plan")
-        await page.until_shown("The same as version 1")
-        assert await page.page.run(IS_APPLY_DISABLED)
-        body = {"file": "c.yaml", "source": campaign("planned"), "templates": {}}
-        assert await page.fetch("POST", "/v1/campaigns/planned/apply", {**body, "plan": "0" * 64}) == 403
-        assert await page.fetch("PUT", "/v1/frequency-caps", {"file": "c.yaml", "source": "rules: []\n"}) == 403
 
 
 async def test_a_campaign_that_needs_approval_says_so(stage: Stage) -> None:
@@ -239,39 +124,6 @@ async def test_a_suppression_is_lifted(stage: Stage) -> None:
     user = await stage.harness.admin("GET", "/v1/users/u-quiet")
     assert user["consent"]["email"]["suppressed"] is None
     assert (await stage.audited("u-quiet"))[0] == "user.lift"
-
-
-async def test_a_test_is_sent_of_the_text_in_the_editor(stage: Stage) -> None:
-    await stage.begin("tested")
-    page = await stage.page()
-    await page.show("/campaigns/tested?tab=document")
-    await page.click("Send a test")
-    await page.fill("Step", "hello")
-    await page.fill("To the address", "operator@example.com")
-    await page.click("Send a test")
-    await page.until_shown("accepted", "dialog[open]")
-    [mail] = await stage.harness.inbox.wait_for(1, PATIENCE)
-    assert "A note for" in str(mail.message["subject"])
-    await page.click("Close")
-    await page.until_closed()
-    assert await page.focused() == "Send a test"
-    log = (await stage.harness.admin("GET", "/v1/audit-log?limit=5"))["entries"]
-    assert "template.send_test" in {entry["action"] for entry in log}
-
-
-async def test_a_segment_is_planned_and_applied(stage: Stage) -> None:
-    await stage.harness.identify("u-pro", plan="pro")
-    page = await stage.page()
-    await page.show("/documents/new-segment")
-    await page.click("Plan")
-    await page.until_shown("Makes version 1 of my-segment")
-    await page.until_shown("Join:")
-    await page.click("Apply")
-    await page.until_shown("My segment", "main h1")
-    assert "segment.apply" in await stage.audited("my-segment")
-    await page.show("/segments/my-segment?tab=document")
-    await page.click("Plan")
-    await page.until_shown("my-segment stays as it is")
 
 
 async def test_a_key_is_shown_once_and_a_session_ends(stage: Stage) -> None:

@@ -3,6 +3,7 @@ import { actingHeaders, api, http, type Schemas } from "../../api/client"
 import { Loaded } from "../../ui/Loaded"
 import { CampaignPlanSummary } from "./CampaignPlanSummary"
 import { DocumentEditor, type Files } from "./DocumentEditor"
+import { PlannedGraph } from "./PlannedGraph"
 import { SendTest } from "./SendTest"
 
 type InFlight = NonNullable<Schemas["PlanRequest"]["in_flight"]>
@@ -27,6 +28,7 @@ export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }
           schemaName="campaign"
           choice={{ label: "Journeys in flight", values: IN_FLIGHT }}
           plan={(files, chosen) => planCampaign(key, file, files, chosen as InFlight)}
+          isDrawn
           applied={() => void queries.invalidateQueries()}
           actions={(files) => <SendTest campaign={campaign} file={file} files={files} />}
         />
@@ -39,9 +41,15 @@ export async function planCampaign(key: string, file: string, files: Files, in_f
   const { [file]: source = "", ...templates } = files
   const body = { file, source, templates, in_flight }
   const params = { path: { key } }
-  const { data, error } = await http.POST("/v1/campaigns/{key}/plan", { params, body })
+  const { data, error } = await http.POST("/v1/campaigns/{key}/plan", {
+    params: { ...params, query: { graph: true } },
+    body,
+  })
   if (data === undefined) return { error }
   const apply = () =>
     http.POST("/v1/campaigns/{key}/apply", { params, headers: actingHeaders(), body: { ...body, plan: data.hash } })
-  return { planned: { summary: <CampaignPlanSummary plan={data} />, apply } }
+  const { graph } = data
+  const drawing = (goTo: (line: number) => void) =>
+    graph && <PlannedGraph plan={data} graph={graph} goTo={goTo} />
+  return { planned: { summary: <CampaignPlanSummary plan={data} />, apply, drawing } }
 }

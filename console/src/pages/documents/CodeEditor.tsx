@@ -31,6 +31,11 @@ const COLORS = HighlightStyle.define([
   { tag: [tags.comment, tags.lineComment], color: "var(--text-soft)", fontStyle: "italic" },
 ])
 
+/** A line to go to; each new one is gone to. */
+export interface Target {
+  line: number
+}
+
 /** A document in an editor, with its problems on their lines. It has a root of its own, so that the page's policy need allow no styles of scripts. */
 export function CodeEditor({
   label,
@@ -39,6 +44,7 @@ export function CodeEditor({
   problems,
   schema,
   isReadOnly,
+  target,
 }: {
   label: string
   text: string
@@ -46,6 +52,7 @@ export function CodeEditor({
   problems: DocumentProblem[]
   schema: Schema | undefined
   isReadOnly: boolean
+  target: Target | undefined
 }) {
   const host = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView>(undefined)
@@ -105,10 +112,20 @@ export function CodeEditor({
     view.current.dispatch(setDiagnostics(state, problems.map((problem) => diagnose(state, problem))))
   }, [problems, label])
 
+  useEffect(() => {
+    if (view.current === undefined || target === undefined) return
+    const { from } = lineOf(view.current.state, target.line)
+    view.current.dispatch({ selection: { anchor: from }, effects: EditorView.scrollIntoView(from, { y: "center" }) })
+    view.current.focus()
+  }, [target, label])
+
   return <div ref={host} className="editor" />
 }
 
+/** A line of the text, which may have fewer by now. */
+const lineOf = ({ doc }: EditorState, line: number) => doc.line(Math.min(Math.max(line, 1), doc.lines))
+
 function diagnose(state: EditorState, { line, message, suggestion }: DocumentProblem): Diagnostic {
-  const { from, to } = state.doc.line(Math.min(Math.max(line, 1), state.doc.lines))
+  const { from, to } = lineOf(state, line)
   return { from, to, severity: "error", message: suggestion === "" ? message : `${message} ${suggestion}` }
 }

@@ -1,19 +1,24 @@
 import { useQuery } from "@tanstack/react-query"
-import { type ReactNode, useState } from "react"
+import { type ReactNode, type RefObject, useRef, useState } from "react"
 import { type DocumentProblem, problemOf } from "../../api/problem"
 import { sessionQuery, useCan } from "../../session/session"
+import { Badge } from "../../ui/Badge"
 import { Refusal } from "../../ui/Refusal"
-import { CodeEditor } from "./CodeEditor"
+import { CodeEditor, type Target } from "./CodeEditor"
 import "./editor.css"
 import type { Schema } from "./schemaCompletion"
+import { useTypedPlan } from "./useTypedPlan"
 
 export type Files = Record<string, string>
 
-/** A plan, and what applies exactly it. */
+/** A plan, what applies exactly it, and a drawing of the document, which leads to its lines. */
 export interface Planned {
   summary: ReactNode
   apply: (() => Promise<{ error?: unknown }>) | undefined
+  drawing?: (goTo: (line: number) => void) => ReactNode
 }
+
+export type Plan = (files: Files, chosen: string) => Promise<{ planned?: Planned; error?: unknown }>
 
 /** A parameter of the plan besides the files; its first value holds unless another is chosen. */
 export interface Choice {
@@ -23,19 +28,24 @@ export interface Choice {
 
 const NONE: DocumentProblem[] = []
 
-/** Files in an editor beside their plan. The API plans and applies; a change of a file makes the plan void. */
+/**
+ * Files in an editor beside their plan, or below it, where they are drawn as they are typed. The API plans and applies;
+ * a change of a file makes the plan void.
+ */
 export function DocumentEditor({
   initial,
   schemaName,
   choice,
   plan,
+  isDrawn = false,
   applied,
   actions,
 }: {
   initial: Files
   schemaName: string
   choice?: Choice
-  plan: (files: Files, chosen: string) => Promise<{ planned?: Planned; error?: unknown }>
+  plan: Plan
+  isDrawn?: boolean
   applied: () => void
   /** Further acts with the files. */
   actions?: (files: Files) => ReactNode
@@ -45,12 +55,21 @@ export function DocumentEditor({
   const mayAuthor = useCan("author")
   const edit = session?.console_edit ?? "off"
   const [files, setFiles] = useState(initial)
-  const [shown, setShown] = useState(Object.keys(initial)[0] ?? "")
+  const [first = ""] = Object.keys(initial)
+  const [shown, setShown] = useState(first)
+  const [target, setTarget] = useState<Target>()
   const [chosen, setChosen] = useState(Object.keys(choice?.values ?? {})[0] ?? "")
   const [planned, setPlanned] = useState<Planned>()
   const [error, setError] = useState<unknown>()
   const [isBusy, setBusy] = useState(false)
-  const problems = error === undefined ? NONE : (problemOf(error).problems ?? NONE)
+  const summary = useRef<HTMLElement>(null)
+  const typed = useTypedPlan(isDrawn, files, chosen, plan)
+  const problems = problemsOf(error ?? typed.error)
+
+  const show = (file: string, line?: number) => {
+    setShown(file)
+    setTarget(line === undefined ? undefined : { line })
+  }
 
   const change = (text: string) => {
     setFiles((before) => ({ ...before, [shown]: text }))
@@ -63,6 +82,7 @@ export function DocumentEditor({
     setPlanned(answer.planned)
     setError(answer.error)
     setBusy(false)
+    summary.current?.scrollIntoView({ block: "nearest" })
   }
   const apply = async () => {
     setBusy(true)
@@ -75,35 +95,8 @@ export function DocumentEditor({
     }
   }
   return (
-    <div className="split">
-      <div className="stack">
-        {Object.keys(files).length > 1 && (
-          <div className="row" role="group" aria-label="Files">
-            {Object.keys(files).map((file) => (
-              <button key={file} type="button" aria-pressed={file === shown} onClick={() => setShown(file)}>
-                {file}
-                {files[file] !== initial[file] && " •"}
-              </button>
-            ))}
-          </div>
-        )}
-        <CodeEditor
-          key={shown}
-          label={shown}
-          text={files[shown] ?? ""}
-          change={change}
-          problems={problems.filter(({ file }) => file === shown)}
-          schema={shown === Object.keys(files)[0] ? schema : undefined}
-          isReadOnly={edit === "off"}
-        />
-      </div>
-      <section className="stack" aria-label="Plan">
-        {edit === "off" && (
-          <p className="notice">
-            This deployment changes no document in the console. Set <code>console_edit</code> to <code>plan</code> or{" "}
-            <code>apply</code>.
-          </p>
-        )}
+    <div className="page">
+      <div className="row editor-bar">
         {choice && (
           <label className="field">
             {choice.label}
@@ -136,14 +129,87 @@ export function DocumentEditor({
           </button>
           {actions?.(files)}
         </div>
-        {error !== undefined && <Refusal error={error} />}
-        {planned?.summary ?? (
-          <p className="soft">The plan says what a change would do, and to how many people, before anything happens.</p>
+      </div>
+      {edit === "off" && (
+        <p className="notice">
+          This deployment changes no document in the console. Set <code>console_edit</code> to <code>plan</code> or{" "}
+          <code>apply</code>.
+        </p>
+      )}
+      <div className={isDrawn ? "panes" : "split"}>
+        <div className="stack">
+          {Object.keys(files).length > 1 && (
+            <div className="row" role="group" aria-label="Files">
+              {Object.keys(files).map((file) => (
+                <button key={file} type="button" aria-pressed={file === shown} onClick={() => show(file)}>
+                  {file}
+                  {files[file] !== initial[file] && " •"}
+                </button>
+              ))}
+            </div>
+          )}
+          <CodeEditor
+            key={shown}
+            label={shown}
+            text={files[shown] ?? ""}
+            change={change}
+            problems={problems.filter(({ file }) => file === shown)}
+            schema={shown === first ? schema : undefined}
+            isReadOnly={edit === "off"}
+            target={target}
+          />
+        </div>
+        {isDrawn && (
+          <section className="stack" aria-label="Graph">
+            <TypedState error={typed.error} isDrawn={typed.drawn !== undefined} />
+            {typed.drawn?.drawing?.((line) => show(first, line))}
+          </section>
         )}
-      </section>
+        {!isDrawn && <PlanSection at={summary} error={error} planned={planned} />}
+      </div>
+      {isDrawn && <PlanSection at={summary} error={error} planned={planned} />}
     </div>
   )
 }
+
+function PlanSection({
+  at,
+  error,
+  planned,
+}: {
+  at: RefObject<HTMLElement | null>
+  error: unknown
+  planned: Planned | undefined
+}) {
+  return (
+    <section ref={at} className="stack plan" aria-label="Plan">
+      {error !== undefined && <Refusal error={error} />}
+      {planned?.summary ?? (
+        <p className="soft">The plan says what a change would do, and to how many people, before anything happens.</p>
+      )}
+    </section>
+  )
+}
+
+/** Names the text that is drawn: as it is typed, or an earlier one while the text has an error. */
+function TypedState({ error, isDrawn }: { error: unknown; isDrawn: boolean }) {
+  const [first] = problemsOf(error)
+  const said = first === undefined ? problemOf(error).detail : `${first.file}:${first.line} ${first.message}`
+  return (
+    <p className="pane-head" role="status" title={error === undefined ? undefined : said}>
+      {error === undefined ? (
+        <span className="soft">A step leads to its line.</span>
+      ) : (
+        <>
+          <Badge tone="warn">{isDrawn ? "of the text before" : "no graph"}</Badge> {said}
+        </>
+      )}
+    </p>
+  )
+}
+
+const problemsOf = (error: unknown): DocumentProblem[] =>
+  error === undefined ? NONE : (problemOf(error).problems ?? NONE)
 
 function useSchema(name: string): Schema | undefined {
   return useQuery({

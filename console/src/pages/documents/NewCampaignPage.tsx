@@ -31,6 +31,7 @@ export function NewCampaignPage() {
           key.current = keyOf(files[FILE] ?? "")
           return planCampaign(key.current, FILE, files)
         }}
+        isDrawn
         applied={() => {
           void queries.invalidateQueries()
           void navigate({ to: "/campaigns/$key", params: { key: key.current } })

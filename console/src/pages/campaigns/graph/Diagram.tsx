@@ -19,7 +19,8 @@ export function Diagram({
   select,
 }: {
   graph: DrawnGraph
-  place: GraphPlace
+  /** Whose numbers it has; without it they are not shown. */
+  place: GraphPlace | undefined
   selected: string | undefined
   select: (step: string) => void
 }) {
@@ -40,7 +41,7 @@ export function Diagram({
     id: JSON.stringify([source, target]),
     source,
     target,
-    label: [label, formatCompact(people)].filter(Boolean).join(" · "),
+    label: [label, place && change !== "added" && formatCompact(people)].filter(Boolean).join(" · "),
     className: change ?? undefined,
     focusable: false,
     markerEnd: { type: MarkerType.ArrowClosed, markerUnits: "userSpaceOnUse", width: 14, height: 14 },

@@ -7,13 +7,12 @@ import { Time } from "../../../ui/Time"
 import { type DrawnNode, sorted } from "./model"
 import { type GraphPlace, RefusedLink } from "./peopleLinks"
 
-export type StepNodeType = Node<{ step: DrawnNode; place: GraphPlace; isSelected: boolean }, "step">
+export type StepNodeType = Node<{ step: DrawnNode; place: GraphPlace | undefined; isSelected: boolean }, "step">
 
 const MOST_REASONS = 2
 
-/** One step: what came, what is here and since when, what was sent, and why the others got nothing. */
+/** One step; where its numbers are of a version, with them. */
 export function StepNode({ data: { step, place, isSelected } }: NodeProps<StepNodeType>) {
-  const reasons = sorted(step.refused)
   return (
     <div className={`step ${step.kind} ${step.change ?? ""}`} data-selected={isSelected || undefined}>
       <Handle type="target" position={Position.Top} isConnectable={false} />
@@ -25,6 +24,17 @@ export function StepNode({ data: { step, place, isSelected } }: NodeProps<StepNo
           step.kind !== step.label && <span className="soft">{words(step.kind)}</span>
         )}
       </div>
+      {place !== undefined && step.change !== "added" && <Numbers step={step} place={place} />}
+      <Handle type="source" position={Position.Bottom} isConnectable={false} />
+    </div>
+  )
+}
+
+/** A step with its numbers: came, here and since when, sent, and why the others got nothing. */
+function Numbers({ step, place }: { step: DrawnNode; place: GraphPlace }) {
+  const reasons = sorted(step.refused)
+  return (
+    <>
       <div className="step-counts">
         <Count of={step.came} name="came" />
         {step.sent > 0 && <Count of={step.sent} name="sent" className="good" />}
@@ -56,8 +66,7 @@ export function StepNode({ data: { step, place, isSelected } }: NodeProps<StepNo
           )}
         </div>
       )}
-      <Handle type="source" position={Position.Bottom} isConnectable={false} />
-    </div>
+    </>
   )
 }
 

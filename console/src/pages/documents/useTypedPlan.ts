@@ -1,0 +1,30 @@
+import { useQuery } from "@tanstack/react-query"
+import { useEffect, useRef, useState } from "react"
+import type { Files, Plan, Planned } from "./DocumentEditor"
+
+// Long enough that a word is typed in between, short enough to be felt as at once.
+const PAUSE_MS = 500
+
+/** Plan files while they are typed: the last that could be drawn, and why the latest cannot. */
+export function useTypedPlan(isNeeded: boolean, files: Files, chosen: string, plan: Plan) {
+  const settled = useSettled(files)
+  const drawn = useRef<Planned>(undefined)
+  const { data } = useQuery({
+    queryKey: ["typed plan", settled, chosen],
+    queryFn: () => plan(settled, chosen).catch((error: unknown) => ({ planned: undefined, error })),
+    enabled: isNeeded,
+    gcTime: 0,
+  })
+  drawn.current = data?.planned ?? drawn.current
+  return { drawn: drawn.current, error: data?.error }
+}
+
+/** A value once it has not changed for a while. */
+function useSettled<Value>(value: Value): Value {
+  const [settled, setSettled] = useState(value)
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), PAUSE_MS)
+    return () => clearTimeout(timer)
+  }, [value])
+  return settled
+}

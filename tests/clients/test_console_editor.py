@@ -1,0 +1,145 @@
+"""Write documents in the console: what a plan says of them, and how they are drawn as they are typed."""
+
+from typing import Final
+
+from tests.clients.console_editor import EDITOR, LAST_LINE
+from tests.clients.console_page import ConsolePage
+from tests.clients.console_stage import Stage, campaign
+from tests.harness import PATIENCE
+
+# How far the mark of an error is from the last line.
+MARK_AT: Final = f"""
+Math.abs({EDITOR}.querySelector('.cm-lint-marker-error').getBoundingClientRect().top -
+         {LAST_LINE}.getBoundingClientRect().top)
+"""
+IS_APPLY_DISABLED: Final = "[...document.querySelectorAll('button')].find(one => one.innerText === 'Apply').disabled"
+NODES: Final = "[...document.querySelectorAll('.step')].map(one => one.innerText.replaceAll('\\n', ' '))"
+ACTIVE_LINE: Final = f"{EDITOR}.querySelector('.cm-activeLine').innerText"
+IS_PLAN_IN_SIGHT: Final = """
+(() => {
+  const found = [...document.querySelectorAll("button")].find((one) => one.innerText === "Plan")
+  const { x, y, width, height } = found.getBoundingClientRect()
+  return document.elementFromPoint(x + width / 2, y + height / 2) === found
+})()
+"""
+
+
+async def replace_last_line(page: ConsolePage, text: str) -> None:
+    await page.click_on(LAST_LINE)
+    await page.press("End")
+    await page.press("Home", "Shift")
+    await page.type(text)
+
+
+async def test_a_document_is_planned_and_applied(stage: Stage) -> None:
+    await stage.begin("edited", "u-edited")
+    page = await stage.page()
+    await page.show("/campaigns/edited?tab=document")
+    await page.click_on(LAST_LINE)
+    await page.press("End", "Control")
+    await page.type("- {id: last, delay: never}")
+    await page.click("Plan")
+    # On its line, and beside the editor with the remedy.
+    await page.page.until(f"{MARK_AT} < 20")
+    assert "campaign.yaml:8" in await page.read("[role=alert]")
+    assert await page.page.run(IS_APPLY_DISABLED)
+    await page.click_on(LAST_LINE)
+    await page.press("End")
+    await page.press("Home", "Shift")
+    await page.type("- {id: last, delay: 2d}")
+    await page.click("Plan")
+    await page.until_shown("Makes version 2")
+    await page.until_shown("1 journey of version 1 at rest: stays")
+    await page.click("Apply")
+    await stage.harness.until("SELECT 1 FROM campaign_versions WHERE campaign_key = 'edited' AND version = 2")
+    await page.until_shown("version 2")
+    assert (await stage.audited("edited"))[0] == "campaign.apply"
+
+
+async def test_a_deployment_that_plans_applies_nothing(stage: Stage) -> None:
+    await stage.begin("planned")
+    async with stage.beside(console_edit="plan") as url:
+        page = await stage.page(url=url)
+        await page.show("/campaigns/planned?tab=document")
+        await page.click("Plan")
+        await page.until_shown("The same as version 1")
+        assert await page.page.run(IS_APPLY_DISABLED)
+        body = {"file": "c.yaml", "source": campaign("planned"), "templates": {}}
+        assert await page.fetch("POST", "/v1/campaigns/planned/apply", {**body, "plan": "0" * 64}) == 403
+        assert await page.fetch("PUT", "/v1/frequency-caps", {"file": "c.yaml", "source": "rules: []\n"}) == 403
+
+
+async def test_a_test_is_sent_of_the_text_in_the_editor(stage: Stage) -> None:
+    await stage.begin("tested")
+    page = await stage.page()
+    await page.show("/campaigns/tested?tab=document")
+    await page.click("Send a test")
+    await page.fill("Step", "hello")
+    await page.fill("To the address", "operator@example.com")
+    await page.click("Send a test")
+    await page.until_shown("accepted", "dialog[open]")
+    [mail] = await stage.harness.inbox.wait_for(1, PATIENCE)
+    assert "A note for" in str(mail.message["subject"])
+    await page.click("Close")
+    await page.until_closed()
+    assert await page.focused() == "Send a test"
+    log = (await stage.harness.admin("GET", "/v1/audit-log?limit=5"))["entries"]
+    assert "template.send_test" in {entry["action"] for entry in log}
+
+
+async def test_a_segment_is_planned_and_applied(stage: Stage) -> None:
+    await stage.harness.identify("u-pro", plan="pro")
+    page = await stage.page()
+    await page.show("/documents/new-segment")
+    await page.click("Plan")
+    await page.until_shown("Makes version 1 of my-segment")
+    await page.until_shown("Join:")
+    await page.click("Apply")
+    await page.until_shown("My segment", "main h1")
+    assert "segment.apply" in await stage.audited("my-segment")
+    await page.show("/segments/my-segment?tab=document")
+    await page.click("Plan")
+    await page.until_shown("my-segment stays as it is")
+
+
+async def test_a_document_is_drawn_as_it_is_typed(stage: Stage) -> None:
+    await stage.begin("drawn", "u-drawn")
+    page = await stage.page()
+    await page.show("/campaigns/drawn?tab=document")
+    # With the people whom a change would meet.
+    await page.page.until(f"{NODES}.some(text => text.startsWith('rest') && text.includes('1 came'))")
+    await page.click_on(LAST_LINE)
+    await page.press("End", "Control")
+    await page.type("- {id: last, delay: 2d}")
+    await page.page.until(f"{NODES}.some(text => text.startsWith('last') && text.includes('added'))")
+    # The text has an error: the graph stays, with a word.
+    await replace_last_line(page, "- {id: last, delay: never}")
+    await page.until_shown("campaign.yaml:8", "[aria-label=Graph] [role=status]")
+    await page.page.until(f"{MARK_AT} < 20")
+    assert await page.page.run(f"{NODES}.some(text => text.startsWith('last'))")
+    await replace_last_line(page, "")
+    await page.page.until(f"!{NODES}.some(text => text.startsWith('last'))")
+    # A node leads to its line.
+    await page.click_on("document.querySelector('.react-flow__node[data-id=hello]')")
+    await page.page.until(f"{ACTIVE_LINE}.includes('id: hello')")
+    # What is removed is drawn as well, and nothing is published meanwhile.
+    await page.press("End")
+    await page.press("Home", "Shift")
+    await page.press("Delete")
+    await page.page.until(f"{NODES}.some(text => text.startsWith('hello') && text.includes('removed'))")
+    assert (
+        await stage.harness.query("SELECT 1 FROM campaign_versions WHERE campaign_key = 'drawn' AND version = 2") == []
+    )
+
+
+async def test_a_new_campaign_is_drawn_without_numbers_and_planned_on_a_phone(stage: Stage) -> None:
+    page = await stage.page()
+    await page.page.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    await page.show("/documents/new")
+    await page.page.until(f"{NODES}.some(text => text.startsWith('rest') && !text.includes('came'))")
+    assert await page.page.run(IS_PLAN_IN_SIGHT)
+    await page.page.run("document.querySelector('.diagram').scrollIntoView()")
+    assert await page.page.run(IS_PLAN_IN_SIGHT)
+    assert await page.page.run("document.documentElement.scrollWidth") == 390
+    await page.click("Plan")
+    await page.until_shown("Makes version 1")
