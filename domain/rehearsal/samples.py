@@ -10,14 +10,14 @@ from msgspec import Struct, field
 
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
-from domain.errors import InvalidDocumentError
 from domain.journey.active import VersionRef
 from domain.people.profile import Profile
 from domain.rehearsal.journeys import SimulatedJourney
 from domain.rehearsal.messages import SimulatedMessage
 from domain.sending.previewed_people import PreviewedPerson
-from domain.sending.previews import PreviewedMessage, PreviewOptions, find_message, render_preview
+from domain.sending.previews import PreviewedMessage, PreviewOptions, find_message, load_template, render_loaded
 from domain.templates.parts import CompiledBody
+from domain.templates.template_sets import TemplateSet
 
 MAX_SAMPLES: Final = 1_000
 
@@ -97,27 +97,24 @@ def render_samples(
     """Render messages, and return what is wrong with them, the most frequent first."""
     numbers: Counter[tuple[str, str, str, str, bool]] = Counter()
     people: dict[tuple[str, str, str, str, bool], str | None] = {}
-    messages: dict[tuple[VersionRef, str, str], PreviewedMessage] = {}
+    messages: dict[tuple[VersionRef, str, str], tuple[PreviewedMessage, TemplateSet]] = {}
     for one in samples:
         place = (one.version, one.step, one.channel)
         if place not in messages:
             plan, rules, templates = campaigns[one.version]
-            messages[place] = find_message(
+            message = find_message(
                 one.version[0], plan, rules, templates.files, one.step, one.channel, templates.compiled_bodies
             )
-        for said, fails in set(_find_faults(messages[place], one)):
+            messages[place] = (message, load_template(message))
+        for said, fails in set(_find_faults(*messages[place], one)):
             of = (one.version[0], one.step, one.channel, said, fails)
             numbers[of] += 1
             people.setdefault(of, one.person.user_id)
     return [MessageFault(*of[:4], number, people[of], of[4]) for of, number in numbers.most_common()]
 
 
-def _find_faults(message: PreviewedMessage, one: SampledMessage) -> Iterator[tuple[str, bool]]:
-    try:
-        preview = render_preview(message, one.person, one.options)
-    except InvalidDocumentError as error:
-        yield str(error), True
-        return
+def _find_faults(message: PreviewedMessage, template: TemplateSet, one: SampledMessage) -> Iterator[tuple[str, bool]]:
+    preview = render_loaded(template, message, one.person, one.options)
     for problem in preview.problems:
         yield problem.message, True
     for missing in preview.missing:

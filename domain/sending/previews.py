@@ -163,7 +163,13 @@ def render_preview(
 
     Raises InvalidDocumentError for templates with problems.
     """
-    template = _load(message)
+    return render_loaded(load_template(message), message, person, options)
+
+
+def render_loaded(
+    template: TemplateSet, message: PreviewedMessage, person: PreviewedPerson | None, options: PreviewOptions
+) -> MessagePreview:
+    """Render a message whose template is loaded, for one of many people."""
     channel = template.channel or ""
     is_invented = person is None
     if person is None:
@@ -225,7 +231,8 @@ def _list_missing(missing: Iterable[MissingRead]) -> list[MissingVariable]:
     return sorted(listed - printed, key=lambda one: (one.file, one.line, one.variable, one.printed or ""))
 
 
-def _load(message: PreviewedMessage) -> TemplateSet:
+def load_template(message: PreviewedMessage) -> TemplateSet:
+    """Compile the template of a message. Raises InvalidDocumentError."""
     sets, problems = load(message.files, message.compiled_bodies)
     if problems:
         raise InvalidDocumentError(problems)
