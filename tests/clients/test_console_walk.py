@@ -123,6 +123,7 @@ Object.fromEntries(performance.getEntriesByType("resource").map(({ name, transfe
 # Compressed, with the scripts and styles of the page of campaigns.
 MOST_FIRST_BYTES: Final = 150_000
 MOST_PAINT_MILLISECONDS: Final = 1000
+MAIN_CONTENT: Final = "document.querySelector('main').textContent"
 MAIN: Final = "document.querySelector('main').innerText"
 
 
@@ -182,6 +183,11 @@ async def test_each_dialog_is_readable(console: Console, subtests: pytest.Subtes
 @pytest.mark.takes_long
 async def test_a_viewer_is_shown_what_is_masked_and_how_to_see_it(console: Console, subtests: pytest.Subtests) -> None:
     made = await console.shop.operator.post("/v1/keys", json={"name": "viewer", "scopes": ["read"]})
+    operator = await console.open()
+    await console.show(operator, "/people/u-victim")
+    # A value that was not there before is not one that is masked.
+    assert "asked us" in (told := await operator.run(MAIN_CONTENT))
+    assert "masked" not in told
     page = await console.open(made.json()["token"])
     for address in MASKED:
         with subtests.test(address):
@@ -259,6 +265,7 @@ async def test_an_approval_that_a_change_has_outdated_says_so(console: Console) 
     await console.show(page, "/approvals")
     states = {row[0]: row[1] for row in await read_rows(page, "Approvals")}
     assert ("rejected" in states["offers"], "outdated" in states["tips"]) == (True, True)
+    assert "the campaign was changed" in await page.run(MAIN)
     # One that a change outdates while a person reads what it would do.
     await click(page, "tbody button", "Approve")
     await page.until(OPEN)

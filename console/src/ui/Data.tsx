@@ -12,15 +12,33 @@ export function Masked() {
   )
 }
 
-/** Any JSON as text: members of an object in pairs, items of a list by commas or below each other. */
+/**
+ * Any JSON as text: members of an object in pairs, items of a list by commas or below each other. Where the session sees
+ * no personal field, the whole value is null; a null within it is a value as any other.
+ */
 export function Data({ value, isMasked = false }: { value: unknown; isMasked?: boolean }): ReactNode {
   if (value === null || value === undefined) return isMasked ? <Masked /> : <Nothing />
-  if (Array.isArray(value)) return <Items items={value} isMasked={isMasked} />
-  if (typeof value === "object") return <Pairs of={Object.entries(value)} isMasked={isMasked} />
+  if (Array.isArray(value)) return <Items items={value} />
+  if (typeof value === "object") return isChange(value) ? <Change of={value} /> : <Pairs of={Object.entries(value)} />
   const text = String(value)
   return isInstant(text) ? <ExactTime at={text} /> : text
 }
 
+interface ChangedValue {
+  before: unknown
+  after: unknown
+}
+
+const isChange = (value: object): value is ChangedValue =>
+  "before" in value && "after" in value && Object.keys(value).length === 2
+
+const Change = ({ of: { before, after } }: { of: ChangedValue }) => (
+  <div className="row">
+    <Data value={before} /> <span className="soft">→</span> <Data value={after} />
+  </div>
+)
+
+/** Values by their names; those that are masked are null. */
 export function Pairs({ of, isMasked }: { of: [string, unknown][]; isMasked?: boolean }) {
   if (of.length === 0) return <Nothing />
   return (
@@ -37,14 +55,14 @@ export function Pairs({ of, isMasked }: { of: [string, unknown][]; isMasked?: bo
   )
 }
 
-function Items({ items, isMasked }: { items: unknown[]; isMasked: boolean }) {
+function Items({ items }: { items: unknown[] }) {
   if (items.length === 0) return <Nothing />
   if (items.every((item) => typeof item !== "object")) return items.join(", ")
   return (
     <ul className="stack">
       {items.map((item, index) => (
         <li key={index}>
-          <Data value={item} isMasked={isMasked} />
+          <Data value={item} />
         </li>
       ))}
     </ul>

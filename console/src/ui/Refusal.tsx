@@ -5,6 +5,9 @@ import { Prose } from "./Prose"
 // It leads to the text above it.
 const NO_REMEDY = "`detail`"
 
+/** The API begins with a small letter, as a part of a line; a name keeps its own. */
+const asSentence = (text: string) => text.replace(/^[a-z]+(?= )/, (word) => word[0]?.toUpperCase() + word.slice(1))
+
 /** Why a call failed, with the remedy that the API knows for its code. */
 export function Refusal({ error, retry }: { error: unknown; retry?: () => void }) {
   const problem = problemOf(error)
@@ -19,7 +22,7 @@ export function Refusal({ error, retry }: { error: unknown; retry?: () => void }
     <div className="notice bad" role="alert">
       <strong>{problem.title}</strong>
       <p>
-        <Prose text={problem.detail} />
+        <Prose text={asSentence(problem.detail)} />
       </p>
       {kind && !kind.remedy.includes(NO_REMEDY) && (
         <p className="soft">
@@ -31,7 +34,10 @@ export function Refusal({ error, retry }: { error: unknown; retry?: () => void }
           <code>
             {each.file}:{each.line}
           </code>{" "}
-          {each.message} <span className="soft">{each.suggestion}</span>
+          <Prose text={each.message} />{" "}
+          <span className="soft">
+            <Prose text={each.suggestion} />
+          </span>
         </p>
       ))}
       {retry && (

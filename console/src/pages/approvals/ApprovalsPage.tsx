@@ -56,6 +56,8 @@ const COLUMNS: Column<Schemas["Approval"]>[] = [
         <span className="soft small">
           expires <Time at={expires_at} />
         </span>
+      ) : state === "outdated" ? (
+        <span className="soft small">the campaign was changed</span>
       ) : (
         <>
           {decided_by}

@@ -20,7 +20,7 @@ const columns = (names: Map<string, string>): Column<Move>[] => [
   },
   { label: "People", isNumber: true, cell: ({ people }) => formatNumber(people) },
   { label: "Moves", isNumber: true, cell: ({ moves }) => formatNumber(moves) },
-  { label: "Of the stage", isNumber: true, cell: ({ share }) => formatShare(share) },
+  { label: "Share of the stage", isNumber: true, cell: ({ share }) => formatShare(share) },
   {
     label: "Median stay",
     isNumber: true,

@@ -83,7 +83,7 @@ function RuleSection({ rule: { rule, days, campaigns, taken } }: { rule: Rule })
         caption={`Campaigns that took the room, ${rule}`}
         rows={taken}
         rowKey={({ campaign, by }) => `${campaign} ${by}`}
-        empty="None: no message was held back for others."
+        empty="No message was held back because other campaigns had taken the room."
         columns={[
           { label: "Held back", cell: ({ campaign }) => <CampaignLink campaign={campaign} /> },
           { label: "Room taken by", cell: ({ by }) => <CampaignLink campaign={by} /> },

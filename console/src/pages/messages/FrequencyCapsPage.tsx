@@ -23,7 +23,7 @@ export function FrequencyCapsPage() {
     >
       <Loaded query={caps}>
         {({ rules, version }) => (
-          <Section title="Rules" aside={<span className="soft">version {version}</span>}>
+          <Section title="Rules" aside={version > 0 && <span className="soft">version {version}</span>}>
             <Table
               caption="Caps"
               rows={rules as Record<string, unknown>[]}

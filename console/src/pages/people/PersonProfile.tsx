@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router"
 import type { Schemas } from "../../api/client"
 import { Data, Pairs } from "../../ui/Data"
+import { Empty } from "../../ui/Loaded"
 import { Section } from "../../ui/Page"
 import { Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
@@ -26,12 +27,7 @@ export function PersonProfile({ user }: { user: User }) {
         />
       </Section>
       <Section title="Computed">
-        <div className="card">
-          <Pairs of={Object.entries(user.computed.values ?? {})} isMasked={isMasked} />
-          {user.computed.building.length > 0 && (
-            <p className="soft">Being counted: {user.computed.building.join(", ")}</p>
-          )}
-        </div>
+        <Computed of={user.computed} isMasked={isMasked} />
       </Section>
       {user.rfm && (
         <Section title="As a buyer">
@@ -69,5 +65,16 @@ export function PersonProfile({ user }: { user: User }) {
         </Section>
       )}
     </>
+  )
+}
+
+function Computed({ of: { values, building }, isMasked }: { of: User["computed"]; isMasked: boolean }) {
+  const shown = Object.entries(values ?? {})
+  if (shown.length === 0 && building.length === 0) return <Empty>The deployment computes no trait.</Empty>
+  return (
+    <div className="card">
+      <Pairs of={shown} isMasked={isMasked} />
+      {building.length > 0 && <p className="soft">Being counted: {building.join(", ")}</p>}
+    </div>
   )
 }

@@ -17,7 +17,7 @@ type Operation = Schemas["Operation"]
 const COLUMNS: Column<Operation>[] = [
   { label: "Operation", cell: ({ kind }) => words(kind) },
   {
-    label: "Of",
+    label: "For",
     cell: ({ campaign }) => (campaign ? <CampaignLink campaign={campaign} /> : <span className="soft">deployment</span>),
   },
   {
