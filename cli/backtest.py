@@ -1,6 +1,7 @@
 """sojourn backtest: what campaigns would have done over the last days."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -18,8 +19,9 @@ from cli.scenario_files import DeployedFile, check_campaign, parse_rules, read_d
 from domain.campaign.durations import DurationError, parse_duration
 
 if TYPE_CHECKING:
-    from application.rehearsal.backtests import Backtested, BacktestOptions
+    from application.rehearsal.backtests import Backtested
     from application.rehearsal.deployments import BacktestedCampaign
+    from application.rehearsal.simulations import BacktestOptions
     from settings import Settings
 
 # The version of a campaign by a file: those that are published count from 1 on.
@@ -73,7 +75,7 @@ def backtest(
     given = [read_document(one) for one in document_files(files or []) if not is_scenario_file(one)]
 
     def choose(until: datetime) -> "BacktestOptions":
-        from application.rehearsal.backtests import BacktestOptions
+        from application.rehearsal.simulations import BacktestOptions
 
         return BacktestOptions(
             since=until - period,
@@ -102,7 +104,9 @@ async def _run(
         documents = parse_rules([one for one in given if one.kind != "campaign"])
         deployed = running.with_given([_compile(one) for one in given if one.kind == "campaign"], documents)
         chosen = choose(await database.now())
-        run = Backtest(database, deployed, running, chosen, settings.timezone, default_providers(settings))
+        run = Backtest(
+            database, deployed, running, chosen, settings.timezone, default_providers(settings), os.cpu_count() or 1
+        )
         return await run.run([str(one.path) for one in given], _tell_progress)
 
 

@@ -62,6 +62,9 @@ def simulate_shard(
     given = {message.id for history in histories for message in history.messages}
     result.tally = taker.finish(simulator.people, given)
     result.tally.skipped = player.skipped
+    result.tally.merged = sum(
+        any(merge.by is None and merge.at >= playback.since for merge in history.merges) for history in histories
+    )
     return result
 
 

@@ -18,13 +18,14 @@ NOTHING_ASKED = "no campaign let them in"
 class Tally(Struct):
     """The counts of one shard, by campaign and what names them.
 
-    `entered` and `goals` are by campaign, `not_entered` and `ends` also by reason or outcome, `messages` by campaign,
-    step, channel, state and day, `non_sends` by campaign, step, reason and rule, `deferrals` likewise. `takers` are
-    the campaigns that took the room of a cap, by rule. `numbers` has how many people got so many messages, and `none`
-    those who got none, by the last reason.
+    `merged` people were merged by an operator in the period. `entered` and `goals` are by campaign, `not_entered` and
+    `ends` also by reason or outcome, `messages` by campaign, step, channel, state and day, `non_sends` by campaign,
+    step, reason and rule, `deferrals` likewise. `takers` are the campaigns that took the room of a cap, by rule.
+    `numbers` has how many people got so many messages, and `none` those who got none, by the last reason.
     """
 
     people: int = 0
+    merged: int = 0
     entered: Counter[str] = field(default_factory=Counter)
     not_entered: Counter[tuple[str, str]] = field(default_factory=Counter)
     messages: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
@@ -40,11 +41,12 @@ class Tally(Struct):
     def add(self, other: "Tally") -> None:
         """Add the counts of another shard."""
         self.people += other.people
+        self.merged += other.merged
         for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
 
 
-_COUNTERS = tuple(name for name in Tally.__struct_fields__ if name != "people")
+_COUNTERS = tuple(name for name in Tally.__struct_fields__ if name not in ("people", "merged"))
 
 
 class TallyTaker:

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from application.ingest import Ingest
 from application.rehearsal import backtests
-from application.rehearsal.backtests import Backtest, Backtested, BacktestOptions
+from application.rehearsal.backtests import Backtest, Backtested
 from application.rehearsal.deployments import BacktestedCampaign, BacktestedRules, read_deployed
+from application.rehearsal.simulations import BacktestOptions
 from application.rehearsal.traces import trace
 from domain.campaign.publication import check
 from domain.deployment_documents import FREQUENCY_CAPS
@@ -66,11 +67,18 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def run(
-    database: Database, *campaigns: BacktestedCampaign, since: datetime = AT, caps: str = "", **options: Any
+    database: Database,
+    *campaigns: BacktestedCampaign,
+    since: datetime = AT,
+    caps: str = "",
+    processes: int = 1,
+    **options: Any,
 ) -> Backtested:
     rules = DeployedRules(caps=FREQUENCY_CAPS.parse(caps, "caps.yaml") if caps else ())
     chosen = BacktestOptions(since=since, until=since + 14 * DAY, **options)
-    backtest = Backtest(database, BacktestedRules(campaigns, rules), NOTHING, chosen, "UTC", DEVELOPMENT_PROVIDERS)
+    backtest = Backtest(
+        database, BacktestedRules(campaigns, rules), NOTHING, chosen, "UTC", DEVELOPMENT_PROVIDERS, processes
+    )
     return await backtest.run(["a.yaml"], lambda done, total: None)
 
 
@@ -123,6 +131,7 @@ async def test_shards_of_people_add_up(ingest: Ingest, database: Database, monke
     whole = (await run(database, given(CART))).report
     monkeypatch.setattr(backtests, "SHARD", 2)
     assert (await run(database, given(CART))).report == whole
+    assert (await run(database, given(CART), processes=2)).report == whole
     assert (whole.rendered, whole.campaigns[0].sent) == (5, 5)
 
 
