@@ -10,10 +10,13 @@ export const http = createFetchClient<paths>({ baseUrl: window.location.origin, 
 /** Queries and mutations of TanStack Query by method and path, typed by the API's document. */
 export const api = createQueries(http)
 
-/** Headers of a call that acts: a repeat of the same one does nothing, and neither does one about an older revision. */
-export function actingHeaders(revision?: number): Record<string, string> {
-  return { "Idempotency-Key": crypto.randomUUID(), ...(revision === undefined ? {} : { "If-Match": `"${revision}"` }) }
+/** Headers of a call that acts: a repeat under the same name does nothing, and neither does one about an older revision. */
+export function actingHeaders(act: string, revision?: number): Record<string, string> {
+  return { "Idempotency-Key": act, ...(revision === undefined ? {} : { "If-Match": `"${revision}"` }) }
 }
+
+/** A name for an act of a person, under which it is done once. */
+export const nameAct = () => crypto.randomUUID()
 
 /** Options of a query that follows a list from page to page. */
 export const PAGES = {

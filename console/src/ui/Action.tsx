@@ -1,12 +1,21 @@
 import { useQueryClient } from "@tanstack/react-query"
-import { type FormEvent, type ReactNode, useState } from "react"
+import { type FormEvent, type ReactNode, useRef, useState } from "react"
+import { nameAct } from "../api/client"
+import { problemOf } from "../api/problem"
 import { type Need, useCan } from "../session/session"
 import { Dialog } from "./Dialog"
 import { Refusal } from "./Refusal"
 
 const ACCEPTED = 202
+const FAILED = 500
 
-/** A button for an act that says first what it will do. `run` is given the form's fields. */
+interface Outcome<Answer> {
+  data?: Answer
+  error?: unknown
+  response?: Response
+}
+
+/** A button for an act that says first what it will do. `run` is given a name of the act, and the form's fields. */
 export function Action<Answer>({
   label,
   title,
@@ -28,7 +37,7 @@ export function Action<Answer>({
   /** The part of the answer to show until it is closed. */
   answered?: (answer: Answer) => ReactNode
   isDangerous?: boolean
-  run: (form: FormData) => Promise<{ data?: Answer; error?: unknown; response: Response }>
+  run: (act: string, form: FormData) => Promise<Outcome<Answer>>
 }) {
   const queries = useQueryClient()
   const can = useCan(needs)
@@ -36,7 +45,13 @@ export function Action<Answer>({
   const [error, setError] = useState<unknown>(undefined)
   const [isBusy, setBusy] = useState(false)
   const [result, setResult] = useState<ReactNode>(undefined)
+  // The request as it was sent last. Its answer may be lost: until there is one, a repeat is the same request.
+  const sent = useRef<() => Promise<Outcome<Answer>>>(undefined)
+  const forget = () => {
+    sent.current = undefined
+  }
   const close = () => {
+    forget()
     setOpen(false)
     setError(undefined)
     setResult(undefined)
@@ -44,11 +59,11 @@ export function Action<Answer>({
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     setBusy(true)
-    const outcome = await run(new FormData(event.currentTarget)).catch((thrown: unknown) => ({
-      data: undefined,
-      error: thrown,
-      response: undefined,
-    }))
+    const act = nameAct()
+    const form = new FormData(event.currentTarget)
+    sent.current ??= () => run(act, form)
+    const outcome = await sent.current().catch((thrown: unknown): Outcome<Answer> => ({ error: thrown }))
+    if (isAnswered(outcome)) forget()
     if (outcome.error === undefined) await queries.invalidateQueries()
     setBusy(false)
     setError(outcome.error)
@@ -72,7 +87,7 @@ export function Action<Answer>({
       </button>
       {isOpen && (
         <Dialog title={title} close={close}>
-          <form className="page" onSubmit={(event) => void submit(event)}>
+          <form className="page" onChange={forget} onSubmit={(event) => void submit(event)}>
             {result ? (
               <div className="notice stack" role="status">
                 {result}
@@ -99,4 +114,9 @@ export function Action<Answer>({
       )}
     </>
   )
+}
+
+/** Whether it is known what the request has done. A server that fails, or is still at it, has not said. */
+function isAnswered({ error, response }: Outcome<unknown>): boolean {
+  return response !== undefined && response.status < FAILED && problemOf(error).code !== "idempotency_in_progress"
 }

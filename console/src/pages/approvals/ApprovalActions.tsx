@@ -29,7 +29,7 @@ const IN_FLIGHT: Record<string, string> = {
 }
 
 export function ApprovalActions({ approval }: { approval: Approval }) {
-  const call = () => ({ params: { path: { id: approval.id } }, headers: actingHeaders() })
+  const call = (act: string) => ({ params: { path: { id: approval.id } }, headers: actingHeaders(act) })
   return (
     <div className="row">
       <Action
@@ -37,7 +37,7 @@ export function ApprovalActions({ approval }: { approval: Approval }) {
         title={`Approve: ${words(approval.action)} ${approval.campaign}`}
         needs="approve"
         effect={<ApproveEffect approval={approval} />}
-        run={() => http.POST("/v1/approvals/{id}/approve", call())}
+        run={(act) => http.POST("/v1/approvals/{id}/approve", call(act))}
       />
       <Action
         label="Reject"
@@ -49,7 +49,7 @@ export function ApprovalActions({ approval }: { approval: Approval }) {
             {REJECTIONS[approval.action] ?? `The campaign stays as it is. ${approval.requested_by} can request it again.`}
           </p>
         }
-        run={() => http.POST("/v1/approvals/{id}/reject", call())}
+        run={(act) => http.POST("/v1/approvals/{id}/reject", call(act))}
       />
     </div>
   )

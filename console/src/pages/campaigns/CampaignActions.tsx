@@ -32,8 +32,8 @@ export function CampaignActions({ campaign }: { campaign: Campaign }) {
   }
 }
 
-function callOf({ key, revision }: Campaign) {
-  return { params: { path: { key } }, headers: actingHeaders(revision) }
+function callOf({ key, revision }: Campaign, act: string) {
+  return { params: { path: { key } }, headers: actingHeaders(act, revision) }
 }
 
 const WAITS =
@@ -54,7 +54,7 @@ function Start({ campaign }: { campaign: Campaign }) {
           those of an audience at once or on its days, and messages are sent.
         </p>
       }
-      run={() => http.POST("/v1/campaigns/{key}/start", callOf(campaign))}
+      run={(act) => http.POST("/v1/campaigns/{key}/start", callOf(campaign, act))}
     />
   )
 }
@@ -71,7 +71,7 @@ function Pause({ campaign }: { campaign: Campaign }) {
           waits go on, and further people enter. Messages that were handed to a provider are not called back.
         </p>
       }
-      run={() => http.POST("/v1/campaigns/{key}/pause", callOf(campaign))}
+      run={(act) => http.POST("/v1/campaigns/{key}/pause", callOf(campaign, act))}
     />
   )
 }
@@ -89,7 +89,7 @@ function Resume({ campaign }: { campaign: Campaign }) {
           whose time has passed meanwhile is not sent.
         </p>
       }
-      run={() => http.POST("/v1/campaigns/{key}/resume", callOf(campaign))}
+      run={(act) => http.POST("/v1/campaigns/{key}/resume", callOf(campaign, act))}
     />
   )
 }
@@ -112,9 +112,9 @@ function Stop({ campaign }: { campaign: Campaign }) {
           </label>
         </fieldset>
       }
-      run={(form) =>
+      run={(act, form) =>
         http.POST("/v1/campaigns/{key}/stop", {
-          ...callOf(campaign),
+          ...callOf(campaign, act),
           body: { mode: form.get("mode") === "exit" ? "exit" : "drain" },
         })
       }

@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query"
-import { actingHeaders, api, http, type Schemas } from "../../api/client"
+import { actingHeaders, api, http, nameAct, type Schemas } from "../../api/client"
 import { Loaded } from "../../ui/Loaded"
 import { CampaignPlanSummary } from "./CampaignPlanSummary"
 import { DocumentEditor, type Files } from "./DocumentEditor"
@@ -46,8 +46,9 @@ export async function planCampaign(key: string, file: string, files: Files, in_f
     body,
   })
   if (data === undefined) return { error }
+  const headers = actingHeaders(nameAct())
   const apply = () =>
-    http.POST("/v1/campaigns/{key}/apply", { params, headers: actingHeaders(), body: { ...body, plan: data.hash } })
+    http.POST("/v1/campaigns/{key}/apply", { params, headers, body: { ...body, plan: data.hash } })
   const { graph } = data
   const drawing = (goTo: (line: number) => void) =>
     graph && <PlannedGraph plan={data} graph={graph} goTo={goTo} />

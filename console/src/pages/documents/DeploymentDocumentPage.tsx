@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query"
 import { getRouteApi, Link } from "@tanstack/react-router"
-import { actingHeaders, api, http, type Schemas } from "../../api/client"
+import { actingHeaders, api, http, nameAct, type Schemas } from "../../api/client"
 import { words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
 import { RuleChanges } from "./RuleChanges"
@@ -53,6 +53,7 @@ async function planDocument(name: DocumentName, file: string, files: Files) {
   const body = { file, source: files[file] ?? "" }
   const { data, error } = await http.POST(`/v1/${name}/plan`, { body })
   if (data === undefined) return { error }
-  const apply = () => http.PUT(`/v1/${name}`, { body, headers: actingHeaders(data.version) })
+  const headers = actingHeaders(nameAct(), data.version)
+  const apply = () => http.PUT(`/v1/${name}`, { body, headers })
   return { planned: { summary: <RuleChanges plan={data} />, apply } }
 }

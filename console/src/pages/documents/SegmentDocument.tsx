@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query"
-import { actingHeaders, http, type Schemas } from "../../api/client"
+import { actingHeaders, http, nameAct, type Schemas } from "../../api/client"
 import { DocumentEditor, type Files } from "./DocumentEditor"
 import { SegmentPlanSummary } from "./SegmentPlanSummary"
 
@@ -26,6 +26,7 @@ export async function planSegment(file: string, files: Files) {
   if (data === undefined || planned === undefined) return { error }
   const { key, version } = planned
   const params = { path: { key } }
-  const apply = () => http.PUT("/v1/segments/{key}", { params, body, headers: actingHeaders(version ?? undefined) })
+  const headers = actingHeaders(nameAct(), version ?? undefined)
+  const apply = () => http.PUT("/v1/segments/{key}", { params, body, headers })
   return { key, planned: { summary: <SegmentPlanSummary planned={planned} warnings={data.warnings} />, apply } }
 }

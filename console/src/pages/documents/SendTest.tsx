@@ -36,9 +36,9 @@ export function SendTest({ campaign, file, files }: { campaign: Schemas["Campaig
         </>
       }
       answered={(sent: Schemas["SentTest"]) => <SentTest sent={sent} />}
-      run={(form) =>
+      run={(act, form) =>
         http.POST("/v1/templates/send-test", {
-          headers: actingHeaders(),
+          headers: actingHeaders(act),
           body: {
             document: { file, source, templates },
             step: String(form.get("step")).trim(),

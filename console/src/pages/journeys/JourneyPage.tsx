@@ -88,7 +88,7 @@ function NextTimer({ journey }: { journey: Story }) {
 }
 
 function JourneyActions({ journey }: { journey: Story }) {
-  const call = () => ({ params: { path: { id: journey.id } }, headers: actingHeaders() })
+  const call = (act: string) => ({ params: { path: { id: journey.id } }, headers: actingHeaders(act) })
   return (
     <>
       {journey.status === "waiting" && (
@@ -102,7 +102,7 @@ function JourneyActions({ journey }: { journey: Story }) {
               step. Caps, windows and consent are asked as ever.
             </p>
           }
-          run={() => http.POST("/v1/journeys/{id}/skip", call())}
+          run={(act) => http.POST("/v1/journeys/{id}/skip", call(act))}
         />
       )}
       <Action
@@ -116,7 +116,7 @@ function JourneyActions({ journey }: { journey: Story }) {
             enter again where the campaign allows it.
           </p>
         }
-        run={() => http.POST("/v1/journeys/{id}/exit", call())}
+        run={(act) => http.POST("/v1/journeys/{id}/exit", call(act))}
       />
     </>
   )

@@ -40,7 +40,7 @@ export function ManyJourneys({ search }: { search: Search }) {
               </p>
             </>
           }
-          run={() => change("skip", selection)}
+          run={(act) => change("skip", selection, act)}
         />
       )}
       <Action
@@ -55,7 +55,7 @@ export function ManyJourneys({ search }: { search: Search }) {
             <p>They end where they are, and nothing more is sent by them. A message that is being sent settles.</p>
           </>
         }
-        run={() => change("exit", selection)}
+        run={(act) => change("exit", selection, act)}
       />
     </>
   )
@@ -64,8 +64,8 @@ export function ManyJourneys({ search }: { search: Search }) {
 const bodyOf = (selection: Schemas["ManyRequest"], dry_run: boolean) =>
   ({ ...selection, dry_run }) as Schemas["ManyRequest"] & Schemas["SkipRequest"]
 
-function change(act: Act, selection: Schemas["ManyRequest"]) {
-  return http.POST(`/v1/journeys/${act}`, { body: bodyOf(selection, false), headers: actingHeaders() })
+function change(change: Act, selection: Schemas["ManyRequest"], act: string) {
+  return http.POST(`/v1/journeys/${change}`, { body: bodyOf(selection, false), headers: actingHeaders(act) })
 }
 
 /** How many journeys it would be now, counted anew each time that it is asked. */

@@ -91,10 +91,10 @@ function Pause({ pause }: { pause: Schemas["DeliverabilityPause"] }) {
               {formatNumber(pause.number)} of {formatNumber(pause.messages)} were {words(pause.cause)}.
             </p>
           }
-          run={() =>
+          run={(act) =>
             http.POST("/v1/deliverability/{provider}/resume", {
               params: { path: { provider: pause.provider } },
-              headers: actingHeaders(),
+              headers: actingHeaders(act),
             })
           }
         />

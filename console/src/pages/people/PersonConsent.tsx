@@ -94,10 +94,10 @@ function LiftSuppression({ person, channel }: { person: PersonRef; channel: stri
           meanwhile are not sent later.
         </p>
       }
-      run={() =>
+      run={(act) =>
         http.DELETE("/v1/users/{user_id}/suppressions/{channel}", {
           params: { path: { user_id: person.id, channel }, query: person.kind ? { kind: person.kind } : {} },
-          headers: actingHeaders(),
+          headers: actingHeaders(act),
         })
       }
     />

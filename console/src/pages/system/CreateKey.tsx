@@ -53,7 +53,7 @@ export function CreateKey() {
         </>
       }
       answered={(key: Schemas["NewKey"]) => <NewKey made={key} />}
-      run={(form) => http.POST("/v1/keys", { headers: actingHeaders(), body: requestOf(form, kind) })}
+      run={(act, form) => http.POST("/v1/keys", { headers: actingHeaders(act), body: requestOf(form, kind) })}
     />
   )
 }
@@ -95,10 +95,14 @@ function Origins() {
 }
 
 function NewKey({ made }: { made: Schemas["NewKey"] }) {
+  // The API keeps no text of a key, and so does not repeat a lost answer in full.
+  if (made.token === null) {
+    return <p>The key was made, and its text was lost with the first answer. Revoke {made.name}, and make another one.</p>
+  }
   return (
     <>
       <p>Keep it now: it is not shown again.</p>
-      {made.token !== null && <Secret label={`Key ${made.name}`} text={made.token} />}
+      <Secret label={`Key ${made.name}`} text={made.token} />
       {made.token_secret !== null && <Secret label="Secret that signs user tokens" text={made.token_secret} />}
     </>
   )

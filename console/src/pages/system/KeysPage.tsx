@@ -49,7 +49,7 @@ const COLUMNS: Column<Key>[] = [
               . It was used last <Time at={last_used_at} />.
             </p>
           }
-          run={() => http.DELETE("/v1/keys/{id}", { params: { path: { id } }, headers: actingHeaders() })}
+          run={(act) => http.DELETE("/v1/keys/{id}", { params: { path: { id } }, headers: actingHeaders(act) })}
         />
       ),
   },

@@ -54,8 +54,8 @@ const COLUMNS: Column<Operation>[] = [
           needs="operate"
           isDangerous
           effect={<p>It ends after its present page. The {formatNumber(done)} that are done stay so.</p>}
-          run={() =>
-            http.POST("/v1/operations/{id}/cancel", { params: { path: { id } }, headers: actingHeaders() })
+          run={(act) =>
+            http.POST("/v1/operations/{id}/cancel", { params: { path: { id } }, headers: actingHeaders(act) })
           }
         />
       ),

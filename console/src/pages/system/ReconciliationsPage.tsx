@@ -67,7 +67,7 @@ export function ReconciliationsPage() {
               Messages are not sent again. It runs each hour by itself.
             </p>
           }
-          run={() => http.POST("/v1/reconciliations", { headers: actingHeaders() })}
+          run={(act) => http.POST("/v1/reconciliations", { headers: actingHeaders(act) })}
         />
       }
     >

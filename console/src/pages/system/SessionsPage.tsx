@@ -40,7 +40,7 @@ const columns = (own: string | undefined): Column<Listed>[] => [
           needs="admin"
           isDangerous
           effect={<p>Its pages show the sign-in from now on. The key or the account that opened it stays valid.</p>}
-          run={() => http.DELETE("/v1/sessions/{id}", { params: { path: { id } }, headers: actingHeaders() })}
+          run={(act) => http.DELETE("/v1/sessions/{id}", { params: { path: { id } }, headers: actingHeaders(act) })}
         />
       ),
   },
