@@ -81,7 +81,7 @@ async def follow_live_events(
     """Follow events, with what they did, as server-sent events.
 
     Up to 50 of each second are shown, drawn at random; `looked` says how many were left out. It ends with the key or
-    the session, and after an hour. `rejected` calls have no name. A look at one person is in the audit log.
+    the session, and after an hour. `rejected` calls have no name. The audit log says who has looked.
 
     Without the scope `people`, `event` is null (`masked`), and no filter.
     """
@@ -94,10 +94,9 @@ async def follow_live_events(
     if event is not None:
         require_people("a filter by events")
     is_masked = await is_masked_for(request)
-    if user is not None:
-        await services.live_events.record_look(user, by=by)
     with ExitStack() as stack:
         viewer = stack.enter_context(viewers.open(by.id))
+        await services.live_events.record_look(user, by=by)
         tail = services.live_events.follow(LiveFilter(user, event), after)
         request.state.visit.end()
         request.state.end_stream = viewer.end

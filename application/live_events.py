@@ -90,10 +90,10 @@ class LiveEvents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record_look(self, user: str, *, by: Actor) -> None:
-        """Record who follows a person, in the audit log."""
+    async def record_look(self, user: str | None, *, by: Actor) -> None:
+        """Record who follows a person, or all people, in the audit log."""
         async with self._database.transaction() as connection:
-            await audit.record_look(connection, by, "user.live_events", user)
+            await audit.record_list(connection, by, "live events", user)
 
     def follow(self, which: LiveFilter, after: StreamCursor | None) -> LiveTail:
         """Follow the events of a filter, after a cursor."""
