@@ -477,17 +477,23 @@ async def test_sessions_of_two_people_at_once(office: Office, asked: dict[str, A
     assert [one["action"] for one in await changes(office)].count("campaign.start") == 1
 
 
-async def raced(office: Office, *requests: Coroutine[Any, Any, httpx.Response]) -> list[httpx.Response]:
-    """Let requests meet at the registry's lock, which is held until all of them wait for it."""
+async def raced(
+    office: Office, *requests: Coroutine[Any, Any, httpx.Response], is_in_order: bool = False
+) -> list[httpx.Response]:
+    """Let requests meet at the registry's lock, which is held until all of them wait for it, perhaps in their order."""
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
     async with await psycopg.AsyncConnection.connect(office.database.url) as holder:
         await holder.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))
-        answers = [asyncio.create_task(each) for each in requests]
-        async for is_last in looks(PATIENCE):
-            [(number,)] = await (await holder.execute(waiting)).fetchall()
-            if number == len(answers):
-                break
-            assert not is_last, f"{number} of {len(answers)} wait"
+        answers = []
+        for each in requests:
+            answers.append(asyncio.create_task(each))
+            if not is_in_order and len(answers) < len(requests):
+                continue
+            async for is_last in looks(PATIENCE):
+                [(number,)] = await (await holder.execute(waiting)).fetchall()
+                if number == len(answers):
+                    break
+                assert not is_last, f"{number} of {len(answers)} wait"
     return list(await asyncio.gather(*answers))
 
 
