@@ -42,7 +42,7 @@ from api import (
     keys,
     lifecycle,
     live_events,
-    mcp_server,
+    mcp_endpoint,
     message_counts,
     message_retries,
     message_templates,
@@ -173,7 +173,7 @@ _MODULES = (
     page_scripts,
     schemas,
     console,
-    mcp_server,
+    mcp_endpoint,
     reference,
     health,
 )

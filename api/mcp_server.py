@@ -1,7 +1,6 @@
-"""The MCP server at /mcp: tools and resources for assistants, over HTTP.
+"""The MCP server of the deployment: tools and resources for assistants.
 
-Each request stands for itself, so that any process behind a balancer answers it: no session, no stream, no cookie.
-Source: the Model Context Protocol, "Transports" and "Security best practices".
+Imported once an assistant calls (api/mcp_endpoint.py).
 """
 
 import logging
@@ -9,21 +8,13 @@ from functools import cache
 from importlib.metadata import version
 from typing import Final
 
-from fastapi import APIRouter
 from mcp.server.mcpserver import MCPServer
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.requests import Request
-from starlette.routing import Route
-from starlette.types import Receive, Send
-from starlette.types import Scope as AsgiScope
+from starlette.types import Receive, Scope, Send
 
 from api import mcp_changes, mcp_reads, mcp_resources
 from api.admission import MAX_REQUEST_BYTES
-from api.auth import key_in_header, require, verify_write_key
-from domain.access import Access, Scope, includes
-from domain.errors import ForbiddenError
 
-PATH: Final = "/mcp"
 _INSTRUCTIONS: Final = """\
 Sojourn runs durable customer journeys. Read what is there with the `list_…` and `get_…` tools. To change a document:
 write YAML as its JSON Schema (`sojourn://schemas/…`) and its page (`sojourn://docs/…`) say, plan it until there are no
@@ -57,38 +48,14 @@ def find_server(*, may_start: bool) -> MCPServer:
     return server
 
 
-class McpEndpoint:
-    """Answers one message: checks page and key, then hands it to the library."""
-
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        access = await _admit(request)
-        # It lives as long as the request, so that nothing of it is left in the process.
-        manager = StreamableHTTPSessionManager(
-            find_server(may_start=includes(access.scopes, Scope.OPERATE))._lowlevel_server,
-            json_response=True,
-            stateless=True,
-            max_request_body_size=MAX_REQUEST_BYTES,
-        )
-        async with manager.run():
-            await manager.handle_request(scope, receive, send)
-
-
-async def _admit(request: Request) -> Access:
-    """Return the rights of a server's key of scope `read`; refuse pages.
-
-    Those of the deployment's own console are admitted. A name that an attacker points at this machine (DNS rebinding)
-    is another origin. Raises UnauthorizedError, ForbiddenError and RateLimitedError.
-    """
-    origin = request.headers.get("origin")
-    if origin is not None and origin not in request.app.state.console_origins:
-        raise ForbiddenError(f"a page of {origin[:100]} may not call /mcp: call it from a program, without `Origin`")
-    access = await verify_write_key(request, key_in_header(request))
-    if access.browser is not None:
-        raise ForbiddenError("this is the key of a page, which anyone can read: use the key of a server")
-    require(access, Scope.READ)
-    return access
-
-
-router = APIRouter()
-router.routes.append(Route(PATH, McpEndpoint(), methods=["POST"]))
+async def answer(scope: Scope, receive: Receive, send: Send, *, may_start: bool) -> None:
+    """Answer one message of an assistant whose key may start campaigns or not."""
+    # It lives as long as the request, so that nothing of it is left in the process.
+    manager = StreamableHTTPSessionManager(
+        find_server(may_start=may_start)._lowlevel_server,
+        json_response=True,
+        stateless=True,
+        max_request_body_size=MAX_REQUEST_BYTES,
+    )
+    async with manager.run():
+        await manager.handle_request(scope, receive, send)
