@@ -75,7 +75,7 @@ async def simulate_job(database: Database, simulation: Simulation, job: ShardJob
 
 async def simulate_jobs(setup: ShardSetup, jobs: Sequence[ShardJob], processes: int) -> AsyncIterator[ShardResult]:
     """Iterate over the results of shards in their order, which decides nothing."""
-    if processes == 1 or len(jobs) == 1:
+    if processes == 1 or len(jobs) <= 1:
         simulation = setup.prepare()
         async with Database(setup.database_url, pool_size=1) as database:
             for job in jobs:
