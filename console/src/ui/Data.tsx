@@ -32,11 +32,20 @@ interface ChangedValue {
 const isChange = (value: object): value is ChangedValue =>
   "before" in value && "after" in value && Object.keys(value).length === 2
 
-const Change = ({ of: { before, after } }: { of: ChangedValue }) => (
-  <div className="row">
-    <Data value={before} /> <span className="soft">→</span> <Data value={after} />
-  </div>
-)
+function Change({ of: { before, after } }: { of: ChangedValue }) {
+  if (isObject(before) && isObject(after)) {
+    const names = Object.keys({ ...before, ...after })
+    return <Pairs of={names.map((name) => [name, { before: before[name], after: after[name] }])} />
+  }
+  return (
+    <div className="row">
+      <Data value={before} /> <span className="soft">→</span> <Data value={after} />
+    </div>
+  )
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Values by their names; those that are masked are null. */
 export function Pairs({ of, isMasked }: { of: [string, unknown][]; isMasked?: boolean }) {
