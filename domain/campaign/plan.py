@@ -272,6 +272,21 @@ def list_ways(node: Node) -> Iterator[tuple[str | None, str]]:
             assert_never(node)
 
 
+def find_longest_rest(node: Node) -> int:
+    """Return the most seconds that a step lasts by its own rule; 0 if data decides."""
+    match node:
+        case Delay(seconds=seconds, spread=spread):
+            return seconds + spread
+        case WaitFor(timeout=timeout):
+            return timeout
+        case Repeat(every=every, times=times):
+            return every * (times or 1)
+        case Send(fallback=fallback) if fallback is not None:
+            return fallback.after
+        case _:
+            return 0
+
+
 def followers(node: Node) -> Iterator[str | None]:
     """Iterate over the steps that may follow; None where the flow ends."""
     return (following for following, _ in list_ways(node))

@@ -1,5 +1,6 @@
 """A simulated journey: the machine's state, and what is kept beside it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,13 +15,16 @@ from domain.journey.records import Journey, seed_of
 from domain.journey.state import JourneyState, StoredState
 from domain.rehearsal.rulebook import RunningCampaign
 
+# Hears of a journey, its state before a fact, and the fact, at an instant.
+FollowJourney = Callable[["SimulatedJourney", JourneyState, Fact, datetime], None]
+
 
 @dataclass(slots=True, eq=False)
 class SimulatedJourney:
     """A journey and its version. `alarm` numbers its rests: a later one replaces it.
 
     `stored` is the state of its row; an event that ends it sets it at once. `arms` are those of its splits, and
-    `failed` the channels by which a message did not get through.
+    `failed` the channels by which a message did not get through. `follow` hears of each fact.
     """
 
     record: Journey
@@ -32,6 +36,7 @@ class SimulatedJourney:
     alarm: int = 0
     arms: dict[str, str] = field(default_factory=dict)
     failed: dict[UUID, set[str]] = field(default_factory=dict)
+    follow: FollowJourney | None = None
     _entry: dict[str, Any] | None = None
 
     @property
@@ -43,7 +48,10 @@ class SimulatedJourney:
 
     def tell(self, fact: Fact, at: datetime) -> None:
         """Report a fact to the machine."""
-        self.state = machine.after(self.campaign.plan, self.state, fact, at)
+        before = self.state
+        self.state = machine.after(self.campaign.plan, before, fact, at)
+        if self.follow is not None:
+            self.follow(self, before, fact, at)
 
     def belong_to(self, profile_id: UUID) -> None:
         """Go on as a journey of another profile, into which its own was merged."""
@@ -57,7 +65,8 @@ class SimulatedJourney:
         return at - self.record.entry.timestamp <= timedelta(seconds=goal.within)
 
 
-def begin_journey(record: Journey, campaign: RunningCampaign) -> SimulatedJourney:
+def begin_journey(record: Journey, campaign: RunningCampaign, follow: FollowJourney | None = None) -> SimulatedJourney:
     """Return a new journey at its first step."""
     seed = seed_of(record.workflow_id, record.campaign_key)
-    return SimulatedJourney(record, campaign, machine.begin(campaign.plan, record.entered_at, seed))
+    state = machine.begin(campaign.plan, record.entered_at, seed)
+    return SimulatedJourney(record, campaign, state, follow=follow)

@@ -48,7 +48,7 @@ from domain.people.statements import event_source
 from domain.rehearsal.activity import ActivityRules
 from domain.rehearsal.audiences import SimulatedRun, find_run, make_entry, select_members
 from domain.rehearsal.facts import gate_facts
-from domain.rehearsal.journeys import SimulatedJourney, begin_journey
+from domain.rehearsal.journeys import FollowJourney, SimulatedJourney, begin_journey
 from domain.rehearsal.messages import SimulatedMessage
 from domain.rehearsal.people import People, SimulatedPerson
 from domain.rehearsal.records import (
@@ -97,7 +97,10 @@ def accept_all(_: SimulatedMessage) -> ProviderOutcome:
 
 
 class Simulator:
-    """Simulates one shard of people, a `share` of all; ids are made by its `name`."""
+    """Simulates one shard of people, a `share` of all; ids are made by its `name`.
+
+    `record` gets the results as they come, and `follow` each fact of each journey.
+    """
 
     def __init__(
         self,
@@ -106,12 +109,14 @@ class Simulator:
         settle: SettleMessage = accept_all,
         share: float = 1.0,
         name: str = "",
+        follow: FollowJourney | None = None,
     ) -> None:
         self._rulebook = rulebook
         self._record = record
         self._settle = settle
         numbers, namespace = count(), uuid5(_NAMESPACE, name)
         self.people = People(lambda: uuid5(namespace, str(next(numbers))))
+        self._follow_journey = follow
         self._intake = EventIntake(rulebook, self.people)
         self._share = share
         self._rooms = Rooms(share)
@@ -121,6 +126,11 @@ class Simulator:
         # The rests of journeys, by the number of their alarm, and the next looks at people.
         self._due: list[tuple[datetime, int, DueItem, int]] = []
         self._ready: deque[SimulatedJourney] = deque()
+
+    @property
+    def next_at(self) -> datetime | None:
+        """The instant at which something is due next; None if nothing is."""
+        return self._due[0][0] if self._due else None
 
     def start(self, at: datetime, running: Collection[str] = ()) -> None:
         """Start the campaigns, whose audiences enter from now on.
@@ -273,7 +283,7 @@ class Simulator:
             self._record(EndedJourney(exit.journey, exit.ending))
         for record in result.entered:
             campaign = self._rulebook.campaigns[record.campaign_key, record.campaign_version]
-            journey = begin_journey(record, campaign)
+            journey = begin_journey(record, campaign, self._follow_journey)
             person.last_entries[record.campaign_key, record.entry_key] = record.entered_at
             if record.id in result.exits:
                 journey.stored = "exited"
