@@ -49,6 +49,7 @@ from cli.plans import apply, plan
 from cli.preview import preview
 from cli.provider_commands import add_provider_commands
 from cli.reconcile import reconcile
+from cli.rehearse import rehearse
 from cli.rejects import rejects
 from cli.rfm_commands import add_rfm_commands
 from cli.scenario_tests import run_scenarios
@@ -77,7 +78,7 @@ def _add(panel: str, *commands: Callable[..., None], **groups: typer.Typer) -> N
 
 
 app.command("test", rich_help_panel="Campaigns")(run_scenarios)
-_add("Campaigns", backtest)
+_add("Campaigns", backtest, rehearse)
 _add("Campaigns", init, validate, preview, send_test, plan, apply, campaigns.campaigns, campaigns.start)
 _add("Campaigns", campaigns.pause, campaigns.resume, campaigns.stop, campaigns.archive, approvals, approve, reject)
 _add("Campaigns", funnel, operations, schema)

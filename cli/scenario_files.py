@@ -66,7 +66,7 @@ def load_scenarios(file: Path) -> LoadedScenarios:
 
     scenarios = parse_scenarios(read_text(file), str(file))
     named = scenarios.campaign or f"{file.name.removesuffix(ENDING)}.yaml"
-    files = [_read(file, name) for name in dict.fromkeys((named, *scenarios.deployed))]
+    files = [read_deployed(file, name) for name in dict.fromkeys((named, *scenarios.deployed))]
     if files[0].kind != "campaign":
         raise InvalidDocumentError([_problem(file, "campaign", f"{named} is not a campaign", "Name a campaign's file")])
     campaigns = [check_campaign(one) for one in files if one.kind == "campaign"]
@@ -82,7 +82,11 @@ def load_scenarios(file: Path) -> LoadedScenarios:
     return LoadedScenarios(scenarios, running[0].key, files, rulebook, omissions)
 
 
-def _read(file: Path, name: str) -> DeployedFile:
+def read_deployed(file: Path, name: str) -> DeployedFile:
+    """Read a document that a file names.
+
+    Raises InvalidDocumentError if it is not there.
+    """
     path = file.parent / name
     if not path.is_file():
         said = f"there is no file {path}"

@@ -1,0 +1,156 @@
+"""`sojourn rehearse`: generated people walk through campaigns, without a server."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import run
+from tests.cli.conftest import Output
+from tests.domain.campaign.documents import EMAIL
+from tests.domain.campaign.test_examples import CAMPAIGNS, COMPUTED, EXAMPLES
+from tests.proofs import IS_LONG
+
+CAMPAIGN = """\
+key: welcome
+name: Welcome
+entry: {event: Signed Up, where: event.properties.value > 100 && has(profile.traits.plan)}
+exit: [{event: Account Closed}]
+goal: {event: Feature Used, within: 7d}
+steps:
+  - {id: hello, send: {channel: email, template: hello}}
+  - id: used
+    wait_for: {event: Feature Used, timeout: 2d}
+    on_timeout: [{exit: idle}]
+  - id: plan
+    branch:
+      - {when: 'profile.traits.plan in ["team", "firm"]', do: [{exit: company}]}
+      - {when: entry.properties.value == 250, do: [{exit: exact}]}
+  - id: version
+    split: {seed: s1, arms: {a: 99, b: 1}}
+    a: []
+    b: [{exit: rare}]
+"""
+# Ways of examples that no generated person can take: answers to surveys and accounts are not simulated, a consent is
+# asked twice by a topic of a deployment alone, a journey that never rests is ended by no event, a date that is computed
+# is always readable, and the last channel has no fallback.
+UNREACHED = {
+    "ask-after-delivery": {"grade: case 1", "grade: case 2", "story", "words: event", "words: timeout", "help"},
+    "ask-in-app": {"stars: case 1"},
+    "delivery-delayed": {"notice.fallback: fallback"},
+    "double-opt-in": {"entry", "ask", "patience", "remind", "last-days", "exit: any consent"},
+    "price-drop": {"exit: Unsubscribed"},
+    "pricing-discount": {"exit: Subscription Started"},
+    "promotion": {"last-day: unreadable"},
+    "second-purchase": {"two-months: unreadable"},
+    "weekly-report": {"ready.fallback: fallback"},
+}
+OF_ACCOUNTS = {"no-invitation", "seat-limit"}
+SHORT = ("abandoned-cart", "price-drop", "seat-limit")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "hello.liquid").write_text(EMAIL)
+    (tmp_path / "welcome.yaml").write_text(CAMPAIGN)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def rehearsed(capsys: Output, *words: str) -> tuple[int, dict[str, Any]]:
+    status = run(["rehearse", *words, "--json"])
+    [campaign] = json.loads(capsys.readouterr().out)["campaigns"]
+    return status, campaign
+
+
+def test_every_way_is_taken(folder: Path, capsys: Output) -> None:
+    status, found = rehearsed(capsys, "welcome.yaml", "--people", "60")
+    assert status == 0
+    assert found["unreached"] == []
+    assert found["people"] == 60
+    assert {"idle", "company", "exact", "completed", "rare", "exited"} <= {one["outcome"] for one in found["paths"]}
+    # An arm of 1 in 100 is looked for.
+    assert any("version: b" in one["ways"] for one in found["paths"])
+    assert {one["example"] for one in found["paths"]} == set(found["examples"])
+    story = next(iter(found["examples"].values()))
+    assert [one["at"] for one in story] == sorted(one["at"] for one in story)
+    assert any(one["what"] == "entered welcome" for one in story)
+    assert found["messages"]["rendered"] == {"hello, email": 20}
+
+
+def test_a_seed_draws_the_same_people(folder: Path, capsys: Output) -> None:
+    def draw(seed: str) -> dict[str, Any]:
+        _, found = rehearsed(capsys, "welcome.yaml", "--people", "30", "--seed", seed)
+        return {**found, "seconds": 0}
+
+    assert draw("a") == draw("a")
+    assert draw("a")["examples"] != draw("b")["examples"]
+
+
+def test_a_way_that_no_person_takes_is_told(folder: Path, capsys: Output) -> None:
+    impossible = CAMPAIGN.replace("entry.properties.value == 250", "entry.properties.value < 100")
+    (folder / "welcome.yaml").write_text(impossible)
+    status = run(["rehearse", "welcome.yaml", "--people", "20"])
+    said = capsys.readouterr().out
+    assert status == 1
+    line = "not taken  plan: case 2: no generated person meets it: entry.properties.value < 100"
+    assert line in said
+    assert line in (EXAMPLES.parent / "docs" / "rehearsal.md").read_text()
+    assert "PEOPLE" in said
+    assert "hello: email hello sent" in said
+
+
+def test_a_message_that_fails_is_told(folder: Path, capsys: Output) -> None:
+    failing = EMAIL + "\n{{ profile.traits.plan | minus: 1 }}\n"
+    (folder / "templates" / "hello.liquid").write_text(failing)
+    status, found = rehearsed(capsys, "welcome.yaml", "--people", "20")
+    assert status == 1
+    [fault] = [one for one in found["messages"]["faults"] if one["fails"]]
+    assert fault["step"] == "hello"
+    assert fault["user_id"].startswith("person-")
+
+
+def test_a_broken_file_shows_its_errors(folder: Path, capsys: Output) -> None:
+    (folder / "welcome.yaml").write_text(CAMPAIGN.replace("key: welcome", "key: Welcome!"))
+    assert run(["rehearse", "welcome.yaml"]) == 1
+    assert "welcome.yaml:1" in capsys.readouterr().err
+
+
+def test_it_rehearses_again_after_a_save(folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    saves = iter(("key: [broken", CAMPAIGN))
+
+    def save(_: float) -> None:
+        text = next(saves, None)
+        if text is None:
+            raise KeyboardInterrupt
+        (folder / "welcome.yaml").write_text(text)
+
+    monkeypatch.setattr("cli.rehearse.time.sleep", save)
+    assert run(["rehearse", "welcome.yaml", "--people", "5", "--watch"]) == 130
+    printed = capsys.readouterr()
+    assert printed.out.count("welcome.yaml: campaign welcome") == 2
+    assert "welcome.yaml:1" in printed.err
+
+
+def test_a_campaign_of_accounts_is_refused(capsys: Output) -> None:
+    assert run(["rehearse", str(EXAMPLES / "seat-limit.yaml")]) == 1
+    assert "its journeys are of accounts" in capsys.readouterr().err
+
+
+@pytest.mark.takes_long
+@pytest.mark.parametrize(
+    "file", CAMPAIGNS if IS_LONG else [one for one in CAMPAIGNS if one.stem in SHORT], ids=lambda file: file.stem
+)
+def test_the_examples_are_walked(file: Path, capsys: Output) -> None:
+    if file.stem in OF_ACCOUNTS:
+        assert run(["rehearse", str(file)]) == 1
+        return
+    beside = file.with_name(f"{file.stem}.test.yaml").exists()
+    documents = [] if beside else [str(COMPUTED), str(EXAMPLES / "caps" / "frequency-caps.yaml")]
+    status, found = rehearsed(capsys, str(file), *documents, "--people", "60")
+    expected = UNREACHED.get(file.stem, set())
+    assert {one["way"] for one in found["unreached"]} == expected
+    assert status == bool(expected)
+    assert not any(fault["fails"] for fault in found["messages"]["faults"])
