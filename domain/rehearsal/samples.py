@@ -1,6 +1,6 @@
 """A sample of simulated messages, rendered as their people would get them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappush, heappushpop
 from typing import Final
@@ -94,9 +94,12 @@ class Sampler(Struct):
 def render_samples(
     samples: Iterable[SampledMessage], campaigns: Mapping[VersionRef, tuple[Plan, Rules, CampaignTemplates]]
 ) -> list[MessageFault]:
-    """Render messages, and return what is wrong with them, the most frequent first."""
+    """Render messages, and return what is wrong with them, the most frequent first.
+
+    A fault names the first of its people by their user id: ids of messages depend on shards.
+    """
     numbers: Counter[tuple[str, str, str, str, bool]] = Counter()
-    people: dict[tuple[str, str, str, str, bool], str | None] = {}
+    people: dict[tuple[str, str, str, str, bool], set[str]] = defaultdict(set)
     messages: dict[tuple[VersionRef, str, str], tuple[PreviewedMessage, TemplateSet]] = {}
     for one in samples:
         place = (one.version, one.step, one.channel)
@@ -109,8 +112,10 @@ def render_samples(
         for said, fails in set(_find_faults(*messages[place], one)):
             of = (one.version[0], one.step, one.channel, said, fails)
             numbers[of] += 1
-            people.setdefault(of, one.person.user_id)
-    return [MessageFault(*of[:4], number, people[of], of[4]) for of, number in numbers.most_common()]
+            if one.person.user_id is not None:
+                people[of].add(one.person.user_id)
+    ordered = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+    return [MessageFault(*of[:4], number, min(people[of], default=None), of[4]) for of, number in ordered]
 
 
 def _find_faults(message: PreviewedMessage, template: TemplateSet, one: SampledMessage) -> Iterator[tuple[str, bool]]:
