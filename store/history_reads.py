@@ -75,16 +75,19 @@ async def list_people(connection: Connection, share: float, segment_id: int | No
     return [row["id"] async for row in cursor]
 
 
-async def find_first_event(connection: Connection) -> datetime | None:
-    """Return the arrival of the first event that is kept."""
-    cursor = await connection.execute("SELECT min(received_at) AS at FROM events")
+async def find_first_kept(connection: Connection) -> datetime | None:
+    """Return the instant from which all events are kept.
+
+    It is the start of the month of the first one: retention drops whole partitions, and they are months of UTC.
+    """
+    cursor = await connection.execute("SELECT date_trunc('month', min(received_at), 'UTC') AS at FROM events")
     [row] = await cursor.fetchall()
     at: datetime | None = row["at"]
     return at
 
 
 async def count_cut(connection: Connection, ids: Collection[UUID], first: datetime) -> int:
-    """Count the people who came before the first event that is kept."""
+    """Count the people who came before the first instant whose events are kept."""
     cursor = await connection.execute(
         "SELECT count(*) AS number FROM profiles WHERE id = ANY(%s) AND created_at < %s", (list(ids), first)
     )

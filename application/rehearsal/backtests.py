@@ -94,7 +94,7 @@ class Backtest:
                 raise NotFoundError(f"nothing was ever reported of the user {options.user_id}")
             return ids, 1 / max(1, await profiles.count(connection))
 
-    async def _measure(self, ids: Sequence[UUID], share: float, first_event: datetime | None) -> Fidelity | None:
+    async def _measure(self, ids: Sequence[UUID], share: float, first_kept: datetime | None) -> Fidelity | None:
         """Simulate what runs for some people, and compare it with the real decisions."""
         running = self._running
         if not running.playback.simulated:
@@ -105,7 +105,7 @@ class Backtest:
                 histories = await history_reads.read_histories(connection, page, running.wanted)
                 reality = Reality(histories, await history_reads.read_decisions(connection, page, running.wanted))
             simulate_reality(running.rulebook, running.playback, reality, share * len(page))
-            found.add(reality.compare(self._options.until, dict(versions.keys()), first_event))
+            found.add(reality.compare(self._options.until, dict(versions.keys()), first_kept))
         return found
 
     async def _describe(
@@ -113,7 +113,7 @@ class Backtest:
     ) -> ReportHead:
         options, rulebook = self._options, self._simulation.rulebook
         async with self._database.snapshot() as connection:
-            first = await history_reads.find_first_event(connection)
+            first = await history_reads.find_first_kept(connection)
             cut = 0 if first is None else await history_reads.count_cut(connection, ids, first)
             erased = await history_reads.count_erased(connection, options.since)
         return ReportHead(

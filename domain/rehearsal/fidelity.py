@@ -171,7 +171,7 @@ class Reality:
         _, step, visit = place
         return replace(event, properties={**event.properties, "message_id": str(uuid5(id, f"{step}/{visit}"))})
 
-    def compare(self, until: datetime, versions: Mapping[str, int], first_event: datetime | None) -> Fidelity:
+    def compare(self, until: datetime, versions: Mapping[str, int], first_kept: datetime | None) -> Fidelity:
         """Compare the decisions by journey; `versions` are those that were simulated."""
         found, last = Fidelity(people=len(self.histories)), until - SETTLED_WITHIN
         simulated = name_journeys(self._simulated)
@@ -191,7 +191,7 @@ class Reality:
                 real, other = (
                     [one for one in group.get(name, ()) if one.at <= last] for group in (self._real, simulated)
                 )
-                own = self._explain(people.get(id), name, real, other, at, versions, first_event)
+                own = self._explain(people.get(id), name, real, other, at, versions, first_kept)
                 cause = "follows" if own == "unknown" and cause is not None else own
                 same = _count_same(real, other)
                 found.causes[cause] += max(len(real), len(other)) - same
@@ -210,7 +210,7 @@ class Reality:
         simulated: Sequence[PastDecision],
         at: datetime,
         versions: Mapping[str, int],
-        first_event: datetime | None,
+        first_kept: datetime | None,
     ) -> DifferenceCause:
         if any(one.version is not None and one.version != versions.get(name[0]) for one in real):
             return "other_version"
@@ -222,7 +222,7 @@ class Reality:
             return "provider_outcome"
         if person is None or person.merges:
             return "merged_person"
-        if first_event is not None and person.profile.created_at < first_event:
+        if first_kept is not None and person.profile.created_at < first_kept:
             return "history_cut"
         others = [one for group in self._real.values() for one in group if one.profile_id == person.profile.id]
         near = {(one.campaign, one.entry) for one in others if abs(one.at - at) < AT_ONCE and one.kind == "send"}

@@ -18,11 +18,11 @@ Others = Literal["simulate", "ledger"]
 class MissingHistory(Struct, frozen=True):
     """The people whose history is not complete.
 
-    `cut` came before the `first_event` that is kept, `merged` were merged by an operator in the period and are one
-    person all the time, and `erased` are gone.
+    `cut` came before `first_kept`, the instant from which all events are kept; `merged` were merged by an operator in
+    the period and are one person all the time; `erased` are gone.
     """
 
-    first_event: datetime | None
+    first_kept: datetime | None
     cut: int
     merged: int
     erased: int

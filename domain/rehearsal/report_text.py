@@ -34,12 +34,12 @@ def _write_head(head: ReportHead) -> list[str]:
     )
     whom += f", members of `{head.segment}` now" if head.segment is not None else ""
     missing = head.missing
-    first = missing.first_event
+    first = missing.first_kept
     return [
         "# Backtest",
         "",
         f"- Simulated: {replaced}, from {since} to {until} ({head.timezone}), for {whom}.",
-        f"- History: {missing.cut:,} people came before the first event that is kept"
+        f"- History: {missing.cut:,} people came before the events that are kept"
         + (f" ({first.astimezone(zone):%Y-%m-%d})" if first is not None else "")
         + f", {missing.merged:,} were merged by hand in the period, {missing.erased:,} were erased.",
         *([_describe_fidelity(head.fidelity)] if head.fidelity is not None else []),

@@ -135,6 +135,17 @@ async def test_shards_of_people_add_up(ingest: Ingest, database: Database, monke
     assert (whole.rendered, whole.campaigns[0].sent) == (5, 5)
 
 
+async def test_people_are_cut_off_from_the_months_that_are_dropped(ingest: Ingest, database: Database) -> None:
+    """Clocks differ: a person can be a little older than their first event, of which nothing is missing."""
+    await knows(ingest, "ada", at=AT - 40 * DAY)
+    await knows(ingest, "bob", at=AT)
+    async with database.transaction() as connection:
+        await connection.execute("DELETE FROM events WHERE received_at < %s", (AT,))
+        await connection.execute("UPDATE profiles SET created_at = %s WHERE user_id = 'bob'", (AT - DAY / 86_400,))
+    missing = (await run(database, given(CART))).report.head.missing
+    assert (missing.first_kept, missing.cut) == (AT.replace(hour=0), 1)
+
+
 async def test_nothing_looks_ahead(ingest: Ingest, database: Database) -> None:
     """The condition sees the traits, the consent and the person of then, not those of today."""
     source = CART.replace("event.properties.value > 50", 'profile.traits.plan == "free"')
