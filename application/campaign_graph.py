@@ -1,9 +1,9 @@
 """The graph of a campaign's version, with numbers of journeys and messages."""
 
-from collections import Counter
+import asyncio
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -26,6 +26,7 @@ from store.journey_moves import JourneyMoves
 
 # Plans and outlines are derived from the documents, which takes some milliseconds each.
 PLANS_KEPT: Final = 500
+CompiledVersion = tuple[Plan, Sequence[Outlined]]
 
 
 class CampaignGraph(Struct, frozen=True, kw_only=True):
@@ -50,6 +51,8 @@ class CampaignGraphs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # A version never changes.
+        self._compiled: OrderedDict[tuple[str, int], CompiledVersion] = OrderedDict()
         self._snapshots: Snapshots[tuple[str, int | None], CampaignGraph] = Snapshots(self._count)
 
     async def __call__(self, key: str, version: int | None) -> CampaignGraph:
@@ -68,16 +71,16 @@ class CampaignGraphs:
             source = (await funnel.documents(connection, key, [number])).get(number)
             if source is None:
                 raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
-            plan, steps = _compile(source)
+            plan, steps = await self._compile(key, number, source)
             moves = await journey_moves.read(connection, key)
             # Journeys of a stopped version count as ended, though their rows may not say so yet.
             here = _count_here(moves, number)
-            oldest = await journey_moves.find_oldest(connection, key, number, sorted(here))
-            counts = await daily_counts.read_steps(connection, key, number)
             flow = count_flow(plan, _list_moves(moves, number))
             if number in campaign.exiting:
                 flow.ended[EXITED] += sum(sum(statuses.values()) for statuses in here.values())
                 here = {}
+            oldest = await journey_moves.find_oldest(connection, key, number, sorted(here))
+            counts = await daily_counts.read_steps(connection, key, number)
             return CampaignGraph(
                 campaign=key,
                 version=number,
@@ -90,9 +93,16 @@ class CampaignGraphs:
                 ends=dict(sorted(flow.ended.items())),
             )
 
+    async def _compile(self, key: str, version: int, source: str) -> CompiledVersion:
+        compiled = self._compiled.get((key, version))
+        if compiled is None:
+            compiled = self._compiled[key, version] = await asyncio.to_thread(_compile, source)
+            if len(self._compiled) > PLANS_KEPT:
+                self._compiled.popitem(last=False)
+        return compiled
 
-@lru_cache(PLANS_KEPT)
-def _compile(source: str) -> tuple[Plan, Sequence[Outlined]]:
+
+def _compile(source: str) -> CompiledVersion:
     definition = CampaignDocument.model_validate(read(source, "").data)
     return compile_plan(definition), outline(definition)
 

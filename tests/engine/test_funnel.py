@@ -234,3 +234,14 @@ async def test_those_who_ask_at_once_share_one_count(harness: Harness, monkeypat
     assert len(sent) == cost
     await harness.track("ada", "Signed Up")
     assert (await funnels("split", None)).versions[0].entered == 1
+
+
+async def test_a_step_whose_version_is_stopped_has_no_oldest(harness: Harness) -> None:
+    await harness.run_campaign(REACTION)
+    await harness.identify("waits", email="waits@example.com")
+    await sign_up(harness, "waits")
+    graph = await CampaignGraphs(harness.database)("reaction", 1)
+    assert [node.id for node in graph.nodes if node.oldest_waiting_since is not None] == ["clicked"]
+    await harness.query("UPDATE campaigns SET exiting = '{1}' RETURNING 1")
+    graph = await CampaignGraphs(harness.database)("reaction", 1)
+    assert [(node.id, node.here) for node in graph.nodes if node.here or node.oldest_waiting_since is not None] == []
