@@ -1,11 +1,16 @@
 import createFetchClient from "openapi-fetch"
 import createQueries from "openapi-react-query"
+import { reach } from "./reach"
 import type { components, paths } from "./schema"
 
 /** The bodies of the API by their names in its document. */
 export type Schemas = components["schemas"]
 
-export const http = createFetchClient<paths>({ baseUrl: window.location.origin, credentials: "same-origin" })
+export const http = createFetchClient<paths>({
+  baseUrl: window.location.origin,
+  credentials: "same-origin",
+  fetch: reach,
+})
 
 /** Queries and mutations of TanStack Query by method and path, typed by the API's document. */
 export const api = createQueries(http)

@@ -16,6 +16,9 @@ export interface Problem {
   problems?: DocumentProblem[]
 }
 
+/** The API did not answer. */
+export class UnreachableError extends Error {}
+
 const UNREACHABLE: Problem = {
   status: 0,
   code: "unreachable",
@@ -26,7 +29,7 @@ const UNREACHABLE: Problem = {
 /** Read a thrown error as a problem. */
 export function problemOf(error: unknown): Problem {
   if (typeof error === "object" && error !== null && "code" in error && "detail" in error) return error as Problem
-  if (error instanceof TypeError) return UNREACHABLE
+  if (error instanceof UnreachableError) return UNREACHABLE
   const detail = error instanceof Error ? error.message : String(error)
-  return { ...UNREACHABLE, code: "unexpected", title: "Unexpected answer", detail: detail.slice(0, 500) }
+  return { ...UNREACHABLE, code: "unexpected", title: "Unexpected error", detail: detail.slice(0, 500) }
 }

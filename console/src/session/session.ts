@@ -1,6 +1,7 @@
 import { queryOptions, useQuery } from "@tanstack/react-query"
 import type { Schemas } from "../api/client"
 import type { Problem } from "../api/problem"
+import { reach } from "../api/reach"
 import { setClock } from "../clock"
 
 /** Who uses the console, as the API knows it. */
@@ -12,7 +13,7 @@ export type Need = "author" | "operate" | "admin" | "people" | "approve"
 const PATH = "/v1/session"
 
 async function call<Answer>(path: string, request?: RequestInit): Promise<Answer> {
-  const answer = await fetch(path, { credentials: "same-origin", ...request })
+  const answer = await reach(path, { credentials: "same-origin", ...request })
   if (answer.status === 204) return undefined as Answer
   const body = (await answer.json()) as unknown
   if (!answer.ok) throw body
