@@ -90,3 +90,11 @@ test("moves there and back make no cycle", () => {
     ["before b", "after a"],
   ])
 })
+
+test("a step has any name", () => {
+  const ids = [":entry", "constructor", "__proto__", "toString", ":end"]
+  const edges = ids.slice(1).map((target, index) => ({ ...edge(ids[index]!, target), change: null }))
+  const places = placeNodes({ nodes: ids.map((id) => ({ ...node(id), change: null })), edges })
+  expect([...places.keys()]).toEqual(ids)
+  expect(new Set([...places.values()].map(({ y }) => y)).size).toBe(ids.length)
+})

@@ -68,7 +68,7 @@ export function Diagram({
         onNodeClick={(_, { id }) => select(id)}
       >
         <Background gap={20} />
-        <Controls showInteractive={false} />
+        <Controls position="top-right" showInteractive={false} />
       </ReactFlow>
     </div>
   )
