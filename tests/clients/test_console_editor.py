@@ -143,3 +143,49 @@ async def test_a_new_campaign_is_drawn_without_numbers_and_planned_on_a_phone(st
     assert await page.page.run("document.documentElement.scrollWidth") == 390
     await page.click("Plan")
     await page.until_shown("Makes version 1")
+
+
+async def test_a_text_outlives_a_version_that_is_published_meanwhile(stage: Stage) -> None:
+    await stage.begin("shared")
+    page = await stage.page()
+    await page.show("/campaigns/shared?tab=document")
+    await page.click_on(LAST_LINE)
+    await page.press("End", "Control")
+    await page.type("- {id: mine, delay: 2d}")
+    await stage.harness.publish(campaign("shared", "Began shared", "Theirs"))
+    await page.until_shown("Version 2 was published meanwhile: this text is over version 1.")
+    assert "id: mine" in await page.page.run(f"{EDITOR}.querySelector('.cm-content').innerText")
+    await page.click("Take version 2 instead")
+    await page.page.until(f"{EDITOR}?.querySelector('.cm-content')?.innerText.includes('Theirs')")
+    # Unchanged, it follows.
+    await stage.harness.publish(campaign("shared", "Began shared", "Anew"))
+    await page.page.until(f"{EDITOR}?.querySelector('.cm-content')?.innerText.includes('Anew')")
+
+
+async def test_a_late_plan_of_an_earlier_text_is_dropped(stage: Stage) -> None:
+    await stage.begin("late")
+    page = await stage.page()
+    await page.show("/campaigns/late?tab=document")
+    await page.page.until(f"{NODES}.length > 0")
+    # Answers of plans wait for a word of the test.
+    await page.page.run(
+        """
+        window.waiting = []
+        const ask = window.fetch
+        window.fetch = async (request, options) => {
+          const answer = await ask(request, options)
+          if (request.url?.includes("/plan")) await new Promise((resolve) => window.waiting.push(resolve))
+          return answer
+        }
+        """
+    )
+    await page.click("Plan")
+    await page.page.until("window.waiting.length === 1")
+    await page.click_on(LAST_LINE)
+    await page.press("End", "Control")
+    await page.type("- {id: last, delay: 2d}")
+    await page.page.until("window.waiting.length >= 2")
+    await page.page.run("window.waiting[0]()")
+    await page.page.until("![...document.querySelectorAll('button')].find(one => one.innerText === 'Plan').disabled")
+    assert "The plan says" in await page.read("[aria-label=Plan]")
+    assert await page.page.run(IS_APPLY_DISABLED)

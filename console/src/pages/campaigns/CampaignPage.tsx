@@ -83,7 +83,7 @@ function CampaignTab({ tab, campaign }: { tab: Tab; campaign: Schemas["Campaign"
     case "versions":
       return <Versions campaign={campaign} />
     case "document":
-      return <CampaignDocument campaign={campaign} />
+      return <CampaignDocument key={campaign.key} campaign={campaign} />
   }
 }
 

@@ -1,4 +1,4 @@
-import { useQueryClient } from "@tanstack/react-query"
+import { keepPreviousData, useQueryClient } from "@tanstack/react-query"
 import { actingHeaders, api, http, nameAct, type Schemas } from "../../api/client"
 import { Loaded } from "../../ui/Loaded"
 import { CampaignPlanSummary } from "./CampaignPlanSummary"
@@ -18,12 +18,18 @@ const IN_FLIGHT: Record<InFlight, string> = {
 export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }) {
   const queries = useQueryClient()
   const { key, latest_version: number } = campaign
-  const version = api.useQuery("get", "/v1/campaigns/{key}/versions/{number}", { params: { path: { key, number } } })
+  const version = api.useQuery(
+    "get",
+    "/v1/campaigns/{key}/versions/{number}",
+    { params: { path: { key, number } } },
+    // The text that is typed stays while a newer version is read.
+    { placeholderData: keepPreviousData },
+  )
   return (
     <Loaded query={version}>
-      {({ file, source, templates }) => (
+      {({ version, file, source, templates }) => (
         <DocumentEditor
-          key={number}
+          version={version}
           initial={{ [file]: source, ...templates }}
           schemaName="campaign"
           choice={{ label: "Journeys in flight", values: IN_FLIGHT }}

@@ -37,7 +37,8 @@ function DeploymentDocument({ name }: { name: DocumentName }) {
         >
           <p className="soft">{DOCUMENTS[name]}</p>
           <DocumentEditor
-            key={`${name} ${version}`}
+            key={name}
+            version={version}
             initial={{ [file]: source }}
             schemaName={name}
             plan={(files) => planDocument(name, file, files)}

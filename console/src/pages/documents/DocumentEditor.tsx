@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query"
-import { type ReactNode, type RefObject, useRef, useState } from "react"
+import { type ReactNode, type RefObject, useEffect, useRef, useState } from "react"
 import { type DocumentProblem, problemOf } from "../../api/problem"
+import { reach } from "../../api/reach"
 import { sessionQuery, useCan } from "../../session/session"
 import { Badge } from "../../ui/Badge"
 import { Refusal } from "../../ui/Refusal"
@@ -30,9 +31,10 @@ const NONE: DocumentProblem[] = []
 
 /**
  * Files in an editor beside their plan, or below it, where they are drawn as they are typed. The API plans and applies;
- * a change of a file makes the plan void.
+ * a change of a file makes the plan void. A version that is published meanwhile takes the place of an unchanged text alone.
  */
 export function DocumentEditor({
+  version,
   initial,
   schemaName,
   choice,
@@ -41,6 +43,8 @@ export function DocumentEditor({
   applied,
   actions,
 }: {
+  /** The version that `initial` is; a new document has none. */
+  version?: number
   initial: Files
   schemaName: string
   choice?: Choice
@@ -54,8 +58,9 @@ export function DocumentEditor({
   const schema = useSchema(schemaName)
   const mayAuthor = useCan("author")
   const edit = session?.console_edit ?? "off"
+  const [base, setBase] = useState({ version, files: initial })
   const [files, setFiles] = useState(initial)
-  const [first = ""] = Object.keys(initial)
+  const [first = ""] = Object.keys(files)
   const [shown, setShown] = useState(first)
   const [target, setTarget] = useState<Target>()
   const [chosen, setChosen] = useState(Object.keys(choice?.values ?? {})[0] ?? "")
@@ -71,25 +76,46 @@ export function DocumentEditor({
     setTarget(line === undefined ? undefined : { line })
   }
 
-  const change = (text: string) => {
-    setFiles((before) => ({ ...before, [shown]: text }))
+  // An answer about an earlier text is void, as a plan of it is.
+  const asked = useRef<Files>(undefined)
+  const forget = () => {
+    asked.current = undefined
     setPlanned(undefined)
     setError(undefined)
   }
+  const change = (text: string) => {
+    setFiles((before) => ({ ...before, [shown]: text }))
+    forget()
+  }
   const submit = async () => {
+    asked.current = files
     setBusy(true)
     const answer = await plan(files, chosen).catch((thrown: unknown) => ({ planned: undefined, error: thrown }))
+    setBusy(false)
+    if (asked.current !== files) return
     setPlanned(answer.planned)
     setError(answer.error)
-    setBusy(false)
     summary.current?.scrollIntoView({ block: "nearest" })
   }
+  const take = () => {
+    setBase({ version, files: initial })
+    setFiles(initial)
+    if (!(shown in initial)) show(Object.keys(initial)[0] ?? "")
+    forget()
+  }
+  const isBehind = version !== base.version
+  const isChanged = Object.entries(files).some(([file, text]) => text !== base.files[file])
+  useEffect(() => {
+    if (isBehind && !isChanged) take()
+  }, [isBehind, isChanged])
   const apply = async () => {
     setBusy(true)
+    const applying = files
     const answer = await planned?.apply?.().catch((thrown: unknown) => ({ error: thrown }))
     setBusy(false)
     setError(answer?.error)
     if (answer?.error === undefined) {
+      setBase({ version: base.version, files: applying })
       setPlanned(undefined)
       applied()
     }
@@ -104,7 +130,7 @@ export function DocumentEditor({
               value={chosen}
               onChange={(event) => {
                 setChosen(event.target.value)
-                setPlanned(undefined)
+                forget()
               }}
             >
               {Object.entries(choice.values).map(([value, text]) => (
@@ -136,6 +162,14 @@ export function DocumentEditor({
           <code>apply</code>.
         </p>
       )}
+      {isBehind && isChanged && (
+        <div className="notice row" role="status">
+          Version {version} was published meanwhile: this text is over version {base.version}.
+          <button type="button" onClick={take}>
+            Take version {version} instead
+          </button>
+        </div>
+      )}
       <div className={isDrawn ? "panes" : "split"}>
         <div className="stack">
           {Object.keys(files).length > 1 && (
@@ -143,13 +177,13 @@ export function DocumentEditor({
               {Object.keys(files).map((file) => (
                 <button key={file} type="button" aria-pressed={file === shown} onClick={() => show(file)}>
                   {file}
-                  {files[file] !== initial[file] && " •"}
+                  {files[file] !== base.files[file] && " •"}
                 </button>
               ))}
             </div>
           )}
           <CodeEditor
-            key={shown}
+            key={`${base.version} ${shown}`}
             label={shown}
             text={files[shown] ?? ""}
             change={change}
@@ -214,7 +248,7 @@ const problemsOf = (error: unknown): DocumentProblem[] =>
 function useSchema(name: string): Schema | undefined {
   return useQuery({
     queryKey: ["schema", name],
-    queryFn: async () => (await (await fetch(`/v1/schemas/${name}.json`)).json()) as Schema,
+    queryFn: async () => (await (await reach(`/v1/schemas/${name}.json`)).json()) as Schema,
     staleTime: Infinity,
   }).data
 }

@@ -9,7 +9,8 @@ export function SegmentDocument({ segment: { key, version, source } }: { segment
   const file = `${key}.yaml`
   return (
     <DocumentEditor
-      key={version}
+      key={key}
+      version={version}
       initial={{ [file]: source }}
       schemaName="segment"
       plan={(files) => planSegment(file, files)}
