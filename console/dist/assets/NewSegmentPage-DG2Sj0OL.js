@@ -1,4 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{C as t,S as n,m as r,p as i,w as a}from"./library-CbAZsBt6.js";import{v as o}from"./index-D4UqggYl.js";import{t as s}from"./DocumentEditor-AvnD7Myx.js";import{planSegment as c}from"./SegmentDocument-BKUDA57E.js";var l=e(a(),1),u=t(),d=`segment.yaml`,f=`key: my-segment
-name: My segment
-where: profile.traits.plan == "pro"
-`;function p(){let e=r(),t=n(),a=(0,l.useRef)(``);return(0,u.jsx)(o,{title:`New segment`,crumb:(0,u.jsx)(i,{to:`/segments`,children:`Segments`}),children:(0,u.jsx)(s,{initial:{[d]:f},schemaName:`segment`,plan:async e=>{let t=await c(d,e);return a.current=t.key??``,t},applied:()=>{t.invalidateQueries(),e({to:`/segments/$key`,params:{key:a.current}})}})})}export{p as NewSegmentPage};
