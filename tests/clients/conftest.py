@@ -7,7 +7,7 @@ import pytest
 from api.page_scripts import describe_scripts
 from tests.api.inboxes import serve
 from tests.api.shop import open_shop
-from tests.clients.console_site import Console, open_console
+from tests.clients.console_site import Console, open_own_console
 from tests.clients.console_stage import Stage
 from tests.clients.devtools import devtools
 from tests.clients.page_world import World
@@ -48,11 +48,7 @@ async def calm(world: World) -> AsyncIterator[None]:
 async def console(
     postgres: PostgresServer, migrated: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Console]:
-    async with (
-        database_of(postgres, migrated) as url,
-        devtools(tmp_path_factory.mktemp("browser")) as tools,
-        open_console(url, tools) as console,
-    ):
+    async with open_own_console(postgres, migrated, tmp_path_factory.mktemp("browser")) as console:
         await console.fill()
         yield console
 

@@ -17,7 +17,9 @@ from tests.api.live import client_of
 from tests.api.shop import Shop
 from tests.clients import console_numbers
 from tests.clients.axe import find_faults
-from tests.clients.devtools import DevTools, Session
+from tests.clients.devtools import DevTools, Session, devtools
+from tests.databases import database_of
+from tests.servers import PostgresServer
 
 # A tracking client can report it, in whatever text it reports.
 SCRIPT: Final = "<img src=x onerror=window.attacked=1><script>window.attacked=1</script>"
@@ -90,6 +92,17 @@ async def open_console(database_url: str, tools: DevTools) -> AsyncIterator[Cons
         # Its port is not known before.
         app.state.console_origins = frozenset({served.url})
         yield Console(Shop(app, operator, database_url), served.url, tools)
+
+
+@asynccontextmanager
+async def open_own_console(postgres: PostgresServer, migrated: str, folder: Path) -> AsyncIterator[Console]:
+    """The console of a deployment of its own, and a browser."""
+    async with (
+        database_of(postgres, migrated) as url,
+        devtools(folder) as tools,
+        open_console(url, tools) as console,
+    ):
+        yield console
 
 
 async def report_scripts(shop: Shop) -> None:

@@ -6,9 +6,7 @@ from typing import Final
 import pytest
 
 from tests.clients import console_numbers
-from tests.clients.console_site import Console, click, errors_of, look, open_console, read_rows
-from tests.clients.devtools import devtools
-from tests.databases import database_of
+from tests.clients.console_site import Console, click, errors_of, look, open_own_console, read_rows
 from tests.proofs import IS_LONG
 from tests.servers import PostgresServer
 
@@ -132,11 +130,7 @@ async def empty(
     postgres: PostgresServer, migrated: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Console]:
     """The console of a deployment that nobody has used yet."""
-    async with (
-        database_of(postgres, migrated) as url,
-        devtools(tmp_path_factory.mktemp("browser")) as tools,
-        open_console(url, tools) as console,
-    ):
+    async with open_own_console(postgres, migrated, tmp_path_factory.mktemp("browser")) as console:
         yield console
 
 
