@@ -29,16 +29,16 @@ def _write_head(head: ReportHead) -> list[str]:
     zone = ZoneInfo(head.timezone)
     since, until = (f"{at.astimezone(zone):%Y-%m-%d %H:%M}" for at in (head.since, head.until))
     replaced = ", ".join(f"`{file}`" for file in head.files) or "what runs"
-    whom = ("1 person" if head.people == 1 else f"{head.people:,} people") + (
+    people = ("1 person" if head.people == 1 else f"{head.people:,} people") + (
         f", {head.sample:.0%} of all" if head.sample < 1 else ""
     )
-    whom += f", members of `{head.segment}` now" if head.segment is not None else ""
+    people += f", members of `{head.segment}` now" if head.segment is not None else ""
     missing = head.missing
     first = missing.first_kept
     return [
         "# Backtest",
         "",
-        f"- Simulated: {replaced}, from {since} to {until} ({head.timezone}), for {whom}.",
+        f"- Simulated: {replaced}, from {since} to {until} ({head.timezone}), for {people}.",
         f"- History: {missing.cut:,} people came before the events that are kept"
         + (f" ({first.astimezone(zone):%Y-%m-%d})" if first is not None else "")
         + f", {missing.merged:,} were merged by hand in the period, {missing.erased:,} were erased.",
