@@ -28,12 +28,13 @@ def trace(records: Iterable[Record]) -> list[TraceLine]:
     """Return the records of a person as lines, the earliest first."""
     lines = [
         TraceLine(one.at, one.campaign or "", one.kind, one.outcome, one.step, one.reason, describe_record(one))
-        for one in map(_as_recorded, records)
+        for one in map(to_recorded, records)
     ]
     return sorted(lines, key=lambda line: line.at)
 
 
-def _as_recorded(record: Record) -> Recorded:
+def to_recorded(record: Record) -> Recorded:
+    """Return a simulated record in the form of a stored one, which is described alike."""
     match record:
         case Decision():
             return _make_record(
