@@ -168,7 +168,8 @@ def _print_findings(found: "Rehearsal", rendered: "RenderedSamples") -> None:
         print_table(["MESSAGE", "RENDERED", "BEGINS WITH"], rows, folded={"BEGINS WITH"})
     for fault in rendered.faults:
         mark = typer.style("fails", fg="red") if fault.fails else "empty"
-        said = f"{fault.step}, {fault.channel}: {fault.said} ({people_text(fault.number)}, as {fault.user_id})"
+        messages = f"{number_of(fault.number, 'message')}, such as to {fault.user_id}"
+        said = f"{fault.step}, {fault.channel}: {fault.said} ({messages})"
         typer.echo(f"  {mark}  {printable(said)}")
     for left in found.unreached:
         typer.echo(f"  {typer.style('not taken', fg='red')}  {printable(f'{left.way}: {left.why}')}")

@@ -1,7 +1,7 @@
 """A sample of simulated messages, rendered as their people would get them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from heapq import heappush, heappushpop
 from typing import Final
 from uuid import UUID
@@ -15,7 +15,14 @@ from domain.people.profile import Profile
 from domain.rehearsal.journeys import SimulatedJourney
 from domain.rehearsal.messages import SimulatedMessage
 from domain.sending.previewed_people import PreviewedPerson
-from domain.sending.previews import PreviewedMessage, PreviewOptions, find_message, load_template, render_loaded
+from domain.sending.previews import (
+    MessagePreview,
+    PreviewedMessage,
+    PreviewOptions,
+    find_message,
+    load_template,
+    render_loaded,
+)
 from domain.templates.parts import CompiledBody
 from domain.templates.template_sets import TemplateSet
 
@@ -46,6 +53,40 @@ class MessageFault(Struct, frozen=True):
     number: int
     user_id: str | None
     fails: bool
+
+
+class MessageFaults(Struct):
+    """Counts faults of rendered messages.
+
+    They are named by campaign, step, channel, the fault, and whether the message fails.
+    """
+
+    numbers: Counter[tuple[str, str, str, str, bool]] = field(default_factory=Counter)
+    people: defaultdict[tuple[str, str, str, str, bool], set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def note(self, preview: MessagePreview, user_id: str | None) -> None:
+        """Count each fault of one message once."""
+        faults = {(str(problem), True) for problem in preview.problems} | {
+            (f"{missing.variable} has no value at {missing.file}:{missing.line}", False)
+            for missing in preview.missing
+            if missing.printed is not None
+        }
+        for said, fails in faults:
+            place = (preview.campaign, preview.step, preview.channel, said, fails)
+            self.numbers[place] += 1
+            if user_id is not None:
+                self.people[place].add(user_id)
+
+    def list_by_number(self) -> list[MessageFault]:
+        """List the faults, the most frequent first.
+
+        A fault names the first of its people by their user id: ids of messages depend on shards.
+        """
+        ordered = sorted(self.numbers.items(), key=lambda each: (-each[1], each[0]))
+        return [
+            MessageFault(*place[:4], number, min(self.people[place], default=None), place[4])
+            for place, number in ordered
+        ]
 
 
 class CampaignTemplates(Struct, frozen=True):
@@ -94,12 +135,8 @@ class Sampler(Struct):
 def render_samples(
     samples: Iterable[SampledMessage], campaigns: Mapping[VersionRef, tuple[Plan, Rules, CampaignTemplates]]
 ) -> list[MessageFault]:
-    """Render messages, and return what is wrong with them, the most frequent first.
-
-    A fault names the first of its people by their user id: ids of messages depend on shards.
-    """
-    numbers: Counter[tuple[str, str, str, str, bool]] = Counter()
-    people: dict[tuple[str, str, str, str, bool], set[str]] = defaultdict(set)
+    """Render messages, and return their faults, the most frequent first."""
+    faults = MessageFaults()
     messages: dict[tuple[VersionRef, str, str], tuple[PreviewedMessage, TemplateSet]] = {}
     for one in samples:
         place = (one.version, one.step, one.channel)
@@ -109,19 +146,6 @@ def render_samples(
                 one.version[0], plan, rules, templates.files, one.step, one.channel, templates.compiled_bodies
             )
             messages[place] = (message, load_template(message))
-        for said, fails in set(_find_faults(*messages[place], one)):
-            of = (one.version[0], one.step, one.channel, said, fails)
-            numbers[of] += 1
-            if one.person.user_id is not None:
-                people[of].add(one.person.user_id)
-    ordered = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
-    return [MessageFault(*of[:4], number, min(people[of], default=None), of[4]) for of, number in ordered]
-
-
-def _find_faults(message: PreviewedMessage, template: TemplateSet, one: SampledMessage) -> Iterator[tuple[str, bool]]:
-    preview = render_loaded(template, message, one.person, one.options)
-    for problem in preview.problems:
-        yield problem.message, True
-    for missing in preview.missing:
-        if missing.printed is not None:
-            yield f"{missing.variable} has no value", False
+        message, template = messages[place]
+        faults.note(render_loaded(template, message, one.person, one.options), one.person.user_id)
+    return faults.list_by_number()

@@ -116,7 +116,7 @@ async def test_a_report_tells_who_would_have_got_what(ingest: Ingest, database: 
     assert (cap.rule, cap.refused, cap.taken_by) == ("daily", 1, {"cart": 1})
     assert (found.report.rendered, [one.said for one in found.report.faults]) == (
         1,
-        ["entry.properties.cart_id has no value"],
+        [f"entry.properties.cart_id has no value at note.liquid:{line}" for line in (5, 7)],
     )
     text = write_report(found.report)
     assert "| cart | 3 | 1 | 1 | 1 |" in text
