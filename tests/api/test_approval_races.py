@@ -9,12 +9,12 @@ import httpx
 import psycopg
 import pytest
 
+from tests.api.approval_office import ABOVE, PEOPLE, Office, asked, audience, office, raced
 from tests.api.fakes import ADMIN_KEY
 from tests.api.live import ApiProcess, api_process
-from tests.api.test_approvals import ABOVE, PEOPLE, Office, audience, raced
-from tests.api.test_approvals import asked as asked
-from tests.api.test_approvals import office as office
 from tests.harness import PATIENCE, looks
+
+__all__ = ["asked", "office"]  # fixtures
 
 # It stands between the approval and what it starts, in their transaction.
 GATE = """

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from tests.api.approval_office import audience, document
 from tests.api.fakes import ADMIN_KEY, WRITE_KEY
 from tests.api.issuer import ADA, Issuer, open_issuer
 from tests.api.live import client_of
-from tests.api.test_approvals import audience, document
 from tests.api.test_single_sign_on import Browser, open_with
 
 ABOVE = 3
