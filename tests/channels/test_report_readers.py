@@ -21,22 +21,10 @@ from domain.sending.reports import Callback, IncomingReport, ProviderReport, Rep
 from domain.sending.routes import ProviderRule
 from tests.channels import sns_topic
 from tests.channels.phone_accounts import NAMES as TEXT_READERS
-from tests.channels.recorded_callbacks import (
-    BREVO,
-    CHATWOOT,
-    HAPPENED,
-    INTERCOM,
-    LOB,
-    MAILGUN,
-    MESSAGE,
-    NOW,
-    POSTMARK,
-    RESEND,
-    SENDGRID,
-    Recorded,
-    Told,
-    mailgun,
-)
+from tests.channels.recorded_callbacks import HAPPENED, MESSAGE, NOW, Recorded, Told
+from tests.channels.recorded_chat_callbacks import CHATWOOT, INTERCOM
+from tests.channels.recorded_email_callbacks import BREVO, MAILGUN, POSTMARK, RESEND, SENDGRID, mailgun
+from tests.channels.recorded_post_callbacks import LOB
 from tests.channels.sns_topic import CERTIFICATE_URL, KEY, SES, SUBSCRIBE_URL, certificate, new_key, publish
 
 ALL = [POSTMARK, RESEND, SENDGRID, MAILGUN, BREVO, SES, LOB, CHATWOOT, INTERCOM]

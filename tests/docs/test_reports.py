@@ -17,18 +17,10 @@ from domain.sending.report_events import build_event
 from domain.sending.reports import ProviderReport, ReportKind
 from domain.sending.routes import ProviderRule
 from tests.channels import test_text_readers, test_whatsapp, whatsapp_callbacks
-from tests.channels.recorded_callbacks import (
-    BREVO,
-    CHATWOOT,
-    INTERCOM,
-    LOB,
-    MAILGUN,
-    NOW,
-    POSTMARK,
-    RESEND,
-    SENDGRID,
-    Recorded,
-)
+from tests.channels.recorded_callbacks import NOW, Recorded
+from tests.channels.recorded_chat_callbacks import CHATWOOT, INTERCOM
+from tests.channels.recorded_email_callbacks import BREVO, MAILGUN, POSTMARK, RESEND, SENDGRID
+from tests.channels.recorded_post_callbacks import LOB
 from tests.channels.sns_topic import CERTIFICATE_URL, KEY, SES, certificate
 from tests.channels.test_report_readers import reader_of, request
 from tests.docs.tables import rows
