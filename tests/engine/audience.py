@@ -1,8 +1,10 @@
 """Audiences for tests: people, campaigns for them, and the work on their entry without Temporal."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from application.approval_gate import ApprovalGate
 from application.campaigns import Campaigns
@@ -25,8 +27,33 @@ entry: {audience: {where: profile.traits.plan == "trial", rate: 10000}}
 steps:
   - {id: mail, send: {channel: email, template: note}}
 """
+TRIAL = {"plan": "trial"}
 # Those who have entered stay in it.
 LASTING = NEWS.replace("steps:", "steps:\n  - {id: rest, delay: 30d}")
+RECURRING = LASTING.replace("rate:", 'again: {every: week, days: [mon], at: "09:00"}, rate:')
+# An entry after `most` people waits for the gate to open.
+GATE = """
+CREATE TABLE gate (most int);
+INSERT INTO gate VALUES (0);
+CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
+BEGIN
+  IF (SELECT count(*) FROM journeys) >= (SELECT most FROM gate) THEN
+    PERFORM pg_advisory_xact_lock_shared(1200);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER gate BEFORE INSERT ON journeys FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate();
+"""
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url, pool_size=10) as opened:
+        yield opened
+
+
+def many(count: int, **traits: Any) -> dict[str, dict[str, Any]]:
+    return {f"u{number:04}": {**TRIAL, **traits} for number in range(count)}
 
 
 async def people(ingest: Ingest, traits: Mapping[str, Mapping[str, Any]]) -> None:

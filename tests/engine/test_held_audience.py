@@ -25,8 +25,7 @@ from runtime.documents import DocumentProcesses
 from store.approvals import Approval
 from store.database import Database
 from store.operations import Operation
-from tests.engine.audience import LASTING, enter, people, users
-from tests.engine.test_audience import GATE, RECURRING
+from tests.engine.audience import GATE, LASTING, RECURRING, enter, people, users
 from tests.harness import MAIL, Harness, open_harness
 from tests.processes import worker_process
 from tests.servers import TemporalServer
