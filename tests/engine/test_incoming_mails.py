@@ -1,101 +1,32 @@
-"""Mails that come back by LMTP and by a pipe: bounces, complaints, replies, unsubscriptions, and what is nothing."""
+"""Mails that come back by LMTP and by a pipe, and what each changes."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from os import environ
 from signal import SIGKILL, SIGTERM
-from smtplib import LMTP, SMTPDataError, SMTPRecipientsRefused, SMTPSenderRefused
+from smtplib import LMTP
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
-import wiring
-from application.catalogue import Catalogue
 from application.reports import Reports
-from application.step_decisions import StepDecisions
-from domain.journey.requests import AuthorizeRequest
-from domain.sending.gate_answers import Granted, Refused
-from domain.sending.receiving import MailPurpose, ReceivingDomain
+from domain.sending.receiving import ReceivingDomain
 from runtime import lmtp
-from runtime.embedded.mail import ReceivedMail
 from runtime.embedded.ports import free_port
-from runtime.lmtp import MAX_BYTES, LmtpListener
-from store.database import Database
+from runtime.lmtp import MAX_BYTES
 from tests.channels.test_bounce_mails import NOTIFICATION
 from tests.channels.test_incoming_mails import write
-from tests.engine.caps_worker import patiently
-from tests.engine.ingesting import AT
-from tests.engine.positions import UNRECORDED
+from tests.engine.incoming_mail import ANSWERED, address, hand_over, harness, port, sent
 from tests.engine.test_reports import LETTER, handed_over
 from tests.forks import Fork, fork
 from tests.generated import LINK_SECRET
-from tests.harness import PATIENCE, WRITE_KEY, Harness, open_harness
+from tests.harness import PATIENCE, WRITE_KEY, Harness
 from tests.processes import environment, sojourn
-from tests.proofs import rounds
-from tests.races import Lead
-from tests.servers import TemporalServer
 
-SEED = 20_261_201
-ROUNDS = rounds(40, 1_000)
-DOMAIN = ReceivingDomain("mail.example.com", (LINK_SECRET,))
-ANSWERED = """
-key: answered
-name: Answered
-entry: {event: Signed Up}
-exit: [{event: Email Replied, where: event.properties.campaign == "answered"}]
-replies: {forward_to: sales@example.com, owner: owner_email}
-steps:
-  - {id: hello, send: {channel: email, template: note}}
-  - {id: rest, delay: 30d}
-"""
-
-
-@pytest.fixture
-async def harness(database_url: str, temporal: TemporalServer) -> AsyncIterator[Harness]:
-    async with open_harness(
-        database_url, temporal, reply_domain=DOMAIN.name, smtp_return_domain="bounces.example.com"
-    ) as opened:
-        yield opened
-
-
-@asynccontextmanager
-async def listening(harness: Harness) -> AsyncIterator[int]:
-    """A listener as a process of its own has it. Yields its port."""
-    stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
-    async with wiring.services(harness.settings) as services:
-        running = asyncio.create_task(LmtpListener(services.incoming_mails).run("127.0.0.1", 0, stop, ready))
-        try:
-            yield await ready
-        finally:
-            stop.set()
-            await running
-
-
-@pytest.fixture
-async def port(harness: Harness) -> AsyncIterator[int]:
-    async with listening(harness) as port:
-        yield port
-
-
-async def hand_over(port: int, body: bytes, recipient: str, sender: str = "ada@example.net") -> int:
-    """The answer to a mail; a mail server repeats it for 4xx, and tells the sender of 5xx."""
-
-    def talk() -> int:
-        with LMTP("127.0.0.1", port, timeout=PATIENCE) as client:
-            try:
-                client.sendmail(sender, [recipient], body)
-            except SMTPRecipientsRefused as refusal:
-                return refusal.recipients[recipient][0]
-            except (SMTPDataError, SMTPSenderRefused) as refusal:
-                return int(refusal.smtp_code)
-        return 250
-
-    return await asyncio.to_thread(talk)
+__all__ = ["harness", "port"]  # fixtures
 
 
 def bounce_of(message: UUID, status: str = "5.1.1") -> bytes:
@@ -103,19 +34,6 @@ def bounce_of(message: UUID, status: str = "5.1.1") -> bytes:
     text = NOTIFICATION.replace("report-type=REPORT", "report-type=delivery-status").replace("FIELDS", fields)
     text = text.replace("MACHINE", "message/delivery-status").replace("ORIGINAL", "text/rfc822-headers")
     return text.replace("RETURNED", f"Message-ID: <{message}@example.com>\n").replace("\n", "\r\n").encode()
-
-
-def address(purpose: MailPurpose, message: UUID) -> str:
-    return DOMAIN.address(purpose, message)
-
-
-async def sent(harness: Harness, user: str = "u1", **traits: Any) -> tuple[UUID, ReceivedMail]:
-    """A message of the campaign `answered`, as it came to the person."""
-    await harness.identify(user, email=f"{user}@example.com", consent={"email": True}, **traits)
-    await harness.track(user, "Signed Up")
-    [mail] = await harness.inbox.wait_for(lambda one: f"{user}@example.com" in one.recipients, PATIENCE)
-    [row] = await harness.messages.until(user_id=user, state="sent")
-    return row["id"], mail
 
 
 async def outcomes(harness: Harness) -> list[tuple[str, str]]:
@@ -168,153 +86,6 @@ async def test_a_sender_is_told_of_a_mail_that_answers_nothing(harness: Harness,
     assert await hand_over(port, write(), address("unsubscribe", uuid4())) == 550
     assert await hand_over(port, write(To="hello@example.com"), "hello@example.com") == 550
     assert await outcomes(harness) == []
-
-
-async def test_a_reply_is_an_event_that_ends_the_journey_and_is_forwarded(harness: Harness, port: int) -> None:
-    await harness.run_campaign(ANSWERED)
-    id, mail = await sent(harness)
-    assert str(mail.message["Reply-To"]) == address("reply", id)
-    reply = write("Yes, please call me.\n\nOn Monday Example Shop wrote:\n> Cart", Subject="Re: A note")
-    assert await hand_over(port, reply, address("reply", id)) == 250
-    [journey] = await harness.journeys.all()
-    assert (journey["state"], journey["outcome"]) == ("exited", "exited")
-    [event] = await harness.query("SELECT properties FROM events WHERE name = 'Email Replied'")
-    said = {"subject": "Re: A note", "text": "Yes, please call me.", "attachments": [], "patterns": []}
-    assert event["properties"] == {
-        "message_id": str(id),
-        "channel": "email",
-        "campaign": "answered",
-        "step": "hello",
-        "template": "note",
-        "arms": {},
-        "provider": "smtp",
-        **said,
-    }
-    assert (await harness.messages.one())["replied_at"] is not None
-    [copy] = await harness.inbox.wait_for(lambda one: "sales@example.com" in one.recipients, PATIENCE)
-    assert str(copy.message["From"]) == "Ada Lovelace <sales@example.com>"
-    assert str(copy.message["Reply-To"]) == "Ada Lovelace <ada@example.net>"
-    assert copy.subject == "Re: A note"
-    assert copy.text is not None
-    assert copy.text.startswith("Yes, please call me.\n")
-    # It comes back, by a rule of a mailbox: it is no reply again, and goes nowhere.
-    assert await hand_over(port, copy.source, address("reply", id), "sales@example.com") == 250
-    assert len(await harness.query("SELECT 1 FROM events WHERE name = 'Email Replied'")) == 1
-    assert sum("sales@example.com" in one.recipients for one in harness.inbox.messages) == 1
-    await (await harness.journey("u1")).result()
-
-
-@pytest.mark.parametrize(
-    ("owner", "target"),
-    [("grace@EXAMPLE.com", "grace@EXAMPLE.com"), ("eve@evil.example", "sales@example.com"), (7, "sales@example.com")],
-)
-async def test_a_reply_goes_to_the_owner_at_the_same_domain(
-    harness: Harness, port: int, owner: Any, target: str
-) -> None:
-    await harness.run_campaign(ANSWERED)
-    id, _ = await sent(harness, owner_email=owner)
-    assert await hand_over(port, write(), address("reply", id)) == 250
-    [copy] = [one for one in harness.inbox.messages if "u1@example.com" not in one.recipients]
-    assert [one.lower() for one in copy.recipients] == [target.lower()]
-
-
-async def test_a_reply_that_cannot_be_forwarded_comes_again_and_has_ended_the_journey(
-    harness: Harness, port: int
-) -> None:
-    await harness.run_campaign(ANSWERED)
-    id, _ = await sent(harness)
-    harness.inbox.greylist.add("sales@example.com")
-    assert await hand_over(port, write(), address("reply", id)) == 451
-    assert (await harness.journeys.one())["state"] == "exited"
-    harness.inbox.greylist.clear()
-    assert await hand_over(port, write(), address("reply", id)) == 250
-    assert len(await harness.query("SELECT 1 FROM events WHERE name = 'Email Replied'")) == 1
-    assert sum("sales@example.com" in one.recipients for one in harness.inbox.messages) == 1
-    # One that its receiver refuses for good would only come back for ever.
-    harness.inbox.refuse.add("sales@example.com")
-    assert await hand_over(port, write(Message_ID="<2@example.net>"), address("reply", id)) == 250
-
-
-async def test_few_replies_to_a_message_are_forwarded_on_a_day(
-    harness: Harness, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("application.reply_forwarding.MAX_COPIES", 3)
-    await harness.run_campaign(ANSWERED)
-    id, _ = await sent(harness)
-
-    async def answer(number: int) -> int:
-        return await hand_over(port, write(f"no. {number}", Message_ID=f"<{number}@example.net>"), address("reply", id))
-
-    # One that is to come again takes no place.
-    harness.inbox.greylist.add("sales@example.com")
-    assert await answer(0) == 451
-    harness.inbox.greylist.clear()
-    # Each takes a thread of this process, of which the listener needs some.
-    for numbers in (range(4), range(4, 8)):
-        assert await asyncio.gather(*map(answer, numbers)) == [250] * 4
-    # Delivered once more, the same mail is not forwarded once more.
-    assert await answer(0) == 250
-    assert len(await harness.query("SELECT 1 FROM events WHERE name = 'Email Replied'")) == 8
-    assert sum("sales@example.com" in one.recipients for one in harness.inbox.messages) == 3
-
-
-async def test_a_step_waits_for_a_reply_and_branches_on_what_it_says(harness: Harness, port: int) -> None:
-    campaign = """
-key: asking
-name: Asking
-entry: {event: Signed Up}
-replies: {}
-steps:
-  - {id: hello, send: {channel: email, template: note}}
-  - id: answer
-    wait_for: {event: Email Replied, where: 'event.properties.text.contains("yes")', timeout: 30d}
-    on_event: [{exit: agreed}]
-    on_timeout: [{exit: silent}]
-"""
-    await harness.run_campaign(campaign)
-    id, _ = await sent(harness)
-    handle = await harness.journey("u1")
-    await harness.rests(handle, "answer")
-    assert await hand_over(port, write("no"), address("reply", id)) == 250
-    assert await hand_over(port, write("Oh yes", Message_ID="<2@example.net>"), address("reply", id)) == 250
-    assert await handle.result() == "agreed"
-    history = (await handle.fetch_history()).to_json()
-    assert "Oh yes" not in history
-    # To no one in particular.
-    assert [one.recipients for one in harness.inbox.messages] == [("u1@example.com",)]
-
-
-async def test_a_reply_is_answered_by_its_pattern_and_weekly_at_most(harness: Harness, port: int) -> None:
-    document = "patterns: [{name: price, when: ['how much']}, {name: date, when: [when]}]"
-    await harness.admin("PUT", "/v1/replies", {"file": "replies.yaml", "source": document})
-    await harness.run_campaign(ANSWERED)
-    answer = """
-key: answer-price
-name: Answer
-entry:
-  event: Email Replied
-  where: '"price" in event.properties.patterns'
-  reentry: {after: 7d}
-steps:
-  - {id: answer, send: {channel: email, template: note, category: transactional}}
-"""
-    await harness.run_campaign(answer)
-    id, _ = await sent(harness)
-    texts = ["And when?", "HOW MUCH is it, and when?", "How much?"]
-    for number, text in enumerate(texts):
-        assert await hand_over(port, write(text, Message_ID=f"<{number}@example.net>"), address("reply", id)) == 250
-        if number == 1:
-            await harness.messages.until(step="answer", state="sent")
-            await harness.journeys.until(campaign_key="answer-price", state="completed")
-    events = await harness.query("SELECT properties FROM events WHERE name = 'Email Replied' ORDER BY received_at")
-    assert [row["properties"]["patterns"] for row in events] == [["date"], ["price", "date"], ["price"]]
-    entries = await harness.query(
-        "SELECT outcome, reason FROM decisions WHERE kind = 'entry' AND campaign_key = 'answer-price' ORDER BY at"
-    )
-    # The first one is about something else.
-    assert entries[0] == {"outcome": "entered", "reason": None}
-    assert entries[1] == {"outcome": "refused", "reason": "reentry_after"}
-    assert len(entries) == 2
 
 
 async def test_the_mails_of_programs_change_nothing(harness: Harness, port: int) -> None:
@@ -434,50 +205,3 @@ async def test_a_pipe_hands_over_by_http(harness: Harness) -> None:
     assert (await outcomes(harness))[0][0] == "mail"
     assert (await post(b"x" * (1 << 20) + b"xx"))[0] == 413
     assert (await harness.http.post("/v1/mails", content=write())).status_code == 401
-
-
-@pytest.mark.prove
-@pytest.mark.takes_long
-async def test_nothing_is_granted_after_a_reply_was_acknowledged(database_url: str, temporal: TemporalServer) -> None:
-    rolls = random.Random(SEED)
-    print(f"seed {SEED}")  # noqa: T201
-    acknowledged: dict[UUID, datetime] = {}
-    granted, lead = 0, Lead()
-    async with (
-        open_harness(database_url, temporal, is_working=False) as harness,
-        wiring.services(harness.settings) as services,
-        Database(database_url, pool_size=10) as database,
-    ):
-        await harness.run_campaign(LETTER.replace("Email Bounced", "Email Replied"))
-        gate = StepDecisions(database, Catalogue(), "UTC")
-        for number in range(ROUNDS):
-            [message] = await handed_over(harness, f"u{number}")
-            [row] = await harness.query("SELECT journey_id FROM messages ORDER BY journey_id DESC LIMIT 1")
-            journey: UUID = row["journey_id"]
-
-            async def reply(message: UUID = message, journey: UUID = journey, wait: float = lead.of_first) -> None:
-                await asyncio.sleep(wait + rolls.uniform(0, 0.002))
-                mail = write(Message_ID=f"<{message}@example.net>")
-                outcome = await services.incoming_mails.receive(
-                    mail, recipient=address("reply", message), sender="ada@example.net"
-                )
-                assert outcome == "replied"
-                [now] = await harness.query("SELECT clock_timestamp() AS at")
-                acknowledged[journey] = now["at"]
-
-            async def ask(visit: int, pause: float = 0.0, journey: UUID = journey) -> Granted | Refused:
-                await asyncio.sleep(pause)
-                request = AuthorizeRequest(journey, "hello", visit, 1, AT, AT, None, UNRECORDED)
-                answer = await patiently(lambda: gate.authorize(request))
-                assert isinstance(answer, Granted | Refused)
-                return answer
-
-            _, raced = await asyncio.gather(reply(), ask(2, lead.of_second))
-            granted += isinstance(raced, Granted)
-            lead.adapt(second_won=isinstance(raced, Granted))
-            assert isinstance(await ask(3), Refused)
-        print(f"granted before the reply: {granted} of {ROUNDS}")  # noqa: T201
-        rows = await harness.query("SELECT journey_id, reserved_at FROM messages WHERE visit = 2")
-    assert len(rows) == granted
-    assert 0 < granted < ROUNDS
-    assert [row for row in rows if row["reserved_at"] > acknowledged[row["journey_id"]]] == []
