@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from application.ad_audiences import MirrorHandler
 from application.ad_flush import AdPlatforms, AudienceFlush, AudienceJudge
 from application.deployment_documents import DeploymentDocuments
@@ -128,3 +130,17 @@ async def audience_harness(url: str, *, pool_size: int = 4) -> AsyncIterator[Aud
             yield harness
         finally:
             await harness.flusher.platforms.close()
+
+
+@pytest.fixture
+async def harness(database_url: str) -> AsyncIterator[AudienceHarness]:
+    async with audience_harness(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def trial(harness: AudienceHarness) -> AudienceHarness:
+    """An audience that steps fill, and the campaign that does."""
+    await harness.put_documents(TRIAL)
+    await harness.run_campaign(CAMPAIGN)
+    return harness
