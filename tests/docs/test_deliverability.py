@@ -17,7 +17,7 @@ from tests.cli.conftest import Output, api_url, deployment, folder, no_logs
 from tests.docs.curl import curl_lines, read_curl
 from tests.docs.tables import rows
 from tests.engine.delivered import about, handed_over, report
-from tests.engine.test_deliverability import reports
+from tests.engine.pausing import reports
 from tests.engine.test_provider_routes import put_providers
 from tests.harness import ADMIN_KEY, Harness
 
