@@ -1,6 +1,7 @@
 """Backtests: campaigns simulated over recorded history, which is only read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -67,9 +68,10 @@ class Backtest:
         ids, share = await self._list_people()
         result, keeps_records = ShardResult(), self._options.user_id is not None
         jobs = [ShardJob(page, share * len(page), keeps_records) for page in _iter_pages(ids)]
-        async for found in simulate_jobs(self._setup, jobs, self._processes):
-            result.add(found)
-            progress(min(len(ids), result.tally.people), len(ids))
+        async with aclosing(simulate_jobs(self._setup, jobs, self._processes)) as results:
+            async for found in results:
+                result.add(found)
+                progress(min(len(ids), result.tally.people), len(ids))
         head = await self._describe(files, ids, result, share)
         templates = {
             (one.running.key, one.running.version): (one.running.plan, one.running.rules, one.templates)

@@ -1,7 +1,7 @@
 """Shards of a backtest, each read and simulated in one of several processes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from uuid import UUID
@@ -73,7 +73,7 @@ async def simulate_job(database: Database, simulation: Simulation, job: ShardJob
     )
 
 
-async def simulate_jobs(setup: ShardSetup, jobs: Sequence[ShardJob], processes: int) -> AsyncIterator[ShardResult]:
+async def simulate_jobs(setup: ShardSetup, jobs: Sequence[ShardJob], processes: int) -> AsyncGenerator[ShardResult]:
     """Iterate over the results of shards in their order, which decides nothing."""
     if processes == 1 or len(jobs) <= 1:
         simulation = setup.prepare()
@@ -84,5 +84,10 @@ async def simulate_jobs(setup: ShardSetup, jobs: Sequence[ShardJob], processes: 
     loop = asyncio.get_running_loop()
     # Not by a fork: the parent has connections and threads.
     with ProcessPoolExecutor(min(processes, len(jobs)), get_context("spawn"), _open, (setup,)) as pool:
-        for pending in [loop.run_in_executor(pool, _run, job) for job in jobs]:
-            yield await pending
+        try:
+            for pending in [loop.run_in_executor(pool, _run, job) for job in jobs]:
+                yield await pending
+        except BaseException:
+            # An error, or an end that is asked for, does not wait for the shards that have not begun.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

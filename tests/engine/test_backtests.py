@@ -135,6 +135,33 @@ async def test_shards_of_people_add_up(ingest: Ingest, database: Database, monke
     assert (whole.rendered, whole.campaigns[0].sent) == (5, 5)
 
 
+async def test_an_end_waits_for_no_shard_that_has_not_begun(
+    ingest: Ingest, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each shard reads by a connection of its own."""
+    shards = 60
+    await knows(ingest, *(f"u{number}" for number in range(shards)))
+    monkeypatch.setattr(backtests, "SHARD", 1)
+    options = BacktestOptions(since=AT, until=AT + DAY)
+    rules = BacktestedRules((given(CART),), DeployedRules())
+    backtest = Backtest(database, rules, NOTHING, options, "UTC", DEVELOPMENT_PROVIDERS, 2)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    before = await _count_sessions(database)
+    with pytest.raises(KeyboardInterrupt):
+        await backtest.run(["a.yaml"], stop)
+    assert await _count_sessions(database) - before < shards / 2
+
+
+async def _count_sessions(database: Database) -> int:
+    async with database.transaction() as connection:
+        cursor = await connection.execute("SELECT sessions FROM pg_stat_database WHERE datname = current_database()")
+        [row] = await cursor.fetchall()
+        return int(row["sessions"])
+
+
 async def test_people_are_cut_off_from_the_months_that_are_dropped(ingest: Ingest, database: Database) -> None:
     """Clocks differ: a person can be a little older than their first event, of which nothing is missing."""
     await knows(ingest, "ada", at=AT - 40 * DAY)
