@@ -1,7 +1,8 @@
 """sojourn rehearse: generated people walk through campaigns, without a server."""
 
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -65,9 +66,12 @@ def rehearse(
 
 
 def _stamp(files: Sequence[Path]) -> Mapping[Path, int]:
-    """Return when the files in the folders of some files were changed."""
+    """Return when the files in the folders of some files were changed.
+
+    Hidden folders are left out: the data of a running `sojourn dev` changes all the time.
+    """
     folders = {path if path.is_dir() else path.parent for path in files}
-    found = [path for folder in folders for path in folder.rglob("*") if not path.name.startswith(".")]
+    found = [path for folder in folders for path in _list_shown(folder)]
     stamps = {}
     for path in found:
         try:
@@ -76,6 +80,13 @@ def _stamp(files: Sequence[Path]) -> Mapping[Path, int]:
             # An editor has replaced it since it was listed.
             continue
     return stamps
+
+
+def _list_shown(folder: Path) -> Iterator[Path]:
+    """Iterate over the files below a folder that are not hidden."""
+    for parent, inner, names in os.walk(folder):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        yield from (Path(parent, name) for name in names if not name.startswith("."))
 
 
 def _rehearse_all(loaded: RehearsalFiles, people: int, days: int | None, seed: str, *, as_json: bool) -> bool:
@@ -153,7 +164,8 @@ def _print_story(found: "Rehearsal", example: str) -> None:
     from cli.rehearsal_story import tell_story
 
     lines = tell_story(found.examples[example])
-    typer.echo(printable(f"\n{example}"))
+    typer.echo()
+    typer.echo(printable(example))
     rows = [[f"{at:%Y-%m-%d %H:%M}", said] for at, said in lines[:MAX_LINES]]
     print_table(["TIME (UTC)", "WHAT"], rows, folded={"WHAT"})
     if len(lines) > MAX_LINES:

@@ -100,6 +100,7 @@ def test_a_way_that_no_person_takes_is_told(folder: Path, capsys: Output) -> Non
     assert line in (EXAMPLES.parent / "docs" / "rehearsal.md").read_text()
     assert "PEOPLE" in said
     assert "hello: email hello sent" in said
+    assert "�" not in said
 
 
 def test_a_message_that_fails_is_told(folder: Path, capsys: Output) -> None:
@@ -132,6 +133,23 @@ def test_it_rehearses_again_after_a_save(folder: Path, capsys: Output, monkeypat
     printed = capsys.readouterr()
     assert printed.out.count("welcome.yaml: campaign welcome") == 2
     assert "welcome.yaml:1" in printed.err
+
+
+def test_hidden_files_are_not_watched(folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `sojourn dev` that runs here writes all the time."""
+    data = folder / ".sojourn" / "postgres"
+    data.mkdir(parents=True)
+    looks = iter((data / "wal", folder / "templates" / "hello.liquid", None))
+
+    def write(_: float) -> None:
+        path = next(looks)
+        if path is None:
+            raise KeyboardInterrupt
+        path.write_text(EMAIL)
+
+    monkeypatch.setattr("cli.rehearse.time.sleep", write)
+    assert run(["rehearse", "welcome.yaml", "--people", "5", "--watch"]) == 130
+    assert capsys.readouterr().out.count("welcome.yaml: campaign welcome") == 2
 
 
 def test_a_campaign_of_accounts_is_refused(capsys: Output) -> None:
