@@ -1,15 +1,20 @@
 """Shards of a backtest, each read and simulated in one of several processes."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection, get_context, parent_process
+from threading import Thread
 from uuid import UUID
 
 from msgspec import Struct
 
 from application.rehearsal.deployments import BacktestedRules
 from application.rehearsal.simulations import BacktestOptions, Simulation, prepare
+from domain.errors import UnavailableError
 from domain.rehearsal.shard import ShardResult, simulate_shard
 from domain.sending.routes import ProviderRule
 from store.database import Database
@@ -57,17 +62,34 @@ _process: list[_Process] = []
 
 
 def _open(setup: ShardSetup) -> None:
+    # Ctrl-C reaches all processes of a terminal, and the first one decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     _process.append(_Process(setup))
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone: a pool alone would wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _run(job: ShardJob) -> ShardResult:
     return _process[0].run(job)
 
 
+def open_pool(setup: ShardSetup, processes: int) -> ProcessPoolExecutor:
+    """Open processes for shards. None of them outlives this one."""
+    # Not by a fork: the parent has connections and threads.
+    return ProcessPoolExecutor(processes, get_context("spawn"), _open, (setup,))
+
+
 async def simulate_job(database: Database, simulation: Simulation, job: ShardJob) -> ShardResult:
     """Read the history of a shard in one snapshot, and simulate it."""
-    async with database.snapshot() as connection:
-        histories = await read_histories(connection, job.ids, simulation.wanted)
+    async with database.snapshot() as reading:
+        histories = await read_histories(reading, job.ids, simulation.wanted)
     return simulate_shard(
         simulation.rulebook, simulation.playback, histories, job.room, keeps_records=job.keeps_records
     )
@@ -82,11 +104,15 @@ async def simulate_jobs(setup: ShardSetup, jobs: Sequence[ShardJob], processes: 
                 yield await simulate_job(database, simulation, job)
         return
     loop = asyncio.get_running_loop()
-    # Not by a fork: the parent has connections and threads.
-    with ProcessPoolExecutor(min(processes, len(jobs)), get_context("spawn"), _open, (setup,)) as pool:
+    with open_pool(setup, min(processes, len(jobs))) as pool:
         try:
             for pending in [loop.run_in_executor(pool, _run, job) for job in jobs]:
                 yield await pending
+        except BrokenProcessPool as error:
+            said = (
+                "the system killed a process of this one, such as for want of memory: take fewer people by `--sample`"
+            )
+            raise UnavailableError(said) from error
         except BaseException:
             # An error, or an end that is asked for, does not wait for the shards that have not begun.
             pool.shutdown(wait=False, cancel_futures=True)

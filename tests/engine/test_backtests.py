@@ -1,5 +1,7 @@
 """Backtests: what campaigns would have done over recorded events."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +27,7 @@ from domain.sending.routes import DEVELOPMENT_PROVIDERS
 from store.database import Database
 from tests.engine.ingesting import AT, event
 from tests.harness import MAIL, Harness
+from tests.processes import ROOT
 
 DAY = timedelta(days=1)
 NOTHING = BacktestedRules((), DeployedRules())
@@ -48,6 +51,20 @@ steps:
   - id: opened
     wait_for: {event: Email Opened, timeout: 30d}
     on_event: [{id: which, branch: [{when: journey.messages.hello == "opened", do: [{id: engaged, exit: engaged}]}]}]
+"""
+# A process of shards, whose first one waits.
+ALONE = """
+from datetime import datetime, timedelta, UTC
+from application.rehearsal.deployments import BacktestedRules
+from application.rehearsal.shards import ShardSetup, open_pool
+from application.rehearsal.simulations import BacktestOptions
+from domain.rehearsal.rulebook import DeployedRules
+
+now = datetime.now(UTC)
+options = BacktestOptions(since=now - timedelta(days=1), until=now)
+with open_pool(ShardSetup("", BacktestedRules((), DeployedRules()), options, "UTC", {}), 1) as pool:
+    pool.submit(print, "ready", flush=True).result()
+    input()
 """
 CAPS = "rules:\n  - {name: daily, limit: 1, per: 1d}\n"
 
@@ -153,6 +170,16 @@ async def test_an_end_waits_for_no_shard_that_has_not_begun(
     with pytest.raises(KeyboardInterrupt):
         await backtest.run(["a.yaml"], stop)
     assert await _count_sessions(database) - before < shards / 2
+
+
+def test_no_process_outlives_the_first_one() -> None:
+    command = [sys.executable, "-c", ALONE]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"ready\n"
+        first.kill()
+        # The pipe ends with the last process that has it.
+        assert first.communicate(timeout=30)[0] == b""
 
 
 async def _count_sessions(database: Database) -> int:
