@@ -1,7 +1,9 @@
 """sojourn backtest: what campaigns would have done over the last days."""
 
 import asyncio
+import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cli.check import find_running_dev
 from cli.documents import document_files, is_scenario_file
 from cli.exit_codes import REFUSED
 from cli.options import AsJson
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 # The version of a campaign by a file: those that are published count from 1 on.
 GIVEN_VERSION: Final = 0
 CONNECTIONS: Final = 2
+# Longer than any deployment keeps its events.
+MAX_LAST: Final = timedelta(days=3_660)
+SHARE: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,9})?%")
 
 
 class OtherCampaigns(StrEnum):
@@ -39,18 +45,22 @@ class OtherCampaigns(StrEnum):
 BacktestedFiles = Annotated[list[Path] | None, typer.Argument(exists=True, metavar="FILE", show_default=False)]
 
 
-def _parse_last(text: str) -> int:
+def _parse_last(text: str) -> timedelta:
     try:
-        return parse_duration(text)
+        seconds = parse_duration(text)
     except DurationError as error:
-        raise typer.BadParameter(f"{error.message}: {error.suggestion}") from error
+        raise typer.BadParameter(f"{error.message}: {error.suggestion}", param_hint="--last") from error
+    if not 0 < seconds <= MAX_LAST.total_seconds():
+        said = f"`{text}` is not a period to look back: write `30d`, more than 0s and at most {MAX_LAST.days}d"
+        raise typer.BadParameter(said, param_hint="--last")
+    return timedelta(seconds=seconds)
 
 
 def _parse_share(text: str) -> float:
-    number = text.removesuffix("%")
-    if number != text and number.replace(".", "", 1).isdigit() and 0 < float(number) <= 100:
-        return float(number) / 100
-    raise typer.BadParameter(f"`{text}` is not a share of people: write `10%`, more than 0% and at most 100%")
+    if SHARE.fullmatch(text) and 0 < float(text[:-1]) <= 100:
+        return float(text[:-1]) / 100
+    said = f"`{text}` is not a share of people: write `10%`, more than 0% and at most 100%"
+    raise typer.BadParameter(said, param_hint="--sample")
 
 
 def backtest(
@@ -67,11 +77,12 @@ def backtest(
     """Simulate campaigns over the events of the last days, and send nothing.
 
     Files take the place of what runs: campaigns, caps, segments and other documents. Runs on a machine of the
-    deployment with its settings, and only reads its database; a replica will do.
+    deployment with its settings, or by those of the `sojourn dev` that runs here, and only reads the database; a
+    replica will do.
     """
     from settings import Settings
 
-    period, share = timedelta(seconds=_parse_last(last)), _parse_share(sample)
+    period, share = _parse_last(last), _parse_share(sample)
     given = [read_document(one) for one in document_files(files or []) if not is_scenario_file(one)]
 
     def choose(until: datetime) -> "BacktestOptions":
@@ -86,7 +97,11 @@ def backtest(
             user_id=user,
         )
 
-    found = asyncio.run(_run(Settings(), given, choose))
+    # The pool logs each failed attempt, and the error says it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    dev = find_running_dev()
+    settings = Settings(**({} if dev is None else dev.settings))
+    found = asyncio.run(_run(settings, given, choose))
     _print(found, as_json=as_json, with_trace=user is not None)
 
 
@@ -96,10 +111,14 @@ async def _run(
     from application.rehearsal.backtests import Backtest
     from application.rehearsal.deployments import read_deployed
     from provider_wiring import default_providers
+    from store.connection_failure import explaining_failures
     from store.database import Database
+    from store.schema_revision import require_ready
 
-    async with Database(settings.database_url.get_secret_value(), pool_size=CONNECTIONS) as database:
+    url = settings.database_url.get_secret_value()
+    async with explaining_failures(url), Database(url, pool_size=CONNECTIONS) as database:
         async with database.snapshot() as connection:
+            await require_ready(connection)
             running = await read_deployed(connection)
         documents = parse_rules([one for one in given if one.kind != "campaign"])
         deployed = running.with_given([_compile(one) for one in given if one.kind == "campaign"], documents)

@@ -1,11 +1,14 @@
 """Reasons why a database cannot be reached, from libpq's texts."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
-from psycopg import AsyncConnection, Error
+from psycopg import AsyncConnection, Error, OperationalError
 
 from domain.deployment.findings import Away
+from domain.errors import InvalidRequestError, SojournError, UnavailableError
 from store.database import CONNECTION_TIMEOUT, describe_error
 
 # Texts of libpq or the server, in English, and their meaning. A server with another language counts as away.
@@ -44,3 +47,20 @@ def describe_failure(error: Error) -> Away:
         if said.search(detail):
             return Away(reason, remedy, detail=detail, is_refusal=True)
     return Away("there is no connection", detail=detail)
+
+
+def as_error(away: Away) -> SojournError:
+    """Return the error of a command whose database is away."""
+    if away.is_refusal:
+        return InvalidRequestError(f"the database refuses us: {away.reason} ({away.detail}); {away.remedy}")
+    return UnavailableError(f"the database does not answer: {away.detail}")
+
+
+@asynccontextmanager
+async def explaining_failures(url: str) -> AsyncIterator[None]:
+    """Raise InvalidRequestError or UnavailableError if the database fails."""
+    try:
+        yield
+    except OperationalError as error:
+        # A pool says only that it has waited.
+        raise as_error(await find_why_away(url) or describe_failure(error)) from error

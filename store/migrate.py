@@ -8,9 +8,9 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from domain.errors import InvalidRequestError, SojournError, UnavailableError
+from domain.errors import SojournError, UnavailableError
 from store import partitions, stream_origin
-from store.connection_failure import describe_failure
+from store.connection_failure import as_error, describe_failure
 from store.schema_revision import MIGRATIONS, is_ready
 
 # Concurrent migrations take turns.
@@ -66,10 +66,7 @@ def _failure(error: BaseException | None) -> SojournError:
         return UnavailableError("a long transaction holds a table that is to be changed: end it, and migrate again")
     if isinstance(error, DeadlockDetected):
         return UnavailableError("another transaction locked the same tables in another order: migrate again")
-    away = describe_failure(error)
-    if away.is_refusal:
-        return InvalidRequestError(f"the database refuses us: {away.reason} ({away.detail}); {away.remedy}")
-    return UnavailableError(f"the database does not answer: {away.detail}")
+    return as_error(describe_failure(error))
 
 
 def _config(connection: Connection) -> Config:

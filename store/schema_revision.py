@@ -6,6 +6,8 @@ from typing import Final
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from domain.errors import InvalidRequestError
+
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 # The revision of this release: the four digits at the start of a migration's file name.
@@ -29,3 +31,11 @@ async def current(connection: AsyncConnection[DictRow]) -> str | None:
     cursor = await connection.execute("SELECT version_num FROM alembic_version")
     row = await cursor.fetchone()
     return str(row["version_num"]) if row else None
+
+
+async def require_ready(connection: AsyncConnection[DictRow]) -> None:
+    """Raise InvalidRequestError for a database that this release does not support."""
+    revision = await current(connection)
+    if not is_ready(revision):
+        found = "was never migrated" if revision is None else f"has schema {revision}, and this release needs {NEWEST}"
+        raise InvalidRequestError(f"the database {found}: run `sojourn migrate`, or correct SOJOURN_DATABASE_URL")

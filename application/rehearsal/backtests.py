@@ -90,7 +90,10 @@ class Backtest:
                 known = {one.definition.key: one.definition.id for one in await segments.load(connection)}
                 segment_id = known.get(options.segment)
                 if segment_id is None:
-                    raise NotFoundError(f"there is no segment {options.segment}", segments=sorted(known))
+                    keys = ", ".join(sorted(known)) or "none"
+                    raise NotFoundError(
+                        f"there is no segment {options.segment}; segments: {keys}", segments=sorted(known)
+                    )
             ids = await history_reads.list_people(connection, options.sample, segment_id, options.user_id)
             if options.user_id is not None and not ids:
                 raise NotFoundError(f"nothing was ever reported of the user {options.user_id}")

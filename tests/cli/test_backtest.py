@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -10,6 +11,7 @@ import pytest
 
 from application.catalogue import Catalogue
 from application.ingest import Ingest
+from cli.dev_folder import DATA_FOLDER, DevFolder
 from cli.main import run
 from domain.tracking.event import Event
 from store.database import Database
@@ -82,17 +84,56 @@ def test_one_person_is_traced(file: str, capsys: Output) -> None:
     ("options", "said"),
     [
         (["--last", "soon"], "soon"),
+        (["--last", "0d"], "more than 0s"),
+        (["--last", "1000000w"], "at most 3660d"),
+        (["--sample", "²%"], "more than 0%"),
         (["--sample", "0%"], "more than 0%"),
         (["--sample", "200%"], "at most 100%"),
-        (["--segment", "nosuch"], "there is no segment nosuch"),
+        (["--segment", "nosuch"], "there is no segment nosuch; segments: none"),
     ],
 )
 def test_a_wrong_option_says_so(file: str, capsys: Output, options: list[str], said: str) -> None:
     assert run(["backtest", file, *options]) in (1, 2)
-    assert said in capsys.readouterr().err
+    assert said in " ".join(capsys.readouterr().err.replace("│", "").split())
 
 
 def test_a_document_that_decides_nothing_is_refused(file: str, folder: Path, capsys: Output) -> None:
     (folder / "retention.yaml").write_text("retention: {}\n")
     assert run(["backtest", file, "retention.yaml"]) == 1
     assert "does not decide about messages" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status", "said"),
+    [
+        ("@.*/", "@127.0.0.1:1/", 3, "sojourn: the database does not answer"),
+        ("/[^/]+$", "/none", 1, "sojourn: the database refuses us: there is no such database"),
+        ("/[^/]+$", "/postgres", 1, "sojourn: the database was never migrated: run `sojourn migrate`"),
+    ],
+)
+def test_a_database_that_fails_is_explained(
+    file: str,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Output,
+    before: str,
+    after: str,
+    status: int,
+    said: str,
+) -> None:
+    set_deployment(monkeypatch, re.sub(before, after, database_url))
+    assert run(["backtest", file]) == status
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_running_dev_gives_its_settings(
+    file: str, folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    for name in ("DATABASE_URL", "LINK_SECRET", "WEBHOOK_SIGNING_SECRET"):
+        monkeypatch.delenv(f"SOJOURN_{name}")
+    dev = DevFolder(folder / DATA_FOLDER)
+    dev.path.mkdir()
+    servers = {"database_url": database_url, "temporal_address": "127.0.0.1:1", "smtp_port": "1", "secrets": "{}"}
+    dev.announce({"api_url": "http://127.0.0.1:1", **dev.keys(), **servers})
+    assert run(["backtest", file]) == 1
+    assert "for 2 people" in capsys.readouterr().out
