@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cli.check import find_running_dev
-from cli.documents import document_files, is_scenario_file
 from cli.exit_codes import REFUSED
 from cli.options import AsJson
 from cli.output import print_json, printable
-from cli.scenario_files import DeployedFile, check_campaign, parse_rules, read_document
+from cli.scenario_files import DeployedFile, check_campaigns, parse_rules, read_given
 from domain.campaign.durations import DurationError, parse_duration
 
 if TYPE_CHECKING:
     from application.rehearsal.backtests import Backtested
     from application.rehearsal.deployments import BacktestedCampaign
     from application.rehearsal.simulations import BacktestOptions
+    from domain.campaign.publication import Published
     from settings import Settings
 
 # The version of a campaign by a file: those that are published count from 1 on.
@@ -83,7 +83,7 @@ def backtest(
     from settings import Settings
 
     period, share = _parse_last(last), _parse_share(sample)
-    given = [read_document(one) for one in document_files(files or []) if not is_scenario_file(one)]
+    given = read_given(files or [])
 
     def choose(until: datetime) -> "BacktestOptions":
         from application.rehearsal.simulations import BacktestOptions
@@ -121,7 +121,8 @@ async def _run(
             await require_ready(connection)
             running = await read_deployed(connection)
         documents = parse_rules([one for one in given if one.kind != "campaign"])
-        deployed = running.with_given([_compile(one) for one in given if one.kind == "campaign"], documents)
+        campaigns = [_take(one) for one in check_campaigns(given).values()]
+        deployed = running.with_given(campaigns, documents)
         chosen = choose(await database.now())
         run = Backtest(
             database, deployed, running, chosen, settings.timezone, default_providers(settings), os.cpu_count() or 1
@@ -129,12 +130,11 @@ async def _run(
         return await run.run([str(one.path) for one in given], _tell_progress)
 
 
-def _compile(one: DeployedFile) -> "BacktestedCampaign":
+def _take(published: "Published") -> "BacktestedCampaign":
     from application.rehearsal.deployments import BacktestedCampaign
     from domain.rehearsal.rulebook import RunningCampaign
     from domain.rehearsal.samples import CampaignTemplates
 
-    published = check_campaign(one)
     running = RunningCampaign(published.definition.key, GIVEN_VERSION, published.plan, published.rules)
     return BacktestedCampaign(running, CampaignTemplates(published.templates, published.compiled_bodies), is_given=True)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from cli.documents import document_files, read_text
-from cli.scenario_files import ENDING, DeployedFile, check_campaign, parse_rules, read_deployed, read_document
+from cli.documents import read_text
+from cli.scenario_files import ENDING, DeployedFile, check_campaigns, parse_rules, read_deployed, read_given
 from domain.errors import InvalidDocumentError, Problem
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ def load_rehearsal(given: Sequence[Path]) -> RehearsalFiles:
     from domain.rehearsal.rulebook import DeployedRules, RunningCampaign, build_rulebook
     from domain.sending.routes import DEVELOPMENT_PROVIDERS
 
-    own = [read_document(path) for path in document_files(given)]
+    own = read_given(given)
     beside = [one for file in own if file.kind == "campaign" for one in _find_deployed(file)]
     known = {one.path.resolve() for one in own}
     kinds = {one.kind for one in own}.difference({"campaign", "segment"})
     files = own + [one for one in beside if one.path.resolve() not in known and one.kind not in kinds]
     files = list({one.path.resolve(): one for one in files}.values())
-    published = {one.path: check_campaign(one) for one in files if one.kind == "campaign"}
+    published = check_campaigns(files)
     wanted = [one.path for one in own if one.kind == "campaign"]
     if not wanted:
         said = "there is no campaign among the files"

@@ -1,12 +1,12 @@
 """Scenario files on disk, with the campaigns and documents that they deploy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from cli.documents import read_text, templates_beside
+from cli.documents import document_files, is_scenario_file, read_text, templates_beside
 from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def load_scenarios(file: Path) -> LoadedScenarios:
     files = [read_deployed(file, name) for name in dict.fromkeys((named, *scenarios.deployed))]
     if files[0].kind != "campaign":
         raise InvalidDocumentError([_problem(file, "campaign", f"{named} is not a campaign", "Name a campaign's file")])
-    campaigns = [check_campaign(one) for one in files if one.kind == "campaign"]
+    campaigns = list(check_campaigns(files).values())
     running = [RunningCampaign(one.definition.key, 1, one.plan, one.rules) for one in campaigns]
     rules = DeployedRules(**parse_rules([one for one in files if one.kind != "campaign"]))
     kept, omissions = select_simulated(running, rules.caps)
@@ -94,6 +94,14 @@ def read_deployed(file: Path, name: str) -> DeployedFile:
     return read_document(path)
 
 
+def read_given(files: Sequence[Path]) -> list[DeployedFile]:
+    """Read the documents of files and folders. Raises InvalidRequestError for scenarios."""
+    found = document_files(files)
+    for path in filter(is_scenario_file, found):
+        raise InvalidRequestError(f"{path} has scenarios: name its campaign, or run them by `sojourn test {path}`")
+    return [read_document(path) for path in found]
+
+
 def read_document(path: Path) -> DeployedFile:
     """Read a document and find its kind. Raises InvalidDocumentError."""
     from domain.document.yaml_source import read
@@ -108,6 +116,26 @@ def check_campaign(one: DeployedFile) -> "Published":
     from domain.campaign.publication import check
 
     return check(one.text, str(one.path), templates_beside(one.path))
+
+
+def check_campaigns(files: Sequence[DeployedFile]) -> "dict[Path, Published]":
+    """Compile the campaigns among files by their paths.
+
+    Raises InvalidDocumentError, also for two of one key.
+    """
+    found: dict[Path, Published] = {}
+    for one in (file for file in files if file.kind == "campaign"):
+        checked = check_campaign(one)
+        _refuse_twin(one, checked.definition.key, {known.definition.key: path for path, known in found.items()})
+        found[one.path] = checked
+    return found
+
+
+def _refuse_twin(one: DeployedFile, key: str, known: Mapping[str, Path]) -> None:
+    """Refuse a campaign or a segment whose key another file has."""
+    if key in known:
+        said = f"`{key}` is the key of {known[key]} as well"
+        raise InvalidDocumentError([_problem(one.path, "key", said, f"Give each {one.kind} a key of its own")])
 
 
 def parse_rules(files: Sequence[DeployedFile]) -> dict[str, Any]:
@@ -136,12 +164,20 @@ def parse_rules(files: Sequence[DeployedFile]) -> dict[str, Any]:
     ]
     by_name = {kind.name: (kind, field) for kind, field in fields}
     rules: dict[str, Any] = {"segments": {}}
+    keys: dict[str, Path] = {}
+    read: dict[str, Path] = {}
     for one in files:
         if one.kind == "segment":
             checked = parse_segment(one.text, str(one.path))
+            _refuse_twin(one, checked.key, keys)
+            keys[checked.key] = one.path
             rules["segments"][checked.key] = checked.rule
         elif one.kind in by_name:
             kind, field = by_name[one.kind]
+            if field in read:
+                said = f"{read[field]} is the document of the {kind.title} as well"
+                raise InvalidDocumentError([_problem(one.path, "document", said, "Give one of them")])
+            read[field] = one.path
             rules[field] = kind.parse(one.text, str(one.path))
         else:
             said = f"{one.path} does not decide about messages"
