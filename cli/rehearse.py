@@ -16,7 +16,8 @@ from cli.rehearsal_files import RehearsalFiles, RehearsedCampaign, load_rehearsa
 from domain.errors import SojournError
 
 if TYPE_CHECKING:
-    from domain.rehearsal.rehearse import Rehearsal, StepResult
+    from domain.rehearsal.rehearsal_tally import StepResult
+    from domain.rehearsal.rehearse import Rehearsal
     from domain.rehearsal.rehearsed_templates import RenderedSamples
 
 # Paths in the text, each with a person's story; `--json` has all.
@@ -126,7 +127,7 @@ def _rehearse(
     found = walk(loaded.rulebook, one.running, words, people, seed, first)
     running = one.running
     timezone = loaded.rulebook.timezone
-    return found, render_messages(running.key, running.plan, running.rules, templates, found.runs, timezone)
+    return found, render_messages(running.key, running.plan, running.rules, templates, found.samples, timezone)
 
 
 def _print(one: RehearsedCampaign, found: "Rehearsal", rendered: "RenderedSamples", seconds: float) -> None:

@@ -1,7 +1,6 @@
 """Rehearse a campaign: generated people walk through it until every way is taken."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from typing import Final
@@ -12,7 +11,6 @@ from msgspec.structs import replace
 from domain.campaign.plan import step_of_subscription
 from domain.campaign.rules import Rules
 from domain.journey.bucketing import assign_arm
-from domain.journey.decision import Decision
 from domain.rehearsal.generated_people import (
     APPEARS_WITHIN,
     SEARCH_SHARE,
@@ -23,7 +21,7 @@ from domain.rehearsal.generated_people import (
     mix,
 )
 from domain.rehearsal.person_run import PersonRun, profile_id_of, run_person
-from domain.rehearsal.records import EndedJourney, MessageSettled
+from domain.rehearsal.rehearsal_tally import RehearsalTally, RehearsedPath, Samples, StepResult
 from domain.rehearsal.rulebook import Rulebook, RunningCampaign
 from domain.rehearsal.scenario_run import FIRST_DAY
 from domain.rehearsal.vocabulary import Vocabulary
@@ -31,35 +29,14 @@ from domain.rehearsal.walks import ENTRY, EXIT, GOAL, FlowWay, list_all_ways
 
 # A person of the shares is drawn so often until they enter.
 MAX_DRAWS: Final = 6
+# The first people of each kind are mixed with others: those who entered, and if there are none, any.
+MAX_MIXED: Final = 200
+MAX_OTHERS_MIXED: Final = 20
 # People tried for each way that is left, and for all.
 MAX_TRIES: Final = 250
 MAX_ALL_TRIES: Final = 3_000
 # Arms of 1 in 1,000 are found among so many people.
 MAX_NUMBERS: Final = 20_000
-
-
-class StepResult(Struct, frozen=True):
-    """The people who came to a step, the ways on, and its messages."""
-
-    step: str
-    came: int
-    ways: Mapping[str, int]
-    sent: Mapping[str, int]
-    failed: int
-    not_sent: Mapping[str, int]
-    put_off: Mapping[str, int]
-
-
-class RehearsedPath(Struct, frozen=True):
-    """A path of journeys to its outcome, with the people who took it.
-
-    One of them is the example. Without `people`, it was looked for.
-    """
-
-    ways: Sequence[FlowWay]
-    outcome: str
-    people: int
-    example: str
 
 
 class UnreachedWay(Struct, frozen=True):
@@ -85,7 +62,7 @@ class Rehearsal(Struct, frozen=True):
     unreached: Sequence[UnreachedWay]
     ways: int
     examples: Mapping[str, PersonRun]
-    runs: Sequence[PersonRun]
+    samples: Samples
 
 
 def find_first_day(rules: Rules) -> datetime:
@@ -100,29 +77,37 @@ def rehearse(
 ) -> Rehearsal:
     """Have generated people walk through a campaign by all of its ways."""
     search = _Search(rulebook, campaign, words, seed, first)
-    drawn = [search.draw(number) for number in range(people)]
-    found = list(search.look_for_others(drawn))
-    runs = [*drawn, *found]
-    paths = _list_paths(drawn, found)
-    named = {one.example for one in paths}
+    tally = RehearsalTally()
+    for number in range(people):
+        run = search.draw(number)
+        search.remember(run)
+        tally.add(run)
+    for run in search.look_for_others(people):
+        tally.add_found(run)
+    paths = tally.list_paths()
     return Rehearsal(
         campaign=campaign.key,
         seed=seed,
         people=people,
         searched=search.tried,
         days=words.days,
-        entered=sum(run.has_entered for run in drawn),
-        not_entered=_count_refusals(drawn),
-        steps=[_count_step(id, campaign, drawn) for id in campaign.plan.nodes],
-        ends=Counter(
-            record.ending.outcome for run in drawn for record in run.records if isinstance(record, EndedJourney)
-        ),
+        entered=tally.entered,
+        not_entered=tally.not_entered,
+        steps=[tally.count_step(id) for id in campaign.plan.nodes],
+        ends=tally.ends,
         paths=paths,
-        unreached=list(_explain_unreached(campaign, search.missing, runs)),
+        unreached=list(_explain_unreached(campaign, search.missing, tally, words.days)),
         ways=len(list_all_ways(campaign.plan, campaign.rules)),
-        examples={run.user_id: run for run in runs if run.user_id in named},
-        runs=runs,
+        examples=tally.examples,
+        samples=tally.samples,
     )
+
+
+class _Near(Struct, frozen=True):
+    """A person to mix with others, and the steps to which they came."""
+
+    person: GeneratedPerson
+    visits: Container[str]
 
 
 class _Search:
@@ -136,6 +121,8 @@ class _Search:
         self._words = words
         self._seed = seed
         self._first = first
+        self._entered: list[_Near] = []
+        self._others: list[_Near] = []
         self.tried = 0
         self.missing = list_all_ways(campaign.plan, campaign.rules)
 
@@ -148,10 +135,18 @@ class _Search:
                 break
         return run
 
-    def look_for_others(self, known: Sequence[PersonRun]) -> Iterator[PersonRun]:
-        """Iterate over people who take ways that are left, of a limited search."""
-        corpus = [run for run in known if run.has_entered][:200] or list(known[:20])
-        first = len(known)
+    def remember(self, run: PersonRun) -> None:
+        """Keep the first people, whom the search mixes with others."""
+        kept, limit = (self._entered, MAX_MIXED) if run.has_entered else (self._others, MAX_OTHERS_MIXED)
+        if len(kept) < limit:
+            kept.append(_Near(run.person, run.visits))
+
+    def look_for_others(self, first: int) -> Iterator[PersonRun]:
+        """Iterate over people who take ways that are left, of a limited search.
+
+        They are numbered from `first` on.
+        """
+        corpus = self._entered or self._others
         for number in range(first, first + min(MAX_ALL_TRIES, MAX_TRIES * len(self.missing))):
             if not self.missing:
                 return
@@ -161,11 +156,11 @@ class _Search:
             left = len(self.missing)
             run = self._run(self._make(wanted, corpus, draws, number))
             if len(self.missing) < left:
-                corpus.insert(0, run)
+                corpus.insert(0, _Near(run.person, run.visits))
                 yield run
 
-    def _make(self, wanted: FlowWay, corpus: Sequence[PersonRun], draws: Draws, number: int) -> GeneratedPerson:
-        near = [run for run in corpus if wanted.step in run.visits] or corpus
+    def _make(self, wanted: FlowWay, corpus: Sequence[_Near], draws: Draws, number: int) -> GeneratedPerson:
+        near = [one for one in corpus if wanted.step in one.visits] or corpus
         person = generate_person(self._words, draws, number, SEARCH_SHARE)
         if near:
             person = mix(draws.choose(near[:30]).person, person, draws)
@@ -188,69 +183,21 @@ class _Search:
         return run
 
 
-def _list_paths(drawn: Iterable[PersonRun], found: Iterable[PersonRun]) -> list[RehearsedPath]:
-    """List the paths of journeys, those of most people first."""
-    people: Counter[tuple[tuple[FlowWay, ...], str]] = Counter()
-    examples: dict[tuple[tuple[FlowWay, ...], str], str] = {}
-    for run in drawn:
-        for path in dict.fromkeys((_shorten(one.ways), one.outcome) for one in run.paths):
-            people[path] += 1
-            examples.setdefault(path, run.user_id)
-    for run in found:
-        for path in dict.fromkeys((_shorten(one.ways), one.outcome) for one in run.paths):
-            examples.setdefault(path, run.user_id)
-    order = sorted(examples, key=lambda path: -people[path])
-    return [RehearsedPath(path[0], path[1], people[path], examples[path]) for path in order]
-
-
-def _shorten(ways: Iterable[FlowWay]) -> tuple[FlowWay, ...]:
-    """Keep the ways that have a name, each once: rounds of a repetition are one path."""
-    return tuple(dict.fromkeys(way for way in ways if way.name))
-
-
-def _count_refusals(runs: Iterable[PersonRun]) -> Counter[str]:
-    return Counter(
-        record.reason or ""
-        for run in runs
-        for record in run.records
-        if isinstance(record, Decision) and record.kind == "entry" and record.outcome == "refused"
-    )
-
-
-def _count_step(step: str, campaign: RunningCampaign, runs: Sequence[PersonRun]) -> StepResult:
-    sent, failed, not_sent, put_off = Counter[str](), 0, Counter[str](), Counter[str]()
-    for run in runs:
-        for record in run.records:
-            match record:
-                case Decision(kind="send", step=at, outcome="deferred", reason=reason) if at == step:
-                    put_off[reason or ""] += 1
-                case Decision(kind="send", step=at, outcome="refused", reason=reason) if at == step:
-                    not_sent[reason or ""] += 1
-                case MessageSettled(message=message) if message.granted.step == step:
-                    if message.state == "sent":
-                        sent[message.granted.channel] += 1
-                    else:
-                        failed += 1
-                case _:
-                    continue
-    ways = Counter(way.name for run in runs for way in run.ways if way.step == step and way.name)
-    came = sum(step in run.visits for run in runs)
-    return StepResult(step, came, ways, sent, failed, not_sent, put_off)
-
-
 def _explain_unreached(
-    campaign: RunningCampaign, missing: Sequence[FlowWay], runs: Sequence[PersonRun]
+    campaign: RunningCampaign, missing: Sequence[FlowWay], tally: RehearsalTally, days: int
 ) -> Iterator[UnreachedWay]:
-    visited = {step for run in runs for step in run.visits}
+    late = f"; journeys were under way after {days} day{'s' if days > 1 else ''}" if tally.has_open_paths() else ""
     for way in missing:
-        if way.step in campaign.plan.nodes and way.step not in visited:
-            yield UnreachedWay(way, "no generated person came to the step")
+        if way.step in campaign.plan.nodes and way.step not in tally.visited:
+            yield UnreachedWay(way, f"no generated person came to the step{late}")
+        elif (why := _find_condition(campaign, way)) is not None:
+            yield UnreachedWay(way, why)
         else:
-            yield UnreachedWay(way, _explain(campaign, way))
+            yield UnreachedWay(way, f"no generated person took it{late}")
 
 
-def _explain(campaign: RunningCampaign, way: FlowWay) -> str:
-    """Return the condition that no generated person has met."""
+def _find_condition(campaign: RunningCampaign, way: FlowWay) -> str | None:
+    """Return the condition that no generated person has met; None if there is none."""
     rules = campaign.rules
     if way.step == ENTRY:
         audience = rules.entry.audience
@@ -269,7 +216,7 @@ def _explain(campaign: RunningCampaign, way: FlowWay) -> str:
         return _say("no generated person meets it", rules.branches[way.step][place])
     if way.name.startswith("event") and heard:
         return _say(f"no {heard[place].trigger.label} came in time", heard[place].where)
-    return "no generated person took it"
+    return None
 
 
 def _say(said: str, condition: str | None) -> str:

@@ -1,22 +1,18 @@
 """The templates of a rehearsed campaign: their data, and rendered messages."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 
 from domain.campaign.plan import Plan
 from domain.campaign.rules import Rules
-from domain.rehearsal.person_run import PersonRun, SentMessage
+from domain.rehearsal.rehearsal_tally import Samples
 from domain.rehearsal.samples import CampaignTemplates, MessageFault, MessageFaults
 from domain.sending.previews import PreviewOptions, find_message, load_template, render_loaded
 from domain.templates.expected_data import ExpectedData
 from domain.templates.template_sets import load
 from domain.templates.trial import find_fitting
-
-# Messages rendered of each step and channel.
-MAX_RENDERED: Final = 20
 
 
 class RenderedSamples(Struct, frozen=True):
@@ -39,26 +35,21 @@ def sample_data(templates: CampaignTemplates) -> dict[str, Any]:
 
 
 def render_messages(
-    key: str, plan: Plan, rules: Rules, templates: CampaignTemplates, runs: Iterable[PersonRun], timezone: str
+    key: str, plan: Plan, rules: Rules, templates: CampaignTemplates, samples: Samples, timezone: str
 ) -> RenderedSamples:
-    """Render the first messages of each step and channel."""
-    kept: dict[tuple[str, str], list[tuple[str, SentMessage]]] = defaultdict(list)
-    for run in runs:
-        for sent in run.sent:
-            if len(kept[sent.step, sent.channel]) < MAX_RENDERED:
-                kept[sent.step, sent.channel].append((run.user_id, sent))
+    """Render the kept messages of each step and channel."""
     faults = MessageFaults()
     titles: dict[str, str] = {}
-    for (step, channel), samples in kept.items():
+    for (step, channel), messages in samples.items():
         message = find_message(key, plan, rules, templates.files, step, channel, templates.compiled_bodies)
         template = load_template(message)
-        for user_id, sent in samples:
+        for user_id, sent in messages:
             options = PreviewOptions(sent.at, deployment_timezone=timezone)
             preview = render_loaded(template, message, sent.person, options)
             faults.note(preview, user_id)
             if (title := _find_title(preview.content or {})) is not None:
                 titles.setdefault(f"{step}, {channel}", title)
-    rendered = {f"{step}, {channel}": len(samples) for (step, channel), samples in kept.items()}
+    rendered = {f"{step}, {channel}": len(messages) for (step, channel), messages in samples.items()}
     return RenderedSamples(rendered, titles, faults.list_by_number())
 
 

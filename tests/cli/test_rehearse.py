@@ -1,5 +1,6 @@
 """`sojourn rehearse`: generated people walk through campaigns, without a server."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import pytest
 
 from cli.main import run
+from cli.rehearsal_files import load_rehearsal
+from domain.rehearsal.person_run import PersonRun
+from domain.rehearsal.rehearse import find_first_day, rehearse
+from domain.rehearsal.vocabulary import learn_vocabulary
 from tests.cli.conftest import Output
 from tests.domain.campaign.documents import EMAIL
 from tests.domain.campaign.test_examples import CAMPAIGNS, COMPUTED, EXAMPLES
@@ -32,6 +37,7 @@ steps:
     a: []
     b: [{exit: rare}]
 """
+CAPS = "rules: [{name: daily, limit: 1, per: 1d}]\n"
 # Ways of examples that no generated person can take: answers to surveys and accounts are not simulated, a consent is
 # asked twice by a topic of a deployment alone, a journey that never rests is ended by no event, a date that is computed
 # is always readable, and the last channel has no fallback.
@@ -150,6 +156,49 @@ def test_hidden_files_are_not_watched(folder: Path, capsys: Output, monkeypatch:
     monkeypatch.setattr("cli.rehearse.time.sleep", write)
     assert run(["rehearse", "welcome.yaml", "--people", "5", "--watch"]) == 130
     assert capsys.readouterr().out.count("welcome.yaml: campaign welcome") == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"again.yaml": CAMPAIGN}, "`welcome` is the key of again.yaml as well. Give each campaign a key of its own"),
+        (
+            dict.fromkeys(("a.yaml", "b.yaml"), "key: vip\nname: VIP\nwhere: profile.traits.plan == 'firm'\n"),
+            "`vip` is the key of a.yaml as well. Give each segment a key of its own",
+        ),
+        (dict.fromkeys(("a.yaml", "b.yaml"), CAPS), "a.yaml is the document of the frequency caps as well"),
+    ],
+)
+def test_two_files_of_one_key_are_refused(folder: Path, capsys: Output, more: dict[str, str], said: str) -> None:
+    for name, text in more.items():
+        (folder / name).write_text(text)
+    assert run(["rehearse", "."]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_scenarios_are_not_rehearsed(folder: Path, capsys: Output) -> None:
+    (folder / "welcome.test.yaml").write_text("scenarios: []\n")
+    assert run(["rehearse", "welcome.test.yaml"]) == 1
+    assert "name its campaign, or run them by `sojourn test welcome.test.yaml`" in capsys.readouterr().err
+
+
+def test_a_journey_that_is_too_long_is_told(folder: Path, capsys: Output) -> None:
+    status, found = rehearsed(capsys, "welcome.yaml", "--people", "5", "--days", "1")
+    assert status == 1
+    whys = {one["way"]: one["why"] for one in found["unreached"]}
+    assert whys["used: timeout"] == "no generated person took it; journeys were under way after 1 day"
+
+
+def test_the_people_are_counted_one_by_one(folder: Path) -> None:
+    """Repetitions would fill the memory with what all people got."""
+    loaded = load_rehearsal([folder / "welcome.yaml"])
+    [campaign] = loaded.campaigns
+    first = find_first_day(campaign.running.rules)
+    words = learn_vocabulary(loaded.rulebook, campaign.running, {}, first)
+    found = rehearse(loaded.rulebook, campaign.running, words, 200, "1", first)
+    gc.collect()
+    kept = sum(isinstance(one, PersonRun) for one in gc.get_objects())
+    assert len(found.examples) <= kept < 50
 
 
 def test_a_campaign_of_accounts_is_refused(capsys: Output) -> None:
