@@ -95,7 +95,10 @@ def read_deployed(file: Path, name: str) -> DeployedFile:
 
 
 def read_given(files: Sequence[Path]) -> list[DeployedFile]:
-    """Read the documents of files and folders. Raises InvalidRequestError for scenarios."""
+    """Read the documents of files and folders.
+
+    Raises InvalidRequestError for a file of scenarios.
+    """
     found = document_files(files)
     for path in filter(is_scenario_file, found):
         raise InvalidRequestError(f"{path} has scenarios: name its campaign, or run them by `sojourn test {path}`")

@@ -136,7 +136,7 @@ class _Search:
         return run
 
     def remember(self, run: PersonRun) -> None:
-        """Keep the first people, whom the search mixes with others."""
+        """Keep the first people: the search mixes them with others."""
         kept, limit = (self._entered, MAX_MIXED) if run.has_entered else (self._others, MAX_OTHERS_MIXED)
         if len(kept) < limit:
             kept.append(_Near(run.person, run.visits))
