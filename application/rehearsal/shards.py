@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
 from uuid import UUID
@@ -62,8 +63,6 @@ _process: list[_Process] = []
 
 
 def _open(setup: ShardSetup) -> None:
-    # Ctrl-C reaches all processes of a terminal, and the first one decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     _process.append(_Process(setup))
 
@@ -78,6 +77,19 @@ def _end_with_parent() -> None:
 
 def _run(job: ShardJob) -> ShardResult:
     return _process[0].run(job)
+
+
+@contextmanager
+def _holding_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back during the block, and for ever in the processes that it starts.
+
+    It reaches all processes of a terminal, and the first one decides.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def open_pool(setup: ShardSetup, processes: int) -> ProcessPoolExecutor:
@@ -103,11 +115,12 @@ async def simulate_jobs(setup: ShardSetup, jobs: Sequence[ShardJob], processes: 
             for job in jobs:
                 yield await simulate_job(database, simulation, job)
         return
-    loop = asyncio.get_running_loop()
     with open_pool(setup, min(processes, len(jobs))) as pool:
         try:
-            for pending in [loop.run_in_executor(pool, _run, job) for job in jobs]:
-                yield await pending
+            with _holding_interrupts():
+                pending = [pool.submit(_run, job) for job in jobs]
+            for one in pending:
+                yield await asyncio.wrap_future(one)
         except BrokenProcessPool as error:
             said = (
                 "the system killed a process of this one, such as for want of memory: take fewer people by `--sample`"

@@ -1,9 +1,13 @@
 """Backtests: what campaigns would have done over recorded events."""
 
+import gc
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from multiprocessing import active_children
 from typing import Any
 
 import pytest
@@ -17,7 +21,7 @@ from application.rehearsal.simulations import BacktestOptions
 from application.rehearsal.traces import trace
 from domain.campaign.publication import check
 from domain.deployment_documents import FREQUENCY_CAPS
-from domain.errors import NotFoundError
+from domain.errors import NotFoundError, UnavailableError
 from domain.rehearsal.fidelity import Fidelity
 from domain.rehearsal.report import CampaignReport, StepRefusals
 from domain.rehearsal.report_text import write_report
@@ -170,6 +174,28 @@ async def test_an_end_waits_for_no_shard_that_has_not_begun(
     with pytest.raises(KeyboardInterrupt):
         await backtest.run(["a.yaml"], stop)
     assert await _count_sessions(database) - before < shards / 2
+
+
+async def test_a_process_that_is_killed_is_told(
+    ingest: Ingest, database: Database, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await knows(ingest, *(f"u{number}" for number in range(60)))
+    monkeypatch.setattr(backtests, "SHARD", 1)
+    rules = BacktestedRules((given(CART),), DeployedRules())
+    options = BacktestOptions(since=AT, until=AT + DAY)
+    backtest = Backtest(database, rules, NOTHING, options, "UTC", DEVELOPMENT_PROVIDERS, 2)
+
+    def kill(done: int, total: int) -> None:
+        # Ctrl-C reaches all processes, and only the first one heeds it.
+        for process in active_children():
+            os.kill(process.pid or 0, signal.SIGINT)
+        if done == 5:
+            active_children()[0].kill()
+
+    with pytest.raises(UnavailableError, match="--sample"):
+        await backtest.run(["a.yaml"], kill)
+    gc.collect()
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
 
 
 def test_no_process_outlives_the_first_one() -> None:
