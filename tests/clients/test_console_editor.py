@@ -102,6 +102,26 @@ async def test_a_segment_is_planned_and_applied(stage: Stage) -> None:
     await page.until_shown("my-segment stays as it is")
 
 
+async def test_a_new_segment_takes_the_place_of_none_that_a_colleague_has_made(stage: Stage) -> None:
+    page = await stage.page()
+    await page.show("/documents/new-segment")
+    await page.click_on(LAST_LINE)
+    await page.press("Home", "Control")
+    await page.press("End", "Shift")
+    await page.type("key: vip")
+    await page.click("Plan")
+    await page.until_shown("Makes version 1 of vip")
+    theirs = "key: vip\nname: Theirs\nwhere: profile.traits.plan == 'vip'\n"
+    await stage.harness.admin("PUT", "/v1/segments/vip", {"file": "vip.yaml", "source": theirs})
+    await page.click("Apply")
+    await page.until_shown("plan again", "[aria-label=Plan] [role=alert]")
+    assert (await stage.harness.admin("GET", "/v1/segments/vip"))["source"] == theirs
+    await page.click("Plan")
+    await page.until_shown("Makes version 2 of vip")
+    await page.click("Apply")
+    await page.until_shown("My segment", "main h1")
+
+
 async def test_a_document_is_drawn_as_it_is_typed(stage: Stage) -> None:
     await stage.begin("drawn", "u-drawn")
     page = await stage.page()

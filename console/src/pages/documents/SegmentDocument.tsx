@@ -22,12 +22,11 @@ export function SegmentDocument({ segment: { key, version, source } }: { segment
 /** The plan of the one segment that a file describes. */
 export async function planSegment(file: string, files: Files) {
   const body = { file, source: files[file] ?? "" }
-  const { data, error } = await http.POST("/v1/segments/plan", { body: { segments: [body], removed: [] } })
+  const segments = [body]
+  const { data, error } = await http.POST("/v1/segments/plan", { body: { segments, removed: [] } })
   const planned = data?.segments.find(({ kind }) => kind !== "removed")
   if (data === undefined || planned === undefined) return { error }
-  const { key, version } = planned
-  const params = { path: { key } }
-  const headers = actingHeaders(nameAct(), version ?? undefined)
-  const apply = () => http.PUT("/v1/segments/{key}", { params, body, headers })
-  return { key, planned: { summary: <SegmentPlanSummary planned={planned} warnings={data.warnings} />, apply } }
+  const headers = actingHeaders(nameAct())
+  const apply = () => http.POST("/v1/segments/apply", { headers, body: { segments, plan: data.hash } })
+  return { key: planned.key, planned: { summary: <SegmentPlanSummary planned={planned} warnings={data.warnings} />, apply } }
 }
