@@ -172,8 +172,13 @@ async def test_a_text_outlives_a_version_that_is_published_meanwhile(stage: Stag
     await page.click_on(LAST_LINE)
     await page.press("End", "Control")
     await page.type("- {id: mine, delay: 2d}")
+    await page.click("Plan")
+    await page.until_shown("Makes version 2")
     await stage.harness.publish(campaign("shared", "Began shared", "Theirs"))
     await page.until_shown("Version 2 was published meanwhile: this text is over version 1.")
+    # A plan over the version before is void.
+    await page.until_shown("The plan says", "[aria-label=Plan]")
+    assert await page.page.run(IS_APPLY_DISABLED)
     assert "id: mine" in await page.page.run(f"{EDITOR}.querySelector('.cm-content').innerText")
     await page.click("Take version 2 instead")
     await page.page.until(f"{EDITOR}?.querySelector('.cm-content')?.innerText.includes('Theirs')")

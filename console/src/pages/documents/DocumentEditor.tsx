@@ -31,7 +31,8 @@ const NONE: DocumentProblem[] = []
 
 /**
  * Files in an editor beside their plan, or below it, where they are drawn as they are typed. The API plans and applies;
- * a change of a file makes the plan void. A version that is published meanwhile takes the place of an unchanged text alone.
+ * a change of a file makes the plan void, and so does a version that is published meanwhile. It takes the place of an
+ * unchanged text alone.
  */
 export function DocumentEditor({
   version,
@@ -106,8 +107,10 @@ export function DocumentEditor({
   const isBehind = version !== base.version
   const isChanged = Object.entries(files).some(([file, text]) => text !== base.files[file])
   useEffect(() => {
-    if (isBehind && !isChanged) take()
-  }, [isBehind, isChanged])
+    if (!isBehind) return
+    if (isChanged) forget()
+    else take()
+  }, [version, isBehind, isChanged])
   const apply = async () => {
     setBusy(true)
     const applying = files
