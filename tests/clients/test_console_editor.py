@@ -5,7 +5,7 @@ from typing import Final
 from tests.clients.console_editor import EDITOR, LAST_LINE
 from tests.clients.console_page import ConsolePage
 from tests.clients.console_stage import Stage, campaign
-from tests.harness import PATIENCE
+from tests.harness import MAIL, PATIENCE
 
 # How far the mark of an error is from the last line.
 MARK_AT: Final = f"""
@@ -185,6 +185,25 @@ async def test_a_text_outlives_a_version_that_is_published_meanwhile(stage: Stag
     # Unchanged, it follows.
     await stage.harness.publish(campaign("shared", "Began shared", "Anew"))
     await page.page.until(f"{EDITOR}?.querySelector('.cm-content')?.innerText.includes('Anew')")
+
+
+async def test_a_text_keeps_the_name_of_its_file(stage: Stage) -> None:
+    await stage.begin("named")
+    page = await stage.page()
+    await page.show("/campaigns/named?tab=document")
+    await page.click_on(LAST_LINE)
+    await page.press("End", "Control")
+    await page.type("- {id: mine, delay: 2d}")
+    theirs = {"file": "theirs.yaml", "source": campaign("named", "Began named", "Theirs")}
+    await stage.harness.admin("POST", "/v1/campaigns", {**theirs, "templates": {"note.liquid": MAIL}})
+    await page.until_shown("Version 2 was published meanwhile: this text is over version 1.")
+    await page.click("Plan")
+    await page.until_shown("Makes version 3")
+    await page.click("Apply")
+    await stage.harness.until("SELECT 1 FROM campaign_versions WHERE campaign_key = 'named' AND version = 3")
+    applied = await stage.harness.admin("GET", "/v1/campaigns/named/versions/3")
+    assert (applied["file"], list(applied["templates"])) == ("campaign.yaml", ["note.liquid"])
+    assert "id: mine" in applied["source"]
 
 
 async def test_a_late_plan_of_an_earlier_text_is_dropped(stage: Stage) -> None:

@@ -2,7 +2,8 @@ import { keepPreviousData, useQueryClient } from "@tanstack/react-query"
 import { actingHeaders, api, http, nameAct, type Schemas } from "../../api/client"
 import { Loaded } from "../../ui/Loaded"
 import { CampaignPlanSummary } from "./CampaignPlanSummary"
-import { DocumentEditor, type Files } from "./DocumentEditor"
+import { DocumentEditor } from "./DocumentEditor"
+import { documentOf, type Files } from "./files"
 import { PlannedGraph } from "./PlannedGraph"
 import { SendTest } from "./SendTest"
 
@@ -33,19 +34,18 @@ export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }
           initial={{ [file]: source, ...templates }}
           schemaName="campaign"
           choice={{ label: "Journeys in flight", values: IN_FLIGHT }}
-          plan={(files, chosen) => planCampaign(key, file, files, chosen as InFlight)}
+          plan={(files, chosen) => planCampaign(key, files, chosen as InFlight)}
           isDrawn
           applied={() => void queries.invalidateQueries()}
-          actions={(files) => <SendTest campaign={campaign} file={file} files={files} />}
+          actions={(files) => <SendTest campaign={campaign} files={files} />}
         />
       )}
     </Loaded>
   )
 }
 
-export async function planCampaign(key: string, file: string, files: Files, in_flight: InFlight = "keep") {
-  const { [file]: source = "", ...templates } = files
-  const body = { file, source, templates, in_flight }
+export async function planCampaign(key: string, files: Files, in_flight: InFlight = "keep") {
+  const body = { ...documentOf(files), in_flight }
   const params = { path: { key } }
   const { data, error } = await http.POST("/v1/campaigns/{key}/plan", {
     params: { ...params, query: { graph: true } },

@@ -6,7 +6,8 @@ import { Badge } from "../../ui/Badge"
 import { RuleChanges } from "./RuleChanges"
 import { Empty, Loaded } from "../../ui/Loaded"
 import { Page } from "../../ui/Page"
-import { DocumentEditor, type Files } from "./DocumentEditor"
+import { DocumentEditor } from "./DocumentEditor"
+import type { Files } from "./files"
 import { DOCUMENTS, type DocumentName, isDocumentName } from "./names"
 
 const route = getRouteApi("/documents/$name")

@@ -7,10 +7,9 @@ import { Badge } from "../../ui/Badge"
 import { Refusal } from "../../ui/Refusal"
 import { CodeEditor, type Target } from "./CodeEditor"
 import "./editor.css"
+import type { Files } from "./files"
 import type { Schema } from "./schemaCompletion"
 import { useTypedPlan } from "./useTypedPlan"
-
-export type Files = Record<string, string>
 
 /** A plan, what applies exactly it, and a drawing of the document, which leads to its lines. */
 export interface Planned {

@@ -29,7 +29,7 @@ export function NewCampaignPage() {
         schemaName="campaign"
         plan={(files) => {
           key.current = keyOf(files[FILE] ?? "")
-          return planCampaign(key.current, FILE, files)
+          return planCampaign(key.current, files)
         }}
         isDrawn
         applied={() => {

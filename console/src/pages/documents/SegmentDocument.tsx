@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query"
 import { actingHeaders, http, nameAct, type Schemas } from "../../api/client"
-import { DocumentEditor, type Files } from "./DocumentEditor"
+import { DocumentEditor } from "./DocumentEditor"
+import type { Files } from "./files"
 import { SegmentPlanSummary } from "./SegmentPlanSummary"
 
 /** The document of a segment, to change. */

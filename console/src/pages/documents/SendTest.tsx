@@ -2,11 +2,10 @@ import { actingHeaders, api, http, type Schemas } from "../../api/client"
 import { Action } from "../../ui/Action"
 import { Badge } from "../../ui/Badge"
 import { toneOf } from "../../ui/states"
-import type { Files } from "./DocumentEditor"
+import { documentOf, type Files } from "./files"
 
 /** Send a message of the document in the editor to one address. */
-export function SendTest({ campaign, file, files }: { campaign: Schemas["Campaign"]; file: string; files: Files }) {
-  const { [file]: source = "", ...templates } = files
+export function SendTest({ campaign, files }: { campaign: Schemas["Campaign"]; files: Files }) {
   return (
     <Action
       label="Send a test"
@@ -40,7 +39,7 @@ export function SendTest({ campaign, file, files }: { campaign: Schemas["Campaig
         http.POST("/v1/templates/send-test", {
           headers: actingHeaders(act),
           body: {
-            document: { file, source, templates },
+            document: documentOf(files),
             step: String(form.get("step")).trim(),
             to: String(form.get("to")).trim(),
             user_id: String(form.get("user")).trim() || null,

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query"
 import { useEffect, useRef, useState } from "react"
-import type { Files, Plan, Planned } from "./DocumentEditor"
+import type { Plan, Planned } from "./DocumentEditor"
+import type { Files } from "./files"
 
 // Long enough that a word is typed in between, short enough to be felt as at once.
 const PAUSE_MS = 500

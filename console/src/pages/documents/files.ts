@@ -1,0 +1,8 @@
+/** The texts of an editor by file; the first is the document, the others are its templates. */
+export type Files = Record<string, string>
+
+/** Files as the API takes them. */
+export function documentOf(files: Files) {
+  const [[file, source] = ["", ""], ...templates] = Object.entries(files)
+  return { file, source, templates: Object.fromEntries(templates) }
+}
