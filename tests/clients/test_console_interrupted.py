@@ -22,15 +22,20 @@ async def open_page(console: Console, address: str) -> ConsolePage:
     return page
 
 
-async def lose_answer(page: ConsolePage, number: int) -> None:
-    """Lose the answer of a call after the API has given it."""
+async def hold_answer(page: ConsolePage, number: int) -> str:
+    """Wait until the API has given the answer of a call, which the page has not; its id."""
     async for is_last in looks(PATIENCE):
         paused = [one["params"] for one in page.page.events if one["method"] == "Fetch.requestPaused"]
         if len(paused) >= number:
             break
         assert not is_last, paused
     assert paused[-1]["responseStatusCode"] == 201
-    await page.page.call("Fetch.failRequest", requestId=paused[-1]["requestId"], errorReason="ConnectionReset")
+    return str(paused[-1]["requestId"])
+
+
+async def lose_answer(page: ConsolePage, number: int) -> None:
+    held = await hold_answer(page, number)
+    await page.page.call("Fetch.failRequest", requestId=held, errorReason="ConnectionReset")
     await page.until_shown("No answer", "dialog[open]")
 
 
@@ -65,6 +70,28 @@ async def test_a_repeat_after_a_lost_answer_acts_once(console: Console) -> None:
     await page.click("New key")
     await page.page.until("document.querySelector('dialog[open] input[readonly]')?.value")
     assert await names_of_keys(console) == ["Lost", "Lost too", "Lost too"]
+    assert errors_of(page.page) == []
+
+
+async def test_an_answer_after_its_dialog_was_closed_is_not_of_the_next(console: Console) -> None:
+    page = await open_page(console, "/keys")
+    await page.page.call("Fetch.enable", patterns=[{"urlPattern": KEYS, "requestStage": "Response"}])
+    await page.click("New key")
+    await page.fill("Name", "Early")
+    await page.click("New key")
+    held = await hold_answer(page, 1)
+    await page.click("Cancel")
+    await page.until_closed()
+    await page.click("New key")
+    await page.fill("Name", "Later")
+    await page.page.call("Fetch.continueRequest", requestId=held)
+    # The page has the answer, and the dialog is as it was.
+    await page.until_shown("Early")
+    await page.click("New key")
+    await page.page.call("Fetch.continueRequest", requestId=await hold_answer(page, 2))
+    await page.page.until("document.querySelector('dialog[open] input[readonly]')?.value")
+    await page.click("Close")
+    await page.until_shown("Later")
     assert errors_of(page.page) == []
 
 

@@ -47,24 +47,30 @@ export function Action<Answer>({
   const [result, setResult] = useState<ReactNode>(undefined)
   // The request as it was sent last. Its answer may be lost: until there is one, a repeat is the same request.
   const sent = useRef<() => Promise<Outcome<Answer>>>(undefined)
+  // An answer that comes after its dialog was closed is not of the next one.
+  const dialog = useRef(0)
   const forget = () => {
     sent.current = undefined
   }
   const close = () => {
+    dialog.current += 1
     forget()
     setOpen(false)
+    setBusy(false)
     setError(undefined)
     setResult(undefined)
   }
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     setBusy(true)
+    const mine = dialog.current
     const act = nameAct()
     const form = new FormData(event.currentTarget)
     sent.current ??= () => run(act, form)
     const outcome = await sent.current().catch((thrown: unknown): Outcome<Answer> => ({ error: thrown }))
-    if (isAnswered(outcome)) forget()
     if (outcome.error === undefined) await queries.invalidateQueries()
+    if (dialog.current !== mine) return
+    if (isAnswered(outcome)) forget()
     setBusy(false)
     setError(outcome.error)
     if (outcome.error !== undefined) return
