@@ -53,7 +53,7 @@ class Approval(ResponseModel):
     people: int = Field(description="how many it may reach, at most")
     state: ApprovalState = Field(
         examples=["waiting"],
-        description="`outdated`: the campaign was changed since, or a later request took its place",
+        description="`outdated`: the campaign or its entry was changed since, or a later request took its place",
     )
     requested_by: str = Field(description="the name of the key; for a schedule, of the one that started the campaign")
     requested_by_id: str

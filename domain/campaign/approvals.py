@@ -17,7 +17,7 @@ CONTINUE: Final = "continue"
 # They become due, and are requested in the name of the person who last let users in.
 DUE_BY_ITSELF: Final = (BEGIN, ENTER, CONTINUE)
 
-# `outdated`: the campaign was changed since, or a later request took its place.
+# `outdated`: the campaign or its entry was changed since, or a later request took its place.
 ApprovalState = Literal["waiting", "approved", "rejected", "expired", "outdated"]
 # The states that are stored; none while it can be decided.
 ApprovalDecision = Literal["approved", "rejected", "expired", "outdated"]

@@ -259,7 +259,7 @@ async def test_an_approval_that_a_change_has_outdated_says_so(console: Console) 
     await console.show(page, "/approvals")
     states = {row[0]: row[1] for row in await read_rows(page, "Approvals")}
     assert ("rejected" in states["offers"], "outdated" in states["tips"]) == (True, True)
-    assert "the campaign was changed" in await page.run(MAIN)
+    assert "the campaign or its entry was changed" in await page.run(MAIN)
     # One that a change outdates while a person reads what it would do.
     await click(page, "tbody button", "Approve")
     await page.until(OPEN)

@@ -57,7 +57,7 @@ const COLUMNS: Column<Schemas["Approval"]>[] = [
           expires <Time at={expires_at} />
         </span>
       ) : state === "outdated" ? (
-        <span className="soft small">the campaign was changed</span>
+        <span className="soft small">the campaign or its entry was changed</span>
       ) : (
         <>
           {decided_by}
