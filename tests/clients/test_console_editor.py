@@ -15,6 +15,21 @@ Math.abs({EDITOR}.querySelector('.cm-lint-marker-error').getBoundingClientRect()
 IS_APPLY_DISABLED: Final = "[...document.querySelectorAll('button')].find(one => one.innerText === 'Apply').disabled"
 NODES: Final = "[...document.querySelectorAll('.step')].map(one => one.innerText.replaceAll('\\n', ' '))"
 ACTIVE_LINE: Final = f"{EDITOR}.querySelector('.cm-activeLine').innerText"
+# Answers of plans wait for a word of the test.
+HOLD_PLANS: Final = """
+window.waiting = []
+window.asked = 0
+const ask = window.fetch
+window.fetch = async (request, options) => {
+  const isPlan = request.url?.includes("/plan")
+  if (isPlan) window.asked += 1
+  const answer = await ask(request, options)
+  if (isPlan) await new Promise((resolve) => window.waiting.push(resolve))
+  return answer
+}
+"""
+# Longer than the editor waits before it plans, and than an answer of the API counts as new.
+A_PAUSE: Final = "new Promise((resolve) => setTimeout(resolve, 2_500))"
 IS_PLAN_IN_SIGHT: Final = """
 (() => {
   const found = [...document.querySelectorAll("button")].find((one) => one.innerText === "Plan")
@@ -206,23 +221,38 @@ async def test_a_text_keeps_the_name_of_its_file(stage: Stage) -> None:
     assert "id: mine" in applied["source"]
 
 
+async def test_one_plan_at_a_time_is_made_of_what_is_typed(stage: Stage) -> None:
+    await stage.begin("paced")
+    page = await stage.page()
+    await page.show("/campaigns/paced?tab=document")
+    await page.page.until(f"{NODES}.length > 0")
+    await page.page.run(HOLD_PLANS)
+    await page.click_on(LAST_LINE)
+    await page.press("End", "Control")
+    await page.type("- {id: first, delay: 2d}")
+    await page.page.until("window.waiting.length === 1")
+    await replace_last_line(page, "- {id: second, delay: 2d}")
+    await page.page.run(A_PAUSE)
+    await replace_last_line(page, "- {id: third, delay: 2d}")
+    await page.page.run(A_PAUSE)
+    assert await page.page.run("window.asked") == 1
+    await page.page.run("window.waiting[0]()")
+    await page.page.until("window.waiting.length === 2")
+    await page.page.run("window.waiting[1]()")
+    await page.page.until(f"{NODES}.some(text => text.startsWith('third') && text.includes('added'))")
+    # A person who comes back sees the same text.
+    await page.page.run(A_PAUSE)
+    await page.page.run("window.dispatchEvent(new Event('visibilitychange'))")
+    await page.page.run("new Promise((resolve) => setTimeout(resolve))")
+    assert await page.page.run("window.asked") == 2
+
+
 async def test_a_late_plan_of_an_earlier_text_is_dropped(stage: Stage) -> None:
     await stage.begin("late")
     page = await stage.page()
     await page.show("/campaigns/late?tab=document")
     await page.page.until(f"{NODES}.length > 0")
-    # Answers of plans wait for a word of the test.
-    await page.page.run(
-        """
-        window.waiting = []
-        const ask = window.fetch
-        window.fetch = async (request, options) => {
-          const answer = await ask(request, options)
-          if (request.url?.includes("/plan")) await new Promise((resolve) => window.waiting.push(resolve))
-          return answer
-        }
-        """
-    )
+    await page.page.run(HOLD_PLANS)
     await page.click("Plan")
     await page.page.until("window.waiting.length === 1")
     await page.click_on(LAST_LINE)
