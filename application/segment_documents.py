@@ -154,14 +154,8 @@ class SegmentDocuments:
         meanwhile.
         """
         deployment, checked = await self._check(sources)
-        if planned not in (None, now := _hash(deployment, checked)):
-            raise PlanOutdatedError(
-                "the documents, or the segments in force, are not as they were planned: plan again, and look at the "
-                "changes",
-                planned=planned,
-                plan=now,
-            )
-        return await self._apply(deployment, checked, UNCONDITIONAL, by)
+        _require_planned(planned, deployment, checked)
+        return await self._apply(deployment, checked, UNCONDITIONAL, by, planned)
 
     async def put(self, key: str, source: SegmentSource, *, if_match: Precondition, by: Actor) -> AppliedSegments:
         """Put the document of a segment in force. Its key must be that of the document."""
@@ -224,12 +218,19 @@ class SegmentDocuments:
         )
 
     async def _apply(
-        self, deployment: _Deployment, checked: Sequence[CheckedSegment], if_match: Precondition, by: Actor
+        self,
+        deployment: _Deployment,
+        checked: Sequence[CheckedSegment],
+        if_match: Precondition,
+        by: Actor,
+        planned: str | None = None,
     ) -> AppliedSegments:
         plan = await self._plan(deployment, checked)
         async with self._database.transaction() as connection:
             await campaigns.lock_registry_exclusive(connection)
             now = await _load(connection)
+            # Another may have applied a name, which no rule reads, while people were sampled.
+            _require_planned(planned, now, checked)
             before = {one.definition.key: one for one in now.stored}
             for one in checked:
                 if_match.require(before[one.key].version if one.key in before else None)
@@ -310,6 +311,17 @@ def _hash(deployment: _Deployment, checked: Sequence[CheckedSegment], removed: S
     versions = {one.definition.key: one.version for one in deployment.stored}
     wanted = msgspec.json.encode([texts, sorted(removed), versions], order="sorted")
     return f"segments-{sha256(wanted).hexdigest()[:32]}"
+
+
+def _require_planned(planned: str | None, deployment: _Deployment, checked: Sequence[CheckedSegment]) -> None:
+    """Raise PlanOutdatedError if documents or segments in force are not as planned."""
+    if planned not in (None, now := _hash(deployment, checked)):
+        raise PlanOutdatedError(
+            "the documents, or the segments in force, are not as they were planned: plan again, and look at the "
+            "changes",
+            planned=planned,
+            plan=now,
+        )
 
 
 def _compare(stored: StoredSegment | None, checked: CheckedSegment | None) -> SegmentChange:

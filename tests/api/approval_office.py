@@ -1,21 +1,18 @@
 """A deployment where changes for many people wait for another person."""
 
-import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from fastapi import FastAPI
 
 from application.approval_gate import ApprovalGate
-from store.campaigns import REGISTRY_LOCK
 from store.database import Database
 from tests.api.fakes import ADMIN_KEY, SETTINGS, WRITE_KEY
 from tests.api.live import client_of, open_live
-from tests.harness import PATIENCE, looks
+from tests.races import race_at_registry
 
 ABOVE = 3
 PEOPLE = 5
@@ -146,18 +143,5 @@ async def asked(office: Office) -> dict[str, Any]:
 async def raced(
     office: Office, *requests: Coroutine[Any, Any, httpx.Response], is_in_order: bool = False
 ) -> list[httpx.Response]:
-    """Let requests meet at the registry's lock, which is held until all of them wait for it, perhaps in their order."""
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-    async with await psycopg.AsyncConnection.connect(office.database.url) as holder:
-        await holder.execute("SELECT pg_advisory_xact_lock(%s)", (REGISTRY_LOCK,))
-        answers = []
-        for each in requests:
-            answers.append(asyncio.create_task(each))
-            if not is_in_order and len(answers) < len(requests):
-                continue
-            async for is_last in looks(PATIENCE):
-                [(number,)] = await (await holder.execute(waiting)).fetchall()
-                if number == len(answers):
-                    break
-                assert not is_last, f"{number} of {len(answers)} wait"
-    return list(await asyncio.gather(*answers))
+    """Let requests meet at the registry's lock, perhaps in their order."""
+    return await race_at_registry(office.database.url, *requests, is_in_order=is_in_order)

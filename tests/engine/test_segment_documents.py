@@ -8,12 +8,13 @@ from application.campaigns import Campaigns
 from application.segment_documents import AppliedSegments, SegmentDocuments
 from domain.access import SOJOURN
 from domain.deployment_documents import RuleReader
-from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, PreconditionFailedError
+from domain.errors import ConflictError, InvalidDocumentError, NotFoundError, PlanOutdatedError, PreconditionFailedError
 from domain.people.segment_document import SegmentSource
 from domain.revisions import UNCONDITIONAL, Precondition
 from store import audit
 from tests.engine.computed_harness import CHECKS, event
 from tests.engine.segment_harness import SegmentHarness, segment_harness
+from tests.races import race_at_registry
 
 TRAITS = "computed:\n  orders: {count: Order Completed}\n  active: {any: '*', within: 14d}\n"
 BUYERS = "profile.computed.orders >= 1"
@@ -225,6 +226,28 @@ async def test_of_two_that_would_make_a_circle_one_is_refused(database_url: str)
             ["AppliedSegments", "ConflictError"],
             ["AppliedSegments", "InvalidDocumentError"],
         )
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+async def test_of_two_planned_names_the_later_is_refused(database_url: str, is_reversed: bool) -> None:
+    """A name is read by no rule, and neither overwrites that of the other unseen."""
+    async with segment_harness(database_url) as harness:
+        await apply(harness, source("a", "true"))
+        one, other = (source("a", "true").source.replace("name: A", f"name: {name}") for name in ("One", "Other"))
+
+        async def apply_planned(text: str) -> str:
+            given = [SegmentSource(text, "a.yaml")]
+            planned = (await documents(harness).plan(given)).hash
+            try:
+                [applied] = (await documents(harness).apply(given, planned=planned, by=SOJOURN)).segments
+            except PlanOutdatedError:
+                return "outdated"
+            return applied.name
+
+        racers = [apply_planned(text) for text in ((other, one) if is_reversed else (one, other))]
+        first = "Other" if is_reversed else "One"
+        assert await race_at_registry(database_url, *racers, is_in_order=True) == [first, "outdated"]
+        assert [one.name for one in await documents(harness).list_all()] == [first]
 
 
 async def test_a_segment_of_another_document_is_not_deleted(database_url: str) -> None:
