@@ -98,7 +98,6 @@ class Explain:
         async with self._database.transaction() as connection:
             profile_id = await profiles.find(connection, person)
             called = person.id if profile_id is None else None
-            await audit.record_look(connection, by, "user.read", person.id)
             people = [] if profile_id is None else [profile_id]
             recorded = await timeline.latest(connection, people, limit + 1, place, called=called)
             declared = await read_declared(connection)
@@ -110,6 +109,7 @@ class Explain:
                     connection, profile_id, self._timezone, connection.clock.now(), self._journey_url
                 )
             )
+            await audit.record_look(connection, by, "user.read", person.id)
         if profile_id is None and not recorded:
             raise unknown_person(person)
         refusals = await turns.run(evaluate_refusals(unjudged)) if unjudged else {}

@@ -121,8 +121,8 @@ class Holds:
             profile_id = None if person is None else await profiles.find(connection, person)
             if person is not None and profile_id is None:
                 raise unknown_person(person)
-            await audit.record_list(connection, by, "holds", None if person is None else person.id)
             found = await holds.page(connection, profile_id=profile_id, only_open=only_open, before=before, limit=limit)
+            await audit.record_list(connection, by, "holds", None if person is None else person.id)
             return [_view(hold, connection.clock.now()) for hold in found]
 
     async def release(self, id: UUID, *, by: Actor) -> HoldView:

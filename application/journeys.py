@@ -91,8 +91,8 @@ class Journeys:
         """
         async with self._database.transaction() as connection:
             which = await _select_user(connection, which, user)
-            await audit.record_list(connection, by, "journeys", user)
             found = await journey_lists.page(connection, which, limit=limit, after=after)
+            await audit.record_list(connection, by, "journeys", user)
             return [self._view(journey) for journey in found]
 
     async def get(self, id: UUID, *, limit: int, before: str | None, by: Actor) -> JourneyStory:

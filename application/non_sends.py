@@ -44,8 +44,9 @@ class NonSends:
     ) -> list[NonSend]:
         """Return refusals, the latest first; the audit log says who has looked."""
         async with self._database.transaction() as connection:
+            found = await non_sends.page(connection, which, limit=limit, after=after)
             await audit.record_list(connection, by, "non-sends")
-            return await non_sends.page(connection, which, limit=limit, after=after)
+            return found
 
     async def _count(self, asked: tuple[NonSendFilter, NonSendGrouping]) -> NonSendNumbers:
         which, by = asked

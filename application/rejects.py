@@ -27,7 +27,8 @@ class RejectLog:
         The audit log says who has looked.
         """
         async with self._database.transaction() as connection:
-            await audit.record_list(connection, by, "rejects", user_id)
-            return await rejects.page(
+            found = await rejects.page(
                 connection, limit=limit, after=after, user_id=user_id, source=source, is_part=is_part
             )
+            await audit.record_list(connection, by, "rejects", user_id)
+            return found

@@ -27,8 +27,9 @@ class SegmentMembers:
         """
         async with self._database.transaction() as connection:
             segment_id = await _find_id(connection, key)
+            found = await segments.page_members(connection, segment_id, after, limit)
             await audit.record_look(connection, by, "segment.members", key)
-            return await segments.page_members(connection, segment_id, after, limit)
+            return found
 
     async def export(self, key: str, *, by: Actor) -> AsyncIterator[list[Member]]:
         """Return all members in pages; the audit log says who exported them.

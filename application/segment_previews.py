@@ -94,9 +94,9 @@ class SegmentPreviews:
         until = perf_counter() + MAX_SECONDS
         async with self._database.own_transaction() as connection:
             deployed = await self._catalogue.load_segments(connection)
-            await audit.record_list(connection, by, "users")
             people = await people_sample.draw(connection, SystemRandom().randrange(-(2**31), 2**31), sample)
             of = len(people) if len(people) < sample else await people_sample.estimate_count(connection)
+            await audit.record_list(connection, by, "users")
         condition = await turns.call(lambda: PeopleCondition(where, deployed))
         count = ConditionCount()
         for start in range(0, len(people), PAGE):

@@ -87,8 +87,9 @@ class SurveyResults:
         """
         async with self._database.long_read() as connection:
             which = _as_filter(query, await _find_versions(connection, query))
+            found = await survey_results.page_texts(connection, which, question, after, limit)
             await audit.record_look(connection, by, "survey.read", query.template)
-            return await survey_results.page_texts(connection, which, question, after, limit)
+            return found
 
     async def list_surveys(self) -> list[SurveySummary]:
         """Return the surveys of all campaigns, by template and campaign.

@@ -12,6 +12,10 @@ from store.database import Connection
 
 # Looks of an actor at a person within it are one entry.
 LOOK_INTERVAL: Final = timedelta(minutes=15)
+_RECENT_LOOK: Final = """
+SELECT FROM audit_log
+WHERE target = %(target)s AND actor = %(actor)s AND action = %(action)s AND at > clock_timestamp() - %(within)s LIMIT 1
+"""
 
 
 async def record(
@@ -32,20 +36,20 @@ async def record_look(
 ) -> None:
     """Record what an actor repeats on a target, such as a look, once within a time.
 
-    Concurrent ones wait for each other, so that they leave one entry.
+    Concurrent first ones wait for each other, so that they leave one entry: call it after what takes long. Later ones
+    find it and wait for nothing.
     """
     named = {"actor": actor.id, "actor_name": actor.name, "action": action, "target": target, "within": within}
+    cursor = await connection.execute(_RECENT_LOOK, named)
+    if await cursor.fetchone() is not None:
+        return
     await connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"look/{actor.id}/{action}/{target}",)
     )
     await connection.execute(
-        """
+        f"""
         INSERT INTO audit_log (actor, actor_name, action, target)
-        SELECT %(actor)s, %(actor_name)s, %(action)s, %(target)s
-        WHERE NOT EXISTS (
-          SELECT FROM audit_log
-          WHERE target = %(target)s AND actor = %(actor)s AND action = %(action)s
-            AND at > clock_timestamp() - %(within)s)
+        SELECT %(actor)s, %(actor_name)s, %(action)s, %(target)s WHERE NOT EXISTS ({_RECENT_LOOK})
         """,
         named,
     )

@@ -6,9 +6,14 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
+from psycopg import sql
 
+from domain.access import Actor
+from store import audit
+from store.database import Database
 from tests.api.fakes import WRITE_KEY
 from tests.api.live import DOCUMENT, client_of
+from tests.harness import until_blocked
 
 LOOKS = "/v1/audit-log?target=u-1"
 
@@ -45,3 +50,48 @@ async def test_looks_of_every_kind_are_one_entry_for_each_actor(
                 await connection.execute("UPDATE audit_log SET at = at - make_interval(mins => %s)", (minutes,))
             await other.get(f"/v1/journeys/{journey}")
             assert len(await looks(operator)) == entries
+
+
+async def actor_of(operator: httpx.AsyncClient) -> Actor:
+    assert (await operator.get("/v1/users")).status_code == 200
+    [entry] = (await operator.get("/v1/audit-log?target=users")).json()["entries"]
+    return Actor(entry["actor"], entry["actor_name"])
+
+
+@pytest.mark.parametrize("listed", ["journeys", "non-sends", "rejects", "holds"])
+async def test_a_list_waits_for_no_other_of_its_actor(
+    operator: httpx.AsyncClient, database_url: str, listed: str
+) -> None:
+    actor = await actor_of(operator)
+    assert (await operator.get(f"/v1/{listed}")).status_code == 200
+    async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
+        await audit.record_list(connection, actor, listed)
+        assert (await operator.get(f"/v1/{listed}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "table", "listed", "user"),
+    [
+        ("journeys", "journeys", "journeys", None),
+        ("journeys?user=u-1", "journeys", "journeys", "u-1"),
+        ("non-sends", "decisions", "non-sends", None),
+        ("rejects", "rejects", "rejects", None),
+        ("holds", "holds", "holds", None),
+        ("users/u-1/timeline", "events", "users", "u-1"),
+    ],
+)
+async def test_no_other_waits_for_a_first_list_that_takes_long(
+    operator: httpx.AsyncClient, database_url: str, journey: str, path: str, table: str, listed: str, user: str | None
+) -> None:
+    """It is recorded after what it reads, so that its lock is short."""
+    actor = await actor_of(operator)
+    async with Database(database_url, pool_size=1) as database:
+        async with await psycopg.AsyncConnection.connect(database_url) as holder:
+            await holder.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
+            listing = asyncio.create_task(operator.get(f"/v1/{path}"))
+            await until_blocked(holder)
+            async with database.transaction() as connection:
+                await audit.record_list(connection, actor, listed, user)
+        assert (await listing).status_code == 200
+    entries = (await operator.get("/v1/audit-log", params={"target": user or listed})).json()["entries"]
+    assert len(entries) == 1
