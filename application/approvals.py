@@ -124,7 +124,13 @@ async def _make(connection: Connection, approval: Approval, now: datetime) -> No
         case "enter":
             await enter_again(connection, key, approval.parameters["run"], now)
         case "continue":
-            await operations.release(connection, UUID(approval.parameters["operation"]))
+            if not await operations.release(connection, UUID(approval.parameters["operation"])):
+                # It was cancelled meanwhile, which needs no lock of the registry.
+                raise ApprovalStateError(
+                    f"the entry that approval {approval.id} lets go on was cancelled: there is nothing left to approve",
+                    approval=str(approval.id),
+                    state="outdated",
+                )
             await outbox.wake_campaign(connection, key)
         case _:
             assert_never(approval.action)

@@ -293,9 +293,13 @@ async def advance(connection: Connection, id: UUID, page: Page) -> None:
     )
 
 
-async def release(connection: Connection, id: UUID) -> None:
-    """Let a held operation go on. The caller holds the registry's lock."""
-    await connection.execute("UPDATE operations SET state = 'running' WHERE id = %s AND state = 'held'", (id,))
+async def release(connection: Connection, id: UUID) -> bool:
+    """Let a held operation go on. False if it is not held any more.
+
+    The caller holds the registry's lock, which a cancellation does not wait for.
+    """
+    cursor = await connection.execute("UPDATE operations SET state = 'running' WHERE id = %s AND state = 'held'", (id,))
+    return cursor.rowcount == 1
 
 
 async def cancel(connection: Connection, id: UUID) -> bool:

@@ -26,7 +26,7 @@ from store.approvals import Approval
 from store.database import Database
 from store.operations import Operation
 from tests.engine.audience import GATE, LASTING, RECURRING, enter, people, users
-from tests.harness import MAIL, Harness, open_harness
+from tests.harness import MAIL, Harness, open_harness, until_blocked
 from tests.processes import worker_process
 from tests.servers import TemporalServer
 
@@ -203,6 +203,32 @@ async def test_what_is_cancelled_waits_for_nobody(growing: Growing) -> None:
     assert (await growing.approvals.get(approval.id)).state == "outdated"
     result = await growing.advance()
     assert (result.held, result.approvals, result.operations) == ((), (), ())
+
+
+async def test_what_a_cancellation_under_way_ends_is_not_approved(growing: Growing) -> None:
+    approval = await growing.hold()
+    [operation] = await growing.enter()
+    async with growing.database.unit_of_work() as work:
+        await OperationService(growing.database).cancel(operation.id, by=ADA)
+        approving = asyncio.create_task(growing.approvals.approve(approval.id, by=BOB))
+        await until_blocked(await work.connection())
+    with pytest.raises(ApprovalStateError, match="was cancelled"):
+        await approving
+    assert (await growing.approvals.get(approval.id)).state == "outdated"
+    assert ("approval.approve", "Bob") not in await audit(growing.database)
+
+
+async def test_what_an_approval_under_way_lets_go_on_is_cancelled_after_it(growing: Growing) -> None:
+    approval = await growing.hold()
+    [operation] = await growing.enter()
+    async with growing.database.unit_of_work() as work:
+        await growing.approvals.approve(approval.id, by=BOB)
+        cancelling = asyncio.create_task(OperationService(growing.database).cancel(operation.id, by=ADA))
+        await until_blocked(await work.connection())
+    assert (await cancelling).state == "cancelled"
+    assert (await growing.approvals.get(approval.id)).state == "approved"
+    [operation] = await growing.enter()
+    assert (operation.state, len(await users(growing.database))) == ("cancelled", ABOVE)
 
 
 async def test_a_deployment_without_approvals_lets_it_go_on(growing: Growing) -> None:
