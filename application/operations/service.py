@@ -8,7 +8,6 @@ from application import campaign_transitions as transitions
 from application.operations.exit import ExitParameters
 from domain.access import Actor
 from domain.errors import ConflictError, NotFoundError
-from domain.operations import HELD
 from store import audit, operations, outbox
 from store.database import Connection, Database
 from store.operations import Operation
@@ -44,8 +43,8 @@ class OperationService:
                 raise _conflict(operation, refusal)
             if not await operations.cancel(connection, id):
                 raise _conflict(operation, f"is {operation.state}; there is nothing left to cancel")
-            if operation.campaign_key is not None and operation.state == HELD:
-                # Its workflow no longer waits for the approval.
+            if operation.campaign_key is not None:
+                # If it is held, its workflow waits for an approval; a page may have held it since it was read.
                 await outbox.wake_campaign(connection, operation.campaign_key)
             await audit.record(connection, by, "operation.cancel", str(id), {"campaign": operation.campaign_key})
             return await _get_or_raise(connection, id)

@@ -22,9 +22,10 @@ from domain.access import Actor
 from domain.campaign.life import AdvanceResult, describe
 from domain.errors import ApprovalStateError, ConflictError
 from runtime.documents import DocumentProcesses
+from store import operations
 from store.approvals import Approval
 from store.database import Database
-from store.operations import Operation
+from store.operations import Operation, Page
 from tests.engine.audience import GATE, LASTING, RECURRING, enter, people, users
 from tests.harness import MAIL, Harness, open_harness, until_blocked
 from tests.processes import worker_process
@@ -229,6 +230,30 @@ async def test_what_an_approval_under_way_lets_go_on_is_cancelled_after_it(growi
     assert (await growing.approvals.get(approval.id)).state == "approved"
     [operation] = await growing.enter()
     assert (operation.state, len(await users(growing.database))) == ("cancelled", ABOVE)
+
+
+@pytest.mark.parametrize("is_held_first", [True, False])
+async def test_a_cancellation_beside_the_page_that_holds_wakes_the_workflow(
+    growing: Growing, is_held_first: bool
+) -> None:
+    async with growing.database.transaction() as connection:
+        [operation] = await operations.open_operations(connection, "news")
+        await connection.execute("DELETE FROM outbox")
+    service = OperationService(growing.database)
+    async with growing.database.unit_of_work() as work:
+        if is_held_first:
+            async with growing.database.transaction() as connection:
+                await operations.advance(connection, operation.id, Page(None, is_held=True))
+            other: asyncio.Task[Any] = asyncio.create_task(service.cancel(operation.id, by=ADA))
+        else:
+            await service.cancel(operation.id, by=ADA)
+            other = asyncio.create_task(growing.enter())
+        await until_blocked(await work.connection())
+    await other
+    assert (await service.get(operation.id)).state == "cancelled"
+    async with growing.database.transaction() as connection:
+        cursor = await connection.execute("SELECT workflow_id FROM outbox WHERE kind = 'campaign'")
+        assert [row["workflow_id"] for row in await cursor.fetchall()] == ["campaign/news"]
 
 
 async def test_a_deployment_without_approvals_lets_it_go_on(growing: Growing) -> None:
