@@ -8,7 +8,7 @@ from application.reach import EntryScope, ReachQuestion
 from domain.access import SOJOURN
 from domain.campaign import life
 from domain.campaign.approvals import CONTINUE, Reach
-from domain.campaign.life import ENDED, OPEN_STATES, AdvanceResult, HeldEntry
+from domain.campaign.life import ENDED, PAUSED, RUNNING, AdvanceResult, HeldEntry
 from domain.errors import NotFoundError
 from store import audit, campaigns, operations
 from store.campaigns import Campaign
@@ -76,9 +76,9 @@ class CampaignLife:
     async def _holds(self, connection: Connection, campaign: Campaign, held: HeldEntry, reach: Reach | None) -> bool:
         """Return whether an audience waits, and request an approval of its rest.
 
-        It is requested as the beginning is. The audience of a campaign without entries goes on to its end.
+        It is requested as the beginning is. An audience that cannot enter any more goes on to its end.
         """
-        if not self._gate.is_on or campaign.state not in OPEN_STATES:
+        if not self._gate.is_on or not await _may_enter(connection, campaign):
             return False
         version = campaign.running_version or 0
         if reach is None or reach.version != version:
@@ -89,3 +89,11 @@ class CampaignLife:
         parameters = {"operation": str(held.id), "entered": held.entered}
         approval = await self._gate.request(connection, campaign, version, CONTINUE, people, by, parameters=parameters)
         return approval is not None
+
+
+async def _may_enter(connection: Connection, campaign: Campaign) -> bool:
+    """Return whether an audience may enter now, or after a pause."""
+    if campaign.state not in (RUNNING, PAUSED) or campaign.running_version is None:
+        return False
+    version = await campaigns.version(connection, campaign.key, campaign.running_version)
+    return version is not None and version.rules.entry.audience is not None

@@ -198,6 +198,27 @@ async def test_a_campaign_that_stops_ends_what_is_held(growing: Growing) -> None
     assert (operation.state, operation.counts["campaign_not_open"]) == ("done", 1)
 
 
+@pytest.mark.parametrize(
+    ("source", "state"),
+    [
+        (LASTING.replace(LASTING[LASTING.index("entry:") : LASTING.index("steps:")], "entry: {event: A}\n"), "running"),
+        (LASTING.replace("steps:", "schedule: {starts_at: 2099-01-01T00:00:00Z}\nsteps:"), "scheduled"),
+    ],
+)
+async def test_an_audience_that_the_next_version_does_not_let_in_is_no_question(
+    growing: Growing, source: str, state: str
+) -> None:
+    await growing.hold()
+    campaigns = Campaigns(growing.database, DocumentProcesses())
+    await campaigns.publish(source, "campaign.yaml", {"note.liquid": MAIL}, by=ADA)
+    await campaigns.start("news", by=ADA)
+    result = await growing.advance()
+    assert (result.state, result.held, result.approvals) == (state, (), ())
+    operation = (await growing.enter())[-1]
+    assert (operation.state, operation.counts["campaign_not_open"]) == ("done", 1)
+    assert len(await users(growing.database)) == ABOVE
+
+
 async def test_what_is_cancelled_waits_for_nobody(growing: Growing) -> None:
     approval = await growing.hold()
     await OperationService(growing.database).cancel((await growing.enter())[0].id, by=ADA)
