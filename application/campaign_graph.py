@@ -65,13 +65,15 @@ class CampaignGraphs:
     async def _count(self, asked: tuple[str, int | None]) -> CampaignGraph:
         key, version = asked
         async with self._database.own_transaction() as connection:
-            await connection.execute(funnel.ISOLATION)
             campaign = await campaign_transitions.get_or_raise(connection, key)
             number = version or campaign.running_version or campaign.latest_version
             source = (await funnel.documents(connection, key, [number])).get(number)
-            if source is None:
-                raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
-            plan, steps = await self._compile(key, number, source)
+        if source is None:
+            raise NotFoundError(f"campaign {key} has no version {number}", campaign=key, version=number)
+        # No connection waits for it.
+        plan, steps = await self._compile(key, number, source)
+        async with self._database.snapshot() as connection:
+            campaign = await campaign_transitions.get_or_raise(connection, key)
             moves = await journey_moves.read(connection, key)
             # Journeys of a stopped version count as ended, though their rows may not say so yet.
             here = _count_here(moves, number)
@@ -96,9 +98,11 @@ class CampaignGraphs:
     async def _compile(self, key: str, version: int, source: str) -> CompiledVersion:
         compiled = self._compiled.get((key, version))
         if compiled is None:
-            compiled = self._compiled[key, version] = await asyncio.to_thread(_compile, source)
-            if len(self._compiled) > PLANS_KEPT:
-                self._compiled.popitem(last=False)
+            compiled = await asyncio.to_thread(_compile, source)
+        self._compiled[key, version] = compiled
+        self._compiled.move_to_end((key, version))
+        if len(self._compiled) > PLANS_KEPT:
+            self._compiled.popitem(last=False)
         return compiled
 
 
