@@ -1,6 +1,5 @@
 """Follow what comes in, and what it does, as a person watches it."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,22 +10,23 @@ from domain.access import Actor
 from domain.stream import StreamCursor, StreamPosition, end_of
 from store import audit, live_events, stream
 from store.database import Database
-from store.live_events import REJECTS_OVERLAP, LiveEvent, LiveFilter
+from store.live_events import REJECTS_OVERLAP, LiveEvent, LiveFilter, LiveReject
 from store.stream import Horizon
 
 # The events of one look; others are counted.
 MAX_SHOWN: Final = 50
-# Rejects among them, which a flood of events does not hide. Further ones are of the next look.
+# Rejects among them, the newest, which a flood of events does not hide.
 MAX_REJECTS: Final = 10
 # An interrupted viewer goes on where it was, if that is not longer ago.
 RESUMED_WITHIN: Final = timedelta(minutes=1)
-MAX_REMEMBERED: Final = 20 * MAX_SHOWN
+# The rejects of which a viewer remembers that they were counted.
+MAX_REMEMBERED: Final = 10_000
 
 
 class LiveLook(Struct, frozen=True):
     """Rejects and events since the look before, each event with the cursor behind it.
 
-    `left_out` counts further events, and `next` is the cursor behind all of them.
+    `left_out` counts further ones, each once, and `next` is the cursor behind all of them.
     """
 
     events: Sequence[tuple[str | None, LiveEvent]]
@@ -38,7 +38,7 @@ class LiveTail:
     """The view of one viewer. Between two looks it costs nothing.
 
     It begins after a cursor, or with what comes from now on. Rejects come in no strict order: of those of the last
-    seconds it remembers which it has shown.
+    seconds it remembers which it has shown or counted, by the instants of their arrival.
     """
 
     def __init__(self, database: Database, which: LiveFilter, after: StreamCursor | None) -> None:
@@ -47,7 +47,7 @@ class LiveTail:
         self._after = after
         self._position: StreamPosition | None = None
         self._since: datetime | None = None
-        self._shown: OrderedDict[int, None] = OrderedDict()
+        self._seen: dict[int, datetime] = {}
 
     async def look(self) -> LiveLook:
         """Return what was recorded since the look before. One at a time."""
@@ -55,23 +55,31 @@ class LiveTail:
             horizon = await stream.read_horizon(connection)
             position = self._position or self._begin(horizon)
             since = self._since or horizon.at
-            rejects = await live_events.read_rejects(connection, since, self._which, list(self._shown), MAX_REJECTS)
-            room = MAX_SHOWN - len(rejects)
+            rejects = await live_events.read_rejects(connection, since, self._which, self._seen)
+            shown = rejects[:MAX_REJECTS]
+            room = MAX_SHOWN - len(shown)
             page = await live_events.read_page(connection, position, horizon.xid, self._which, room)
 
         def cursor(position: StreamPosition) -> str:
             return StreamCursor(horizon.system_identifier, position, horizon.at).encode()
 
         self._position = max(position, end_of(horizon.xid - 1), key=lambda one: one.place)
-        self._since = max(since, horizon.at - REJECTS_OVERLAP)
-        for one in rejects:
-            self._shown[one.id] = None
-        while len(self._shown) > MAX_REMEMBERED:
-            self._shown.popitem(last=False)
-        found: list[tuple[str | None, LiveEvent]] = [(None, one.event) for one in rejects]
+        self._since = self._remember(rejects, max(since, horizon.at - REJECTS_OVERLAP))
+        found: list[tuple[str | None, LiveEvent]] = [(None, one.event) for one in reversed(shown)]
         # In this order: a viewer that is cut off goes on after the last that it has.
         found += [(cursor(place), event) for place, event in page.events]
-        return LiveLook(found, page.left_out, cursor(self._position))
+        return LiveLook(found, page.left_out + len(rejects) - len(shown), cursor(self._position))
+
+    def _remember(self, rejects: Sequence[LiveReject], since: datetime) -> datetime:
+        """Return since when rejects are read next, so that each is counted once.
+
+        A flood of more than can be remembered moves it on; those that commit late are not counted then.
+        """
+        self._seen.update((one.id, one.event.at) for one in rejects)
+        if len(self._seen) > MAX_REMEMBERED:
+            since = max(since, sorted(self._seen.values())[-MAX_REMEMBERED - 1])
+        self._seen = {id: at for id, at in self._seen.items() if at > since}
+        return since
 
     def _begin(self, horizon: Horizon) -> StreamPosition:
         after = self._after

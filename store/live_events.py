@@ -4,7 +4,7 @@ Decisions and goals are recorded in the transaction of their event, and found by
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -131,11 +131,11 @@ class LiveReject(Struct, frozen=True):
 
 
 async def read_rejects(
-    connection: Connection, since: datetime, which: LiveFilter, but: Sequence[int], limit: int
+    connection: Connection, since: datetime, which: LiveFilter, but: Collection[int]
 ) -> list[LiveReject]:
-    """Return the first calls and parts refused since an instant, except some.
+    """Return calls and parts refused since an instant, except some, the newest first.
 
-    A refused call names no event.
+    There are MAX_COUNTED at most. A refused call names no event.
     """
     if which.event is not None:
         return []
@@ -144,9 +144,9 @@ async def read_rejects(
         SELECT id, received_at, user_id, anonymous_id, source, part FROM rejects
         WHERE received_at > %(since)s AND (%(user)s::text IS NULL OR user_id = %(user)s OR anonymous_id = %(user)s)
           AND id <> ALL(%(but)s)
-        ORDER BY received_at, id LIMIT %(limit)s
+        ORDER BY received_at DESC, id DESC LIMIT %(counted)s
         """,
-        {"since": since, "user": which.user, "but": list(but), "limit": limit},
+        {"since": since, "user": which.user, "but": list(but), "counted": MAX_COUNTED},
         prepare=True,
     )
     return [

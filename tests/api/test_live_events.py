@@ -13,13 +13,21 @@ from pydantic import SecretStr
 from api import live_viewers
 from api.app import create_app
 from api.session_cookie import COOKIE
-from application.live_events import MAX_SHOWN
+from application import live_events
+from application.live_events import MAX_REJECTS, MAX_SHOWN, LiveTail
+from store.database import Database
+from store.live_events import LiveFilter
 from tests.api.fakes import ADMIN_KEY, SETTINGS
 from tests.api.inboxes import PageEvents, serve
 from tests.api.live import client_of
 from tests.api.shop import Shop
 from tests.harness import PATIENCE
 
+REJECTS: LiteralString = """
+INSERT INTO rejects (received_at, position, error, body, source, user_id)
+SELECT clock_timestamp(), 0, 'refused', '{}', 'default', 'u-' || number
+FROM generate_series(%(first)s::int, %(last)s::int) AS number
+"""
 _HORIZON: LiteralString = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM pg_sleep(0.01)"
 
 
@@ -155,6 +163,33 @@ async def test_a_sample_is_fair_and_shows_rejects_as_well(live: Live) -> None:
     assert min(shares) >= MAX_SHOWN // 8, shares
     # One of them may have the reject in another look.
     assert len(users(found) & users(seen)) >= MAX_SHOWN - 1
+
+
+async def test_each_reject_is_shown_or_counted_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest are shown, in the order of their arrival, also of more than are remembered."""
+    monkeypatch.setattr(live_events, "MAX_REMEMBERED", 50)
+    async with Database(database_url, pool_size=2) as database:
+        tail = LiveTail(database, LiveFilter(), None)
+        assert (await tail.look()).events == []
+        for first in range(0, 120, 30):
+            async with database.transaction() as connection:
+                await connection.execute(REJECTS, {"first": first, "last": first + 29})
+            looks = [await tail.look() for _ in range(3)]
+            assert [event.user_id for _, event in looks[0].events] == [f"u-{first + n}" for n in range(20, 30)]
+            assert [(len(one.events), one.left_out) for one in looks] == [(MAX_REJECTS, 20), (0, 0), (0, 0)]
+
+
+async def test_a_reject_that_commits_late_is_shown(database_url: str) -> None:
+    async with Database(database_url, pool_size=2) as database:
+        tail = LiveTail(database, LiveFilter(), None)
+        await tail.look()
+        async with database.transaction() as late:
+            await late.execute(REJECTS, {"first": 0, "last": 0})
+            async with database.transaction() as connection:
+                await connection.execute(REJECTS, {"first": 1, "last": 20})
+            assert (await tail.look()).left_out == 20 - MAX_REJECTS
+        look = await tail.look()
+        assert ([event.user_id for _, event in look.events], look.left_out) == (["u-0"], 0)
 
 
 def users(found: list[dict[str, Any]]) -> set[str]:
