@@ -58,15 +58,18 @@ async def actor_of(operator: httpx.AsyncClient) -> Actor:
     return Actor(entry["actor"], entry["actor_name"])
 
 
-@pytest.mark.parametrize("listed", ["journeys", "non-sends", "rejects", "holds"])
+@pytest.mark.parametrize(
+    ("path", "listed"),
+    [("journeys", "journeys"), ("non-sends/people", "non-sends"), ("rejects", "rejects"), ("holds", "holds")],
+)
 async def test_a_list_waits_for_no_other_of_its_actor(
-    operator: httpx.AsyncClient, database_url: str, listed: str
+    operator: httpx.AsyncClient, database_url: str, path: str, listed: str
 ) -> None:
     actor = await actor_of(operator)
-    assert (await operator.get(f"/v1/{listed}")).status_code == 200
+    assert (await operator.get(f"/v1/{path}")).status_code == 200
     async with Database(database_url, pool_size=1) as database, database.transaction() as connection:
         await audit.record_list(connection, actor, listed)
-        assert (await operator.get(f"/v1/{listed}")).status_code == 200
+        assert (await operator.get(f"/v1/{path}")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,7 @@ async def test_a_list_waits_for_no_other_of_its_actor(
     [
         ("journeys", "journeys", "journeys", None),
         ("journeys?user=u-1", "journeys", "journeys", "u-1"),
-        ("non-sends", "decisions", "non-sends", None),
+        ("non-sends/people", "decisions", "non-sends", None),
         ("rejects", "rejects", "rejects", None),
         ("holds", "holds", "holds", None),
         ("users/u-1/timeline", "events", "users", "u-1"),
