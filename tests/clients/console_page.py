@@ -17,13 +17,19 @@ _FIND: Final = """
   return all.find((one) => one.innerText.trim() === text && !one.disabled)
 })(TEXT)
 """
+# Once it has stood still for two frames, and nothing covers it: a drawing that is fitted anew still moves.
 _PLACE: Final = """
-(() => {
+(async () => {
   const found = FOUND
   if (!found) return null
   found.scrollIntoView({ block: "center", behavior: "instant" })
+  const before = found.getBoundingClientRect()
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame)
   const { x, y, width, height } = found.getBoundingClientRect()
-  return width > 0 && { x: x + width / 2, y: y + height / 2 }
+  if (!found.isConnected || !width || x !== before.x || y !== before.y) return null
+  const place = { x: x + width / 2, y: y + height / 2 }
+  const hit = found.getRootNode().elementFromPoint(place.x, place.y)
+  return (found.contains(hit) || hit?.contains(found)) && place
 })()
 """
 _FOCUSED: Final = """
