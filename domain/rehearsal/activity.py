@@ -11,7 +11,6 @@ from domain.journey.session_listeners import hears_ends
 from domain.people import sessions
 from domain.people.activity import is_activity
 from domain.people.learned import LearnedRow
-from domain.people.segments.inputs import LEARNED
 from domain.people.session_events import NamedPerson, ended_event, opened_event, opened_trigger
 from domain.people.sessions import SILENCE, Activity, Session
 from domain.rehearsal.rulebook import Rulebook
@@ -51,7 +50,8 @@ class ActivityRules:
         listeners: Listeners = rulebook.listeners
         self._hears_ends = hears_ends(listeners, rulebook.traits)
         self._opened = {platform for platform in ("app", "site") if listeners.listens_for(opened_trigger(platform))}
-        self.affected = rulebook.segments.find_affected(LEARNED)
+        # Time zone and language are stated by calls, which the intake judges.
+        self.affected = rulebook.segments.find_affected(f"profile.{name}" for name in LEARNED_FIELDS)
         texts = (json.encode(one.rules).decode() for one in rulebook.campaigns.values())
         reads = any(f"profile.{name}" in text for text in texts for name in LEARNED_FIELDS)
         self.is_followed = bool(self._hears_ends or self._opened or self.affected or reads)
