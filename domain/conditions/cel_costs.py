@@ -74,7 +74,10 @@ class Cost:
 
     def exceeds(self, data: Mapping[str, Any], sizes: Mapping[str, Size], spent: Spent) -> bool:
         """Return whether an evaluation over this data may cost more than MAX_UNITS."""
-        nodes, length, items = _largest([*sizes.values()])
+        # Only the powers of two matter, and `|` keeps the greatest.
+        nodes = length = items = 0
+        for one in sizes.values():
+            nodes, length, items = nodes | one.nodes, length | one.bytes, items | one.items
         units = self._rough(nodes.bit_length(), length.bit_length(), items.bit_length())
         if units > MAX_ROUGH_UNITS:
             estimate = _Estimate(self._tree, data, sizes)

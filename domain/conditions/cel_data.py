@@ -27,6 +27,12 @@ class Size(NamedTuple):
     items: int
 
 
+_SCALAR = Size(1, 0, 0)
+# The common kinds first: to ask for a Mapping takes longer.
+_LISTS = (list, tuple)
+_CONTAINERS = (dict, *_LISTS, Mapping)
+
+
 class Unusable(ValueError):
     """A value that no condition can read."""
 
@@ -42,19 +48,19 @@ def cel_data(value: Any) -> Any:
 
 
 def _convert(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _NOT_TEXT.sub("\ufffd", value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() and -_TWO_63 <= value < _TWO_63 else value
-    if isinstance(value, str):
-        return _NOT_TEXT.sub("\ufffd", value)
     if isinstance(value, int):
         return value if value in _INT64 else _float(value)
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise Unusable("a time without an offset")
         return value
-    if isinstance(value, Mapping | list | tuple):
+    if isinstance(value, _CONTAINERS):
         return _container(value, depth)
     raise Unusable(f"a {type(value).__name__} is not JSON")
 
@@ -64,7 +70,7 @@ def _container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], depth: in
         raise Unusable(f"more than {MAX_ITEMS:,} items")
     if depth >= MAX_DEPTH:
         raise Unusable(f"nested deeper than {MAX_DEPTH}")
-    if not isinstance(value, Mapping):
+    if isinstance(value, _LISTS):
         # Leaving out an item would shift the others, so a list is kept whole or not at all.
         return [_convert(item, depth + 1) for item in value]
     kept: dict[str, Any] = {}
@@ -86,6 +92,10 @@ def _float(value: int) -> float:
 
 def size_of(value: Any) -> Size:
     """Return the size of a converted value, or of a literal."""
+    if isinstance(value, str | bytes):
+        return Size(1, _length(value), 0)
+    if not isinstance(value, list | dict):
+        return _SCALAR
     nodes = length = items = 0
     waiting = [value]
     while waiting:

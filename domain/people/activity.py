@@ -5,6 +5,7 @@ An event trait of `*`, "last seen" and sessions count these only. Any other even
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from domain.tracking.event import AUDIENCE, SOJOURN_SOURCE, Event
@@ -32,6 +33,7 @@ def is_activity(event: Event, server_sources: Collection[str] = ()) -> bool:
     return not is_report(event.name) and message_reacted_to(event) is None
 
 
+@lru_cache(maxsize=1_024)
 def is_report(name: str) -> bool:
     """Return whether an event of this name reports what became of a message."""
     return _REPORT.fullmatch(name) is not None
