@@ -14,6 +14,7 @@ from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.history import HistoryCount, list_event_names
 from domain.people.computed.state_merges import merge_rows
 from domain.people.computed.state_row import EMPTY, StateRow
+from domain.people.computed.traits import ComputedTraits
 from domain.people.profile import Profile
 from domain.people.profile_updates import with_computed
 from domain.people.segments.deployed import DeployedSegments
@@ -37,7 +38,8 @@ async def recount(
     here, or counted after this transaction. Repeating it changes nothing. With `are_all`, no other definition lacks
     earlier events, and the state is no longer partial. The sweeper looks at the people at `look_at` at the latest.
     """
-    counts = {id: HistoryCount(definitions) for id in profile_ids}
+    traits = ComputedTraits(definitions)
+    counts = {id: HistoryCount(traits) for id in profile_ids}
     async for page in pages_of_history(connection, profile_ids, list_event_names(definitions)):
         await turns.run(_count(counts, page))
     known = await (await profile_states.read(connection, profile_ids)).get()

@@ -42,7 +42,7 @@ class KnownPeople:
     def _count(self, person: SimulatedPerson, events: Iterable[Event]) -> None:
         """Count earlier events, and follow the activity that they tell."""
         rulebook, traits = self._rulebook, self._rulebook.traits
-        counted = HistoryCount(traits.definitions)
+        counted = HistoryCount(traits.following)
         for event in events:
             if event.trust is Trust.UNVERIFIED:
                 continue

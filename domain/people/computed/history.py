@@ -1,6 +1,6 @@
 """The state of a person, counted from their whole history."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from domain.people.computed.definition import TraitDefinition
 from domain.people.computed.sequences import find_last_completion
@@ -21,25 +21,21 @@ def list_event_names(definitions: Iterable[TraitDefinition]) -> list[str] | None
 class HistoryCount:
     """Counts the events of one person, in any order."""
 
-    def __init__(self, definitions: Sequence[TraitDefinition]) -> None:
-        self._traits = ComputedTraits(definitions)
+    def __init__(self, traits: ComputedTraits) -> None:
+        self._traits = traits
         self._state: ComputedState = {}
-        self._steps: dict[int, list[Event]] = {
-            definition.id: [] for definition in definitions if definition.rule.function == "sequence"
-        }
-        self._sequences = [definition for definition in definitions if definition.id in self._steps]
+        self._steps: dict[int, list[Event]] = {definition.id: [] for definition in traits.sequential}
 
     def add(self, event: Event) -> None:
         """Count one more event."""
         self._state = self._traits.fold(self._state, event)
-        if self._steps:
-            for definition in self._traits.sequences(event):
-                self._steps[definition.id].append(event)
+        for definition in self._traits.sequences(event):
+            self._steps[definition.id].append(event)
 
     def finish(self) -> ComputedState:
         """Return the state of all events."""
         state = self._state
-        for definition in self._sequences:
+        for definition in self._traits.sequential:
             completed = find_last_completion(definition.rule, self._steps[definition.id])
             state = self._traits.put_completion(state, definition, completed)
         return state

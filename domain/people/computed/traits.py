@@ -42,6 +42,7 @@ class ComputedTraits:
                         self._named.setdefault((type, name), []).append(trait)
                     case _ if trait not in self._of_activity:
                         self._of_activity.append(trait)
+        self.sequential = [one.definition for one in self._traits.values() if one.rule.function == "sequence"]
         self.types: dict[str, TraitType] = {key: trait.rule.type for key, trait in self._traits.items()}
 
     def hears(self, event: Event) -> bool:
@@ -106,6 +107,8 @@ class ComputedTraits:
 
     def sequences(self, event: Event) -> list[TraitDefinition]:
         """Return the sequences that an event may be a step of, for the store to find."""
+        if not self.sequential:
+            return []
         return [trait.definition for trait in self._list_concerned(event) if trait.rule.function == "sequence"]
 
     def completion(self, state: ComputedState, definition: TraitDefinition) -> datetime | None:
