@@ -276,13 +276,9 @@ def _read_change(row: DictRow, sources: Mapping[str, PastEvent]) -> PastChange:
 
 
 def _read_event(row: DictRow) -> PastEvent:
-    fields = {name: row[name] for name in _EVENT_FIELDS}
+    _, received_at, trust = row.pop("profile_id"), row.pop("received_at"), Trust(row.pop("trust"))
     external_ids, _ = read_external_ids(row["context"], STANDARD_PLACEHOLDERS)
-    event = Event(**{**fields, "trust": Trust(row["trust"]), "external_ids": external_ids})
-    return PastEvent(row["received_at"], event)
-
-
-_EVENT_FIELDS = [name for name in Event.__struct_fields__ if name not in ("external_ids", "said_at", "claims")]
+    return PastEvent(received_at, Event(**row, trust=trust, external_ids=external_ids))
 
 
 def _read_message(row: DictRow) -> SimulatedMessage:

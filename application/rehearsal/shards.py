@@ -1,6 +1,7 @@
 """Shards of a backtest, each read and simulated in one of several processes."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -52,7 +53,13 @@ class _Process:
         self._simulation = setup.prepare()
 
     def run(self, job: ShardJob) -> ShardResult:
-        return asyncio.run(self._run(job))
+        # A collection of garbage while the histories are in memory takes a tenth of the time, and finds none.
+        gc.disable()
+        try:
+            return asyncio.run(self._run(job))
+        finally:
+            gc.enable()
+            gc.collect()
 
     async def _run(self, job: ShardJob) -> ShardResult:
         async with Database(self._setup.database_url, pool_size=1) as database:
@@ -65,6 +72,8 @@ _process: list[_Process] = []
 def _open(setup: ShardSetup) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
     _process.append(_Process(setup))
+    # Rules stay: the garbage collector need not scan them again.
+    gc.freeze()
 
 
 def _end_with_parent() -> None:
