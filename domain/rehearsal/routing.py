@@ -23,7 +23,7 @@ from domain.people.identity import Resolution, identities_of, resolve
 from domain.people.profile import Profile
 from domain.people.profile_state import Source, Statement
 from domain.people.profile_updates import fold_statements, list_changes, with_computed, with_deployed
-from domain.people.segments.inputs import CONSENT, inputs_of_changes
+from domain.people.segments.inputs import CONSENT, inputs_of_statement
 from domain.people.segments.judge import SegmentJudge
 from domain.people.trait_updates import TraitUpdate, count_arrived, no_update, select_arrived
 from domain.rehearsal.journeys import SimulatedJourney
@@ -109,7 +109,8 @@ class EventIntake:
         _, changes = self._write(person, {person.id: statements})
         person.profile = replace(person.profile, refused_addresses={**person.profile.refused_addresses, **refused})
         said = [change for _, change in changes]
-        affected = self._rulebook.segments.find_affected({*inputs_of_changes(said), *(CONSENT if refused else ())})
+        inputs = {name for one in statements for name in inputs_of_statement(one)}
+        affected = self._rulebook.segments.find_affected({*inputs, *(CONSENT if refused else ())})
         cause = Cause(
             uuid5(person.id, f"{source.kind} {source.id} {at.isoformat()}"),
             person.profile.user_id,

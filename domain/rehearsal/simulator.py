@@ -40,11 +40,12 @@ from domain.journey.protocol import (
 )
 from domain.journey.routing_records import list_decisions, list_told_matches
 from domain.long_work import finish
+from domain.people.activity import is_activity
 from domain.people.derived_events import cause_of
 from domain.people.identity import Identity
 from domain.people.profile import Profile
 from domain.people.profile_state import Source, Statement
-from domain.people.statements import event_source
+from domain.people.statements import event_source, surroundings_of
 from domain.rehearsal.activity import ActivityRules
 from domain.rehearsal.audiences import SimulatedRun, find_run, make_entry, select_members
 from domain.rehearsal.facts import gate_facts
@@ -219,9 +220,17 @@ class Simulator:
             self._apply(routed, at)
             self._watch(routed.person)
         elif (person := self.people.find_of(event)) is not None:
-            self._watch(person)
+            self._learn(person, event, at)
         if self._activity.is_followed and (known := self.people.find_of(event)) is not None:
             self._follow(known, event, at)
+
+    def _learn(self, person: SimulatedPerson, event: Event, at: datetime) -> None:
+        """Learn the time zone and language in calls that no rule hears."""
+        source = event_source(event)
+        if is_activity(event) and (statements := surroundings_of(event, source, at)):
+            self.change(person, statements, {}, source, at)
+        else:
+            self._watch(person)
 
     def _follow(self, person: SimulatedPerson, event: Event, at: datetime) -> None:
         """Follow the activity of a person, after the event was taken in as by the engine."""

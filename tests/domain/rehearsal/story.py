@@ -70,7 +70,13 @@ class Story:
         return ProviderOutcome("failed" if state == "failed" else "sent")
 
     def call(
-        self, type: CallType, user: str | None, name: str | None = None, anonymous: str | None = None, **values: Any
+        self,
+        type: CallType,
+        user: str | None,
+        name: str | None = None,
+        anonymous: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        **values: Any,
     ) -> None:
         id = next(self._ids)
         self.simulator.pass_time(self.at)
@@ -82,7 +88,7 @@ class Story:
             user_id=user,
             anonymous_id=anonymous,
             properties=values,
-            context={},
+            context=dict(context or {}),
             timestamp=self.at,
         )
         self.simulator.take(event, self.at)

@@ -30,6 +30,17 @@ def test_at_night_a_message_waits_for_the_window_of_its_person() -> None:
     ]
 
 
+def test_a_time_zone_is_learned_from_a_call_that_no_rule_hears() -> None:
+    head = 'entry: {event: Begun}\nsend_window: {from: "09:00", to: "20:00"}'
+    abroad = "key: abroad\nname: Abroad\nwhere: profile.timezone == 'Asia/Tokyo'\n"
+    begins = campaign("  - {id: rest, delay: 1h}\n", "watching", head="entry: {joins: abroad}")
+    story = Story(campaign(NOTE, head=head), begins, segments=[abroad])
+    story.knows("ada")
+    story.call("page", "ada", "Home", context={"timezone": "Asia/Tokyo"})
+    story.does("ada", "Begun")
+    assert story.told() == ["0 entered", "0 entered", "0 note deferred send_window"]
+
+
 def test_caps_count_the_messages_of_all_campaigns() -> None:
     waiting = campaign(
         "  - {id: later, delay: 1h}\n  - {id: second, send: {channel: email, template: hello, on_capped: wait}}\n",
