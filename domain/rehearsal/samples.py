@@ -43,7 +43,7 @@ class SampledMessage(Struct, frozen=True):
 class MessageFault(Struct, frozen=True):
     """A fault of rendered messages: how many have it, and one of their people.
 
-    The message failed, or `variable` has no value where the text prints it.
+    The message failed, or the text prints nothing in the place of a variable without a value.
     """
 
     campaign: str
@@ -69,7 +69,7 @@ class MessageFaults(Struct):
         faults = {(str(problem), True) for problem in preview.problems} | {
             (f"{missing.variable} has no value at {missing.file}:{missing.line}", False)
             for missing in preview.missing
-            if missing.printed is not None
+            if missing.printed is not None and not missing.printed.strip()
         }
         for said, fails in faults:
             place = (preview.campaign, preview.step, preview.channel, said, fails)
