@@ -10,6 +10,7 @@ import msgspec
 
 from runtime.process import exit_now
 from tests.bench import (
+    backtest,
     callbacks,
     console,
     cost,
@@ -53,6 +54,7 @@ FAMILIES = {
     "stops": stops.measure,
     "streams": streams.measure,
     "console": console.measure,
+    "backtest": backtest.measure,
     "millions": millions.measure,
 }
 # A quarter of an hour each by themselves, and up to 10 GB.

@@ -10,6 +10,7 @@ import pytest
 
 from runtime.temporal import connect
 from tests.bench import (
+    backtest,
     callbacks,
     console,
     cost,
@@ -71,6 +72,7 @@ async def test_what_a_journey_costs(stack: Stack) -> None:
             id="millions",
         ),
         pytest.param(gate.measure, ["gate", "gate_hot"], id="gate"),
+        pytest.param(backtest.measure, ["backtest", "backtest_memory"], id="backtest"),
         pytest.param(mails.measure, ["mails"], id="mails"),
         pytest.param(relay.measure, ["relay"], id="relay"),
         pytest.param(streams.measure, ["streams_p50", "streams_p99", "ingest_streams"], id="streams"),
