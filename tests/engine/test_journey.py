@@ -1,16 +1,14 @@
 """From an HTTP event to a delivered mail, or to a reason why there is none."""
 
-import re
 from collections.abc import Awaitable, Callable
 
 import pytest
-from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowFailureError
 
 from domain.journey.records import Ending
 from store import journeys
 from tests.engine.campaigns import CART, ONE_A_DAY, PROMOTION, REACTION
-from tests.harness import MAIL, PATIENCE, Harness, actions, ago, looks, now, until_blocked
+from tests.harness import MAIL, PATIENCE, Harness, actions, ago, now, until_blocked
 
 
 async def abandon(harness: Harness, user: str, cart: str = "c1", value: float = 120) -> None:
@@ -273,28 +271,6 @@ async def test_a_wait_that_times_out_goes_on_to_the_branch(harness: Harness, pla
     assert [row["step"] for row in sent] == steps
 
 
-async def test_one_click_unsubscribes(harness: Harness) -> None:
-    await harness.run_campaign(PROMOTION)
-    await harness.identify("u1", email="u1@example.com")
-    await harness.track("u1", "Price Dropped")
-    [mail] = await harness.inbox.wait_for(1, timeout=PATIENCE)
-    assert mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    found = re.fullmatch(r"<(http.*)>", str(mail.message["List-Unsubscribe"]))
-    assert found is not None
-    asked = await harness.http.get(found[1])
-    assert "<form" in asked.text
-    assert (await harness.query("SELECT consent FROM profiles")) == [{"consent": {}}]
-    for _ in range(2):
-        response = await harness.http.post(found[1], data={"List-Unsubscribe": "One-Click"})
-        assert response.status_code == 200
-    assert (await harness.query("SELECT consent FROM profiles")) == [{"consent": {"email": False}}]
-    await harness.ended("u1")
-    await harness.track("u1", "Price Dropped")
-    await harness.decisions.until(reason="no_consent")
-    assert len(harness.inbox.messages) == 1
-    assert "Unsubscribed" in [item["summary"] for item in await harness.timeline("u1")]
-
-
 async def test_a_suppressed_channel_carries_nothing(harness: Harness) -> None:
     await harness.run_campaign(PROMOTION)
     await harness.identify("u1", email="u1@example.com")
@@ -381,65 +357,6 @@ async def test_a_person_is_in_a_campaign_a_bounded_number_of_times(harness: Harn
     await harness.post("batch", {"batch": batch})
     assert len(await harness.journeys.all()) == 100
     assert reasons(await harness.timeline("u1")) == ["too_many_journeys"] * 10
-
-
-async def test_a_refusal_by_link_holds_again_after_a_change_of_mind(harness: Harness) -> None:
-    await harness.run_campaign(PROMOTION)
-    await harness.identify("u1", email="u1@example.com")
-    await harness.track("u1", "Price Dropped")
-    [mail] = await harness.inbox.wait_for(1, timeout=PATIENCE)
-    link = str(mail.message["List-Unsubscribe"]).strip("<>")
-    for _ in range(2):
-        await harness.http.post(link, data={"List-Unsubscribe": "One-Click"})
-        assert (await harness.query("SELECT consent FROM profiles")) == [{"consent": {"email": False}}]
-        await harness.identify("u1", consent={"email": True})
-
-
-async def test_the_temporal_ui_can_say_where_a_journey_is(harness: Harness) -> None:
-    await harness.run_campaign(REACTION)
-    await harness.identify("u-seen", email="u-seen@example.com")
-    await harness.track("u-seen", "Signed Up")
-    handle = await harness.journey("u-seen")
-    await harness.messages.until(state="sent")
-    listed = "JourneyStep = 'clicked' AND JourneyState = 'waiting' AND Campaign = 'reaction' AND UserId = 'u-seen'"
-    assert await _listed(harness, listed) == [handle.id]
-    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    assert metadata.current_details.startswith("**Waiting** at `clicked` until ")
-    assert "`hello` sent" in metadata.current_details
-    assert await (await handle.describe()).static_summary() == "reaction, user u-seen"
-    await harness.track("u-seen", "Link Clicked", {"kind": "good"})
-    assert await handle.result() == "engaged"
-    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    assert metadata.current_details.startswith("**Over**: engaged\n")
-    ended = "UserId = 'u-seen' AND JourneyStep = 'clicked' AND JourneyState = 'engaged'"
-    assert await _listed(harness, ended) == [handle.id]
-
-
-async def test_the_temporal_ui_can_say_how_a_journey_ended_for_an_action_unless_it_completed(harness: Harness) -> None:
-    await harness.run_campaign(CART)
-    handles = {}
-    for user in ("bought", "waited"):
-        await harness.identify(user, email=f"{user}@example.com")
-        await harness.track(user, "Cart Abandoned", {"value": 120, "cart_id": user})
-        handles[user] = await harness.journey(user)
-    await harness.track("bought", "Order Completed", {"cart_id": "bought"})
-    await harness.skip(handles["waited"], minutes=30)
-    assert [await handle.result() for handle in handles.values()] == ["exited", "completed"]
-    exits = "UserId = 'bought' AND JourneyState = 'exited' AND JourneyStep = 'cool-off'"
-    assert await _listed(harness, exits) == [handles["bought"].id]
-    completions = "UserId = 'waited' AND JourneyState = 'waiting' AND ExecutionStatus = 'Completed'"
-    assert await _listed(harness, completions) == [handles["waited"].id]
-    # Start, timer, signal and the end; start, timer, authorise and send.
-    assert [actions(await handle.fetch_history()) for handle in handles.values()] == [4, 4]
-
-
-async def _listed(harness: Harness, query: str) -> list[str]:
-    """The ids that the index has, once it has any: it lags behind."""
-    async for is_last in looks(PATIENCE):
-        found = [execution.id async for execution in harness.temporal.list_workflows(query)]
-        if found or is_last:
-            return found
-    raise AssertionError("there is a last look")
 
 
 async def test_a_journey_that_is_ended_while_it_ends_has_one_outcome(harness: Harness) -> None:
