@@ -52,6 +52,7 @@ from application.links import LinkReader
 from application.live_events import LiveEvents
 from application.merges import Merges
 from application.message_counts import MessageCounts
+from application.message_lists import MessageLists
 from application.message_templates import MessageTemplates
 from application.non_sends import NonSends
 from application.operations.service import OperationService
@@ -164,6 +165,7 @@ class Services:
     campaign_numbers: CampaignsNumbers
     non_sends: NonSends
     message_counts: MessageCounts
+    message_lists: MessageLists
     cap_pressure: CapPressures
     survey_results: SurveyResults
     lifecycle: Lifecycle
@@ -292,6 +294,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             campaign_numbers=CampaignsNumbers(database),
             non_sends=NonSends(database),
             message_counts=MessageCounts(database),
+            message_lists=MessageLists(database),
             cap_pressure=CapPressures(database),
             survey_results=SurveyResults(database),
             lifecycle=Lifecycle(database),

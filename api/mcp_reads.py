@@ -7,6 +7,7 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from api.mcp_calls import McpContext, get
+from domain.sending.claim import MessageState
 
 READ_ONLY: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
@@ -115,13 +116,40 @@ async def get_cap_pressure(context: McpContext, first_day: _Day = None, last_day
 
 async def count_messages(
     context: McpContext,
-    by: Literal["channel", "provider", "campaign", "day"] = "channel",
+    by: Literal["channel", "provider", "campaign", "step", "day"] = "channel",
     campaign: Annotated[_Key | None, Field()] = None,
+    step: Annotated[_Key | None, Field()] = None,
     first_day: _Day = None,
     last_day: _Day = None,
 ) -> str:
-    """Count messages by state, for each channel, provider, campaign or day."""
-    return await get(context, "message-counts", by=by, campaign=campaign, from_=first_day, to=last_day)
+    """Count messages by state, for each channel, provider, campaign, step or day."""
+    return await get(context, "message-counts", by=by, campaign=campaign, step=step, from_=first_day, to=last_day)
+
+
+async def list_messages(
+    context: McpContext,
+    campaign: Annotated[_Key | None, Field()] = None,
+    step: Annotated[_Key | None, Field()] = None,
+    state: Annotated[MessageState | None, Field()] = None,
+    user: Annotated[_Key | None, Field(description="of one person")] = None,
+    first_day: _Day = None,
+    last_day: _Day = None,
+    limit: _Limit = DEFAULT_LIMIT,
+    after: _After = None,
+) -> str:
+    """List granted messages, the latest first, with their states and reports."""
+    return await get(
+        context,
+        "messages",
+        campaign=campaign,
+        step=step,
+        state=state,
+        user=user,
+        from_=first_day,
+        to=last_day,
+        limit=limit,
+        after=after,
+    )
 
 
 async def list_rejects(
@@ -174,6 +202,7 @@ TOOLS: Final[tuple[Any, ...]] = (
     count_non_sends,
     get_cap_pressure,
     count_messages,
+    list_messages,
     list_rejects,
     get_data_plan,
     list_operations,

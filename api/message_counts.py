@@ -12,13 +12,15 @@ from api.entity_tags import Tagged
 from api.funnel import NumberByName
 from api.problems import refusals
 from api.routes import Route
-from api.utc_days import CountedDays
+from api.utc_days import CountedDays, DayNumbers
 from domain.access import Scope
 from domain.errors import InvalidRequestError
+from domain.sending.claim import MessageState
 from store.daily_counts import MessageFilter, MessageGrouping
 
 router = APIRouter(prefix="/v1", tags=["Messages"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
+_DAYS: dict[str, Any] = {"first_day": "2026-11-16", "last_day": "2026-11-22"}
 _GROUP: dict[str, Any] = {"value": "email", "states": {"sent": 900, "failed": 2}}
 _DAY: dict[str, Any] = {"day": "2026-11-22", "granted": 5100, "deferred": 210, "refused": 40}
 _CAMPAIGN: dict[str, Any] = {"campaign": "abandoned-cart", "deferred": 200, "refused": 15}
@@ -31,8 +33,8 @@ class MessageGroup(ResponseModel):
     states: NumberByName = Field(examples=[{"sent": 900}], description="messages by their state now")
 
 
-class MessageNumbers(ResponseModel):
-    model_config = example({"groups": [_GROUP]})
+class MessageNumbers(DayNumbers):
+    model_config = example({**_DAYS, "groups": [_GROUP]})
 
     groups: list[MessageGroup]
 
@@ -71,8 +73,8 @@ class RulePressure(ResponseModel):
     taken: list[TakenRoom] = Field(description="the most frequent first")
 
 
-class CapPressure(ResponseModel):
-    model_config = example({"rules": [_RULE]})
+class CapPressure(DayNumbers):
+    model_config = example({**_DAYS, "rules": [_RULE]})
 
     rules: list[RulePressure]
 
@@ -84,23 +86,41 @@ async def count_messages(
     tag: Tagged,
     by: Annotated[MessageGrouping, Query(description="what the groups are")] = "channel",
     campaign: Annotated[TextField | None, Query(max_length=255, examples=["abandoned-cart"])] = None,
+    step: Annotated[TextField | None, Query(max_length=255, examples=["nudge"])] = None,
+    state: Annotated[
+        list[MessageState] | None, Query(max_length=6, description="in one of these; in any, if left out")
+    ] = None,
     channel: Annotated[TextField | None, Query(max_length=255, examples=["email"])] = None,
     provider: Annotated[
         TextField | None, Query(max_length=255, examples=["smtp"], description="empty: those without one")
     ] = None,
 ) -> MessageNumbers:
     """Messages granted on these days, by their states now."""
-    which = MessageFilter(first=period.first, last=period.last, campaign=campaign, channel=channel, provider=provider)
+    which = MessageFilter(
+        first=period.first,
+        last=period.last,
+        campaign=campaign,
+        step=step,
+        states=state or [],
+        channel=channel,
+        provider=provider,
+    )
     states: dict[str, dict[str, int]] = {}
     for one in await services.message_counts.count(which, by):
         states.setdefault(one.value, {})[one.state] = one.number
-    tag.set(0, states)
-    return MessageNumbers(groups=[MessageGroup(value=value, states=numbers) for value, numbers in states.items()])
+    tag.set(0, (period, states))
+    return MessageNumbers(
+        first_day=period.first,
+        last_day=period.last,
+        groups=[MessageGroup(value=value, states=numbers) for value, numbers in states.items()],
+    )
 
 
 @router.get("/caps/pressure", responses=refusals(InvalidRequestError))
 async def get_cap_pressure(period: CountedDays, services: Using, tag: Tagged) -> CapPressure:
     """How often each rule of caps and budgets let messages through, or held them back."""
     found = await services.cap_pressure(period.first, period.last)
-    tag.set(0, found)
-    return CapPressure(rules=[RulePressure.model_validate(rule) for rule in found])
+    tag.set(0, (period, found))
+    return CapPressure(
+        first_day=period.first, last_day=period.last, rules=[RulePressure.model_validate(rule) for rule in found]
+    )

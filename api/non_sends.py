@@ -15,7 +15,7 @@ from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
-from api.utc_days import CountedDays
+from api.utc_days import CountedDays, DayNumbers
 from domain.access import Scope
 from domain.errors import InvalidCursorError, InvalidRequestError
 from store.non_sends import NonSendFilter, NonSendGrouping, NonSendPosition
@@ -45,9 +45,15 @@ class NonSendGroup(ResponseModel):
     times: int
 
 
-class NonSendNumbers(ResponseModel):
+class NonSendNumbers(DayNumbers):
     model_config = example(
-        {"total": {"value": "", "people": 12000, "times": 14350}, "groups": [_GROUP], "is_estimate": False},
+        {
+            "first_day": "2026-11-16",
+            "last_day": "2026-11-22",
+            "total": {"value": "", "people": 12000, "times": 14350},
+            "groups": [_GROUP],
+            "is_estimate": False,
+        },
     )
 
     total: NonSendGroup
@@ -101,8 +107,8 @@ async def count_non_sends(
     At most two seconds old.
     """
     found = await services.non_sends.count(which, by)
-    tag.set(0, found)
-    return NonSendNumbers.model_validate(msgspec.to_builtins(found))
+    tag.set(0, (which, found))
+    return NonSendNumbers(first_day=which.first, last_day=which.last, **msgspec.to_builtins(found))
 
 
 @router.get("/people", responses=refusals(InvalidRequestError, InvalidCursorError))

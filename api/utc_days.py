@@ -5,8 +5,9 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Query
 from msgspec import Struct
+from pydantic import Field
 
-from api.dependencies import FIRST_YEAR, LAST_YEAR, DayField, Using
+from api.dependencies import FIRST_YEAR, LAST_YEAR, DayField, ResponseModel, Using
 from domain.errors import InvalidRequestError
 
 DEFAULT_DAYS: Final = 7
@@ -17,6 +18,13 @@ class DayPeriod(Struct, frozen=True):
 
     first: date
     last: date
+
+
+class DayNumbers(ResponseModel):
+    """Numbers of the days that a query named, or of the last week."""
+
+    first_day: date = Field(examples=["2026-11-16"], description="a UTC day")
+    last_day: date = Field(examples=["2026-11-22"])
 
 
 async def read_period(

@@ -14,7 +14,7 @@ from store.non_sends import NonSend, NonSendFilter, NonSendGroup, NonSendGroupin
 MAX_EXACT: Final = 100_000
 
 
-class NonSendNumbers(Struct, frozen=True):
+class NonSendCounts(Struct, frozen=True):
     """All refusals of a filter, and by value, the most frequent first.
 
     With `is_estimate`, the numbers of people are estimates.
@@ -30,9 +30,9 @@ class NonSends:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._snapshots: Snapshots[tuple[NonSendFilter, NonSendGrouping], NonSendNumbers] = Snapshots(self._count)
+        self._snapshots: Snapshots[tuple[NonSendFilter, NonSendGrouping], NonSendCounts] = Snapshots(self._count)
 
-    async def count(self, which: NonSendFilter, by: NonSendGrouping) -> NonSendNumbers:
+    async def count(self, which: NonSendFilter, by: NonSendGrouping) -> NonSendCounts:
         """Count the people and their refusals.
 
         Refusals that were deleted since count in `times` alone.
@@ -48,7 +48,7 @@ class NonSends:
             await audit.record_list(connection, by, "non-sends")
             return found
 
-    async def _count(self, asked: tuple[NonSendFilter, NonSendGrouping]) -> NonSendNumbers:
+    async def _count(self, asked: tuple[NonSendFilter, NonSendGrouping]) -> NonSendCounts:
         which, by = asked
         async with self._database.long_read() as connection:
             times = await non_sends.count_times(connection, which, by)
@@ -59,7 +59,7 @@ class NonSends:
             NonSendGroup(value, min(number, people.get(value, 0)), number) for value, number in times.items() if number
         ]
         number = sum(group.times for group in groups)
-        return NonSendNumbers(
+        return NonSendCounts(
             NonSendGroup("", min(number, whole.get("", 0)), number),
             sorted(groups, key=lambda group: (-group.times, group.value)),
             is_estimate,

@@ -64,12 +64,21 @@ COUNTS: Final = f"""
  UNION ALL SELECT {_KEY}, number FROM ({_ROWS.format(range=f"recorded_xid > {_POSITION}")}) AS later) AS counts
 """  # noqa: S608 -- constants of this module
 
-MessageGrouping = Literal["channel", "provider", "campaign", "day"]
+MessageGrouping = Literal["channel", "provider", "campaign", "step", "day"]
 _GROUPS: Final[Mapping[MessageGrouping, str]] = {
     "channel": "channel",
     "provider": "provider",
     "campaign": "campaign_key",
+    "step": "step",
     "day": "day::text",
+}
+# The conditions on the counts for each value of a filter.
+COUNT_CONDITIONS: Final[Mapping[str, str]] = {
+    "campaign": "campaign_key = %(campaign)s",
+    "step": "step = %(step)s",
+    "states": "outcome = ANY(%(states)s)",
+    "channel": "channel = %(channel)s",
+    "provider": "provider = %(provider)s",
 }
 
 
@@ -97,14 +106,16 @@ class CampaignDay(Struct, frozen=True):
 class MessageFilter(Struct, frozen=True, kw_only=True):
     """Messages granted on the UTC days between two, both included.
 
-    An empty provider has those that have none yet.
+    Those in one of the states, if there are any. An empty provider has those that have none yet.
     """
 
     first: date
     last: date
     campaign: str | None = None
+    step: str | None = None
     channel: str | None = None
     provider: str | None = None
+    states: list[MessageState] = []
 
 
 class MessageDay(Struct, frozen=True):
@@ -220,17 +231,21 @@ async def read_campaigns(connection: Connection, since: date, kinds: Collection[
 
 async def read_messages(connection: Connection, which: MessageFilter, by: MessageGrouping) -> list[MessageDay]:
     """Return the messages of a filter, by their states now."""
-    named: tuple[MessageGrouping, ...] = ("campaign", "channel", "provider")
-    conditions = "".join(f" AND {_GROUPS[name]} = %({name})s" for name in named if getattr(which, name) is not None)
     cursor = await connection.execute(
         f"""
         SELECT {_GROUPS[by]} AS value, outcome AS state, sum(number)::bigint AS number FROM {COUNTS}
-        WHERE day BETWEEN %(first)s AND %(last)s AND kind = 'message'{conditions}
+        WHERE day BETWEEN %(first)s AND %(last)s AND kind = 'message' AND {write_conditions(which)}
         GROUP BY 1, 2 HAVING sum(number) <> 0 ORDER BY 1, 2
         """,  # noqa: S608 -- constants of this module
         asdict(which),
     )
     return [MessageDay(**row) async for row in cursor]
+
+
+def write_conditions(which: MessageFilter, conditions: Mapping[str, str] = COUNT_CONDITIONS) -> str:
+    """Join the conditions of the values that a filter has."""
+    given = [condition for name, condition in conditions.items() if getattr(which, name) not in (None, [])]
+    return " AND ".join(given) or "true"
 
 
 async def read_caps(connection: Connection, first: date, last: date) -> list[CapDay]:

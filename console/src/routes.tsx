@@ -93,7 +93,7 @@ const survey = createRoute({
 const messages = createRoute({
   ...parent,
   path: "/messages",
-  validateSearch: search("by", "from", "to", "campaign", "channel", "provider"),
+  validateSearch: search("by", "from", "to", "campaign", "step", "state", "channel", "provider"),
   component: lazyRouteComponent(() => import("./pages/messages/MessagesPage"), "MessagesPage"),
 })
 const nonSends = createRoute({

@@ -91,8 +91,8 @@ messages = Table(
         postgresql_where=text("state IN ('reserved', 'sending', 'sent', 'unknown')"),
     ),
     Index("messages_profile_id", "profile_id", "reserved_at"),
-    # For the funnel. A campaign's rows share one entry of the index, so it is small.
-    Index("messages_campaign", "campaign_key"),
+    # For lists of messages, the latest first, and for the funnel.
+    Index("messages_listed", "campaign_key", "step", "state", "channel", text("COALESCE(provider, '')"), "at", "id"),
     # For results of surveys, which read those of a time. A range of pages has one entry; that of messages in the app
     # ends at the last time at which a page was given one.
     by_age("messages_at", text("(COALESCE(given_at, at))")),

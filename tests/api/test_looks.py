@@ -60,7 +60,13 @@ async def actor_of(operator: httpx.AsyncClient) -> Actor:
 
 @pytest.mark.parametrize(
     ("path", "listed"),
-    [("journeys", "journeys"), ("non-sends/people", "non-sends"), ("rejects", "rejects"), ("holds", "holds")],
+    [
+        ("journeys", "journeys"),
+        ("messages", "messages"),
+        ("non-sends/people", "non-sends"),
+        ("rejects", "rejects"),
+        ("holds", "holds"),
+    ],
 )
 async def test_a_list_waits_for_no_other_of_its_actor(
     operator: httpx.AsyncClient, database_url: str, path: str, listed: str
@@ -77,6 +83,8 @@ async def test_a_list_waits_for_no_other_of_its_actor(
     [
         ("journeys", "journeys", "journeys", None),
         ("journeys?user=u-1", "journeys", "journeys", "u-1"),
+        ("messages", "message_changes", "messages", None),
+        ("messages?user=u-1", "messages", "messages", "u-1"),
         ("non-sends/people", "decisions", "non-sends", None),
         ("rejects", "rejects", "rejects", None),
         ("holds", "holds", "holds", None),

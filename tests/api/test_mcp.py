@@ -229,7 +229,14 @@ async def test_every_reading_tool_answers(served: ApiProcess) -> None:
         assert all(tool.description and tool.annotations for tool in tools)
         reading = [tool for tool in tools if tool.annotations and tool.annotations.read_only_hint]
         simple = [tool.name for tool in reading if not tool.input_schema.get("required")]
-        assert {"list_campaigns", "count_non_sends", "get_cap_pressure", "count_messages", "list_rejects"} < set(simple)
+        assert {
+            "list_campaigns",
+            "count_non_sends",
+            "get_cap_pressure",
+            "count_messages",
+            "list_messages",
+            "list_rejects",
+        } < set(simple)
         for name in simple:
             await call(client, name)
         assert (await call(client, "get_user", user="ada"))["traits"]

@@ -1,6 +1,7 @@
 """Pages of the console in a browser, over a real API: where they lead, and what they say."""
 
 import json
+from datetime import date, timedelta
 from typing import Final
 
 from tests.clients.console_site import SCRIPT, Console, click, look, read_rows
@@ -60,6 +61,30 @@ async def test_why_people_got_nothing_is_answered_in_three_clicks(console: Conso
     assert {row[0] for row in found} == {"already in", "history", "too many journeys"}
 
 
+async def test_a_number_of_messages_leads_to_them_and_their_people(console: Console) -> None:
+    page = await open_page(console, "/messages")
+    whole = await page.until("document.querySelector('td[data-label=All] a')?.innerText")
+    assert len(await read_rows(page, "Messages")) == int(whole)
+    # The days that are counted where none were chosen.
+    days = [
+        date.fromisoformat(day)
+        for day in await page.run("[...document.querySelectorAll('input[type=date]')].map(one => one.value)")
+    ]
+    assert days[1] - days[0] == timedelta(days=6)
+    failed = await page.run("document.querySelector('td[data-label=Failed] a').innerText")
+    await click(page, "td[data-label=Failed] a", failed)
+    await page.until("location.search.includes('state=failed')")
+    rows = await read_rows(page, "Messages")
+    assert len(rows) == int(failed)
+    assert all("failed" in row[1] for row in rows)
+    await click(page, "tbody th a", rows[0][0])
+    await page.until("location.pathname.includes('/console/people/') && !!document.querySelector('.timeline')")
+    await console.show(page, "/campaigns/welcome?step=hello")
+    sent = await page.until("document.querySelector('dd a[title^=\"The messages\"]')?.innerText")
+    await click(page, "dd a[title^='The messages']", sent)
+    await page.until("location.pathname.endsWith('/messages') && location.search.includes('step=hello')")
+
+
 async def test_the_graph_shows_what_changes_and_leads_to_the_people(console: Console) -> None:
     page = await open_page(console, "/campaigns/welcome?version=2&compare=1")
     await page.until("!!document.querySelector('.step.added') && !!document.querySelector('.step.changed')")
@@ -96,7 +121,7 @@ async def test_another_person_approves_after_it_is_said_what_that_does(console: 
 
 async def test_live_events_show_what_comes_and_what_it_does(console: Console) -> None:
     page = await open_page(console, "/live-events?user=u-live")
-    await page.until("document.querySelector('.badge')?.innerText.includes('live')")
+    await page.until("document.querySelector('main .badge')?.innerText.includes('live')")
     await console.shop.serve("track", userId="u-live", event="Signed Up", properties={SCRIPT: SCRIPT})
     await console.shop.serve("track", userId="u-other", event="Signed Up")
     await page.until("!!document.querySelector('tbody .badge')")

@@ -35,6 +35,8 @@ ADDRESSES: Final = [
     "/life-cycle",
     "/surveys",
     "/messages",
+    "/messages?campaign=welcome&by=step&state=reserved%2Csending",
+    "/messages?state=lost",
     "/non-sends",
     "/non-sends?reason=capped&campaign=welcome",
     "/deliverability",
@@ -67,6 +69,7 @@ MASKED: Final = [
     *(each for each in ADDRESSES if each.startswith(("/people/u", "/journeys/{"))),
     "/rejects",
     "/non-sends",
+    "/messages",
 ]
 # What a session of a viewer is refused as a whole.
 REFUSED: Final = {"/people?address=ada": "people", "/keys": "admin", "/sessions": "admin", "/audit-log": "admin"}

@@ -185,7 +185,7 @@ async def test_the_numbers_of_the_last_days(harness: Harness) -> None:
     [provider] = (await harness.admin("GET", "/v1/message-counts?by=provider"))["groups"]
     for filters, number in {f"provider={provider['value']}": 1, "provider=none": 0, "channel=sms": 0}.items():
         assert len((await harness.admin("GET", f"/v1/message-counts?{filters}"))["groups"]) == number
-    assert await harness.admin("GET", "/v1/caps/pressure") == {"rules": []}
+    assert (await harness.admin("GET", "/v1/caps/pressure"))["rules"] == []
     for day in ("0", "2026-11-22T00:00:00Z", "9999-01-01"):
         answer = await harness.http.get(
             "/v1/non-sends", params={"to": day}, headers={"Authorization": f"Bearer {ADMIN_KEY}"}

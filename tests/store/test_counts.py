@@ -13,6 +13,7 @@ from application.campaign_graph import CampaignGraphs
 from application.count_sweeper import CountSweeper
 from store import daily_counts, journey_moves
 from store.database import Connection, Database
+from tests.folding import fold_all
 
 SOURCE = """
 key: world
@@ -53,11 +54,6 @@ FROM decisions CROSS JOIN jsonb_object_keys(data -> 'taken') AS taken_by
 """
 KEY = daily_counts._KEY
 COUNTED = f"SELECT {KEY}, sum(number)::bigint AS number FROM {daily_counts.COUNTS} GROUP BY {KEY}"  # noqa: S608
-LATER = f"recorded_xid > {daily_counts._POSITION}"
-UNFOLDED = f"""
-SELECT (SELECT count(*) FROM journey_move_changes) + (SELECT count(*) FROM decisions WHERE {LATER})
-     + (SELECT count(*) FROM conversions WHERE {LATER}) + (SELECT count(*) FROM message_changes WHERE {LATER}) AS number
-"""  # noqa: S608 -- constants of the store
 POSITIONS = """
 SELECT campaign_version AS version, CASE WHEN state = 'active' THEN COALESCE(step, '') ELSE '' END AS step,
        CASE WHEN state = 'active' THEN COALESCE(status, '') ELSE '' END AS status,
@@ -263,20 +259,6 @@ async def compare(database: Database) -> None:
         assert +moved == there
         active = await journey_moves.count_active(connection)
         assert sum(active.values()) == sum(number for position, number in there.items() if not position[3])
-
-
-async def fold_all(database: Database) -> None:
-    sweeper = CountSweeper(database)
-    async with asyncio.timeout(60):
-        while True:
-            await sweeper.sweep()
-            async with database.transaction() as connection:
-                cursor = await connection.execute(UNFOLDED)
-                [row] = await cursor.fetchall()
-            if row["number"] == 0:
-                return
-            # The horizon waits for transactions of other databases.
-            await asyncio.sleep(0.01)
 
 
 async def test_counts_of_a_changing_world_are_those_of_its_rows(

@@ -20,18 +20,26 @@ export const PERIOD: Filter[] = [
   { name: "to", label: "To", type: "date" },
 ]
 
-const DAY_LENGTH = "2026-12-02".length
+export const DAY_LENGTH = "2026-12-02".length
 
 function valueOf({ value }: HTMLInputElement, type: Filter["type"]): string {
   const given = value.trim()
   return type === "instant" && given !== "" ? `${given}T00:00:00Z` : given
 }
 
-/** Filters of a list, kept in the address. A text counts on Enter, or when it is left. */
-export function Filters({ filters, search }: { filters: Filter[]; search: Search }) {
+/** The days that an answer is about, as values of `PERIOD`. */
+export const usedPeriod = (answer: { first_day: string; last_day: string } | undefined): Search =>
+  answer === undefined ? {} : { from: answer.first_day, to: answer.last_day }
+
+/**
+ * Filters of a list, kept in the address. A text counts on Enter, or when it is left. `used` has the values that count
+ * where the address has none.
+ */
+export function Filters({ filters, search, used = {} }: { filters: Filter[]; search: Search; used?: Search }) {
   const navigate = useNavigate()
+  const shown = (name: string) => search[name] ?? used[name] ?? ""
   const change = (name: string, value: string) => {
-    if ((search[name] ?? "") === value) return
+    if (shown(name) === value) return
     void navigate({ to: ".", search: { ...search, [name]: value || undefined } as never, replace: true })
   }
   const isFiltered = filters.some(({ name }) => search[name] !== undefined)
@@ -49,9 +57,9 @@ export function Filters({ filters, search }: { filters: Filter[]; search: Search
             </select>
           ) : (
             <input
-              key={search[name] ?? ""}
+              key={shown(name)}
               type={type === "instant" ? "date" : type}
-              defaultValue={type === "instant" ? search[name]?.slice(0, DAY_LENGTH) : search[name]}
+              defaultValue={type === "instant" ? shown(name).slice(0, DAY_LENGTH) : shown(name)}
               placeholder={placeholder}
               onBlur={(event) => change(name, valueOf(event.target, type))}
               onKeyDown={(event) => {

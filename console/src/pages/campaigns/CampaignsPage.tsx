@@ -81,7 +81,7 @@ const COLUMNS: Column<Row>[] = [
     isNumber: true,
     cell: ({ campaign: { key }, numbers, since }) =>
       numbers && (
-        <Link to="/messages" search={{ campaign: key, from: since }}>
+        <Link to="/messages" search={{ campaign: key, from: since, state: "sent" }}>
           {formatNumber(numbers.sent)}
         </Link>
       ),

@@ -2,6 +2,7 @@ import { getRouteApi, Link } from "@tanstack/react-router"
 import { api, type Schemas } from "../../api/client"
 import { formatNumber } from "../../format/number"
 import { DayBars } from "../../ui/Chart"
+import { Filters, PERIOD, usedPeriod } from "../../ui/Filters"
 import { CampaignLink } from "../../ui/links"
 import { Empty, Loaded } from "../../ui/Loaded"
 import { Section } from "../../ui/Page"
@@ -14,18 +15,21 @@ const route = getRouteApi("/frequency-caps")
 
 /** How often each rule granted, put off and refused messages, by day and campaign, and who took the room. */
 export function CapPressure() {
-  const { from, to } = route.useSearch()
+  const search = route.useSearch()
+  const { from, to } = search
   const pressure = api.useQuery("get", "/v1/caps/pressure", { params: { query: { from, to } } }, { refetchInterval: 10_000 })
   return (
-    <Loaded query={pressure}>
-      {({ rules }) =>
-        rules.length === 0 ? (
-          <Empty>No rule held a message back in these days. Choose earlier ones to see more.</Empty>
-        ) : (
-          rules.map((rule) => <RuleSection key={rule.rule} rule={rule} />)
-        )
-      }
-    </Loaded>
+    <Section title="Pressure" aside={<Filters search={search} used={usedPeriod(pressure.data)} filters={PERIOD} />}>
+      <Loaded query={pressure}>
+        {({ rules }) =>
+          rules.length === 0 ? (
+            <Empty>No rule held a message back in these days. Choose earlier ones to see more.</Empty>
+          ) : (
+            rules.map((rule) => <RuleSection key={rule.rule} rule={rule} />)
+          )
+        }
+      </Loaded>
+    </Section>
   )
 }
 

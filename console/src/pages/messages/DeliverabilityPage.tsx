@@ -1,10 +1,10 @@
-import { getRouteApi } from "@tanstack/react-router"
+import { getRouteApi, Link } from "@tanstack/react-router"
 import { actingHeaders, api, http, type Schemas } from "../../api/client"
 import { formatNumber, formatShare } from "../../format/number"
 import { words } from "../../format/words"
 import { Action } from "../../ui/Action"
 import { Badge } from "../../ui/Badge"
-import { Filters } from "../../ui/Filters"
+import { DAY_LENGTH, Filters } from "../../ui/Filters"
 import { Loaded } from "../../ui/Loaded"
 import { Page, Section } from "../../ui/Page"
 import { type Column, Table } from "../../ui/Table"
@@ -25,7 +25,6 @@ const rate = (label: string, count: (numbers: Numbers) => number, of: keyof Sche
 })
 
 const COLUMNS: Column<Numbers>[] = [
-  { label: "Provider", cell: ({ provider }) => provider },
   { label: "Domain", cell: ({ domain }) => domain },
   { label: "Sent", isNumber: true, cell: ({ sent }) => formatNumber(sent) },
   rate("Delivered", ({ delivered }) => delivered, "delivered"),
@@ -59,7 +58,17 @@ export function DeliverabilityPage() {
             <Section title="By provider and mailbox provider" aside={<span className="soft">since <Time at={since} /></span>}>
               <Table
                 caption="Deliverability"
-                columns={COLUMNS}
+                columns={[
+                  {
+                    label: "Provider",
+                    cell: ({ provider }) => (
+                      <Link to="/messages" search={{ provider, from: since.slice(0, DAY_LENGTH) }}>
+                        {provider}
+                      </Link>
+                    ),
+                  },
+                  ...COLUMNS,
+                ]}
                 rows={numbers}
                 rowKey={({ provider, domain }) => `${provider} ${domain}`}
                 empty="No message was sent in these days."

@@ -1,16 +1,12 @@
-import { getRouteApi, Link } from "@tanstack/react-router"
+import { Link } from "@tanstack/react-router"
 import { api } from "../../api/client"
 import { Data } from "../../ui/Data"
-import { Filters, PERIOD } from "../../ui/Filters"
 import { Loaded } from "../../ui/Loaded"
 import { Page, Section } from "../../ui/Page"
 import { Table } from "../../ui/Table"
 import { CapPressure } from "./CapPressure"
 
-const route = getRouteApi("/frequency-caps")
-
 export function FrequencyCapsPage() {
-  const search = route.useSearch()
   const caps = api.useQuery("get", "/v1/frequency-caps")
   return (
     <Page
@@ -40,9 +36,7 @@ export function FrequencyCapsPage() {
           </Section>
         )}
       </Loaded>
-      <Section title="Pressure" aside={<Filters search={search} filters={PERIOD} />}>
-        <CapPressure />
-      </Section>
+      <CapPressure />
     </Page>
   )
 }

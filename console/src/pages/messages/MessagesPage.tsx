@@ -5,18 +5,21 @@ import { formatNumber } from "../../format/number"
 import { shortDay } from "../../format/time"
 import { capitalize, words } from "../../format/words"
 import { DayBars, type Series } from "../../ui/Chart"
-import { Filters, PERIOD } from "../../ui/Filters"
+import { Filters, PERIOD, usedPeriod } from "../../ui/Filters"
 import { groupingOf, groupSearch, GroupTabs } from "../../ui/Groups"
 import { Loaded } from "../../ui/Loaded"
 import { Page } from "../../ui/Page"
 import { Table } from "../../ui/Table"
+import { MessageList } from "./MessageList"
+import { messageFilter } from "./messageSearch"
 import { nonSendSearch } from "./nonSendSearch"
+import { toAddress } from "./withoutValue"
 
 type Group = Schemas["MessageGroup"]
 type Grouping = (typeof GROUPINGS)[number]
 
 const route = getRouteApi("/messages")
-const GROUPINGS = ["channel", "provider", "campaign", "day"] as const
+const GROUPINGS = ["channel", "provider", "campaign", "step", "day"] as const
 const POLL = { refetchInterval: 10_000 }
 
 // Those that most messages come to first.
@@ -32,8 +35,8 @@ const STATES: Series[] = [
 export function MessagesPage() {
   const search = route.useSearch()
   const by = groupingOf(GROUPINGS, search)
-  const { from, to, campaign, channel, provider } = search
-  const filter = { from, to, campaign, channel, provider }
+  const filter = messageFilter(search)
+  const { from, to, campaign } = filter
   const counts = api.useQuery("get", "/v1/message-counts", { params: { query: { ...filter, by } } }, POLL)
   const days = api.useQuery("get", "/v1/message-counts", { params: { query: { ...filter, by: "day" } } }, POLL)
   return (
@@ -47,9 +50,12 @@ export function MessagesPage() {
     >
       <Filters
         search={search}
+        used={usedPeriod(counts.data)}
         filters={[
           ...PERIOD,
           { name: "campaign", label: "Campaign", placeholder: "e.g. win-back" },
+          { name: "step", label: "Step" },
+          { name: "state", label: "State", options: STATES.map(({ name }) => name) },
           { name: "channel", label: "Channel", placeholder: "e.g. email" },
           { name: "provider", label: "Provider" },
         ]}
@@ -88,24 +94,39 @@ export function MessagesPage() {
                 {
                   label: "All",
                   isNumber: true,
-                  cell: ({ states }) => formatNumber(Object.values(states).reduce((sum, number) => sum + number, 0)),
+                  cell: ({ value, states }) => (
+                    <Count by={by} value={value} number={Object.values(states).reduce((sum, number) => sum + number, 0)} />
+                  ),
                 },
                 ...statesOf(groups).map(({ name }) => ({
                   label: capitalize(words(name)),
                   isNumber: true,
-                  cell: ({ states }: Group) => formatNumber(states[name] ?? 0),
+                  cell: ({ value, states }: Group) => <Count by={by} value={value} state={name} number={states[name] ?? 0} />,
                 })),
               ]}
             />
           )}
         </Loaded>
       </div>
+      <MessageList filter={filter} />
     </Page>
   )
 }
 
 const statesOf = (groups: Group[]): Series[] =>
   STATES.filter(({ name }) => groups.some(({ states }) => states[name] !== undefined))
+
+/** A number leads to its messages. */
+function Count({ by, value, state, number }: { by: Grouping; value: string; state?: string; number: number }) {
+  const search = route.useSearch()
+  if (number === 0) return formatNumber(number)
+  const group = groupSearch(search, by, by === "provider" ? toAddress(value)! : value)
+  return (
+    <Link to="/messages" search={{ ...group, by, state: state ?? search.state }}>
+      {formatNumber(number)}
+    </Link>
+  )
+}
 
 /** A group leads to its parts; a campaign to its graph, where each step leads to its people. */
 function GroupLink({ by, value }: { by: Grouping; value: string }): ReactNode {

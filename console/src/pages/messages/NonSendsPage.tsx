@@ -6,7 +6,7 @@ import { capitalize, words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
 import { DayBars, Share } from "../../ui/Chart"
 import { Data, Masked, MaskNotice } from "../../ui/Data"
-import { Filters, PERIOD } from "../../ui/Filters"
+import { Filters, PERIOD, usedPeriod } from "../../ui/Filters"
 import { groupingOf, groupSearch, GroupTabs } from "../../ui/Groups"
 import { CampaignLink, JourneyLink, PersonLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
@@ -70,6 +70,7 @@ export function NonSendsPage() {
     <Page title="Why people got nothing">
       <Filters
         search={search}
+        used={usedPeriod(numbers.data)}
         filters={[
           ...PERIOD,
           { name: "reason", label: "Reason", placeholder: "e.g. no_consent" },

@@ -1,3 +1,5 @@
+import { fromAddress, toAddress } from "./withoutValue"
+
 export interface NonSendSearch {
   from?: string
   to?: string
@@ -7,25 +9,15 @@ export interface NonSendSearch {
   rule?: string
 }
 
-// In the address, where an empty value would be none: such as entries, which have no step.
-const WITHOUT = "(none)"
 const NAMES = ["campaign", "step", "reason", "rule"] as const
 
 /** A filter as the address of its page has it. */
-export function nonSendSearch(filter: NonSendSearch): NonSendSearch {
-  return replaceValues(filter, "", WITHOUT)
-}
+export const nonSendSearch = (filter: NonSendSearch): NonSendSearch => replaceValues(filter, toAddress)
 
 /** The filter of an address, as the API takes it. */
-export function nonSendFilter(search: NonSendSearch): NonSendSearch {
-  return replaceValues(search, WITHOUT, "")
-}
+export const nonSendFilter = (search: NonSendSearch): NonSendSearch => replaceValues(search, fromAddress)
 
-function replaceValues({ from, to, ...named }: NonSendSearch, value: string, other: string): NonSendSearch {
+function replaceValues({ from, to, ...named }: NonSendSearch, replace: typeof toAddress): NonSendSearch {
   const given = NAMES.filter((name) => named[name] !== undefined)
-  return {
-    from,
-    to,
-    ...Object.fromEntries(given.map((name) => [name, named[name] === value ? other : named[name]])),
-  }
+  return { from, to, ...Object.fromEntries(given.map((name) => [name, replace(named[name])])) }
 }

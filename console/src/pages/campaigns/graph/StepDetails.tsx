@@ -5,8 +5,18 @@ import { Badge } from "../../../ui/Badge"
 import { Section } from "../../../ui/Page"
 import { toneOf } from "../../../ui/states"
 import { Time } from "../../../ui/Time"
+import { type MessageState } from "../../messages/messageSearch"
 import { type Change, type DrawnNode, END, ENTRY, sorted } from "./model"
-import { type GraphPlace, HereLink, JourneysLink, RefusedLink } from "./peopleLinks"
+import { type GraphPlace, HereLink, JourneysLink, MessagesLink, RefusedLink } from "./peopleLinks"
+
+// The numbers of a step's messages, with the states of those that they count.
+const MESSAGES: ["sent" | "under_way" | "failed" | "unknown" | "cancelled", MessageState[]][] = [
+  ["sent", ["sent"]],
+  ["under_way", ["reserved", "sending"]],
+  ["failed", ["failed"]],
+  ["unknown", ["unknown"]],
+  ["cancelled", ["cancelled"]],
+]
 
 /** A node that was chosen, with all its numbers: each leads to its people. */
 export function StepDetails({
@@ -22,13 +32,6 @@ export function StepDetails({
 }) {
   const isWhole = node.id === ENTRY || node.id === END
   const came = formatNumber(node.came)
-  const messages = {
-    sent: node.sent,
-    under_way: node.under_way,
-    failed: node.failed,
-    unknown: node.unknown,
-    cancelled: node.cancelled,
-  }
   const ended = node.id === END ? ends : node.left
   return (
     <Section title={node.label} aside={node.change && <Badge tone={toneOf(node.change)}>{node.change}</Badge>}>
@@ -80,13 +83,13 @@ export function StepDetails({
         )}
         {node.kind === "send" && (
           <List title="Messages">
-            {Object.entries(messages)
-              .filter(([state, number]) => number > 0 || state === "sent")
-              .map(([state, number]) => (
-                <Line key={state} name={words(state)}>
-                  {formatNumber(number)}
-                </Line>
-              ))}
+            {MESSAGES.filter(([name]) => node[name] > 0 || name === "sent").map(([name, states]) => (
+              <Line key={name} name={words(name)}>
+                <MessagesLink place={place} node={node} states={states}>
+                  {formatNumber(node[name])}
+                </MessagesLink>
+              </Line>
+            ))}
             {sorted(node.deferred).map(([reason, times]) => (
               <Line key={reason} name={`put off: ${words(reason)}`}>
                 {formatNumber(times)}

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router"
 import type { ReactNode } from "react"
+import { messageSearch, type MessageState } from "../../messages/messageSearch"
 import { nonSendSearch } from "../../messages/nonSendSearch"
 import { ENTRY, type GraphNode } from "./model"
 
@@ -44,6 +45,29 @@ export function JourneysLink({
   const state = step === undefined ? undefined : "exited"
   return (
     <Link to="/journeys" search={{ campaign, version: String(version), step, outcome, state }}>
+      {children}
+    </Link>
+  )
+}
+
+/** The messages of a step that are in one of some states. */
+export function MessagesLink({
+  place: { campaign, since },
+  node,
+  states,
+  children,
+}: {
+  place: GraphPlace
+  node: GraphNode
+  states: MessageState[]
+  children: ReactNode
+}) {
+  return (
+    <Link
+      to="/messages"
+      search={messageSearch({ campaign, step: node.id, state: states, from: since })}
+      title="The messages, of all versions"
+    >
       {children}
     </Link>
   )
