@@ -4,7 +4,7 @@ A route that takes a key:
 
     router = APIRouter(prefix="/v1/things", dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
-    @router.post("/{id:uuid}/mend", responses=refusals(NotFoundError, ConflictError))
+    @router.post("/{id}/mend", responses=refusals(NotFoundError, ConflictError))
     async def mend(id: ThingId, body: Mending, services: Using, by: Operator, if_match: IfMatch, tag: Tagged) -> Thing:
         thing = Thing.model_validate(await services.things.mend(id, body.how, if_match=if_match, by=by))
         tag.set(thing.revision)

@@ -177,7 +177,7 @@ async def list_journeys(services: Using, query: Annotated[JourneyQuery, Query()]
     return JourneyList(journeys=[Journey.model_validate(each) for each in journeys], next=next)
 
 
-@router.get("/{id:uuid}", responses=refusals(NotFoundError, InvalidCursorError))
+@router.get("/{id}", responses=refusals(NotFoundError, InvalidCursorError))
 async def get_journey(
     id: JourneyId,
     services: Using,
@@ -207,13 +207,13 @@ async def skip_many(request: SkipRequest, services: Using, by: Operator) -> Oper
     return Operation.model_validate(operation)
 
 
-@router.post("/{id:uuid}/exit", responses=_ONE)
+@router.post("/{id}/exit", responses=_ONE)
 async def exit_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
     """End an active journey. A message that is being sent settles."""
     return Journey.model_validate(await services.journeys.exit(id, by=by))
 
 
-@router.post("/{id:uuid}/skip", responses=_ONE)
+@router.post("/{id}/skip", responses=_ONE)
 async def skip_journey(id: JourneyId, services: Using, by: Operator) -> Journey:
     """End a journey's wait at once, as if its time were over.
 

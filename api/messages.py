@@ -236,7 +236,7 @@ async def send_message(
     return RequestedMessage(id=requested.id, state=requested.state, reason=requested.reason, until=requested.until)
 
 
-@router.get("/{id:uuid}", responses=refusals(NotFoundError))
+@router.get("/{id}", responses=refusals(NotFoundError))
 async def get_message(id: MessageId, services: Using, by: Reader) -> Message:
     """A message, single or of a campaign: its state, its reports, and the reasons."""
     return _show(await services.single_messages.get(id, by=by))

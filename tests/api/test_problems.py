@@ -1,3 +1,5 @@
+import re
+
 import httpx
 import psycopg
 import psycopg.errors
@@ -174,3 +176,19 @@ async def test_the_log_of_an_incident_names_no_user(admin: httpx.AsyncClient, se
         answer = await admin.get("/v1/users/ada@example.com/timeline")
     assert_problem(answer, 500, "internal")
     assert logs[0]["path"] == "/v1/users/{user_id:path}/timeline"
+
+
+async def test_an_id_that_is_none_is_refused_by_saying_so(admin: httpx.AsyncClient) -> None:
+    """Not as a path that there is not."""
+    paths = (await admin.get("/openapi.json")).json()["paths"]
+    of_ids = [
+        path
+        for path, methods in paths.items()
+        if [one["schema"].get("format") for one in methods.get("get", {}).get("parameters", []) if one["in"] == "path"]
+        == ["uuid"]
+    ]
+    assert "/v1/journeys/{id}" in of_ids
+    for path in of_ids:
+        answer = await admin.get(re.sub("{.*}", "none", path))
+        assert_problem(answer, 400, "invalid_request")
+        assert "Input should be a valid UUID" in answer.json()["detail"], path
