@@ -1,0 +1,1 @@
+import{i as e,r as t}from"./nonSendSearch-BE9THrbS.js";var n=t=>({...t,provider:e(t.provider),state:t.state?.join(`,`)}),r=({from:e,to:n,campaign:r,step:i,channel:a,provider:o,state:s})=>({from:e,to:n,campaign:r,step:i,channel:a,provider:t(o),state:s?.split(`,`)});export{n,r as t};

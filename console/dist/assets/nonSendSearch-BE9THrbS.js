@@ -1,0 +1,1 @@
+var e=`(none)`,t=t=>t===``?e:t,n=t=>t===e?``:t,r=[`campaign`,`step`,`reason`,`rule`],i=e=>o(e,t),a=e=>o(e,n);function o({from:e,to:t,...n},i){let a=r.filter(e=>n[e]!==void 0);return{from:e,to:t,...Object.fromEntries(a.map(e=>[e,i(n[e])]))}}export{t as i,i as n,n as r,a as t};

@@ -1,1 +1,0 @@
-var e=`(none)`,t=[`campaign`,`step`,`reason`,`rule`];function n(t){return i(t,``,e)}function r(t){return i(t,e,``)}function i({from:e,to:n,...r},i,a){let o=t.filter(e=>r[e]!==void 0);return{from:e,to:n,...Object.fromEntries(o.map(e=>[e,r[e]===i?a:r[e]]))}}export{n,r as t};
