@@ -70,15 +70,21 @@ async def ask_for_approvals(shop: Shop) -> tuple[str, str]:
     tokens = [await hire(shop, name) for name in ("Ada", "Bob")]
     async with client_of(shop.app, tokens[0]) as ada, client_of(shop.app, tokens[1]) as bob:
         for key in ("offers", "tips", "news"):
-            assert (await ada.post("/v1/campaigns", json=campaign_for_many(key))).is_success
-            answer = await ada.post(f"/v1/campaigns/{key}/start")
-            approval = answer.json()["approval"]
-            assert (answer.status_code, approval["people"]) == (202, MANY)
+            approval = await ask_for_approval(ada, key)
             if key == "offers":
-                assert (await bob.post(f"/v1/approvals/{approval['id']}/reject")).is_success
+                assert (await bob.post(f"/v1/approvals/{approval}/reject")).is_success
             elif key == "tips":
                 assert (await ada.post("/v1/campaigns", json=campaign_for_many(key, "31d"))).is_success
     return tokens[0], tokens[1]
+
+
+async def ask_for_approval(client: httpx.AsyncClient, key: str) -> str:
+    """Ask for the start of a campaign for many; return the approval's id."""
+    assert (await client.post("/v1/campaigns", json=campaign_for_many(key))).is_success
+    answer = await client.post(f"/v1/campaigns/{key}/start")
+    approval = answer.json()["approval"]
+    assert (answer.status_code, approval["people"]) == (202, MANY)
+    return str(approval["id"])
 
 
 def campaign_for_many(key: str, rest: str = "30d") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from tests.api.live import client_of
 from tests.clients import console_numbers
 from tests.clients.console_site import Console, click, errors_of, look, open_own_console, read_rows
 from tests.proofs import IS_LONG
@@ -258,15 +259,18 @@ async def test_waiting_and_lost_connections_are_told(console: Console, scheme: s
 
 @pytest.mark.takes_long
 async def test_an_approval_that_a_change_has_outdated_says_so(console: Console) -> None:
+    # Of its own: other tests read the one that waits, in any order.
+    async with client_of(console.shop.app, console.asking) as asking:
+        await console_numbers.ask_for_approval(asking, "flash")
     page = await console.open(console.another)
     await console.show(page, "/approvals")
     states = {row[0]: row[1] for row in await read_rows(page, "Approvals")}
     assert ("rejected" in states["offers"], "outdated" in states["tips"]) == (True, True)
     assert "the campaign or its entry was changed" in await page.run(MAIN)
     # One that a change outdates while a person reads what it would do.
-    await click(page, "tbody button", "Approve")
+    await click(page, "tbody tr:has(a[href$='/campaigns/flash']) button", "Approve")
     await page.until(OPEN)
-    changed = console_numbers.campaign_for_many("news", "31d")
+    changed = console_numbers.campaign_for_many("flash", "31d")
     assert (await console.shop.operator.post("/v1/campaigns", json=changed)).is_success
     await click(page, "dialog button", "Approve")
     told = await page.until("document.querySelector('dialog [role=alert]')?.innerText")
