@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from domain.journey.decision import Decision
 from domain.rehearsal.history import PersonHistory
 from domain.rehearsal.messages import SimulatedMessage
-from domain.rehearsal.records import ProviderOutcome, Record
+from domain.rehearsal.records import EndedJourney, ProviderOutcome, Record
 from domain.tracking.event import AUDIENCE, Event
 
 DifferenceCause = Literal[
@@ -26,6 +26,7 @@ DifferenceCause = Literal[
     "provider_outcome",
     "merged_person",
     "history_cut",
+    "late",
     "same_instant",
     "follows",
     "unknown",
@@ -37,6 +38,7 @@ CAUSES: Final[Mapping[DifferenceCause, str]] = {
     "provider_outcome": "provider outcomes",
     "merged_person": "merged people",
     "history_cut": "history is cut off",
+    "late": "decided late",
     "same_instant": "order within a second",
     "follows": "follow from another difference",
     "unknown": "unknown",
@@ -123,12 +125,15 @@ class Reality:
                     self._places[str(granted.id)] = place
         self._names: dict[UUID, JourneyName] = {}
         self._journeys: dict[JourneyName, UUID] = {}
+        self._ended: dict[JourneyName, datetime] = {}
         self._audiences: Counter[tuple[str, UUID]] = Counter()
         self._simulated: list[PastDecision] = []
         self._begun: dict[UUID, tuple[str, str | None]] = {}
 
     def record(self, record: Record) -> None:
         """Keep a simulated decision."""
+        if isinstance(record, EndedJourney) and (name := self._names.get(record.journey.id)) is not None:
+            self._ended[name] = record.ending.ended_at
         if not isinstance(record, Decision):
             return
         id = record.journey_id
@@ -177,11 +182,14 @@ class Reality:
         simulated = name_journeys(self._simulated)
         people = {history.profile.id: history for history in self.histories}
         differing: dict[UUID, list[tuple[datetime, JourneyName]]] = defaultdict(list)
+        late: dict[UUID, datetime] = {}
         for name in sorted({*self._real, *simulated}):
             real, other = ([one for one in group.get(name, ()) if one.at <= last] for group in (self._real, simulated))
             found.decisions += len(real)
             same = _count_same(real, other)
             found.equal += same
+            if (due_at := self._find_late(name, real, other, same)) is not None:
+                late[real[0].profile_id] = min(due_at, late.get(real[0].profile_id, due_at))
             if same < max(len(real), len(other)):
                 at = min(one.at for one in (*real[same:], *other[same:]))
                 differing[(real or other)[0].profile_id].append((at, name))
@@ -191,7 +199,8 @@ class Reality:
                 real, other = (
                     [one for one in group.get(name, ()) if one.at <= last] for group in (self._real, simulated)
                 )
-                own = self._explain(people.get(id), name, real, other, at, versions, first_kept)
+                is_late = id in late and late[id] <= at
+                own = self._explain(people.get(id), name, real, other, at, versions, first_kept, is_late=is_late)
                 cause = "follows" if own == "unknown" and cause is not None else own
                 same = _count_same(real, other)
                 found.causes[cause] += max(len(real), len(other)) - same
@@ -202,6 +211,23 @@ class Reality:
                     )
         return found
 
+    def _find_late(
+        self, name: JourneyName, real: Sequence[PastDecision], simulated: Sequence[PastDecision], same: int
+    ) -> datetime | None:
+        """Return when the first thing was due that really came later; None without any.
+
+        An event that found a journey under way which had ended by then tells that the engine took its time.
+        """
+        for mine, theirs in zip(real[: same + 1], simulated, strict=False):
+            if (mine.kind, mine.step) == (theirs.kind, theirs.step) and mine.at - theirs.at >= AT_ONCE:
+                return theirs.at
+        if same == len(real):
+            return None
+        if real[same].reason == "already_in":
+            return real[same].at
+        ended_at = self._ended.get(name)
+        return ended_at if ended_at is not None and same == len(simulated) and ended_at < real[same].at else None
+
     def _explain(
         self,
         person: PersonHistory | None,
@@ -211,6 +237,8 @@ class Reality:
         at: datetime,
         versions: Mapping[str, int],
         first_kept: datetime | None,
+        *,
+        is_late: bool,
     ) -> DifferenceCause:
         if any(one.version is not None and one.version != versions.get(name[0]) for one in real):
             return "other_version"
@@ -224,9 +252,16 @@ class Reality:
             return "merged_person"
         if first_kept is not None and person.profile.created_at < first_kept:
             return "history_cut"
+        if is_late:
+            return "late"
         others = [one for group in self._real.values() for one in group if one.profile_id == person.profile.id]
-        near = {(one.campaign, one.entry) for one in others if abs(one.at - at) < AT_ONCE and one.kind == "send"}
-        return "same_instant" if len(near) > 1 else "unknown"
+        near = {
+            (one.campaign, one.entry)
+            for one in others
+            if abs(one.at - at) < AT_ONCE and (one.kind == "send" or (one.kind == "entry" and one.campaign == name[0]))
+        }
+        has_event = any(abs(one.received_at - at) < AT_ONCE and str(one.event.id) != name[1] for one in person.events)
+        return "same_instant" if has_event or len(near) > 1 else "unknown"
 
 
 def name_journeys(decisions: Iterable[PastDecision]) -> dict[JourneyName, list[PastDecision]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from statistics import median
 
+from domain.rehearsal.fidelity import Fidelity
 from tests.chaos.auditor import kinds
 from tests.chaos.run import Result
 
@@ -36,6 +37,7 @@ def lines(result: Result) -> Iterator[str]:
     yield from _unknowns(result)
     yield from _recoveries(result)
     yield ""
+    yield from _fidelity(result.fidelity)
     yield f"Violations: {_listed(kinds(result.violations)) or 'none'}"
     for violation in result.violations:
         yield f"  {violation.kind}: {violation.said}"
@@ -78,6 +80,16 @@ def _unknowns(result: Result) -> Iterator[str]:
     for message in unknown:
         has = "has it" if done[message.id] else "has it not"
         yield f"  {message.provider} {message.id}: {message.reason} {message.detail or ''}; the provider {has}"
+    yield ""
+
+
+def _fidelity(fidelity: Fidelity) -> Iterator[str]:
+    """How many decisions a replay of the events repeats, and what the others come from."""
+    yield f"Replayed: {fidelity.equal} of {fidelity.decisions} decisions are equal"
+    yield f"Others, by their causes: {_listed(fidelity.causes) or 'none'}"
+    for one in fidelity.examples:
+        if one.cause == "unknown":
+            yield f"  unknown: {one.campaign} of {one.user_id}: really {one.real}, simulated {one.simulated}"
     yield ""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
 
+from domain.rehearsal.fidelity import Fidelity
 from tests.chaos.auditor import audit
 from tests.chaos.campaigns import CAMPAIGNS, CAPS
 from tests.chaos.client import Client
@@ -15,12 +16,15 @@ from tests.chaos.faults import Fault, Kind, schedule
 from tests.chaos.history import History
 from tests.chaos.ledger import Violation
 from tests.chaos.model import Call, Move
+from tests.chaos.replay import replay
 from tests.chaos.saboteur import Recovery, Saboteur
 from tests.chaos.stack import TASK_QUEUE, Stack, open_stack
 from tests.chaos.traffic import Operator, Traffic, canary, put_providers
 
 # The audit compares instants of both clocks, which may drift apart by so much in a run, in seconds.
 MAX_DRIFT = 0.05
+# The share of decisions that a replay may make otherwise without a cause: of two things at once, the order is open.
+MAX_UNEXPLAINED = 0.01
 
 
 class ClockSetError(Exception):
@@ -53,6 +57,7 @@ class Result:
     settled_after: float
     history: History
     violations: Sequence[Violation]
+    fidelity: Fidelity
 
 
 @asynccontextmanager
@@ -109,7 +114,11 @@ async def run(folder: Path, seed: str, length: Length, *, is_calm: bool = False)
                 leave_off.set()
         began = loop.time()
         history, violations = await examined(stack, client, length.patience)
+        settled_after = loop.time() - began
+        fidelity = await replay(stack.postgres.url)
         check_clock(ahead, history.ahead)
+        if (number := fidelity.causes["unknown"]) > MAX_UNEXPLAINED * fidelity.decisions:
+            violations.append(Violation("replay", f"{number} of {fidelity.decisions} decisions differ without a cause"))
         recovered = {recovery.fault for recovery in saboteur.recoveries}
         violations += [
             Violation("no-recovery", f"{fault.kind} at {fault.at:.1f} s: no message of an event after it arrived")
@@ -118,5 +127,5 @@ async def run(folder: Path, seed: str, length: Length, *, is_calm: bool = False)
         ]
         return Result(
             *(seed, length, faults, left_out, client.calls, client.moves, client.repeats),
-            *(stack.supervisor.starts, saboteur.recoveries, loop.time() - began, history, violations),
+            *(stack.supervisor.starts, saboteur.recoveries, settled_after, history, violations, fidelity),
         )

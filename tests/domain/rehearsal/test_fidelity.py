@@ -8,14 +8,17 @@ import pytest
 from msgspec.structs import replace
 
 from domain.journey.decision import Decision
+from domain.journey.records import Journey
 from domain.people.identity import Identity
 from domain.people.profile import Profile
 from domain.rehearsal.fidelity import CAUSES, Fidelity, PastDecision, Reality
 from domain.rehearsal.history import PastMerge, PersonHistory
 from domain.rehearsal.messages import SimulatedMessage
+from domain.rehearsal.records import EndedJourney, make_ending
 from domain.sending.ledger_marks import LedgerMarks
 from domain.sending.policy import Reservation
 from tests.domain.rehearsal.story import START
+from tests.engine.ingesting import event
 
 ADA = UUID(int=1)
 DAY = timedelta(days=1)
@@ -92,6 +95,7 @@ def message(state: Any) -> SimulatedMessage:
         ("provider_outcome", [GRANTED], replace(PERSON, messages=[message("failed")]), None),
         ("merged_person", [GRANTED], replace(PERSON, merges=[PastMerge(UUID(int=4), START, None)]), None),
         ("history_cut", [GRANTED], PERSON, START + DAY),
+        ("late", [real("entry", "refused", "already_in", hours=1)], PERSON, None),
         (
             "same_instant",
             [GRANTED, real("send", "granted", hours=1, entry="other", journey_id=UUID(int=5), campaign="other")],
@@ -104,6 +108,19 @@ def test_a_difference_has_a_cause(cause: str, decided: list[PastDecision], perso
     found = compare([ENTERED, *decided], REFUSED, person, first)
     assert cause in found.causes
     assert found.examples[0].simulated == "send note refused capped"
+
+
+def test_a_person_was_decided_about_too_late() -> None:
+    entered = replace(ENTERED, at=ENTERED.at + timedelta(seconds=2))
+    assert compare([entered, GRANTED], REFUSED).causes == {"late": 1}
+
+
+def test_an_event_found_a_journey_that_should_have_ended() -> None:
+    reality = Reality([PERSON], [ENTERED, real("exit", "exited", hours=1)])
+    reality.record(SAME[0])
+    journey = Journey(UUID(int=7), "cart", 1, ADA, "", "workflow", event("track", "ada", at=START), START)
+    reality.record(EndedJourney(journey, make_ending(journey.id, "completed", START + DAY / 25)))
+    assert reality.compare(START + 9 * DAY, {"cart": 1}, None).causes == {"late": 1}
 
 
 def test_later_differences_of_a_person_follow_from_the_first() -> None:
