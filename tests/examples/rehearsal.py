@@ -26,6 +26,7 @@ from domain.rehearsal.people import SimulatedPerson
 from domain.rehearsal.records import Results
 from domain.rehearsal.rulebook import Rulebook, RunningCampaign
 from domain.rehearsal.simulator import Simulator
+from domain.sending.routes import DEVELOPMENT_PROVIDERS
 from domain.tracking.event import OUR_CONTEXT, Event
 from store import campaigns, documents
 from store.database import Database
@@ -106,7 +107,7 @@ async def compare_with_engine(database: Database, timezone: str, rulebook: Ruleb
 
 async def read_rulebook(database: Database, timezone: str) -> Rulebook:
     """What is deployed, without the campaigns that are not simulated."""
-    catalogue = Catalogue(timezone)
+    catalogue = Catalogue(timezone, DEVELOPMENT_PROVIDERS)
     async with database.transaction() as connection:
         segments = await catalogue.load_segments(connection)
         providers = await catalogue.load_providers(connection)
