@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.api.inboxes import put
 from tests.api.shop import Shop
-from tests.clients.devtools import DevTools, Session
+from tests.clients.devtools import DevTools, LostPageError, Session
 from tests.clients.shop_front import ShopFront
 from tests.harness import PATIENCE, looks
 
@@ -104,10 +104,12 @@ async def until_gone(page: Session, kind: str) -> None:
 
 
 async def click(page: Session, kind: str, selector: str) -> None:
-    """Click as a person does, where the element comes to rest."""
+    """Click as a person does: where the element comes to rest, and again if it moved away meanwhile."""
     await until_shown(page, kind, selector)
     script = f"""
         (async element => {{
+          window.isHit = false
+          element.addEventListener("click", () => {{ window.isHit = true }}, {{once: true, capture: true}})
           element.scrollIntoView({{block: "nearest"}})
           for (let before = ""; ; await new Promise(resolve => setTimeout(resolve, 50))) {{
             const {{x, y, width, height}} = element.getBoundingClientRect()
@@ -117,9 +119,17 @@ async def click(page: Session, kind: str, selector: str) -> None:
           }}
         }})({inside(kind, selector)})
     """
-    rect = json.loads(await page.run(script))
-    for type in ("mousePressed", "mouseReleased"):
-        await page.call("Input.dispatchMouseEvent", type=type, x=rect[0], y=rect[1], button="left", clickCount=1)
+    async for is_last in looks(PATIENCE):
+        x, y = json.loads(await page.run(script))
+        try:
+            for type in ("mousePressed", "mouseReleased"):
+                await page.call("Input.dispatchMouseEvent", type=type, x=x, y=y, button="left", clickCount=1)
+            if await page.run("window.isHit !== false"):
+                return
+        except LostPageError:
+            # It has led to another page.
+            return
+        assert not is_last, (kind, selector)
 
 
 async def press(page: Session, key: str) -> None:
