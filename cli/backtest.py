@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,7 +15,7 @@ import typer
 from cli.check import find_running_dev
 from cli.exit_codes import REFUSED
 from cli.options import AsJson
-from cli.output import print_json, printable
+from cli.output import clear_progress, print_json, print_progress, printable
 from cli.scenario_files import DeployedFile, check_campaigns, parse_rules, read_given
 from domain.campaign.durations import DurationError, parse_duration
 
@@ -127,7 +126,10 @@ async def _run(
         run = Backtest(
             database, deployed, running, chosen, settings.timezone, default_providers(settings), os.cpu_count() or 1
         )
-        return await run.run([str(one.path) for one in given], _tell_progress)
+        try:
+            return await run.run([str(one.path) for one in given], print_progress)
+        finally:
+            clear_progress()
 
 
 def _take(published: "Published") -> "BacktestedCampaign":
@@ -137,11 +139,6 @@ def _take(published: "Published") -> "BacktestedCampaign":
 
     running = RunningCampaign(published.definition.key, GIVEN_VERSION, published.plan, published.rules)
     return BacktestedCampaign(running, CampaignTemplates(published.templates, published.compiled_bodies), is_given=True)
-
-
-def _tell_progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        typer.echo(f"\r{done:,} of {total:,} people", nl=done >= total, err=True)
 
 
 def _print(found: "Backtested", *, as_json: bool, with_trace: bool) -> None:

@@ -71,6 +71,18 @@ def describe_reader(reader: Mapping[str, Any]) -> str:
     return f"{reader['kind']} {reader['key']}" + ("" if version is None else f", version {version}")
 
 
+def print_progress(done: int, total: int) -> None:
+    """Show on a terminal how many people are done. The line is cleared at the end."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{done:,} of {total:,} people", nl=False, err=True)
+
+
+def clear_progress() -> None:
+    """Clear the line of the progress."""
+    if sys.stderr.isatty():
+        typer.echo("\r\033[K", nl=False, err=True)
+
+
 def print_next(page: Mapping[str, Any]) -> None:
     """Print the command for the next page to standard error."""
     if page["next"]:

@@ -11,7 +11,17 @@ import typer
 
 from cli.exit_codes import DONE, REFUSED
 from cli.options import AsJson
-from cli.output import number_of, people_text, print_error, print_facts, print_json, print_table, printable
+from cli.output import (
+    clear_progress,
+    number_of,
+    people_text,
+    print_error,
+    print_facts,
+    print_json,
+    print_progress,
+    print_table,
+    printable,
+)
 from cli.rehearsal_files import RehearsalFiles, RehearsedCampaign, load_rehearsal
 from domain.errors import SojournError
 
@@ -124,7 +134,10 @@ def _rehearse(
     words = learn_vocabulary(loaded.rulebook, one.running, sample_data(templates), first)
     if days is not None:
         words = replace(words, days=days)
-    found = walk(loaded.rulebook, one.running, words, people, seed, first)
+    try:
+        found = walk(loaded.rulebook, one.running, words, people, seed, first, print_progress)
+    finally:
+        clear_progress()
     running = one.running
     timezone = loaded.rulebook.timezone
     return found, render_messages(running.key, running.plan, running.rules, templates, found.samples, timezone)

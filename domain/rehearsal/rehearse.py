@@ -1,6 +1,6 @@
 """Rehearse a campaign: generated people walk through it until every way is taken."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from typing import Final
@@ -73,16 +73,26 @@ def find_first_day(rules: Rules) -> datetime:
 
 
 def rehearse(
-    rulebook: Rulebook, campaign: RunningCampaign, words: Vocabulary, people: int, seed: str, first: datetime
+    rulebook: Rulebook,
+    campaign: RunningCampaign,
+    words: Vocabulary,
+    people: int,
+    seed: str,
+    first: datetime,
+    progress: Callable[[int, int], None],
 ) -> Rehearsal:
-    """Have generated people walk through a campaign by all of its ways."""
+    """Have generated people walk through a campaign by all of its ways.
+
+    `progress` is told how many of the people are done, then how many of those that the search may take.
+    """
     search = _Search(rulebook, campaign, words, seed, first)
     tally = RehearsalTally()
     for number in range(people):
         run = search.draw(number)
         search.remember(run)
         tally.add(run)
-    for run in search.look_for_others(people):
+        progress(number + 1, people)
+    for run in search.look_for_others(people, progress):
         tally.add_found(run)
     paths = tally.list_paths()
     return Rehearsal(
@@ -141,16 +151,18 @@ class _Search:
         if len(kept) < limit:
             kept.append(_Near(run.person, run.visits))
 
-    def look_for_others(self, first: int) -> Iterator[PersonRun]:
+    def look_for_others(self, first: int, progress: Callable[[int, int], None]) -> Iterator[PersonRun]:
         """Iterate over people who take ways that are left, of a limited search.
 
         They are numbered from `first` on.
         """
         corpus = self._entered or self._others
-        for number in range(first, first + min(MAX_ALL_TRIES, MAX_TRIES * len(self.missing))):
+        limit = min(MAX_ALL_TRIES, MAX_TRIES * len(self.missing))
+        for number in range(first, first + limit):
             if not self.missing:
                 return
             self.tried += 1
+            progress(self.tried, limit)
             draws = Draws(self._seed, str(number))
             wanted = self.missing[self.tried % len(self.missing)]
             left = len(self.missing)

@@ -195,7 +195,7 @@ def test_the_people_are_counted_one_by_one(folder: Path) -> None:
     [campaign] = loaded.campaigns
     first = find_first_day(campaign.running.rules)
     words = learn_vocabulary(loaded.rulebook, campaign.running, {}, first)
-    found = rehearse(loaded.rulebook, campaign.running, words, 200, "1", first)
+    found = rehearse(loaded.rulebook, campaign.running, words, 200, "1", first, lambda done, total: None)
     gc.collect()
     kept = sum(isinstance(one, PersonRun) for one in gc.get_objects())
     assert len(found.examples) <= kept < 50
