@@ -28,9 +28,9 @@ from domain.rehearsal.simulator import Simulator
 from domain.rehearsal.walks import ENTRY, EXIT, GOAL, FlowWay, find_ways
 from domain.sending.ledger_marks import LedgerMarks
 from domain.sending.previewed_people import PreviewedPerson
-from domain.tracking.event import NAMED_CALLS, Event, Trigger
+from domain.tracking.event import ANY, NAMED_CALLS, Event, Trigger
 from domain.tracking.reactions import is_reaction
-from domain.tracking.traits import CONSENT
+from domain.tracking.traits import CONSENT, TOPICS
 
 _NAMESPACE: Final = uuid5(NAMESPACE_URL, "sojourn:generated")
 # A person whose calls lead to one another, for ever, is left there.
@@ -86,6 +86,7 @@ def run_person(
 class _Player:
     def __init__(self, person: GeneratedPerson, rulebook: Rulebook, campaign: RunningCampaign, first: datetime) -> None:
         self._campaign = campaign
+        self._topics = rulebook.segments.topics.refs()
         self._at = person.starts_at(first)
         self._run = PersonRun(person, f"person-{person.number}")
         self._walked: dict[UUID, list[FlowWay]] = {}
@@ -128,8 +129,7 @@ class _Player:
                 name = (trigger.name or "").removeprefix(TRAIT_PREFIX)
                 self._report("identify", None, {name: call.values.get(name, str(self._at.date()))})
             case "consent":
-                channel = (trigger.name or "").rpartition(".")[2].replace("*", "email")
-                self._report("identify", None, {CONSENT: {channel: bool(len(self._run.calls) % 2)}})
+                self._report("identify", None, {CONSENT: self._consent(trigger, call)})
             case "opened" if trigger.name == "app":
                 self._report("track", "Application Opened", values)
             case "opened":
@@ -141,6 +141,15 @@ class _Player:
             case _:
                 # Segments, stages and places follow from other calls.
                 return
+
+    def _consent(self, trigger: Trigger, call: PlannedCall) -> dict[str, Any]:
+        """Give a consent, or take it back: to a topic if the rules read one."""
+        channel = (trigger.name or "").rpartition(".")[2].replace("*", "email")
+        is_given = bool(len(self._run.calls) % 2)
+        topics = [one.topic for one in self._topics if one.channel == channel]
+        if "topic" not in call.values or not topics:
+            return {channel: is_given}
+        return {TOPICS: {topics[self._run.person.number % len(topics)]: {channel: is_given}}}
 
     def _react(self, trigger: Trigger, step: str | None, values: dict[str, Any]) -> None:
         """Report an event; one about a message has the properties of its reports."""
@@ -222,7 +231,7 @@ class _Player:
                 if record.kind == "entry" and record.journey_id is not None:
                     self._begin(record.journey_id, record.at)
                 elif record.kind == "exit" and record.journey_id is not None and record.reason != "goal":
-                    way = FlowWay(EXIT, str(record.data.get("event")))
+                    way = FlowWay(EXIT, self._find_exit(str(record.data.get("event"))))
                     run.ways.add(way)
                     self._walked[record.journey_id].append(way)
             case EndedJourney(journey=journey, ending=ending) if journey.campaign_key == key:
@@ -237,6 +246,12 @@ class _Player:
                 self._keep(message, at)
             case _:
                 return
+
+    def _find_exit(self, event: str) -> str:
+        """Return the label of the exit that an event took: its own, or that of any event."""
+        triggers = [rule.trigger for rule in self._campaign.rules.exits]
+        labels = [one.label for one in triggers]
+        return event if event in labels else next((one.label for one in triggers if one.name == ANY), event)
 
     def _keep(self, message: SimulatedMessage, at: datetime) -> None:
         profile, granted = self._person.profile, message.granted

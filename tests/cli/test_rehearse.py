@@ -38,14 +38,12 @@ steps:
     b: [{exit: rare}]
 """
 CAPS = "rules: [{name: daily, limit: 1, per: 1d}]\n"
-# Ways of examples that no generated person can take: answers to surveys and accounts are not simulated, a consent is
-# asked twice by a topic of a deployment alone, a journey that never rests is ended by no event, a date that is computed
-# is always readable, and the last channel has no fallback.
+# Ways of examples that no generated person can take: answers to surveys and accounts are not simulated, a journey that
+# never rests is ended by no event, a date that is computed is always readable, and the last channel has no fallback.
 UNREACHED = {
     "ask-after-delivery": {"grade: case 1", "grade: case 2", "story", "words: event", "words: timeout", "help"},
     "ask-in-app": {"stars: case 1"},
     "delivery-delayed": {"notice.fallback: fallback"},
-    "double-opt-in": {"entry", "ask", "patience", "remind", "last-days", "exit: any consent"},
     "price-drop": {"exit: Unsubscribed"},
     "pricing-discount": {"exit: Subscription Started"},
     "promotion": {"last-day: unreadable"},
@@ -53,6 +51,7 @@ UNREACHED = {
     "weekly-report": {"ready.fallback: fallback"},
 }
 OF_ACCOUNTS = {"no-invitation", "seat-limit"}
+DOCUMENTS = ("caps/frequency-caps.yaml", "topics/topics.yaml")
 SHORT = ("abandoned-cart", "price-drop", "seat-limit")
 
 
@@ -215,7 +214,11 @@ def test_the_examples_are_walked(file: Path, capsys: Output) -> None:
         assert run(["rehearse", str(file)]) == 1
         return
     beside = file.with_name(f"{file.stem}.test.yaml").exists()
-    documents = [] if beside else [str(COMPUTED), str(EXAMPLES / "caps" / "frequency-caps.yaml")]
+    documents = (
+        []
+        if beside
+        else [str(COMPUTED), str(EXAMPLES / "caps" / "frequency-caps.yaml"), str(EXAMPLES / "topics" / "topics.yaml")]
+    )
     status, found = rehearsed(capsys, str(file), *documents, "--people", "60")
     expected = UNREACHED.get(file.stem, set())
     assert {one["way"] for one in found["unreached"]} == expected
