@@ -1,6 +1,7 @@
 """The console of a deployment, whose tracking clients have reported script wherever they can."""
 
 import base64
+import json
 import os
 import re
 from collections.abc import AsyncIterator
@@ -24,6 +25,11 @@ from tests.servers import PostgresServer
 # A tracking client can report it, in whatever text it reports.
 SCRIPT: Final = "<img src=x onerror=window.attacked=1><script>window.attacked=1</script>"
 LOADED: Final = "document.querySelector('main h1, main .notice') && !document.querySelector('.skeleton')"
+# The router has rendered the address.
+ARRIVED: Final = (
+    "__TSR_ROUTER__.state.status === 'idle' && "
+    "__TSR_ROUTER__.state.resolvedLocation.publicHref === location.pathname + location.search"
+)
 SHOTS: Final = os.environ.get("SOJOURN_SCREENSHOTS")
 
 
@@ -78,6 +84,12 @@ class Console:
     async def show(self, page: Session, address: str) -> None:
         await page.open(f"{self.url}/console{address.format(journey=self.journey)}")
         await page.until(LOADED)
+
+    async def move(self, page: Session, address: str) -> None:
+        """Show another address as a link does: without loading the console anew."""
+        target = json.dumps(f"/console{address.format(journey=self.journey)}")
+        await page.run(f"history.pushState(null, '', {target}); dispatchEvent(new PopStateEvent('popstate'))")
+        await page.until(f"{ARRIVED} && {LOADED}")
 
 
 @asynccontextmanager

@@ -147,7 +147,10 @@ async def test_each_page_is_readable_and_takes_no_script(
     page = await console.open(scheme=scheme, width=width)
     for address in ADDRESSES:
         with subtests.test(address):
-            await console.show(page, address)
+            if (scheme, width) == LOOKS[0]:
+                await console.show(page, address)
+            else:
+                await console.move(page, address)
             await page.run("document.querySelectorAll('details').forEach(one => one.open = true)")
             await look(page, f"{address}-{scheme}-{width}")
     assert errors_of(page) == []
