@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -127,9 +128,10 @@ async def simulate_jobs(setup: ShardSetup, jobs: Sequence[ShardJob], processes: 
     with open_pool(setup, min(processes, len(jobs))) as pool:
         try:
             with _holding_interrupts():
-                pending = [pool.submit(_run, job) for job in jobs]
-            for one in pending:
-                yield await asyncio.wrap_future(one)
+                pending = deque(pool.submit(_run, job) for job in jobs)
+            # None is kept once its result was taken: each has the messages of its sample.
+            while pending:
+                yield await asyncio.wrap_future(pending.popleft())
         except BrokenProcessPool as error:
             said = (
                 "the system killed a process of this one, such as for want of memory: take fewer people by `--sample`"
