@@ -260,7 +260,15 @@ class Reality:
             for one in others
             if abs(one.at - at) < AT_ONCE and (one.kind == "send" or (one.kind == "entry" and one.campaign == name[0]))
         }
-        has_event = any(abs(one.received_at - at) < AT_ONCE and str(one.event.id) != name[1] for one in person.events)
+        # Neither the entry nor a reaction to the message that was decided about is another one.
+        same = _count_same(real, simulated)
+        own = (name, real[same].step if same < len(real) else None)
+        has_event = any(
+            abs(one.received_at - at) < AT_ONCE
+            and str(one.event.id) != name[1]
+            and self._places.get(str(one.event.properties.get("message_id")), (None, None))[:2] != own
+            for one in person.events
+        )
         return "same_instant" if has_event or len(near) > 1 else "unknown"
 
 
