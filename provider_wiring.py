@@ -18,7 +18,7 @@ from domain.sending.provider_secrets import ProviderSecrets
 from domain.sending.providers.smtp import SmtpModel
 from domain.sending.routes import DEFAULT_PROVIDERS, DEVELOPMENT_PROVIDERS, ProviderRule
 from runtime.instrumented_provider import instrument
-from settings import MailSettings, Settings
+from settings import DecisionSettings, MailSettings, Settings
 from store.database import Database
 
 
@@ -32,7 +32,7 @@ def open_providers(settings: Settings, catalogue: Catalogue, *, leaves_unusable:
     )
 
 
-def default_providers(settings: Settings) -> Mapping[str, ProviderRule]:
+def default_providers(settings: DecisionSettings) -> Mapping[str, ProviderRule]:
     """Return the providers of channels that the document leaves out."""
     return DEFAULT_PROVIDERS if settings.inbox_url is None else DEVELOPMENT_PROVIDERS
 

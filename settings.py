@@ -179,12 +179,26 @@ class CampaignSettings(EnvironmentSettings):
     )
 
 
-class MessageSettings(EnvironmentSettings):
-    """The zone, the links and the webhooks of messages."""
+class DecisionSettings(EnvironmentSettings):
+    """The zone and the inbox, by which is decided about messages."""
 
     timezone: Timezone = Field(
         "UTC", description="the IANA zone of recipients whose own is not known, nor that of their campaign"
     )
+    inbox_url: WebAddress | None = Field(
+        None,
+        description="the inbox of a `sojourn dev`, for development: it shows the messages of "
+        "[providers](providers.md) of the kind `console`, and of channels without a provider",
+    )
+
+
+class BacktestSettings(DatabaseSettings, DecisionSettings):
+    """The settings of a backtest, which needs no secret but that of the database."""
+
+
+class MessageSettings(EnvironmentSettings):
+    """The links and the webhooks of messages."""
+
     link_secret: SecretStr = Field(
         examples=[secrets.MAKE_SECRET],
         description="a list that signs unsubscribe links. The newest secret stands first and signs, all of them "
@@ -207,11 +221,6 @@ class MessageSettings(EnvironmentSettings):
     )
     webhook_allow_private_addresses: bool = Field(
         False, description="whether webhooks may reach this machine and private networks"
-    )
-    inbox_url: WebAddress | None = Field(
-        None,
-        description="the inbox of a `sojourn dev`, for development: it shows the messages of "
-        "[providers](providers.md) of the kind `console`, and of channels without a provider",
     )
 
     @field_validator("link_secret")
@@ -288,6 +297,7 @@ class Settings(
     UiSettings,
     WatchSettings,
     CampaignSettings,
+    DecisionSettings,
     MessageSettings,
     ApiSettings,
     ConsoleSettings,

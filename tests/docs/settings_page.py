@@ -28,6 +28,7 @@ CLASSES: Final[dict[str, type[BaseSettings]]] = {
     "API": settings.ApiSettings,
     "Console": settings_console.ConsoleSettings,
     "Campaigns": settings.CampaignSettings,
+    "Decisions": settings.DecisionSettings,
     "Messages": settings.MessageSettings,
     "Mail server": settings.MailSettings,
     "Metrics and health": settings.WatchSettings,
