@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from msgspec.structs import replace
 
 from cli.check import find_running_dev
-from cli.exit_codes import REFUSED
+from cli.exit_codes import EXCEEDED, REFUSED
 from cli.options import AsJson
 from cli.output import clear_progress, print_json, print_progress, printable
 from cli.scenario_files import DeployedFile, check_campaigns, parse_rules, read_given
@@ -21,17 +22,19 @@ from domain.campaign.durations import DurationError, parse_duration
 
 if TYPE_CHECKING:
     from application.rehearsal.backtests import Backtested
-    from application.rehearsal.deployments import BacktestedCampaign
+    from application.rehearsal.deployments import BacktestedCampaign, BacktestedRules
     from application.rehearsal.simulations import BacktestOptions
     from domain.campaign.publication import Published
-    from settings import Settings
+    from domain.rehearsal.limits import BacktestLimits
+    from settings import BacktestSettings
 
 # The version of a campaign by a file: those that are published count from 1 on.
 GIVEN_VERSION: Final = 0
 CONNECTIONS: Final = 2
 # Longer than any deployment keeps its events.
 MAX_LAST: Final = timedelta(days=3_660)
-SHARE: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,9})?%")
+SHARE: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?%")
+RUNNING: Final = "running"
 
 
 class OtherCampaigns(StrEnum):
@@ -62,6 +65,37 @@ def _parse_share(text: str) -> float:
     raise typer.BadParameter(said, param_hint="--sample")
 
 
+def _read_limits(
+    per_person: int | None, growth: str | None, silenced: str | None, against: Sequence[str]
+) -> "BacktestLimits":
+    from domain.rehearsal.limits import BacktestLimits
+
+    shares = {"--max-growth": growth, "--max-silenced": silenced}
+    for option, text in shares.items():
+        if text is not None and not against:
+            said = f"it compares two versions: name the other one by `--against {RUNNING}` or `--against FILE`"
+            raise typer.BadParameter(said, param_hint=option)
+        if text is not None and not SHARE.fullmatch(text):
+            raise typer.BadParameter(f"`{text}` is not a share: write `10%`, or `0%` for none", param_hint=option)
+    read = [None if text is None else float(text[:-1]) / 100 for text in shares.values()]
+    return BacktestLimits(per_person, *read)
+
+
+def _read_against(against: Sequence[str]) -> list[DeployedFile] | None:
+    """Return the files of the version that is compared with; none for what runs."""
+    if not against:
+        return None
+    if RUNNING in against:
+        if len(against) == 1:
+            return []
+        said = f"`{RUNNING}` stands alone: files take the place of what runs anyway"
+        raise typer.BadParameter(said, param_hint="--against")
+    if missing := [name for name in against if not Path(name).exists()]:
+        said = f"there is no file or folder `{missing[0]}`: name one, or `{RUNNING}` for what runs"
+        raise typer.BadParameter(said, param_hint="--against")
+    return read_given([Path(name) for name in against])
+
+
 def backtest(
     files: BacktestedFiles = None,
     last: Annotated[str, typer.Option(metavar="DURATION", help="The period until now.")] = "30d",
@@ -71,18 +105,38 @@ def backtest(
     sample: Annotated[str, typer.Option(metavar="SHARE", help="The share of people.")] = "100%",
     segment: Annotated[str | None, typer.Option(help="Only the members of a segment now.", show_default=False)] = None,
     user: Annotated[str | None, typer.Option(help="Only this person, with a trace.", show_default=False)] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="running|FILE", help="Report the difference from what runs, or from files.", show_default=False
+        ),
+    ] = None,
+    examples: Annotated[
+        bool, typer.Option("--examples/--no-examples", help="Name people who get something else, with their traces.")
+    ] = True,
+    max_per_person: Annotated[
+        int | None, typer.Option(min=0, metavar="NUMBER", help="Messages of one person at most.", show_default=False)
+    ] = None,
+    max_growth: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Growth of the messages at most.", show_default=False)
+    ] = None,
+    max_silenced: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="People who get none any more at most.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate campaigns over the events of the last days, and send nothing.
 
     Files take the place of what runs: campaigns, caps, segments and other documents. Runs on a machine of the
     deployment with its settings, or by those of the `sojourn dev` that runs here, and only reads the database; a
-    replica will do.
+    replica will do. Status 7 if a limit is exceeded.
     """
-    from settings import Settings
+    from settings import BacktestSettings
 
     period, share = _parse_last(last), _parse_share(sample)
-    given = read_given(files or [])
+    limits = _read_limits(max_per_person, max_growth, max_silenced, against or [])
+    given, other = read_given(files or []), _read_against(against or [])
 
     def choose(until: datetime) -> "BacktestOptions":
         from application.rehearsal.simulations import BacktestOptions
@@ -99,15 +153,21 @@ def backtest(
     # The pool logs each failed attempt, and the error says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     dev = find_running_dev()
-    settings = Settings(**({} if dev is None else dev.settings))
-    found = asyncio.run(_run(settings, given, choose))
+    settings = BacktestSettings(**({} if dev is None else dev.settings))
+    found = asyncio.run(_run(settings, given, other, choose, limits))
+    if not examples:
+        found = _leave_out_examples(found)
     _print(found, as_json=as_json, with_trace=user is not None)
 
 
 async def _run(
-    settings: "Settings", given: Sequence[DeployedFile], choose: "Callable[[datetime], BacktestOptions]"
+    settings: "BacktestSettings",
+    given: Sequence[DeployedFile],
+    other: Sequence[DeployedFile] | None,
+    choose: "Callable[[datetime], BacktestOptions]",
+    limits: "BacktestLimits",
 ) -> "Backtested":
-    from application.rehearsal.backtests import Backtest
+    from application.rehearsal.backtests import Against, Backtest
     from application.rehearsal.deployments import read_deployed
     from provider_wiring import default_providers
     from store.connection_failure import explaining_failures
@@ -119,17 +179,33 @@ async def _run(
         async with database.snapshot() as connection:
             await require_ready(connection)
             running = await read_deployed(connection)
-        documents = parse_rules([one for one in given if one.kind != "campaign"])
-        campaigns = [_take(one) for one in check_campaigns(given).values()]
-        deployed = running.with_given(campaigns, documents)
+        deployed = _put_in_place(running, given)
+        against = None if other is None else Against(_put_in_place(running, other), _list_names(other))
         chosen = choose(await database.now())
         run = Backtest(
-            database, deployed, running, chosen, settings.timezone, default_providers(settings), os.cpu_count() or 1
+            database,
+            deployed,
+            running,
+            chosen,
+            settings.timezone,
+            default_providers(settings),
+            os.cpu_count() or 1,
+            against,
+            limits,
         )
         try:
-            return await run.run([str(one.path) for one in given], print_progress)
+            return await run.run(_list_names(given), print_progress)
         finally:
             clear_progress()
+
+
+def _put_in_place(running: "BacktestedRules", given: Sequence[DeployedFile]) -> "BacktestedRules":
+    documents = parse_rules([one for one in given if one.kind != "campaign"])
+    return running.with_given([_take(one) for one in check_campaigns(given).values()], documents)
+
+
+def _list_names(given: Sequence[DeployedFile]) -> list[str]:
+    return [str(one.path) for one in given]
 
 
 def _take(published: "Published") -> "BacktestedCampaign":
@@ -141,10 +217,19 @@ def _take(published: "Published") -> "BacktestedCampaign":
     return BacktestedCampaign(running, CampaignTemplates(published.templates, published.compiled_bodies), is_given=True)
 
 
+def _leave_out_examples(found: "Backtested") -> "Backtested":
+    difference = found.report.difference
+    if difference is None:
+        return found
+    return replace(found, report=replace(found.report, difference=replace(difference, examples=())))
+
+
 def _print(found: "Backtested", *, as_json: bool, with_trace: bool) -> None:
     from msgspec import to_builtins
 
     from application.rehearsal.traces import trace
+    from domain.rehearsal.difference_text import write_difference
+    from domain.rehearsal.limits import LIMITS
     from domain.rehearsal.report_text import write_report
 
     lines = trace(found.records) if with_trace else []
@@ -152,10 +237,16 @@ def _print(found: "Backtested", *, as_json: bool, with_trace: bool) -> None:
         report: dict[str, Any] = to_builtins(found.report, str_keys=True)
         print_json({**report, "trace": to_builtins(lines)} if with_trace else report)
     else:
-        typer.echo("\n".join(map(printable, write_report(found.report).splitlines())))
+        difference = found.report.difference
+        text = write_report(found.report) if difference is None else write_difference(found.report, difference)
+        typer.echo("\n".join(map(printable, text.splitlines())))
         if with_trace:
             typer.echo("\n## Trace\n")
             for line in lines:
                 typer.echo(printable(f"- {line.at:%Y-%m-%d %H:%M} {line.campaign}: {line.summary}"))
     if any(one.fails for one in found.report.faults):
         raise typer.Exit(REFUSED)
+    if exceeded := [one for one in found.report.limits if one.is_exceeded]:
+        for limit in exceeded:
+            typer.echo(f"sojourn: {LIMITS[limit.name]}: {limit.found}, at most {limit.most}", err=True)
+        raise typer.Exit(EXCEEDED)

@@ -12,6 +12,7 @@ UNAVAILABLE: Final = 3  # no answer, or not now
 CHANGES: Final = 4  # of `plan --exit-code`
 OUTDATED: Final = 5  # what was planned is not what would be done now
 WAITING: Final = 6  # for the approval of another person
+EXCEEDED: Final = 7  # a limit, of `backtest`
 TRY_AGAIN: Final = 75  # of `bounce`: EX_TEMPFAIL of sysexits, for mail servers
 INTERRUPTED: Final = 130
 

@@ -12,9 +12,12 @@ from msgspec.structs import replace
 from application.rehearsal.deployments import BacktestedRules
 from application.rehearsal.shards import ShardJob, ShardSetup, simulate_jobs
 from application.rehearsal.simulations import BacktestOptions, prepare
+from application.rehearsal.traces import describe_example
 from domain.errors import NotFoundError
 from domain.rehearsal.assumptions import list_assumptions
+from domain.rehearsal.difference import report_difference
 from domain.rehearsal.fidelity import Fidelity, Reality
+from domain.rehearsal.limits import NO_LIMITS, BacktestLimits, check_limits
 from domain.rehearsal.records import Record
 from domain.rehearsal.report import BacktestReport, MissingHistory, ReportHead, make_report
 from domain.rehearsal.samples import render_samples
@@ -29,6 +32,13 @@ SHARD: Final = 500
 MAX_COMPARED: Final = 2_000
 
 
+class Against(Struct, frozen=True):
+    """The version that is compared with, and its files; none for what runs."""
+
+    deployed: BacktestedRules
+    files: Sequence[str]
+
+
 class Backtested(Struct, frozen=True):
     """A report, and the records of the one person who was asked for."""
 
@@ -39,7 +49,8 @@ class Backtested(Struct, frozen=True):
 class Backtest:
     """Simulates campaigns over the history of people, shard by shard.
 
-    `running` is what runs, whose fidelity is measured. Shards are simulated in so many `processes`.
+    `running` is what runs, whose fidelity is measured. Shards are simulated in so many `processes`. With `against`
+    they are simulated twice, and the difference is reported.
     """
 
     def __init__(
@@ -51,9 +62,18 @@ class Backtest:
         timezone: str,
         default_providers: Mapping[str, ProviderRule],
         processes: int = 1,
+        against: Against | None = None,
+        limits: BacktestLimits = NO_LIMITS,
     ) -> None:
+        if against is not None:
+            given = deployed.given | against.deployed.given
+            deployed = deployed.mark_given(given)
+            against = replace(against, deployed=against.deployed.mark_given(given))
         self._database = database
-        self._setup = ShardSetup(database.url, deployed, options, timezone, default_providers)
+        self._against = against
+        self._limits = limits
+        other = None if against is None else against.deployed
+        self._setup = ShardSetup(database.url, deployed, options, timezone, default_providers, other)
         self._processes = processes
         self._options = options
         self._deployed = deployed
@@ -79,7 +99,20 @@ class Backtest:
         }
         samples = [one for _, one in result.sampler.kept]
         faults = render_samples(samples, templates)
-        return Backtested(make_report(head, result.tally, len(samples), faults), result.records)
+        comparison = result.comparison
+        report = make_report(
+            head,
+            result.tally,
+            len(samples),
+            faults,
+            None
+            if self._against is None
+            else report_difference(
+                self._against.files, comparison, result.tally, [describe_example(one) for one in comparison.examples]
+            ),
+            list(check_limits(self._limits, result.tally, comparison)),
+        )
+        return Backtested(report, result.records)
 
     async def _list_people(self) -> tuple[list[UUID], float]:
         """Return the people, and the share of each in the room that all people share."""

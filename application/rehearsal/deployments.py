@@ -1,6 +1,6 @@
 """The rules of a deployment for a backtest: what runs, with some of it replaced."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -39,6 +39,19 @@ class BacktestedRules(Struct, frozen=True):
         kept = [one for one in self.campaigns if one.running.key not in keys]
         known = {**self.rules.segments, **fields.get("segments", {})}
         return BacktestedRules([*given, *kept], replace(self.rules, **{**fields, "segments": known}))
+
+    def mark_given(self, keys: Collection[str]) -> "BacktestedRules":
+        """Return the rules with these campaigns as if files gave them.
+
+        Both sides of a comparison simulate the same campaigns, and their audiences enter alike.
+        """
+        campaigns = [replace(one, is_given=one.is_given or one.running.key in keys) for one in self.campaigns]
+        return replace(self, campaigns=campaigns)
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The keys of the campaigns that files give."""
+        return frozenset(one.running.key for one in self.campaigns if one.is_given)
 
 
 async def read_deployed(connection: Connection) -> BacktestedRules:

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
+from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -18,24 +19,39 @@ from msgspec import Struct
 from application.rehearsal.deployments import BacktestedRules
 from application.rehearsal.simulations import BacktestOptions, Simulation, prepare
 from domain.errors import UnavailableError
-from domain.rehearsal.shard import ShardResult, simulate_shard
+from domain.rehearsal.shard import ShardResult, compare_shard, simulate_shard
 from domain.sending.routes import ProviderRule
 from store.database import Database
 from store.history_reads import read_histories
 
 
+class Simulations(NamedTuple):
+    """The version that is simulated, and the one that it is compared with."""
+
+    simulated: Simulation
+    against: Simulation | None
+
+
 class ShardSetup(Struct, frozen=True):
-    """Everything that a process needs before its first shard."""
+    """Everything that a process needs before its first shard.
+
+    `deployed` is simulated, and compared with `against` if there is one.
+    """
 
     database_url: str
     deployed: BacktestedRules
     options: BacktestOptions
     timezone: str
     default_providers: Mapping[str, ProviderRule]
+    against: BacktestedRules | None = None
 
-    def prepare(self) -> Simulation:
+    def prepare(self) -> Simulations:
         """Put the rules in force."""
-        return prepare(self.deployed, self.options, self.timezone, self.default_providers)
+        against = None if self.against is None else self._prepare(self.against)
+        return Simulations(self._prepare(self.deployed), against)
+
+    def _prepare(self, deployed: BacktestedRules) -> Simulation:
+        return prepare(deployed, self.options, self.timezone, self.default_providers)
 
 
 class ShardJob(Struct, frozen=True):
@@ -51,7 +67,7 @@ class _Process:
 
     def __init__(self, setup: ShardSetup) -> None:
         self._setup = setup
-        self._simulation = setup.prepare()
+        self._simulations = setup.prepare()
 
     def run(self, job: ShardJob) -> ShardResult:
         # A collection of garbage while the histories are in memory takes a tenth of the time, and finds none.
@@ -64,7 +80,7 @@ class _Process:
 
     async def _run(self, job: ShardJob) -> ShardResult:
         async with Database(self._setup.database_url, pool_size=1) as database:
-            return await simulate_job(database, self._simulation, job)
+            return await simulate_job(database, self._simulations, job)
 
 
 _process: list[_Process] = []
@@ -108,22 +124,27 @@ def open_pool(setup: ShardSetup, processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, get_context("spawn"), _open, (setup,))
 
 
-async def simulate_job(database: Database, simulation: Simulation, job: ShardJob) -> ShardResult:
+async def simulate_job(database: Database, simulations: Simulations, job: ShardJob) -> ShardResult:
     """Read the history of a shard in one snapshot, and simulate it."""
+    simulated, against = simulations
     async with database.snapshot() as reading:
-        histories = await read_histories(reading, job.ids, simulation.wanted)
-    return simulate_shard(
-        simulation.rulebook, simulation.playback, histories, job.room, keeps_records=job.keeps_records
-    )
+        histories = await read_histories(reading, job.ids, simulated.wanted)
+        # Each version has histories of its own, since simulated people change them.
+        others = None if against is None else await read_histories(reading, job.ids, against.wanted)
+    version = simulated.rulebook, simulated.playback, histories
+    if against is None or others is None:
+        return simulate_shard(*version, job.room, keeps_records=job.keeps_records)
+    other = against.rulebook, against.playback, others
+    return compare_shard(other, version, job.room, keeps_records=job.keeps_records)
 
 
 async def simulate_jobs(setup: ShardSetup, jobs: Sequence[ShardJob], processes: int) -> AsyncGenerator[ShardResult]:
     """Iterate over the results of shards in their order, which decides nothing."""
     if processes == 1 or len(jobs) <= 1:
-        simulation = setup.prepare()
+        simulations = setup.prepare()
         async with Database(setup.database_url, pool_size=1) as database:
             for job in jobs:
-                yield await simulate_job(database, simulation, job)
+                yield await simulate_job(database, simulations, job)
         return
     with open_pool(setup, min(processes, len(jobs))) as pool:
         try:

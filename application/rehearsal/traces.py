@@ -4,24 +4,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 
 from application.timeline_text import describe_record
 from domain.journey.decision import Decision
+from domain.rehearsal.comparison import ComparedPerson
+from domain.rehearsal.difference import DifferenceExample
 from domain.rehearsal.records import EndedJourney, GoalReached, MessageSettled, Record
+from domain.rehearsal.trace_line import TraceLine
 from store.timeline import Recorded
-
-
-class TraceLine(Struct, frozen=True):
-    """One thing that came of a person's simulation."""
-
-    at: datetime
-    campaign: str
-    kind: str
-    outcome: str | None
-    step: str | None
-    reason: str | None
-    summary: str
 
 
 def trace(records: Iterable[Record]) -> list[TraceLine]:
@@ -31,6 +22,11 @@ def trace(records: Iterable[Record]) -> list[TraceLine]:
         for one in map(to_recorded, records)
     ]
     return sorted(lines, key=lambda line: line.at)
+
+
+def describe_example(person: ComparedPerson) -> DifferenceExample:
+    """Return a person and the traces of both versions."""
+    return DifferenceExample(person.user_id, person.change, trace(person.before), trace(person.after))
 
 
 def to_recorded(record: Record) -> Recorded:

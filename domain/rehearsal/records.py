@@ -66,6 +66,17 @@ class Results(Struct):
                 self.messages.append(record)
 
 
+def find_person(record: Record) -> UUID:
+    """Return the person of a record, by the profile that they had then."""
+    match record:
+        case Decision():
+            return record.profile_id
+        case MessageSettled(message=message):
+            return message.granted.profile_id
+        case EndedJourney(journey=journey) | GoalReached(journey=journey):
+            return journey.profile_id
+
+
 def make_ending(journey_id: UUID, outcome: str, at: datetime) -> Ending:
     """Return the end of a journey by its own flow."""
     return Ending(journey_id, "completed", outcome, None, at)

@@ -7,10 +7,12 @@ from typing import Literal
 
 from msgspec import Struct
 
+from domain.rehearsal.difference import DifferenceReport
 from domain.rehearsal.fidelity import Fidelity
+from domain.rehearsal.limits import LimitFinding
 from domain.rehearsal.omissions import Omission
 from domain.rehearsal.samples import MessageFault
-from domain.rehearsal.tally import Tally
+from domain.rehearsal.tally import Tally, count_by_rule
 
 Others = Literal["simulate", "ledger"]
 
@@ -97,7 +99,7 @@ class BacktestReport(Struct, frozen=True):
     """Everything that campaigns would have done.
 
     `messages_per_person` has how many people got so many, and `without_message` why people got none: the last reason.
-    `rendered` messages were drawn, with their `faults`.
+    `rendered` messages were drawn, with their `faults`. `difference` is that from another version, if there is one.
     """
 
     head: ReportHead
@@ -107,9 +109,18 @@ class BacktestReport(Struct, frozen=True):
     without_message: Mapping[str, int]
     rendered: int
     faults: Sequence[MessageFault]
+    difference: DifferenceReport | None = None
+    limits: Sequence[LimitFinding] = ()
 
 
-def make_report(head: ReportHead, tally: Tally, rendered: int, faults: Sequence[MessageFault]) -> BacktestReport:
+def make_report(
+    head: ReportHead,
+    tally: Tally,
+    rendered: int,
+    faults: Sequence[MessageFault],
+    difference: DifferenceReport | None = None,
+    limits: Sequence[LimitFinding] = (),
+) -> BacktestReport:
     """Write the counts of a simulation as a report."""
     return BacktestReport(
         head=head,
@@ -119,6 +130,8 @@ def make_report(head: ReportHead, tally: Tally, rendered: int, faults: Sequence[
         without_message=dict(tally.none.most_common()),
         rendered=rendered,
         faults=faults,
+        difference=difference,
+        limits=limits,
     )
 
 
@@ -159,11 +172,7 @@ def _list_refusals(key: str, counts: Counter[tuple[str, str, str, str]]) -> list
 
 
 def _report_caps(tally: Tally) -> Iterable[CapReport]:
-    refused, put_off = Counter[str](), Counter[str]()
-    for counts, of_rule in ((tally.non_sends, refused), (tally.deferrals, put_off)):
-        for (_, _, _, rule), number in counts.items():
-            if rule:
-                of_rule[rule] += number
+    refused, put_off = count_by_rule(tally.non_sends), count_by_rule(tally.deferrals)
     for rule in sorted({*refused, *put_off}):
         taken = {campaign: number for (of, campaign), number in tally.takers.most_common() if of == rule}
         yield CapReport(rule, refused[rule], put_off[rule], taken)

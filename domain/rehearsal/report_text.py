@@ -6,16 +6,16 @@ from zoneinfo import ZoneInfo
 from msgspec import convert
 
 from domain.rehearsal.fidelity import CAUSES, DifferenceCause, Fidelity
+from domain.rehearsal.markdown import TableRow, write_table
 from domain.rehearsal.report import BacktestReport, CampaignReport, ReportHead, StepRefusals
 
-TableRow = list[str | int]
 _SKIPPED = {"reactions": "reactions to real messages", "caused": "events that rules had made"}
 
 
 def write_report(report: BacktestReport) -> str:
     """Write a report as Markdown."""
     parts = [
-        _write_head(report.head),
+        ["# Backtest", "", *describe_head(report.head), ""],
         _write_campaigns(report.campaigns),
         *(_write_campaign(one) for one in report.campaigns),
         _write_caps(report),
@@ -25,7 +25,8 @@ def write_report(report: BacktestReport) -> str:
     return "\n".join("\n".join(lines) for lines in parts if lines)
 
 
-def _write_head(head: ReportHead) -> list[str]:
+def describe_head(head: ReportHead) -> list[str]:
+    """Return the period, the people and the limits of a backtest, as a list."""
     zone = ZoneInfo(head.timezone)
     since, until = (f"{at.astimezone(zone):%Y-%m-%d %H:%M}" for at in (head.since, head.until))
     replaced = ", ".join(f"`{file}`" for file in head.files) or "what runs"
@@ -36,8 +37,6 @@ def _write_head(head: ReportHead) -> list[str]:
     missing = head.missing
     first = missing.first_kept
     return [
-        "# Backtest",
-        "",
         f"- Simulated: {replaced}, from {since} to {until} ({head.timezone}), for {people}.",
         f"- History: {missing.cut:,} people came before the events that are kept"
         + (f" ({first.astimezone(zone):%Y-%m-%d})" if first is not None else "")
@@ -46,7 +45,6 @@ def _write_head(head: ReportHead) -> list[str]:
         *([f"- Left out: {_list_numbers(_SKIPPED, head.skipped)}."] if head.skipped else []),
         *(f"- Not simulated: {one}" for one in head.omissions),
         *(f"- Assumed: {one}" for one in head.assumptions),
-        "",
     ]
 
 
@@ -70,7 +68,7 @@ def _write_campaigns(campaigns: Sequence[CampaignReport]) -> list[str]:
     rows: list[TableRow] = [
         [one.campaign, one.entered, one.sent, sum(part.number for part in one.not_sent), one.goals] for one in campaigns
     ]
-    return _table(["Campaign", "Entered", "Sent", "Not sent", "Goals reached anyway"], rows)
+    return write_table(["Campaign", "Entered", "Sent", "Not sent", "Goals reached anyway"], rows)
 
 
 def _write_campaign(one: CampaignReport) -> list[str]:
@@ -82,7 +80,7 @@ def _write_campaign(one: CampaignReport) -> list[str]:
     by_day = (
         [f"Sent by day: {', '.join(f'{day} {number:,}' for day, number in sorted(days.items()))}", ""] if days else []
     )
-    return [f"## {one.campaign}", "", *_table(["Step", "Result", "Number"], rows), *by_day] if rows else []
+    return [f"## {one.campaign}", "", *write_table(["Step", "Result", "Number"], rows), *by_day] if rows else []
 
 
 def _iter_results(one: CampaignReport) -> Iterator[TableRow]:
@@ -110,7 +108,7 @@ def _write_caps(report: BacktestReport) -> list[str]:
         [one.rule, one.refused, one.put_off, ", ".join(f"{key} {number:,}" for key, number in one.taken_by.items())]
         for one in report.caps
     ]
-    return ["## Caps", "", *_table(["Rule", "Refused", "Put off", "Room taken by"], rows)] if rows else []
+    return ["## Caps", "", *write_table(["Rule", "Refused", "Put off", "Room taken by"], rows)] if rows else []
 
 
 def _write_people(report: BacktestReport) -> list[str]:
@@ -119,8 +117,8 @@ def _write_people(report: BacktestReport) -> list[str]:
     return [
         "## People",
         "",
-        *_table(["Messages", "People"], people),
-        *(_table(["Without a message", "People"], none) if none else []),
+        *write_table(["Messages", "People"], people),
+        *(write_table(["Without a message", "People"], none) if none else []),
     ]
 
 
@@ -139,25 +137,5 @@ def _write_samples(report: BacktestReport) -> list[str]:
         for one in report.faults
     ]
     said = f"{report.rendered:,} messages were rendered" + ("." if rows else ", without a fault.")
-    table = _table(["Campaign", "Step", "Channel", "Fault", "Messages", "Such as"], rows) if rows else []
+    table = write_table(["Campaign", "Step", "Channel", "Fault", "Messages", "Such as"], rows) if rows else []
     return ["## Texts", "", said, "", *table]
-
-
-def _table(columns: Sequence[str], rows: Iterable[TableRow]) -> list[str]:
-    """Return a table of Markdown; numbers stand on the right."""
-    written = list(rows)
-    is_number = [bool(written) and isinstance(written[0][place], int) for place in range(len(columns))]
-    return [
-        _row(columns),
-        _row(["---:" if right else "---" for right in is_number]),
-        *(_row([f"{one:,}" if isinstance(one, int) else _escape(one) for one in row]) for row in written),
-        "",
-    ]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

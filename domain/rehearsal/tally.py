@@ -38,6 +38,16 @@ class Tally(Struct):
     none: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def sent(self) -> int:
+        """The messages of all people."""
+        return sum(number * people for number, people in self.numbers.items())
+
+    @property
+    def most_messages(self) -> int:
+        """The messages of the person who gets most."""
+        return max(self.numbers, default=0)
+
     def add(self, other: "Tally") -> None:
         """Add the counts of another shard."""
         self.people += other.people
@@ -47,6 +57,15 @@ class Tally(Struct):
 
 
 _COUNTERS = tuple(name for name in Tally.__struct_fields__ if name not in ("people", "merged"))
+
+
+def count_by_rule(counts: Counter[tuple[str, str, str, str]]) -> Counter[str]:
+    """Return how many refusals or deferrals each rule of the caps has caused."""
+    found: Counter[str] = Counter()
+    for (_, _, _, rule), number in counts.items():
+        if rule:
+            found[rule] += number
+    return found
 
 
 class TallyTaker:

@@ -137,3 +137,49 @@ def test_a_running_dev_gives_its_settings(
     dev.announce({"api_url": "http://127.0.0.1:1", **dev.keys(), **servers})
     assert run(["backtest", file]) == 1
     assert "for 2 people" in capsys.readouterr().out
+
+
+def test_a_change_is_compared_with_what_runs_or_with_files(file: str, folder: Path, capsys: Output) -> None:
+    (folder / "later.yaml").write_text(SENDING.replace("  - {id: nudge", "  - {id: rest, delay: 4h}\n  - {id: nudge"))
+    # Nothing runs, so each message is the first one.
+    assert run(["backtest", file, "--last", "5d", "--against", "running", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)["difference"]
+    assert (found["people"], found["against"]) == ({"first": 2}, [])
+    assert [one["user_id"] for one in found["examples"]] == ["ada", "bob"]
+    assert found["examples"][0]["after"][0]["summary"] == "entered cart"
+    assert run(["backtest", "later.yaml", "--last", "5d", "--against", file, "--no-examples"]) == 1
+    printed = capsys.readouterr().out
+    assert "**2 messages instead of 2 (+0.0%).** People: 2 get the same at another time." in printed
+    assert "- Compared with `cart.yaml`." in printed
+    # A comment of it may be read by others.
+    assert not {"ada", "bob"} & {*re.findall(r"\w+", printed)}
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["--max-per-person", "1"], 0, ""),
+        (["--max-per-person", "0"], 7, "sojourn: messages of one person: 1, at most 0"),
+        (["--against", "running", "--max-growth", "10%"], 7, "growth of the messages: 2 where there was none"),
+        (["--against", "cart.yaml", "--max-growth", "0%", "--max-silenced", "0%"], 0, ""),
+        (["--max-growth", "10%"], 2, "name the other one by `--against running`"),
+        (["--against", "cart.yaml", "--max-silenced", "few"], 2, "`few` is not a share: write `10%`"),
+        (["--against", "nosuch.yaml"], 2, "there is no file or folder `nosuch.yaml`"),
+        (["--against", "running", "--against", "cart.yaml"], 2, "`running` stands alone"),
+    ],
+)
+def test_a_limit_that_is_exceeded_has_a_status(
+    file: str, folder: Path, capsys: Output, options: list[str], status: int, said: str
+) -> None:
+    (folder / "templates" / "note.liquid").write_text(MAIL.replace("first_name }}", "first_name | default: 'you' }}"))
+    assert run(["backtest", file, "--last", "5d", *options]) == status
+    assert said in " ".join(capsys.readouterr().err.replace("│", "").split())
+
+
+def test_a_backtest_needs_no_secret_but_that_of_the_database(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    for name in ("LINK_SECRET", "WEBHOOK_SIGNING_SECRET", "ADMIN_KEY", "WRITE_KEY"):
+        monkeypatch.delenv(f"SOJOURN_{name}")
+    assert run(["backtest", file, "--last", "2d"]) == 0
+    assert "for 2 people" in capsys.readouterr().out
