@@ -82,6 +82,8 @@ async def test_a_week_ends_at_the_recipients_midnight(harness: Harness, gate: St
     assert isinstance(await ask(gate, journey, 3, midnight - TICK), Deferred)
     assert isinstance(await ask(gate, journey, 2, midnight, number=2), Granted)
     assert await harness.admin("GET", "/v1/caps/pressure?from=2026-10-31&to=2026-11-03") == {
+        "first_day": "2026-10-31",
+        "last_day": "2026-11-03",
         "rules": [
             {
                 "rule": "weekly",
@@ -92,7 +94,7 @@ async def test_a_week_ends_at_the_recipients_midnight(harness: Harness, gate: St
                 "campaigns": [{"campaign": "weekly", "deferred": 2, "refused": 0}],
                 "taken": [{"campaign": "weekly", "by": "weekly", "times": 2}],
             }
-        ]
+        ],
     }
 
 
