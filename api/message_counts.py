@@ -7,16 +7,16 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import allow
-from api.dependencies import ResponseModel, TextField, Using, example
+from api.dependencies import ResponseModel, Using, example
 from api.entity_tags import Tagged
 from api.funnel import NumberByName
+from api.message_filters import AskedMessages
 from api.problems import refusals
 from api.routes import Route
 from api.utc_days import CountedDays, DayNumbers
 from domain.access import Scope
 from domain.errors import InvalidRequestError
-from domain.sending.claim import MessageState
-from store.daily_counts import MessageFilter, MessageGrouping
+from store.daily_counts import MessageGrouping
 
 router = APIRouter(prefix="/v1", tags=["Messages"], dependencies=[Depends(allow(Scope.READ))], route_class=Route)
 
@@ -81,37 +81,19 @@ class CapPressure(DayNumbers):
 
 @router.get("/message-counts", responses=refusals(InvalidRequestError))
 async def count_messages(
-    period: CountedDays,
+    which: AskedMessages,
     services: Using,
     tag: Tagged,
     by: Annotated[MessageGrouping, Query(description="what the groups are")] = "channel",
-    campaign: Annotated[TextField | None, Query(max_length=255, examples=["abandoned-cart"])] = None,
-    step: Annotated[TextField | None, Query(max_length=255, examples=["nudge"])] = None,
-    state: Annotated[
-        list[MessageState] | None, Query(max_length=6, description="in one of these; in any, if left out")
-    ] = None,
-    channel: Annotated[TextField | None, Query(max_length=255, examples=["email"])] = None,
-    provider: Annotated[
-        TextField | None, Query(max_length=255, examples=["smtp"], description="empty: those without one")
-    ] = None,
 ) -> MessageNumbers:
     """Messages granted on these days, by their states now."""
-    which = MessageFilter(
-        first=period.first,
-        last=period.last,
-        campaign=campaign,
-        step=step,
-        states=state or [],
-        channel=channel,
-        provider=provider,
-    )
     states: dict[str, dict[str, int]] = {}
     for one in await services.message_counts.count(which, by):
         states.setdefault(one.value, {})[one.state] = one.number
-    tag.set(0, (period, states))
+    tag.set(0, (which, states))
     return MessageNumbers(
-        first_day=period.first,
-        last_day=period.last,
+        first_day=which.first,
+        last_day=which.last,
         groups=[MessageGroup(value=value, states=numbers) for value, numbers in states.items()],
     )
 

@@ -9,17 +9,17 @@ from pydantic import Field
 
 from api.auth import Reader, allow
 from api.dependencies import ResponseModel, TextField, Using, example
-from api.messages import MessageReports
+from api.message_filters import AskedMessages
+from api.messages import REPORTS, MessageReports
 from api.pages import DEFAULT_LIMIT, After, Limit, cut, position
 from api.personal_fields import PeopleAnswer, Personal
 from api.problems import refusals
 from api.routes import Route
-from api.utc_days import CountedDays
 from domain.access import Scope
 from domain.errors import InvalidCursorError, InvalidRequestError, NotFoundError
 from domain.sending.claim import MessageState
 from domain.sending.single_messages import split_template_key
-from store.message_lists import ListedFilter, ListedMessage, MessagePosition
+from store.message_lists import ListedMessage, MessagePosition
 
 router = APIRouter(
     prefix="/v1/messages", tags=["Messages"], dependencies=[Depends(allow(Scope.READ))], route_class=Route
@@ -40,17 +40,7 @@ _MESSAGE: dict[str, Any] = {
     "detail": None,
     "at": "2026-11-22T08:00:00Z",
     "settled_at": "2026-11-22T08:00:01Z",
-    "reports": {
-        "delivered_at": "2026-11-22T08:00:03Z",
-        "opened_at": None,
-        "clicked_at": None,
-        "clicked_link": None,
-        "bounced_at": None,
-        "bounce": None,
-        "complained_at": None,
-        "replied_at": None,
-        "dismissed_at": None,
-    },
+    "reports": REPORTS,
 }
 
 
@@ -83,23 +73,9 @@ class MessageList(PeopleAnswer):
 
 @router.get("", responses=refusals(InvalidRequestError, InvalidCursorError, NotFoundError))
 async def list_messages(
-    period: CountedDays,
+    which: AskedMessages,
     services: Using,
     reader: Reader,
-    campaign: Annotated[
-        TextField | None,
-        Query(
-            max_length=255, examples=["abandoned-cart"], description="`email:NAME` for single messages by a template"
-        ),
-    ] = None,
-    step: Annotated[TextField | None, Query(max_length=255, examples=["nudge"])] = None,
-    state: Annotated[
-        list[MessageState] | None, Query(max_length=6, description="one of these; of all, if left out")
-    ] = None,
-    channel: Annotated[TextField | None, Query(max_length=255, examples=["email"])] = None,
-    provider: Annotated[
-        TextField | None, Query(max_length=255, examples=["relay"], description="empty: those without one")
-    ] = None,
     user: Annotated[
         TextField | None, Query(max_length=255, examples=["u-4711"], description="a user's id, or an anonymous one")
     ] = None,
@@ -110,15 +86,6 @@ async def list_messages(
 
     Those that the gate refused are none: `GET /v1/non-sends/people` has them.
     """
-    which = ListedFilter(
-        first=period.first,
-        last=period.last,
-        campaign=campaign,
-        step=step,
-        states=state or [],
-        channel=channel,
-        provider=provider,
-    )
     rows = await services.message_lists.list(
         which, user=user, limit=limit + 1, after=position(after, MessagePosition), by=reader
     )

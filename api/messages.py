@@ -120,7 +120,7 @@ class MessageReports(ResponseModel):
     dismissed_at: datetime | None = Field(description="a notification, by the person")
 
 
-_REPORTS: dict[str, Any] = {
+REPORTS: dict[str, Any] = {
     "delivered_at": "2026-11-22T08:00:03Z",
     "opened_at": None,
     "clicked_at": None,
@@ -154,7 +154,7 @@ class Message(PeopleAnswer):
             "requested_at": "2026-11-22T08:00:00Z",
             "expires_at": "2026-11-22T08:15:00Z",
             "settled_at": "2026-11-22T08:00:01Z",
-            "reports": _REPORTS,
+            "reports": REPORTS,
             "explanation": [
                 {
                     "at": "2026-11-22T08:00:00Z",

@@ -16,12 +16,6 @@ from store.daily_counts import COUNT_CONDITIONS, COUNTS, MessageFilter, write_co
 from store.database import Connection
 
 
-class ListedFilter(MessageFilter, frozen=True, kw_only=True):
-    """Messages of these days and values; of one person with a `profile_id`."""
-
-    profile_id: UUID | None = None
-
-
 class MessagePosition(NamedTuple):
     """The last message of a page."""
 
@@ -89,13 +83,9 @@ ORDER BY latest.at DESC, latest.id DESC LIMIT %(limit)s
 
 
 async def page(
-    connection: Connection, which: ListedFilter, *, limit: int, after: MessagePosition | None
+    connection: Connection, which: MessageFilter, *, limit: int, after: MessagePosition | None
 ) -> list[ListedMessage]:
     """Return messages of a filter, the latest first, before `after`."""
-    if which.profile_id is not None:
-        return await _read(
-            connection, _OF_PERSON.format(conditions=write_conditions(which, _CONDITIONS)), which, limit, after
-        )
     statement = _OF_GROUPS.format(conditions=write_conditions(which))
     found: list[ListedMessage] = []
     for part in await _split(connection, which, limit, after):
@@ -104,9 +94,17 @@ async def page(
     return found
 
 
+async def page_of_person(
+    connection: Connection, profile_id: UUID, which: MessageFilter, *, limit: int, after: MessagePosition | None
+) -> list[ListedMessage]:
+    """Return those of one person."""
+    statement = _OF_PERSON.format(conditions=write_conditions(which, _CONDITIONS))
+    return await _read(connection, statement, which, limit, after, profile_id)
+
+
 async def _split(
-    connection: Connection, which: ListedFilter, limit: int, after: MessagePosition | None
-) -> list[ListedFilter]:
+    connection: Connection, which: MessageFilter, limit: int, after: MessagePosition | None
+) -> list[MessageFilter]:
     """Split a filter by days: the latest that have enough messages, and the rest.
 
     Deleted messages stay counted: if the latest have fewer, the rest is read as well.
@@ -131,7 +129,12 @@ async def _split(
 
 
 async def _read(
-    connection: Connection, statement: str, which: ListedFilter, limit: int, after: MessagePosition | None
+    connection: Connection,
+    statement: str,
+    which: MessageFilter,
+    limit: int,
+    after: MessagePosition | None,
+    profile_id: UUID | None = None,
 ) -> list[ListedMessage]:
     cursor = await connection.execute(
         f"""
@@ -140,6 +143,7 @@ async def _read(
         """,  # noqa: S608 -- constants of this module
         {
             **asdict(which),
+            "profile_id": profile_id,
             "begin": datetime.combine(which.first, time(), UTC),
             "end": datetime.combine(which.last + timedelta(days=1), time(), UTC),
             "after": after and after.at,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from store import message_lists
+from store.daily_counts import MessageFilter
 from store.database import Connection
-from store.message_lists import ListedFilter
 from tests.engine.campaigns import REACTION
 from tests.folding import fold_all
 from tests.harness import Harness, now
@@ -91,7 +91,7 @@ async def test_a_rare_message_among_many_is_found_by_the_index(sent: Harness) ->
         "UPDATE messages SET state = 'unknown' WHERE id = (SELECT id FROM messages ORDER BY at LIMIT 1) RETURNING 1"
     )
     today = now().date()
-    which = ListedFilter(first=today - timedelta(days=6), last=today, states=["unknown"])
+    which = MessageFilter(first=today - timedelta(days=6), last=today, states=["unknown"])
     async with sent.database.transaction() as connection:
         await connection.execute("ANALYZE messages")
     await fold_all(sent.database)
