@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import typer
 
+from cli.client import connect
 from cli.output import printable
 from cli.target import Target, find_target
 
@@ -17,6 +18,9 @@ def mcp(context: typer.Context) -> None:
 
     It forwards to `/mcp` of the API with the key of the deployment, and holds nothing itself.
     """
+    # The library would end by a traceback: of a key that the API refuses, or an API that does not answer.
+    with connect(context) as api:
+        api.get("campaigns", limit=1)
     given = context.find_root().params
     asyncio.run(_forward(find_target(context=given.get("context"), url=given.get("url"))))
 

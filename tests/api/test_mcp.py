@@ -1,8 +1,10 @@
 """The MCP server, by the official client over HTTP and over stdio: it reads, plans, and starts nothing."""
 
+import asyncio
 import json
 import re
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -203,6 +205,19 @@ async def test_a_key_that_could_start_is_warned_of(
             assert (await client.list_tools()).tools
         errors.seek(0)
         assert ("Warning: this key may start" in errors.read()) == is_warned
+
+
+@pytest.mark.parametrize(("url", "said"), [(None, "key"), ("http://127.0.0.1:1", "127.0.0.1:1")])
+async def test_a_refused_key_or_an_api_that_is_away_is_one_line(served: ApiProcess, url: str | None, said: str) -> None:
+    environment = {"SOJOURN_API_URL": url or served.url, "SOJOURN_API_KEY": "sj_wrong"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.main", "mcp"), cwd=ROOT, env=environment, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+    )
+    printed, errors = await process.communicate()
+    assert (printed, process.returncode) == (b"", 1 if url is None else 3)
+    [line] = errors.decode().splitlines()
+    assert line.startswith("sojourn: ")
+    assert said in line
 
 
 async def test_nothing_is_applied_where_the_deployment_does_not_say_so(served: ApiProcess) -> None:
