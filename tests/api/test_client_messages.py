@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack
-from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -13,19 +12,14 @@ from psycopg.sql import SQL, Identifier
 
 from store import inbox
 from store.database import Connection
-from tests.api.inboxes import PageEvents, follow, put, serve
+from tests.api.inboxes import put, serve
+from tests.api.page_shop import NEW, begin, open_page_shop, read
 from tests.api.shop import Shop, open_shop, token
-
-STREAMS = 16
-PROXIES = (ip_network("127.0.0.0/8"),)
-NEW = "a-new"
 
 
 @pytest.fixture
 async def shop(database_url: str) -> AsyncIterator[Shop]:
-    async with open_shop(database_url, client_streams=STREAMS, trusted_proxies=PROXIES) as shop:
-        # An anonymous person in a journey of their own.
-        assert (await shop.report("track", {"anonymousId": NEW, "event": "Signed Up"})).is_success
+    async with open_page_shop(database_url) as shop:
         yield shop
 
 
@@ -33,23 +27,6 @@ async def shop(database_url: str) -> AsyncIterator[Shop]:
 async def url(shop: Shop) -> AsyncIterator[str]:
     async with serve(shop.app) as served:
         yield served.url
-
-
-async def read(shop: Shop, user: str | None = "u-victim", *, path: str = "messages", **request: Any) -> dict[str, Any]:
-    if user is not None:
-        request["user_token"] = shop.token(user)
-    answer = await shop.ask("GET", path, **request)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-async def begin(stack: AsyncExitStack, shop: Shop, url: str, **caller: Any) -> PageEvents:
-    """Open a stream, up to its first event."""
-    caller = caller or {"user_token": shop.token("u-victim")}
-    page = await stack.enter_async_context(follow(url, shop.key["token"], **caller))
-    assert page.response.status_code == 200
-    return page
 
 
 async def test_a_page_gets_the_messages_of_its_person_by_priority_and_then_the_news(shop: Shop) -> None:

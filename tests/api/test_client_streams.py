@@ -16,16 +16,14 @@ from domain.people.identity import Identity
 from domain.sending.inbox import POLL_SECONDS
 from tests.api.inboxes import put, serve
 from tests.api.live import api_process, open_live
-from tests.api.shop import SHOP, Shop, open_shop
-from tests.api.test_client_messages import NEW, PROXIES, STREAMS, begin
+from tests.api.page_shop import NEW, begin, open_page_shop
+from tests.api.shop import SHOP, Shop
 from tests.harness import PATIENCE, looks
 
 
 @pytest.fixture
 async def shop(database_url: str) -> AsyncIterator[Shop]:
-    async with open_shop(database_url, client_streams=STREAMS, trusted_proxies=PROXIES) as shop:
-        # An anonymous person in a journey of their own.
-        assert (await shop.report("track", {"anonymousId": NEW, "event": "Signed Up"})).is_success
+    async with open_page_shop(database_url) as shop:
         yield shop
 
 

@@ -14,8 +14,8 @@ from api.client.stream_bounds import KEPT_FOR_OTHER_KEYS, LATEST, SHARE_OF_ADDRE
 from domain.sending.inbox import InboxMessage
 from store.inbox import InboxRow
 from tests.api.inboxes import Served, follow, put, serve
+from tests.api.page_shop import NEW, STREAMS, begin, open_page_shop, read
 from tests.api.shop import Shop, open_shop, token
-from tests.api.test_client_messages import NEW, PROXIES, STREAMS, begin, read
 from tests.harness import PATIENCE, looks
 
 ADDRESSES = (str(one) for one in ip_network("198.18.0.0/15"))
@@ -23,9 +23,7 @@ ADDRESSES = (str(one) for one in ip_network("198.18.0.0/15"))
 
 @pytest.fixture
 async def shop(database_url: str) -> AsyncIterator[Shop]:
-    async with open_shop(database_url, client_streams=STREAMS, trusted_proxies=PROXIES) as shop:
-        # An anonymous person in a journey of their own.
-        assert (await shop.report("track", {"anonymousId": NEW, "event": "Signed Up"})).is_success
+    async with open_page_shop(database_url) as shop:
         yield shop
 
 
