@@ -33,6 +33,7 @@ from application.deliverability import Deliverability
 from application.deployment_documents import DeploymentDocuments
 from application.device_registrations import DeviceRegistry
 from application.device_reports import DeviceReports
+from application.document_graphs import DocumentGraphs
 from application.erasure import Erasures
 from application.explain import Explain
 from application.exports import Exports
@@ -162,6 +163,7 @@ class Services:
     journeys: Journeys
     funnel: Funnels
     campaign_graph: CampaignGraphs
+    document_graphs: DocumentGraphs
     campaign_numbers: CampaignsNumbers
     non_sends: NonSends
     message_counts: MessageCounts
@@ -236,9 +238,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             operations=OperationService(database),
             erasures=Erasures(database),
             exports=Exports(database),
-            plans=Plans(
-                database, checks, settings.timezone, gate, graphs, takes_replies=settings.reply_domain is not None
-            ),
+            plans=Plans(database, checks, settings.timezone, gate, takes_replies=settings.reply_domain is not None),
             documents=DeploymentDocuments(database, checks, settings.timezone),
             ad_audiences=AdAudiences(database),
             segments=SegmentDocuments(database, checks, settings.timezone),
@@ -291,6 +291,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             journeys=Journeys(database, journey_url(settings), settings.timezone),
             funnel=Funnels(database),
             campaign_graph=graphs,
+            document_graphs=DocumentGraphs(database, checks, graphs),
             campaign_numbers=CampaignsNumbers(database),
             non_sends=NonSends(database),
             message_counts=MessageCounts(database),

@@ -4,12 +4,11 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from api.approvals import Approval
 from api.auth import Author, MayStart, allow
-from api.campaign_graphs import EDGE, NODE, GraphEdge, GraphNode
 from api.campaigns import FallbackLanguage, PublishRequest, PublishWarning
 from api.dependencies import CampaignKey, ResponseModel, TextField, Using, example
 from api.problems import refusals
@@ -99,7 +98,7 @@ class Totals(ResponseModel):
     )
 
 
-_PLAN: dict[str, Any] = {
+PLAN: dict[str, Any] = {
     "campaign": "abandoned-cart",
     "state": "running",
     "running_version": 1,
@@ -137,9 +136,7 @@ _PLAN: dict[str, Any] = {
     "approval": {"people": 12000, "above": 10000},
     "warnings": [],
     "hash": HASH,
-    "graph": None,
 }
-_GRAPH: dict[str, Any] = {"counts_of": 1, "nodes": [{**NODE, "line": 12}], "edges": [EDGE]}
 
 
 class AudienceSample(ResponseModel):
@@ -161,22 +158,8 @@ class ForeseenApproval(ResponseModel):
     above: int = Field(description="an approval is needed beyond so many (`SOJOURN_APPROVAL_ABOVE`)")
 
 
-class DocumentNode(GraphNode):
-    line: int | None = Field(examples=[12], description="of the document; null of the end")
-
-
-class PlannedGraph(ResponseModel):
-    """The document as a graph, as `GET …/graph` has that of a version."""
-
-    counts_of: int | None = Field(
-        description="the running version, whose numbers the steps of the same ids have; null if there is none"
-    )
-    nodes: list[DocumentNode] = Field(description="the entry, the steps in the order of the document, and the end")
-    edges: list[GraphEdge]
-
-
 class CampaignPlan(ResponseModel):
-    model_config = example({**_PLAN, "graph": _GRAPH})
+    model_config = example(PLAN)
 
     campaign: str
     state: CampaignState | None = Field(description="null of a campaign that is not there yet")
@@ -195,7 +178,6 @@ class CampaignPlan(ResponseModel):
     approval: ForeseenApproval | None = Field(description="null if users would enter by it at once")
     warnings: list[PublishWarning]
     hash: str = Field(examples=[HASH], description="pass it to `apply` as `plan`")
-    graph: PlannedGraph | None = Field(description="null unless `graph` asks for it")
 
 
 APPLIED: dict[str, Any] = {
@@ -205,7 +187,7 @@ APPLIED: dict[str, Any] = {
     "state": "running",
     "operation": "01a2018a-1b1c-7d3e-8f4a-5b6c7d8e9f0a",
     "approval": None,
-    "plan": _PLAN,
+    "plan": PLAN,
 }
 
 
@@ -229,14 +211,9 @@ MAY_WAIT = "Published; users enter by it once another person has approved it, as
 
 
 @router.post("/plan", responses=refusals(ConflictError, InvalidDocumentError))
-async def plan(
-    key: CampaignKey,
-    request: PlanRequest,
-    services: Using,
-    graph: Annotated[bool, Query(description="draw the document")] = False,
-) -> CampaignPlan:
+async def plan(key: CampaignKey, request: PlanRequest, services: Using) -> CampaignPlan:
     """The changes of a document, step by step, and the users that stay, migrate, exit."""
-    return CampaignPlan.model_validate(await services.plans.plan(key, request.document(), draws=graph))
+    return CampaignPlan.model_validate(await services.plans.plan(key, request.document()))
 
 
 @router.post(

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from application import campaign_transitions as transitions
 from application.approval_gate import ApprovalGate
+from application.campaign_texts import check_campaign
 from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
 from application.people_languages import PeopleLanguages
 from application.reach import ReachQuestion
-from application.references import load_names
 from domain.access import Actor
 from domain.campaign.document_warnings import cycle_warnings, reply_warnings
 from domain.campaign.life import ARCHIVED, PAUSED, CampaignState, StopMode
@@ -91,9 +91,7 @@ class Campaigns:
         self, source: str, file: str, templates: Mapping[str, str], *, if_match: Precondition = UNCONDITIONAL, by: Actor
     ) -> PublishedVersion:
         """Publish a document as a version, unless the latest is the same, or refuse it."""
-        async with self._database.own_transaction() as connection:
-            names = await load_names(connection)
-        checked = await self._documents.campaign(CampaignText(source, file, templates, names))
+        checked = await check_campaign(self._database, self._documents, CampaignText(source, file, templates))
         # Before the transaction: sampling takes a connection of its own.
         fallbacks = await self._languages.find_fallbacks(checked.languages)
         async with self._database.transaction() as connection:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import get_args
 from uuid import UUID
@@ -10,15 +10,12 @@ from uuid import UUID
 import msgspec
 
 from application import campaign_transitions as transitions
-from application import planned_graph
 from application.approval_gate import ApprovalGate
 from application.audience_sample import AudienceSample, sample_audience
-from application.campaign_graph import CampaignGraphs
+from application.campaign_texts import check_campaign, check_campaign_of, find_compared_version, text_of
 from application.data_plan import find_never_seen
 from application.documents import CampaignText, Documents
 from application.people_languages import PeopleLanguages
-from application.planned_graph import PlannedGraph
-from application.references import load_names
 from domain.access import Actor
 from domain.campaign.approvals import ForeseenApproval, Reach
 from domain.campaign.difference import Change
@@ -31,7 +28,7 @@ from domain.journey.forecast import Compiled, Fate, Forecast, InFlightPolicy, fo
 from domain.templates.languages import FallbackLanguage
 from store import audit, campaigns, journey_versions
 from store.approvals import Approval
-from store.campaigns import Campaign, Version
+from store.campaigns import Campaign
 from store.database import Connection, Database
 
 NO_RULES: Mapping[str, Rules] = {}
@@ -50,6 +47,11 @@ class Document:
     in_flight: InFlightPolicy
     wait_for_approval: bool = False
 
+    @property
+    def text(self) -> CampaignText:
+        """The text alone."""
+        return CampaignText(self.source, self.file, self.templates)
+
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
@@ -60,8 +62,7 @@ class CampaignPlan:
     `compared_with`: the running one, else the latest. `in_flight` are the journeys on other versions, `totals` their
     numbers by fate. `audience` is a sample of the document's audience. `fallback_languages` are the languages of people
     that its templates are not written in. `approval` is the one that users would wait for, and `reach` the people who
-    were counted for it. `hash` identifies the document and the state of the campaign. `graph` is there if it was to be
-    drawn.
+    were counted for it. `hash` identifies the document and the state of the campaign.
     """
 
     campaign: str
@@ -80,7 +81,6 @@ class CampaignPlan:
     reach: Reach | None
     warnings: list[Problem]
     hash: str
-    graph: PlannedGraph | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +108,11 @@ class Plans:
         documents: Documents,
         timezone: str,
         gate: ApprovalGate | None = None,
-        graphs: CampaignGraphs | None = None,
         *,
         takes_replies: bool = True,
     ) -> None:
         """`timezone` is the deployment's; `takes_replies` says if replies reach it."""
         self._gate = gate or ApprovalGate(database, timezone)
-        self._graphs = graphs or CampaignGraphs(database)
         self._database = database
         self._takes_replies = takes_replies
         self._timezone = timezone
@@ -122,16 +120,9 @@ class Plans:
         self._languages = PeopleLanguages(database)
         self._sampling = asyncio.Lock()
 
-    async def plan(self, key: str, document: Document, *, draws: bool = False) -> CampaignPlan:
-        """Plan without changes, and draw the graph of the document if it is asked for.
-
-        Raises InvalidDocumentError, and ConflictError if closed.
-        """
-        checked = await self._check_all(key, document)
-        plan = await self._plan(key, document, checked)
-        if not draws:
-            return plan
-        return replace(plan, graph=await planned_graph.draw(self._graphs, checked, plan.running_version))
+    async def plan(self, key: str, document: Document) -> CampaignPlan:
+        """Plan without changes. Raises InvalidDocumentError, and ConflictError if closed."""
+        return await self._plan(key, document, await self._check_of(key, document))
 
     async def apply(self, key: str, document: Document, *, planned: str | None, by: Actor) -> Applied:
         """Publish the document, and start it if the campaign is open.
@@ -164,7 +155,7 @@ class Plans:
         return await self._apply(proved, by)
 
     async def _check_document(self, key: str, document: Document, planned: str | None) -> "_Proved":
-        checked = await self._check_all(key, document)
+        checked = await self._check_of(key, document)
         return _Proved(document, planned, checked, await self._plan(key, document, checked))
 
     async def _apply(self, proved: Sequence["_Proved"], by: Actor) -> list[Applied]:
@@ -208,18 +199,10 @@ class Plans:
         return Applied(version, created, key, campaign.state, operation.id if operation else None, approval, plan)
 
     async def _check(self, document: Document) -> Published:
-        async with self._database.own_transaction() as connection:
-            names = await load_names(connection)
-        return await self._documents.campaign(CampaignText(document.source, document.file, document.templates, names))
+        return await check_campaign(self._database, self._documents, document.text)
 
-    async def _check_all(self, key: str, document: Document) -> Published:
-        checked = await self._check(document)
-        if checked.definition.key != key:
-            said = f"the document is that of campaign {checked.definition.key}, and this was asked of {key}"
-            raise InvalidDocumentError(
-                [checked.source.problem(("key",), said, f"Write `key: {key}`, or ask of the other")]
-            )
-        return checked
+    async def _check_of(self, key: str, document: Document) -> Published:
+        return await check_campaign_of(self._database, self._documents, key, document.text)
 
     async def _sample(self, rules: Rules) -> AudienceSample | None:
         """Sample audiences one at a time, so that plans do not occupy the process."""
@@ -238,7 +221,7 @@ class Plans:
             campaign = await campaigns.campaign(connection, key)
             if campaign is not None:
                 transitions.ensure_publishable(campaign)
-            base = await _base(connection, campaign)
+            base = await find_compared_version(connection, campaign)
             latest = await campaigns.latest_version(connection, key)
             is_new = latest is None or (latest.source, latest.templates) != (document.source, checked.templates)
             next_version = (latest.version if latest else 0) + is_new
@@ -265,7 +248,7 @@ class Plans:
             is_new=is_new,
             takes_effect=takes_effect,
             compared_with=base.version if base else None,
-            changes=await self._documents.changes(_text_of(base), after),
+            changes=await self._documents.changes(text_of(base), after),
             in_flight=found,
             totals=totals,
             audience=sample,
@@ -306,17 +289,6 @@ class _Proved:
     planned: str | None
     checked: Published
     plan: CampaignPlan
-
-
-async def _base(connection: Connection, campaign: Campaign | None) -> Version | None:
-    """Return the version that a plan compares with."""
-    if campaign is None:
-        return None
-    return await campaigns.version(connection, campaign.key, campaign.running_version or campaign.latest_version)
-
-
-def _text_of(version: Version | None) -> CampaignText | None:
-    return None if version is None else CampaignText(version.source, version.file, version.templates)
 
 
 def _hash(document: Document, checked: Published, campaign: Campaign | None) -> str:

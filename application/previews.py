@@ -10,11 +10,11 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from application.accounts import read_account
+from application.campaign_texts import check_campaign
 from application.catalogue import Catalogue
 from application.documents import CampaignText, Documents
 from application.message_templates import unknown_template
 from application.people import unknown_person
-from application.references import load_names
 from domain.access import Actor
 from domain.deployment_documents import SENDERS
 from domain.errors import NotFoundError
@@ -140,9 +140,7 @@ class Previews:
                     key, version.plan, version.rules, version.templates, step, channel, version.compiled_bodies
                 )
             case DraftMessage(text=text, step=step, channel=channel):
-                async with self._database.own_transaction() as connection:
-                    names = await load_names(connection)
-                checked = await self._documents.campaign(CampaignText(text.source, text.file, text.templates, names))
+                checked = await check_campaign(self._database, self._documents, text)
                 key = checked.definition.key
                 return find_message(
                     key, checked.plan, checked.rules, checked.templates, step, channel, checked.compiled_bodies

@@ -36,15 +36,16 @@ async def load_names(connection: Connection) -> DeployedNames:
     stored = await segments.load(connection)
     types = await computed_traits.load_types(connection)
     audiences = await ad_audiences.load(connection)
-    places = DeployedPlaces((await documents.latest(connection, PLACES)).rules)
+    rules = await documents.read_rules(connection, [PLACES, LIFECYCLE, TOPICS, SENDERS])
+    places = DeployedPlaces(rules.get(PLACES))
     return DeployedNames(
         {key: type for key, type in types.items() if is_authored(key)},
         [one.definition.key for one in stored],
         list(places.areas),
         sorted({name for place in places.places.values() for name in place.names}),
-        (await documents.latest(connection, LIFECYCLE)).rules,
-        list(DeployedTopics((await documents.latest(connection, TOPICS)).rules).topics),
-        DeployedSenders((await documents.latest(connection, SENDERS)).rules).postal_address is not None,
+        rules.get(LIFECYCLE),
+        list(DeployedTopics(rules.get(TOPICS)).topics),
+        DeployedSenders(rules.get(SENDERS)).postal_address is not None,
         [one.name for one in audiences if one.mirror is None],
         [one.name for one in audiences if one.mirror is not None],
     )

@@ -1,6 +1,6 @@
 """The documents of the deployment, each with all of its versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic
 
 from msgspec import Struct, convert
@@ -28,6 +28,30 @@ async def latest(connection: Connection, kind: DocumentKind[Rule]) -> StoredDocu
     if row is None:
         return StoredDocument(0, kind.initial, [])
     return StoredDocument(row["version"], row["source"], [convert(rule, kind.rule) for rule in row["rules"]])
+
+
+class RulesInForce:
+    """The rules in force of several kinds of documents."""
+
+    def __init__(self, rules: Mapping[str, Sequence[Any]]) -> None:
+        self._rules = rules
+
+    def get(self, kind: DocumentKind[Rule]) -> list[Rule]:
+        """Return those of one kind."""
+        return [convert(rule, kind.rule) for rule in self._rules.get(kind.name, ())]
+
+
+async def read_rules(connection: Connection, kinds: Sequence[DocumentKind[Any]]) -> RulesInForce:
+    """Read the rules in force of these kinds, in one statement."""
+    cursor = await connection.execute(
+        """
+        SELECT kind, latest.rules FROM unnest(%s::text[]) AS kind
+        CROSS JOIN LATERAL
+          (SELECT rules FROM documents WHERE documents.kind = kind.kind ORDER BY version DESC LIMIT 1) AS latest
+        """,
+        ([kind.name for kind in kinds],),
+    )
+    return RulesInForce({row["kind"]: row["rules"] async for row in cursor})
 
 
 async def before_latest(connection: Connection, kind: DocumentKind[Rule]) -> list[Rule]:

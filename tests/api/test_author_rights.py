@@ -21,7 +21,7 @@ SECOND = SOURCE.replace("30d", "31d")
 # They take no key, or the key in their body.
 PUBLIC = re.compile(r"/(c|confirm|p|preferences|survey|unsubscribe)/|/v1/(callbacks/|m$|session$)")
 # They change nothing.
-ANSWERS = re.compile(r"/(plan|preview|what-if)$")
+ANSWERS = re.compile(r"/(plan|graph|preview|what-if)$")
 DOCUMENTS = {
     "POST /v1/attachments",
     "POST /v1/campaigns",

@@ -28,9 +28,9 @@ PUBLIC = (
     "/readyz",
 )
 # The campaign, or the import, need not be there yet.
-OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}")
+OF_NEW_THINGS = ("/plan", "/apply", "/imports/{import_id}", "post /v1/campaigns/{key}/graph")
 # Questions that do not fit into an address.
-ASKED_BY_POST = ("/plan", "/preview", "/what-if")
+ASKED_BY_POST = ("/plan", "/graph", "/preview", "/what-if")
 # To log in takes no key beside that of the body.
 LOGIN = ("/v1/session", "post")
 # To log out is open to every session.
@@ -133,7 +133,7 @@ def _documents_its_refusals(path: str, method: str, operation: dict[str, Any]) -
     assert "internal" in documented
     if not is_public(path, method):
         assert {"unauthorized", "forbidden", "rate_limited", "unavailable", "invalid_request"} <= documented
-    if "{" in path and not path.endswith(OF_NEW_THINGS):
+    if "{" in path and not f"{method} {path}".endswith(OF_NEW_THINGS):
         assert "not_found" in documented, "add `responses=refusals(NotFoundError)`"
     assert "default" not in operation["responses"]
 

@@ -13,22 +13,23 @@ Math.abs({EDITOR}.querySelector('.cm-lint-marker-error').getBoundingClientRect()
          {LAST_LINE}.getBoundingClientRect().top)
 """
 IS_APPLY_DISABLED: Final = "[...document.querySelectorAll('button')].find(one => one.innerText === 'Apply').disabled"
+REQUESTED: Final = "performance.getEntriesByType('resource').map(one => one.name)"
 NODES: Final = "[...document.querySelectorAll('.step')].map(one => one.innerText.replaceAll('\\n', ' '))"
 ACTIVE_LINE: Final = f"{EDITOR}.querySelector('.cm-activeLine').innerText"
-# Answers of plans wait for a word of the test.
-HOLD_PLANS: Final = """
+# Answers to requests of one kind wait for a word of the test.
+HOLD: Final = """
 window.waiting = []
 window.asked = 0
 const ask = window.fetch
 window.fetch = async (request, options) => {
-  const isPlan = request.url?.includes("/plan")
-  if (isPlan) window.asked += 1
+  const isHeld = request.method === "POST" && request.url.endsWith("/%s")
+  if (isHeld) window.asked += 1
   const answer = await ask(request, options)
-  if (isPlan) await new Promise((resolve) => window.waiting.push(resolve))
+  if (isHeld) await new Promise((resolve) => window.waiting.push(resolve))
   return answer
 }
 """
-# Longer than the editor waits before it plans, and than an answer of the API counts as new.
+# Longer than the editor waits before it draws, and than an answer of the API counts as new.
 A_PAUSE: Final = "new Promise((resolve) => setTimeout(resolve, 2_500))"
 IS_PLAN_IN_SIGHT: Final = """
 (() => {
@@ -221,12 +222,12 @@ async def test_a_text_keeps_the_name_of_its_file(stage: Stage) -> None:
     assert "id: mine" in applied["source"]
 
 
-async def test_one_plan_at_a_time_is_made_of_what_is_typed(stage: Stage) -> None:
+async def test_what_is_typed_is_drawn_once_at_a_time_and_not_planned(stage: Stage) -> None:
     await stage.begin("paced")
     page = await stage.page()
     await page.show("/campaigns/paced?tab=document")
     await page.page.until(f"{NODES}.length > 0")
-    await page.page.run(HOLD_PLANS)
+    await page.page.run(HOLD % "graph")
     await page.click_on(LAST_LINE)
     await page.press("End", "Control")
     await page.type("- {id: first, delay: 2d}")
@@ -245,6 +246,7 @@ async def test_one_plan_at_a_time_is_made_of_what_is_typed(stage: Stage) -> None
     await page.page.run("window.dispatchEvent(new Event('visibilitychange'))")
     await page.page.run("new Promise((resolve) => setTimeout(resolve))")
     assert await page.page.run("window.asked") == 2
+    assert not await page.page.run(f"{REQUESTED}.some(url => url.endsWith('/plan'))")
 
 
 async def test_a_late_plan_of_an_earlier_text_is_dropped(stage: Stage) -> None:
@@ -252,13 +254,13 @@ async def test_a_late_plan_of_an_earlier_text_is_dropped(stage: Stage) -> None:
     page = await stage.page()
     await page.show("/campaigns/late?tab=document")
     await page.page.until(f"{NODES}.length > 0")
-    await page.page.run(HOLD_PLANS)
+    await page.page.run(HOLD % "plan")
     await page.click("Plan")
     await page.page.until("window.waiting.length === 1")
     await page.click_on(LAST_LINE)
     await page.press("End", "Control")
     await page.type("- {id: last, delay: 2d}")
-    await page.page.until("window.waiting.length >= 2")
+    await page.page.until(f"{NODES}.some(text => text.startsWith('last'))")
     await page.page.run("window.waiting[0]()")
     await page.page.until("![...document.querySelectorAll('button')].find(one => one.innerText === 'Plan').disabled")
     assert "The plan says" in await page.read("[aria-label=Plan]")

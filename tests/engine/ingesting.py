@@ -1,8 +1,8 @@
 """Events handed to an ingest as an API process has it, without HTTP."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -15,6 +15,9 @@ from application.ingest_claims import BatchPart
 from domain.tracking.event import CallType, Event
 
 Query = Callable[..., Awaitable[list[dict[str, Any]]]]
+
+# A task has the context of the one that started it.
+_COUNTED: ContextVar[list[str] | None] = ContextVar("counted", default=None)
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -44,19 +47,22 @@ def event(
 
 @contextmanager
 def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The statements that this task sends to the database meanwhile; the worker's are none of its business."""
+    """The statements that this task and those that it starts send meanwhile, without the worker's."""
     sent: list[str] = []
-    task = asyncio.current_task()
     execute = psycopg.AsyncCursor.execute
 
     async def counted(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-        if asyncio.current_task() is task and query not in ("BEGIN", "COMMIT"):
+        if _COUNTED.get() is sent and query not in ("BEGIN", "COMMIT"):
             sent.append(str(query))
         return await execute(self, query, *arguments, **options)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(psycopg.AsyncCursor, "execute", counted)
-        yield sent
+    token = _COUNTED.set(sent)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(psycopg.AsyncCursor, "execute", counted)
+            yield sent
+    finally:
+        _COUNTED.reset(token)
 
 
 def sizes_of_parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:

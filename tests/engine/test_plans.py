@@ -46,47 +46,6 @@ async def versions(harness: Harness) -> list[int]:
     return [row["version"] for row in rows]
 
 
-async def test_a_plan_draws_the_document_with_the_people_whom_it_meets(harness: Harness) -> None:
-    await at_the_steps(harness)
-    graph = await harness.admin("GET", "/v1/campaigns/offer/graph")
-    plan = await ask(harness, "plan?graph=true", SECOND)
-    drawn = {node["id"]: node for node in plan["graph"]["nodes"]}
-    assert plan["graph"]["counts_of"] == 1
-    counted = {node["id"]: node for node in graph["nodes"]}
-    # What stays has the numbers of the running version, and what is new has none.
-    assert {id: node["came"] for id, node in drawn.items() if id in counted} == {
-        id: node["came"] for id, node in counted.items() if id in drawn
-    }
-    assert (drawn["cool-off"]["came"], drawn["cool-off"]["here"], drawn["looked"]["here"]) == (3, 1, 1)
-    assert (drawn["stage"]["came"], drawn["stage"]["here"]) == (0, 0)
-    people = {(edge["source"], edge["target"]): edge["people"] for edge in plan["graph"]["edges"]}
-    assert people[":entry", "cool-off"] == 3
-    assert people["cool-off", "stage"] == 0
-    lines = SECOND.splitlines()
-    assert all(id in lines[drawn[id]["line"] - 1] for id in ("cool-off", "stage", "looked"))
-    assert lines[drawn[":entry"]["line"] - 1].startswith("entry:")
-    assert drawn[":end"]["line"] is None
-    # Applied, it has that graph, less the lines and the numbers.
-    await ask(harness, "apply", SECOND, in_flight="keep")
-    applied = await harness.admin("GET", "/v1/campaigns/offer/graph?version=2")
-    shape = ("id", "kind", "label", "within", "block", "depth")
-    assert [[node[name] for name in shape] for node in applied["nodes"]] == [
-        [node[name] for name in shape] for node in plan["graph"]["nodes"]
-    ]
-    ways = ("source", "target", "label")
-    assert [[edge[name] for name in ways] for edge in applied["edges"]] == [
-        [edge[name] for name in ways] for edge in plan["graph"]["edges"]
-    ]
-
-
-async def test_a_plan_draws_a_new_campaign_without_numbers_and_others_only_when_asked(harness: Harness) -> None:
-    new = await ask(harness, "plan?graph=true", FIRST)
-    assert new["graph"]["counts_of"] is None
-    assert {node["came"] for node in new["graph"]["nodes"]} == {0}
-    assert (await ask(harness, "plan", FIRST))["graph"] is None
-    assert (await ask(harness, "apply", FIRST))["plan"]["graph"] is None
-
-
 async def test_a_plan_tells_the_changes_and_what_becomes_of_those_under_way(harness: Harness) -> None:
     await at_the_steps(harness)
     plan = await ask(harness, "plan", SECOND, in_flight="migrate")

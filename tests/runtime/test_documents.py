@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from application.campaign_graph import CampaignGraphs
+from application.document_graphs import DocumentGraphs
 from application.documents import CampaignText
 from application.plans import Document, Plans
 from domain.access import Actor
@@ -149,7 +151,9 @@ async def test_no_connection_is_held_while_documents_are_compared(database_url: 
             plan = await plans.plan("small", document)
         async with database.unit_of_work():
             await plans.apply("small", document, planned=plan.hash, by=Actor("k", "k"))
-    assert in_use == [0, 0]
+        async with database.unit_of_work():
+            await DocumentGraphs(database, Watched(), CampaignGraphs(database))("small", document.text)
+    assert in_use == [0, 0, 0]
 
 
 async def test_a_check_that_is_given_up_is_ended() -> None:

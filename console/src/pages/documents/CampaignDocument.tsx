@@ -3,8 +3,8 @@ import { actingHeaders, api, http, nameAct, type Schemas } from "../../api/clien
 import { Loaded } from "../../ui/Loaded"
 import { CampaignPlanSummary } from "./CampaignPlanSummary"
 import { DocumentEditor } from "./DocumentEditor"
+import { DocumentGraph } from "./DocumentGraph"
 import { documentOf, type Files } from "./files"
-import { PlannedGraph } from "./PlannedGraph"
 import { SendTest } from "./SendTest"
 
 type InFlight = NonNullable<Schemas["PlanRequest"]["in_flight"]>
@@ -35,7 +35,7 @@ export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }
           schemaName="campaign"
           choice={{ label: "Journeys in flight", values: IN_FLIGHT }}
           plan={(files, chosen) => planCampaign(key, files, chosen as InFlight)}
-          isDrawn
+          draw={(files) => drawCampaign(key, files)}
           applied={() => void queries.invalidateQueries()}
           actions={(files) => <SendTest campaign={campaign} files={files} />}
         />
@@ -47,16 +47,19 @@ export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }
 export async function planCampaign(key: string, files: Files, in_flight: InFlight = "keep") {
   const body = { ...documentOf(files), in_flight }
   const params = { path: { key } }
-  const { data, error } = await http.POST("/v1/campaigns/{key}/plan", {
-    params: { ...params, query: { graph: true } },
-    body,
-  })
+  const { data, error } = await http.POST("/v1/campaigns/{key}/plan", { params, body })
   if (data === undefined) return { error }
   const headers = actingHeaders(nameAct())
   const apply = () =>
     http.POST("/v1/campaigns/{key}/apply", { params, headers, body: { ...body, plan: data.hash } })
-  const { graph } = data
-  const drawing = (goTo: (line: number) => void) =>
-    graph && <PlannedGraph plan={data} graph={graph} goTo={goTo} />
-  return { planned: { summary: <CampaignPlanSummary plan={data} />, apply, drawing } }
+  return { planned: { summary: <CampaignPlanSummary plan={data} />, apply } }
+}
+
+export async function drawCampaign(key: string, files: Files) {
+  const { data, error } = await http.POST("/v1/campaigns/{key}/graph", {
+    params: { path: { key } },
+    body: documentOf(files),
+  })
+  if (data === undefined) return { error }
+  return { drawing: (goTo: (line: number) => void) => <DocumentGraph graph={data} goTo={goTo} /> }
 }

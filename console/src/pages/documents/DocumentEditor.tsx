@@ -9,16 +9,20 @@ import { CodeEditor, type Target } from "./CodeEditor"
 import "./editor.css"
 import type { Files } from "./files"
 import type { Schema } from "./schemaCompletion"
-import { useTypedPlan } from "./useTypedPlan"
+import { useTypedGraph } from "./useTypedGraph"
 
-/** A plan, what applies exactly it, and a drawing of the document, which leads to its lines. */
+/** A plan, and what applies exactly it. */
 export interface Planned {
   summary: ReactNode
   apply: (() => Promise<{ error?: unknown }>) | undefined
-  drawing?: (goTo: (line: number) => void) => ReactNode
 }
 
 export type Plan = (files: Files, chosen: string) => Promise<{ planned?: Planned; error?: unknown }>
+
+/** A drawing of a document leads to its lines. */
+export type Drawing = (goTo: (line: number) => void) => ReactNode
+
+export type Draw = (files: Files) => Promise<{ drawing?: Drawing; error?: unknown }>
 
 /** A parameter of the plan besides the files; its first value holds unless another is chosen. */
 export interface Choice {
@@ -39,7 +43,7 @@ export function DocumentEditor({
   schemaName,
   choice,
   plan,
-  isDrawn = false,
+  draw,
   applied,
   actions,
 }: {
@@ -49,7 +53,8 @@ export function DocumentEditor({
   schemaName: string
   choice?: Choice
   plan: Plan
-  isDrawn?: boolean
+  /** Without it, only the plan stands beside the files. */
+  draw?: Draw
   applied: () => void
   /** Further acts with the files. */
   actions?: (files: Files) => ReactNode
@@ -68,7 +73,8 @@ export function DocumentEditor({
   const [error, setError] = useState<unknown>()
   const [isBusy, setBusy] = useState(false)
   const summary = useRef<HTMLElement>(null)
-  const typed = useTypedPlan(isDrawn, files, chosen, plan)
+  const isDrawn = draw !== undefined
+  const typed = useTypedGraph(files, draw)
   const problems = problemsOf(error ?? typed.error)
 
   const show = (file: string, line?: number) => {
@@ -197,8 +203,8 @@ export function DocumentEditor({
         </div>
         {isDrawn && (
           <section className="stack" aria-label="Graph">
-            <TypedState error={typed.error} isDrawn={typed.drawn !== undefined} />
-            {typed.drawn?.drawing?.((line) => show(first, line))}
+            <TypedState error={typed.error} isDrawn={typed.drawing !== undefined} />
+            {typed.drawing?.((line) => show(first, line))}
           </section>
         )}
         {!isDrawn && <PlanSection at={summary} error={error} planned={planned} />}

@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query"
 import { Link, useNavigate } from "@tanstack/react-router"
 import { useRef } from "react"
 import { Page } from "../../ui/Page"
-import { planCampaign } from "./CampaignDocument"
+import { drawCampaign, planCampaign } from "./CampaignDocument"
 import { DocumentEditor } from "./DocumentEditor"
 
 const FILE = "campaign.yaml"
@@ -31,7 +31,7 @@ export function NewCampaignPage() {
           key.current = keyOf(files[FILE] ?? "")
           return planCampaign(key.current, files)
         }}
-        isDrawn
+        draw={(files) => drawCampaign(keyOf(files[FILE] ?? ""), files)}
         applied={() => {
           void queries.invalidateQueries()
           void navigate({ to: "/campaigns/$key", params: { key: key.current } })

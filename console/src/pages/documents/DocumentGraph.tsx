@@ -3,18 +3,9 @@ import { api, type Schemas } from "../../api/client"
 import { Diagram } from "../campaigns/graph/Diagram"
 import { draw, drawChanges } from "../campaigns/graph/drawing"
 
-type Plan = Schemas["CampaignPlan"]
-
-/** A planned document as a graph, with what it changes and the people who are there; a node leads to its line. */
-export function PlannedGraph({
-  plan: { campaign, compared_with, changes },
-  graph,
-  goTo,
-}: {
-  plan: Plan
-  graph: NonNullable<Plan["graph"]>
-  goTo: (line: number) => void
-}) {
+/** A document as a graph, with what it changes and the people who are there; a node leads to its line. */
+export function DocumentGraph({ graph, goTo }: { graph: Schemas["DocumentGraph"]; goTo: (line: number) => void }) {
+  const { campaign, compared_with, changes } = graph
   const [selected, select] = useState<string>()
   const { data: before } = api.useQuery(
     "get",
