@@ -1,6 +1,7 @@
-import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query"
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query"
 import { RouterProvider } from "@tanstack/react-router"
 import { createRoot } from "react-dom/client"
+import { onSessionEnd } from "./api/client"
 import { problemOf } from "./api/problem"
 import { router } from "./routes"
 import { sessionQuery } from "./session/session"
@@ -12,7 +13,7 @@ import "./styles/parts.css"
 
 applyTheme(storedTheme())
 
-const queries: QueryClient = new QueryClient({
+const queries = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 2_000,
@@ -20,15 +21,9 @@ const queries: QueryClient = new QueryClient({
       retry: (count, error) => problemOf(error).status === 0 && count < 2,
     },
   },
-  queryCache: new QueryCache({
-    onError: (error, { queryKey }) => {
-      // The session has ended: the shell asks for it, and shows the way in.
-      if (problemOf(error).status === 401 && queryKey[0] !== "session") {
-        void queries.resetQueries({ queryKey: sessionQuery.queryKey })
-      }
-    },
-  }),
 })
+// The shell asks for the session, and shows the way in.
+onSessionEnd(() => void queries.resetQueries({ queryKey: sessionQuery.queryKey }))
 
 createRoot(document.getElementById("root")!).render(
   <QueryClientProvider client={queries}>

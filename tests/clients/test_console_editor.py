@@ -12,7 +12,10 @@ MARK_AT: Final = f"""
 Math.abs({EDITOR}.querySelector('.cm-lint-marker-error').getBoundingClientRect().top -
          {LAST_LINE}.getBoundingClientRect().top)
 """
-IS_APPLY_DISABLED: Final = "[...document.querySelectorAll('button')].find(one => one.innerText === 'Apply').disabled"
+CAN_APPLY: Final = (
+    "[...document.querySelectorAll('button')].some(one => one.innerText === 'Apply' && one.ariaDisabled === 'false')"
+)
+SHOWN_TIMES: Final = "document.body.innerText.split({text!r}).length - 1"
 REQUESTED: Final = "performance.getEntriesByType('resource').map(one => one.name)"
 NODES: Final = "[...document.querySelectorAll('.step')].map(one => one.innerText.replaceAll('\\n', ' '))"
 ACTIVE_LINE: Final = f"{EDITOR}.querySelector('.cm-activeLine').innerText"
@@ -55,10 +58,15 @@ async def test_a_document_is_planned_and_applied(stage: Stage) -> None:
     await page.press("End", "Control")
     await page.type("- {id: last, delay: never}")
     await page.click("Plan")
-    # On its line, and beside the editor with the remedy.
+    # On its line, and once below the editor, where the keyboard goes on.
     await page.page.until(f"{MARK_AT} < 20")
-    assert "campaign.yaml:8" in await page.read("[role=alert]")
-    assert await page.page.run(IS_APPLY_DISABLED)
+    await page.page.until("document.activeElement.ariaLabel === 'Problems'")
+    assert "campaign.yaml:8" in await page.read("[aria-label=Problems]")
+    assert await page.page.run(SHOWN_TIMES.format(text="is not a duration")) == 1
+    await page.press("Tab")
+    await page.press("Enter")
+    await page.page.until(f"{ACTIVE_LINE}.includes('delay: never')")
+    assert not await page.page.run(CAN_APPLY)
     await page.click_on(LAST_LINE)
     await page.press("End")
     await page.press("Home", "Shift")
@@ -66,7 +74,10 @@ async def test_a_document_is_planned_and_applied(stage: Stage) -> None:
     await page.click("Plan")
     await page.until_shown("Makes version 2")
     await page.until_shown("1 journey of version 1 at rest: stays")
-    await page.click("Apply")
+    # The keyboard and the screen reader go on with the plan: its numbers come before the button.
+    assert await page.focused() == "Plan"
+    await page.tab_to("Apply")
+    await page.press("Enter")
     await stage.harness.until("SELECT 1 FROM campaign_versions WHERE campaign_key = 'edited' AND version = 2")
     await page.until_shown("version 2")
     assert (await stage.audited("edited"))[0] == "campaign.apply"
@@ -79,7 +90,13 @@ async def test_a_deployment_that_plans_applies_nothing(stage: Stage) -> None:
         await page.show("/campaigns/planned?tab=document")
         await page.click("Plan")
         await page.until_shown("The same as version 1")
-        assert await page.page.run(IS_APPLY_DISABLED)
+        # The button says why in words, and takes the focus.
+        await page.tab_to("Apply")
+        assert "set SOJOURN_CONSOLE_EDIT=apply and restart the API" in await page.page.run(
+            "document.getElementById(document.activeElement.getAttribute('aria-describedby')).innerText"
+        )
+        await page.press("Enter")
+        assert not await page.page.run(CAN_APPLY)
         body = {"file": "c.yaml", "source": campaign("planned"), "templates": {}}
         assert await page.fetch("POST", "/v1/campaigns/planned/apply", {**body, "plan": "0" * 64}) == 403
         assert await page.fetch("PUT", "/v1/frequency-caps", {"file": "c.yaml", "source": "rules: []\n"}) == 403
@@ -150,7 +167,8 @@ async def test_a_document_is_drawn_as_it_is_typed(stage: Stage) -> None:
     await page.page.until(f"{NODES}.some(text => text.startsWith('last') && text.includes('added'))")
     # The text has an error: the graph stays, with a word.
     await replace_last_line(page, "- {id: last, delay: never}")
-    await page.until_shown("campaign.yaml:8", "[aria-label=Graph] [role=status]")
+    await page.until_shown("campaign.yaml:8", "[aria-label=Problems]")
+    await page.until_shown("of the text before")
     await page.page.until(f"{MARK_AT} < 20")
     assert await page.page.run(f"{NODES}.some(text => text.startsWith('last'))")
     await replace_last_line(page, "")
@@ -193,8 +211,8 @@ async def test_a_text_outlives_a_version_that_is_published_meanwhile(stage: Stag
     await stage.harness.publish(campaign("shared", "Began shared", "Theirs"))
     await page.until_shown("Version 2 was published meanwhile: this text is over version 1.")
     # A plan over the version before is void.
-    await page.until_shown("The plan says", "[aria-label=Plan]")
-    assert await page.page.run(IS_APPLY_DISABLED)
+    await page.page.until("!document.querySelector('section[aria-label=Plan]')")
+    assert not await page.page.run(CAN_APPLY)
     assert "id: mine" in await page.page.run(f"{EDITOR}.querySelector('.cm-content').innerText")
     await page.click("Take version 2 instead")
     await page.page.until(f"{EDITOR}?.querySelector('.cm-content')?.innerText.includes('Theirs')")
@@ -263,5 +281,5 @@ async def test_a_late_plan_of_an_earlier_text_is_dropped(stage: Stage) -> None:
     await page.page.until(f"{NODES}.some(text => text.startsWith('last'))")
     await page.page.run("window.waiting[0]()")
     await page.page.until("![...document.querySelectorAll('button')].find(one => one.innerText === 'Plan').disabled")
-    assert "The plan says" in await page.read("[aria-label=Plan]")
-    assert await page.page.run(IS_APPLY_DISABLED)
+    assert await page.page.run("!document.querySelector('section[aria-label=Plan]')")
+    assert not await page.page.run(CAN_APPLY)

@@ -247,5 +247,5 @@ async def test_script_that_operators_write_is_text(stage: Stage) -> None:
     await page.press("End", "Control")
     await page.type(f"- {{id: last, delay: '{SCRIPT}'}}")
     await page.click("Plan")
-    await page.until_shown(SCRIPT, "[role=alert]")
+    await page.until_shown(SCRIPT, "[aria-label=Problems]")
     assert not await page.page.run(ATTACKED)

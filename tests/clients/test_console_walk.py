@@ -101,6 +101,7 @@ DIALOGS: Final = [
     ("/campaigns/winback", "Resume"),
     ("/campaigns/news", "Start"),
     ("/campaigns/welcome?tab=document", "Send a test"),
+    ("/documents/new", "Add template"),
     ("/journeys/{journey}", "Skip wait"),
     ("/journeys/{journey}", "End"),
     ("/journeys?campaign=welcome", "Skip waits"),

@@ -12,6 +12,15 @@ export const http = createFetchClient<paths>({
   fetch: reach,
 })
 
+/** Call back when the API refuses the session. */
+export function onSessionEnd(ended: () => void): void {
+  http.use({
+    onResponse: ({ response }) => {
+      if (response.status === 401) ended()
+    },
+  })
+}
+
 /** Queries and mutations of TanStack Query by method and path, typed by the API's document. */
 export const api = createQueries(http)
 

@@ -11,6 +11,8 @@ export type Session = Schemas["CurrentSession"]
 export type Need = "author" | "operate" | "admin" | "people" | "approve"
 
 const PATH = "/v1/session"
+// Where this tab remembers that it has had a session.
+const MARK = "sojourn.session"
 
 async function call<Answer>(path: string, request?: RequestInit): Promise<Answer> {
   const answer = await reach(path, { credentials: "same-origin", ...request })
@@ -23,6 +25,7 @@ async function call<Answer>(path: string, request?: RequestInit): Promise<Answer
 async function openSession(request?: RequestInit): Promise<Session> {
   const session = await call<Session>(PATH, request)
   setClock(session.at)
+  sessionStorage.setItem(MARK, session.id)
   return session
 }
 
@@ -50,7 +53,13 @@ export const signIn = (key: string): Promise<Session> =>
     body: JSON.stringify({ key }),
   })
 
-export const signOut = (): Promise<void> => call(PATH, { method: "DELETE" })
+export async function signOut(): Promise<void> {
+  await call(PATH, { method: "DELETE" })
+  sessionStorage.removeItem(MARK)
+}
+
+/** Whether this tab has lost a session that the person did not end. */
+export const hasLostSession = (): boolean => sessionStorage.getItem(MARK) !== null
 
 /** Whether to offer an act; the API decides about it anew. */
 export function useCan(need: Need): boolean {

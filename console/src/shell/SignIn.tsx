@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query"
 import { type FormEvent, useEffect, useState } from "react"
-import { sessionQuery, signIn, signInOptions, singleSignOn } from "../session/session"
+import { hasLostSession, sessionQuery, signIn, signInOptions, singleSignOn } from "../session/session"
 import { Refusal } from "../ui/Refusal"
 import { Logo } from "./Logo"
 
@@ -32,6 +32,11 @@ export function SignIn() {
           <Logo />
           <h1>Sign in to Sojourn</h1>
         </div>
+        {hasLostSession() && (
+          <p className="notice warn" role="status">
+            Your session has ended: it ran out, was ended, or its key was revoked. Sign in to go on at this page.
+          </p>
+        )}
         {options?.single_sign_on && (
           <a className="button" href={singleSignOn(location.pathname + location.search)}>
             Continue with single sign-on

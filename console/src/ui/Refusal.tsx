@@ -6,7 +6,7 @@ import { Prose } from "./Prose"
 const NO_REMEDY = "`detail`"
 
 /** The API begins with a small letter, as a part of a line; a name keeps its own. */
-const asSentence = (text: string) => text.replace(/^[a-z]+(?= )/, (word) => word[0]?.toUpperCase() + word.slice(1))
+export const asSentence = (text: string) => text.replace(/^[a-z]+(?= )/, (word) => word[0]?.toUpperCase() + word.slice(1))
 
 /** Why a call failed, with the remedy that the API knows for its code. */
 export function Refusal({ error, retry }: { error: unknown; retry?: () => void }) {

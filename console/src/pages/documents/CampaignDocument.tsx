@@ -36,6 +36,7 @@ export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }
           choice={{ label: "Journeys in flight", values: IN_FLIGHT }}
           plan={(files, chosen) => planCampaign(key, files, chosen as InFlight)}
           draw={(files) => drawCampaign(key, files)}
+          takesTemplates
           applied={() => void queries.invalidateQueries()}
           actions={(files) => <SendTest campaign={campaign} files={files} />}
         />

@@ -31,6 +31,9 @@ const COLORS = HighlightStyle.define([
   { tag: [tags.comment, tags.lineComment], color: "var(--text-soft)", fontStyle: "italic" },
 ])
 
+// No key is trapped: that of CodeMirror's own commands indents.
+export const KEYS = "Tab leaves the editor. Ctrl+] and Ctrl+[ (⌘ on a Mac) indent, Ctrl+Space completes."
+
 /** A line to go to; each new one is gone to. */
 export interface Target {
   line: number
@@ -92,7 +95,7 @@ export function CodeEditor({
           lintGutter(),
           // Tab leaves the editor, as it leaves any other field.
           keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]),
-          EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
+          EditorView.contentAttributes.of({ "aria-label": label, "aria-description": KEYS, tabindex: "0" }),
           EditorState.readOnly.of(isReadOnly),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) current.current.change(update.state.doc.toString())

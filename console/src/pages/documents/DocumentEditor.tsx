@@ -1,13 +1,18 @@
 import { useQuery } from "@tanstack/react-query"
-import { type ReactNode, type RefObject, useEffect, useRef, useState } from "react"
+import { type ReactNode, useEffect, useRef, useState } from "react"
+import { flushSync } from "react-dom"
 import { type DocumentProblem, problemOf } from "../../api/problem"
 import { reach } from "../../api/reach"
-import { sessionQuery, useCan } from "../../session/session"
+import { sessionQuery } from "../../session/session"
 import { Badge } from "../../ui/Badge"
-import { Refusal } from "../../ui/Refusal"
-import { CodeEditor, type Target } from "./CodeEditor"
+import { UnsavedGuard } from "../../ui/UnsavedGuard"
+import { CodeEditor, KEYS, type Target } from "./CodeEditor"
 import "./editor.css"
-import type { Files } from "./files"
+import { keepDraft, takeDraft } from "./drafts"
+import { type Files, isSame } from "./files"
+import { FileTabs } from "./FileTabs"
+import { PlanSection } from "./PlanSection"
+import { Problems } from "./Problems"
 import type { Schema } from "./schemaCompletion"
 import { useTypedGraph } from "./useTypedGraph"
 
@@ -31,10 +36,11 @@ export interface Choice {
 }
 
 const NONE: DocumentProblem[] = []
+const PANES = { graph: "Graph", plan: "Plan" } as const
 
 /**
- * Files in an editor beside their plan, or below it, where they are drawn as they are typed. The API plans and applies;
- * a change of a file makes the plan void, and so does a version that is published meanwhile. It takes the place of an
+ * Files in an editor beside their graph, which is drawn as they are typed, and their plan. The API plans and applies; a
+ * change of a file makes the plan void, and so does a version that is published meanwhile. It takes the place of an
  * unchanged text alone.
  */
 export function DocumentEditor({
@@ -44,6 +50,7 @@ export function DocumentEditor({
   choice,
   plan,
   draw,
+  takesTemplates = false,
   applied,
   actions,
 }: {
@@ -55,16 +62,19 @@ export function DocumentEditor({
   plan: Plan
   /** Without it, only the plan stands beside the files. */
   draw?: Draw
+  /** Whether files may be added beside the document. */
+  takesTemplates?: boolean
   applied: () => void
   /** Further acts with the files. */
   actions?: (files: Files) => ReactNode
 }) {
   const { data: session } = useQuery(sessionQuery)
   const schema = useSchema(schemaName)
-  const mayAuthor = useCan("author")
   const edit = session?.console_edit ?? "off"
-  const [base, setBase] = useState({ version, files: initial })
-  const [files, setFiles] = useState(initial)
+  const actor = session?.actor.id ?? ""
+  const [draft] = useState(() => takeDraft(actor))
+  const [base, setBase] = useState(draft?.base ?? { version, files: initial })
+  const [files, setFiles] = useState(draft?.files ?? initial)
   const [first = ""] = Object.keys(files)
   const [shown, setShown] = useState(first)
   const [target, setTarget] = useState<Target>()
@@ -72,12 +82,23 @@ export function DocumentEditor({
   const [planned, setPlanned] = useState<Planned>()
   const [error, setError] = useState<unknown>()
   const [isBusy, setBusy] = useState(false)
-  const summary = useRef<HTMLElement>(null)
+  const [isApplied, setApplied] = useState(false)
+  const [pane, setPane] = useState<keyof typeof PANES>("graph")
+  const planSection = useRef<HTMLElement>(null)
+  const problemSection = useRef<HTMLElement>(null)
   const isDrawn = draw !== undefined
   const typed = useTypedGraph(files, draw)
   const problems = problemsOf(error ?? typed.error)
+  const isChanged = !isSame(files, base.files)
+  const isUnsaved = useRef(false)
+  isUnsaved.current = isChanged
+  const text = useRef({ actor, base, files })
+  text.current = { actor, base, files }
+  // It is taken out of the page with a change only where the session has ended.
+  useEffect(() => () => void (isUnsaved.current && keepDraft(text.current)), [])
 
   const show = (file: string, line?: number) => {
+    if (!(file in files)) return
     setShown(file)
     setTarget(line === undefined ? undefined : { line })
   }
@@ -88,29 +109,53 @@ export function DocumentEditor({
     asked.current = undefined
     setPlanned(undefined)
     setError(undefined)
+    setApplied(false)
+    setPane("graph")
   }
   const change = (text: string) => {
     setFiles((before) => ({ ...before, [shown]: text }))
     forget()
   }
+  const add = (file: string, text: string) => {
+    setFiles((before) => ({ ...before, [file]: text }))
+    setShown(file)
+    setTarget({ line: 1 })
+    forget()
+  }
+  const remove = (file: string) => {
+    setFiles(({ [file]: _, ...others }) => others)
+    setShown(first)
+    setTarget(undefined)
+    forget()
+  }
   const submit = async () => {
+    if (isBusy) return
     asked.current = files
     setBusy(true)
     const answer = await plan(files, chosen).catch((thrown: unknown) => ({ planned: undefined, error: thrown }))
-    setBusy(false)
-    if (asked.current !== files) return
-    setPlanned(answer.planned)
-    setError(answer.error)
-    summary.current?.scrollIntoView({ block: "nearest" })
+    if (asked.current !== files) return setBusy(false)
+    // The answer is there before it has the focus.
+    flushSync(() => {
+      setBusy(false)
+      setPlanned(answer.planned)
+      setError(answer.error)
+      setApplied(false)
+      setPane("plan")
+    })
+    const section = (problemsOf(answer.error).length > 0 ? problemSection : planSection).current
+    section?.focus({ preventScroll: true })
+    section?.scrollIntoView({ block: "nearest" })
   }
   const take = () => {
     setBase({ version, files: initial })
     setFiles(initial)
-    if (!(shown in initial)) show(Object.keys(initial)[0] ?? "")
+    if (!(shown in initial)) {
+      setShown(Object.keys(initial)[0] ?? "")
+      setTarget(undefined)
+    }
     forget()
   }
   const isBehind = version !== base.version
-  const isChanged = Object.entries(files).some(([file, text]) => text !== base.files[file])
   useEffect(() => {
     if (!isBehind) return
     if (isChanged) forget()
@@ -125,11 +170,26 @@ export function DocumentEditor({
     if (answer?.error === undefined) {
       setBase({ version: base.version, files: applying })
       setPlanned(undefined)
+      setApplied(true)
+      isUnsaved.current = false
       applied()
     }
   }
+  const planOf = (
+    <PlanSection
+      at={planSection}
+      error={error}
+      planned={planned}
+      isApplied={isApplied}
+      isBusy={isBusy}
+      apply={() => void apply()}
+    />
+  )
   return (
     <div className="page">
+      <UnsavedGuard isUnsaved={isUnsaved}>
+        {`The changes of ${listChanged(files, base.files)} are not applied. If you leave, they are lost.`}
+      </UnsavedGuard>
       <div className="row editor-bar">
         {choice && (
           <label className="field">
@@ -153,21 +213,20 @@ export function DocumentEditor({
           <button type="button" className="primary" disabled={isBusy || edit === "off"} onClick={() => void submit()}>
             Plan
           </button>
-          <button
-            type="button"
-            disabled={isBusy || planned?.apply === undefined || edit !== "apply" || !mayAuthor}
-            title={edit === "apply" ? (mayAuthor ? undefined : "Needs the scope author") : "This deployment applies elsewhere"}
-            onClick={() => void apply()}
-          >
-            Apply
-          </button>
           {actions?.(files)}
         </div>
       </div>
       {edit === "off" && (
         <p className="notice">
-          This deployment changes no document in the console. Set <code>console_edit</code> to <code>plan</code> or{" "}
-          <code>apply</code>.
+          <span>
+            This deployment changes no document in the console. Set <code>SOJOURN_CONSOLE_EDIT</code> to <code>plan</code> or{" "}
+            <code>apply</code>, and restart the API.
+          </span>
+        </p>
+      )}
+      {draft !== undefined && isChanged && (
+        <p className="notice" role="status">
+          This is your text from before your session ended. It is not applied yet.
         </p>
       )}
       {isBehind && isChanged && (
@@ -180,15 +239,14 @@ export function DocumentEditor({
       )}
       <div className={isDrawn ? "panes" : "split"}>
         <div className="stack">
-          {Object.keys(files).length > 1 && (
-            <div className="row" role="group" aria-label="Files">
-              {Object.keys(files).map((file) => (
-                <button key={file} type="button" aria-pressed={file === shown} onClick={() => show(file)}>
-                  {file}
-                  {files[file] !== base.files[file] && " •"}
-                </button>
-              ))}
-            </div>
+          {(takesTemplates || Object.keys(files).length > 1) && (
+            <FileTabs
+              files={files}
+              before={base.files}
+              shown={shown}
+              show={show}
+              templates={takesTemplates && edit !== "off" ? { add, remove } : undefined}
+            />
           )}
           <CodeEditor
             key={`${base.version} ${shown}`}
@@ -200,58 +258,54 @@ export function DocumentEditor({
             isReadOnly={edit === "off"}
             target={target}
           />
+          <p className="small soft" aria-hidden="true">
+            {KEYS}
+          </p>
+          <Problems at={problemSection} problems={problems} goTo={show} />
         </div>
-        {isDrawn && (
-          <section className="stack" aria-label="Graph">
-            <TypedState error={typed.error} isDrawn={typed.drawing !== undefined} />
-            {typed.drawing?.((line) => show(first, line))}
-          </section>
+        {isDrawn ? (
+          <div className="stack">
+            <div className="row pane-head">
+              <div className="row nowrap" role="group" aria-label="Beside the text">
+                {(Object.keys(PANES) as (keyof typeof PANES)[]).map((name) => (
+                  <button key={name} type="button" aria-pressed={name === pane} onClick={() => setPane(name)}>
+                    {PANES[name]}
+                  </button>
+                ))}
+              </div>
+              {pane === "graph" && <TypedState error={typed.error} isDrawn={typed.drawing !== undefined} />}
+            </div>
+            {pane === "graph" ? (
+              <section aria-label="Graph">{typed.drawing?.((line) => show(first, line))}</section>
+            ) : (
+              planOf
+            )}
+          </div>
+        ) : (
+          planOf
         )}
-        {!isDrawn && <PlanSection at={summary} error={error} planned={planned} />}
       </div>
-      {isDrawn && <PlanSection at={summary} error={error} planned={planned} />}
     </div>
   )
 }
 
-function PlanSection({
-  at,
-  error,
-  planned,
-}: {
-  at: RefObject<HTMLElement | null>
-  error: unknown
-  planned: Planned | undefined
-}) {
-  return (
-    <section ref={at} className="stack plan" aria-label="Plan">
-      {error !== undefined && <Refusal error={error} />}
-      {planned?.summary ?? (
-        <p className="soft">The plan says what a change would do, and to how many people, before anything happens.</p>
-      )}
-    </section>
-  )
-}
-
-/** Names the text that is drawn: as it is typed, or an earlier one while the text has an error. */
+/** Says which text is drawn: as it is typed, or an earlier one while the text has a problem. */
 function TypedState({ error, isDrawn }: { error: unknown; isDrawn: boolean }) {
-  const [first] = problemsOf(error)
-  const said = first === undefined ? problemOf(error).detail : `${first.file}:${first.line} ${first.message}`
+  if (error === undefined) return <p className="small soft">A step leads to its line.</p>
   return (
-    <p className="pane-head" role="status" title={error === undefined ? undefined : said}>
-      {error === undefined ? (
-        <span className="soft">A step leads to its line.</span>
-      ) : (
-        <>
-          <Badge tone="warn">{isDrawn ? "of the text before" : "no graph"}</Badge> {said}
-        </>
-      )}
+    <p role="status">
+      <Badge tone="warn">{isDrawn ? "of the text before" : "no graph"}</Badge>{" "}
+      {problemsOf(error).length === 0 && <span className="small">{problemOf(error).detail}</span>}
     </p>
   )
 }
 
 const problemsOf = (error: unknown): DocumentProblem[] =>
   error === undefined ? NONE : (problemOf(error).problems ?? NONE)
+
+/** Name the files that differ. */
+const listChanged = (files: Files, before: Files): string =>
+  [...new Set([...Object.keys(files), ...Object.keys(before)])].filter((file) => files[file] !== before[file]).join(", ")
 
 function useSchema(name: string): Schema | undefined {
   return useQuery({

@@ -32,6 +32,7 @@ export function NewCampaignPage() {
           return planCampaign(key.current, files)
         }}
         draw={(files) => drawCampaign(keyOf(files[FILE] ?? ""), files)}
+        takesTemplates
         applied={() => {
           void queries.invalidateQueries()
           void navigate({ to: "/campaigns/$key", params: { key: key.current } })

@@ -1,5 +1,7 @@
 import type { Schemas } from "../../api/client"
 import { Section } from "../../ui/Page"
+import { Prose } from "../../ui/Prose"
+import { asSentence } from "../../ui/Refusal"
 
 export function Warnings({ warnings }: { warnings: Schemas["PublishWarning"][] }) {
   if (warnings.length === 0) return null
@@ -12,7 +14,10 @@ export function Warnings({ warnings }: { warnings: Schemas["PublishWarning"][] }
               <code>
                 {file}:{line}
               </code>{" "}
-              {message} <span className="soft">{suggestion}</span>
+              <Prose text={asSentence(message)} />.{" "}
+              <span className="soft">
+                <Prose text={suggestion} />
+              </span>
             </span>
           </li>
         ))}

@@ -6,3 +6,8 @@ export function documentOf(files: Files) {
   const [[file, source] = ["", ""], ...templates] = Object.entries(files)
   return { file, source, templates: Object.fromEntries(templates) }
 }
+
+export function isSame(files: Files, others: Files): boolean {
+  const names = Object.keys(files)
+  return names.length === Object.keys(others).length && names.every((file) => files[file] === others[file])
+}
