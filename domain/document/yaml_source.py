@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from domain.document.yaml_faults import explain
 from domain.errors import InvalidDocumentError, Problem
 
 MAX_SIZE = 128 * 1024  # 0.9 s at worst to parse; a campaign of 100 steps has 6 KB
@@ -30,7 +31,6 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 _MAX_DIGITS = 20
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_QUOTE = "Check the indentation; put a text with `: `, ` #` or quotes of its own into single quotes"
 
 Path = tuple[str | int, ...]
 
@@ -89,9 +89,7 @@ def read(text: str, file: str, *, opaque: re.Pattern[str] | None = None) -> Yaml
     except _RefusedError as error:
         raise _refusal(file, error.line, error.said, error.suggestion) from error
     except yaml.MarkedYAMLError as error:
-        mark = error.context_mark if "end of stream" in (error.problem or "") else error.problem_mark
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise _refusal(file, _line(mark or error.context_mark), f"not valid YAML: {said}", _QUOTE) from error
+        raise _refusal(file, *explain(error)) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         said = f"the character U+{error.character:04X} is not allowed in YAML"

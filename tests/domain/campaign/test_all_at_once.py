@@ -220,7 +220,7 @@ BRACES = "{{ user.name }} %7B%7B x %7D%7D\n%7b%7b y {{ profile.nope }}"
         ),
         pytest.param(
             {"one": MAIL.format(subject="[x", body="{{ nope }}")},
-            [("one", 5, "front matter: not valid YAML"), ("one", 7, "body: there is no variable 'nope'")],
+            [("one", 4, "front matter: a list or object in"), ("one", 7, "body: there is no variable 'nope'")],
             id="front matter that cannot be read",
         ),
         pytest.param(

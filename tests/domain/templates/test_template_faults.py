@@ -50,7 +50,7 @@ preheader: "{{ entry }}"
         ("b.de.liquid", 1, "file name", "'b' has no default language"),
         ("d.liquid", 1, "front matter", "the file does not begin with front matter"),
         ("e.liquid", 2, "channel", "the channel is missing or unknown"),
-        ("f.liquid", 3, "front matter", "not valid YAML: mapping values are not allowed here"),
+        ("f.liquid", 3, "front matter", "the line has a `:` where no key can stand"),
         ("g.liquid", 1, "front matter", "the front matter does not end"),
         ("h.liquid", 1, "front matter", "'subject' is missing"),
         ("h.liquid", 1, "front matter", "'from' is missing"),
