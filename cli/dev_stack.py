@@ -32,6 +32,7 @@ from cli.dev_settings import EMBEDDED_MAIL, EMBEDDED_TEMPORAL, RECEIVING
 from cli.shop.key import ShopKeys
 from cli.shop.script import fetch_script
 from cli.shop.site import create_shop
+from domain.access import ConsoleEdit
 from domain.errors import UnavailableError
 from domain.sending.outbound_secrets import BoundSecret
 from runtime.embedded.audience_clock import AudienceClock, keep_running_audiences
@@ -237,6 +238,7 @@ class DevStack:
             **self.folder.keys(),
             **more,
             "webhook_allow_private_addresses": True,  # what a developer has to call listens on this machine
+            "console_edit": ConsoleEdit.APPLY,  # their documents are not shared with anyone
         }
         wanted = {name: value for name, value in defaults.items() if not _is_given(name)}
         # Builds are not promoted here.

@@ -92,6 +92,7 @@ async def test_a_second_stack_starts_after_a_killed_one_but_not_beside_it(folder
         assert stack.settings.admin_key.get_secret_value() == announced["admin_key"]
         assert stack.settings.write_key.get_secret_value() == announced["write_key"]
         assert (await client.get(f"{stack.api_url}/readyz")).json()["status"] == "ok"
+        assert stack.settings.console_edit == "apply"
         assert stack.inbox is not None
         assert stack.settings.smtp_port == stack.inbox.smtp_port
     assert not (folder / "dev.json").exists()
@@ -108,11 +109,13 @@ async def test_real_servers_replace_embedded_ones(
         monkeypatch.setenv("SOJOURN_SMTP_PORT", str(mail.smtp_port))
         monkeypatch.setenv("SOJOURN_ADMIN_KEY", MY_OWN)
         monkeypatch.setenv("SOJOURN_BUILD_ID", "1")
+        monkeypatch.setenv("SOJOURN_CONSOLE_EDIT", "plan")
         async with DevStack(folder / "second", ports=DevPorts(api=first.settings.api_port)) as second:
             assert (second.postgres, second.temporal, second.inbox) == (None, None, None)
             assert second.settings.smtp_port == mail.smtp_port
             assert second.settings.admin_key.get_secret_value() == MY_OWN
             assert second.settings.build_id is None
+            assert second.settings.console_edit == "plan"
             assert second.settings.api_port != first.settings.api_port
             assert await asyncio.to_thread(run, ["dev", "forward", "1d", "--data", str(folder / "second")]) == 1
             assert "whose time cannot be moved: start it without SOJOURN_DATABASE_URL" in capsys.readouterr().err
