@@ -18,7 +18,10 @@ class YamlFault(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """An error that has words of its own; `at_beginning` where the part that it ends was begun."""
+    """An error that has words of its own.
+
+    Its line is that of the problem, or `at_beginning` the one where the parser began the part that has it.
+    """
 
     problem: re.Pattern[str]
     message: str

@@ -16,7 +16,7 @@ export function Problems({
 }) {
   return (
     <section ref={at} tabIndex={-1} className="problems" aria-label="Problems">
-      <h3 role="status">{problems.length > 0 && formatCount(problems.length, "problem")}</h3>
+      <div role="status">{problems.length > 0 && <h2>{formatCount(problems.length, "problem")}</h2>}</div>
       <ul className="stack">
         {problems.map(({ file, line, message, suggestion }, index) => (
           <li key={index}>
