@@ -1,0 +1,1 @@
+import{w as e}from"./library-D38kO974.js";var t=e(),n={good:`●`,warn:`▲`,bad:`■`,accent:`◆`,plain:`○`};function r({tone:e=`plain`,children:r}){return(0,t.jsxs)(`span`,{className:`badge ${e}`,children:[(0,t.jsx)(`span`,{"aria-hidden":`true`,children:n[e]}),r]})}export{r as t};

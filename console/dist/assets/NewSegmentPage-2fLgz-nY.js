@@ -1,0 +1,4 @@
+import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{C as t,T as n,h as r,m as i,w as a}from"./library-D38kO974.js";import{m as o}from"./index-DpU2iz-i.js";import{t as s}from"./DocumentEditor-B-G40Mxr.js";import{planSegment as c}from"./SegmentDocument-9-vqQ2Lu.js";var l=e(n(),1),u=a(),d=`segment.yaml`,f=`key: my-segment
+name: My segment
+where: profile.traits.plan == "pro"
+`;function p(){let e=r(),n=t(),a=(0,l.useRef)(``);return(0,u.jsx)(o,{title:`New segment`,crumb:(0,u.jsx)(i,{to:`/segments`,children:`Segments`}),children:(0,u.jsx)(s,{initial:{[d]:f},schemaName:`segment`,plan:async e=>{let t=await c(d,e);return a.current=t.key??``,t},applied:()=>{n.invalidateQueries(),e({to:`/segments/$key`,params:{key:a.current}})}})})}export{p as NewSegmentPage};
