@@ -22,14 +22,11 @@ from domain.campaign.durations import DurationError, parse_duration
 
 if TYPE_CHECKING:
     from application.rehearsal.backtests import Backtested
-    from application.rehearsal.deployments import BacktestedCampaign, BacktestedRules
+    from application.rehearsal.deployments import BacktestedRules
     from application.rehearsal.simulations import BacktestOptions
-    from domain.campaign.publication import Published
     from domain.rehearsal.limits import BacktestLimits
     from settings import BacktestSettings
 
-# The version of a campaign by a file: those that are published count from 1 on.
-GIVEN_VERSION: Final = 0
 CONNECTIONS: Final = 2
 # Longer than any deployment keeps its events.
 MAX_LAST: Final = timedelta(days=3_660)
@@ -147,7 +144,7 @@ def backtest(
             others=others.value,
             sample=share,
             segment=segment,
-            user_id=user,
+            user_ids=() if user is None else (user,),
         )
 
     # The pool logs each failed attempt, and the error says it once.
@@ -157,7 +154,7 @@ def backtest(
     found = asyncio.run(_run(settings, given, other, choose, limits))
     if not examples:
         found = _leave_out_examples(found)
-    _print(found, as_json=as_json, with_trace=user is not None)
+    _print(found, as_json=as_json, user=user)
 
 
 async def _run(
@@ -200,21 +197,11 @@ async def _run(
 
 
 def _put_in_place(running: "BacktestedRules", given: Sequence[DeployedFile]) -> "BacktestedRules":
-    documents = parse_rules([one for one in given if one.kind != "campaign"])
-    return running.with_given([_take(one) for one in check_campaigns(given).values()], documents)
+    return running.with_documents(check_campaigns(given).values(), parse_rules(given))
 
 
 def _list_names(given: Sequence[DeployedFile]) -> list[str]:
     return [str(one.path) for one in given]
-
-
-def _take(published: "Published") -> "BacktestedCampaign":
-    from application.rehearsal.deployments import BacktestedCampaign
-    from domain.rehearsal.rulebook import RunningCampaign
-    from domain.rehearsal.samples import CampaignTemplates
-
-    running = RunningCampaign(published.definition.key, GIVEN_VERSION, published.plan, published.rules)
-    return BacktestedCampaign(running, CampaignTemplates(published.templates, published.compiled_bodies), is_given=True)
 
 
 def _leave_out_examples(found: "Backtested") -> "Backtested":
@@ -224,7 +211,7 @@ def _leave_out_examples(found: "Backtested") -> "Backtested":
     return replace(found, report=replace(found.report, difference=replace(difference, examples=())))
 
 
-def _print(found: "Backtested", *, as_json: bool, with_trace: bool) -> None:
+def _print(found: "Backtested", *, as_json: bool, user: str | None) -> None:
     from msgspec import to_builtins
 
     from application.rehearsal.traces import trace
@@ -232,15 +219,15 @@ def _print(found: "Backtested", *, as_json: bool, with_trace: bool) -> None:
     from domain.rehearsal.limits import LIMITS
     from domain.rehearsal.report_text import write_report
 
-    lines = trace(found.records) if with_trace else []
+    lines = [] if user is None else trace(found.traces.get(user, ()))
     if as_json:
         report: dict[str, Any] = to_builtins(found.report, str_keys=True)
-        print_json({**report, "trace": to_builtins(lines)} if with_trace else report)
+        print_json({**report, "trace": to_builtins(lines)} if user is not None else report)
     else:
         difference = found.report.difference
         text = write_report(found.report) if difference is None else write_difference(found.report, difference)
         typer.echo("\n".join(map(printable, text.splitlines())))
-        if with_trace:
+        if user is not None:
             typer.echo("\n## Trace\n")
             for line in lines:
                 typer.echo(printable(f"- {line.at:%Y-%m-%d %H:%M} {line.campaign}: {line.summary}"))

@@ -58,7 +58,7 @@ def load_rehearsal(given: Sequence[Path]) -> RehearsalFiles:
         said = "there is no campaign among the files"
         raise InvalidDocumentError([Problem(str(given[0]), 1, "key", said, "Name a campaign's file")])
     running = [RunningCampaign(one.definition.key, 1, one.plan, one.rules) for one in published.values()]
-    rules = DeployedRules(**parse_rules([one for one in files if one.kind != "campaign"]))
+    rules = DeployedRules(**parse_rules(files))
     kept, omissions = select_simulated(running, rules.caps)
     rulebook = build_rulebook(kept, rules, TIMEZONE, DEVELOPMENT_PROVIDERS)
     shared = list(list_segment_omissions(rulebook.segments))

@@ -1,6 +1,6 @@
 """Scenario files on disk, with the campaigns and documents that they deploy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,7 @@ from domain.errors import InvalidDocumentError, InvalidRequestError, Problem
 
 if TYPE_CHECKING:
     from domain.campaign.publication import Published
+    from domain.rehearsal.given_documents import GivenDocument
     from domain.rehearsal.omissions import Omission
     from domain.rehearsal.rulebook import Rulebook
     from domain.rehearsal.scenarios import Scenarios
@@ -71,7 +72,7 @@ def load_scenarios(file: Path) -> LoadedScenarios:
         raise InvalidDocumentError([_problem(file, "campaign", f"{named} is not a campaign", "Name a campaign's file")])
     campaigns = list(check_campaigns(files).values())
     running = [RunningCampaign(one.definition.key, 1, one.plan, one.rules) for one in campaigns]
-    rules = DeployedRules(**parse_rules([one for one in files if one.kind != "campaign"]))
+    rules = DeployedRules(**parse_rules(files))
     kept, omissions = select_simulated(running, rules.caps)
     if running[0] not in kept:
         [*_, last] = [one for one in omissions if one.campaign == running[0].key]
@@ -114,31 +115,15 @@ def read_document(path: Path) -> DeployedFile:
     return DeployedFile(find_document_kind(read(text, str(path)).data), path, text)
 
 
-def check_campaign(one: DeployedFile) -> "Published":
-    """Compile a campaign with the templates beside it. Raises InvalidDocumentError."""
-    from domain.campaign.publication import check
-
-    return check(one.text, str(one.path), templates_beside(one.path))
-
-
 def check_campaigns(files: Sequence[DeployedFile]) -> "dict[Path, Published]":
-    """Compile the campaigns among files by their paths.
+    """Compile the campaigns among files, with the templates beside each, by their paths.
 
     Raises InvalidDocumentError, also for two of one key.
     """
-    found: dict[Path, Published] = {}
-    for one in (file for file in files if file.kind == "campaign"):
-        checked = check_campaign(one)
-        _refuse_twin(one, checked.definition.key, {known.definition.key: path for path, known in found.items()})
-        found[one.path] = checked
-    return found
+    from domain.rehearsal import given_documents
 
-
-def _refuse_twin(one: DeployedFile, key: str, known: Mapping[str, Path]) -> None:
-    """Refuse a campaign or a segment whose key another file has."""
-    if key in known:
-        said = f"`{key}` is the key of {known[key]} as well"
-        raise InvalidDocumentError([_problem(one.path, "key", said, f"Give each {one.kind} a key of its own")])
+    found = given_documents.check_campaigns(_to_documents(files))
+    return {Path(file): checked for file, checked in found.items()}
 
 
 def parse_rules(files: Sequence[DeployedFile]) -> dict[str, Any]:
@@ -146,46 +131,20 @@ def parse_rules(files: Sequence[DeployedFile]) -> dict[str, Any]:
 
     Raises InvalidDocumentError for a document that decides nothing about messages.
     """
-    from domain.deployment_documents import (
-        COMPUTED,
-        FREQUENCY_CAPS,
-        LIFECYCLE,
-        PLACES,
-        PROVIDERS,
-        TOPICS,
-        DocumentKind,
-    )
-    from domain.people.segment_document import parse_segment
+    from domain.rehearsal import given_documents
 
-    fields: list[tuple[DocumentKind[Any], str]] = [
-        (FREQUENCY_CAPS, "caps"),
-        (COMPUTED, "computed"),
-        (LIFECYCLE, "stages"),
-        (PLACES, "places"),
-        (TOPICS, "topics"),
-        (PROVIDERS, "providers"),
+    return given_documents.parse_rules(_to_documents(files))
+
+
+def _to_documents(files: Sequence[DeployedFile]) -> "list[GivenDocument]":
+    from domain.rehearsal.given_documents import CAMPAIGN, GivenDocument, GivenText
+
+    return [
+        GivenDocument(
+            one.kind, GivenText(str(one.path), one.text, templates_beside(one.path) if one.kind == CAMPAIGN else {})
+        )
+        for one in files
     ]
-    by_name = {kind.name: (kind, field) for kind, field in fields}
-    rules: dict[str, Any] = {"segments": {}}
-    keys: dict[str, Path] = {}
-    read: dict[str, Path] = {}
-    for one in files:
-        if one.kind == "segment":
-            checked = parse_segment(one.text, str(one.path))
-            _refuse_twin(one, checked.key, keys)
-            keys[checked.key] = one.path
-            rules["segments"][checked.key] = checked.rule
-        elif one.kind in by_name:
-            kind, field = by_name[one.kind]
-            if field in read:
-                said = f"{read[field]} is the document of the {kind.title} as well"
-                raise InvalidDocumentError([_problem(one.path, "document", said, "Give one of them")])
-            read[field] = one.path
-            rules[field] = kind.parse(one.text, str(one.path))
-        else:
-            said = f"{one.path} does not decide about messages"
-            raise InvalidDocumentError([_problem(one.path, "document", said, "Leave it out")])
-    return rules
 
 
 def _problem(file: Path, path: str, said: str, remedy: str) -> Problem:

@@ -55,10 +55,13 @@ class HistoryRange(Struct, frozen=True):
     campaigns: Sequence[str]
 
 
-async def list_people(connection: Connection, share: float, segment_id: int | None, user_id: str | None) -> list[UUID]:
+async def list_people(
+    connection: Connection, share: float, segment_id: int | None, among: Collection[UUID] | None = None
+) -> list[UUID]:
     """Return the profiles of a simulation in the order of their ids.
 
-    A share is drawn by hash, the same each time. With a segment they are its members now.
+    A share is drawn by hash, the same each time. With a segment they are its members now, and
+    with some ids those `among` them.
     """
     cursor = await connection.execute(
         """
@@ -66,13 +69,20 @@ async def list_people(connection: Connection, share: float, segment_id: int | No
         WHERE (uuid_hash(id) & 65535) < %(share)s * 65536
           AND (%(segment)s::int IS NULL
                OR id IN (SELECT profile_id FROM segment_members WHERE segment_id = %(segment)s))
-          AND (%(user)s::text IS NULL
-               OR id IN (SELECT profile_id FROM identities WHERE kind = 'user' AND value = %(user)s))
+          AND (%(among)s::uuid[] IS NULL OR id = ANY(%(among)s))
         ORDER BY id
         """,
-        {"share": share, "segment": segment_id, "user": user_id},
+        {"share": share, "segment": segment_id, "among": None if among is None else list(among)},
     )
     return [row["id"] async for row in cursor]
+
+
+async def find_users(connection: Connection, user_ids: Sequence[str]) -> dict[str, UUID]:
+    """Return the profiles of users who are known."""
+    cursor = await connection.execute(
+        "SELECT value, profile_id FROM identities WHERE kind = 'user' AND value = ANY(%s)", (list(user_ids),)
+    )
+    return {row["value"]: row["profile_id"] async for row in cursor}
 
 
 async def find_first_kept(connection: Connection) -> datetime | None:

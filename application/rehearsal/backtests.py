@@ -40,10 +40,10 @@ class Against(Struct, frozen=True):
 
 
 class Backtested(Struct, frozen=True):
-    """A report, and the records of the one person who was asked for."""
+    """A report, and the records of the users who were asked for."""
 
     report: BacktestReport
-    records: Sequence[Record]
+    traces: Mapping[str, Sequence[Record]]
 
 
 class Backtest:
@@ -85,11 +85,16 @@ class Backtest:
 
         Raises NotFoundError for a segment or a person that does not exist.
         """
-        ids, share = await self._list_people()
-        result, keeps_records = ShardResult(), self._options.user_id is not None
-        jobs = [ShardJob(page, share * len(page), keeps_records) for page in _iter_pages(ids)]
+        ids, users, share = await self._list_people()
+        result, records = ShardResult(), dict[UUID, Sequence[Record]]()
+        # A named person is a shard, whose records are theirs.
+        pages = list(_iter_pages(ids, 1 if users else SHARD))
+        jobs = [ShardJob(page, share * len(page), keeps_records=bool(users)) for page in pages]
         async with aclosing(simulate_jobs(self._setup, jobs, self._processes)) as results:
+            number = 0
             async for found in results:
+                records[pages[number][0]] = found.records
+                number += 1
                 result.add(found)
                 progress(min(len(ids), result.tally.people), len(ids))
         head = await self._describe(files, ids, result, share)
@@ -112,10 +117,10 @@ class Backtest:
             ),
             list(check_limits(self._limits, result.tally, comparison)),
         )
-        return Backtested(report, result.records)
+        return Backtested(report, {user: records[id] for user, id in users.items()})
 
-    async def _list_people(self) -> tuple[list[UUID], float]:
-        """Return the people, and the share of each in the room that all people share."""
+    async def _list_people(self) -> tuple[list[UUID], Mapping[str, UUID], float]:
+        """Return the people, those who are named, and the share of each in all room."""
         options = self._options
         async with self._database.snapshot() as connection:
             segment_id = None
@@ -127,10 +132,13 @@ class Backtest:
                     raise NotFoundError(
                         f"there is no segment {options.segment}; segments: {keys}", segments=sorted(known)
                     )
-            ids = await history_reads.list_people(connection, options.sample, segment_id, options.user_id)
-            if options.user_id is not None and not ids:
-                raise NotFoundError(f"nothing was ever reported of the user {options.user_id}")
-            return ids, 1 / max(1, await profiles.count(connection))
+            users = await history_reads.find_users(connection, options.user_ids)
+            if missing := [user for user in options.user_ids if user not in users]:
+                raise NotFoundError(f"nothing was ever reported of the user {missing[0]}")
+            among = {*users.values()} if options.user_ids else None
+            ids = await history_reads.list_people(connection, options.sample, segment_id, among)
+            users = {user: id for user, id in users.items() if id in {*ids}}
+            return ids, users, 1 / max(1, await profiles.count(connection))
 
     async def _measure(self, ids: Sequence[UUID], share: float, first_kept: datetime | None) -> Fidelity | None:
         """Simulate what runs for some people, and compare it with the real decisions."""
@@ -138,7 +146,7 @@ class Backtest:
         if not running.playback.simulated:
             return None
         found, versions = Fidelity(), dict(running.rulebook.campaigns)
-        for page in _iter_pages(ids[:: len(ids) // MAX_COMPARED + 1]):
+        for page in _iter_pages(ids[:: len(ids) // MAX_COMPARED + 1], SHARD):
             async with self._database.snapshot() as connection:
                 histories = await history_reads.read_histories(connection, page, running.wanted)
                 reality = Reality(histories, await history_reads.read_decisions(connection, page, running.wanted))
@@ -172,6 +180,6 @@ class Backtest:
         )
 
 
-def _iter_pages(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
-    for start in range(0, len(ids), SHARD):
-        yield ids[start : start + SHARD]
+def _iter_pages(ids: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]

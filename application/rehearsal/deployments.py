@@ -1,12 +1,13 @@
 """The rules of a deployment for a backtest: what runs, with some of it replaced."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.campaign.life import OPEN_STATES
+from domain.campaign.publication import Published
 from domain.deployment_documents import FREQUENCY_CAPS, LIFECYCLE, PLACES, PROVIDERS, TOPICS
 from domain.people.computed_document import NamedTrait
 from domain.people.segments.stages import STAGE_PREFIX
@@ -14,6 +15,9 @@ from domain.rehearsal.rulebook import DeployedRules, RunningCampaign
 from domain.rehearsal.samples import CampaignTemplates
 from store import campaigns, computed_traits, documents, segments
 from store.database import Connection
+
+# The version of a campaign by a file: those that are published count from 1 on.
+GIVEN_VERSION: Final = 0
 
 
 class BacktestedCampaign(Struct, frozen=True):
@@ -29,6 +33,10 @@ class BacktestedRules(Struct, frozen=True):
 
     campaigns: Sequence[BacktestedCampaign]
     rules: DeployedRules
+
+    def with_documents(self, given: Iterable[Published], fields: Mapping[str, Any]) -> "BacktestedRules":
+        """Return the rules with these documents in place of theirs, as `with_given`."""
+        return self.with_given([_take(one) for one in given], fields)
 
     def with_given(self, given: Sequence[BacktestedCampaign], fields: Mapping[str, Any]) -> "BacktestedRules":
         """Return the rules with these campaigns and documents in place of theirs.
@@ -52,6 +60,11 @@ class BacktestedRules(Struct, frozen=True):
     def given(self) -> frozenset[str]:
         """The keys of the campaigns that files give."""
         return frozenset(one.running.key for one in self.campaigns if one.is_given)
+
+
+def _take(published: Published) -> BacktestedCampaign:
+    running = RunningCampaign(published.definition.key, GIVEN_VERSION, published.plan, published.rules)
+    return BacktestedCampaign(running, CampaignTemplates(published.templates, published.compiled_bodies), is_given=True)
 
 
 async def read_deployed(connection: Connection) -> BacktestedRules:

@@ -24,7 +24,7 @@ class BacktestOptions(Struct, frozen=True):
     """The period and the people of a backtest.
 
     `others` says how campaigns count that no file gives: simulated, or by their real messages. `sample` is the share
-    of people, and `segment` a key: its members now are taken. `user_id` names one person, whose records are kept.
+    of people, and `segment` a key: its members now are taken. `user_ids` name single people, whose records are kept.
     """
 
     since: datetime
@@ -32,7 +32,7 @@ class BacktestOptions(Struct, frozen=True):
     others: Others = "simulate"
     sample: float = 1.0
     segment: str | None = None
-    user_id: str | None = None
+    user_ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ async def _backtest(stack: Stack, url: str) -> tuple[int, float]:
 async def _read_events(url: str) -> None:
     """Read everyone's events, page by page."""
     async with Database(url, pool_size=2) as database, database.snapshot() as connection:
-        ids = await list_people(connection, 1, None, None)
+        ids = await list_people(connection, 1, None)
         for page in range(0, len(ids), PAGE):
             cursor = await connection.execute(READ_EVENTS, (ids[page : page + PAGE],))
             await cursor.fetchall()

@@ -200,15 +200,15 @@ async def test_one_person_has_a_trace(ingest: Ingest, database: Database) -> Non
     await knows(ingest, "ada", "bob")
     await does(ingest, "ada", "Cart Abandoned", AT + DAY, value=80)
     await does(ingest, "bob", "Cart Abandoned", AT + DAY, value=80)
-    found = await run(database, given(CART), user_id="ada")
-    assert [one.summary for one in trace(found.records)] == [
+    found = await run(database, given(CART), user_ids=("ada",))
+    assert [one.summary for one in trace(found.traces["ada"])] == [
         "entered cart",
         "nudge: granted, by smtp",
         "nudge: email note sent",
         "cart is over: completed",
     ]
     with pytest.raises(NotFoundError, match="the user nemo"):
-        await run(database, given(CART), user_id="nemo")
+        await run(database, given(CART), user_ids=("ada", "nemo"))
 
 
 async def test_the_running_campaigns_decide_as_they_did(harness: Harness) -> None:
