@@ -68,6 +68,7 @@ from application.providers import Providers
 from application.readiness import Readiness, readiness
 from application.recipients import Recipients
 from application.reconcile import Reconciliations
+from application.rehearsal.requests import Backtests
 from application.rejects import RejectLog
 from application.reply_forwarding import ReplyForwarder
 from application.reports import Reports
@@ -173,6 +174,7 @@ class Services:
     lifecycle: Lifecycle
     rfm: Rfm
     reconciliations: Reconciliations
+    backtests: Backtests
     retries: Retries
     stream: Stream
     live_events: LiveEvents
@@ -301,6 +303,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             lifecycle=Lifecycle(database),
             rfm=Rfm(database),
             reconciliations=Reconciliations(database),
+            backtests=Backtests(database, checks),
             retries=Retries(database),
             stream=Stream(database),
             live_events=LiveEvents(database),

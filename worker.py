@@ -45,6 +45,7 @@ from application.session_events import SessionReporter
 from application.trait_sweeper import Sweeper, WatchHandler
 from domain.channels.kinds import CHANNELS
 from domain.operations import OperationKind
+from runtime.backtests import BacktestRunner, run_backtests
 from runtime.batches import JourneyBatches
 from runtime.consumers import run_consumers
 from runtime.deployment_watch import DeploymentWatch
@@ -146,6 +147,8 @@ async def _work(
         tasks.create_task(run_sweeper(LinkVerdicts(engine.database, reports), stop))
         tasks.create_task(run_consumers(engine.database, engine.consumers, stop))
         tasks.create_task(work_on_operations(engine.database, operations, stop))
+        simulations = BacktestRunner(engine.database, settings.timezone, provider_wiring.default_providers(settings))
+        tasks.create_task(run_backtests(engine.database, simulations, stop))
         tasks.create_task(reconcile(engine.database, Reconciler(engine.database, workflows), stop))
         log.info("worker started", task_queue=settings.task_queue, build_id=settings.build_id)
         health.is_working = True

@@ -12,6 +12,7 @@ from domain.deployment_documents import DocumentKind, Rule
 from domain.errors import Problem
 from domain.people.segment_document import CheckedSegment, SegmentSource
 from domain.people.segments.definition import SegmentRule
+from domain.rehearsal.given_documents import GivenDocument, GivenText
 from domain.sending.previewed_people import PreviewedPerson
 from domain.sending.previews import MessagePreview, PreviewedMessage, PreviewOptions
 
@@ -57,6 +58,10 @@ class Documents(Protocol):
         self, message: PreviewedMessage, person: PreviewedPerson | None, options: PreviewOptions
     ) -> MessagePreview:
         """Render a message for a person, or for an invented one."""
+        ...
+
+    async def backtested(self, texts: Sequence[GivenText]) -> list[GivenDocument]:
+        """Check the documents of a backtest together, and find their kinds."""
         ...
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:

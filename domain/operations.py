@@ -20,9 +20,10 @@ OperationKind = Literal[
     "score",
     "retry",
     "mirror",
+    "backtest",
 ]
-# `held`: it goes on once another person has approved it.
-OperationState = Literal["pending", "running", "held", "done", "cancelled"]
+# `held`: it goes on once another person has approved it. `failed`: it is not tried again.
+OperationState = Literal["pending", "running", "held", "done", "cancelled", "failed"]
 HELD: Final = "held"
 
 # The pause before a failed page of the deployment is tried again: it doubles with each failure.

@@ -26,6 +26,7 @@ from domain.deployment_documents import deployment_document
 from domain.document.yaml_source import YamlSource, read
 from domain.errors import InvalidDocumentError
 from domain.people.segment_document import check_segment_condition, check_segments
+from domain.rehearsal.given_documents import check_documents
 from domain.sending.previews import render_preview
 
 
@@ -76,6 +77,7 @@ JOBS: Final[Mapping[str, Callable[..., Any]]] = {
     "condition": check_segment_condition,
     "changes": _compare,
     "preview": render_preview,
+    "backtest": check_documents,
 }
 
 

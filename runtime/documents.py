@@ -20,6 +20,7 @@ from domain.deployment_documents import DocumentKind, Rule
 from domain.errors import InvalidDocumentError, OverloadedError, Problem
 from domain.people.segment_document import CONDITION, CheckedSegment, SegmentSource
 from domain.people.segments.definition import SegmentRule
+from domain.rehearsal.given_documents import GivenDocument, GivenText
 from domain.sending.previewed_people import PreviewedPerson
 from domain.sending.previews import MessagePreview, PreviewedMessage, PreviewOptions
 from runtime.document_process import PID_BYTES, Limits
@@ -92,6 +93,11 @@ class DocumentProcesses:
     ) -> MessagePreview:
         preview: MessagePreview = await self._check("preview", f"{message.template}.liquid", message, person, options)
         return preview
+
+    async def backtested(self, texts: Sequence[GivenText]) -> list[GivenDocument]:
+        file = texts[0].file if texts else "documents"
+        checked: list[GivenDocument] = await self._check("backtest", file, texts)
+        return checked
 
     async def changes(self, before: CampaignText | None, after: CampaignText) -> list[Change]:
         changes: list[Change] = await self._check("changes", after.file, before, after)

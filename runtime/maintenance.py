@@ -13,6 +13,7 @@ from domain.retention_document import DEFAULT_DAYS
 from store import (
     ad_uploads,
     attachments,
+    backtests,
     callback_ids,
     console_sessions,
     delivery_counts,
@@ -54,6 +55,7 @@ async def run_maintenance(database: Database, stop: asyncio.Event) -> None:
                 await console_sessions.forget(connection, console_sessions.LIFETIME)
                 await delivery_counts.forget(connection, delivery_counts.LIFETIME)
                 await attachments.forget(connection)
+                await backtests.forget(connection, backtests.LIFETIME)
                 await recalls.forget(connection)
                 await ad_uploads.forget(connection)
             await apply_retention(database)

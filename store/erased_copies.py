@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from store.database import Connection
-from store.personal_data import NAMED_EVENT, NAMED_PROPERTY, PERSONAL_TABLES
+from store.personal_data import NAMED_EVENT, NAMED_PROPERTY, NAMES_PERSON, PERSONAL_TABLES
 
 _CONDITIONS = {table.name: table.where for table in PERSONAL_TABLES if table.fate == "rewrite"}
 
@@ -25,6 +25,22 @@ async def rewrite_operations(connection: Connection, parameters: Mapping[str, An
     """Take the parameters of finished operations away that name the person."""
     cursor = await connection.execute(
         f"UPDATE operations SET parameters = '{{}}' WHERE {_CONDITIONS['operations']}",  # noqa: S608
+        parameters,
+    )
+    return cursor.rowcount
+
+
+async def rewrite_backtests(connection: Connection, parameters: Mapping[str, Any]) -> int:
+    """Take the words of faults away that name the person."""
+    cursor = await connection.execute(
+        f"""
+        UPDATE backtests
+        SET report = jsonb_set(report, '{{faults}}', COALESCE((
+          SELECT jsonb_agg(
+            CASE WHEN {NAMES_PERSON.format("fault::text")} THEN fault || '{{"said": ""}}' ELSE fault END ORDER BY place)
+          FROM jsonb_array_elements(report -> 'faults') WITH ORDINALITY AS faults (fault, place)), '[]'))
+        WHERE {_CONDITIONS["backtests"]}
+        """,  # noqa: S608
         parameters,
     )
     return cursor.rowcount

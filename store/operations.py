@@ -227,9 +227,13 @@ async def claim_due(connection: Connection, kinds: Sequence[OperationKind]) -> O
 
 
 async def is_any_going(connection: Connection) -> bool:
-    """Return whether an operation of the deployment is going on and not failing."""
+    """Return whether an operation of the deployment is going on and not failing.
+
+    Not a backtest, which changes nothing.
+    """
     cursor = await connection.execute(
-        "SELECT FROM operations WHERE campaign_key IS NULL AND finished_at IS NULL AND failures = 0 LIMIT 1"
+        "SELECT FROM operations "
+        "WHERE campaign_key IS NULL AND finished_at IS NULL AND failures = 0 AND kind <> 'backtest' LIMIT 1"
     )
     return await cursor.fetchone() is not None
 

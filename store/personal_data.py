@@ -24,7 +24,7 @@ _OF_EVENTS: Final = f"""
   WHERE own.profile_id = %(profile_id)s LIMIT %(limit)s)
 """  # noqa: S608 -- a constant of the store
 _OF_JOURNEYS: Final = "workflow_id IN (SELECT workflow_id FROM journeys WHERE profile_id = %(profile_id)s)"
-_NAMES: Final = "EXISTS (SELECT FROM unnest(%(texts)s::text[]) AS form WHERE strpos(lower({}), lower(form)) > 0)"
+NAMES_PERSON: Final = "EXISTS (SELECT FROM unnest(%(texts)s::text[]) AS form WHERE strpos(lower({}), lower(form)) > 0)"
 # A name of a property, such as `scores.u-1` or `scores[].u-1`, or of an event, with an id in it.
 _IN_NAME: Final = """
 EXISTS (SELECT FROM unnest(%(values)s::text[] || %(addresses)s::text[]) AS value
@@ -135,26 +135,34 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     _table("profile_changes", _OWN, "id part changes source source_name source_id at proof", "profile_id recorded_at"),
     _table(
         "rejects",
-        f"({_BY_ID} OR {_NAMES.format('body')})",
+        f"({_BY_ID} OR {NAMES_PERSON.format('body')})",
         "received_at source message_id user_id anonymous_id part error body",
         "id recorded_at position event_id unrecorded",
     ),
     _table(
         "idempotency_keys",
-        f"({_NAMES.format(_ANSWER)} OR {_NAMES.format('headers::text')})",
+        f"({NAMES_PERSON.format(_ANSWER)} OR {NAMES_PERSON.format('headers::text')})",
         "",
         "actor key request_hash status headers body created_at",
     ),
     _table(
         "audit_log",
-        f"(target = ANY(%(values)s) OR {_NAMES.format('data::text')})",
+        f"(target = ANY(%(values)s) OR {NAMES_PERSON.format('data::text')})",
         "",
         "id at actor actor_name action target data",
         "rewrite",
     ),
+    _table("backtest_people", "user_id = ANY(%(values)s)", "user_id part content", "operation_id number"),
+    _table(
+        "backtests",
+        f"report IS NOT NULL AND {NAMES_PERSON.format('report::text')}",
+        "",
+        "operation_id request since until attempts report",
+        "rewrite",
+    ),
     _table(
         "operations",
-        f"finished_at IS NOT NULL AND {_NAMES.format('parameters::text')}",
+        f"finished_at IS NOT NULL AND {NAMES_PERSON.format('parameters::text')}",
         "",
         """
         id campaign_key kind state parameters audience_run cursor total done counts requested_by created_at started_at
@@ -164,7 +172,7 @@ PERSONAL_TABLES: Final[Sequence[PersonalTable]] = (
     ),
     _table(
         "reconciliations",
-        _NAMES.format("report::text"),
+        NAMES_PERSON.format("report::text"),
         "",
         "id state requested_by report created_at started_at finished_at",
         "rewrite",

@@ -129,6 +129,7 @@ async def _delete_rows(connection: Connection, erasure: Erasure) -> tuple[dict[s
     await stream_consumers.wait_for_consumer(connection, DataPlanConsumer.name)
     await erased_copies.forget_names(connection, parameters)
     await erased_copies.rewrite_operations(connection, parameters)
+    await erased_copies.rewrite_backtests(connection, parameters)
     await erased_copies.rewrite_reconciliations(connection, parameters)
     await erasures.delete_person(connection, erasure)
     counts["profiles"] = 1

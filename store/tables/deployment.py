@@ -140,8 +140,10 @@ operations = Table(
     Column("next_page_at", INSTANT, nullable=False, server_default=text("now()")),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
-    CheckConstraint("state IN ('pending', 'running', 'held', 'done', 'cancelled')", name="operations_state"),
-    CheckConstraint("(state IN ('done', 'cancelled')) = (finished_at IS NOT NULL)", name="operations_finished_at"),
+    CheckConstraint("state IN ('pending', 'running', 'held', 'done', 'cancelled', 'failed')", name="operations_state"),
+    CheckConstraint(
+        "(state IN ('done', 'cancelled', 'failed')) = (finished_at IS NOT NULL)", name="operations_finished_at"
+    ),
     UniqueConstraint("campaign_key", "kind", "audience_run", name="operations_once_a_run"),
     Index("operations_campaign", "campaign_key", "id"),
     Index("operations_open", "campaign_key", "id", postgresql_where=text("finished_at IS NULL")),
@@ -152,6 +154,31 @@ operations = Table(
         "id",
         postgresql_where=text("kind = 'announce' AND finished_at IS NULL"),
     ),
+)
+
+# Simulations of campaigns over the past. `request` has the documents and the options; `attempts` counts the processes
+# that have begun. `report` names no person.
+backtests = Table(
+    "backtests",
+    metadata,
+    Column("operation_id", Uuid, ForeignKey("operations.id"), primary_key=True),
+    Column("request", JSONB, nullable=False),
+    Column("since", INSTANT, nullable=False),
+    Column("until", INSTANT, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("report", JSONB),
+)
+
+# The people of a backtest: those who are asked for, with their traces, and those whom its report names.
+backtest_people = Table(
+    "backtest_people",
+    metadata,
+    Column("operation_id", Uuid, ForeignKey("backtests.operation_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", Text, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("content", JSONB, nullable=False),
+    Index("backtest_people_user_id", "user_id"),
 )
 
 # Comparisons of PostgreSQL with Temporal. `report` has the differences and their repairs.
