@@ -107,7 +107,7 @@ class FidelityDifference(ResponseModel):
 
 
 class Fidelity(ResponseModel):
-    """What runs, simulated with the real outcomes and compared with the real decisions."""
+    """Running campaigns simulated with real outcomes, compared with real decisions."""
 
     people: int
     decisions: int
@@ -221,7 +221,7 @@ class TraceLine(ResponseModel):
     outcome: str | None
     step: str | None
     reason: str | None
-    summary: str = Field(description="in the words of a timeline")
+    summary: Personal[str] = Field(description="in the words of a timeline")
 
 
 class DifferenceExample(ResponseModel):

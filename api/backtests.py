@@ -67,7 +67,7 @@ def _check_files(documents: list[BacktestDocument]) -> list[BacktestDocument]:
     return documents
 
 
-Documents = Annotated[list[BacktestDocument], Field(max_length=MAX_DOCUMENTS), AfterValidator(_check_files)]
+BacktestDocuments = Annotated[list[BacktestDocument], Field(max_length=MAX_DOCUMENTS), AfterValidator(_check_files)]
 
 
 class BacktestLimitsRequest(RequestModel):
@@ -97,7 +97,8 @@ class BacktestRequest(RequestModel):
     )
 
     documents: Annotated[
-        Documents, Field(default_factory=list, description="they take the place of what runs; none for what runs")
+        BacktestDocuments,
+        Field(default_factory=list, description="they take the place of what runs; none for what runs"),
     ]
     last: Annotated[
         str,
@@ -116,7 +117,7 @@ class BacktestRequest(RequestModel):
         Field(default_factory=list, max_length=MAX_USERS, description="only these people, with their traces"),
     ]
     against: Annotated[
-        Literal["running"] | Documents | None,
+        Literal["running"] | BacktestDocuments | None,
         Field(description="the version to compare with: what runs, or these documents in its place"),
     ] = None
     limits: BacktestLimitsRequest = BacktestLimitsRequest()
@@ -208,7 +209,7 @@ class StoredDocument(ResponseModel):
     templates: dict[str, str]
 
 
-class Backtest(BacktestItem, PeopleAnswer):
+class ReportedBacktest(BacktestItem, PeopleAnswer):
     """A backtest with its documents, its report and its traces."""
 
     model_config = example(
@@ -255,13 +256,13 @@ async def list_backtests(services: Using, limit: Limit = DEFAULT_LIMIT, after: A
 
 
 @router.get("/{id}", responses=refusals(NotFoundError))
-async def get_backtest(id: BacktestId, services: Using, by: Reader) -> Backtest:
+async def get_backtest(id: BacktestId, services: Using, by: Reader) -> ReportedBacktest:
     """One backtest, with its report once it is done.
 
     The audit log records looks at a report that names people, and at each person who is traced.
     """
     view = await services.backtests.get(id, by=by)
-    return Backtest.model_validate(
+    return ReportedBacktest.model_validate(
         {
             **_describe(view),
             "documents": [_show(one.kind, one.text) for one in view.request.documents],

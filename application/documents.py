@@ -60,7 +60,7 @@ class Documents(Protocol):
         """Render a message for a person, or for an invented one."""
         ...
 
-    async def backtested(self, texts: Sequence[GivenText]) -> list[GivenDocument]:
+    async def backtest(self, texts: Sequence[GivenText]) -> list[GivenDocument]:
         """Check the documents of a backtest together, and find their kinds."""
         ...
 

@@ -20,7 +20,7 @@ POLL_SECONDS = 0.5
 RETRY_TIMEOUT_SECONDS = 60
 BAR_WIDTH = 20
 # One that is held waits for a person, for days.
-OVER = {"done", "cancelled", "held"}
+OVER = {"done", "cancelled", "failed", "held"}
 
 
 def watch_operations(api: ApiClient, operations: list[dict[str, Any]], *, quiet: bool = False) -> list[dict[str, Any]]:

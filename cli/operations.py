@@ -57,9 +57,9 @@ def operations(
 
 
 def check_done(ended: list[dict[str, Any]]) -> None:
-    """Raise typer.Exit if an operation was cancelled, or waits for another person."""
+    """Raise typer.Exit if an operation was cancelled or failed, or waits for a person."""
     states = {each["state"] for each in ended}
-    if "cancelled" in states:
+    if states & {"cancelled", "failed"}:
         raise typer.Exit(REFUSED)
     if "held" in states:
         typer.echo("It waits for another person: sojourn approvals", err=True)

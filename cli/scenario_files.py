@@ -116,7 +116,7 @@ def read_document(path: Path) -> DeployedFile:
 
 
 def check_campaigns(files: Sequence[DeployedFile]) -> "dict[Path, Published]":
-    """Compile the campaigns among files, with the templates beside each, by their paths.
+    """Compile the campaigns among files, with the templates beside each.
 
     Raises InvalidDocumentError, also for two of one key.
     """

@@ -1,7 +1,7 @@
-"""python -m runtime.backtest_process: one attempt at a backtest, in its own process.
+"""python -m runtime.backtest_process: one attempt at a backtest.
 
-It has the lowest priority, and is the first that the kernel ends where memory is short. It ends with the worker that
-has started it, however that one ends, and stores its report itself.
+The process has the lowest priority, and is the first that the kernel ends where memory is short. It ends with the
+worker that has started it, however that one ends, and stores its report itself.
 """
 
 import asyncio
@@ -125,7 +125,7 @@ def _list_names(documents: Sequence[GivenDocument]) -> list[str]:
 
 
 def _yield_to_others() -> None:
-    """Take processor time that no other process wants, and be the first to lack memory."""
+    """Take processor time that is left over, and be the first to lack memory."""
     os.nice(LOWEST_PRIORITY)
     # Not on macOS, which has no such file.
     with suppress(OSError):

@@ -37,7 +37,7 @@ _REMEDY: Final = "take fewer people by `sample` or `segment`, or fewer days"
 
 
 class BacktestRunner:
-    """Runs backtests of a deployment with the time zone and the providers of its settings."""
+    """Runs backtests of a deployment, with what its settings say."""
 
     def __init__(
         self,

@@ -94,7 +94,7 @@ class DocumentProcesses:
         preview: MessagePreview = await self._check("preview", f"{message.template}.liquid", message, person, options)
         return preview
 
-    async def backtested(self, texts: Sequence[GivenText]) -> list[GivenDocument]:
+    async def backtest(self, texts: Sequence[GivenText]) -> list[GivenDocument]:
         file = texts[0].file if texts else "documents"
         checked: list[GivenDocument] = await self._check("backtest", file, texts)
         return checked

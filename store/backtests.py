@@ -153,7 +153,7 @@ async def seconds_until_due(connection: Connection) -> float | None:
 
 async def is_current(connection: Connection, attempt: BacktestAttempt) -> bool:
     """Return whether the attempt goes on: it is neither cancelled nor taken over."""
-    cursor = await connection.execute(f"SELECT FROM operations WHERE {_IS_CURRENT}", _of(attempt))
+    cursor = await connection.execute(f"SELECT FROM operations WHERE {_IS_CURRENT}", _bind(attempt))
     return await cursor.fetchone() is not None
 
 
@@ -161,7 +161,7 @@ async def record_progress(connection: Connection, attempt: BacktestAttempt, done
     """Record how many of the people are simulated."""
     await connection.execute(
         f"UPDATE operations SET done = %(done)s, total = %(total)s WHERE {_IS_CURRENT}",  # noqa: S608
-        {**_of(attempt), "done": done, "total": total},
+        {**_bind(attempt), "done": done, "total": total},
     )
 
 
@@ -172,7 +172,7 @@ async def give_back(connection: Connection, attempt: BacktestAttempt) -> None:
         WITH given AS (UPDATE operations SET state = 'pending', total = NULL, done = 0 WHERE {_IS_CURRENT} RETURNING id)
         UPDATE backtests SET attempts = attempts - 1 FROM given WHERE operation_id = given.id
         """,  # noqa: S608
-        _of(attempt),
+        _bind(attempt),
     )
 
 
@@ -184,7 +184,7 @@ async def put_off(connection: Connection, attempt: BacktestAttempt, reason: str,
         SET failures = failures + 1, last_error = %(reason)s, next_page_at = clock_timestamp() + %(pause)s
         WHERE {_IS_CURRENT}
         """,  # noqa: S608
-        {**_of(attempt), "reason": reason, "pause": pause},
+        {**_bind(attempt), "reason": reason, "pause": pause},
     )
 
 
@@ -195,7 +195,7 @@ async def fail(connection: Connection, attempt: BacktestAttempt, reason: str) ->
         UPDATE operations SET state = 'failed', last_error = %(reason)s, finished_at = clock_timestamp()
         WHERE {_IS_CURRENT}
         """,  # noqa: S608
-        {**_of(attempt), "reason": reason},
+        {**_bind(attempt), "reason": reason},
     )
 
 
@@ -211,7 +211,7 @@ async def finish(connection: Connection, attempt: BacktestAttempt, report: Any, 
             finished_at = clock_timestamp()
         WHERE {_IS_CURRENT}
         """,  # noqa: S608
-        _of(attempt),
+        _bind(attempt),
     )
     if cursor.rowcount == 0:
         return False
@@ -254,5 +254,5 @@ async def _insert_people(connection: Connection, id: UUID, people: Sequence[Pers
     )
 
 
-def _of(attempt: BacktestAttempt) -> dict[str, Any]:
+def _bind(attempt: BacktestAttempt) -> dict[str, Any]:
     return {"id": attempt.id, "number": attempt.number}

@@ -72,8 +72,8 @@ class Backtests:
         With `users` only these are simulated, and traced. Raises InvalidDocumentError, NotFoundError for a segment or a
         user that does not exist, and ConflictError while too many are open.
         """
-        given = await self._documents.backtested(texts) if texts else []
-        other = await self._documents.backtested(against) if against else []
+        given = await self._documents.backtest(texts) if texts else []
+        other = await self._documents.backtest(against) if against else []
         request = replace(options, documents=given, against=None if against is None else other)
         async with self._database.transaction() as connection:
             await _require_known(connection, request.segment, users)

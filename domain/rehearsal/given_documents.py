@@ -90,7 +90,7 @@ def check_campaigns(documents: Sequence[GivenDocument]) -> dict[str, Published]:
 
 
 def parse_rules(documents: Sequence[GivenDocument]) -> dict[str, Any]:
-    """Return the rules of documents by the fields of `DeployedRules`; campaigns have none.
+    """Return the rules of all but campaigns, by the fields of `DeployedRules`.
 
     Raises InvalidDocumentError for a document that decides nothing about messages.
     """

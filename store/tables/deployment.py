@@ -169,7 +169,7 @@ backtests = Table(
     Column("report", JSONB),
 )
 
-# The people of a backtest: those who are asked for, with their traces, and those whom its report names.
+# The people of a backtest: the ones that were asked for, with their traces, and the ones that its report names.
 backtest_people = Table(
     "backtest_people",
     metadata,

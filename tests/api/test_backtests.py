@@ -1,4 +1,4 @@
-"""Backtests by the API: their reports, who sees them, and processes that are killed."""
+"""Backtests by the API: reports, who sees them, and processes that are killed."""
 
 import asyncio
 import os
@@ -177,7 +177,7 @@ async def test_a_killed_process_begins_anew_and_fails_with_a_reason_at_last(
         os.kill(await until_started(os.getpid()), signal.SIGKILL)
         assert (await until(operator, id, "done", "failed"))["state"] == "done"
         id = await request(operator)
-        killed = set()
+        killed: set[int] = set()
         async for is_last in looks(PATIENCE):
             assert not is_last
             for process in {*find_processes(os.getpid())} - killed:
@@ -267,7 +267,7 @@ async def test_reports_are_kept_for_their_time(operator: httpx.AsyncClient, data
         for age, status in ((LIFETIME - timedelta(minutes=1), 200), (LIFETIME + timedelta(minutes=1), 404)):
             async with database.transaction() as connection:
                 await connection.execute(
-                    "UPDATE operations SET finished_at = clock_timestamp() - %s::interval WHERE finished_at IS NOT NULL",
+                    "UPDATE operations SET finished_at = now() - %s::interval WHERE finished_at IS NOT NULL",
                     (age,),
                 )
             stop = asyncio.Event()

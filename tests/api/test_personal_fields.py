@@ -65,6 +65,7 @@ OTHERS = {
     "AnswersOfValue.value",
     "MessageGroup.value",
     "NonSendGroup.value",
+    "ResultChange.detail",
     # Numbers of people, for people.
     "FallbackLanguage.summary",
     "NumberEstimate.summary",
