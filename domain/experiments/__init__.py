@@ -1,0 +1,1 @@
+"""What an experiment says: estimates, bounds, checks and the verdict, from sums alone."""

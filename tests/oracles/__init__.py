@@ -1,0 +1,1 @@
+"""Libraries of other people, in an environment of their own, and what they answer."""
