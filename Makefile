@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 NODE := tests/clients/node
 # ClickHouse in a wheel, as large as all others together: in an environment of its own.
 CHDB := .venv-chdb/ready
+# Statistics of other people, with NumPy: what experiments are compared with.
+ORACLES := .venv-oracles/ready
 NODE_CLIENTS := $(NODE)/node_modules/.package-lock.json
 # The script for web pages, and what builds and tests it.
 BROWSER := browser
@@ -25,7 +27,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all prove clickhouse chaos bench check dev env schemas settings histories browser console keep-scripts lock sbom clean
+.PHONY: help demo test test-all prove clickhouse oracles chaos bench check dev env schemas settings histories browser console keep-scripts lock sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,11 +41,14 @@ test: $(READY) $(NODE_CLIENTS) $(BROWSER_TOOLS) $(CONSOLE_TOOLS) ## Run the test
 test-all: $(READY) $(NODE_CLIENTS) $(BROWSER_TOOLS) $(CONSOLE_TOOLS) ## Run all tests: also the short chaos, and the builds broken on purpose that it finds
 	$(BIN)/pytest
 
-prove: $(READY) $(CHDB) ## Run the long form of the tests that have one
+prove: $(READY) $(CHDB) $(ORACLES) ## Run the long form of the tests that have one
 	SOJOURN_PROVE=1 $(BIN)/pytest -m prove
 
 clickhouse: $(READY) $(CHDB) ## Install ClickHouse in a wheel (0.6 GB) and run the tests of the copy in it
 	$(BIN)/pytest tests/clickhouse
+
+oracles: $(READY) $(ORACLES) ## Install independent libraries of statistics (0.3 GB) and compare experiments with them
+	$(BIN)/pytest tests/oracles
 
 chaos: $(READY) ## Kill, cut, fill and freeze everything under a stream of events, and audit; SEED=, SECONDS= (600)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
@@ -99,7 +104,7 @@ sbom: $(READY) ## Write what a release consists of as CycloneDX to build/sbom.cd
 		--short-PURLs --output-file build/sbom.cdx.json
 
 clean: ## Remove what was installed, built and stored here
-	rm -rf $(VENV) .venv-chdb $(NODE)/node_modules $(BROWSER)/node_modules $(BROWSER)/dist $(CONSOLE)/node_modules .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-chdb .venv-oracles $(NODE)/node_modules $(BROWSER)/node_modules $(BROWSER)/dist $(CONSOLE)/node_modules .sojourn build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -117,8 +122,10 @@ $(READY): $(BIN)/python requirements.lock pyproject.toml
 	@touch $@
 
 $(CHDB): tests/clickhouse/requirements.lock
-	$(PYTHON) -m venv .venv-chdb
-	.venv-chdb/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+$(ORACLES): tests/oracles/requirements.lock
+$(CHDB) $(ORACLES):
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 $(NODE_CLIENTS) $(BROWSER_TOOLS) $(CONSOLE_TOOLS): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
