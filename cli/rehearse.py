@@ -218,7 +218,7 @@ def _say_shares() -> str:
 
     return (
         f"{SHARES['opens']} % react to a message, {SHARES['answers']} % do what a step waits for, "
-        f"{SHARES['lacks']} % have no address"
+        f"{SHARES['lacks']} % have no address, {SHARES['lacks']} % lack a value that a message prints"
     )
 
 

@@ -75,13 +75,17 @@ class PlannedCall(Struct, frozen=True):
 
 
 class GeneratedPerson(Struct, frozen=True):
-    """A person with their calls. `number` names them, and draws the arms of splits."""
+    """A person with their calls. `number` names them, and draws the arms of splits.
+
+    `lacks` is a value that messages print, and that they have nowhere.
+    """
 
     number: int
     starts_after: int
     traits: Mapping[str, Any]
     has_device: bool
     calls: Sequence[PlannedCall]
+    lacks: str | None = None
 
     def starts_at(self, first: datetime) -> datetime:
         """Return their first appearance, within a week of the first day."""
@@ -91,6 +95,8 @@ class GeneratedPerson(Struct, frozen=True):
 def generate_person(words: Vocabulary, draws: Draws, number: int, share: int | None = None) -> GeneratedPerson:
     """Draw a person. With a `share`, everything happens in so many of 100 cases."""
     has_all = draws.happens(100 - SHARES["lacks"])
+    lacks = draws.choose(words.printed) if words.printed and draws.happens(SHARES["lacks"]) else None
+    words = words if lacks is None else _without(words, lacks)
     traits = {
         **_draw_values(words.traits, draws),
         "first_name": draws.choose(_NAMES),
@@ -100,10 +106,20 @@ def generate_person(words: Vocabulary, draws: Draws, number: int, share: int | N
     return GeneratedPerson(
         number,
         draws.below(int(APPEARS_WITHIN.total_seconds()) // 60) * 60,
-        {name: value for name, value in traits.items() if value is not ABSENT},
+        {name: value for name, value in traits.items() if value is not ABSENT and name != lacks},
         has_all,
         list(_draw_calls(words, draws, share)),
+        lacks,
     )
+
+
+def _without(words: Vocabulary, name: str) -> Vocabulary:
+    """Return the words without a value, and without its parts."""
+    properties, traits = (
+        {path: values for path, values in pool.items() if path.partition(".")[0] != name}
+        for pool in (words.properties, words.traits)
+    )
+    return replace(words, properties=properties, traits=traits)
 
 
 def aim_at(way: FlowWay, words: Vocabulary, person: GeneratedPerson, draws: Draws) -> GeneratedPerson:

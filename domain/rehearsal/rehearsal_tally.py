@@ -11,7 +11,7 @@ from domain.rehearsal.person_run import PersonRun, SentMessage
 from domain.rehearsal.records import EndedJourney, MessageSettled
 from domain.rehearsal.walks import FlowWay
 
-# Messages kept of each step and channel, to be rendered.
+# Messages kept of each step and channel, to be rendered; besides, one for each value that a person lacks.
 MAX_SAMPLES: Final = 20
 
 # The first messages of each step and channel, with the ids of their people.
@@ -59,6 +59,7 @@ class RehearsalTally:
         self._sent: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._not_sent: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._put_off: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._lacking: set[tuple[str, str, str | None]] = set()
         self._paths = Counter[_Path]()
         self._named: dict[_Path, str] = {}
 
@@ -95,9 +96,10 @@ class RehearsalTally:
         """Keep a person if they are the first on a path; return their paths."""
         self.visited.update(run.visits)
         for sent in run.sent:
-            kept = self.samples[sent.step, sent.channel]
-            if len(kept) < MAX_SAMPLES:
+            kept, lacking = self.samples[sent.step, sent.channel], (sent.step, sent.channel, run.person.lacks)
+            if len(kept) < MAX_SAMPLES or (run.person.lacks is not None and lacking not in self._lacking):
                 kept.append((run.user_id, sent))
+                self._lacking.add(lacking)
         paths = dict.fromkeys((_shorten(one.ways), one.outcome) for one in run.paths)
         for path in paths:
             if path not in self._named:

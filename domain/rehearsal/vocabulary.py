@@ -44,7 +44,8 @@ Pool = dict[str, list[Any]]
 class Vocabulary(Struct, frozen=True):
     """Everything that generated people may have, report and wait for.
 
-    `properties` and `traits` are values by their dotted paths. The first of the `entries` begins a journey, and the
+    `properties` and `traits` are values by their dotted paths, and `printed` the names that its templates read in both
+    but the address of a channel: a person may lack any of these. The first of the `entries` begins a journey, and the
     others are counted on the way to it; `answers` are the events that a step waits for, `reactions` those to its
     message, and `others` may end or convert a journey. `gaps` are seconds between two calls, `repeats` how often an
     event may be needed, and `days` how long a journey may take.
@@ -52,6 +53,7 @@ class Vocabulary(Struct, frozen=True):
 
     properties: Mapping[str, list[Any]]
     traits: Mapping[str, list[Any]]
+    printed: list[str]
     entries: list[Trigger]
     answers: Mapping[str, list[Trigger]]
     reactions: Mapping[str, list[Trigger]]
@@ -100,6 +102,7 @@ def learn_vocabulary(
     return Vocabulary(
         properties=words.properties,
         traits=words.traits,
+        printed=words.printed,
         entries=list(dict.fromkeys([*entry, *(one for rule in counted for one in _list_counted(rule))])),
         answers=answers,
         reactions={id: list(_list_reactions(node)) for id, node in plan.nodes.items() if isinstance(node, Message)},
@@ -117,6 +120,7 @@ class _Words:
         self._at = at
         self._same: list[tuple[list[Any], list[Any]]] = []
         self._samples: dict[tuple[int, str], Any] = {}
+        self.printed: list[str] = []
         self.properties: Pool = {}
         self.traits: Pool = {}
         self.repeats = 1
@@ -130,6 +134,7 @@ class _Words:
             for name, value in data.items():
                 pool.setdefault(name, [])
                 self._samples[id(pool), name] = value
+                _add(self.printed, [name])
 
     def learn_changes(self, triggers: Iterable[Trigger]) -> None:
         """Learn the traits whose changes are heard."""

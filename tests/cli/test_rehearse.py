@@ -118,6 +118,25 @@ def test_a_message_that_fails_is_told(folder: Path, capsys: Output) -> None:
     assert fault["user_id"].startswith("person-")
 
 
+def test_a_message_that_fails_without_a_value_is_told(folder: Path, capsys: Output) -> None:
+    """Some people lack a value that is printed, and one is rendered for each."""
+    prints = (
+        EMAIL
+        + "\n{{ profile.traits.nickname }} {{ entry.properties.shop }} {{ profile.traits.motto | default: 'x' }}\n"
+    )
+    (folder / "templates" / "hello.liquid").write_text(prints)
+    status, found = rehearsed(capsys, "welcome.yaml", "--people", "300")
+    assert status == 1
+    said = {fault["said"] for fault in found["messages"]["faults"] if fault["fails"]}
+    assert all(any(name in one for one in said) for name in ("profile.traits.nickname", "entry.properties.shop"))
+    assert not any("motto" in one for one in said)
+    required = CAMPAIGN.replace("has(profile.traits.plan)", "has(profile.traits.plan) && has(profile.traits.nickname)")
+    (folder / "welcome.yaml").write_text(required)
+    (folder / "templates" / "hello.liquid").write_text(EMAIL + "\n{{ profile.traits.nickname }}\n")
+    status, found = rehearsed(capsys, "welcome.yaml", "--people", "300")
+    assert (status, found["messages"]["faults"]) == (0, [])
+
+
 def test_a_broken_file_shows_its_errors(folder: Path, capsys: Output) -> None:
     (folder / "welcome.yaml").write_text(CAMPAIGN.replace("key: welcome", "key: Welcome!"))
     assert run(["rehearse", "welcome.yaml"]) == 1
