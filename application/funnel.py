@@ -1,10 +1,9 @@
 """The funnel of a campaign's journeys and messages, by version."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -125,6 +124,8 @@ class Funnels:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # A version never changes.
+        self._outlines: OrderedDict[tuple[str, int], _Outline] = OrderedDict()
         self._counting: Snapshots[tuple[str, int | None], Funnel] = Snapshots(self._count, max_age=0.0)
 
     async def __call__(self, key: str, version: int | None) -> Funnel:
@@ -133,22 +134,31 @@ class Funnels:
 
     async def _count(self, asked: tuple[str, int | None]) -> Funnel:
         key, version = asked
-        async with self._database.long_read() as connection:
-            await connection.execute(funnel.ISOLATION)
-            campaign = await campaign_transitions.get_or_raise(connection, key)
-            if version is not None and not 1 <= version <= campaign.latest_version:
-                raise NotFoundError(f"campaign {key} has no version {version}", campaign=key, version=version)
-            journeys = await funnel.journeys(connection, key, version)
-            numbers = {row.version for row in journeys}
-            numbers.add(version or campaign.running_version or campaign.latest_version)
-            documents = await funnel.documents(connection, key, numbers)
-            outlines = {number: await asyncio.to_thread(_outline, source) for number, source in documents.items()}
-            known = [replace(one, version=number) for number, outline in outlines.items() for one in outline.known]
-            passed = await funnel.count_passed(connection, key, known)
-            decisions = await funnel.decisions(connection, key, version)
-            messages = await funnel.messages(connection, key, version)
-            costs = await funnel.costs(connection, key, version)
-            goals = await funnel.goals(connection, key, version)
+        outlines: dict[int, _Outline] = {}
+        while True:
+            async with self._database.long_read() as connection:
+                await connection.execute(funnel.ISOLATION)
+                campaign = await campaign_transitions.get_or_raise(connection, key)
+                if version is not None and not 1 <= version <= campaign.latest_version:
+                    raise NotFoundError(f"campaign {key} has no version {version}", campaign=key, version=version)
+                journeys = await funnel.journeys(connection, key, version)
+                numbers = {row.version for row in journeys}
+                numbers.add(version or campaign.running_version or campaign.latest_version)
+                outlines |= {one: self._outlines[key, one] for one in numbers if (key, one) in self._outlines}
+                documents = await funnel.documents(connection, key, numbers - outlines.keys())
+                if not documents:
+                    known = [replace(one, version=number) for number in numbers for one in outlines[number].known]
+                    passed = await funnel.count_passed(connection, key, known)
+                    decisions = await funnel.decisions(connection, key, version)
+                    messages = await funnel.messages(connection, key, version)
+                    costs = await funnel.costs(connection, key, version)
+                    goals = await funnel.goals(connection, key, version)
+                    break
+            # No connection waits for them; the next round reads anew, and finds them.
+            for number, source in documents.items():
+                outlines[number] = self._outlines[key, number] = await asyncio.to_thread(_outline, source)
+            while len(self._outlines) > OUTLINES_KEPT:
+                self._outlines.popitem(last=False)
         return Funnel(
             campaign=key,
             not_let_in=_sums((row.reason, row.number) for row in decisions if row.version is None),
@@ -176,7 +186,6 @@ class _Outline:
     known: Sequence[PassedSteps]
 
 
-@lru_cache(OUTLINES_KEPT)
 def _outline(source: str) -> _Outline:
     definition = CampaignDocument.model_validate(read(source, "").data)
     plan, steps = compile_plan(definition), outline(definition)
