@@ -46,6 +46,7 @@ from application.incoming_texts import IncomingTexts
 from application.ingest import Ingest
 from application.journeys import Journeys
 from application.keys import EnvironmentKey, Keys
+from application.last_days import LastDays
 from application.lifecycle import Lifecycle
 from application.link_tracking import FollowedLinks, LinkTracker
 from application.linked_surveys import SurveyPages
@@ -170,6 +171,7 @@ class Services:
     message_counts: MessageCounts
     message_lists: MessageLists
     cap_pressure: CapPressures
+    last_days: LastDays
     survey_results: SurveyResults
     lifecycle: Lifecycle
     rfm: Rfm
@@ -299,6 +301,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             message_counts=MessageCounts(database),
             message_lists=MessageLists(database),
             cap_pressure=CapPressures(database),
+            last_days=LastDays(database),
             survey_results=SurveyResults(database),
             lifecycle=Lifecycle(database),
             rfm=Rfm(database),

@@ -31,16 +31,23 @@ async def read_period(
     services: Using,
     first: Annotated[
         DayField | None,
-        Query(alias="from", examples=["2026-11-16"], description="a UTC day; else 7 days with `to`"),
+        Query(alias="from", examples=["2026-11-16"], description="a UTC day; else 7 days with `to`, or with today"),
     ] = None,
-    last: Annotated[DayField | None, Query(alias="to", examples=["2026-11-22"], description="else today")] = None,
+    last: Annotated[
+        DayField | None,
+        Query(
+            alias="to",
+            examples=["2026-11-22"],
+            description="else today, or the last day counted where the clock of journeys runs ahead",
+        ),
+    ] = None,
 ) -> DayPeriod:
     """Read the days of a query. Raises InvalidRequestError."""
-    last = last or (await services.now()).date()
     for day in (first, last):
         if day is not None and not FIRST_YEAR <= day.year < LAST_YEAR:
             raise InvalidRequestError(f"{day} must be a day of the years {FIRST_YEAR} to {LAST_YEAR - 1}")
-    return DayPeriod(first or last - timedelta(days=DEFAULT_DAYS - 1), last)
+    today, counted = (last, last) if last else await services.last_days()
+    return DayPeriod(first or today - timedelta(days=DEFAULT_DAYS - 1), counted)
 
 
 CountedDays = Annotated[DayPeriod, Depends(read_period)]

@@ -229,6 +229,17 @@ async def read_campaigns(connection: Connection, since: date, kinds: Collection[
     return [CampaignDay(**row) async for row in cursor]
 
 
+async def find_last_day(connection: Connection, today: date) -> date:
+    """Return the last day of which something is counted, today at the earliest."""
+    cursor = await connection.execute(
+        f"SELECT COALESCE(max(day), %(today)s) AS day FROM {COUNTS} WHERE day > %(today)s",  # noqa: S608 -- constants
+        {"today": today},
+    )
+    [row] = await cursor.fetchall()
+    found: date = row["day"]
+    return found
+
+
 async def read_messages(connection: Connection, which: MessageFilter, by: MessageGrouping) -> list[MessageDay]:
     """Return the messages of a filter, by their states now."""
     cursor = await connection.execute(
