@@ -17,6 +17,8 @@ const queries = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 2_000,
+      // Also while the browser takes itself for offline: an answer that fails is told.
+      networkMode: "always",
       // A refusal stays one; a lost connection may come back.
       retry: (count, error) => problemOf(error).status === 0 && count < 2,
     },

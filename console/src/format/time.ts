@@ -29,6 +29,9 @@ export function exactTime(at: Date, timeZone?: string): string {
   return `${new Intl.DateTimeFormat("en-GB", parts).format(at)} ${zone?.value ?? ""}`.trim()
 }
 
+/** "04:14": a time of today, in the zone of the browser. */
+export const shortTime = (at: Date): string => new Intl.DateTimeFormat("en-GB", { timeStyle: "short" }).format(at)
+
 /** The days between two, both included, as the API writes them. */
 export function daysBetween(first: string, last: string): string[] {
   const days = []

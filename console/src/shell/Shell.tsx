@@ -1,13 +1,14 @@
 import { useQuery } from "@tanstack/react-query"
 import { Link, Outlet, useLocation } from "@tanstack/react-router"
-import { useCallback, useEffect, useRef, useState } from "react"
+import { useCallback, useEffect, useMemo, useRef, useState } from "react"
 import { type Session, sessionQuery } from "../session/session"
 import { Skeleton } from "../ui/Loaded"
 import { Page } from "../ui/Page"
 import { Refusal } from "../ui/Refusal"
 import { Account } from "./Account"
 import { Logo } from "./Logo"
-import { NAVIGATION } from "./navigation"
+import { navigationOf } from "./navigation"
+import { NotCurrent } from "./NotCurrent"
 import { ShortcutHelp } from "./ShortcutHelp"
 import { SignIn } from "./SignIn"
 import { useShortcuts } from "./useShortcuts"
@@ -17,6 +18,8 @@ import { WaitingApprovals } from "./WaitingApprovals"
 export function Shell() {
   const { data: session, error, refetch } = useQuery(sessionQuery)
   if (error?.status === 401) return <SignIn />
+  // The last answer stays while the API is away.
+  if (session) return <Frame session={session} />
   if (error) {
     return (
       <main>
@@ -26,7 +29,6 @@ export function Shell() {
       </main>
     )
   }
-  if (session) return <Frame session={session} />
   return (
     <main>
       <Skeleton />
@@ -41,7 +43,8 @@ function Frame({ session }: { session: Session }) {
   const [isOpen, setOpen] = useState(false)
   const [isHelpOpen, setHelpOpen] = useState(false)
   const help = useCallback(() => setHelpOpen(true), [])
-  useShortcuts(help)
+  const navigation = useMemo(() => navigationOf(session), [session])
+  useShortcuts(navigation, help)
   useEffect(() => {
     setOpen(false)
     // The keyboard and the screen reader go on with the new page.
@@ -73,7 +76,7 @@ function Frame({ session }: { session: Session }) {
           )}
         </div>
         <nav aria-label="Pages">
-          {NAVIGATION.map(({ group, pages }) => (
+          {navigation.map(({ group, pages }) => (
             <div key={group}>
               <h2>{group}</h2>
               <ul>
@@ -92,9 +95,10 @@ function Frame({ session }: { session: Session }) {
         <Account session={session} help={help} />
       </aside>
       <main id="main" ref={main} tabIndex={-1}>
+        <NotCurrent />
         <Outlet />
       </main>
-      {isHelpOpen && <ShortcutHelp close={() => setHelpOpen(false)} />}
+      {isHelpOpen && <ShortcutHelp navigation={navigation} close={() => setHelpOpen(false)} />}
     </div>
   )
 }

@@ -1,7 +1,13 @@
 import { Dialog } from "../ui/Dialog"
-import { NAVIGATION } from "./navigation"
+import type { navigationOf } from "./navigation"
 
-export function ShortcutHelp({ close }: { close: () => void }) {
+export function ShortcutHelp({
+  navigation,
+  close,
+}: {
+  navigation: ReturnType<typeof navigationOf>
+  close: () => void
+}) {
   return (
     <Dialog title="Keyboard shortcuts" close={close}>
       <dl className="pairs">
@@ -13,7 +19,7 @@ export function ShortcutHelp({ close }: { close: () => void }) {
           <kbd>/</kbd>
         </dt>
         <dd>First filter of the page</dd>
-        {NAVIGATION.flatMap(({ pages }) =>
+        {navigation.flatMap(({ pages }) =>
           pages.map(({ key, label }) => (
             <div key={key} style={{ display: "contents" }}>
               <dt>

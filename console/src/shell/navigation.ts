@@ -1,4 +1,6 @@
-/** The pages of the navigation, by group. `key` is the shortcut: g, then this letter. */
+import type { Need, Session } from "../session/session"
+
+/** The pages of the navigation, by group. `key` is the shortcut: g, then this letter; `needs` the scope beside reading. */
 export const NAVIGATION = [
   {
     group: "Campaigns",
@@ -41,9 +43,16 @@ export const NAVIGATION = [
     pages: [
       { to: "/operations", label: "Operations", key: "o" },
       { to: "/reconciliations", label: "Reconciliations", key: "n" },
-      { to: "/keys", label: "Keys", key: "k" },
-      { to: "/sessions", label: "Sessions", key: "x" },
-      { to: "/audit-log", label: "Audit log", key: "a" },
+      { to: "/keys", label: "Keys", key: "k", needs: "admin" },
+      { to: "/sessions", label: "Sessions", key: "x", needs: "admin" },
+      { to: "/audit-log", label: "Audit log", key: "a", needs: "admin" },
     ],
   },
-] as const
+] as const satisfies { group: string; pages: { to: string; label: string; key: string; needs?: Need }[] }[]
+
+/** The navigation of a session: the pages that the API answers it. */
+export const navigationOf = ({ scopes }: Session) =>
+  NAVIGATION.map(({ group, pages }) => ({
+    group,
+    pages: pages.filter((page) => !("needs" in page) || scopes.includes(page.needs)),
+  }))

@@ -1,18 +1,18 @@
 import { useNavigate } from "@tanstack/react-router"
 import { useEffect, useRef } from "react"
-import { NAVIGATION } from "./navigation"
+import type { navigationOf } from "./navigation"
 
 const CHORD_MILLISECONDS = 1_200
-const PAGES = new Map<string, string>(NAVIGATION.flatMap(({ pages }) => pages.map(({ key, to }) => [key, to])))
 
 /** `?` for help, `/` for the first filter, and `g` with a letter for a page. */
-export function useShortcuts(help: () => void): void {
+export function useShortcuts(navigation: ReturnType<typeof navigationOf>, help: () => void): void {
   const navigate = useNavigate()
   const chordUntil = useRef(0)
   useEffect(() => {
+    const known = new Map<string, string>(navigation.flatMap(({ pages }) => pages.map(({ key, to }) => [key, to])))
     const press = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return
-      const page = PAGES.get(event.key)
+      const page = known.get(event.key)
       if (event.timeStamp < chordUntil.current && page !== undefined) {
         chordUntil.current = 0
         void navigate({ to: page })
@@ -28,7 +28,7 @@ export function useShortcuts(help: () => void): void {
     }
     document.addEventListener("keydown", press)
     return () => document.removeEventListener("keydown", press)
-  }, [help, navigate])
+  }, [help, navigate, navigation])
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -1,4 +1,5 @@
 import { useNavigate } from "@tanstack/react-router"
+import { useState } from "react"
 
 export interface Filter {
   name: string
@@ -20,6 +21,9 @@ export const PERIOD: Filter[] = [
   { name: "to", label: "To", type: "date" },
 ]
 
+// On a telephone, further ones are shown when they are asked for.
+const MOST_NARROW = 4
+
 export const DAY_LENGTH = "2026-12-02".length
 
 function valueOf({ value }: HTMLInputElement, type: Filter["type"]): string {
@@ -37,6 +41,7 @@ export const usedPeriod = (answer: { first_day: string; last_day: string } | und
  */
 export function Filters({ filters, search, used = {} }: { filters: Filter[]; search: Search; used?: Search }) {
   const navigate = useNavigate()
+  const [isOpen, setOpen] = useState(false)
   const shown = (name: string) => search[name] ?? used[name] ?? ""
   const change = (name: string, value: string) => {
     if (shown(name) === value) return
@@ -44,9 +49,15 @@ export function Filters({ filters, search, used = {} }: { filters: Filter[]; sea
   }
   const isFiltered = filters.some(({ name }) => search[name] !== undefined)
   return (
-    <form className="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+    <form
+      className="filters"
+      role="search"
+      data-many={filters.length > MOST_NARROW || undefined}
+      data-open={isOpen || undefined}
+      onSubmit={(event) => event.preventDefault()}
+    >
       {filters.map(({ name, label, options, placeholder, type = "search", none = "any" }) => (
-        <label key={name} className="field">
+        <label key={name} className="field" data-set={search[name] !== undefined || undefined}>
           {label}
           {options ? (
             <select value={search[name] ?? ""} onChange={(event) => change(name, event.target.value)}>
@@ -69,6 +80,11 @@ export function Filters({ filters, search, used = {} }: { filters: Filter[]; sea
           )}
         </label>
       ))}
+      {filters.length > MOST_NARROW && (
+        <button type="button" className="further" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          {isOpen ? "Fewer filters" : "All filters"}
+        </button>
+      )}
       {isFiltered && (
         <button
           type="button"

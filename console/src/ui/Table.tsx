@@ -1,4 +1,5 @@
 import type { ReactNode } from "react"
+import { Cut } from "./Cut"
 import { Masked } from "./Data"
 import { Empty } from "./Loaded"
 import { Nothing } from "./Nothing"
@@ -15,7 +16,8 @@ const MOST_NARROW_COLUMNS = 3
 
 function showCell(cell: ReactNode): ReactNode {
   const isEmpty = cell == null || cell === false || cell === "" || (Array.isArray(cell) && cell.length === 0)
-  return isEmpty ? <Nothing /> : cell
+  if (isEmpty) return <Nothing />
+  return typeof cell === "string" ? <Cut text={cell} /> : cell
 }
 
 /**

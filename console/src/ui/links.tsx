@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router"
+import { Cut } from "./Cut"
 
 interface PersonIds {
   user_id: string | null
@@ -11,22 +12,28 @@ export function PersonLink({ person }: { person: PersonIds }) {
   if (person.user_id !== null) {
     return (
       <Link to="/people/$id" params={{ id: person.user_id }}>
-        {person.user_id}
+        <Cut text={person.user_id} />
       </Link>
     )
   }
-  if (person.id === undefined) return <span className="soft">{person.anonymous_id ?? "anonymous"}</span>
+  if (person.id === undefined) return <Anonymous id={person.anonymous_id} />
   return (
     <Link to="/people/$id" params={{ id: person.id }} search={{ kind: "profile" }}>
-      {person.anonymous_id ?? person.id}
+      <Cut text={person.anonymous_id ?? person.id} />
     </Link>
   )
 }
 
+const Anonymous = ({ id }: { id?: string | null }) => (
+  <span className="soft">
+    <Cut text={id ?? "anonymous"} />
+  </span>
+)
+
 export function CampaignLink({ campaign, label }: { campaign: string; label?: string }) {
   return (
     <Link to="/campaigns/$key" params={{ key: campaign }}>
-      {label ?? campaign}
+      <Cut text={label ?? campaign} />
     </Link>
   )
 }
@@ -42,7 +49,7 @@ export function JourneyLink({ id, label }: { id: string; label?: string }) {
 export function SegmentLink({ segment, label }: { segment: string; label?: string }) {
   return (
     <Link to="/segments/$key" params={{ key: segment }}>
-      {label ?? segment}
+      <Cut text={label ?? segment} />
     </Link>
   )
 }

@@ -1,6 +1,7 @@
 import { getRouteApi, Link } from "@tanstack/react-router"
 import { lazy, Suspense } from "react"
 import { api, PAGES, type Schemas } from "../../api/client"
+import { loadPart } from "../../api/reach"
 import { formatNumber } from "../../format/number"
 import { capitalize, words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
@@ -14,10 +15,10 @@ import { Time } from "../../ui/Time"
 import { CampaignActions } from "./CampaignActions"
 
 const CampaignGraphTab = lazy(async () => ({
-  default: (await import("./graph/CampaignGraph")).CampaignGraphTab,
+  default: (await loadPart(() => import("./graph/CampaignGraph"))).CampaignGraphTab,
 }))
 const CampaignDocument = lazy(async () => ({
-  default: (await import("../documents/CampaignDocument")).CampaignDocument,
+  default: (await loadPart(() => import("../documents/CampaignDocument"))).CampaignDocument,
 }))
 
 const route = getRouteApi("/campaigns/$key")

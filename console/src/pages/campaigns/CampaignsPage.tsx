@@ -4,6 +4,7 @@ import { formatNumber, formatShare } from "../../format/number"
 import { words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
 import { Sparkline } from "../../ui/Chart"
+import { Cut } from "../../ui/Cut"
 import { Filters } from "../../ui/Filters"
 import { CampaignLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
@@ -35,7 +36,9 @@ const COLUMNS: Column<Row>[] = [
     cell: ({ campaign: { key, name, stage } }) => (
       <>
         <CampaignLink campaign={key} label={name} />
-        <div className="soft small mono">{key}</div>
+        <div className="soft small mono">
+          <Cut text={key} />
+        </div>
         {stage !== null && <div className="soft small">stage {stage}</div>}
       </>
     ),

@@ -4,6 +4,7 @@ import { formatNumber } from "../../format/number"
 import { words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
 import { Sparkline } from "../../ui/Chart"
+import { Cut } from "../../ui/Cut"
 import { Filters } from "../../ui/Filters"
 import { Loaded } from "../../ui/Loaded"
 import { More } from "../../ui/More"
@@ -19,7 +20,7 @@ const SEEN: Column<Schemas["SeenEventView"]>[] = [
     label: "Event",
     cell: ({ type, name, is_rest }) => (
       <>
-        {is_rest ? "all further names" : (name ?? type)} <span className="soft">{name !== null && type}</span>
+        <Cut text={is_rest ? "all further names" : (name ?? type)} /> <span className="soft">{name !== null && type}</span>
       </>
     ),
   },

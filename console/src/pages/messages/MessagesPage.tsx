@@ -5,6 +5,7 @@ import { formatNumber } from "../../format/number"
 import { shortDay } from "../../format/time"
 import { capitalize, words } from "../../format/words"
 import { DayBars, type Series } from "../../ui/Chart"
+import { Cut } from "../../ui/Cut"
 import { Filters, PERIOD, usedPeriod } from "../../ui/Filters"
 import { groupingOf, groupSearch, GroupTabs } from "../../ui/Groups"
 import { Loaded } from "../../ui/Loaded"
@@ -135,13 +136,13 @@ function GroupLink({ by, value }: { by: Grouping; value: string }): ReactNode {
   if (by === "campaign") {
     return (
       <Link to="/campaigns/$key" params={{ key: value }}>
-        {value}
+        <Cut text={value} />
       </Link>
     )
   }
   return (
     <Link to="/messages" search={groupSearch(search, by, value)}>
-      {by === "day" ? shortDay(value) : value}
+      <Cut text={by === "day" ? shortDay(value) : value} />
     </Link>
   )
 }

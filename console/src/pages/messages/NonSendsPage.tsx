@@ -5,6 +5,7 @@ import { shortDay } from "../../format/time"
 import { capitalize, words } from "../../format/words"
 import { Badge } from "../../ui/Badge"
 import { DayBars, Share } from "../../ui/Chart"
+import { Cut } from "../../ui/Cut"
 import { Data, Masked, MaskNotice } from "../../ui/Data"
 import { Filters, PERIOD, usedPeriod } from "../../ui/Filters"
 import { groupingOf, groupSearch, GroupTabs } from "../../ui/Groups"
@@ -168,7 +169,7 @@ function Groups({ numbers: { groups, total, is_estimate }, by }: { numbers: Numb
           label: capitalize(by),
           cell: ({ value }) => (
             <Link to="/non-sends" search={nonSendSearch(groupSearch(search, by, value))}>
-              {label(value)}
+              <Cut text={label(value)} />
             </Link>
           ),
         },

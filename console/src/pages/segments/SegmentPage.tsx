@@ -1,6 +1,7 @@
 import { getRouteApi, Link } from "@tanstack/react-router"
 import { lazy, Suspense } from "react"
 import { api, PAGES, type Schemas } from "../../api/client"
+import { loadPart } from "../../api/reach"
 import { formatNumber } from "../../format/number"
 import { Badge } from "../../ui/Badge"
 import { DayBars } from "../../ui/Chart"
@@ -15,7 +16,7 @@ import { Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
 
 const SegmentDocument = lazy(async () => ({
-  default: (await import("../documents/SegmentDocument")).SegmentDocument,
+  default: (await loadPart(() => import("../documents/SegmentDocument"))).SegmentDocument,
 }))
 
 const route = getRouteApi("/segments/$key")

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router"
 import { api, type Schemas } from "../../api/client"
 import { formatNumber } from "../../format/number"
 import { Badge } from "../../ui/Badge"
+import { Cut } from "../../ui/Cut"
 import { SegmentLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
 import { Page } from "../../ui/Page"
@@ -16,7 +17,9 @@ const COLUMNS: Column<Schemas["ListedSegment"]>[] = [
     cell: ({ key, name }) => (
       <>
         <SegmentLink segment={key} label={name} />
-        <div className="soft small mono">{key}</div>
+        <div className="soft small mono">
+          <Cut text={key} />
+        </div>
       </>
     ),
   },

@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router"
 import { api, type Schemas } from "../../api/client"
 import { formatNumber } from "../../format/number"
+import { Cut } from "../../ui/Cut"
 import { CampaignLink } from "../../ui/links"
 import { Loaded } from "../../ui/Loaded"
 import { Page } from "../../ui/Page"
@@ -12,7 +13,7 @@ const COLUMNS: Column<Schemas["SurveyView"]>[] = [
     label: "Survey",
     cell: ({ template }) => (
       <Link to="/surveys/$template" params={{ template }}>
-        {template}
+        <Cut text={template} />
       </Link>
     ),
   },

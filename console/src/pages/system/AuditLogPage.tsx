@@ -4,6 +4,7 @@ import { Data } from "../../ui/Data"
 import { Filters } from "../../ui/Filters"
 import { Loaded } from "../../ui/Loaded"
 import { More } from "../../ui/More"
+import { Cut } from "../../ui/Cut"
 import { Page } from "../../ui/Page"
 import { type Column, Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
@@ -16,7 +17,7 @@ const COLUMNS: Column<Schemas["AuditEntry"]>[] = [
     label: "Who",
     cell: ({ actor, actor_name }) => (
       <Link to="/audit-log" search={{ actor }} title={actor}>
-        {actor_name}
+        <Cut text={actor_name} />
       </Link>
     ),
   },
@@ -25,7 +26,7 @@ const COLUMNS: Column<Schemas["AuditEntry"]>[] = [
     label: "To",
     cell: ({ target }) => (
       <Link to="/audit-log" search={{ target }}>
-        {target}
+        <Cut text={target} />
       </Link>
     ),
   },

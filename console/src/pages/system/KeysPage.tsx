@@ -3,6 +3,7 @@ import { Action } from "../../ui/Action"
 import { Badge } from "../../ui/Badge"
 import { Loaded } from "../../ui/Loaded"
 import { More } from "../../ui/More"
+import { Cut } from "../../ui/Cut"
 import { Page } from "../../ui/Page"
 import { type Column, Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
@@ -15,7 +16,7 @@ const COLUMNS: Column<Key>[] = [
     label: "Key",
     cell: ({ id, name }) => (
       <>
-        {name}
+        <Cut text={name} />
         <div className="soft small mono">{id}</div>
       </>
     ),

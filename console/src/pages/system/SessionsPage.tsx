@@ -5,6 +5,7 @@ import { Action } from "../../ui/Action"
 import { Badge } from "../../ui/Badge"
 import { Loaded } from "../../ui/Loaded"
 import { More } from "../../ui/More"
+import { Cut } from "../../ui/Cut"
 import { Page } from "../../ui/Page"
 import { type Column, Table } from "../../ui/Table"
 import { Time } from "../../ui/Time"
@@ -18,7 +19,7 @@ const columns = (own: string | undefined): Column<Listed>[] => [
     label: "Who",
     cell: ({ actor, id }) => (
       <>
-        {actor.name} {id === own && <Badge tone="accent">this one</Badge>}
+        <Cut text={actor.name} /> {id === own && <Badge tone="accent">this one</Badge>}
         <div className="soft small mono">{id}</div>
       </>
     ),
