@@ -65,6 +65,7 @@ from application.plans import Plans
 from application.preferences import Preferences
 from application.previews import Previews
 from application.providers import Providers
+from application.reach_forecasts import ReachForecasts
 from application.readiness import Readiness, readiness
 from application.recipients import Recipients
 from application.reconcile import Reconciliations
@@ -126,6 +127,7 @@ class Services:
     ingest: Ingest
     campaigns: Campaigns
     approvals: Approvals
+    reach: ReachForecasts
     versions: Versions
     operations: OperationService
     erasures: Erasures
@@ -236,6 +238,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             ingest=ingest,
             campaigns=Campaigns(database, checks, gate, takes_replies=settings.reply_domain is not None),
             approvals=Approvals(database, gate),
+            reach=ReachForecasts(database, gate),
             versions=Versions(database, checks),
             operations=OperationService(database),
             erasures=Erasures(database),

@@ -160,6 +160,7 @@ class ChannelConsent(ResponseModel):
     address_refusals: dict[str, PersonalValue] = Field(
         description="`suppression` and `opt_out` of that address, in whichever profile it stands, with the reason"
     )
+    can_lift: bool = Field(description="whether `DELETE …/suppressions/{channel}` lifts any of these")
 
 
 class SubscriptionView(ResponseModel):

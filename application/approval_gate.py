@@ -42,17 +42,17 @@ class ApprovalGate:
         """Whether anything needs an approval."""
         return self._above is not None
 
-    async def measure(self, question: ReachQuestion) -> Reach | None:
-        """Count the people of a change, before its transaction; None if it is off."""
-        return None if self._above is None else await self._estimator.estimate(question)
+    async def measure(self, question: ReachQuestion, *, always: bool = False) -> Reach | None:
+        """Count the people of a change before its transaction, `always` or if it is on."""
+        if self._above is None and not always:
+            return None
+        return await self._estimator.estimate(question)
 
     async def measure_start(
         self, campaign: str, version: int | None, in_flight: InFlightPolicy, *, always: bool = False
     ) -> Reach | None:
         """Count the people that the start of a version may reach, `always` or if it is on."""
-        if self._above is None and not always:
-            return None
-        return await self._estimator.estimate(start_question(campaign, version, in_flight))
+        return await self.measure(start_question(campaign, version, in_flight), always=always)
 
     async def measure_rules(
         self, campaign: str, version: int, rules: Rules, in_flight: InFlightPolicy, *, always: bool = False
@@ -71,12 +71,18 @@ class ApprovalGate:
         reach: Reach | None,
     ) -> ForeseenApproval | None:
         """Return the approval that a start would wait for; None if it would not wait."""
-        if self._above is None or reach is None or campaign.state == PAUSED:
+        if reach is None or campaign.state == PAUSED or not _reaches_others(campaign, version, in_flight):
             return None
-        if not _reaches_others(campaign, version, in_flight):
+        return await self.foresee(connection, campaign, version, reach, is_running=campaign.lets_in_by(version))
+
+    async def foresee(
+        self, connection: Connection, campaign: Campaign, version: int, reach: Reach, *, is_running: bool = True
+    ) -> ForeseenApproval | None:
+        """Return the approval that a change would wait for, or None, as `request` decides."""
+        approved = await _count_approved(connection, campaign, version, is_running=is_running)
+        if self._above is None or not self.exceeds(reach, approved):
             return None
-        approved = await _count_approved(connection, campaign, version, is_running=campaign.lets_in_by(version))
-        return ForeseenApproval(reach.people, self._above) if self.exceeds(reach, approved) else None
+        return ForeseenApproval(reach.people, self._above)
 
     def exceeds(self, reach: Reach | None, approved: int = 0) -> bool:
         """Return whether a reach beyond the `approved` people needs an approval."""

@@ -22,7 +22,7 @@ from domain.people.computed.definition import is_authored
 from domain.people.computed.deployed import DeployedTraits
 from domain.people.computed.state_row import EMPTY
 from domain.people.computed.traits import ComputedState
-from domain.people.consent import ConsentFacts, find_refusal
+from domain.people.consent import ConsentFacts, find_refusal, list_liftable
 from domain.people.device_addresses import list_reached
 from domain.people.identity import Identity, PersonRef
 from domain.people.places.location import LOCATION, describe_location
@@ -50,7 +50,8 @@ MAX_ACCOUNTS: Final = 100
 class ChannelConsent:
     """Whether a channel may be used for marketing, and what was stated.
 
-    `refusal` explains why not. `address_refusals` are those of the present address, by kind.
+    `refusal` explains why not. `address_refusals` are those of the present address, by kind. `can_lift` if an operator
+    may lift one of them, or the suppression.
     """
 
     is_allowed: bool
@@ -59,6 +60,7 @@ class ChannelConsent:
     suppressed: StatedValue | None
     address: str | None
     address_refusals: dict[str, StatedValue]
+    can_lift: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,15 +299,18 @@ def _list_consents(
     """Return the consent for each channel that exists, or that a statement names."""
     refused = {each["channel"]: Registers(each["refusals"], unpack(each["said"])) for each in person.refusals}
     facts = _facts_of(person)
+    liftable = list_liftable(topics)
     found = {}
     for channel in dict.fromkeys((*CHANNELS, *given, *suppressed)):
         refusal = find_refusal(channel, None, facts, topics)
+        of_address = list_stated(refused[channel]) if channel in refused else {}
         found[channel] = ChannelConsent(
             is_allowed=refusal is None,
             refusal=None if refusal is None else f"{refusal.reason}: {refusal.detail}",
             given=given.get(channel),
             suppressed=suppressed.get(channel),
             address=person.addresses.get(channel),
-            address_refusals=list_stated(refused[channel]) if channel in refused else {},
+            address_refusals=of_address,
+            can_lift=channel in CHANNELS and (channel in suppressed or any(kind in liftable for kind in of_address)),
         )
     return found

@@ -1,7 +1,6 @@
 """Suppressions by operators."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from uuid_utils.compat import uuid7
 
@@ -14,7 +13,7 @@ from domain.access import Actor
 from domain.channels.kinds import CHANNELS, normalized_addresses
 from domain.errors import NotFoundError
 from domain.people.address_statements import AddressStatement
-from domain.people.consent import OPT_OUT, SUPPRESSION, topic_opt_out
+from domain.people.consent import SUPPRESSION, list_liftable
 from domain.people.derived_events import Cause
 from domain.people.identity import PersonRef
 from domain.people.profile import Profile
@@ -49,10 +48,6 @@ class Recipients:
             await audit.record(connection, by, action, person.user_id or ref.id, {"channel": channel})
 
 
-# The refusals of an address that an operator lifts, besides those of topics.
-_LIFTED: Final = [SUPPRESSION, OPT_OUT]
-
-
 async def set_suppressions(
     connection: Connection,
     catalogue: Catalogue,
@@ -71,12 +66,12 @@ async def set_suppressions(
     # It distinguishes two operators at the same microsecond.
     said = stamp(source.at, str(uuid7()), source.label)
     addresses = normalized_addresses(person.traits)
-    topics = (await catalogue.load_segments(connection)).topics.topics
+    topics = (await catalogue.load_segments(connection)).topics
     of_addresses = [
         AddressStatement(person.id, (channel, addresses[channel]), kind, reason, said, source)
         for channel, reason in reasons.items()
         if channel in addresses
-        for kind in ([*_LIFTED, *map(topic_opt_out, topics)] if reason is None else [SUPPRESSION])
+        for kind in (list_liftable(topics) if reason is None else [SUPPRESSION])
     ]
     suppressions = [Statement("suppressed", channel, reason, said, source) for channel, reason in reasons.items()]
     settled = await settle_people(connection, catalogue, [person.id])

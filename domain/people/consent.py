@@ -31,6 +31,11 @@ def topic_opt_out(topic: str) -> AddressRefusal:
     return f"{OPT_OUT}.{topic}"
 
 
+def list_liftable(topics: DeployedTopics) -> list[AddressRefusal]:
+    """Return the refusals of an address that an operator lifts, which is no STOP."""
+    return [SUPPRESSION, OPT_OUT, *map(topic_opt_out, topics.topics)]
+
+
 class ConsentFacts(Struct, frozen=True):
     """The known refusals of a person.
 

@@ -61,6 +61,7 @@ async def test_a_person_is_shown_with_the_source_of_each_value(
     assert (email["is_allowed"], email["address"]) == (False, "ada@example.com")
     assert (email["given"]["value"], email["given"]["by"]) == (False, "ios")
     assert email["suppressed"] == email["address_refusals"]["suppression"]
+    assert (email["can_lift"], person["consent"]["sms"]["can_lift"]) == (True, False)
     assert (email["suppressed"]["source"], email["suppressed"]["value"]) == ("operator", "asked us")
     log = [(each["part"], each["source"], each["source_name"]) for each in person["consent_log"]]
     assert sorted(log[:2]) == [("addresses", "operator", "SOJOURN_ADMIN_KEY"), ("suppressed", *log[0][1:])]

@@ -21,7 +21,7 @@ async def test_a_campaign_is_started_paused_resumed_and_stopped(stage: Stage) ->
     page = await stage.page()
     await page.show("/campaigns/acts")
     for act, says, state in (
-        ("Start", "Version 1 takes effect", "running"),
+        ("Start", "no approval is needed", "running"),
         ("Pause", "No message is sent until you resume", "paused"),
         ("Resume", "Messages are sent again", "running"),
         ("Stop", "They end now", "ended"),
@@ -65,6 +65,10 @@ async def test_a_campaign_that_needs_approval_says_so(stage: Stage) -> None:
         page = await stage.page(url=url)
         await page.show("/campaigns/vast")
         await page.click("Start")
+        # Before it is asked for.
+        await page.until_shown(
+            "It will wait for another person's approval: it may reach up to 2 people", "dialog[open]"
+        )
         await page.click("Start")
         await page.until_shown("waits until another person approves it", "dialog[open]")
         await page.click("Close")
@@ -124,6 +128,38 @@ async def test_a_suppression_is_lifted(stage: Stage) -> None:
     user = await stage.harness.admin("GET", "/v1/users/u-quiet")
     assert user["consent"]["email"]["suppressed"] is None
     assert (await stage.audited("u-quiet"))[0] == "user.lift"
+
+
+async def test_a_refusal_of_an_address_is_lifted(stage: Stage) -> None:
+    """It stands at the address, whichever profile has it, and the profile itself is not suppressed."""
+    for user in ("u-first", "u-second"):
+        await stage.harness.identify(user, email="shared@example.com")
+    await stage.harness.admin("PUT", "/v1/users/u-first/suppressions/email", {"reason": "hard bounce"})
+    page = await stage.page()
+    await page.show("/people/u-second?tab=consent")
+    await page.until_shown("the address: hard bounce")
+    await page.click("Lift")
+    await page.until_shown("the address: hard bounce", "dialog[open]")
+    await page.click("Lift")
+    await page.until_closed()
+    await page.page.until(
+        "!document.querySelector('main').innerText.includes('hard bounce\\n') && "
+        "![...document.querySelectorAll('main button')].some(one => one.innerText === 'Lift')"
+    )
+    email = (await stage.harness.admin("GET", "/v1/users/u-second"))["consent"]["email"]
+    assert (email["address_refusals"], email["can_lift"]) == ({}, False)
+    assert (await stage.audited("u-second"))[0] == "user.lift"
+
+
+async def test_a_page_follows_an_act_without_its_polls(stage: Stage) -> None:
+    [journey] = await stage.begin("swift", "u-swift")
+    page = await stage.page()
+    await page.page.call("Page.addScriptToEvaluateOnNewDocument", source="window.setInterval = () => 0")
+    await page.show(f"/journeys/{journey}")
+    await page.click("Skip wait")
+    await page.click("Skip wait")
+    await page.until_closed()
+    await page.until_shown("more", "main .figures")
 
 
 async def test_a_key_is_shown_once_and_a_session_ends(stage: Stage) -> None:

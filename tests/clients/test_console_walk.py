@@ -210,8 +210,16 @@ async def test_a_viewer_is_shown_what_is_masked_and_how_to_see_it(console: Conso
             await look(page, f"{address}-refused")
     # Acts are there to be seen, and say what they need.
     await console.show(page, "/campaigns/welcome")
-    needed = "[...document.querySelectorAll('main button:disabled')].map(one => one.title)"
-    assert await page.until(f"{needed}.length && {needed}") == ["Needs the scope operate"] * 2
+    barred = "[...document.querySelectorAll('main button[aria-disabled=true]')].map(one => one.innerText)"
+    assert await page.until(f"{barred}.length && {barred}") == ["Pause", "Stop"]
+    await click(page, "main button", "Pause")
+    await page.until(OPEN)
+    assert "This needs the scope operate, which your session lacks." in await page.run(
+        "document.querySelector('dialog[open]').innerText"
+    )
+    await look(page, "dialog-barred")
+    await click(page, "dialog button", "Close")
+    await page.until(CLOSED)
     assert errors_of(page) == []
 
 

@@ -5,6 +5,7 @@ import { problemOf } from "../api/problem"
 import { type Need, useCan } from "../session/session"
 import { Dialog } from "./Dialog"
 import { Refusal } from "./Refusal"
+import { refreshAfterAct } from "./refresh"
 
 const ACCEPTED = 202
 const FAILED = 500
@@ -68,7 +69,7 @@ export function Action<Answer>({
     const form = new FormData(event.currentTarget)
     sent.current ??= () => run(act, form)
     const outcome = await sent.current().catch((thrown: unknown): Outcome<Answer> => ({ error: thrown }))
-    if (outcome.error === undefined) await queries.invalidateQueries()
+    if (outcome.error === undefined) await refreshAfterAct(queries)
     if (dialog.current !== mine) return
     if (isAnswered(outcome)) forget()
     setBusy(false)
@@ -85,13 +86,26 @@ export function Action<Answer>({
     <>
       <button
         type="button"
-        disabled={!can}
-        title={can ? undefined : `Needs the scope ${needs}`}
+        // It says what it needs when it is pressed, also by the keyboard.
+        aria-disabled={!can || undefined}
         onClick={() => setOpen(true)}
       >
         {label}
       </button>
-      {isOpen && (
+      {isOpen && !can && (
+        <Dialog title={title} close={close}>
+          <p className="prose">
+            This needs the scope <code>{needs}</code>, which your session lacks. Sign in with a key that has it, or ask an
+            admin for one.
+          </p>
+          <div className="row">
+            <button type="button" onClick={close}>
+              Close
+            </button>
+          </div>
+        </Dialog>
+      )}
+      {isOpen && can && (
         <Dialog title={title} close={close}>
           <form className="page" onChange={forget} onSubmit={(event) => void submit(event)}>
             {result ? (

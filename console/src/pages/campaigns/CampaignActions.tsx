@@ -1,5 +1,5 @@
-import { actingHeaders, http, type Schemas } from "../../api/client"
-import { formatCount } from "../../format/number"
+import { actingHeaders, api, http, type Schemas } from "../../api/client"
+import { formatCount, formatNumber } from "../../format/number"
 import { Action } from "../../ui/Action"
 
 type Campaign = Schemas["Campaign"]
@@ -49,13 +49,34 @@ function Start({ campaign }: { campaign: Campaign }) {
       needs="operate"
       waits={WAITS}
       effect={
-        <p>
-          Version {campaign.latest_version} takes effect, now or when its schedule begins: people enter by its events,
-          those of an audience at once or on its days, and messages are sent.
-        </p>
+        <>
+          <p>
+            Version {campaign.latest_version} takes effect, now or when its schedule begins: people enter by its events,
+            those of an audience at once or on its days, and messages are sent.
+          </p>
+          <ForeseenReach campaign={campaign} action="start" />
+        </>
       }
       run={(act) => http.POST("/v1/campaigns/{key}/start", callOf(campaign, act))}
     />
+  )
+}
+
+/** How many people it may reach, and that it will wait, before it is asked for. */
+function ForeseenReach({ campaign: { key }, action }: { campaign: Campaign; action: "start" | "resume" }) {
+  const { data, error } = api.useQuery("get", "/v1/campaigns/{key}/reach", {
+    params: { path: { key }, query: { action } },
+  })
+  if (error !== null) return <p className="soft">How many people it may reach is not known now.</p>
+  if (data === undefined) return <p role="status">Counting the people that it may reach…</p>
+  const people = formatCount(data.people, "person", "people")
+  return data.approval === null ? (
+    <p role="status">It may reach up to {people}; no approval is needed.</p>
+  ) : (
+    <p className="notice warn" role="status">
+      It will wait for another person&apos;s approval: it may reach up to {people}, more than{" "}
+      {formatNumber(data.approval.above)}.
+    </p>
   )
 }
 
@@ -84,10 +105,13 @@ function Resume({ campaign }: { campaign: Campaign }) {
       needs="operate"
       waits={WAITS}
       effect={
-        <p>
-          Messages are sent again, and the journeys that the pause holds go on: {inFlight(campaign)} in flight. A message
-          whose time has passed meanwhile is not sent.
-        </p>
+        <>
+          <p>
+            Messages are sent again, and the journeys that the pause holds go on: {inFlight(campaign)} in flight. A message
+            whose time has passed meanwhile is not sent.
+          </p>
+          <ForeseenReach campaign={campaign} action="resume" />
+        </>
       }
       run={(act) => http.POST("/v1/campaigns/{key}/resume", callOf(campaign, act))}
     />

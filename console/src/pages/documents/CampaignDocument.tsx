@@ -1,6 +1,7 @@
 import { keepPreviousData, useQueryClient } from "@tanstack/react-query"
 import { actingHeaders, api, http, nameAct, type Schemas } from "../../api/client"
 import { Loaded } from "../../ui/Loaded"
+import { refreshAfterAct } from "../../ui/refresh"
 import { CampaignPlanSummary } from "./CampaignPlanSummary"
 import { DocumentEditor } from "./DocumentEditor"
 import { DocumentGraph } from "./DocumentGraph"
@@ -37,8 +38,8 @@ export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }
           plan={(files, chosen) => planCampaign(key, files, chosen as InFlight)}
           draw={(files) => drawCampaign(key, files)}
           takesTemplates
-          applied={() => void queries.invalidateQueries()}
-          actions={(files) => <SendTest campaign={campaign} files={files} />}
+          applied={() => void refreshAfterAct(queries)}
+          actions={(files, steps) => <SendTest files={files} steps={steps} />}
         />
       )}
     </Loaded>
@@ -62,5 +63,6 @@ export async function drawCampaign(key: string, files: Files) {
     body: documentOf(files),
   })
   if (data === undefined) return { error }
-  return { drawing: (goTo: (line: number) => void) => <DocumentGraph graph={data} goTo={goTo} /> }
+  const steps = data.nodes.filter(({ kind }) => kind === "send").map(({ id }) => id)
+  return { drawing: (goTo: (line: number) => void) => <DocumentGraph graph={data} goTo={goTo} />, steps }
 }

@@ -6,6 +6,7 @@ import { Badge } from "../../ui/Badge"
 import { RuleChanges } from "./RuleChanges"
 import { Empty, Loaded } from "../../ui/Loaded"
 import { Page } from "../../ui/Page"
+import { refreshAfterAct } from "../../ui/refresh"
 import { DocumentEditor } from "./DocumentEditor"
 import type { Files } from "./files"
 import { DOCUMENTS, type DocumentName, isDocumentName } from "./names"
@@ -43,7 +44,7 @@ function DeploymentDocument({ name }: { name: DocumentName }) {
             initial={{ [file]: source }}
             schemaName={name}
             plan={(files) => planDocument(name, file, files)}
-            applied={() => void queries.invalidateQueries()}
+            applied={() => void refreshAfterAct(queries)}
           />
         </Page>
       )}

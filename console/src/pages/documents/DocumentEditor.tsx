@@ -11,6 +11,7 @@ import "./editor.css"
 import { keepDraft, takeDraft } from "./drafts"
 import { type Files, isSame } from "./files"
 import { FileTabs } from "./FileTabs"
+import { MessagePreview } from "./MessagePreview"
 import { PlanSection } from "./PlanSection"
 import { Problems } from "./Problems"
 import type { Schema } from "./schemaCompletion"
@@ -27,7 +28,8 @@ export type Plan = (files: Files, chosen: string) => Promise<{ planned?: Planned
 /** A drawing of a document leads to its lines. */
 export type Drawing = (goTo: (line: number) => void) => ReactNode
 
-export type Draw = (files: Files) => Promise<{ drawing?: Drawing; error?: unknown }>
+/** Draws files, and names the steps that send a message. */
+export type Draw = (files: Files) => Promise<{ drawing?: Drawing; steps?: string[]; error?: unknown }>
 
 /** A parameter of the plan besides the files; its first value holds unless another is chosen. */
 export interface Choice {
@@ -36,7 +38,7 @@ export interface Choice {
 }
 
 const NONE: DocumentProblem[] = []
-const PANES = { graph: "Graph", plan: "Plan" } as const
+const PANES = { graph: "Graph", preview: "Preview", plan: "Plan" } as const
 
 /**
  * Files in an editor beside their graph, which is drawn as they are typed, and their plan. The API plans and applies; a
@@ -66,7 +68,7 @@ export function DocumentEditor({
   takesTemplates?: boolean
   applied: () => void
   /** Further acts with the files. */
-  actions?: (files: Files) => ReactNode
+  actions?: (files: Files, steps: string[]) => ReactNode
 }) {
   const { data: session } = useQuery(sessionQuery)
   const schema = useSchema(schemaName)
@@ -110,7 +112,7 @@ export function DocumentEditor({
     setPlanned(undefined)
     setError(undefined)
     setApplied(false)
-    setPane("graph")
+    setPane((shown) => (shown === "plan" ? "graph" : shown))
   }
   const change = (text: string) => {
     setFiles((before) => ({ ...before, [shown]: text }))
@@ -213,7 +215,7 @@ export function DocumentEditor({
           <button type="button" className="primary" disabled={isBusy || edit === "off"} onClick={() => void submit()}>
             Plan
           </button>
-          {actions?.(files)}
+          {actions?.(files, typed.steps)}
         </div>
       </div>
       {edit === "off" && (
@@ -275,11 +277,15 @@ export function DocumentEditor({
               </div>
               {pane === "graph" && <TypedState error={typed.error} isDrawn={typed.drawing !== undefined} />}
             </div>
-            {pane === "graph" ? (
+            {pane === "graph" && (
               <section aria-label="Graph">{typed.drawing?.((line) => show(first, line))}</section>
-            ) : (
-              planOf
             )}
+            {pane === "preview" && (
+              <section className="stack" aria-label="Preview">
+                <MessagePreview files={files} steps={typed.steps} />
+              </section>
+            )}
+            {pane === "plan" && planOf}
           </div>
         ) : (
           planOf

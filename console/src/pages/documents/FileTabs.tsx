@@ -1,17 +1,9 @@
 import { type FormEvent, useState } from "react"
 import { Dialog } from "../../ui/Dialog"
 import type { Files } from "./files"
+import { MAIL } from "./starters"
 
 const ENDING = ".liquid"
-const MAIL = `---
-channel: email
-from: My shop <hello@example.com>
-subject: Hello {{ profile.traits.first_name | default: "there" }}
-text: |
-  Hello {{ profile.traits.first_name | default: "there" }}
----
-<p>Hello {{ profile.traits.first_name | default: "there" }}</p>
-`
 
 /** The files of an editor, of which one is shown; templates are added and removed. */
 export function FileTabs({

@@ -2,8 +2,11 @@ import { useQueryClient } from "@tanstack/react-query"
 import { Link, useNavigate } from "@tanstack/react-router"
 import { useRef } from "react"
 import { Page } from "../../ui/Page"
+import { refreshAfterAct } from "../../ui/refresh"
 import { drawCampaign, planCampaign } from "./CampaignDocument"
 import { DocumentEditor } from "./DocumentEditor"
+import { SendTest } from "./SendTest"
+import { MAIL } from "./starters"
 
 const FILE = "campaign.yaml"
 const STARTER = `key: my-campaign
@@ -13,6 +16,8 @@ entry:
 steps:
   - id: rest
     delay: 1d
+  - id: welcome
+    send: {channel: email, template: welcome, category: marketing}
 `
 
 /** The key that a document gives itself; the plan says where it is wrong. */
@@ -25,7 +30,7 @@ export function NewCampaignPage() {
   return (
     <Page title="New campaign" crumb={<Link to="/documents">Documents</Link>}>
       <DocumentEditor
-        initial={{ [FILE]: STARTER }}
+        initial={{ [FILE]: STARTER, "welcome.liquid": MAIL }}
         schemaName="campaign"
         plan={(files) => {
           key.current = keyOf(files[FILE] ?? "")
@@ -33,8 +38,9 @@ export function NewCampaignPage() {
         }}
         draw={(files) => drawCampaign(keyOf(files[FILE] ?? ""), files)}
         takesTemplates
+        actions={(files, steps) => <SendTest files={files} steps={steps} />}
         applied={() => {
-          void queries.invalidateQueries()
+          void refreshAfterAct(queries)
           void navigate({ to: "/campaigns/$key", params: { key: key.current } })
         }}
       />

@@ -2,6 +2,7 @@ import { useQueryClient } from "@tanstack/react-query"
 import { Link, useNavigate } from "@tanstack/react-router"
 import { useRef } from "react"
 import { Page } from "../../ui/Page"
+import { refreshAfterAct } from "../../ui/refresh"
 import { DocumentEditor } from "./DocumentEditor"
 import { planSegment } from "./SegmentDocument"
 
@@ -26,7 +27,7 @@ export function NewSegmentPage() {
           return answer
         }}
         applied={() => {
-          void queries.invalidateQueries()
+          void refreshAfterAct(queries)
           void navigate({ to: "/segments/$key", params: { key: key.current } })
         }}
       />

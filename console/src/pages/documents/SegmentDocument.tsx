@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query"
 import { actingHeaders, http, nameAct, type Schemas } from "../../api/client"
+import { refreshAfterAct } from "../../ui/refresh"
 import { DocumentEditor } from "./DocumentEditor"
 import type { Files } from "./files"
 import { SegmentPlanSummary } from "./SegmentPlanSummary"
@@ -15,7 +16,7 @@ export function SegmentDocument({ segment: { key, version, source } }: { segment
       initial={{ [file]: source }}
       schemaName="segment"
       plan={(files) => planSegment(file, files)}
-      applied={() => void queries.invalidateQueries()}
+      applied={() => void refreshAfterAct(queries)}
     />
   )
 }

@@ -1,11 +1,11 @@
-import { actingHeaders, api, http, type Schemas } from "../../api/client"
+import { actingHeaders, http, type Schemas } from "../../api/client"
 import { Action } from "../../ui/Action"
 import { Badge } from "../../ui/Badge"
 import { toneOf } from "../../ui/states"
 import { documentOf, type Files } from "./files"
 
 /** Send a message of the document in the editor to one address. */
-export function SendTest({ campaign, files }: { campaign: Schemas["Campaign"]; files: Files }) {
+export function SendTest({ files, steps }: { files: Files; steps: string[] }) {
   return (
     <Action
       label="Send a test"
@@ -23,7 +23,11 @@ export function SendTest({ campaign, files }: { campaign: Schemas["Campaign"]; f
             Step
             <input name="step" required list="sending-steps" autoComplete="off" />
           </label>
-          <SendingSteps campaign={campaign.key} />
+          <datalist id="sending-steps">
+            {steps.map((step) => (
+              <option key={step} value={step} />
+            ))}
+          </datalist>
           <label className="field">
             To the address
             <input name="to" required maxLength={255} />
@@ -47,15 +51,6 @@ export function SendTest({ campaign, files }: { campaign: Schemas["Campaign"]; f
         })
       }
     />
-  )
-}
-
-function SendingSteps({ campaign }: { campaign: string }) {
-  const { data } = api.useQuery("get", "/v1/campaigns/{key}/graph", { params: { path: { key: campaign } } })
-  return (
-    <datalist id="sending-steps">
-      {data?.nodes.filter(({ kind }) => kind === "send").map(({ id }) => <option key={id} value={id} />)}
-    </datalist>
   )
 }
 

@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query"
 import { useEffect, useRef, useState } from "react"
-import type { Draw, Drawing } from "./DocumentEditor"
+import type { Draw } from "./DocumentEditor"
 import type { Files } from "./files"
 
 // Long enough that a word is typed in between, short enough to be felt as at once.
 const PAUSE_MS = 500
+const NO_STEPS: string[] = []
 
 /**
  * Draw files while they are typed: the last that could be drawn, and why the latest cannot. To check a document is work
@@ -12,11 +13,11 @@ const PAUSE_MS = 500
  */
 export function useTypedGraph(files: Files, draw: Draw | undefined) {
   const settled = useSettled(files)
-  const drawing = useRef<Drawing>(undefined)
+  const drawn = useRef<Awaited<ReturnType<Draw>>>({})
   const [asked, setAsked] = useState(files)
   const { data, isFetching } = useQuery({
     queryKey: ["typed graph", asked],
-    queryFn: () => draw?.(asked).catch((error: unknown) => ({ drawing: undefined, error })),
+    queryFn: () => draw?.(asked).catch((error: unknown) => ({ error }) as Awaited<ReturnType<Draw>>),
     enabled: draw !== undefined,
     gcTime: 0,
     refetchOnWindowFocus: false,
@@ -24,12 +25,12 @@ export function useTypedGraph(files: Files, draw: Draw | undefined) {
   useEffect(() => {
     if (!isFetching) setAsked(settled)
   }, [isFetching, settled])
-  drawing.current = data?.drawing ?? drawing.current
-  return { drawing: drawing.current, error: data?.error }
+  if (data?.drawing !== undefined) drawn.current = data
+  return { drawing: drawn.current.drawing, steps: drawn.current.steps ?? NO_STEPS, error: data?.error }
 }
 
 /** A value once it has not changed for a while. */
-function useSettled<Value>(value: Value): Value {
+export function useSettled<Value>(value: Value): Value {
   const [settled, setSettled] = useState(value)
   useEffect(() => {
     const timer = setTimeout(() => setSettled(value), PAUSE_MS)

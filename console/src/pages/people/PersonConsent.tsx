@@ -38,13 +38,19 @@ export function PersonConsent({ user, person }: { user: User; person: PersonRef 
             { label: "Stated", cell: ([, { given }]) => given && String(given.value) },
             {
               label: "Suppressed",
-              cell: ([channel, { suppressed }]) =>
-                suppressed !== null && (
-                  <div className="row">
-                    <Data value={suppressed.value} isMasked={isMasked} /> <Time at={suppressed.at} />
-                    <LiftSuppression person={person} channel={channel} />
-                  </div>
-                ),
+              cell: ([channel, consent]) => {
+                const refusals = listRefusals(consent)
+                return (
+                  refusals.length > 0 && (
+                    <div className="row">
+                      <RefusalList refusals={refusals} isMasked={isMasked} />
+                      {consent.can_lift && (
+                        <LiftSuppression person={person} channel={channel} refusals={refusals} isMasked={isMasked} />
+                      )}
+                    </div>
+                  )
+                )
+              },
             },
           ]}
         />
@@ -82,17 +88,64 @@ export function PersonConsent({ user, person }: { user: User; person: PersonRef 
   )
 }
 
-function LiftSuppression({ person, channel }: { person: PersonRef; channel: string }) {
+interface StatedRefusal {
+  of: string
+  stated: NonNullable<Schemas["ChannelConsent"]["suppressed"]>
+}
+
+const KINDS: Record<string, string> = { suppression: "the address", stop: "STOP of the address", opt_out: "opt-out of the address" }
+
+/** The refusals of a channel: by the profile, and by its address unless one statement has made both. */
+function listRefusals({ suppressed, address_refusals }: Schemas["ChannelConsent"]): StatedRefusal[] {
+  const ofAddress = Object.entries(address_refusals).filter(
+    ([kind, { at, by }]) => kind !== "suppression" || suppressed === null || suppressed.at !== at || suppressed.by !== by,
+  )
+  return [
+    ...(suppressed === null ? [] : [{ of: "the person", stated: suppressed }]),
+    ...ofAddress.map(([kind, stated]) => ({ of: KINDS[kind] ?? words(kind.replace(".", " of ")), stated })),
+  ]
+}
+
+function RefusalList({ refusals, isMasked }: { refusals: StatedRefusal[]; isMasked: boolean }) {
+  return (
+    <ul>
+      {refusals.map(({ of, stated: { value, at, source, by } }) => (
+        <li key={of}>
+          {of}: <Data value={value} isMasked={isMasked} />{" "}
+          <span className="soft small">
+            <Time at={at} /> by {[source, by].filter(Boolean).join(" ") || "an unknown source"}
+          </span>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function LiftSuppression({
+  person,
+  channel,
+  refusals,
+  isMasked,
+}: {
+  person: PersonRef
+  channel: string
+  refusals: StatedRefusal[]
+  isMasked: boolean
+}) {
   return (
     <Action
       label="Lift"
       title={`Lift the suppression of ${channel}`}
       needs="operate"
       effect={
-        <p>
-          Messages by {channel} to {person.id} are sent again where their consent allows it. Messages that were refused
-          meanwhile are not sent later.
-        </p>
+        <>
+          <p>
+            Messages by {channel} to {person.id} are sent again where their consent allows it. Messages that were refused
+            meanwhile are not sent later.
+          </p>
+          {refusals.some(({ of }) => of === KINDS.stop) && <p>The STOP stays: only a START of its sender lifts it.</p>}
+          <RefusalList refusals={refusals} isMasked={isMasked} />
+        </>
       }
       run={(act) =>
         http.DELETE("/v1/users/{user_id}/suppressions/{channel}", {
