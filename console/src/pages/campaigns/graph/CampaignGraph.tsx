@@ -7,7 +7,7 @@ import { Figures } from "../../../ui/Page"
 import { Diagram } from "./Diagram"
 import { draw, drawChanges } from "./drawing"
 import { END, ENTRY, total } from "./model"
-import { HereLink, JourneysLink, RefusedLink } from "./peopleLinks"
+import { HereLink, JourneysLink, MessagesLink, RefusedLink } from "./peopleLinks"
 import { StepDetails } from "./StepDetails"
 import { Steps } from "./Steps"
 import { VersionChanges } from "./VersionChanges"
@@ -94,9 +94,16 @@ function GraphFigures({ graph }: { graph: Graph }) {
       of={[
         ["Came in", entry && <JourneysLink place={place}>{formatNumber(entry.came)}</JourneysLink>],
         ["In flight", <HereLink place={place}>{formatNumber(here)}</HereLink>],
-        ["Sent", formatNumber(sent)],
+        ["Sent", <MessagesLink place={place} states={["sent"]}>{formatNumber(sent)}</MessagesLink>],
         ["Not let in", entry && <RefusedLink place={place} node={entry}>{formatNumber(total(entry.refused))}</RefusedLink>],
-        ["Came to the end", end && formatNumber(end.came)],
+        [
+          "Came to the end",
+          end && (
+            <JourneysLink place={place} outcome="completed">
+              {formatNumber(end.came)}
+            </JourneysLink>
+          ),
+        ],
       ]}
     />
   )

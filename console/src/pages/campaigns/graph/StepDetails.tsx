@@ -42,7 +42,15 @@ export function StepDetails({
             <p key={text}>{text}</p>
           ))}
         <List title="Journeys">
-          <Line name="Came">{isWhole ? <JourneysLink place={place}>{came}</JourneysLink> : came}</Line>
+          <Line name="Came">
+            {isWhole ? (
+              <JourneysLink place={place} outcome={node.id === END ? "completed" : undefined}>
+                {came}
+              </JourneysLink>
+            ) : (
+              came
+            )}
+          </Line>
           {!isWhole && (
             <Line name="Here now">
               <HereLink place={place} node={node}>

@@ -4,8 +4,8 @@ import { words } from "../../../format/words"
 import { Badge } from "../../../ui/Badge"
 import { toneOf } from "../../../ui/states"
 import { Time } from "../../../ui/Time"
-import { type DrawnNode, sorted } from "./model"
-import { type GraphPlace, RefusedLink } from "./peopleLinks"
+import { type DrawnNode, END, ENTRY, nonSendsOf, sorted } from "./model"
+import { type GraphPlace, HereLink, JourneysLink, MessagesLink, NonSendLink, RefusedLink } from "./peopleLinks"
 
 export type StepNodeType = Node<{ step: DrawnNode; place: GraphPlace | undefined; isSelected: boolean }, "step">
 
@@ -17,7 +17,7 @@ export function StepNode({ data: { step, place, isSelected } }: NodeProps<StepNo
     <div className={`step ${step.kind} ${step.change ?? ""}`} data-selected={isSelected || undefined}>
       <Handle type="target" position={Position.Top} isConnectable={false} />
       <div className="step-head">
-        <strong>{step.label}</strong>
+        <strong title={step.label}>{step.label}</strong>
         {step.change !== null ? (
           <Badge tone={toneOf(step.change)}>{step.change}</Badge>
         ) : (
@@ -32,19 +32,23 @@ export function StepNode({ data: { step, place, isSelected } }: NodeProps<StepNo
 
 /** A step with its numbers: came, here and since when, sent, and why the others got nothing. */
 function Numbers({ step, place }: { step: DrawnNode; place: GraphPlace }) {
-  const reasons = sorted(step.refused)
+  const statuses = sorted(step.now)
+  const [only] = statuses.length === 1 ? statuses : []
   return (
     <>
       <div className="step-counts">
-        <Count of={step.came} name="came" />
-        {step.sent > 0 && <Count of={step.sent} name="sent" className="good" />}
-        {step.failed > 0 && <Count of={step.failed} name="failed" className="bad" />}
+        <CameCount step={step} place={place} />
+        <MessageCount step={step} place={place} state="sent" className="good" />
+        <MessageCount step={step} place={place} state="failed" className="bad" />
+        <MessageCount step={step} place={place} state="unknown" className="bad" />
       </div>
       {step.here > 0 && (
         <div className="step-counts accent">
-          <Count of={step.here} name={Object.keys(step.now).length === 1 ? Object.keys(step.now)[0]! : "here"} />
-          {Object.keys(step.now).length > 1 &&
-            sorted(step.now).map(([status, number]) => <Count key={status} of={number} name={status} className="soft" />)}
+          <HereCount step={step} place={place} count={step.here} name={only?.[0] ?? "here"} />
+          {only === undefined &&
+            statuses.map(([status, count]) => (
+              <HereCount key={status} step={step} place={place} count={count} name={status} status={status} />
+            ))}
           {step.oldest_waiting_since !== null && (
             <span className="soft">
               oldest <Time at={step.oldest_waiting_since} />
@@ -52,28 +56,78 @@ function Numbers({ step, place }: { step: DrawnNode; place: GraphPlace }) {
           )}
         </div>
       )}
-      {reasons.length > 0 && (
-        <div className="step-reasons">
-          {reasons.slice(0, MOST_REASONS).map(([reason, times]) => (
-            <RefusedLink key={reason} place={place} node={step} reason={reason}>
-              {formatCompact(times)} {words(reason)}
-            </RefusedLink>
-          ))}
-          {reasons.length > MOST_REASONS && (
-            <RefusedLink place={place} node={step}>
-              {reasons.length - MOST_REASONS} more
-            </RefusedLink>
-          )}
-        </div>
-      )}
+      <Reasons step={step} place={place} />
     </>
   )
 }
 
-function Count({ of, name, className }: { of: number; name: string; className?: string }) {
+/** Why others got nothing: refusals by reason, and messages that were granted and then cancelled. */
+function Reasons({ step, place }: { step: DrawnNode; place: GraphPlace }) {
+  const reasons = sorted(nonSendsOf(step))
+  if (reasons.length === 0) return null
   return (
-    <span className={className} title={formatNumber(of)}>
-      {formatCompact(of)} {words(name)}
+    <div className="step-reasons">
+      {reasons.slice(0, MOST_REASONS).map(([reason, count]) => (
+        <NonSendLink key={reason} place={place} node={step} reason={reason} name={fullCount(count, reason)}>
+          {formatCompact(count)} {words(reason)}
+        </NonSendLink>
+      ))}
+      {reasons.length > MOST_REASONS && (
+        <RefusedLink
+          place={place}
+          node={step}
+          name={reasons.slice(MOST_REASONS).map(([reason, count]) => fullCount(count, reason)).join(", ")}
+        >
+          {reasons.length - MOST_REASONS} more
+        </RefusedLink>
+      )}
+    </div>
+  )
+}
+
+interface Counted {
+  step: DrawnNode
+  place: GraphPlace
+}
+
+/** Journeys that came: those of the entry and the end are known one by one. */
+function CameCount({ step, place }: Counted) {
+  const text = `${formatCompact(step.came)} came`
+  const name = fullCount(step.came, "came")
+  if (step.id === ENTRY) {
+    return (
+      <JourneysLink place={place} name={name}>
+        {text}
+      </JourneysLink>
+    )
+  }
+  if (step.id === END) {
+    return (
+      <JourneysLink place={place} outcome="completed" name={name}>
+        {text}
+      </JourneysLink>
+    )
+  }
+  return <span title={name}>{text}</span>
+}
+
+function MessageCount({ step, place, state, className }: Counted & { state: "sent" | "failed" | "unknown"; className: string }) {
+  if (step[state] === 0) return null
+  return (
+    <span className={className}>
+      <MessagesLink place={place} node={step} states={[state]} name={fullCount(step[state], state)}>
+        {formatCompact(step[state])} {state}
+      </MessagesLink>
     </span>
   )
 }
+
+function HereCount({ step, place, count, name, status }: Counted & { count: number; name: string; status?: string }) {
+  return (
+    <HereLink place={place} node={step} status={status} name={fullCount(count, name)}>
+      {formatCompact(count)} {words(name)}
+    </HereLink>
+  )
+}
+
+const fullCount = (count: number, name: string): string => `${formatNumber(count)} ${words(name)}`

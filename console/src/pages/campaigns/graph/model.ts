@@ -25,6 +25,13 @@ export interface DrawnGraph {
 export const total = (counts: Record<string, number>): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0)
 
+/** The name among the reasons of messages that were granted, and not sent. */
+export const CANCELLED = "cancelled"
+
+/** What a step did not send, by reason. */
+export const nonSendsOf = ({ refused, cancelled }: GraphNode): Record<string, number> =>
+  cancelled > 0 ? { ...refused, [CANCELLED]: cancelled } : refused
+
 /** Names with their numbers, the largest first. */
 export const sorted = (counts: Record<string, number>): [string, number][] =>
   Object.entries(counts).sort(([, one], [, other]) => other - one)
