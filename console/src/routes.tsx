@@ -34,6 +34,16 @@ const campaign = createRoute({
   validateSearch: search("tab", "version", "compare", "step"),
   component: lazyRouteComponent(() => import("./pages/campaigns/CampaignPage"), "CampaignPage"),
 })
+const backtests = createRoute({
+  ...parent,
+  path: "/backtests",
+  component: lazyRouteComponent(() => import("./pages/backtests/BacktestsPage"), "BacktestsPage"),
+})
+const backtest = createRoute({
+  ...parent,
+  path: "/backtests/$id",
+  component: lazyRouteComponent(() => import("./pages/backtests/BacktestPage"), "BacktestPage"),
+})
 const journeys = createRoute({
   ...parent,
   path: "/journeys",
@@ -191,6 +201,8 @@ export const router = createRouter({
     home,
     campaigns,
     campaign,
+    backtests,
+    backtest,
     journeys,
     journey,
     approvals,

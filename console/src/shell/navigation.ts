@@ -6,6 +6,7 @@ export const NAVIGATION = [
       { to: "/campaigns", label: "Campaigns", key: "c" },
       { to: "/journeys", label: "Journeys", key: "j" },
       { to: "/approvals", label: "Approvals", key: "w" },
+      { to: "/backtests", label: "Backtests", key: "b" },
     ],
   },
   {

@@ -1,6 +1,7 @@
 import { keepPreviousData, useQueryClient } from "@tanstack/react-query"
 import { actingHeaders, api, http, nameAct, type Schemas } from "../../api/client"
 import { Loaded } from "../../ui/Loaded"
+import { StartBacktest } from "../backtests/StartBacktest"
 import { CampaignPlanSummary } from "./CampaignPlanSummary"
 import { DocumentEditor } from "./DocumentEditor"
 import { DocumentGraph } from "./DocumentGraph"
@@ -38,7 +39,12 @@ export function CampaignDocument({ campaign }: { campaign: Schemas["Campaign"] }
           draw={(files) => drawCampaign(key, files)}
           takesTemplates
           applied={() => void queries.invalidateQueries()}
-          actions={(files) => <SendTest campaign={campaign} files={files} />}
+          actions={(files) => (
+            <>
+              <StartBacktest label="Backtest this" files={files} />
+              <SendTest campaign={campaign} files={files} />
+            </>
+          )}
         />
       )}
     </Loaded>
