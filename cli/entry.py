@@ -1,4 +1,4 @@
-"""The console command before its other modules are imported, which Ctrl-C ends without a traceback."""
+"""Begin the console command: Ctrl-C while it imports ends it without a traceback."""
 
 import os
 import signal
