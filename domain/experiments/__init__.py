@@ -1,1 +1,1 @@
-"""What an experiment says: estimates, bounds, checks and the verdict, from sums alone."""
+"""The statistics of experiments, from sums alone."""

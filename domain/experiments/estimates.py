@@ -23,7 +23,7 @@ MIN_PEOPLE: Final = 100
 MetricForm = Literal["mean", "adjusted", "ratio"]
 
 
-class Estimate(Struct, frozen=True):
+class MetricEstimate(Struct, frozen=True):
     """An estimate and its standard error, both in the unit of the metric."""
 
     value: float
@@ -41,59 +41,59 @@ class Estimate(Struct, frozen=True):
         return self.value - bound * self.error, self.value + bound * self.error
 
 
-class Effect(Struct, frozen=True):
-    """What an arm makes different from the control.
+class ArmEffect(Struct, frozen=True):
+    """The difference between an arm and the control.
 
     `control` and `arm` are the levels of both, adjusted if the metric is. `relative` is the difference as a share of
     the control's level, None where that is too close to zero to divide by.
     """
 
-    control: Estimate
-    arm: Estimate
-    absolute: Estimate
-    relative: Estimate | None
+    control: MetricEstimate
+    arm: MetricEstimate
+    absolute: MetricEstimate
+    relative: MetricEstimate | None
 
 
 def two_sided_bound(confidence: float) -> float:
-    """Return how many standard errors an interval of a confidence reaches, looked at once."""
+    """Return the bound of an interval that is looked at once, in standard errors."""
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
-def estimate_effect(control: ArmSums, arm: ArmSums, form: MetricForm = "mean") -> Effect | None:
+def estimate_effect(control: ArmSums, arm: ArmSums, form: MetricForm = "mean") -> ArmEffect | None:
     """Return the effect of an arm; None with too few people in either."""
     if min(control.n, arm.n) < MIN_PEOPLE:
         return None
     if form == "ratio":
         if control.x <= 0 or arm.x <= 0:
             return None
-        return _compare(_ratio(control), _ratio(arm))
+        return _compare(_estimate_ratio(control), _estimate_ratio(arm))
     if form == "adjusted":
-        return _compare(*_adjusted(control, arm))
-    return _compare(_mean(control), _mean(arm))
+        return _compare(*_adjust_means(control, arm))
+    return _compare(_estimate_mean(control), _estimate_mean(arm))
 
 
-def _compare(control: Estimate, arm: Estimate) -> Effect:
-    absolute = Estimate(arm.value - control.value, sqrt(control.error**2 + arm.error**2))
+def _compare(control: MetricEstimate, arm: MetricEstimate) -> ArmEffect:
+    absolute = MetricEstimate(arm.value - control.value, sqrt(control.error**2 + arm.error**2))
     # The delta method is a straight line through the estimate: it needs a control that is clearly not zero.
     if abs(control.value) <= 3 * control.error or control.value == 0:
-        return Effect(control, arm, absolute, None)
+        return ArmEffect(control, arm, absolute, None)
     ratio = arm.value / control.value
     error = sqrt(arm.error**2 + ratio**2 * control.error**2) / abs(control.value)
-    return Effect(control, arm, absolute, Estimate(ratio - 1, error))
+    return ArmEffect(control, arm, absolute, MetricEstimate(ratio - 1, error))
 
 
-def _mean(sums: ArmSums) -> Estimate:
-    return Estimate(sums.mean_y, _error(sums.variance_y, sums.n))
+def _estimate_mean(sums: ArmSums) -> MetricEstimate:
+    return MetricEstimate(sums.mean_y, _error(sums.variance_y, sums.n))
 
 
-def _ratio(sums: ArmSums) -> Estimate:
+def _estimate_ratio(sums: ArmSums) -> MetricEstimate:
     """Return the sum of `y` over that of `x`, people being the unit."""
     ratio = sums.y / sums.x
     variance = sums.variance_y - 2 * ratio * sums.covariance + ratio**2 * sums.variance_x
-    return Estimate(ratio, _error(variance, sums.n) / sums.mean_x)
+    return MetricEstimate(ratio, _error(variance, sums.n) / sums.mean_x)
 
 
-def _adjusted(control: ArmSums, arm: ArmSums) -> tuple[Estimate, Estimate]:
+def _adjust_means(control: ArmSums, arm: ArmSums) -> tuple[MetricEstimate, MetricEstimate]:
     """Return both means with the part taken out that `x` foretold.
 
     One slope is taken for both arms, as if there were no effect. `x` is from before the exposure, so its mean is the
@@ -102,9 +102,9 @@ def _adjusted(control: ArmSums, arm: ArmSums) -> tuple[Estimate, Estimate]:
     both = control + arm
     slope = both.covariance / both.variance_x if both.variance_x > 0 else 0.0
 
-    def adjust(sums: ArmSums) -> Estimate:
+    def adjust(sums: ArmSums) -> MetricEstimate:
         variance = sums.variance_y - 2 * slope * sums.covariance + slope**2 * sums.variance_x
-        return Estimate(sums.mean_y - slope * (sums.mean_x - both.mean_x), _error(variance, sums.n))
+        return MetricEstimate(sums.mean_y - slope * (sums.mean_x - both.mean_x), _error(variance, sums.n))
 
     return adjust(control), adjust(arm)
 

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from domain.experiments.confidence_sequence import find_lower_bound
-from domain.experiments.estimates import Effect, estimate_effect
+from domain.experiments.estimates import ArmEffect, estimate_effect
 from domain.experiments.sums import ArmSums
 
 # The error of one guardrail of one arm over the whole experiment.
@@ -20,7 +20,7 @@ class GuardrailFinding(Struct, frozen=True):
 
     metric: str
     arm: str
-    effect: Effect
+    effect: ArmEffect
     at_least: float
 
     @property

@@ -28,7 +28,7 @@ class Level(Struct, frozen=True):
 
 
 class ExperimentPlan(Struct, frozen=True):
-    """What an experiment is meant to find.
+    """The effect that an experiment is to find.
 
     `shares` are those of the control and the smallest arm. `alpha` is the error allowed for this comparison, both
     sides together.
@@ -42,7 +42,7 @@ class ExperimentPlan(Struct, frozen=True):
 
 
 class PlannedLength(Struct, frozen=True):
-    """How long an experiment takes: people of all arms, weeks, and the weeks after which it is looked at."""
+    """The people of all arms, the weeks, and the weeks after which there is a look."""
 
     people: int
     weeks: int
@@ -55,7 +55,7 @@ def share_level(share: float) -> Level:
 
 
 def plan_looks(weeks: int) -> list[int]:
-    """Return the weeks after which numbers are looked at: each, or every few, and the last."""
+    """Return the weeks after which there is a look: each or every few, and the last."""
     every = ceil(weeks / MAX_LOOKS)
     return [*range(every, weeks, every), weeks]
 
@@ -66,7 +66,7 @@ def plan_bounds(weeks: int, alpha: float) -> list[float]:
 
 
 def plan_length(plan: ExperimentPlan, weekly: float) -> PlannedLength | None:
-    """Return the length at so many people a week; None if it takes more than `MAX_WEEKS`."""
+    """Return the length at so many people a week; None beyond `MAX_WEEKS`."""
     if weekly <= 0:
         return None
     weeks = 1
@@ -80,7 +80,7 @@ def plan_length(plan: ExperimentPlan, weekly: float) -> PlannedLength | None:
 
 
 def count_people(plan: ExperimentPlan, weeks: int) -> int:
-    """Return the people of all arms that find the effect with the power planned, looked at over some weeks."""
+    """Return the people of all arms that the power planned needs over some weeks."""
     deviation = sqrt(plan.control.variance / plan.shares[0] + plan.arm.variance / plan.shares[1])
     return ceil((_find_drift(plan, weeks) * deviation / (plan.arm.mean - plan.control.mean)) ** 2)
 
@@ -93,7 +93,7 @@ def find_power(plan: ExperimentPlan, people: int, weeks: int) -> float:
 
 
 def _find_drift(plan: ExperimentPlan, weeks: int) -> float:
-    """Return the effect, in standard errors of the whole experiment, that is found with the power planned."""
+    """Return the effect found with the power planned, in standard errors of the whole."""
     single = _NORMAL.inv_cdf(1 - plan.alpha / 2) + _NORMAL.inv_cdf(plan.power)
     if weeks == 1:
         return single

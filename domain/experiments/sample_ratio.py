@@ -15,7 +15,7 @@ from domain.experiments.chi_squared import chi_squared_tail
 
 # One healthy experiment of a thousand is hidden by chance.
 MISMATCH: Final = 0.001
-# What rounding leaves of a variance that is none.
+# Rounding leaves so much of a variance that is zero.
 _NOTHING: Final = 1e-9
 
 
@@ -27,7 +27,7 @@ class WeightedPeriod(Struct, frozen=True):
 
 
 class SampleRatio(Struct, frozen=True):
-    """The people of each arm beside those expected, and how probable a difference so large is by chance."""
+    """The people of each arm beside those expected; `p` is how probable chance is."""
 
     people: Mapping[str, int]
     expected: Mapping[str, float]
@@ -35,12 +35,12 @@ class SampleRatio(Struct, frozen=True):
 
     @property
     def is_mismatched(self) -> bool:
-        """Whether the difference is no chance."""
+        """Whether the difference is more than chance."""
         return self.p < MISMATCH
 
 
 def check_sample_ratio(periods: Sequence[WeightedPeriod]) -> SampleRatio:
-    """Compare the people of all periods with the weights in force when they were exposed.
+    """Compare the people of all periods with the weights of each.
 
     Differences are summed over periods before they are judged: a loss of one arm goes on, whatever the weights are.
     """
@@ -63,7 +63,7 @@ def check_sample_ratio(periods: Sequence[WeightedPeriod]) -> SampleRatio:
 
 
 def _judge(differences: Sequence[float], covariance: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """Return the chi-squared statistic of some differences, with its degrees of freedom.
+    """Return the chi-squared statistic of differences, and its degrees of freedom.
 
     Gauss's elimination makes them independent of one another. A difference that follows from those before, as the last
     one always does, is left without a variance and does not count.

@@ -35,7 +35,7 @@ class Look(Struct, frozen=True):
 
 
 class _Walks(Struct, frozen=True):
-    """The walks that are still within their bounds: the density of their score at evenly spaced points."""
+    """The density of scores within all bounds so far, at evenly spaced points."""
 
     information: float
     points: Sequence[float]
@@ -94,7 +94,7 @@ def _find_bound(walks: _Walks | None, information: float, error: float) -> float
 
 
 def _beyond(walks: _Walks | None, information: float, bound: float, drift: float) -> float:
-    """Return how probable a score above the bound is at this look, none having been crossed before."""
+    """Return how probable it is to cross the bound at this look for the first time."""
     edge = bound * sqrt(information)
     if walks is None:
         return _upper_tail((edge - drift * information) / sqrt(information))

@@ -12,7 +12,7 @@ _NORMAL = NormalDist()
 
 
 def spend(alpha: float, fraction: float, shape: SpendingShape = "obrien_fleming") -> float:
-    """Return the error spent, of `alpha` for both sides, once a fraction of the information is there.
+    """Return the error of both sides that is spent by a fraction of the information.
 
     O'Brien and Fleming's shape spends little early: an early winner must be beyond doubt, and the last look costs
     nearly nothing. Pocock's is about the same at each look.

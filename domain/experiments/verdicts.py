@@ -5,15 +5,15 @@ from typing import Literal
 
 from msgspec import Struct
 
-from domain.experiments.estimates import Effect
+from domain.experiments.estimates import ArmEffect
 from domain.experiments.guardrails import GuardrailFinding
 from domain.experiments.sample_ratio import SampleRatio
 
 VerdictKind = Literal["hidden", "harmful", "winner", "control", "undecided", "no_difference"]
 
 
-class Verdict(Struct, frozen=True):
-    """What may be said of an experiment.
+class ExperimentVerdict(Struct, frozen=True):
+    """The verdict of an experiment.
 
     `hidden`: the arms do not have the people that their weights promise, so nothing is said of effects.
     `harmful`: `arms` hurt a guardrail. `winner`: the one of `arms` is better than the control. `control`: all arms are
@@ -28,32 +28,32 @@ class Verdict(Struct, frozen=True):
 def judge(
     ratio: SampleRatio,
     guardrails: Sequence[GuardrailFinding],
-    effects: Mapping[str, Effect | None],
+    effects: Mapping[str, ArmEffect | None],
     bound: float,
     *,
     is_last: bool,
-) -> Verdict:
+) -> ExperimentVerdict:
     """Return the verdict at a look.
 
     `effects` are those of each arm but the control, more being better; `bound` is that of this look, in standard
     errors, for one of these comparisons.
     """
     if ratio.is_mismatched:
-        return Verdict("hidden")
+        return ExperimentVerdict("hidden")
     if harmful := sorted({one.arm for one in guardrails if one.is_harmful}):
-        return Verdict("harmful", harmful)
+        return ExperimentVerdict("harmful", harmful)
     known = {arm: effect.absolute for arm, effect in effects.items() if effect is not None}
     better = [arm for arm, estimate in known.items() if estimate.z > bound]
     if better:
-        return Verdict("winner", [max(better, key=lambda arm: (known[arm].value, arm))])
+        return ExperimentVerdict("winner", [max(better, key=lambda arm: (known[arm].value, arm))])
     if known and len(known) == len(effects) and all(estimate.z < -bound for estimate in known.values()):
-        return Verdict("control", sorted(known))
-    return Verdict("no_difference" if is_last else "undecided")
+        return ExperimentVerdict("control", sorted(known))
+    return ExperimentVerdict("no_difference" if is_last else "undecided")
 
 
 def share_alpha(alpha: float, arms: int) -> float:
-    """Return the error of one comparison with the control, so that all together keep within `alpha`.
+    """Return the error of one comparison of an arm with the control.
 
-    Bonferroni's rule: it holds whatever the arms have in common.
+    All comparisons together keep within `alpha`, by Bonferroni's rule.
     """
     return alpha / (arms - 1)

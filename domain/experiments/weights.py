@@ -12,7 +12,7 @@ _WHOLE: Final = 100
 
 
 def weigh_winner(arms: Collection[str], control: str, winner: str) -> dict[str, int]:
-    """Return the weights once an arm has won: all for it, but for what the control keeps."""
+    """Return the weights once an arm has won: the control keeps its share."""
     kept = round(CONTROL_SHARE * _WHOLE)
     weights = dict.fromkeys(arms, 0)
     weights[control] = kept
