@@ -20,7 +20,7 @@ class LastDays:
     async def __call__(self) -> tuple[date, date]:
         """Return today, and the last day that is counted.
 
-        That is today, or a later day where the clock of journeys runs ahead, as in the demo.
+        It is a later day than today where the clock of journeys runs ahead, as in the demo.
         """
         return await self._snapshots.get(_LAST)
 
