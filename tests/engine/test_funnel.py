@@ -226,6 +226,8 @@ async def test_those_who_ask_at_once_share_one_count(harness: Harness, monkeypat
     """It reads every journey. A later request is counted anew."""
     await harness.run_campaign(SPLIT)
     funnels = Funnels(harness.database)
+    # The first look also outlines the version.
+    await funnels("split", None)
     with statements(monkeypatch) as sent:
         alone = await funnels("split", None)
     cost = len(sent)

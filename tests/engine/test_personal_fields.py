@@ -10,7 +10,7 @@ import pytest
 from domain.access import Scope
 from tests.api.test_openapi import contents, examples, is_public, operations, resolved
 from tests.docs.test_surveys import TEMPLATE
-from tests.harness import Harness
+from tests.harness import MAIL, PATIENCE, Harness, looks
 
 # In every text that tells of the person, each with a name of its own. Ids and names of events have none.
 MARK = "zq7x"
@@ -124,7 +124,24 @@ async def ids(harness: Harness) -> dict[str, str]:
         message["id"],
     )
     await harness.until("SELECT FROM profile_activity WHERE marks::text LIKE %s", f"%{mark('utm')}%", seconds=30)
-    return {"/v1/messages": str(message["id"]), "/v1/journeys": str(journey["id"]), "/v1/holds": str(hold["id"])}
+    return {
+        "/v1/messages": str(message["id"]),
+        "/v1/journeys": str(journey["id"]),
+        "/v1/holds": str(hold["id"]),
+        "/v1/backtests": await _trace(harness),
+    }
+
+
+async def _trace(harness: Harness) -> str:
+    """A backtest shows the way of the person."""
+    document = {"file": "news.yaml", "source": REFUSED, "templates": {"note.liquid": MAIL}}
+    asked = await harness.admin("POST", "/v1/backtests", {"documents": [document], "last": "1d", "users": [USER]})
+    async for is_last in looks(PATIENCE):
+        found = await harness.admin("GET", f"/v1/backtests/{asked['id']}")
+        if found["state"] == "done":
+            break
+        assert not is_last, found
+    return str(asked["id"])
 
 
 async def _claim(harness: Harness) -> None:
@@ -211,9 +228,9 @@ def shows_people(operation: dict[str, Any]) -> bool:
 
 
 async def test_each_look_at_people_is_in_the_audit_log(harness: Harness, ids: dict[str, str]) -> None:
-    looks = [each for each in operations() if shows_people(each[2])]
-    assert len(looks) > 10
-    for path, method, operation in looks:
+    shown = [each for each in operations() if shows_people(each[2])]
+    assert len(shown) > 10
+    for path, method, operation in shown:
         for target in targets(path, operation, ids):
             # A key for each, since an actor's looks are one entry.
             made = await harness.admin("POST", "/v1/keys", {"name": "support", "scopes": ["read", "people"]})
@@ -221,4 +238,6 @@ async def test_each_look_at_people_is_in_the_audit_log(harness: Harness, ids: di
             answer = await harness.http.request(method, target, json=bodies(operation)[0], headers=headers)
             assert answer.is_success, answer.text
             looked = await harness.query("SELECT FROM audit_log WHERE actor = %s", made["id"])
-            assert len(looked) == 1, f"{method} {target} leaves no trace of who has looked"
+            # A report and the person who is traced in it are two looks.
+            expected = 2 if path == "/v1/backtests/{id}" else 1
+            assert len(looked) == expected, f"{method} {target} leaves no trace of who has looked"
